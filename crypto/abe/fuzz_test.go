@@ -3,6 +3,7 @@ package abe
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -18,10 +19,19 @@ func seed(f *testing.F, name string) []byte {
 	return b
 }
 
-func FuzzParsePolicy(f *testing.F) {
-	for _, s := range vectorPolicies {
-		f.Add(s)
+// addSources takes the sources of vectors as seeds.
+func addSources(f *testing.F, name string) {
+	var vs []struct{ Source string }
+	if err := json.Unmarshal(seed(f, name), &vs); err != nil {
+		f.Fatal(err)
 	}
+	for _, v := range vs {
+		f.Add(v.Source)
+	}
+}
+
+func FuzzParsePolicy(f *testing.F) {
+	addSources(f, "policies.json")
 	f.Fuzz(func(t *testing.T, source string) {
 		p, err := ParsePolicy(source)
 		if err != nil {
@@ -72,9 +82,7 @@ func checkSyntaxError(t *testing.T, source string, err error) {
 }
 
 func FuzzParseAttribute(f *testing.F) {
-	for _, s := range []string{"NTNU", "5th year", `dept="A b"`, "age=21", "age=021", `"a=b"="\"\\"`, "cafe\u0301", "a\u202eb", "=", `"`, `"\`} {
-		f.Add(s)
-	}
+	addSources(f, "attributes.json")
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := ParseAttribute(s)
 		if err != nil {
