@@ -12,7 +12,8 @@ import (
 )
 
 // Key is a member's attribute key. It is secret, and so are its attributes to
-// everybody but its holder: it prints as neither.
+// everybody but its holder: it prints as neither. tkn20 has no way to erase it
+// from memory.
 type Key struct {
 	_      [0]func() // not comparable by ==
 	domain *Domain
