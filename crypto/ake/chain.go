@@ -1,0 +1,196 @@
+package ake
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// MaxSkip is how many keys of one chain may be stepped over at once.
+const MaxSkip = 1024
+
+// Message sizes in bytes: PROTOCOL.md §9.
+const (
+	GuardSize  = 4
+	HeaderSize = 4 + 8 + chacha20poly1305.Overhead
+	sampleSize = 32
+)
+
+var (
+	// ErrSkip is returned for a counter too far ahead.
+	ErrSkip = errors.New("the message is too far ahead of its author's last one")
+	// ErrSpent is returned for a counter whose key was used or erased.
+	ErrSpent = errors.New("the key of this message was used already")
+	// ErrMessage is returned for what does not decrypt.
+	ErrMessage = errors.New("the message does not decrypt")
+)
+
+// A Chain yields one author's message keys in one epoch, each once.
+type Chain struct {
+	next    uint64 // the counter of the key that key yields
+	key     Secret
+	skipped map[uint64]Secret
+}
+
+// Next takes the key for the author's own next message and its counter.
+func (c *Chain) Next() (counter uint64, key Secret) {
+	counter, key = c.next, c.messageKey()
+	c.advance()
+	return counter, key
+}
+
+// Peek finds the key of a counter without using it up. Keys stepped over stay
+// available. The errors are ErrSkip and ErrSpent.
+func (c *Chain) Peek(counter uint64) (Secret, error) {
+	if counter < c.next {
+		k, ok := c.skipped[counter]
+		if !ok {
+			return Secret{}, ErrSpent
+		}
+		return k, nil
+	}
+	if counter-c.next > MaxSkip {
+		return Secret{}, ErrSkip
+	}
+	ahead := Chain{next: c.next, key: c.key}
+	for ahead.next < counter {
+		ahead.advance()
+	}
+	k := ahead.messageKey()
+	ahead.key.Erase()
+	return k, nil
+}
+
+// Use erases the key of a counter, and moves the chain past it: called when the
+// author's signature has verified, and not before. What lies between is kept,
+// at most MaxSkip keys, the oldest of which make room.
+func (c *Chain) Use(counter uint64) {
+	if counter < c.next {
+		if k, ok := c.skipped[counter]; ok {
+			k.Erase()
+			delete(c.skipped, counter)
+		}
+		return
+	}
+	if counter-c.next > MaxSkip {
+		return
+	}
+	for c.next < counter {
+		if c.skipped == nil {
+			c.skipped = make(map[uint64]Secret)
+		}
+		c.skipped[c.next] = c.messageKey()
+		c.advance()
+	}
+	c.advance()
+	for oldest := uint64(1); len(c.skipped) > MaxSkip; oldest++ {
+		delete(c.skipped, oldest)
+	}
+}
+
+// Erase overwrites all keys.
+func (c *Chain) Erase() {
+	c.key.Erase()
+	clear(c.skipped)
+}
+
+func (c *Chain) messageKey() Secret { return Expand(c.key, "coterie/1 key") }
+
+func (c *Chain) advance() {
+	n := Expand(c.key, "coterie/1 next")
+	c.key.Erase()
+	c.key = n
+	c.next++
+}
+
+// SealMessage encrypts content under a message key. The guard makes the nonce,
+// so that a process that lost its place in the chain does not repeat one.
+func SealMessage(key Secret, room, epoch Hash, guard [GuardSize]byte, content []byte) ([]byte, error) {
+	aead, err := chacha20poly1305.New(key.b[:])
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, messageNonce(guard), content, messageAD(room, epoch, guard)), nil
+}
+
+// OpenMessage is the inverse of SealMessage. The error is ErrMessage.
+func OpenMessage(key Secret, room, epoch Hash, guard [GuardSize]byte, sealed []byte) ([]byte, error) {
+	aead, err := chacha20poly1305.New(key.b[:])
+	if err != nil {
+		return nil, err
+	}
+	content, err := aead.Open(nil, messageNonce(guard), sealed, messageAD(room, epoch, guard))
+	if err != nil {
+		return nil, ErrMessage
+	}
+	return content, nil
+}
+
+func messageNonce(guard [GuardSize]byte) []byte {
+	return append(guard[:], make([]byte, chacha20poly1305.NonceSize-GuardSize)...)
+}
+
+func messageAD(room, epoch Hash, guard [GuardSize]byte) []byte {
+	ad := append(room[:], epoch[:]...)
+	return append(ad, guard[:]...)
+}
+
+// SealHeader hides who wrote a message, and which of his it is, from everybody
+// but members. Its key is drawn from the sealed message, as MLS' sender data
+// (RFC 9420, 6.3.2), and so is used once.
+func (k *Keys) SealHeader(room, epoch Hash, guard [GuardSize]byte, sealed []byte, index uint32, counter uint64) ([]byte, error) {
+	if len(sealed) < sampleSize {
+		return nil, ErrMessage
+	}
+	key := Expand(k.header, "coterie/1 sample", sealed[:sampleSize])
+	defer key.Erase()
+	aead, err := chacha20poly1305.New(key.b[:])
+	if err != nil {
+		return nil, err
+	}
+	plain := binary.BigEndian.AppendUint32(nil, index)
+	plain = binary.BigEndian.AppendUint64(plain, counter)
+	return aead.Seal(nil, make([]byte, aead.NonceSize()), plain, messageAD(room, epoch, guard)), nil
+}
+
+// OpenHeader is the inverse of SealHeader. The error is ErrMessage.
+func (k *Keys) OpenHeader(room, epoch Hash, guard [GuardSize]byte, sealed, header []byte) (index uint32, counter uint64, err error) {
+	if len(sealed) < sampleSize || len(header) != HeaderSize {
+		return 0, 0, ErrMessage
+	}
+	key := Expand(k.header, "coterie/1 sample", sealed[:sampleSize])
+	defer key.Erase()
+	aead, err := chacha20poly1305.New(key.b[:])
+	if err != nil {
+		return 0, 0, err
+	}
+	plain, err := aead.Open(nil, make([]byte, aead.NonceSize()), header, messageAD(room, epoch, guard))
+	if err != nil {
+		return 0, 0, ErrMessage
+	}
+	return binary.BigEndian.Uint32(plain), binary.BigEndian.Uint64(plain[4:]), nil
+}
+
+// SealJoin encrypts what members alone are told of a newcomer: PROTOCOL.md
+// §10.1. The nonce is random, since several sponsors share the key.
+func (k *Keys) SealJoin(nonce [chacha20poly1305.NonceSizeX]byte, plain, ad []byte) ([]byte, error) {
+	aead, err := chacha20poly1305.NewX(k.join.b[:])
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nonce[:], plain, ad), nil
+}
+
+// OpenJoin is the inverse of SealJoin. The error is ErrMessage.
+func (k *Keys) OpenJoin(nonce [chacha20poly1305.NonceSizeX]byte, sealed, ad []byte) ([]byte, error) {
+	aead, err := chacha20poly1305.NewX(k.join.b[:])
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(nil, nonce[:], sealed, ad)
+	if err != nil {
+		return nil, ErrMessage
+	}
+	return plain, nil
+}

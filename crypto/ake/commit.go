@@ -1,0 +1,177 @@
+package ake
+
+import (
+	"crypto/ecdh"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// The ways in which a commit can be wrong for everybody alike: PROTOCOL.md §8.1.
+var (
+	ErrWrap    = errors.New("the commit does not give every member one secret")
+	ErrSeal    = errors.New("the commit's seal does not open")
+	ErrConfirm = errors.New("the commit's confirmation is wrong")
+)
+
+// A Recipient is one listed member as far as wrapping goes.
+type Recipient struct {
+	CID       Hash
+	Ephemeral [32]byte // its presence's X25519 public key
+}
+
+// Core is what a commit's one-time key is bound to, besides its header.
+type Core struct {
+	SID    Hash
+	Height uint64
+	Prevs  []Hash
+	By     Hash // cid of the committer
+}
+
+// OneTimeKey is r of PROTOCOL.md §8. It follows from d, so that whoever has d
+// can check that all others got the same.
+func (c *Core) OneTimeKey(d Secret) (*ecdh.PrivateKey, error) {
+	height := binary.BigEndian.AppendUint64(nil, c.Height)
+	var prevs []byte
+	for _, p := range c.Prevs {
+		prevs = append(prevs, p[:]...)
+	}
+	k := Expand(d, "coterie/1 r", c.SID[:], height, prevs, c.By[:])
+	defer k.Erase()
+	return ecdh.X25519().NewPrivateKey(k.b[:])
+}
+
+// Wrap gives d to each recipient: Smart's multi-recipient KEM, one r for all,
+// 32 bytes each. It costs one X25519 operation a recipient. h is the hash of
+// the commit's header.
+func Wrap(d Secret, r *ecdh.PrivateKey, h Hash, to []Recipient) ([]byte, error) {
+	out := make([]byte, 0, len(to)*SecretSize)
+	for i := range to {
+		e, err := PublicX25519(to[i].Ephemeral[:])
+		if err != nil {
+			return nil, err
+		}
+		pad, err := wrapPad(r, e, h, &to[i])
+		if err != nil {
+			return nil, err
+		}
+		for j := range pad.b {
+			out = append(out, pad.b[j]^d.b[j])
+		}
+		pad.Erase()
+	}
+	return out, nil
+}
+
+// Unwrap takes d out of the wraps as recipient number i, whose ephemeral
+// private key is e, and checks that r and every other wrap follow from it. It
+// costs one X25519 operation a recipient. The error is ErrWrap.
+func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, h Hash, to []Recipient) (Secret, error) {
+	var d Secret
+	if len(wraps) != len(to)*SecretSize {
+		return d, ErrWrap
+	}
+	pub, err := PublicX25519(rpub[:])
+	if err != nil {
+		return d, ErrWrap
+	}
+	pad, err := wrapPad(e, pub, h, &to[i])
+	if err != nil {
+		return d, ErrWrap
+	}
+	for j := range pad.b {
+		d.b[j] = pad.b[j] ^ wraps[i*SecretSize+j]
+	}
+	pad.Erase()
+	r, err := core.OneTimeKey(d)
+	if err != nil || !hmac.Equal(r.PublicKey().Bytes(), rpub[:]) {
+		d.Erase()
+		return d, ErrWrap
+	}
+	again, err := Wrap(d, r, h, to)
+	if err != nil || !hmac.Equal(again, wraps) {
+		d.Erase()
+		return d, ErrWrap
+	}
+	return d, nil
+}
+
+// wrapPad is the key that hides d from all but one recipient. Each is used
+// once: r belongs to one commit, whose header is in h.
+func wrapPad(priv *ecdh.PrivateKey, pub *ecdh.PublicKey, h Hash, to *Recipient) (Secret, error) {
+	shared, err := priv.ECDH(pub)
+	if err != nil {
+		return Secret{}, fmt.Errorf("wrapping: %w", err)
+	}
+	defer clear(shared)
+	info := make([]byte, 0, 96)
+	info = append(info, h[:]...)
+	info = append(info, to.CID[:]...)
+	info = append(info, to.Ephemeral[:]...)
+	k, err := hkdf.Key(sha256.New, shared, []byte("coterie/1 wrap"), string(info), SecretSize)
+	if err != nil {
+		return Secret{}, err
+	}
+	defer clear(k)
+	return SecretFromBytes(k)
+}
+
+// A SealedTerm is one member's term on its way to those who lack it.
+type SealedTerm struct {
+	CID  Hash
+	Term Term
+}
+
+const sealedTermSize = HashSize + SecretSize
+
+// Seal encrypts terms for whoever has d. h is the hash of the commit's header.
+func Seal(d Secret, h Hash, terms []SealedTerm) ([]byte, error) {
+	plain := binary.BigEndian.AppendUint16(nil, uint16(len(terms)))
+	for i := range terms {
+		plain = append(plain, terms[i].CID[:]...)
+		plain = append(plain, terms[i].Term.b[:]...)
+	}
+	defer clear(plain)
+	key := Expand(d, "coterie/1 seal", h[:])
+	defer key.Erase()
+	aead, err := chacha20poly1305.New(key.b[:])
+	if err != nil {
+		return nil, err
+	}
+	// The key is used once: d is drawn for one commit.
+	return aead.Seal(nil, make([]byte, aead.NonceSize()), plain, h[:]), nil
+}
+
+// OpenSeal is the inverse of Seal. The error is ErrSeal.
+func OpenSeal(d Secret, h Hash, sealed []byte) ([]SealedTerm, error) {
+	key := Expand(d, "coterie/1 seal", h[:])
+	defer key.Erase()
+	aead, err := chacha20poly1305.New(key.b[:])
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(nil, make([]byte, aead.NonceSize()), sealed, h[:])
+	if err != nil || len(plain) < 2 {
+		return nil, ErrSeal
+	}
+	defer clear(plain)
+	n := int(binary.BigEndian.Uint16(plain))
+	if len(plain) != 2+n*sealedTermSize {
+		return nil, ErrSeal
+	}
+	terms := make([]SealedTerm, n)
+	for i := range terms {
+		b := plain[2+i*sealedTermSize:]
+		copy(terms[i].CID[:], b)
+		copy(terms[i].Term.b[:], b[HashSize:sealedTermSize])
+	}
+	return terms, nil
+}
+
+// SealSize is the size in bytes of a seal of n terms.
+func SealSize(n int) int { return 2 + n*sealedTermSize + chacha20poly1305.Overhead }

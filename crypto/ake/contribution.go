@@ -1,0 +1,158 @@
+package ake
+
+import (
+	"crypto/hmac"
+	"encoding/binary"
+	"errors"
+
+	"golang.org/x/crypto/chacha20"
+
+	"coterie/crypto/abe"
+)
+
+// openedSize is the size of what an encapsulation holds: the seed and the hash
+// that binds it to its context.
+const openedSize = SecretSize + HashSize
+
+// ErrNotOpened is all that is ever said of an encapsulation that does not open,
+// is malformed, or is not the one its own coins make.
+var ErrNotOpened = errors.New("the encapsulation does not open")
+
+// A Context is what a contribution is bound to: PROTOCOL.md §5.
+type Context struct {
+	Room     Hash
+	Identity [32]byte // the peer's Ed25519 public key
+	Serial   uint64   // of the process; a later one is greater
+	Day      abe.Day
+	Working  [32]byte // the process' Ed25519 public working key
+}
+
+// Bytes is ctx of PROTOCOL.md §5: 108 bytes.
+func (c *Context) Bytes() []byte {
+	b := make([]byte, 0, 108)
+	b = append(b, c.Room[:]...)
+	b = append(b, c.Identity[:]...)
+	b = binary.BigEndian.AppendUint64(b, c.Serial)
+	b = binary.BigEndian.AppendUint32(b, uint32(c.Day))
+	return append(b, c.Working[:]...)
+}
+
+func (c *Context) hash() []byte {
+	h := Sum("coterie/1 context", c.Bytes())
+	return h[:]
+}
+
+// ID is the cid of the contribution made of this context and these two
+// commitments.
+func (c *Context) ID(term, encapsulation Hash) Hash {
+	return Sum("coterie/1 contribution", c.Bytes(), term[:], encapsulation[:])
+}
+
+// A Term is a member's share in a room's keys: a of PROTOCOL.md §5.
+type Term struct{ Secret }
+
+// Commitment is what the contribution publishes of the term.
+func (t *Term) Commitment() Hash { return Sum("coterie/1 open", t.b[:]) }
+
+// A Proof is p of PROTOCOL.md §5: whoever has it made the encapsulation or
+// opened it.
+type Proof struct{ Secret }
+
+// HashEncapsulation is what the contribution publishes of its encapsulation.
+func HashEncapsulation(enc []byte) Hash { return Sum("coterie/1 encapsulation", enc) }
+
+// Encapsulated is what Encapsulate and Open yield.
+type Encapsulated struct {
+	Term  Term
+	Proof Proof
+	// Bytes is the encapsulation itself.
+	Bytes []byte
+}
+
+// Encapsulate encapsulates a fresh seed under the day's policy. It costs one
+// ABE encryption. The caller erases the seed.
+func Encapsulate(seed Secret, dp *abe.DayPolicy, c *Context) (*Encapsulated, error) {
+	enc, err := encrypt(dp, c, seed)
+	if err != nil {
+		return nil, err
+	}
+	return derive(c, seed, enc), nil
+}
+
+// Open opens an encapsulation that was made for the context c, then makes it
+// again from its own coins and compares every byte. It costs one ABE decryption
+// and one encryption whatever it finds, and answers ErrNotOpened to everything
+// but an honest encapsulation: a crafted one, which opens for one branch of the
+// policy only, tells its maker nothing. (PROTOCOL.md §5)
+func Open(k *abe.Key, dp *abe.DayPolicy, c *Context, enc []byte) (*Encapsulated, error) {
+	var seed Secret // zeros if nothing opens: the work that follows is the same
+	defer seed.Erase()
+	opened, err := dp.Decrypt(k, enc, openedSize)
+	ok := err == nil
+	if ok {
+		copy(seed.b[:], opened)
+		clear(opened)
+	}
+	again, err := encrypt(dp, c, seed)
+	// The bytes made again hold the binding to c, so comparing them checks that
+	// the plaintext is bound to this context and that its maker used its coins.
+	if err != nil || !ok || !hmac.Equal(again, enc) {
+		return nil, ErrNotOpened
+	}
+	return derive(c, seed, nil), nil
+}
+
+func encrypt(dp *abe.DayPolicy, c *Context, seed Secret) ([]byte, error) {
+	bind := Sum("coterie/1 bind", c.Bytes())
+	plain := append(seed.Bytes(), bind[:]...)
+	defer clear(plain)
+	coins := Expand(seed, "coterie/1 coins", c.hash())
+	defer coins.Erase()
+	stream, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
+	if err != nil {
+		return nil, err
+	}
+	return dp.Encrypt(keystream{stream}, plain)
+}
+
+func derive(c *Context, seed Secret, enc []byte) *Encapsulated {
+	return &Encapsulated{
+		Term:  Term{Expand(seed, "coterie/1 term", c.hash())},
+		Proof: Proof{Expand(seed, "coterie/1 proof", c.hash())},
+		Bytes: enc,
+	}
+}
+
+// keystream reads a ChaCha20 keystream as randomness.
+type keystream struct{ c *chacha20.Cipher }
+
+func (k keystream) Read(p []byte) (int, error) {
+	clear(p)
+	k.c.XORKeyStream(p, p)
+	return len(p), nil
+}
+
+// A Role is a peer's side in proving: PROTOCOL.md §7.
+type Role string
+
+// The newcomer dials, the sponsor answers.
+const (
+	Newcomer Role = "N"
+	Sponsor  Role = "S"
+)
+
+// Answer is the MAC by which the peer with contribution own, in its role, shows
+// the maker of this proof's encapsulation, whose contribution is other, that it
+// opened it.
+func (p *Proof) Answer(role Role, newcomer, sponsor Hash) Hash {
+	if role == Newcomer {
+		return authenticate(p.Secret, []byte(role), sponsor[:], newcomer[:])
+	}
+	return authenticate(p.Secret, []byte(role), newcomer[:], sponsor[:])
+}
+
+// Check compares an answer in constant time.
+func (p *Proof) Check(role Role, newcomer, sponsor, answer Hash) bool {
+	want := p.Answer(role, newcomer, sponsor)
+	return hmac.Equal(want[:], answer[:])
+}

@@ -1,0 +1,454 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// The ways of a commit: PROTOCOL.md §8.1.
+const (
+	pending  = iota // refers to something unknown
+	onHold          // held: form, signature and list are right
+	accepted        // valid, for ever and for everybody alike
+)
+
+// An epoch is a commit and what we know of it.
+type epoch struct {
+	commit *record.Commit
+	status int
+	list   record.List // nil until rebuilt
+	sid    ake.Hash
+	since  time.Time // when it arrived
+	// signed: the committer's signature was checked.
+	signed bool
+	// named: an accepted commit names it as prev.
+	named bool
+	// superseded is when another became the head; zero for the head.
+	superseded time.Time
+
+	mine   int // our place in the list, or -1
+	keys   *ake.Keys
+	chains []ake.Chain
+	logs   []authorLog
+}
+
+// erase forgets the epoch's keys; what was said in it stays in the log.
+func (e *epoch) erase() {
+	if e.keys == nil {
+		return
+	}
+	e.keys.Erase()
+	for i := range e.chains {
+		e.chains[i].Erase()
+	}
+	e.keys, e.chains = nil, nil
+}
+
+// better orders commits: by day, then height, then epoch id. (PROTOCOL.md §8.2)
+func better(a, b *epoch) bool {
+	switch {
+	case a.commit.Day != b.commit.Day:
+		return a.commit.Day > b.commit.Day
+	case a.commit.Height != b.commit.Height:
+		return a.commit.Height > b.commit.Height
+	}
+	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
+}
+
+// addCommit takes a commit; judge decides later what it is worth.
+func (r *Room) addCommit(c *record.Commit) outcome {
+	if r.graph(c.Day) == nil || r.now.Add(earlyDay).Before(c.Day.Start()) {
+		return foreign
+	}
+	if e := r.commits[c.ID()]; e != nil {
+		if e.list != nil || c.Base != record.WholeList {
+			return known
+		}
+		e.commit, e.signed = c, false // with its whole list, which we could not rebuild
+		return kept
+	}
+	if by := r.graph(c.Day).contribution(c.By); by != nil && c.Verify(r.id, by) != nil {
+		return refused
+	}
+	all, ofAuthor := 0, 0
+	for _, e := range r.commits {
+		if e.status == pending {
+			all++
+			if e.commit.By == c.By {
+				ofAuthor++
+			}
+		}
+	}
+	if all >= maxPending || ofAuthor >= maxPendingAuthor || len(r.commits) >= maxCommits {
+		return foreign
+	}
+	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1}
+	return kept
+}
+
+// judge goes over the commits that are not accepted yet.
+func (r *Room) judge() {
+	for again := true; again; {
+		again = false
+		for _, id := range sortedHashes(r.commits) {
+			e := r.commits[id]
+			if e.status == accepted {
+				continue
+			}
+			was := e.status
+			if !r.examine(e) {
+				delete(r.commits, id)
+				continue
+			}
+			again = again || e.status != was
+		}
+	}
+	r.chooseHead()
+	r.reopen()
+}
+
+// examine goes through the rules of PROTOCOL.md §8.1 in their order. It returns
+// false if the commit is refused; otherwise it has settled its status.
+func (r *Room) examine(e *epoch) bool {
+	c := e.commit
+	g := r.graph(c.Day)
+	if g == nil {
+		return false
+	}
+	by := g.contribution(c.By)
+	if by == nil {
+		return true // rule 2
+	}
+	if !e.signed && c.Verify(r.id, by) != nil {
+		return false
+	}
+	e.signed = true
+	if e.list == nil { // rule 4
+		var base record.List
+		if c.Base != record.WholeList {
+			b := r.commits[c.Prevs[c.Base]]
+			if b == nil || b.list == nil {
+				return true
+			}
+			base = b.list
+		}
+		list, err := c.Rebuild(base)
+		if err != nil {
+			return false
+		}
+		e.list, e.mine, e.status = list, -1, onHold
+		if g.own != nil {
+			e.mine = list.Index(g.own.cid)
+		}
+	}
+	var prevs []*epoch
+	var height uint64
+	for _, id := range c.Prevs { // rule 3
+		p := r.commits[id]
+		if p == nil || p.list == nil {
+			return true
+		}
+		if p.commit.Day != c.Day {
+			return false
+		}
+		prevs, height = append(prevs, p), max(height, p.commit.Height)
+	}
+	if c.Height != height+1 {
+		return false
+	}
+	members := g.members()
+	for i := range e.list { // rule 5
+		entry := &e.list[i]
+		m := g.contribution(entry.CID)
+		if m == nil || !members[entry.CID] {
+			return true
+		}
+		p := r.processes[m.Working]
+		if m.Identity != entry.Identity {
+			return false
+		}
+		if p == nil || p.bodies[entry.Presence] == nil {
+			return true
+		}
+	}
+	if known, ok := r.removalsHold(g, e, prevs); !known || !ok { // rule 6
+		return !known
+	}
+	if e.mine >= 0 { // rule 7
+		if ok, known := r.derive(g, e, prevs); !ok || !known {
+			return ok
+		}
+	}
+	e.status = accepted
+	r.accepted(e)
+	return true
+}
+
+// accepted notes what an accepted commit rests on.
+func (r *Room) accepted(e *epoch) {
+	for _, id := range e.commit.Prevs {
+		if p := r.commits[id]; p != nil {
+			p.named = true
+		}
+	}
+}
+
+// removalsHold checks that nobody is dropped without a reason everybody can
+// check. known is false as long as a reason is not known.
+func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool) {
+	removed := make(map[ake.Hash]bool)
+	for i := range e.commit.Removals {
+		ev := &e.commit.Removals[i]
+		removed[ev.CID] = true
+		if e.list.Index(ev.CID) >= 0 {
+			return true, false
+		}
+		c := g.contribution(ev.CID)
+		if c == nil {
+			return false, false
+		}
+		switch ev.Kind {
+		case record.EvidenceLeft:
+			p := r.processes[c.Working]
+			if p == nil || p.bodies[ev.Ref] == nil {
+				return false, false
+			}
+			if !p.bodies[ev.Ref].Left {
+				return true, false
+			}
+		case record.EvidenceSuperseded:
+			n := g.contribution(ev.Ref)
+			if n == nil || !g.members()[ev.Ref] {
+				return false, false
+			}
+			if n.Identity != c.Identity || !later(n, c) {
+				return true, false
+			}
+		}
+	}
+	for _, p := range prevs {
+		for i := range p.list {
+			cid := p.list[i].CID
+			if !removed[cid] && e.list.Index(cid) < 0 {
+				return true, false
+			}
+		}
+	}
+	return true, true
+}
+
+// derive unwraps the secret, checks that all others got the same, and derives
+// the epoch's keys. ok is false if the commit is refused, known is false as long
+// as a term is missing.
+func (r *Room) derive(g *graph, e *epoch, prevs []*epoch) (ok, known bool) {
+	c := e.commit
+	mine, recipients := r.recipients(g, e.list)
+	key := r.ephemeral[recipients[e.mine].Ephemeral]
+	if key == nil || !mine {
+		return false, false
+	}
+	e.sid = r.sid(g, e.list)
+	core := &ake.Core{SID: e.sid, Height: c.Height, Prevs: c.Prevs, By: c.By}
+	h := c.Header.Hash()
+	d, err := ake.Unwrap(c.Wraps, e.mine, key, core, c.OneTime, h, recipients)
+	if err != nil {
+		return false, false
+	}
+	defer d.Erase()
+	terms, err := ake.OpenSeal(d, h, c.Sealed)
+	if err != nil {
+		return false, false
+	}
+	for i := range terms {
+		n := g.nodes[terms[i].CID]
+		if e.list.Index(terms[i].CID) < 0 || terms[i].Term.Commitment() != n.contribution.Term {
+			return false, false
+		}
+		r.addTerm(&terms[i])
+	}
+	secret, known, err := r.epochSecret(g, e, d)
+	if !known || err != nil {
+		return err == nil, false
+	}
+	defer secret.Erase()
+	if !ake.CheckConfirm(secret, c.ID(), c.Tag) {
+		return false, false
+	}
+	r.useSecret(e, secret)
+	return true, true
+}
+
+// epochSecret joins the members' terms and d. known is false if a term is
+// missing.
+func (r *Room) epochSecret(g *graph, e *epoch, d ake.Secret) (secret ake.Secret, known bool, err error) {
+	members := make([]ake.Member, len(e.list))
+	for i := range e.list {
+		n := g.nodes[e.list[i].CID]
+		if n.term == nil {
+			return secret, false, nil
+		}
+		members[i] = ake.Member{Identity: e.list[i].Identity, Term: *n.term}
+	}
+	abe := ake.Attributes(e.sid, members)
+	defer abe.Erase()
+	secret, err = ake.EpochSecret(e.commit.ID(), abe, d)
+	return secret, true, err
+}
+
+func (r *Room) useSecret(e *epoch, secret ake.Secret) {
+	cids := make([]ake.Hash, len(e.list))
+	for i := range e.list {
+		cids[i] = e.list[i].CID
+	}
+	e.keys, e.chains = ake.NewKeys(secret, cids)
+	e.logs = make([]authorLog, len(e.list))
+}
+
+// recipients are the listed members' ephemeral keys, as their listed presences
+// have them. mine reports whether ours is among them.
+func (r *Room) recipients(g *graph, list record.List) (mine bool, out []ake.Recipient) {
+	out = make([]ake.Recipient, len(list))
+	for i := range list {
+		p := r.listedPresence(g, &list[i])
+		out[i] = ake.Recipient{CID: list[i].CID, Ephemeral: p.Ephemeral}
+		mine = mine || p.Working == r.workingID
+	}
+	return mine, out
+}
+
+func (r *Room) listedPresence(g *graph, e *record.Entry) *record.Presence {
+	return r.processes[g.contribution(e.CID).Working].bodies[e.Presence]
+}
+
+// sid is the session id: PROTOCOL.md §8.
+func (r *Room) sid(g *graph, list record.List) ake.Hash {
+	var addrs []byte
+	for i := range list {
+		addrs = r.listedPresence(g, &list[i]).AppendAddresses(addrs)
+	}
+	return ake.Sum("coterie/1 sid", r.id[:], list.Bytes(), addrs)
+}
+
+// chooseHead moves the head to the greatest accepted commit that lists us. It
+// never goes back.
+func (r *Room) chooseHead() {
+	best := r.head
+	for _, e := range r.commits {
+		if e.status == accepted && e.keys != nil && (best == nil || better(e, best)) {
+			best = e
+		}
+	}
+	for _, e := range r.commits {
+		if e != best && e.keys != nil && e.superseded.IsZero() {
+			e.superseded = r.now
+		}
+	}
+	if best == r.head {
+		return
+	}
+	previous := r.head
+	r.head = best
+	r.turn = turn{last: r.now}
+	r.emit(r.started(previous))
+	for p := range r.neighbours {
+		if n := r.neighbours[p]; len(best.list) <= 8 {
+			// In a small room gossip forgives least, and a comparison costs little.
+			n.compareAt = r.now.Add(time.Second)
+		}
+	}
+}
+
+// started tells the user of the new head.
+func (r *Room) started(previous *epoch) EpochStarted {
+	e := r.head
+	ev := EpochStarted{ID: e.commit.ID(), SID: e.sid, Reason: ReasonRekey}
+	was := make(map[[32]byte]ake.Hash)
+	if previous != nil {
+		ev.Previous = previous.commit.ID()
+		for _, entry := range previous.list {
+			was[entry.Identity] = entry.CID
+		}
+	}
+	for _, entry := range e.list {
+		m := r.member(entry.CID, entry.Identity)
+		ev.Members = append(ev.Members, m)
+		if entry.CID == e.commit.By {
+			ev.Committer = m.Peer
+		}
+		if _, ok := was[entry.Identity]; ok {
+			delete(was, entry.Identity)
+		} else if entry.Identity != r.own {
+			ev.Joined = append(ev.Joined, m)
+		}
+	}
+	if previous != nil {
+		for _, entry := range previous.list {
+			if _, ok := was[entry.Identity]; ok {
+				ev.Left = append(ev.Left, r.member(entry.CID, entry.Identity))
+			}
+		}
+	}
+	switch {
+	case previous == nil:
+		ev.Reason = ReasonFirst
+	case len(ev.Joined) > 1 && len(e.commit.Prevs) > 1:
+		ev.Reason = ReasonHealed
+	case len(ev.Joined) > 0:
+		ev.Reason = ReasonJoined
+	case len(ev.Left) > 0:
+		ev.Reason = ReasonLeft
+	}
+	return ev
+}
+
+// foundations are the accepted commits that no other accepted one names as
+// prev, and the commits these name: what the next ones rest on.
+func (r *Room) foundations() []*epoch {
+	take := make(map[ake.Hash]bool)
+	for id, e := range r.commits {
+		if e.status == accepted && !e.named {
+			take[id] = true
+			for _, p := range e.commit.Prevs {
+				take[p] = true
+			}
+		}
+	}
+	var out []*epoch
+	for _, id := range sortedHashes(take) {
+		if e := r.commits[id]; e != nil && e.list != nil {
+			out = append(out, e)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *epoch) int {
+		if better(a, b) {
+			return 1
+		}
+		return -1
+	})
+	return out
+}
+
+// expireCommits drops what stayed pending too long, keys that are over, and
+// commits that nothing rests on any more.
+func (r *Room) expireCommits() {
+	needed := make(map[ake.Hash]bool)
+	for _, e := range r.foundations() {
+		needed[e.commit.ID()] = true
+		for _, p := range e.commit.Prevs {
+			needed[p] = true
+		}
+	}
+	for id, e := range r.commits {
+		if !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept {
+			e.erase()
+		}
+		switch {
+		case e == r.head || needed[id] || len(e.logs) > 0:
+		case r.now.Sub(e.since) > pendingTime:
+			delete(r.commits, id)
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// turn is whose turn it is to commit, and when: PROTOCOL.md §8.3.
+type turn struct {
+	want    ake.Hash  // hash of the members the next list would have
+	first   time.Time // when they first differed from the head's
+	latest  time.Time // when they last changed
+	last    time.Time // when the head came
+	sponsor bool      // we have just let somebody in
+}
+
+// considerCommit commits if the members are not those of the head, and it is
+// our turn.
+func (r *Room) considerCommit() {
+	g := r.graph(r.today())
+	if g == nil || g.own == nil {
+		return
+	}
+	list := r.nextList(g)
+	prevs := r.prevs(g, list)
+	if len(list) < 2 || !r.needed(g, list, prevs) {
+		r.turn.first, r.turn.sponsor = time.Time{}, false
+		return
+	}
+	if want := ake.Sum("coterie/1 want", cidBytes(list)); r.turn.first.IsZero() || want != r.turn.want {
+		if r.turn.first.IsZero() {
+			r.turn.first = r.now
+		}
+		r.turn.want, r.turn.latest = want, r.now
+	}
+	n := len(list)
+	at := r.turn.latest.Add(quiet)
+	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
+		at = longest
+	}
+	if r.turn.sponsor {
+		at = r.turn.first
+	} else {
+		at = at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
+	}
+	if !r.turn.last.IsZero() {
+		at = maxTime(at, r.turn.last.Add(leastDistance(n)))
+	}
+	if at.After(r.now) {
+		r.wakeAt(at)
+		return
+	}
+	r.turn.first, r.turn.sponsor = time.Time{}, false
+	if err := r.commit(g, list, prevs); err != nil {
+		r.emit(Failed{Doing: "starting a new epoch", Err: err})
+	}
+}
+
+func cidBytes(list record.List) []byte {
+	var b []byte
+	for i := range list {
+		b = append(b, list[i].CID[:]...)
+	}
+	return b
+}
+
+// nextList is what we would list: the living members whose terms and presences
+// we hold.
+func (r *Room) nextList(g *graph) record.List {
+	var list record.List
+	for _, cid := range r.living(g) {
+		n := g.nodes[cid]
+		p := r.processes[n.contribution.Working]
+		if n.term == nil || p == nil || p.newest == nil || len(list) == record.MaxMembers {
+			continue
+		}
+		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: p.newest.ID()})
+	}
+	list.Sort()
+	return list
+}
+
+// prevs are the accepted commits of the day that the next one builds on: those
+// no other accepted one names, whose members we can keep or show the removal
+// of, the greatest four.
+func (r *Room) prevs(g *graph, list record.List) []*epoch {
+	var out []*epoch
+	for _, e := range r.commits {
+		if e.status == accepted && !e.named && e.commit.Day == g.date && r.covers(g, list, e) {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b *epoch) int {
+		if better(a, b) {
+			return -1
+		}
+		return 1
+	})
+	return out[:min(len(out), record.MaxPrevs)]
+}
+
+// covers reports whether everybody in e's list is in list or is gone for a
+// reason.
+func (r *Room) covers(g *graph, list record.List, e *epoch) bool {
+	for i := range e.list {
+		cid := e.list[i].CID
+		if list.Index(cid) < 0 {
+			if _, gone := r.gone(g, cid); !gone {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// needed reports whether a commit would change anything: the members differ
+// from the head's, or an accepted commit that would pass ours over is better
+// than the head.
+func (r *Room) needed(g *graph, list record.List, prevs []*epoch) bool {
+	h := r.head
+	if h == nil || h.commit.Day != g.date || string(cidBytes(list)) != string(cidBytes(h.list)) {
+		return true
+	}
+	return len(prevs) > 0 && prevs[0] != h && better(prevs[0], h)
+}
+
+// rank is our place in the order in which members commit.
+func (r *Room) rank(g *graph, list record.List, prevs []*epoch) int {
+	var joined []byte
+	for _, p := range sortedIDs(prevs) {
+		joined = append(joined, p[:]...)
+	}
+	draw := func(cid ake.Hash) ake.Hash { return ake.Sum("coterie/1 rank", joined, cid[:]) }
+	mine := draw(g.own.cid)
+	rank := 0
+	for i := range list {
+		if compareHashes(draw(list[i].CID), mine) < 0 {
+			rank++
+		}
+	}
+	return rank
+}
+
+func sortedIDs(es []*epoch) []ake.Hash {
+	var ids []ake.Hash
+	for _, e := range es {
+		ids = append(ids, e.commit.ID())
+	}
+	slices.SortFunc(ids, compareHashes)
+	return ids
+}
+
+// commit makes the next commit, takes it, and publishes it: PROTOCOL.md §8.
+func (r *Room) commit(g *graph, list record.List, prevs []*epoch) error {
+	var height uint64
+	for _, p := range prevs {
+		height = max(height, p.commit.Height)
+	}
+	c := &record.Commit{Header: record.Header{
+		Day: g.date, Height: height + 1, Prevs: sortedIDs(prevs), By: g.own.cid,
+		Members: uint32(len(list)), List: list.Hash(),
+	}}
+	c.SetEvidence(r.removals(g, list, prevs))
+	c.Base, c.Changes = record.WholeList, list
+	if len(prevs) > 0 {
+		c.Base = byte(slices.Index(c.Prevs, prevs[0].commit.ID()))
+		c.Changes = changes(prevs[0].list, list)
+	}
+
+	e := &epoch{commit: c, list: list, since: r.now, mine: list.Index(g.own.cid), sid: r.sid(g, list)}
+	d := r.draw()
+	defer d.Erase()
+	core := &ake.Core{SID: e.sid, Height: c.Height, Prevs: c.Prevs, By: c.By}
+	key, err := core.OneTimeKey(d)
+	if err != nil {
+		return err
+	}
+	c.OneTime = [32]byte(key.PublicKey().Bytes())
+	h := c.Header.Hash()
+	_, recipients := r.recipients(g, list)
+	if c.Wraps, err = ake.Wrap(d, key, h, recipients); err != nil {
+		return err
+	}
+	if c.Sealed, err = ake.Seal(d, h, r.missing(g, list, prevs)); err != nil {
+		return err
+	}
+	c.Settle()
+	secret, known, err := r.epochSecret(g, e, d)
+	if err != nil || !known {
+		return err
+	}
+	defer secret.Erase()
+	c.Tag = ake.Confirm(secret, c.ID())
+	c.Sign(r.id, r.working)
+	r.useSecret(e, secret)
+	e.status, e.signed = accepted, true
+	r.commits[c.ID()] = e
+	r.accepted(e)
+	r.publish(record.Encode(c))
+	r.chooseHead()
+	r.flush()
+	return nil
+}
+
+// removals says why those who were listed are not any more.
+func (r *Room) removals(g *graph, list record.List, prevs []*epoch) []record.Evidence {
+	var out []record.Evidence
+	seen := make(map[ake.Hash]bool)
+	for _, p := range prevs {
+		for i := range p.list {
+			cid := p.list[i].CID
+			if seen[cid] || list.Index(cid) >= 0 {
+				continue
+			}
+			seen[cid] = true
+			if ev, gone := r.gone(g, cid); gone {
+				out = append(out, ev)
+			}
+		}
+	}
+	return out
+}
+
+// missing are the terms of those who are missing from some prev's list: its
+// members may not have been told.
+func (r *Room) missing(g *graph, list record.List, prevs []*epoch) []ake.SealedTerm {
+	var out []ake.SealedTerm
+	for i := range list {
+		cid := list[i].CID
+		everywhere := len(prevs) > 0
+		for _, p := range prevs {
+			everywhere = everywhere && p.list.Index(cid) >= 0
+		}
+		if !everywhere {
+			out = append(out, ake.SealedTerm{CID: cid, Term: *g.nodes[cid].term})
+		}
+	}
+	slices.SortFunc(out, func(a, b ake.SealedTerm) int { return compareHashes(a.CID, b.CID) })
+	return out
+}
+
+// changes are the entries of list that are not in base.
+func changes(base, list record.List) record.List {
+	had := make(map[record.Entry]bool, len(base))
+	for _, e := range base {
+		had[e] = true
+	}
+	var out record.List
+	for _, e := range list {
+		if !had[e] {
+			out = append(out, e)
+		}
+	}
+	return out
+}

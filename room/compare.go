@@ -1,0 +1,306 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+func (r *Room) sortedNeighbours() []peer.ID {
+	ids := make([]peer.ID, 0, len(r.neighbours))
+	for p := range r.neighbours {
+		ids = append(ids, p)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// schedule begins the comparisons that are due and sees to being woken for the
+// next: PROTOCOL.md §11.2.
+func (r *Room) schedule() {
+	ready := false
+	for _, g := range r.days {
+		ready = ready || g.own != nil
+	}
+	if !ready {
+		return // nothing to say yet
+	}
+	if !r.now.Before(r.compareAt) {
+		if ids := r.sortedNeighbours(); len(ids) > 0 {
+			n := r.neighbours[ids[r.random(len(ids))]]
+			n.compareAt = r.now
+		}
+		r.compareAt = r.now.Add(comparePeriod)
+	}
+	for _, p := range r.sortedNeighbours() {
+		n := r.neighbours[p]
+		if n.compareAt.IsZero() || n.comparing != 0 {
+			continue
+		}
+		due := maxTime(n.compareAt, n.lastTime.Add(compareSoon))
+		if due.After(r.now) {
+			r.wakeAt(due)
+			continue
+		}
+		x := r.open(n.id, ProtocolCompare)
+		n.comparing, n.lastTime, n.compareAt = x.id, r.now, time.Time{}
+		r.send(x, r.hello())
+	}
+	r.wakeAt(r.compareAt)
+	for _, t := range r.renewAt {
+		if t.After(r.now) {
+			r.wakeAt(t)
+		}
+	}
+}
+
+// askSoon makes sure that a peer is compared with soon, since it sent something
+// that refers to what we do not know; or, if it is no neighbour, any other.
+func (r *Room) askSoon(p peer.ID) {
+	n := r.neighbours[p]
+	if n == nil {
+		ids := r.sortedNeighbours()
+		if len(ids) == 0 {
+			return
+		}
+		n = r.neighbours[ids[r.random(len(ids))]]
+	}
+	if n.compareAt.IsZero() || n.compareAt.After(r.now) {
+		n.compareAt = r.now
+	}
+}
+
+func (r *Room) hello() []byte {
+	h := &record.Hello{Room: r.id, Digest: digest(r.records(true))}
+	for _, d := range r.sortedDays() {
+		if g := r.days[d]; g.own != nil && r.proves(d) {
+			h.Days = append(h.Days, record.HelloDay{Day: d, CID: g.own.cid, Size: uint32(len(g.members()))})
+		}
+	}
+	if r.head != nil {
+		h.Head = r.head.commit.ID()
+	}
+	return h.Encode()
+}
+
+// records is the set we offer: what is kept of each day, each contribution
+// after an edge to it (§6.1), then presences, names if they may be told, and
+// the commits on which the next would rest, with those these name.
+func (r *Room) records(names bool) []record.Record {
+	var out []record.Record
+	var workings [][32]byte
+	seen := make(map[[32]byte]bool)
+	for _, d := range r.sortedDays() {
+		r.days[d].walk(func(c *record.Contribution) {
+			out = append(out, c)
+			if !seen[c.Working] {
+				seen[c.Working] = true
+				workings = append(workings, c.Working)
+			}
+		}, func(e *record.Edge) { out = append(out, e) })
+	}
+	for _, w := range workings {
+		p := r.processes[w]
+		if p == nil {
+			continue
+		}
+		for _, id := range sortedHashes(p.bodies) {
+			out = append(out, p.bodies[id])
+		}
+		if names && p.name != nil {
+			out = append(out, p.name)
+		}
+	}
+	for _, e := range r.foundations() {
+		out = append(out, e.commit.Whole(e.list))
+	}
+	return out
+}
+
+func digest(records []record.Record) ake.Hash {
+	ids := make([]ake.Hash, len(records))
+	for i, rec := range records {
+		ids[i] = rec.ID()
+	}
+	slices.SortFunc(ids, compareHashes)
+	var joined []byte
+	for _, id := range ids {
+		joined = append(joined, id[:]...)
+	}
+	return ake.Sum("coterie/1 digest", joined)
+}
+
+// compareFrame takes the frames of PROTOCOL.md §11.2, on a stream of either
+// protocol. It returns false for what does not belong there.
+func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
+	switch typ {
+	case record.FrameHello:
+		return x.protocol == ProtocolCompare && r.tookHello(x, body)
+	case record.FrameAsk:
+		return x.protocol == ProtocolCompare && r.tookAsk(x, body)
+	case record.FrameRecords:
+		return r.tookRecords(x, body)
+	case record.FrameTerms:
+		terms, err := record.ParseTerms(body)
+		if err != nil || !r.isMember(x.identity) {
+			return err == nil
+		}
+		for i := range terms {
+			r.addTerm(&terms[i])
+		}
+		return true
+	case record.FrameLog:
+		m, err := record.ParseLog(body)
+		if err != nil {
+			return false
+		}
+		return r.tookLog(m)
+	case record.FrameDone:
+		if x.done {
+			return false
+		}
+		x.done = true
+		if x.protocol == ProtocolProve {
+			return r.toldAll(x)
+		}
+		r.compared(x)
+		return true
+	}
+	return false
+}
+
+func (r *Room) tookHello(x *exchange, body []byte) bool {
+	h, err := record.ParseHello(body)
+	if err != nil || h.Room != r.id || x.theirHello != nil {
+		return false
+	}
+	x.theirHello = h
+	if n := r.neighbours[x.peer]; n != nil {
+		n.hello, n.compared = h, false
+		if !x.dialler {
+			n.compareAt, n.lastTime = time.Time{}, r.now
+		}
+	}
+	if !x.dialler {
+		r.send(x, r.hello())
+	}
+	r.send(x, r.ask(h).Encode())
+	return true
+}
+
+// ask is for what we lack, as far as the other's hello shows that there may be
+// something.
+func (r *Room) ask(h *record.Hello) *record.Ask {
+	a := new(record.Ask)
+	records := r.records(true)
+	if digest(records) != h.Digest {
+		for _, rec := range records {
+			id := rec.ID()
+			a.Have = append(a.Have, [record.ShortID]byte(id[:]))
+		}
+	}
+	for _, g := range r.days {
+		for _, cid := range sortedHashes(g.members()) {
+			if g.nodes[cid].term == nil && len(a.Terms) < record.MaxMembers {
+				a.Terms = append(a.Terms, cid)
+			}
+		}
+	}
+	for _, e := range r.logEpochs() {
+		a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: e.commit.ID(), Have: e.have()})
+	}
+	return a
+}
+
+func (r *Room) tookAsk(x *exchange, body []byte) bool {
+	a, err := record.ParseAsk(body)
+	if err != nil || x.theirHello == nil || x.asked {
+		return false
+	}
+	x.asked = true
+	if r.inComponent(x) {
+		member := r.isMember(x.identity)
+		if records := r.records(member); digest(records) != x.theirHello.Digest {
+			has := make(map[[record.ShortID]byte]bool, len(a.Have))
+			for _, id := range a.Have {
+				has[id] = true
+			}
+			records = slices.DeleteFunc(records, func(rec record.Record) bool {
+				id := rec.ID()
+				return has[[record.ShortID]byte(id[:])]
+			})
+			r.send(x, record.EncodeRecords(records)...)
+		}
+		if member {
+			var terms []ake.SealedTerm
+			for _, cid := range a.Terms {
+				for _, g := range r.days {
+					if n := g.nodes[cid]; n != nil && n.term != nil && g.members()[cid] {
+						terms = append(terms, ake.SealedTerm{CID: cid, Term: *n.term})
+					}
+				}
+			}
+			r.sendTerms(x, terms)
+		}
+	}
+	// Entitlement is by epoch, whatever has become of the peer since.
+	for _, e := range a.Epochs {
+		r.sendLog(x, &e)
+	}
+	r.send(x, []byte{record.FrameDone})
+	x.answered = true
+	r.compared(x)
+	return true
+}
+
+// inComponent reports whether the peer at the other end is of our component on
+// some day, gone or not.
+func (r *Room) inComponent(x *exchange) bool {
+	for _, g := range r.days {
+		for cid := range g.members() {
+			if g.contribution(cid).Identity == x.identity {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *Room) sendTerms(x *exchange, terms []ake.SealedTerm) {
+	slices.SortFunc(terms, func(a, b ake.SealedTerm) int { return compareHashes(a.CID, b.CID) })
+	for chunk := range slices.Chunk(terms, record.MaxMembers) {
+		r.send(x, record.EncodeTerms(chunk))
+	}
+}
+
+func (r *Room) tookRecords(x *exchange, body []byte) bool {
+	fields, err := record.ParseFields(body)
+	if err != nil {
+		return false
+	}
+	for _, f := range fields {
+		rec, err := record.Parse(f)
+		if err != nil {
+			return false
+		}
+		if r.add(rec) == refused {
+			return false
+		}
+	}
+	return true
+}
+
+// compared ends a comparison when both have said all.
+func (r *Room) compared(x *exchange) {
+	if !x.done || !x.answered {
+		return
+	}
+	if n := r.neighbours[x.peer]; n != nil {
+		n.compared = true
+	}
+	r.hangUp(x)
+}

@@ -1,0 +1,117 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// A room proves itself anew every day: PROTOCOL.md §7.1. Handshakes for a day
+// begin at renewFrom on the day before; members renew at a random time until
+// renewUntil, so that a room of a thousand does not do so at once.
+const (
+	renewFrom  = 18 * time.Hour
+	renewUntil = 23*time.Hour + 30*time.Minute
+)
+
+// renew makes our contributions for the days on which we take part, and forgets
+// the days that are over.
+func (r *Room) renew() {
+	today := r.today()
+	r.contribute(today)
+	if _, ok := r.renewAt[today+1]; !ok {
+		at := today.Start().Add(renewFrom)
+		if r.now.Before(at) {
+			at = at.Add(time.Duration(r.random(int((renewUntil-renewFrom)/time.Millisecond))) * time.Millisecond)
+		}
+		r.renewAt[today+1] = at
+	}
+	if at := r.renewAt[today+1]; !r.now.Before(at) {
+		r.contribute(today + 1)
+	}
+	for d := range r.days {
+		// Records of a day are taken until an hour after it.
+		if d < today && r.now.After((d + 1).Start().Add(earlyDay)) {
+			r.forget(d)
+		}
+	}
+	for d := range r.renewAt {
+		if d < today {
+			delete(r.renewAt, d)
+		}
+	}
+}
+
+// contribute makes our encapsulation for a day, unless that was done or our key
+// is not valid then.
+func (r *Room) contribute(d abe.Day) {
+	if r.days[d] != nil || !r.cfg.ValidOn(d) {
+		return
+	}
+	r.days[d] = newGraph(d)
+	ctx := &ake.Context{Room: r.id, Identity: r.own, Serial: r.serial, Day: d, Working: r.workingID}
+	seed := r.draw()
+	started := r.now
+	r.task(func() any {
+		defer seed.Erase()
+		enc, err := r.cfg.Suite.Encapsulate(seed, ctx)
+		if err != nil {
+			return err
+		}
+		return enc
+	}, func(result any) {
+		enc, ok := result.(*ake.Encapsulated)
+		g := r.days[d]
+		if !ok || g == nil {
+			err, _ := result.(error)
+			r.emit(Failed{Doing: "making the encapsulation for " + d.String(), Err: err})
+			return
+		}
+		c := record.NewContribution(r.cfg.Identity, ctx, enc)
+		g.own = &own{cid: c.ID(), contribution: c, encapsulation: enc.Bytes, proof: enc.Proof}
+		g.addContribution(c)
+		r.workings[c.Working] = true
+		g.nodes[c.ID()].term = &enc.Term
+		r.changed = true
+		r.emit(Contributed{Took: r.now.Sub(started)})
+		for _, n := range r.neighbours {
+			n.compareAt = r.now
+		}
+	})
+}
+
+func (r *Room) sortedDays() []abe.Day {
+	days := make([]abe.Day, 0, len(r.days))
+	for d := range r.days {
+		days = append(days, d)
+	}
+	slices.Sort(days)
+	return days
+}
+
+// forget drops a day and what only it kept.
+func (r *Room) forget(d abe.Day) {
+	delete(r.days, d)
+	r.workings = make(map[[32]byte]bool)
+	for _, g := range r.days {
+		for _, n := range g.nodes {
+			if n.contribution != nil {
+				r.workings[n.contribution.Working] = true
+			}
+		}
+	}
+	for w := range r.processes {
+		if !r.hasWorking(w) {
+			delete(r.processes, w)
+		}
+	}
+	for id, e := range r.commits {
+		if e.commit.Day == d && e != r.head {
+			e.erase()
+			delete(r.commits, id)
+		}
+	}
+}

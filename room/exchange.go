@@ -1,0 +1,197 @@
+package room
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// A neighbour is a peer we are connected to, that has subscribed to the topic.
+type neighbour struct {
+	id        peer.ID
+	identity  [32]byte
+	since     time.Time
+	hello     *record.Hello // its last word on itself
+	compared  bool          // a comparison came to its end since then
+	comparing StreamID      // one under way that we opened
+	compareAt time.Time     // when to compare again; zero: when chance has it
+	lastTime  time.Time     // when the last comparison began
+	tried     time.Time     // when we last dialled a proof
+}
+
+// An exchange is a conversation on one stream.
+type exchange struct {
+	id       StreamID
+	peer     peer.ID
+	identity [32]byte
+	protocol string
+	dialler  bool
+	began    time.Time
+	silent   bool // we said our last word
+
+	// Proving: PROTOCOL.md §7.
+	step         byte // the frame expected next
+	graph        *graph
+	day          abe.Day
+	theirs       *record.Contribution
+	presence     *record.Presence
+	opened       *ake.Encapsulated
+	opening      bool
+	edgeSent     *record.Edge
+	edgeReceived *record.Edge
+
+	// Comparing: PROTOCOL.md §11.2.
+	theirHello *record.Hello
+	asked      bool
+	answered   bool // we sent done
+	done       bool // they sent done
+}
+
+// PeerConnected tells the room of a peer that has joined the topic.
+func (r *Room) PeerConnected(now time.Time, p peer.ID) {
+	r.now = now
+	identity, ok := identityOf(p)
+	if !ok || p == r.self || r.neighbours[p] != nil {
+		return
+	}
+	n := &neighbour{id: p, identity: identity, since: now, compareAt: now}
+	if p < r.self {
+		// It will say hello; we do if nothing comes.
+		n.compareAt = now.Add(2 * time.Second)
+	}
+	r.neighbours[p] = n
+	r.finish()
+}
+
+// PeerDisconnected tells the room that a peer is gone, for now.
+func (r *Room) PeerDisconnected(now time.Time, p peer.ID) {
+	r.now = now
+	delete(r.neighbours, p)
+	r.finish()
+}
+
+// StreamOpened tells the room of a stream that another peer opened; id is even.
+func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, protocol string) {
+	r.now = now
+	identity, ok := identityOf(p)
+	if !ok || r.closed || protocol == ProtocolProve && r.answering() >= maxAnswering {
+		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
+		return
+	}
+	x := &exchange{id: id, peer: p, identity: identity, protocol: protocol, began: now}
+	if protocol == ProtocolProve {
+		x.step = record.FrameProve1
+	}
+	r.exchanges[id] = x
+	r.finish()
+}
+
+// StreamClosed tells the room that a stream is over, or could not be opened.
+func (r *Room) StreamClosed(now time.Time, id StreamID) {
+	r.now = now
+	if x := r.exchanges[id]; x != nil {
+		r.over(x)
+	}
+	r.finish()
+}
+
+// StreamFrame takes a frame that arrived on a stream.
+func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
+	r.now = now
+	x := r.exchanges[id]
+	if x == nil || r.closed {
+		return
+	}
+	ok := len(data) > 0 && len(data) <= record.MaxFrame
+	if ok {
+		switch {
+		case data[0] >= record.FrameHello:
+			ok = r.compareFrame(x, data[0], data[1:])
+		case x.protocol == ProtocolProve:
+			ok = r.proveFrame(x, data[0], data[1:])
+		default:
+			ok = false
+		}
+	}
+	if !ok {
+		r.reset(x)
+	}
+	r.finish()
+}
+
+// answering counts the proofs that others dialled.
+func (r *Room) answering() int {
+	n := 0
+	for _, x := range r.exchanges {
+		if x.protocol == ProtocolProve && !x.dialler {
+			n++
+		}
+	}
+	return n
+}
+
+// dialling reports whether a proof that we dialled is under way.
+func (r *Room) dialling() bool {
+	for _, x := range r.exchanges {
+		if x.protocol == ProtocolProve && x.dialler {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Room) open(p peer.ID, protocol string) *exchange {
+	identity, _ := identityOf(p)
+	x := &exchange{id: r.nextStream, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now}
+	r.nextStream += 2
+	r.exchanges[x.id] = x
+	r.ready.Open = append(r.ready.Open, Open{Stream: x.id, Peer: p, Protocol: protocol})
+	return x
+}
+
+func (r *Room) send(x *exchange, frames ...[]byte) {
+	for _, f := range frames {
+		r.ready.Send = append(r.ready.Send, Frame{Stream: x.id, Data: f})
+	}
+}
+
+// hangUp ends a stream in order: what was sent arrives.
+func (r *Room) hangUp(x *exchange) {
+	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id})
+	r.over(x)
+}
+
+// reset ends a stream at once, without a word.
+func (r *Room) reset(x *exchange) {
+	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
+	if x.protocol == ProtocolProve && x.dialler && x.edgeReceived == nil {
+		r.emit(Refused{Peer: x.peer})
+	}
+	r.over(x)
+}
+
+// over forgets an exchange and the secrets in it.
+func (r *Room) over(x *exchange) {
+	if x.opened != nil {
+		x.opened.Proof.Erase()
+	}
+	delete(r.exchanges, x.id)
+	if n := r.neighbours[x.peer]; n != nil && n.comparing == x.id {
+		n.comparing = 0
+	}
+}
+
+// expire ends what took too long.
+func (r *Room) expire() {
+	for _, x := range r.exchanges {
+		if r.now.Sub(x.began) > exchangeTime {
+			r.reset(x)
+		}
+	}
+	r.expireCommits()
+	r.expireMessages()
+}

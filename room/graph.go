@@ -1,0 +1,246 @@
+package room
+
+import (
+	"bytes"
+	"slices"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// A graph is what is known of one day: contributions are nodes, edges are
+// proofs (PROTOCOL.md §7.2). Every node but our own is reached by a chain of
+// edges from our own; nothing else is kept (§6.1).
+type graph struct {
+	date      abe.Day
+	own       *own // nil until our encapsulation is made
+	nodes     map[ake.Hash]*node
+	edges     map[ake.Hash]*record.Edge
+	newest    map[[32]byte]*record.Contribution // by identity
+	component map[ake.Hash]bool                 // nil when stale
+}
+
+// own is our part in a day.
+type own struct {
+	cid           ake.Hash
+	contribution  *record.Contribution
+	encapsulation []byte
+	proof         ake.Proof
+}
+
+type node struct {
+	contribution *record.Contribution // nil until it arrives: an edge may come first
+	out          map[ake.Hash]*record.Edge
+	in           map[ake.Hash]*record.Edge
+	term         *ake.Term // nil until told
+}
+
+func newGraph(date abe.Day) *graph {
+	return &graph{
+		date:   date,
+		nodes:  make(map[ake.Hash]*node),
+		edges:  make(map[ake.Hash]*record.Edge),
+		newest: make(map[[32]byte]*record.Contribution),
+	}
+}
+
+func (g *graph) node(cid ake.Hash) *node {
+	n := g.nodes[cid]
+	if n == nil {
+		n = &node{out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
+		g.nodes[cid] = n
+	}
+	return n
+}
+
+// contribution finds one that is kept.
+func (g *graph) contribution(cid ake.Hash) *record.Contribution {
+	if n := g.nodes[cid]; n != nil {
+		return n.contribution
+	}
+	return nil
+}
+
+// reached reports whether an edge that is kept leads to the contribution, or it
+// is our own.
+func (g *graph) reached(cid ake.Hash) bool {
+	if g.own != nil && g.own.cid == cid {
+		return true
+	}
+	n := g.nodes[cid]
+	return n != nil && len(n.in) > 0
+}
+
+func (g *graph) addContribution(c *record.Contribution) {
+	g.node(c.ID()).contribution = c
+	if old := g.newest[c.Identity]; old == nil || later(c, old) {
+		g.newest[c.Identity] = c
+	}
+	g.component = nil
+}
+
+// later orders the contributions of one peer and day: by serial, and equal ones
+// (which an honest peer never makes) by cid, so that all agree.
+func later(a, b *record.Contribution) bool {
+	if a.Serial != b.Serial {
+		return a.Serial > b.Serial
+	}
+	x, y := a.ID(), b.ID()
+	return bytes.Compare(x[:], y[:]) > 0
+}
+
+func (g *graph) addEdge(e *record.Edge) {
+	g.edges[e.ID()] = e
+	g.node(e.From).out[e.To] = e
+	g.node(e.To).in[e.From] = e
+	g.component = nil
+}
+
+// members is our strongly connected component. Every node is reached from ours,
+// so it is those from which ours is reached.
+func (g *graph) members() map[ake.Hash]bool {
+	if g.component != nil {
+		return g.component
+	}
+	g.component = make(map[ake.Hash]bool)
+	if g.own == nil {
+		return g.component
+	}
+	queue := []ake.Hash{g.own.cid}
+	g.component[g.own.cid] = true
+	for len(queue) > 0 {
+		n := g.nodes[queue[0]]
+		queue = queue[1:]
+		for from := range n.in {
+			if !g.component[from] && g.nodes[from].contribution != nil {
+				g.component[from] = true
+				queue = append(queue, from)
+			}
+		}
+	}
+	return g.component
+}
+
+// walk visits the contributions that are kept, each after one that has an edge
+// to it, and each followed by its edges: in this order another peer in our
+// component can take them without keeping any waiting.
+func (g *graph) walk(contribution func(*record.Contribution), edge func(*record.Edge)) {
+	if g.own == nil {
+		return
+	}
+	seen := map[ake.Hash]bool{g.own.cid: true}
+	queue := []ake.Hash{g.own.cid}
+	for len(queue) > 0 {
+		n := g.nodes[queue[0]]
+		queue = queue[1:]
+		if n.contribution == nil {
+			continue
+		}
+		contribution(n.contribution)
+		for _, to := range sortedHashes(n.out) {
+			edge(n.out[to])
+			if !seen[to] {
+				seen[to] = true
+				queue = append(queue, to)
+			}
+		}
+	}
+}
+
+func compareHashes(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }
+
+func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
+	keys := make([]ake.Hash, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, compareHashes)
+	return keys
+}
+
+// A process is what is known of one working key.
+type process struct {
+	newest *record.Presence
+	bodies map[ake.Hash]*record.Presence // those that commits may name
+	name   *record.Name
+}
+
+func (r *Room) process(w [32]byte) *process {
+	p := r.processes[w]
+	if p == nil {
+		p = &process{bodies: make(map[ake.Hash]*record.Presence)}
+		r.processes[w] = p
+	}
+	return p
+}
+
+func (p *process) left() bool { return p != nil && p.newest != nil && p.newest.Left }
+
+// takePresence keeps a presence. "Left" is absorbing; otherwise the greatest
+// serial counts. (PROTOCOL.md §6)
+func (p *process) takePresence(n *record.Presence) {
+	if len(p.bodies) >= maxBodies {
+		oldest := n
+		for _, b := range p.bodies {
+			if b.Serial < oldest.Serial && !b.Left {
+				oldest = b
+			}
+		}
+		delete(p.bodies, oldest.ID())
+	}
+	p.bodies[n.ID()] = n
+	switch {
+	case p.newest == nil, n.Left && !p.newest.Left:
+		p.newest = n
+	case n.Left == p.newest.Left && n.Serial > p.newest.Serial:
+		p.newest = n
+	}
+}
+
+// graph finds a day's graph, if there is one.
+func (r *Room) graph(d abe.Day) *graph { return r.days[d] }
+
+func (r *Room) today() abe.Day { return abe.DayOf(r.now) }
+
+// gone reports why a contribution counts no more: its process left, or its peer
+// made a later one. The evidence is what a commit says of it.
+func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
+	c := g.contribution(cid)
+	if c == nil {
+		return record.Evidence{}, false
+	}
+	if p := r.processes[c.Working]; p.left() {
+		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
+	}
+	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {
+		return record.Evidence{Kind: record.EvidenceSuperseded, CID: cid, Ref: n.ID()}, true
+	}
+	return record.Evidence{}, false
+}
+
+// living are the members of a day: our component, less those that are gone.
+// (PROTOCOL.md §7.2)
+func (r *Room) living(g *graph) []ake.Hash {
+	var out []ake.Hash
+	for _, cid := range sortedHashes(g.members()) {
+		if _, gone := r.gone(g, cid); !gone {
+			out = append(out, cid)
+		}
+	}
+	return out
+}
+
+// isMember reports whether a peer is a living member, on any day.
+func (r *Room) isMember(identity [32]byte) bool {
+	for _, g := range r.days {
+		for cid := range g.members() {
+			if c := g.contribution(cid); c.Identity == identity {
+				if _, gone := r.gone(g, cid); !gone {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

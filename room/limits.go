@@ -1,0 +1,46 @@
+package room
+
+import (
+	"math"
+	"time"
+)
+
+// PROTOCOL.md §12, and the times of §8.3 and §11.2.
+const (
+	maxNodes         = 4096
+	maxEdges         = 65536
+	maxLimbo         = 256
+	maxBodies        = 16 // presences kept of one process
+	maxPending       = 256
+	maxPendingAuthor = 8
+	maxCommits       = 1024
+	maxHeld          = 1000
+	maxWaiting       = 64
+	maxLog           = 10000
+	maxLogEpochs     = 8
+	maxAnswering     = 8
+	maxDialsAMinute  = 6
+
+	pendingTime   = 30 * time.Second
+	exchangeTime  = 30 * time.Second
+	keysKept      = 2 * time.Minute
+	gapTime       = 15 * time.Second
+	comparePeriod = 5 * time.Second
+	compareSoon   = 500 * time.Millisecond // at the earliest again with the same peer
+	retryProof    = 30 * time.Second
+	quiet         = 100 * time.Millisecond
+	otherDials    = 5 * time.Second
+	dayGrace      = 5 * time.Minute
+	earlyDay      = time.Hour
+)
+
+// tail is L of PROTOCOL.md §8.3: how long gossip takes to reach nearly all of n
+// members.
+func tail(n int) time.Duration {
+	return 500*time.Millisecond + time.Duration(150*math.Log2(float64(max(n, 1)))*float64(time.Millisecond))
+}
+
+// leastDistance is how far apart the commits of one peer are.
+func leastDistance(n int) time.Duration {
+	return max(300*time.Millisecond, time.Duration(n)*5*time.Millisecond)
+}

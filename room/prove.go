@@ -1,0 +1,292 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// considerDialling starts a proof with a neighbour that is not of our
+// component, if it is ours to dial and the budget allows: PROTOCOL.md §7.
+func (r *Room) considerDialling() {
+	if r.dialling() {
+		return
+	}
+	r.dials = slices.DeleteFunc(r.dials, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
+	var best *neighbour
+	var bestDay abe.Day
+	for _, p := range r.sortedNeighbours() {
+		n := r.neighbours[p]
+		day, at := r.wouldDial(n)
+		switch {
+		case at.IsZero():
+		case at.After(r.now):
+			r.wakeAt(at)
+		case best == nil || n.tried.Before(best.tried):
+			best, bestDay = n, day
+		}
+	}
+	if best == nil {
+		return
+	}
+	if len(r.dials) >= maxDialsAMinute {
+		r.wakeAt(r.dials[0].Add(time.Minute))
+		return
+	}
+	r.dials = append(r.dials, r.now)
+	best.tried = r.now
+	g := r.days[bestDay]
+	x := r.open(best.id, ProtocolProve)
+	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
+	r.send(x, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), r.presence.Append(nil)))
+}
+
+// wouldDial tells from when we may dial a neighbour and for which day; zero if
+// it is not ours to do.
+func (r *Room) wouldDial(n *neighbour) (abe.Day, time.Time) {
+	if n.hello == nil {
+		return 0, time.Time{}
+	}
+	for _, theirs := range n.hello.Days {
+		g := r.graph(theirs.Day)
+		if g == nil || g.own == nil || !r.proves(theirs.Day) || g.members()[theirs.CID] {
+			continue
+		}
+		alone, lonely := len(g.members()) == 1, theirs.Size <= 1
+		at := n.since
+		switch {
+		case alone && !lonely:
+		case !alone && lonely:
+			continue // it dials
+		case r.self > n.id:
+			at = n.since.Add(otherDials)
+		}
+		if !alone && !lonely && !n.compared {
+			continue // perhaps records alone will do
+		}
+		if !n.tried.IsZero() {
+			at = maxTime(at, n.tried.Add(retryProof))
+		}
+		return theirs.Day, at
+	}
+	return 0, time.Time{}
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// proves reports whether handshakes run for a day, give or take an hour:
+// PROTOCOL.md §7.1.
+func (r *Room) proves(d abe.Day) bool {
+	return !r.now.Before(d.Start().Add(renewFrom-24*time.Hour-earlyDay)) && r.now.Before((d + 1).Start().Add(earlyDay))
+}
+
+// proveFrame takes one of the five messages of PROTOCOL.md §7. It returns false
+// for whatever is not as it must be: the stream then ends without a word.
+func (r *Room) proveFrame(x *exchange, typ byte, body []byte) bool {
+	if typ != x.step || x.opening {
+		return false
+	}
+	fields, err := record.ParseFields(body)
+	if err != nil {
+		return false
+	}
+	switch {
+	case typ == record.FrameProve1 && len(fields) == 2:
+		return r.prove1(x, fields)
+	case typ == record.FrameProve2 && len(fields) == 3:
+		return r.prove2(x, fields)
+	case typ == record.FrameProve3 && len(fields) == 2:
+		return r.prove3(x, fields)
+	case typ == record.FrameProve4 && len(fields) == 2:
+		return r.prove4(x, fields)
+	case typ == record.FrameProve5 && len(fields) == 1:
+		return r.prove5(x, fields)
+	}
+	return false
+}
+
+// introduced takes contribution and presence of the peer at the other end.
+func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
+	c, err := record.ParseContribution(contribution)
+	if err != nil || c.Identity != x.identity || !r.proves(c.Day) {
+		return false
+	}
+	g := r.graph(c.Day)
+	if g == nil || g.own == nil || x.graph != nil && x.graph != g {
+		return false
+	}
+	p, err := record.ParsePresence(presence)
+	if err != nil || p.Working != c.Working || p.Left {
+		return false
+	}
+	c.Settle(r.id)
+	if c.Verify(r.id) != nil || p.Verify(r.id) != nil || c.ID() == g.own.cid || c.Working == r.workingID {
+		return false
+	}
+	x.graph, x.day, x.theirs, x.presence = g, c.Day, c, p
+	return true
+}
+
+// prove1: a stranger introduces itself. Answering costs no opening.
+func (r *Room) prove1(x *exchange, f [][]byte) bool {
+	if !r.introduced(x, f[0], f[1]) {
+		return false
+	}
+	o := x.graph.own
+	r.send(x, record.EncodeFields(record.FrameProve2, o.contribution.Append(nil), r.presence.Append(nil), o.encapsulation))
+	x.step = record.FrameProve3
+	return true
+}
+
+// prove2: the peer we dialled introduces itself, and we open its encapsulation.
+func (r *Room) prove2(x *exchange, f [][]byte) bool {
+	if !r.introduced(x, f[0], f[1]) {
+		return false
+	}
+	return r.openTheirs(x, f[2], func() {
+		o := x.graph.own
+		answer := x.opened.Proof.Answer(ake.Newcomer, o.cid, x.theirs.ID())
+		r.send(x, record.EncodeFields(record.FrameProve3, answer[:], o.encapsulation))
+		x.step = record.FrameProve4
+	})
+}
+
+// prove3: the stranger shows that it opened ours. Only then do we open its.
+func (r *Room) prove3(x *exchange, f [][]byte) bool {
+	o := x.graph.own
+	if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Newcomer, x.theirs.ID(), o.cid, ake.Hash(f[0])) {
+		return false
+	}
+	return r.openTheirs(x, f[1], func() {
+		answer := x.opened.Proof.Answer(ake.Sponsor, x.theirs.ID(), o.cid)
+		x.edgeSent = r.vouch(x)
+		r.send(x, record.EncodeFields(record.FrameProve4, answer[:], x.edgeSent.Append(nil)))
+		x.step = record.FrameProve5
+	})
+}
+
+// prove4: the peer we dialled shows that it opened ours, and lets us in.
+func (r *Room) prove4(x *exchange, f [][]byte) bool {
+	o := x.graph.own
+	if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Sponsor, o.cid, x.theirs.ID(), ake.Hash(f[0])) {
+		return false
+	}
+	e := r.edgeBack(x, f[1])
+	if e == nil {
+		return false
+	}
+	x.edgeReceived, x.edgeSent = e, r.vouch(x)
+	r.admit(x)
+	r.send(x, record.EncodeFields(record.FrameProve5, x.edgeSent.Append(nil)))
+	r.tellAll(x)
+	x.step = 0
+	return true
+}
+
+// prove5: the newcomer lets us in, too. What it knows follows, until done.
+func (r *Room) prove5(x *exchange, f [][]byte) bool {
+	e := r.edgeBack(x, f[0])
+	if e == nil {
+		return false
+	}
+	x.edgeReceived = e
+	r.admit(x)
+	x.step = 0
+	return true
+}
+
+// openTheirs opens the other's encapsulation outside the loop, and then goes
+// on; if it does not open, the stream ends without a word.
+func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
+	if ake.HashEncapsulation(enc) != x.theirs.Encapsulation {
+		return false
+	}
+	x.opening = true
+	ctx := x.theirs.Context(r.id)
+	r.task(func() any {
+		opened, err := r.cfg.Suite.Open(ctx, enc)
+		if err != nil || opened.Term.Commitment() != x.theirs.Term {
+			return nil
+		}
+		return opened
+	}, func(result any) {
+		x.opening = false
+		if r.exchanges[x.id] != x {
+			return // it ended meanwhile
+		}
+		opened, ok := result.(*ake.Encapsulated)
+		if !ok || r.days[x.day] != x.graph {
+			r.reset(x)
+			return
+		}
+		x.opened = opened
+		then()
+	})
+	return true
+}
+
+// vouch signs that the other proved itself to us.
+func (r *Room) vouch(x *exchange) *record.Edge {
+	e := &record.Edge{Day: x.day, From: x.graph.own.cid, To: x.theirs.ID()}
+	e.Sign(r.id, r.working)
+	return e
+}
+
+// edgeBack takes the other's edge to us.
+func (r *Room) edgeBack(x *exchange, b []byte) *record.Edge {
+	e, err := record.ParseEdge(b)
+	if err != nil || e.From != x.theirs.ID() || e.To != x.graph.own.cid || e.Verify(r.id, x.theirs) != nil {
+		return nil
+	}
+	return e
+}
+
+// admit puts what the proof showed into the state.
+func (r *Room) admit(x *exchange) {
+	r.add(x.edgeSent)
+	r.add(x.theirs)
+	r.add(x.edgeReceived)
+	r.add(x.presence)
+	term := x.opened.Term
+	r.addTerm(&ake.SealedTerm{CID: x.theirs.ID(), Term: term})
+	x.opened.Proof.Erase()
+	r.emit(Proved{Peer: x.peer, Took: r.now.Sub(x.began)})
+	r.settle()
+}
+
+// tellAll sends everything we know to a peer that has just become a member.
+func (r *Room) tellAll(x *exchange) {
+	r.send(x, record.EncodeRecords(r.records(true))...)
+	var terms []ake.SealedTerm
+	for cid := range x.graph.members() {
+		if n := x.graph.nodes[cid]; n.term != nil {
+			terms = append(terms, ake.SealedTerm{CID: cid, Term: *n.term})
+		}
+	}
+	r.sendTerms(x, terms)
+	r.send(x, []byte{record.FrameDone})
+	x.answered = true
+}
+
+// toldAll: the other told us all it knows. The sponsor answers in kind, spreads
+// the news and starts the epoch.
+func (r *Room) toldAll(x *exchange) bool {
+	if x.edgeReceived == nil {
+		return false
+	}
+	if !x.dialler {
+		r.tellAll(x)
+		r.publishJoin(x)
+		r.turn.sponsor = true
+	}
+	r.hangUp(x)
+	return true
+}

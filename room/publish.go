@@ -1,0 +1,157 @@
+package room
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// A Verdict is what becomes of a publication: PROTOCOL.md §10.
+type Verdict int
+
+const (
+	// Accept: it is forwarded.
+	Accept Verdict = iota
+	// Ignore: it is dropped, and nobody is blamed.
+	Ignore
+	// Reject: it is dropped, and whoever forwarded it is blamed.
+	Reject
+)
+
+// Publication takes what arrived on the topic, from a forwarder.
+func (r *Room) Publication(now time.Time, from peer.ID, data []byte) Verdict {
+	r.now = now
+	if r.closed {
+		return Ignore
+	}
+	v := r.publication(from, data)
+	r.finish()
+	return v
+}
+
+func (r *Room) publication(from peer.ID, data []byte) Verdict {
+	if len(data) == 0 || len(data) > record.MaxSize {
+		return Reject
+	}
+	switch data[0] {
+	case record.TypePresence:
+		p, err := record.ParsePresence(data[1:])
+		if err != nil || !p.Left {
+			return Reject
+		}
+		return r.verdict(from, r.add(p))
+	case record.TypeCommit:
+		c, err := record.ParseCommit(data[1:])
+		if err != nil {
+			return Reject
+		}
+		v := r.verdict(from, r.add(c))
+		r.settle()
+		if e := r.commits[c.ID()]; e != nil && e.status != accepted {
+			r.askSoon(from) // for what it refers to
+		}
+		return v
+	case record.TypeJoin:
+		j, err := record.ParseJoin(data[1:])
+		if err != nil {
+			return Reject
+		}
+		return r.join(from, j)
+	case record.TypeMessage:
+		m, err := record.ParseMessage(data[1:])
+		if err != nil {
+			return Reject
+		}
+		v := r.receive(m)
+		if e := r.commits[m.Epoch]; (e == nil || e.status != accepted) && r.head != nil {
+			r.askSoon(from)
+		}
+		return v
+	}
+	return Reject
+}
+
+// verdict translates what became of a record. What waits is passed on by those
+// who are in no epoch: they cannot know better.
+func (r *Room) verdict(from peer.ID, o outcome) Verdict {
+	switch o {
+	case kept:
+		return Accept
+	case refused:
+		return Reject
+	case waits:
+		if r.head == nil {
+			return Accept
+		}
+		r.askSoon(from)
+	}
+	return Ignore
+}
+
+// join takes a sponsor's word on a newcomer: PROTOCOL.md §10.1.
+func (r *Room) join(from peer.ID, j *record.Join) Verdict {
+	g := r.graph(j.Contribution.Day)
+	if g == nil {
+		return Ignore
+	}
+	sponsor := g.contribution(j.In.From)
+	if sponsor == nil || !g.members()[sponsor.ID()] {
+		return r.verdict(from, waits)
+	}
+	if j.Verify(r.id, sponsor) != nil {
+		return Reject
+	}
+	news := r.add(j.In) == kept
+	news = r.add(j.Contribution) == kept || news
+	news = r.add(j.Out) == kept || news
+	news = r.add(j.Presence) == kept || news
+	if e := r.commits[j.Epoch]; e != nil && e.keys != nil {
+		plain, err := e.keys.OpenJoin(j.Nonce, j.Sealed, j.Associated())
+		if err != nil {
+			return Reject
+		}
+		secret, err := record.ParseJoinSecret(plain)
+		clear(plain)
+		if err != nil {
+			return Reject
+		}
+		r.addTerm(&ake.SealedTerm{CID: j.Contribution.ID(), Term: secret.Term})
+		if secret.Name != nil && secret.Name.Working == j.Contribution.Working {
+			r.add(secret.Name)
+		}
+	}
+	if !news {
+		return Ignore
+	}
+	return Accept
+}
+
+// publishJoin spreads the news of a newcomer that we let in.
+func (r *Room) publishJoin(x *exchange) {
+	e := r.head
+	if e == nil || e.keys == nil {
+		return // whoever is here has just heard it
+	}
+	j := &record.Join{
+		Contribution: x.theirs, Presence: x.presence,
+		In: x.edgeSent, Out: x.edgeReceived, Epoch: e.commit.ID(),
+	}
+	n := r.draw()
+	copy(j.Nonce[:], n.Bytes())
+	secret := record.JoinSecret{Term: *x.graph.nodes[x.theirs.ID()].term}
+	if p := r.processes[x.theirs.Working]; p != nil {
+		secret.Name = p.name
+	}
+	plain := secret.Append(nil)
+	defer clear(plain)
+	var err error
+	if j.Sealed, err = e.keys.SealJoin(j.Nonce, plain, j.Associated()); err != nil {
+		r.emit(Failed{Doing: "telling the others of a newcomer", Err: err})
+		return
+	}
+	j.Sign(r.id, r.working)
+	r.publish(j.Append([]byte{record.TypeJoin}))
+}

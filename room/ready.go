@@ -1,0 +1,189 @@
+package room
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// The stream protocols: PROTOCOL.md §11.
+const (
+	ProtocolProve   = "/coterie/1/prove"
+	ProtocolCompare = "/coterie/1/sync"
+)
+
+// A StreamID names a stream between the room and its driver. The room's own are
+// odd, those that others opened are even.
+type StreamID uint64
+
+// Open asks for a stream. If it cannot be had, the driver calls StreamClosed.
+type Open struct {
+	Stream   StreamID
+	Peer     peer.ID
+	Protocol string
+}
+
+// A Frame is to be sent on a stream, or has arrived on one: type and body,
+// without its length.
+type Frame struct {
+	Stream StreamID
+	Data   []byte
+}
+
+// Hang ends a stream: in order when all frames are out, or at once.
+type Hang struct {
+	Stream StreamID
+	Reset  bool
+}
+
+// A TaskID names a computation.
+type TaskID uint64
+
+// A Task is work that must not run in the room's loop. Its result goes to
+// Computed.
+type Task struct {
+	ID  TaskID
+	Run func() any
+}
+
+// Ready is what the room wants done. Streams are opened before frames are sent,
+// and frames sent before streams are ended.
+type Ready struct {
+	Publish [][]byte
+	Open    []Open
+	Send    []Frame
+	Hang    []Hang
+	Tasks   []Task
+	Events  []Event
+	// Wake is when Tick is to be called at the latest; zero for never.
+	Wake time.Time
+}
+
+// Ready takes out what the room wants done.
+func (r *Room) Ready() Ready {
+	out := r.ready
+	r.ready = Ready{Wake: out.Wake}
+	return out
+}
+
+func (r *Room) publish(data []byte) { r.ready.Publish = append(r.ready.Publish, data) }
+
+func (r *Room) emit(e Event) { r.ready.Events = append(r.ready.Events, e) }
+
+// task runs work outside the loop, and then done with its result, inside.
+func (r *Room) task(work func() any, done func(result any)) {
+	r.nextTask++
+	r.tasks[r.nextTask] = done
+	r.ready.Tasks = append(r.ready.Tasks, Task{ID: r.nextTask, Run: work})
+}
+
+// Computed takes the result of a task.
+func (r *Room) Computed(now time.Time, id TaskID, result any) {
+	r.now = now
+	done, ok := r.tasks[id]
+	if !ok {
+		return
+	}
+	delete(r.tasks, id)
+	if !r.closed {
+		done(result)
+	}
+	r.finish()
+}
+
+// wakeAt makes sure that Tick is called at t.
+func (r *Room) wakeAt(t time.Time) {
+	if r.ready.Wake.IsZero() || t.Before(r.ready.Wake) {
+		r.ready.Wake = t
+	}
+}
+
+// An Event is something the user may want to see.
+type Event interface{ event() }
+
+// A Member is a peer in an epoch.
+type Member struct {
+	Peer peer.ID
+	Name string // as it calls itself; anybody's text
+}
+
+// The reasons for an epoch.
+const (
+	ReasonFirst  = "first"
+	ReasonJoined = "joined"
+	ReasonLeft   = "left"
+	ReasonHealed = "healed"
+	ReasonRekey  = "rekey"
+)
+
+// EpochStarted: this epoch is in force; its members can read what is said from
+// here.
+type EpochStarted struct {
+	ID, Previous ake.Hash // Previous is zeros for the first
+	SID          ake.Hash
+	Members      []Member // in list order
+	Joined, Left []Member // since the previous one
+	Committer    peer.ID
+	Reason       string
+}
+
+// Renamed: a member calls itself something else.
+type Renamed struct{ Member Member }
+
+// Delivered: a message by a member, in its author's order, once.
+type Delivered struct {
+	ID      ake.Hash
+	Author  Member
+	Self    bool
+	Message record.Body
+	Epoch   ake.Hash
+	// Received is when it arrived here.
+	Received time.Time
+}
+
+// Sent: a message of ours went out. Its readers are all members of its epoch.
+type Sent struct {
+	Ref     any
+	ID      ake.Hash
+	Counter uint64
+	Epoch   ake.Hash
+	Readers []peer.ID
+}
+
+// Held: a message of ours waits until somebody else can read it.
+type Held struct {
+	Ref   any
+	Bytes int
+	Alone bool // nobody else is here; otherwise the next epoch is on its way
+}
+
+// Proved: a peer and we proved ourselves to each other.
+type Proved struct {
+	Peer peer.ID
+	Took time.Duration
+}
+
+// Refused: a peer did not prove itself to us, or did not take our proof.
+type Refused struct{ Peer peer.ID }
+
+// Contributed: the member's contribution for a day is made.
+type Contributed struct{ Took time.Duration }
+
+// Failed: something in this process failed; the room goes on as it can.
+type Failed struct {
+	Doing string
+	Err   error
+}
+
+func (EpochStarted) event() {}
+func (Renamed) event()      {}
+func (Delivered) event()    {}
+func (Sent) event()         {}
+func (Held) event()         {}
+func (Proved) event()       {}
+func (Refused) event()      {}
+func (Contributed) event()  {}
+func (Failed) event()       {}

@@ -1,0 +1,59 @@
+package record
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+)
+
+// EdgeSize is the size of an edge in bytes.
+const EdgeSize = 132
+
+// An Edge says that the maker of contribution To proved to the maker of
+// contribution From that it could open From's encapsulation: PROTOCOL.md §6.
+type Edge struct {
+	Day       abe.Day
+	From, To  ake.Hash
+	Signature [signatureSize]byte
+}
+
+// Sign signs the edge with the working key of From.
+func (e *Edge) Sign(room ake.Hash, w ed25519.PrivateKey) {
+	copy(e.Signature[:], sign(w, "edge", room, e.body(nil)))
+}
+
+func (e *Edge) body(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(e.Day))
+	b = append(b, e.From[:]...)
+	return append(b, e.To[:]...)
+}
+
+// Type is TypeEdge.
+func (e *Edge) Type() byte { return TypeEdge }
+
+// ID names the edge.
+func (e *Edge) ID() ake.Hash { return ake.Sum("coterie/1 edge", e.Append(nil)) }
+
+// Append appends the encoding.
+func (e *Edge) Append(b []byte) []byte { return append(e.body(b), e.Signature[:]...) }
+
+// ParseEdge takes an edge.
+func ParseEdge(b []byte) (*Edge, error) {
+	r := newReader(b)
+	e := &Edge{Day: abe.Day(r.uint32()), From: r.hash(), To: r.hash()}
+	r.copy(e.Signature[:])
+	if !r.end() || e.From == e.To {
+		return nil, formError("edge")
+	}
+	return e, nil
+}
+
+// Verify checks the signature for a room, given the contribution From names.
+func (e *Edge) Verify(room ake.Hash, from *Contribution) error {
+	if from.ID() != e.From || from.Day != e.Day {
+		return ErrSignature
+	}
+	return verify(from.Working[:], "edge", room, e.body(nil), e.Signature[:])
+}

@@ -1,0 +1,244 @@
+package record
+
+import (
+	"encoding/binary"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+)
+
+// The types of frames on streams: PROTOCOL.md §7 and §11.
+const (
+	FrameProve1 byte = 1 + iota
+	FrameProve2
+	FrameProve3
+	FrameProve4
+	FrameProve5
+)
+
+// The types of frames with which two peers compare what they know.
+const (
+	FrameHello byte = 16 + iota
+	FrameAsk
+	FrameRecords
+	FrameTerms
+	FrameLog
+	FrameDone
+)
+
+// MaxFrame is the greatest size in bytes of a frame, its type included.
+const MaxFrame = 1 << 20
+
+// ShortID is the size in bytes of a record's id in an ask.
+const ShortID = 16
+
+// Limits on what one frame names.
+const (
+	maxHelloDays = 4
+	maxAskIDs    = 48 << 10
+	maxAskTerms  = 4096
+	maxAskEpochs = 8
+	maxFields    = 64 << 10
+	maxTerms     = 4096
+)
+
+// A HelloDay is what a peer says of itself for one day.
+type HelloDay struct {
+	Day  abe.Day
+	CID  ake.Hash
+	Size uint32 // members of its component, itself included
+}
+
+// Hello opens a comparison.
+type Hello struct {
+	Room   ake.Hash
+	Days   []HelloDay
+	Digest ake.Hash
+	Head   ake.Hash // zeros: none
+}
+
+// Encode is the frame.
+func (h *Hello) Encode() []byte {
+	b := append([]byte{FrameHello}, h.Room[:]...)
+	b = append(b, byte(len(h.Days)))
+	for _, d := range h.Days {
+		b = binary.BigEndian.AppendUint32(b, uint32(d.Day))
+		b = append(b, d.CID[:]...)
+		b = binary.BigEndian.AppendUint32(b, d.Size)
+	}
+	b = append(b, h.Digest[:]...)
+	return append(b, h.Head[:]...)
+}
+
+// ParseHello takes the frame behind its type.
+func ParseHello(b []byte) (*Hello, error) {
+	r := newReader(b)
+	h := &Hello{Room: r.hash()}
+	n := int(r.uint8())
+	if n > maxHelloDays {
+		return nil, formError("hello")
+	}
+	for range n {
+		h.Days = append(h.Days, HelloDay{Day: abe.Day(r.uint32()), CID: r.hash(), Size: r.uint32()})
+	}
+	h.Digest, h.Head = r.hash(), r.hash()
+	if !r.end() {
+		return nil, formError("hello")
+	}
+	return h, nil
+}
+
+// AskEpoch says how far the asker has each author's log.
+type AskEpoch struct {
+	Epoch ake.Hash
+	Have  []uint64 // by place in the epoch's list
+}
+
+// Ask asks for what the asker lacks.
+type Ask struct {
+	Have   [][ShortID]byte
+	Terms  []ake.Hash
+	Epochs []AskEpoch
+}
+
+// Encode is the frame.
+func (a *Ask) Encode() []byte {
+	b := binary.BigEndian.AppendUint32([]byte{FrameAsk}, uint32(len(a.Have)))
+	for _, id := range a.Have {
+		b = append(b, id[:]...)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(a.Terms)))
+	for _, cid := range a.Terms {
+		b = append(b, cid[:]...)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(a.Epochs)))
+	for _, e := range a.Epochs {
+		b = append(b, e.Epoch[:]...)
+		b = binary.BigEndian.AppendUint32(b, uint32(len(e.Have)))
+		for _, c := range e.Have {
+			b = binary.BigEndian.AppendUint64(b, c)
+		}
+	}
+	return b
+}
+
+// ParseAsk takes the frame behind its type.
+func ParseAsk(b []byte) (*Ask, error) {
+	r := newReader(b)
+	a := new(Ask)
+	n := int(r.uint32())
+	if !r.ok || n > maxAskIDs || n*ShortID > len(r.s) {
+		return nil, formError("ask")
+	}
+	for range n {
+		var id [ShortID]byte
+		r.copy(id[:])
+		a.Have = append(a.Have, id)
+	}
+	n = int(r.uint16())
+	if !r.ok || n > maxAskTerms || n*ake.HashSize > len(r.s) {
+		return nil, formError("ask")
+	}
+	for range n {
+		a.Terms = append(a.Terms, r.hash())
+	}
+	n = int(r.uint16())
+	if n > maxAskEpochs {
+		return nil, formError("ask")
+	}
+	for range n {
+		e := AskEpoch{Epoch: r.hash()}
+		k := int(r.uint32())
+		if !r.ok || k > MaxMembers || k*8 > len(r.s) {
+			return nil, formError("ask")
+		}
+		for range k {
+			e.Have = append(e.Have, r.uint64())
+		}
+		a.Epochs = append(a.Epochs, e)
+	}
+	if !r.end() {
+		return nil, formError("ask")
+	}
+	return a, nil
+}
+
+// EncodeTerms is a frame of terms.
+func EncodeTerms(terms []ake.SealedTerm) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{FrameTerms}, uint16(len(terms)))
+	for i := range terms {
+		b = append(b, terms[i].CID[:]...)
+		b = append(b, terms[i].Term.Bytes()...)
+	}
+	return b
+}
+
+// ParseTerms takes the frame behind its type.
+func ParseTerms(b []byte) ([]ake.SealedTerm, error) {
+	r := newReader(b)
+	n := int(r.uint16())
+	if !r.ok || n > maxTerms || n*(ake.HashSize+ake.SecretSize) != len(r.s) {
+		return nil, formError("terms")
+	}
+	terms := make([]ake.SealedTerm, n)
+	for i := range terms {
+		terms[i].CID = r.hash()
+		s, err := ake.SecretFromBytes(r.bytes(ake.SecretSize))
+		if err != nil {
+			return nil, formError("terms")
+		}
+		terms[i].Term = ake.Term{Secret: s}
+	}
+	if !r.end() {
+		return nil, formError("terms")
+	}
+	return terms, nil
+}
+
+// EncodeFields is a frame of the given type whose fields are each behind their
+// length in 32 bits.
+func EncodeFields(typ byte, fields ...[]byte) []byte {
+	b := []byte{typ}
+	for _, f := range fields {
+		b = appendVec32(b, f)
+	}
+	return b
+}
+
+// ParseFields takes all fields of such a frame, behind its type.
+func ParseFields(b []byte) ([][]byte, error) {
+	r := newReader(b)
+	var fields [][]byte
+	for r.ok && !r.s.Empty() {
+		if len(fields) == maxFields {
+			return nil, formError("fields")
+		}
+		fields = append(fields, r.vec32(MaxFrame))
+	}
+	if !r.end() {
+		return nil, formError("fields")
+	}
+	return fields, nil
+}
+
+// EncodeRecords packs records into as few frames as fit.
+func EncodeRecords(records []Record) [][]byte {
+	var frames [][]byte
+	var fields [][]byte
+	size := 1
+	flush := func() {
+		if len(fields) > 0 {
+			frames = append(frames, EncodeFields(FrameRecords, fields...))
+		}
+		fields, size = nil, 1
+	}
+	for _, rec := range records {
+		b := Encode(rec)
+		if size+4+len(b) > MaxFrame {
+			flush()
+		}
+		fields, size = append(fields, b), size+4+len(b)
+	}
+	flush()
+	return frames
+}

@@ -1,0 +1,196 @@
+package room
+
+import (
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// An outcome is what became of a record: PROTOCOL.md §6.1.
+type outcome int
+
+const (
+	kept    outcome = iota // new, checked, and part of the state
+	known                  // nothing new
+	waits                  // refers to what is not known yet
+	refused                // false for everybody: a wrong signature
+	foreign                // true perhaps, but none of our business
+)
+
+// add takes a record from wherever.
+func (r *Room) add(rec record.Record) outcome {
+	var o outcome
+	switch rec := rec.(type) {
+	case *record.Contribution:
+		o = r.addContribution(rec)
+	case *record.Edge:
+		o = r.addEdge(rec)
+	case *record.Presence:
+		o = r.addPresence(rec)
+	case *record.Name:
+		o = r.addName(rec)
+	case *record.Commit:
+		o = r.addCommit(rec)
+	default:
+		return refused
+	}
+	switch o {
+	case kept:
+		r.changed = true
+	case waits:
+		r.wait(rec)
+	}
+	return o
+}
+
+// wait keeps a record whose time may come, in place of the oldest such.
+func (r *Room) wait(rec record.Record) {
+	if _, ok := rec.(*record.Commit); ok {
+		return // commits have a waiting room of their own
+	}
+	id := rec.ID()
+	for _, w := range r.limbo {
+		if w.Type() == rec.Type() && w.ID() == id {
+			return
+		}
+	}
+	if len(r.limbo) >= maxLimbo {
+		r.limbo = r.limbo[1:]
+	}
+	r.limbo = append(r.limbo, rec)
+}
+
+// settle tries what waits again, until nothing changes.
+func (r *Room) settle() {
+	for r.changed {
+		r.changed = false
+		waiting := r.limbo
+		r.limbo = nil
+		for _, rec := range waiting {
+			r.add(rec)
+		}
+		r.judge()
+	}
+}
+
+func (r *Room) addContribution(c *record.Contribution) outcome {
+	g := r.graph(c.Day)
+	if g == nil {
+		return foreign
+	}
+	c.Settle(r.id)
+	if g.contribution(c.ID()) != nil {
+		return known
+	}
+	if !g.reached(c.ID()) {
+		return waits
+	}
+	if len(g.nodes) > maxNodes {
+		return foreign
+	}
+	if c.Verify(r.id) != nil {
+		return refused
+	}
+	g.addContribution(c)
+	r.workings[c.Working] = true
+	return kept
+}
+
+func (r *Room) addEdge(e *record.Edge) outcome {
+	g := r.graph(e.Day)
+	if g == nil {
+		return foreign
+	}
+	if g.edges[e.ID()] != nil {
+		return known
+	}
+	from := g.contribution(e.From)
+	if from == nil {
+		return waits
+	}
+	if n := g.nodes[e.From]; n.out[e.To] != nil {
+		return known // another signature for the same statement
+	}
+	if len(g.edges) >= maxEdges || len(g.nodes) > maxNodes {
+		return foreign
+	}
+	if e.Verify(r.id, from) != nil {
+		return refused
+	}
+	g.addEdge(e)
+	return kept
+}
+
+// hasWorking reports whether a working key belongs to a contribution that is
+// kept, or is our own.
+func (r *Room) hasWorking(w [32]byte) bool { return w == r.workingID || r.workings[w] }
+
+func (r *Room) addPresence(p *record.Presence) outcome {
+	if !r.hasWorking(p.Working) {
+		return waits
+	}
+	proc := r.process(p.Working)
+	if proc.bodies[p.ID()] != nil {
+		return known
+	}
+	if p.Verify(r.id) != nil {
+		return refused
+	}
+	if n := proc.newest; n != nil && (n.Left && p.Left || p.Serial+maxBodies < n.Serial) {
+		return known
+	}
+	proc.takePresence(p)
+	return kept
+}
+
+func (r *Room) addName(n *record.Name) outcome {
+	if !r.hasWorking(n.Working) {
+		return waits
+	}
+	proc := r.process(n.Working)
+	if proc.name != nil && proc.name.Serial >= n.Serial {
+		return known
+	}
+	if n.Verify(r.id) != nil {
+		return refused
+	}
+	was := proc.name
+	proc.name = n
+	if r.head != nil && (was == nil || was.Text != n.Text) {
+		g := r.graph(r.head.commit.Day)
+		for _, e := range r.head.list {
+			if c := g.contribution(e.CID); c != nil && c.Working == n.Working && c.Working != r.workingID {
+				r.emit(Renamed{r.member(e.CID, e.Identity)})
+			}
+		}
+	}
+	return kept
+}
+
+// addTerm takes a member's term, if it fits its contribution.
+func (r *Room) addTerm(t *ake.SealedTerm) {
+	for _, g := range r.days {
+		n := g.nodes[t.CID]
+		if n != nil && n.contribution != nil && n.term == nil && t.Term.Commitment() == n.contribution.Term {
+			term := t.Term
+			n.term = &term
+			r.changed = true
+		}
+	}
+}
+
+// member is a listed peer, with the name it has given itself.
+func (r *Room) member(cid ake.Hash, identity [32]byte) Member {
+	id, err := peerOf(identity[:])
+	if err != nil {
+		return Member{}
+	}
+	m := Member{Peer: id}
+	for _, g := range r.days {
+		if c := g.contribution(cid); c != nil {
+			if p := r.processes[c.Working]; p != nil && p.name != nil {
+				m.Name = p.name.Text
+			}
+		}
+	}
+	return m
+}

@@ -1,0 +1,272 @@
+// Package room is the protocol of a room as a state machine: docs/PROTOCOL.md
+// sections 4 to 11. It has no goroutine, no clock, no socket and no randomness
+// of its own. Whoever drives it calls a method for each thing that happens
+// (a peer appeared, a publication or a frame arrived, time passed, a
+// computation ended, the user typed), and then takes out of Ready what is to be
+// published, sent, dialled, computed and shown. The same machine so runs over
+// libp2p in package node and over a simulated network in tests.
+//
+// The state is a set of signed records (package record); members, head and keys
+// are functions of that set, and so do not depend on the order in which records
+// arrive:
+//
+//	graph.go      contributions and edges of a day, and who is a member   §6, §7.2
+//	records.go    what is kept, and what has to wait                      §6.1
+//	prove.go      two peers prove themselves to each other                §7
+//	compare.go    two peers tell each other what they know                §11.2
+//	accept.go     which commits count, and which is the head              §8.1, §8.2
+//	commit.go     when and how to commit                                  §8.3
+//	message.go    sending, receiving, logs                                §9
+//	publish.go    what comes from the topic                               §10
+package room
+
+import (
+	"crypto/ecdh"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"time"
+
+	libp2pcrypto "github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// Config is what a room needs to begin.
+type Config struct {
+	// Descriptor says which room.
+	Descriptor *Descriptor
+	// Identity is the peer's libp2p key. It signs contributions only.
+	Identity ed25519.PrivateKey
+	// Suite does the attribute-based work.
+	Suite Suite
+	// ValidOn tells whether the member's key is valid on a day.
+	ValidOn func(abe.Day) bool
+	// Rand is the source of all randomness; it must not fail.
+	Rand io.Reader
+	// Now is the time of the process' start. Its milliseconds are the serial of
+	// the process' contributions.
+	Now time.Time
+	// Name is what the member calls itself; it may be empty.
+	Name string
+	// Addresses are the process' multiaddrs, as bytes.
+	Addresses [][]byte
+}
+
+// Room is one process' part in one room. It is not safe for concurrent use.
+type Room struct {
+	cfg    Config
+	id     ake.Hash
+	self   peer.ID
+	own    [32]byte // the identity's public key
+	serial uint64
+	now    time.Time
+	closed bool // this process has left
+
+	working   ed25519.PrivateKey
+	workingID [32]byte
+	ephemeral map[[32]byte]*ecdh.PrivateKey
+	presence  *record.Presence
+	name      *record.Name
+
+	days      map[abe.Day]*graph
+	renewAt   map[abe.Day]time.Time
+	processes map[[32]byte]*process
+	workings  map[[32]byte]bool // of the contributions that are kept
+	limbo     []record.Record
+	changed   bool // records were added since the last settle
+
+	commits map[ake.Hash]*epoch
+	head    *epoch
+	turn    turn
+
+	neighbours map[peer.ID]*neighbour
+	exchanges  map[StreamID]*exchange
+	nextStream StreamID
+	dials      []time.Time
+	compareAt  time.Time
+
+	tasks    map[TaskID]func(any)
+	nextTask TaskID
+
+	held     []held
+	lamport  uint64
+	logOrder []logRef
+	waiting  []waiting
+
+	ready Ready
+}
+
+// New begins a room: its first outputs are ready at once.
+func New(cfg Config) (*Room, error) {
+	pub := cfg.Identity.Public().(ed25519.PublicKey)
+	id, err := peerOf(pub)
+	if err != nil {
+		return nil, fmt.Errorf("starting a room: %w", err)
+	}
+	if len(cfg.Name) > record.MaxNameSize {
+		return nil, fmt.Errorf("a name of %d bytes; the limit is %d", len(cfg.Name), record.MaxNameSize)
+	}
+	r := &Room{
+		cfg:        cfg,
+		id:         cfg.Descriptor.ID(),
+		self:       id,
+		own:        [32]byte(pub),
+		serial:     uint64(cfg.Now.UnixMilli()),
+		now:        cfg.Now,
+		ephemeral:  make(map[[32]byte]*ecdh.PrivateKey),
+		days:       make(map[abe.Day]*graph),
+		renewAt:    make(map[abe.Day]time.Time),
+		processes:  make(map[[32]byte]*process),
+		workings:   make(map[[32]byte]bool),
+		commits:    make(map[ake.Hash]*epoch),
+		neighbours: make(map[peer.ID]*neighbour),
+		exchanges:  make(map[StreamID]*exchange),
+		nextStream: 1,
+		tasks:      make(map[TaskID]func(any)),
+	}
+	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("drawing a working key: %w", err)
+	}
+	r.workingID = [32]byte(r.working.Public().(ed25519.PublicKey))
+	seed := r.draw()
+	e, err := ecdh.X25519().NewPrivateKey(seed.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("drawing an ephemeral key: %w", err)
+	}
+	pubE := [32]byte(e.PublicKey().Bytes())
+	r.ephemeral[pubE] = e
+	r.announce(&record.Presence{Ephemeral: pubE, Addresses: cfg.Addresses})
+	if cfg.Name != "" {
+		r.SetName(cfg.Name)
+	}
+	r.compareAt = r.now.Add(comparePeriod)
+	r.finish()
+	return r, nil
+}
+
+// announce signs the process' next presence and keeps it.
+func (r *Room) announce(p *record.Presence) {
+	if r.presence != nil {
+		p.Serial = r.presence.Serial + 1
+	}
+	p.Sign(r.id, r.working)
+	r.presence = p
+	r.process(r.workingID).takePresence(p)
+	r.changed = true
+}
+
+// SetAddresses tells the room where the process can be reached.
+func (r *Room) SetAddresses(now time.Time, addrs [][]byte) {
+	r.now = now
+	p := &record.Presence{Ephemeral: r.presence.Ephemeral, Addresses: addrs}
+	p.Sign(r.id, r.working)
+	if string(p.AppendAddresses(nil)) != string(r.presence.AppendAddresses(nil)) && !r.closed {
+		r.announce(p)
+	}
+	r.finish()
+}
+
+// SetName changes what the member calls itself.
+func (r *Room) SetName(name string) {
+	n := &record.Name{Serial: uint64(r.now.UnixMilli()), Text: name}
+	if r.name != nil && n.Serial <= r.name.Serial {
+		n.Serial = r.name.Serial + 1
+	}
+	n.Sign(r.id, r.working)
+	r.name = n
+	r.process(r.workingID).name = n
+	r.changed = true
+}
+
+// ID is the room's id.
+func (r *Room) ID() ake.Hash { return r.id }
+
+// Self is the peer's id.
+func (r *Room) Self() peer.ID { return r.self }
+
+// Tick tells the room that time has passed.
+func (r *Room) Tick(now time.Time) {
+	r.now = now
+	r.expire()
+	r.finish()
+}
+
+// Leave makes the process' last presence and tells everybody. Nothing is sent
+// after it.
+func (r *Room) Leave(now time.Time) {
+	r.now = now
+	if r.closed {
+		return
+	}
+	r.announce(&record.Presence{Ephemeral: r.presence.Ephemeral, Left: true})
+	r.closed = true
+	r.publish(record.Encode(r.presence))
+	for p := range r.neighbours {
+		x := r.open(p, ProtocolCompare)
+		r.send(x, record.EncodeRecords([]record.Record{r.presence})...)
+		r.hangUp(x)
+	}
+	r.ready.Wake = time.Time{}
+}
+
+// finish draws the consequences of whatever happened.
+func (r *Room) finish() {
+	r.ready.Wake = time.Time{}
+	if r.closed {
+		return
+	}
+	r.renew()
+	r.settle()
+	r.flush()
+	r.considerCommit()
+	r.considerDialling()
+	r.schedule()
+}
+
+// draw takes 32 bytes of randomness.
+func (r *Room) draw() ake.Secret {
+	s, err := ake.NewSecret(r.cfg.Rand)
+	if err != nil {
+		// Config.Rand must not fail: to go on with less randomness would be worse.
+		panic("room: " + err.Error())
+	}
+	return s
+}
+
+// random is a number below n, for choices on which nothing secret depends.
+func (r *Room) random(n int) int {
+	s := r.draw()
+	b := s.Bytes()
+	return int((uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])) % uint64(n))
+}
+
+// peerOf is the libp2p id of an identity key.
+func peerOf(pub []byte) (peer.ID, error) {
+	k, err := libp2pcrypto.UnmarshalEd25519PublicKey(pub)
+	if err != nil {
+		return "", err
+	}
+	return peer.IDFromPublicKey(k)
+}
+
+// identityOf is the identity key in a libp2p id; ok is false for other kinds of
+// keys, which have no place in a room.
+func identityOf(p peer.ID) (identity [32]byte, ok bool) {
+	k, err := p.ExtractPublicKey()
+	if err != nil {
+		return identity, false
+	}
+	if k.Type() != libp2pcrypto.Ed25519 {
+		return identity, false
+	}
+	raw, err := k.Raw()
+	if err != nil || len(raw) != 32 {
+		return identity, false
+	}
+	return [32]byte(raw), true
+}

@@ -1,0 +1,70 @@
+package room
+
+import (
+	"sync"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+)
+
+// A Suite is the attribute-based part of the protocol, as far as a room needs
+// it: PROTOCOL.md §5. Its methods are slow, are called outside the room's loop,
+// and must be safe for use by several goroutines.
+type Suite interface {
+	// Encapsulate makes the encapsulation of a seed.
+	Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error)
+	// Open opens another's encapsulation; the error is ake.ErrNotOpened.
+	Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error)
+}
+
+// ABE is the Suite of real rooms: a member's key, and the room's policy.
+type ABE struct {
+	key    *abe.Key
+	policy *abe.Policy
+
+	mu   sync.Mutex
+	days map[abe.Day]*abe.DayPolicy
+}
+
+// NewABE returns the suite of a member who holds key, in a room with policy.
+func NewABE(key *abe.Key, policy *abe.Policy) *ABE {
+	return &ABE{key: key, policy: policy, days: make(map[abe.Day]*abe.DayPolicy)}
+}
+
+// day compiles the policy of a day, once.
+func (s *ABE) day(d abe.Day) (*abe.DayPolicy, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if dp, ok := s.days[d]; ok {
+		return dp, nil
+	}
+	dp, err := s.key.Domain().ForDay(s.policy, d)
+	if err != nil {
+		return nil, err
+	}
+	for old := range s.days {
+		if old+1 < d {
+			delete(s.days, old)
+		}
+	}
+	s.days[d] = dp
+	return dp, nil
+}
+
+// Encapsulate is one ABE encryption.
+func (s *ABE) Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error) {
+	dp, err := s.day(c.Day)
+	if err != nil {
+		return nil, err
+	}
+	return ake.Encapsulate(seed, dp, c)
+}
+
+// Open is one ABE decryption and one encryption.
+func (s *ABE) Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error) {
+	dp, err := s.day(c.Day)
+	if err != nil {
+		return nil, err
+	}
+	return ake.Open(s.key, dp, c, enc)
+}
