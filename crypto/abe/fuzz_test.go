@@ -142,6 +142,11 @@ func fuzzFile[T interface{ MarshalBinary() ([]byte, error) }](f *testing.F, name
 		if again, err := v.MarshalBinary(); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("it encodes to other bytes (%v)", err)
 		}
+		if k, ok := any(v).(*Key); ok {
+			if again, err := k.secret.MarshalBinary(); err != nil || !bytes.Equal(again, k.encoded) {
+				t.Fatalf("its tkn20 key encodes to other bytes (%v)", err)
+			}
+		}
 	})
 }
 
