@@ -69,7 +69,7 @@ func checkSyntaxError(t *testing.T, source string, err error) {
 		t.Fatalf("%q: %+v", source, e)
 	}
 	lines := strings.Split(e.Excerpt(), "\n")
-	if len(lines) != 2 || !strings.HasSuffix(lines[1], "^") {
+	if len(lines) != 2 || !strings.HasSuffix(lines[1], "^") || len(lines[0]) > excerptBytes+16 {
 		t.Fatalf("%q: excerpt %q", source, lines)
 	}
 	for _, text := range []string{lines[0], lines[1], e.Msg, e.Hint} {

@@ -106,6 +106,9 @@ func TestExcerptOfLongLine(t *testing.T) {
 	if len(lines) != 2 || len(lines[0]) > 2*excerptCells+6 {
 		t.Fatalf("%q", lines)
 	}
+	if e := syntaxError(t, `"a`+strings.Repeat("\u0301", 9000)); len(e.Excerpt()) > 2*excerptBytes {
+		t.Errorf("marks make an excerpt of %d bytes", len(e.Excerpt()))
+	}
 	if caret := strings.IndexByte(lines[1], '^'); lines[0][caret] != ')' {
 		t.Errorf("the caret is under %q\n%s", lines[0][caret], e.Excerpt())
 	}
