@@ -107,7 +107,7 @@ func BenchmarkIssue(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					if _, err := k.secret.MarshalBinary(); err != nil {
+					if _, err := k.MarshalBinary(); err != nil {
 						b.Fatal(err)
 					}
 				}

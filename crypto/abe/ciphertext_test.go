@@ -306,6 +306,9 @@ func TestConcurrentUse(t *testing.T) {
 			if _, err := k.domain.ForDay(p.policy, testDay+Day(i)); err != nil {
 				t.Error(err)
 			}
+			if _, err := authority().Issue(stream(fmt.Sprint(i)), k.grant); err != nil {
+				t.Error(err)
+			}
 			p.policy.Explain(k.Attributes(), 2)
 			p.CiphertextSize(i)
 		})

@@ -69,7 +69,7 @@ func checkSyntaxError(t *testing.T, source string, err error) {
 		t.Fatalf("%q: %+v", source, e)
 	}
 	lines := strings.Split(e.Excerpt(), "\n")
-	if len(lines) != 2 || !strings.HasSuffix(lines[1], "^") {
+	if len(lines) != 2 || !strings.HasSuffix(lines[1], "^") || len(lines[0]) > excerptBytes+16 {
 		t.Fatalf("%q: excerpt %q", source, lines)
 	}
 	for _, text := range []string{lines[0], lines[1], e.Msg, e.Hint} {
@@ -141,6 +141,11 @@ func fuzzFile[T interface{ MarshalBinary() ([]byte, error) }](f *testing.F, name
 		}
 		if again, err := v.MarshalBinary(); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("it encodes to other bytes (%v)", err)
+		}
+		if k, ok := any(v).(*Key); ok {
+			if again, err := k.secret.MarshalBinary(); err != nil || !bytes.Equal(again, k.encoded) {
+				t.Fatalf("its tkn20 key encodes to other bytes (%v)", err)
+			}
 		}
 	})
 }

@@ -106,6 +106,9 @@ func TestExcerptOfLongLine(t *testing.T) {
 	if len(lines) != 2 || len(lines[0]) > 2*excerptCells+6 {
 		t.Fatalf("%q", lines)
 	}
+	if e := syntaxError(t, `"a`+strings.Repeat("\u0301", 9000)); len(e.Excerpt()) > 2*excerptBytes {
+		t.Errorf("marks make an excerpt of %d bytes", len(e.Excerpt()))
+	}
 	if caret := strings.IndexByte(lines[1], '^'); lines[0][caret] != ')' {
 		t.Errorf("the caret is under %q\n%s", lines[0][caret], e.Excerpt())
 	}
@@ -359,11 +362,23 @@ func TestDeepestPolicy(t *testing.T) {
 		}
 		return s
 	}
+	// Doubles its nesting in the canonical text, where the "and" inside the
+	// "or" gets parentheses.
+	bare := func(n int) string {
+		return strings.Repeat("x or y and (", n) + "a" + strings.Repeat(")", n)
+	}
+	// Doubles it when expanded.
+	one := func(n int, s string) string {
+		return strings.Repeat("1 of (x, y and ", n) + s + strings.Repeat(")", n)
+	}
 	compiled, deepest := 0, 0
 	for n := range maxParens + 2 {
 		for _, source := range []string{
 			alternate(n, "a"), alternate(n, "age >= 1431655765"), alternate(n, "age <= 2863311530"), alternate(n, `dept != "x"`),
-			threshold(n, "a"),
+			threshold(n, "a"), bare(n), one(n, "a"), one(n, "age >= 1431655765"),
+			// Nests in the canonical text, and not at all when expanded.
+			strings.Repeat("1 of (", n) + bare(28) + strings.Repeat(")", n),
+			strings.Repeat("1 of (", n) + bare(14) + strings.Repeat(")", n),
 		} {
 			p, err := ParsePolicy(source)
 			if err != nil {
@@ -371,6 +386,9 @@ func TestDeepestPolicy(t *testing.T) {
 			}
 			if _, err := newCircuit(p.onDay(testDay)).compile(); err != nil {
 				t.Fatalf("%s: %v", source, err)
+			}
+			if again, err := ParsePolicy(p.String()); err != nil || again.String() != p.String() {
+				t.Fatalf("%s: its canonical text does not parse: %v", source, err)
 			}
 			compiled++
 			deepest = max(deepest, p.tree.nesting())
