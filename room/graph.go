@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
@@ -243,4 +246,30 @@ func (r *Room) isMember(identity [32]byte) bool {
 		}
 	}
 	return false
+}
+
+// Fellows are the living members other than ourselves, and where they say they
+// are.
+func (r *Room) Fellows() []peer.AddrInfo {
+	var out []peer.AddrInfo
+	g := r.graph(r.today())
+	if g == nil {
+		return nil
+	}
+	for _, cid := range r.living(g) {
+		c := g.contribution(cid)
+		p := r.processes[c.Working]
+		id, err := peerOf(c.Identity[:])
+		if err != nil || p == nil || p.newest == nil || c.Identity == r.own {
+			continue
+		}
+		info := peer.AddrInfo{ID: id}
+		for _, b := range p.newest.Addresses {
+			if a, err := ma.NewMultiaddrBytes(b); err == nil {
+				info.Addrs = append(info.Addrs, a)
+			}
+		}
+		out = append(out, info)
+	}
+	return out
 }

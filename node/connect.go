@@ -1,0 +1,177 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const (
+	dialTime     = 5 * time.Second
+	firstRetry   = time.Second
+	lastRetry    = 30 * time.Second
+	connectEvery = time.Second
+	// wantPeers is how many fellow members a peer keeps connections to, so that
+	// a room does not hang on one peer.
+	wantPeers = 8
+)
+
+var (
+	// ErrWrongPeer is returned when an address belongs to another peer.
+	ErrWrongPeer = errors.New("the address is a different peer's")
+	// ErrNeedsPeer is returned for a bootstrap address without /p2p/ID outside
+	// loopback and private networks.
+	ErrNeedsPeer = errors.New("the address needs a peer id")
+)
+
+// CheckBootstrap reports whether an address can be used for bootstrapping.
+func CheckBootstrap(a ma.Multiaddr) error {
+	transport, id := peer.SplitAddr(a)
+	if len(transport) == 0 {
+		return fmt.Errorf("%v: no address to dial", a)
+	}
+	if id == "" && !manet.IsIPLoopback(transport) && !manet.IsPrivateAddr(transport) {
+		return fmt.Errorf("%v: %w", a, ErrNeedsPeer)
+	}
+	return nil
+}
+
+// keepConnected dials the bootstrap addresses, again for as long as nobody is
+// there, and fellow members.
+func (n *Node) keepConnected(ctx context.Context) {
+	retry := firstRetry
+	next := time.Now()
+	told := false
+	tick := time.NewTicker(connectEvery)
+	defer tick.Stop()
+	for {
+		if peers := n.host.Network().Peers(); len(peers) > 0 {
+			retry, told = firstRetry, false
+		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
+			if failed := n.bootstrap(ctx); failed != nil {
+				if !told {
+					told = n.do(func() { n.emit(*failed) })
+				}
+				next = time.Now().Add(retry)
+				retry = min(2*retry, lastRetry)
+			}
+		}
+		n.connectMembers(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// bootstrap dials all bootstrap addresses at once. It returns what went wrong
+// if none of them answered.
+func (n *Node) bootstrap(ctx context.Context) *BootstrapFailed {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	addrs := n.cfg.Bootstrap
+	errs := make([]error, len(addrs))
+	var wg sync.WaitGroup
+	for i, a := range addrs {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			began := time.Now()
+			id, err := n.dial(ctx, a)
+			errs[i] = err
+			if err == nil {
+				n.do(func() { n.emit(Bootstrapped{Address: a, Peer: id, Took: time.Since(began)}) })
+			}
+		}()
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err == nil {
+			return nil
+		}
+	}
+	if ctx.Err() == context.Canceled {
+		return nil
+	}
+	return &BootstrapFailed{Addresses: addrs, Errors: errs}
+}
+
+// dial connects to an address. Without a peer id in it, the id is learnt by
+// dialling for one that nobody has, and reading who answered instead.
+func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
+	transport, id := peer.SplitAddr(a)
+	if id == n.host.ID() {
+		return "", fmt.Errorf("%v is this peer itself", a)
+	}
+	if id != "" {
+		err := n.host.Connect(ctx, peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{transport}})
+		var wrong sec.ErrPeerIDMismatch
+		if errors.As(err, &wrong) {
+			return "", fmt.Errorf("%w: expected %s, found %s", ErrWrongPeer, id, wrong.Actual)
+		}
+		return id, err
+	}
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	nobody, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		return "", err
+	}
+	n.host.Peerstore().AddAddr(nobody, transport, dialTime)
+	_, err = n.host.Network().DialPeer(ctx, nobody)
+	n.host.Peerstore().RemovePeer(nobody)
+	n.host.Peerstore().ClearAddrs(nobody)
+	var found sec.ErrPeerIDMismatch
+	if !errors.As(err, &found) {
+		if err == nil {
+			err = errors.New("no peer answered")
+		}
+		return "", err
+	}
+	if found.Actual == n.host.ID() {
+		return "", fmt.Errorf("%v is this peer itself", a)
+	}
+	return found.Actual, n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}})
+}
+
+// connectMembers dials some fellow members, if few are connected.
+func (n *Node) connectMembers(ctx context.Context) {
+	var members []peer.AddrInfo
+	n.do(func() { members = n.room.Fellows() })
+	connected := 0
+	var others []peer.AddrInfo
+	for _, m := range members {
+		if n.host.Network().Connectedness(m.ID) == network.Connected {
+			connected++
+		} else if len(m.Addrs) > 0 {
+			others = append(others, m)
+		}
+	}
+	mathrand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	others = others[:min(len(others), max(0, wantPeers-connected), 3)]
+	var wg sync.WaitGroup
+	for _, m := range others {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			ctx, cancel := context.WithTimeout(ctx, dialTime)
+			defer cancel()
+			n.host.Connect(ctx, m) // it is tried again
+		}()
+	}
+	wg.Wait()
+}

@@ -1,0 +1,123 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// ErrPortTaken is returned when another program listens on an address.
+var ErrPortTaken = errors.New("the address is in use")
+
+// A ListenError says which address cannot be listened on.
+type ListenError struct {
+	Addresses []ma.Multiaddr
+	Err       error // ErrPortTaken, or what the system says
+}
+
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("listening on %v: %v", e.Addresses, e.Err)
+}
+
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// anywhere is any free port on every interface.
+var anywhere = []string{
+	"/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0",
+	"/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/udp/0/quic-v1",
+}
+
+// newHost makes a libp2p host over TCP and QUIC.
+func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr) (host.Host, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(identity)
+	if err != nil {
+		return nil, fmt.Errorf("reading the identity: %w", err)
+	}
+	opts := []libp2p.Option{
+		libp2p.Identity(key),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(quic.NewTransport),
+		libp2p.UserAgent("coterie/1"),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.NoListenAddrs,
+	}
+	h, err := libp2p.New(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("starting the network: %w", err)
+	}
+	if len(listen) == 0 {
+		return h, listenAnywhere(h)
+	}
+	// Each address on its own: libp2p is content if one of many works, and the
+	// user is not.
+	for _, a := range listen {
+		if err := h.Network().Listen(a); err != nil {
+			h.Close()
+			if errors.Is(err, syscall.EADDRINUSE) {
+				err = ErrPortTaken
+			}
+			return nil, &ListenError{Addresses: []ma.Multiaddr{a}, Err: err}
+		}
+	}
+	return h, nil
+}
+
+func listenAnywhere(h host.Host) error {
+	var all []ma.Multiaddr
+	for _, s := range anywhere {
+		all = append(all, ma.StringCast(s))
+	}
+	// A machine without IPv6 is no reason to stop.
+	if err := h.Network().Listen(all...); err != nil {
+		h.Close()
+		return &ListenError{Addresses: all, Err: err}
+	}
+	return nil
+}
+
+// addresses are the host's, as they go into presences.
+func (n *Node) addresses() [][]byte {
+	var out [][]byte
+	for _, a := range n.host.Addrs() {
+		out = append(out, a.Bytes())
+	}
+	return out
+}
+
+// watchAddresses tells the room when the host's addresses change.
+func (n *Node) watchAddresses(ctx context.Context) {
+	sub, err := n.host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated), eventbus.Name("coterie"))
+	if err != nil {
+		return
+	}
+	defer sub.Close()
+	last := n.addresses()
+	for {
+		select {
+		case _, ok := <-sub.Out():
+			if !ok {
+				return
+			}
+			if now := n.addresses(); !slices.EqualFunc(now, last, slices.Equal) {
+				last = now
+				n.do(func() { n.room.SetAddresses(time.Now(), now) })
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,353 @@
+// Package node runs a room over libp2p. All input and output of the protocol is
+// here; what it means is decided in package room.
+//
+//	node.go       the loop that owns the room, and what the user asks of it
+//	host.go       the libp2p host
+//	topic.go      the room's gossipsub topic                PROTOCOL.md §10
+//	stream.go     streams of frames                         PROTOCOL.md §11
+//	connect.go    bootstrap addresses and fellow members
+//
+// One goroutine owns the room: whatever happens elsewhere is handed to it as a
+// function. It never waits for the network: streams have queues and goroutines
+// of their own, and attribute-based work runs in a worker.
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"coterie/crypto/abe"
+	"coterie/room"
+)
+
+// Config is what a node needs to begin.
+type Config struct {
+	// Room says which room.
+	Room *room.Descriptor
+	// Key is the member's attribute key.
+	Key *abe.Key
+	// Listen are the addresses to listen on; empty: any free port on every
+	// interface.
+	Listen []ma.Multiaddr
+	// Bootstrap are peers to dial first. Those without /p2p/ID must be on
+	// loopback or private networks; their id is then learnt.
+	Bootstrap []ma.Multiaddr
+	// Name is what the member calls itself; it may be empty.
+	Name string
+	// Identity is the peer's key; nil: a fresh one.
+	Identity ed25519.PrivateKey
+
+	// Host is used instead of a host of the node's own; the node then does not
+	// close it.
+	Host host.Host
+	// Suite is used instead of Key for the attribute-based work.
+	Suite room.Suite
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Room == nil:
+		return errors.New("a node needs a room")
+	case c.Key == nil && c.Suite == nil:
+		return errors.New("a node needs a key")
+	case c.Host != nil && c.Identity == nil:
+		return errors.New("a node on another's host needs its identity")
+	}
+	for _, a := range c.Bootstrap {
+		if err := CheckBootstrap(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// An Event is something the user may want to see: those of package room, and
+// those of this one.
+type Event any
+
+// Bootstrapped: a bootstrap address answered.
+type Bootstrapped struct {
+	Address ma.Multiaddr
+	Peer    peer.ID
+	Took    time.Duration
+}
+
+// BootstrapFailed: none of the bootstrap addresses answered. They are tried
+// again as long as nobody is connected.
+type BootstrapFailed struct {
+	Addresses []ma.Multiaddr
+	Errors    []error
+}
+
+// Connected: a peer of the room's topic is directly connected, or is no more.
+type Connected struct {
+	Peer peer.ID
+	Gone bool
+}
+
+// eventBuffer is how many events may wait for whoever shows them; then the room
+// waits too, since nothing may be lost.
+const eventBuffer = 1 << 14
+
+// leaveTime is how long leaving may take to tell the others.
+const leaveTime = time.Second
+
+// Node is a process' part in a room over libp2p.
+type Node struct {
+	cfg    Config
+	host   host.Host
+	ownsIt bool
+	room   *room.Room
+	topic  *topic
+
+	inputs chan func() // to the loop; never closed
+	events chan Event  // closed by Run
+	left   chan struct{}
+	once   sync.Once
+	ended  chan struct{} // closed when the loop has ended
+
+	// Owned by the loop:
+	streams    map[room.StreamID]*stream
+	nextStream room.StreamID
+	wake       *time.Timer
+
+	work chan room.Task // to the workers; never closed
+	wg   sync.WaitGroup
+}
+
+// New makes the host, listens, and joins the topic. It does not wait for
+// anybody. The error says which address could not be had.
+func New(cfg Config) (*Node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, host: cfg.Host,
+		inputs: make(chan func()), events: make(chan Event, eventBuffer),
+		left: make(chan struct{}), ended: make(chan struct{}),
+		streams: make(map[room.StreamID]*stream), nextStream: 2,
+		work: make(chan room.Task, 64),
+	}
+	if n.cfg.Identity == nil {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("drawing an identity: %w", err)
+		}
+		n.cfg.Identity = key
+	}
+	if n.host == nil {
+		h, err := newHost(n.cfg.Identity, n.cfg.Listen)
+		if err != nil {
+			return nil, err
+		}
+		n.host, n.ownsIt = h, true
+	}
+	suite := n.cfg.Suite
+	validOn := func(abe.Day) bool { return true }
+	if suite == nil {
+		suite = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
+		validOn = n.cfg.Key.ValidOn
+	}
+	r, err := room.New(room.Config{
+		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Suite: suite, ValidOn: validOn,
+		Rand: rand.Reader, Now: time.Now(), Name: n.cfg.Name, Addresses: n.addresses(),
+	})
+	if err != nil {
+		n.closeHost()
+		return nil, err
+	}
+	n.room = r
+	return n, nil
+}
+
+func (n *Node) closeHost() {
+	if n.ownsIt {
+		n.host.Close()
+	}
+}
+
+// Self is the peer's id.
+func (n *Node) Self() peer.ID { return n.host.ID() }
+
+// Addresses are where the node listens, with its peer id.
+func (n *Node) Addresses() []ma.Multiaddr {
+	out, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()})
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// Events is where events come from; it is closed when Run has returned.
+func (n *Node) Events() <-chan Event { return n.events }
+
+// Run takes part in the room until Leave is called or ctx ends; then it leaves,
+// and returns when all it started has ended.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		close(n.ended)
+		for _, s := range n.streams {
+			s.reset()
+		}
+		if n.topic != nil {
+			n.topic.close()
+		}
+		n.closeHost()
+		n.wg.Wait()
+		close(n.events)
+	}()
+	// The network outlives ctx: leaving needs it.
+	netCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+
+	n.wake = time.NewTimer(time.Hour)
+	defer n.wake.Stop()
+	for range 2 {
+		n.spawn(n.worker)
+	}
+	if err := n.joinTopic(netCtx); err != nil {
+		return err
+	}
+	n.handleStreams()
+	n.spawn(func() { n.keepConnected(netCtx) })
+	n.spawn(func() { n.watchAddresses(netCtx) })
+	n.drain()
+	for {
+		select {
+		case f := <-n.inputs:
+			f()
+		case <-n.wake.C:
+			n.room.Tick(time.Now())
+		case <-n.left:
+			n.leave()
+			return nil
+		case <-ctx.Done():
+			n.leave()
+			return nil
+		}
+		n.drain()
+	}
+}
+
+func (n *Node) spawn(f func()) {
+	n.wg.Add(1)
+	go func() {
+		defer n.wg.Done()
+		f()
+	}()
+}
+
+// do runs f in the loop, and waits until it has run. It returns false if the
+// loop has ended.
+func (n *Node) do(f func()) bool {
+	done := make(chan struct{})
+	select {
+	case n.inputs <- func() { f(); close(done) }:
+	case <-n.ended:
+		return false
+	}
+	<-done // the loop runs what it takes
+	return true
+}
+
+// ErrEnded is returned after the node has ended.
+var ErrEnded = errors.New("the room was left")
+
+// Send sends a message, or holds it until somebody else can read it; events
+// tell which. The errors are those of room.Send, and ErrEnded.
+func (n *Node) Send(ref any, kind byte, text string) error {
+	var err error
+	if !n.do(func() { err = n.room.Send(time.Now(), ref, kind, text) }) {
+		return ErrEnded
+	}
+	return err
+}
+
+// Leave leaves the room: the others are told, and Run returns.
+func (n *Node) Leave() { n.once.Do(func() { close(n.left) }) }
+
+// leave tells the others, for a limited time.
+func (n *Node) leave() {
+	n.room.Leave(time.Now())
+	n.drain()
+	limit := time.NewTimer(leaveTime)
+	defer limit.Stop()
+	for len(n.streams) > 0 {
+		select {
+		case f := <-n.inputs:
+			f()
+			n.drain()
+		case <-limit.C:
+			return
+		}
+	}
+}
+
+// drain does what the room wants done.
+func (n *Node) drain() {
+	for {
+		out := n.room.Ready()
+		if !out.Wake.IsZero() {
+			n.wake.Reset(time.Until(out.Wake))
+		}
+		busy := len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) > 0
+		for _, o := range out.Open {
+			n.openStream(o)
+		}
+		for _, f := range out.Send {
+			if s := n.streams[f.Stream]; s != nil {
+				s.write(f.Data)
+			}
+		}
+		for _, h := range out.Hang {
+			n.hang(h)
+		}
+		for _, p := range out.Publish {
+			if err := n.topic.publish(p); err != nil {
+				n.emit(room.Failed{Doing: "publishing", Err: err})
+			}
+		}
+		for _, t := range out.Tasks {
+			n.spawn(func() { n.queue(t) })
+		}
+		for _, e := range out.Events {
+			n.emit(e)
+		}
+		if !busy {
+			return
+		}
+	}
+}
+
+func (n *Node) emit(e Event) { n.events <- e }
+
+// queue hands a task to the workers without making the loop wait.
+func (n *Node) queue(t room.Task) {
+	select {
+	case n.work <- t:
+	case <-n.ended:
+	}
+}
+
+func (n *Node) worker() {
+	for {
+		select {
+		case t := <-n.work:
+			result := t.Run()
+			n.do(func() { n.room.Computed(time.Now(), t.ID, result) })
+		case <-n.ended:
+			return
+		}
+	}
+}

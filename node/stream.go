@@ -1,0 +1,255 @@
+package node
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// PROTOCOL.md §11.
+const (
+	streamTime     = 30 * time.Second
+	openTime       = 10 * time.Second
+	maxFromPeer    = 16
+	maxFromAll     = 512
+	lengthSize     = 4
+	readBufferSize = 16 << 10
+)
+
+// A stream carries frames between the room and one peer. Its queue keeps the
+// loop from waiting for a slow peer; what the room sends in one exchange bounds
+// it.
+type stream struct {
+	id      room.StreamID
+	peer    peer.ID
+	inbound bool
+
+	mu     sync.Mutex
+	queue  [][]byte
+	last   bool // nothing comes after the queue
+	dead   bool
+	signal chan struct{} // capacity 1; never closed
+	conn   network.Stream
+}
+
+func newStream(id room.StreamID, p peer.ID) *stream {
+	return &stream{id: id, peer: p, signal: make(chan struct{}, 1)}
+}
+
+func (s *stream) poke() {
+	select {
+	case s.signal <- struct{}{}:
+	default:
+	}
+}
+
+// write queues a frame.
+func (s *stream) write(frame []byte) {
+	s.mu.Lock()
+	s.queue = append(s.queue, frame)
+	s.mu.Unlock()
+	s.poke()
+}
+
+// finish ends the stream when the queue is out.
+func (s *stream) finish() {
+	s.mu.Lock()
+	s.last = true
+	s.mu.Unlock()
+	s.poke()
+}
+
+// reset ends the stream at once.
+func (s *stream) reset() {
+	s.mu.Lock()
+	s.dead = true
+	conn := s.conn
+	s.mu.Unlock()
+	if conn != nil {
+		conn.Reset()
+	}
+	s.poke()
+}
+
+// attach gives the stream its connection, unless it is dead already.
+func (s *stream) attach(conn network.Stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = conn
+	return !s.dead
+}
+
+// send writes the queue until the stream is to end.
+func (s *stream) send(conn network.Stream) error {
+	for range s.signal {
+		for {
+			s.mu.Lock()
+			queue, last, dead := s.queue, s.last, s.dead
+			s.queue = nil
+			s.mu.Unlock()
+			if dead {
+				return errors.New("reset")
+			}
+			if len(queue) == 0 {
+				if last {
+					return conn.CloseWrite()
+				}
+				break
+			}
+			for _, f := range queue {
+				b := binary.BigEndian.AppendUint32(make([]byte, 0, lengthSize+len(f)), uint32(len(f)))
+				if _, err := conn.Write(append(b, f...)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// receive reads frames until the other side ends the stream.
+func receive(conn network.Stream, frame func([]byte) bool) error {
+	r := bufio.NewReaderSize(conn, readBufferSize)
+	for {
+		var length [lengthSize]byte
+		if _, err := io.ReadFull(r, length[:]); err != nil {
+			return err
+		}
+		n := binary.BigEndian.Uint32(length[:])
+		if n == 0 || n > record.MaxFrame {
+			return errors.New("a frame of a wrong length")
+		}
+		// What the peer says of the length is believed as bytes arrive, not before.
+		b, err := io.ReadAll(io.LimitReader(r, int64(n)))
+		if err != nil {
+			return err
+		}
+		if len(b) != int(n) {
+			return io.ErrUnexpectedEOF
+		}
+		if !frame(b) {
+			return nil
+		}
+	}
+}
+
+// serve runs both directions of a stream until it is over.
+func (n *Node) serve(s *stream, conn network.Stream) {
+	conn.SetDeadline(time.Now().Add(streamTime))
+	var sender sync.WaitGroup
+	sender.Add(1)
+	go func() {
+		defer sender.Done()
+		if s.send(conn) != nil {
+			conn.Reset()
+		}
+	}()
+	err := receive(conn, func(frame []byte) bool {
+		return n.do(func() { n.room.StreamFrame(time.Now(), s.id, frame) })
+	})
+	if !errors.Is(err, io.EOF) {
+		conn.Reset()
+	}
+	n.over(s) // the room may not have ended it
+	s.finish()
+	sender.Wait()
+	conn.Close()
+}
+
+// over tells the room that a stream has ended, and forgets it.
+func (n *Node) over(s *stream) {
+	n.do(func() {
+		delete(n.streams, s.id)
+		n.room.StreamClosed(time.Now(), s.id)
+	})
+}
+
+// openStream opens a stream for the room.
+func (n *Node) openStream(o room.Open) {
+	s := newStream(o.Stream, o.Peer)
+	n.streams[s.id] = s
+	n.spawn(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), openTime)
+		defer cancel()
+		go func() {
+			select {
+			case <-n.ended:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		// The room opens streams to peers it is connected to; dialling is done
+		// elsewhere.
+		conn, err := n.host.NewStream(network.WithNoDial(ctx, "room"), o.Peer, protocol.ID(o.Protocol))
+		if err != nil {
+			n.over(s)
+			return
+		}
+		if !s.attach(conn) {
+			conn.Reset()
+			n.over(s)
+			return
+		}
+		n.serve(s, conn)
+	})
+}
+
+// handleStreams takes the streams that others open.
+func (n *Node) handleStreams() {
+	for _, p := range []string{room.ProtocolProve, room.ProtocolCompare} {
+		n.host.SetStreamHandler(protocol.ID(p), func(conn network.Stream) {
+			s := newStream(0, conn.Conn().RemotePeer())
+			s.inbound = true
+			s.attach(conn)
+			taken := false
+			n.do(func() {
+				ofPeer, all := 0, 0
+				for _, other := range n.streams {
+					if other.inbound {
+						all++
+						if other.peer == s.peer {
+							ofPeer++
+						}
+					}
+				}
+				if ofPeer >= maxFromPeer || all >= maxFromAll {
+					return
+				}
+				taken = true
+				s.id = n.nextStream
+				n.nextStream += 2
+				n.streams[s.id] = s
+				n.room.StreamOpened(time.Now(), s.id, s.peer, p)
+			})
+			if !taken {
+				conn.Reset()
+				return
+			}
+			n.serve(s, conn)
+		})
+	}
+}
+
+// hang ends a stream as the room wants.
+func (n *Node) hang(h room.Hang) {
+	s := n.streams[h.Stream]
+	if s == nil {
+		return
+	}
+	if h.Reset {
+		s.reset()
+	} else {
+		s.finish()
+	}
+}

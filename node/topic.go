@@ -1,0 +1,120 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// queueSize is how many publications may wait, outbound and for validation.
+// With gossipsub's 32, more than half of a burst of 100 is lost without a word.
+const queueSize = 1024
+
+// topic is the room's gossipsub topic.
+type topic struct {
+	ctx    context.Context
+	topic  *pubsub.Topic
+	relay  pubsub.RelayCancelFunc
+	events *pubsub.TopicEventHandler
+}
+
+// joinTopic joins the room's topic: PROTOCOL.md §10.
+func (n *Node) joinTopic(ctx context.Context) error {
+	params := pubsub.DefaultGossipSubParams()
+	// For small rooms: what gossip must repair is repaired in a quarter of a
+	// second instead of three quarters.
+	params.HeartbeatInterval = 200 * time.Millisecond
+	params.HeartbeatInitialDelay = 50 * time.Millisecond
+	params.HistoryLength, params.HistoryGossip = 25, 15
+	name := n.cfg.Room.Topic()
+	ps, err := pubsub.NewGossipSub(ctx, n.host,
+		// Every record carries its own signature, and who publishes a message is
+		// nobody's business: no pubsub signatures, and ids from the content.
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithMessageIdFn(contentID),
+		// A publication before the mesh has formed would be lost.
+		pubsub.WithFloodPublish(true),
+		pubsub.WithPeerOutboundQueueSize(queueSize),
+		pubsub.WithValidateQueueSize(queueSize),
+		pubsub.WithMaxMessageSize(record.MaxSize+1024),
+		pubsub.WithGossipSubParams(params),
+		pubsub.WithSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(name)),
+	)
+	if err != nil {
+		return fmt.Errorf("starting gossipsub: %w", err)
+	}
+	err = ps.RegisterTopicValidator(name, n.judge, pubsub.WithValidatorConcurrency(queueSize))
+	if err != nil {
+		return fmt.Errorf("starting gossipsub: %w", err)
+	}
+	t := &topic{ctx: ctx}
+	if t.topic, err = ps.Join(name); err != nil {
+		return fmt.Errorf("joining the room's topic: %w", err)
+	}
+	if t.events, err = t.topic.EventHandler(); err != nil {
+		return fmt.Errorf("joining the room's topic: %w", err)
+	}
+	// The validator hands publications to the room, so there is nothing left to
+	// subscribe to: relaying is the part of a subscription that others see.
+	if t.relay, err = t.topic.Relay(); err != nil {
+		return fmt.Errorf("joining the room's topic: %w", err)
+	}
+	n.topic = t
+	n.spawn(func() { n.watchPeers(ctx) })
+	return nil
+}
+
+func contentID(m *pb.Message) string {
+	sum := sha256.Sum256(m.GetData())
+	return string(sum[:])
+}
+
+func (t *topic) publish(data []byte) error { return t.topic.Publish(t.ctx, data) }
+
+func (t *topic) close() {
+	t.events.Cancel()
+	t.relay()
+	t.topic.Close()
+}
+
+// judge is the topic's validator: the room accepts, ignores or rejects.
+func (n *Node) judge(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
+	if from == n.host.ID() {
+		return pubsub.ValidationAccept
+	}
+	verdict := room.Ignore
+	n.do(func() { verdict = n.room.Publication(time.Now(), from, m.Data) })
+	switch verdict {
+	case room.Accept:
+		return pubsub.ValidationAccept
+	case room.Reject:
+		return pubsub.ValidationReject
+	}
+	return pubsub.ValidationIgnore
+}
+
+// watchPeers tells the room who is on the topic.
+func (n *Node) watchPeers(ctx context.Context) {
+	for {
+		e, err := n.topic.events.NextPeerEvent(ctx)
+		if err != nil {
+			return
+		}
+		n.do(func() {
+			if e.Type == pubsub.PeerJoin {
+				n.room.PeerConnected(time.Now(), e.Peer)
+			} else {
+				n.room.PeerDisconnected(time.Now(), e.Peer)
+			}
+			n.emit(Connected{Peer: e.Peer, Gone: e.Type != pubsub.PeerJoin})
+		})
+	}
+}
