@@ -37,9 +37,30 @@ func ReadPublic(path string) ([]byte, error) {
 	return data, err
 }
 
+// Peek says what kind of file is at path. It reads no more than the first part
+// of it, so it has no limit.
+func Peek(path string) (Kind, error) {
+	const enough = 64 << 10 // an age header with several hybrid recipients
+	data, _, err := readUpTo(path, enough)
+	defer clear(data)
+	if err != nil {
+		return Unknown, err
+	}
+	return KindOf(data), nil
+}
+
 // read returns the file's bytes and what is known about the very file they came
 // from, so that no check can be about another one.
 func read(path string) ([]byte, fs.FileInfo, error) {
+	data, info, err := readUpTo(path, MaxSize+1)
+	if len(data) > MaxSize {
+		clear(data)
+		return nil, nil, &SizeError{path, max(info.Size(), int64(len(data)))}
+	}
+	return data, info, err
+}
+
+func readUpTo(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	f, err := openWithoutWaiting(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &NotExistError{path, namesLike(path)}
@@ -54,12 +75,9 @@ func read(path string) ([]byte, fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, nil, &NotRegularError{path, info.Mode()}
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, limit))
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %s: %w", path, bare(err))
-	}
-	if len(data) > MaxSize {
-		return nil, nil, &SizeError{path, max(info.Size(), int64(len(data)))}
 	}
 	return data, info, nil
 }

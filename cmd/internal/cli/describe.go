@@ -29,8 +29,19 @@ func Describe(err error) *Error {
 	return Fail("failed", "%s", err.Error()).Because(err)
 }
 
-// describePolicy: no 7 of the catalogue.
+// describePolicy: no 7 of the catalogue, and its like for attributes.
 func describePolicy(err error) *Error {
+	var attribute *abe.AttributeError
+	if errors.As(err, &attribute) {
+		e := &Error{Code: "bad-attribute", Text: attribute.Error(), Status: StatusUsage}
+		if attribute.Source != "" && len(attribute.Source) <= 200 {
+			e.Detail(attribute.Source)
+		}
+		if attribute.Hint != "" {
+			e.Hint("%s", attribute.Hint)
+		}
+		return e
+	}
 	var syntax *abe.SyntaxError
 	if !errors.As(err, &syntax) {
 		return nil
