@@ -1,0 +1,192 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
+	"coterie/kms"
+	"coterie/kms/keyfile"
+)
+
+func (a *app) inspectCommand() *cobra.Command {
+	var identity, passphraseFile string
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "say what a file is, without a passphrase",
+		Example: `  kms inspect kari.key
+  kms inspect NTNU.ledger`,
+		Args: cli.Args("FILE"),
+		RunE: told(func(cmd *cobra.Command, args []string) error {
+			w, path := cmd.OutOrStdout(), args[0]
+			kind, err := keyfile.Peek(path)
+			if err != nil {
+				return err
+			}
+			switch kind {
+			case keyfile.Domain:
+				return inspectDomain(w, path)
+			case keyfile.Key:
+				return a.inspectKey(w, path, nil)
+			case keyfile.Sealed:
+				if identity != "" {
+					return a.inspectKey(w, path, &sealedFor{identity, passphraseFile})
+				}
+				return inspectSealed(w, cmd.ErrOrStderr(), path)
+			case keyfile.Passphrase:
+				return inspectEncrypted(w, path)
+			case keyfile.Master:
+				return inspectMaster(w, path)
+			case keyfile.Ledger:
+				return inspectLedger(w, path)
+			case keyfile.UTF16:
+				data, err := keyfile.ReadPublic(path)
+				if err != nil {
+					return err
+				}
+				return &keyfile.DamagedError{Path: path, Size: len(data), UTF16: true}
+			case keyfile.Empty:
+				return cli.Fail("file-wrong-kind", "%s is empty", path)
+			default:
+				return cli.Fail("file-wrong-kind", "%s is %s, not a file of the authority's", path, kind)
+			}
+		}),
+	}
+	cmd.Flags().StringVar(&identity, "identity", "", "open a sealed key with the age identities in `FILE`")
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
+	return cmd
+}
+
+// sealedFor says how to open a sealed key.
+type sealedFor struct{ identity, passphraseFile string }
+
+func inspectDomain(w io.Writer, path string) error {
+	d, err := keyfile.LoadDomain(path)
+	if err != nil {
+		return err
+	}
+	file, err := d.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "domain %s, fingerprint %s, format 1, public parameters %s\n", cli.Clean(d.Name()), d.Fingerprint(), cli.Plural(len(file), "byte"))
+	return err
+}
+
+func (a *app) inspectKey(w io.Writer, path string, sealed *sealedFor) error {
+	var k *abe.Key
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	state := "not sealed: whoever has this file has the key"
+	if sealed == nil {
+		k, err = keyfile.LoadKey(path, nil)
+	} else {
+		state = "sealed for you"
+		k, err = keyfile.LoadKey(path, cli.Identities(sealed.identity, cli.PassphraseOptions{File: sealed.passphraseFile}))
+	}
+	if err != nil {
+		return err
+	}
+	var attributes []string
+	for _, attribute := range k.Attributes() {
+		attributes = append(attributes, attribute.String())
+	}
+	_, err = fmt.Fprintf(w, "key %d, format 1, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s to %s, %s\n  generation  %d\n",
+		k.Serial(), cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(),
+		cli.Clean(strings.Join(attributes, ", ")), k.From(), k.Expires(), a.remaining(k), k.Generation())
+	return err
+}
+
+// remaining says how far a key is from its end.
+func (a *app) remaining(k *abe.Key) string {
+	today := abe.DayOf(a.now())
+	switch {
+	case today < k.From():
+		return fmt.Sprintf("in %s", cli.Plural(int(k.From()-today), "day"))
+	case today >= k.Expires():
+		return fmt.Sprintf("lapsed %s ago", cli.Plural(int(today-k.Expires()), "day"))
+	}
+	return cli.Plural(int(k.Expires()-today), "more day")
+}
+
+// inspectAge reads what an age file shows from outside.
+func inspectAge(path string) (h keyfile.AgeHeader, size int, err error) {
+	data, err := keyfile.ReadPublic(path)
+	if err != nil {
+		return h, 0, err
+	}
+	if h, err = keyfile.ReadAgeHeader(data); err != nil {
+		return h, 0, &keyfile.DamagedError{Path: path, Size: len(data), Err: err}
+	}
+	return h, len(data), nil
+}
+
+func inspectEncrypted(w io.Writer, path string) error {
+	h, size, err := inspectAge(path)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "encrypted with a passphrase (scrypt 2^%d), %s: a master key or an identity\n", h.WorkFactor, cli.Size(size))
+	return err
+}
+
+func inspectSealed(w, stderr io.Writer, path string) error {
+	h, size, err := inspectAge(path)
+	if err != nil {
+		return err
+	}
+	form := ""
+	if h.Armored {
+		form = ", as text"
+	}
+	if _, err := fmt.Fprintf(w, "sealed with age (%s)%s, %s; what is inside only its owner can see\n",
+		cli.Clean(strings.Join(h.Types, ", ")), form, cli.Plural(size, "byte")); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stderr, "hint: its owner sees more:  kms inspect %s --identity FILE\n", cli.Clean(cli.Quote(path)))
+	return err
+}
+
+// inspectMaster is about a master key without a passphrase, which must at least
+// be private.
+func inspectMaster(w io.Writer, path string) error {
+	data, err := keyfile.ReadSecret(path)
+	if err != nil {
+		return err
+	}
+	defer clear(data)
+	m, err := abe.ParseMasterKey(data)
+	if err != nil {
+		return keyfile.Unreadable(path, keyfile.Master, len(data), err)
+	}
+	_, err = fmt.Fprintf(w, "master key of %s %s, format 1, %s, not encrypted: whoever has it can mint any key\n",
+		cli.Clean(m.Domain().Name()), m.Domain().Fingerprint(), cli.Size(len(data)))
+	return err
+}
+
+func inspectLedger(w io.Writer, path string) error {
+	o, err := kms.Outside(path)
+	if err != nil {
+		return err
+	}
+	torn := ""
+	if o.Torn {
+		torn = ", and a last line that was cut short"
+	}
+	_, err = fmt.Fprintf(w, "ledger of the domain %s, format 1, %s%s, %s, encrypted\n", o.Fingerprint, plural(o.Entries, "entry", "entries"), torn, cli.Size(o.Size))
+	return err
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return cli.Count(n) + " " + many
+}

@@ -1,0 +1,58 @@
+package keyfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"filippo.io/age"
+)
+
+// EncryptPassphrase returns data as an age file for a passphrase. The cost of
+// one guess is 2^logN scrypt steps; 18, age's default, takes about a second.
+func EncryptPassphrase(data, passphrase []byte, logN int) ([]byte, error) {
+	r, err := age.NewScryptRecipient(string(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	r.SetWorkFactor(logN)
+	return Seal(data, r)
+}
+
+// Seal returns data as a binary age file for one recipient.
+func Seal(data []byte, to age.Recipient) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, to)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// DecryptPassphrase opens the age file data, read from path, with a passphrase.
+// It returns a *PassphraseError or a *DamagedError.
+func DecryptPassphrase(path string, data, passphrase []byte) ([]byte, error) {
+	id, err := age.NewScryptIdentity(string(passphrase))
+	if err != nil {
+		return nil, &PassphraseError{path} // an empty one fits nothing
+	}
+	src, _ := dearmor(data)
+	r, err := age.Decrypt(src, id)
+	if errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, &PassphraseError{path}
+	} else if err != nil {
+		return nil, &DamagedError{Path: path, Size: len(data), Err: err}
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
+	if err != nil {
+		clear(plain)
+		return nil, &DamagedError{Path: path, Size: len(data), Err: err}
+	}
+	return plain, nil
+}

@@ -1,0 +1,156 @@
+package keyfile
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// WriteSecret writes data to path with mode 0600, atomically, and returns an
+// *ExistsError if path exists.
+func WriteSecret(path string, data []byte) error { return write(path, data, 0o600) }
+
+// WritePublic writes data to path with mode 0644 (less what the umask takes),
+// atomically, and returns an *ExistsError if path exists.
+func WritePublic(path string, data []byte) error { return write(path, data, 0o644) }
+
+func write(path string, data []byte, mode fs.FileMode) error {
+	var tag [8]byte
+	rand.Read(tag[:])
+	p, err := reserve(path, hex.EncodeToString(tag[:]), mode)
+	if err != nil {
+		return err
+	}
+	return p.Commit(data)
+}
+
+// Pending is a secret file that has a place on disk and not yet its name. It is
+// for a writer that must record elsewhere that the file will exist before it
+// does: he reserves, which finds out that the folder can be written to, records,
+// and commits.
+type Pending struct {
+	path, temp string
+	mode       fs.FileMode
+	f          *os.File
+}
+
+// Reserve prepares to write path. The temporary file is called after path and
+// tag (see TempName), so that whoever comes after a crash can find it.
+func Reserve(path, tag string) (*Pending, error) { return reserve(path, tag, 0o600) }
+
+// TempName is the name of the file that Reserve makes: hidden, in the folder of
+// path.
+func TempName(path, tag string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+tag+".tmp")
+}
+
+func reserve(path, tag string, mode fs.FileMode) (*Pending, error) {
+	if _, err := os.Lstat(path); err == nil {
+		return nil, &ExistsError{path}
+	}
+	temp := TempName(path, tag)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return nil, fmt.Errorf("writing %s: %w", path, bare(err))
+	}
+	return &Pending{path, temp, mode, f}, nil
+}
+
+// Commit fills the file, makes it durable and gives it its name. If it fails,
+// nothing is left behind and nothing was overwritten.
+func (p *Pending) Commit(data []byte) error {
+	defer p.Discard()
+	_, err := p.f.Write(data)
+	if err == nil {
+		err = p.f.Sync()
+	}
+	if closed := p.f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = publish(p.temp, p.path, data, p.mode)
+	}
+	var exists *ExistsError
+	if err != nil && !errors.As(err, &exists) {
+		return fmt.Errorf("writing %s: %w", p.path, bare(err))
+	}
+	return err
+}
+
+// Discard removes the temporary file. After Commit it does nothing.
+func (p *Pending) Discard() {
+	p.f.Close()
+	os.Remove(p.temp)
+}
+
+// Finish gives the complete temporary file that an interrupted Commit left
+// behind its name.
+func Finish(path, tag string) error {
+	temp := TempName(path, tag)
+	data, err := ReadSecret(temp)
+	if err != nil {
+		return err
+	}
+	if err := publish(temp, path, data, 0o600); err != nil {
+		return err
+	}
+	return os.Remove(temp)
+}
+
+// publish gives temp the name path. A link, unlike a rename, fails if the name
+// is taken, and it takes the name of a file that is complete.
+func publish(temp, path string, data []byte, mode fs.FileMode) error {
+	err := os.Link(temp, path)
+	switch {
+	case err == nil:
+	case errors.Is(err, fs.ErrExist):
+		return &ExistsError{path}
+	case errors.Is(err, fs.ErrNotExist):
+		return err
+	default:
+		// FAT and some network file systems know no links.
+		if err := createExclusive(path, data, mode); err != nil {
+			return err
+		}
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// createExclusive is the second best way: it overwrites nothing either, but
+// others can see the file before it is complete.
+func createExclusive(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return &ExistsError{path}
+	} else if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		os.Remove(path)
+	}
+	return err
+}
+
+// bare takes the name of the temporary file off an error: nobody asked for it.
+func bare(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}
