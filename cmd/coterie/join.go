@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+	"github.com/spf13/cobra"
+
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
+	"coterie/kms/keyfile"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// joinFlags are the flags of join as they were typed.
+type joinFlags struct {
+	key, identity, passphraseFile string
+	policy, nick, history         string
+	bootstrap, listen             []string
+	json, plain, stay             bool
+	linger                        time.Duration
+	clock                         string
+}
+
+func (a *app) joinCommand() *cobra.Command {
+	var f joinFlags
+	cmd := &cobra.Command{
+		Use:   "join ROOM|LINK",
+		Short: "take part in a room",
+		Long: `Take part in a room. The room is its name, its policy and the domain of the key: whoever types the same is in the same room.
+Type, and press Enter: it is sent to everybody who can read the room. /who says who that is, /quit leaves.`,
+		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --listen /ip4/0.0.0.0/tcp/4001
+  coterie join exam --key ann.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
+  coterie join 'coterie:1:exam:...' --key ann.key        (or: coterie join - to read the link from standard input)`,
+		Args: cli.Args("ROOM"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.join(cmd.Context(), args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.key, "key", "", "your key `FILE`")
+	flags.StringVar(&f.policy, "policy", "", "who may enter: `EXPR`, as 'kms policy' explains it")
+	flags.StringArrayVar(&f.bootstrap, "bootstrap", nil, "a peer to begin with: `MULTIADDR`; may be given several times")
+	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
+	flags.StringVar(&f.nick, "nick", "", "what you call yourself: `NAME`")
+	flags.StringVar(&f.history, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
+	flags.StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
+	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
+	flags.BoolVar(&f.json, "json", false, "one JSON object a line, in and out")
+	flags.BoolVar(&f.plain, "plain", false, "plain lines, also on a terminal")
+	flags.DurationVar(&f.linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
+	flags.BoolVar(&f.stay, "stay", false, "go on reading after the end of input")
+	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full or none")
+	cmd.MarkFlagRequired("key")
+	return cmd
+}
+
+// A plan is a checked join: everything that can be wrong before anything is
+// dialled.
+type plan struct {
+	link       room.Link
+	key        *abe.Key
+	through    string
+	bootstrap  []ma.Multiaddr
+	listen     []ma.Multiaddr
+	nick       string
+	flags      joinFlags
+	descriptor *room.Descriptor
+}
+
+func (a *app) join(ctx context.Context, name string, f joinFlags) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	var out reporter
+	switch {
+	case f.json && f.plain:
+		return cli.Usage("--json and --plain exclude each other")
+	case f.json:
+		out = newJSON(a.stdout, a.stderr, a.now)
+	default:
+		p, err := newPlain(a.stdout, a.stderr, a.now, f.clock)
+		if err != nil {
+			return err
+		}
+		out = p
+	}
+	in := bufio.NewReaderSize(a.stdin, maxLine)
+	out.hello()
+	p, err := a.plan(name, f, in, out)
+	if err != nil {
+		return out.fatal(err)
+	}
+	s, err := a.begin(p, out)
+	if err != nil {
+		return out.fatal(err)
+	}
+	return s.run(ctx, in)
+}
+
+// plan checks what was typed, and says so line by line.
+func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*plan, error) {
+	p := &plan{nick: f.nick, flags: f}
+	if err := checkNick(f.nick); err != nil {
+		return nil, err
+	}
+	if name == "-" {
+		line, err := in.ReadString('\n')
+		if err != nil && (err != io.EOF || line == "") {
+			return nil, cli.Usage("no link on standard input").Hint("echo 'coterie:1:...' | coterie join - --key %s", cli.Quote(f.key))
+		}
+		name = strings.TrimSpace(line)
+	}
+	var err error
+	if p.bootstrap, err = addresses("--bootstrap", f.bootstrap); err != nil {
+		return nil, err
+	}
+	if p.listen, err = addresses("--listen", f.listen); err != nil {
+		return nil, err
+	}
+	for _, b := range p.bootstrap {
+		if err := node.CheckBootstrap(b); err != nil {
+			return nil, cli.Usage("--bootstrap: %v", err).Hint("outside your own network an address ends in /p2p/PEER")
+		}
+	}
+	p.key, err = keyfile.LoadKey(f.key, cli.Identities(f.identity, cli.PassphraseOptions{File: f.passphraseFile}))
+	if err != nil {
+		return nil, err
+	}
+	today := abe.DayOf(a.now())
+	if today >= p.key.Expires() {
+		return nil, cli.KeyExpired(f.key, p.key, today)
+	}
+	if today < p.key.From() {
+		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", f.key, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
+			Hint("is this computer's clock right? it says %s", today)
+	}
+	out.state("key", attributeText(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
+
+	if p.descriptor, err = describe(name, f, p); err != nil {
+		return nil, err
+	}
+	e := p.descriptor.Policy.Explain(p.key.Attributes(), p.key.Generation())
+	if !e.Satisfied {
+		return nil, unsatisfied(p, e)
+	}
+	p.through = e.Through
+	out.state("policy", "you satisfy it through "+e.Through)
+	return p, nil
+}
+
+// describe finds out which room is meant.
+func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
+	domain := p.key.Domain()
+	if room.IsLink(name) {
+		l, err := room.ParseLink(name)
+		if err != nil {
+			return nil, linkError(err)
+		}
+		if f.policy != "" || f.history != "" {
+			return nil, cli.Usage("a link has the room's policy and history in it").Hint("leave out --policy and --history")
+		}
+		if l.Domain != domain.ID() {
+			return nil, cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to another domain", domain.Name(), domain.Fingerprint()).
+				Hint("give a key of the room's domain with --key")
+		}
+		p.link = *l
+		p.bootstrap = append(p.bootstrap, l.Addresses...)
+		return l.Descriptor, nil
+	}
+	if err := notAName(name); err != nil {
+		return nil, err
+	}
+	if f.policy == "" {
+		return nil, cli.Usage("a room needs a policy").Hint("coterie join %s --key %s --policy 'EXPR'", cli.Quote(name), cli.Quote(f.key))
+	}
+	policy, err := abe.ParsePolicy(f.policy)
+	if err != nil {
+		return nil, err
+	}
+	history, err := span(f.history)
+	if err != nil {
+		return nil, err
+	}
+	d, err := room.NewDescriptor(domain, name, policy, history)
+	if err != nil {
+		return nil, cli.Usage("%v", err)
+	}
+	return d, nil
+}
+
+// notAName guesses what else somebody may have given for a room.
+func notAName(s string) error {
+	switch {
+	case strings.HasPrefix(s, "/ip4/"), strings.HasPrefix(s, "/ip6/"), strings.HasPrefix(s, "/dns"):
+		return cli.Usage("that is a multiaddress, not a room or link").Hint("coterie join ROOM --bootstrap %s", cli.Quote(s))
+	case strings.HasSuffix(s, ".key"):
+		return cli.Usage("that is a key file, not a room or link").Hint("coterie join ROOM --key %s", cli.Quote(s))
+	case strings.ContainsAny(s, `()"`):
+		return cli.Usage("that is a policy, not a room or link").Hint("coterie join ROOM --policy %s", cli.Quote(s))
+	}
+	return nil
+}
+
+func linkError(err error) error {
+	switch {
+	case errors.Is(err, room.ErrNewer):
+		return cli.Fail("link-newer", "%v; this coterie knows format 1", err).Hint("get a newer coterie").Because(err)
+	case errors.Is(err, room.ErrNotLink):
+		return cli.Usage("that is not a room link")
+	}
+	return cli.Fail("link-damaged", "the link is cut short or mistyped (its check letters do not match)").
+		Hint("quote it: coterie join 'coterie:...'; or paste it: coterie join -").Because(err)
+}
+
+func unsatisfied(p *plan, e abe.Explanation) error {
+	fail := cli.Fail("policy-unsatisfied", "your key does not satisfy this room's policy").
+		Detail("policy   "+cli.Clean(p.descriptor.Policy.String()), "yours    "+cli.Clean(attributeText(p.key)))
+	for _, m := range e.Missing {
+		line := "missing  " + cli.Clean(m.Attribute)
+		if m.For != m.Attribute {
+			line += " for " + cli.Clean(m.For)
+		}
+		fail.Detail(line)
+	}
+	return fail.Hint("ask %s's operator for what is missing, or check the spelling: names are exact (\"5th Year\" is not \"5th year\")", p.key.Domain().Name())
+}
+
+func attributeText(k *abe.Key) string {
+	var names []string
+	for _, a := range k.Attributes() {
+		names = append(names, a.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+func addresses(flag string, texts []string) ([]ma.Multiaddr, error) {
+	var out []ma.Multiaddr
+	for _, s := range texts {
+		m, err := ma.NewMultiaddr(s)
+		if err != nil {
+			return nil, cli.Usage("%s: %q is not a multiaddress", flag, s).Hint("such as /ip4/127.0.0.1/tcp/4001")
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+var days = regexp.MustCompile(`^([0-9]{1,5})([dh])$`)
+
+// span reads 7d or 12h.
+func span(s string) (time.Duration, error) {
+	if s == "" || s == "0" {
+		return 0, nil
+	}
+	m := days.FindStringSubmatch(s)
+	if m == nil {
+		return 0, cli.Usage("--history: %q is not a span", s).Hint("such as 7d or 12h")
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return 0, cli.Usage("--history: %q is not a span", s)
+	}
+	unit := time.Hour
+	if m[2] == "d" {
+		unit = 24 * time.Hour
+	}
+	return time.Duration(n) * unit, nil
+}
+
+// checkNick keeps names that would be refused by others from being sent.
+func checkNick(s string) error {
+	switch {
+	case len(s) > record.MaxNameSize:
+		return cli.Usage("the nickname has %d bytes; the limit is %d", len(s), record.MaxNameSize)
+	case s != strings.TrimSpace(s) || s != cli.Clean(s):
+		return cli.Usage("the nickname has a character that cannot be shown, or a space at an end")
+	case s != "" && strings.ContainsRune("-!*~/@#", []rune(s)[0]):
+		return cli.Usage("a nickname cannot begin with %q", s[:1])
+	}
+	return nil
+}
+
+// begin starts the node.
+func (a *app) begin(p *plan, out reporter) (*session, error) {
+	n, err := node.New(node.Config{
+		Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick,
+	})
+	if err != nil {
+		return nil, nodeError(err)
+	}
+	out.state("listening", listeningText(n.Addresses()))
+	if p.descriptor.History > 0 {
+		out.warn(cli.Fail("history", "history is part of this room, but is not kept yet: newcomers read nothing from before"))
+	}
+	return &session{app: a, plan: p, node: n, out: out, names: newNames(n.Self())}, nil
+}
+
+func nodeError(err error) error {
+	var l *node.ListenError
+	if errors.As(err, &l) && errors.Is(err, node.ErrPortTaken) {
+		return cli.Fail("port-taken", "%s is in use by another program", portText(l.Addresses[0])).
+			Hint("leave out --listen to get any free port, or stop the other one").Because(err)
+	}
+	if errors.As(err, &l) {
+		return cli.Fail("listen", "cannot listen on %s: %s", l.Addresses[0], cli.Clean(lastLine(l.Err))).
+			Hint("leave out --listen to get any free port").Because(err)
+	}
+	return err
+}
+
+// lastLine is the part of a nested network error that a person can use.
+func lastLine(err error) string {
+	s := strings.TrimSpace(err.Error())
+	if i := strings.LastIndex(s, "\n"); i >= 0 {
+		s = s[i+1:]
+	}
+	if i := strings.LastIndex(s, ": "); i >= 0 {
+		s = s[i+2:]
+	}
+	return strings.TrimRight(strings.TrimSpace(s), "]")
+}
+
+// portText is an address as people know it: tcp 4001.
+func portText(a ma.Multiaddr) string {
+	for _, proto := range []int{ma.P_TCP, ma.P_UDP} {
+		if port, err := a.ValueForProtocol(proto); err == nil {
+			return fmt.Sprintf("%s %s", ma.ProtocolWithCode(proto).Name, port)
+		}
+	}
+	return a.String()
+}
+
+func listeningText(addrs []ma.Multiaddr) string {
+	seen := make(map[string]bool)
+	var out []string
+	for _, a := range addrs {
+		if t := portText(a); !seen[t] {
+			seen[t] = true
+			out = append(out, t)
+		}
+	}
+	if len(out) == 0 {
+		return "on no port: nobody can dial this peer"
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,45 @@
+// Command coterie is the peer: it takes part in one room. What it prints and
+// reads is specified in docs/INTERFACE.md; the protocol is in package room, and
+// the network in package node.
+package main
+
+import (
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coterie/cmd/internal/cli"
+)
+
+func main() {
+	// A closed standard output is an error to be handled, not a death.
+	signal.Ignore(syscall.SIGPIPE)
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	os.Exit(a.run(os.Args[1:]))
+}
+
+// app is what the commands take from outside.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+}
+
+func (a *app) run(args []string) int {
+	root := &cobra.Command{
+		Use:   "coterie",
+		Short: "coterie is group chat where what you are lets you in: no account, no server",
+		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
+  coterie join 'coterie:1:exam:...' --key kari.key`,
+	}
+	root.SetOut(a.stdout)
+	root.AddCommand(a.joinCommand(), cli.Version("coterie"))
+	for _, cmd := range root.Commands() {
+		cmd.DisableFlagsInUseLine = true
+	}
+	return cli.Run(root, args, a.stderr)
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"coterie/cmd/internal/cli"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// plainOut writes lines for people and for grep: one physical line each, no
+// escape codes, everything that came from others made harmless.
+type plainOut struct {
+	w      io.Writer
+	stderr io.Writer
+	now    func() time.Time
+	format string
+	failed bool
+}
+
+func newPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*plainOut, error) {
+	formats := map[string]string{"short": "15:04 ", "full": time.RFC3339 + " ", "none": ""}
+	f, ok := formats[clock]
+	if !ok {
+		return nil, cli.Usage("--time: %q is not short, full or none", clock)
+	}
+	return &plainOut{w: stdout, stderr: stderr, now: now, format: f}, nil
+}
+
+func (p *plainOut) put(format string, a ...any) {
+	if _, err := fmt.Fprintf(p.w, format+"\n", a...); err != nil {
+		p.failed = true
+	}
+}
+
+func (p *plainOut) broken() bool { return p.failed }
+
+func (p *plainOut) clock(t time.Time) string {
+	if p.format == "" {
+		return ""
+	}
+	return t.Local().Format(p.format)
+}
+
+// note is a line from Coterie itself.
+func (p *plainOut) note(format string, a ...any) {
+	p.put("-- %s%s", p.clock(p.now()), fmt.Sprintf(format, a...))
+}
+
+// trouble is a line from Coterie itself that needs attention.
+func (p *plainOut) trouble(format string, a ...any) {
+	p.put("!! %s%s", p.clock(p.now()), fmt.Sprintf(format, a...))
+}
+
+func (p *plainOut) hello() {}
+
+func (p *plainOut) state(step, text string) { p.put("ok   %-14s %s", step, cli.Clean(text)) }
+
+func (p *plainOut) ready(s *session) {
+	d := s.plan.descriptor
+	p.state("room", fmt.Sprintf("%s, %s", d.Name, room.Fingerprint(d.ID())))
+	for _, a := range s.addresses() {
+		p.state("address", a.String())
+	}
+	p.note("nobody else is here yet; what you type is held until somebody can read it")
+}
+
+func (p *plainOut) event(s *session, e node.Event) {
+	switch e := e.(type) {
+	case room.EpochStarted:
+		p.note("epoch %x: %s; %d can read", e.ID[:2], p.change(s, e), len(e.Members))
+	case room.Delivered:
+		p.message(s, e)
+	case room.Held:
+		why := "the next epoch is on its way"
+		if e.Alone {
+			why = "nobody else is here"
+		}
+		p.trouble("%s; %s held", why, cli.Plural(s.undelivered, "message"))
+	case room.Proved:
+		p.state("proof", fmt.Sprintf("you and %s proved yourselves to each other in %d ms", s.names.show(e.Peer), e.Took.Milliseconds()))
+	case room.Refused:
+		p.trouble("%s did not prove itself, or did not take your proof", s.names.show(e.Peer))
+	case room.Failed:
+		p.warn(failed(e))
+	case node.Bootstrapped:
+		p.state("bootstrap", fmt.Sprintf("%s, %d ms", e.Address, e.Took.Milliseconds()))
+	case node.BootstrapFailed:
+		p.warn(bootstrapError(e))
+	case asked:
+		p.answer(s, e.command)
+	}
+}
+
+// change says what is new in an epoch.
+func (p *plainOut) change(s *session, e room.EpochStarted) string {
+	list := func(members []room.Member, what string) string {
+		var out []string
+		for _, m := range members {
+			out = append(out, s.names.show(m.Peer))
+		}
+		return strings.Join(out, ", ") + " " + what
+	}
+	var parts []string
+	if e.Reason == room.ReasonFirst {
+		return "you joined"
+	}
+	if len(e.Joined) > 0 {
+		parts = append(parts, list(e.Joined, "joined"))
+	}
+	if len(e.Left) > 0 {
+		parts = append(parts, list(e.Left, "left"))
+	}
+	if len(parts) == 0 {
+		return "new keys"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *plainOut) message(s *session, e room.Delivered) {
+	at := time.UnixMilli(int64(e.Message.Time))
+	// The clock shown is the author's, but never later than arrival.
+	if at.After(e.Received) || e.Received.Sub(at) > 2*time.Minute {
+		at = e.Received
+	}
+	head := p.clock(at) + s.names.show(e.Author.Peer)
+	text := e.Message.Text
+	sep := ":"
+	if e.Message.Kind == record.KindAction {
+		head, sep = p.clock(at)+"* "+s.names.show(e.Author.Peer), ""
+	}
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	for i, l := range strings.Split(text, "\n") {
+		if i > 0 {
+			sep = "|"
+		}
+		p.put("%s%s %s", head, sep, cli.Clean(l))
+	}
+}
+
+// answer answers a command.
+func (p *plainOut) answer(s *session, command string) {
+	switch command {
+	case "who":
+		if len(s.members) == 0 {
+			p.note("nobody else is here")
+			return
+		}
+		p.note("%d can read this room now (epoch %x)", len(s.members), s.epoch.ID[:2])
+		for _, m := range s.members {
+			you := ""
+			if m.Peer == s.node.Self() {
+				you = "  you"
+			}
+			p.note("  %s  %s%s", s.names.show(m.Peer), s.names.tag(m.Peer), you)
+		}
+		p.note("each of them proved to hold a key that satisfies the policy, or was let in by one who did; nobody can see which attributes they used")
+	case "info":
+		d := s.plan.descriptor
+		p.note("room      %s  %s", cli.Clean(d.Name), room.Fingerprint(d.ID()))
+		p.note("domain    %s  %s", cli.Clean(s.plan.key.Domain().Name()), s.plan.key.Domain().Fingerprint())
+		p.note("policy    %s", cli.Clean(d.Policy.String()))
+		p.note("you       enter through %s; your key lapses on %s", cli.Clean(s.plan.through), s.plan.key.Expires())
+		if s.epoch.SID != (s.epoch.Previous) {
+			p.note("epoch     %x  session id %x", s.epoch.ID[:8], s.epoch.SID[:8])
+		}
+	case "link":
+		p.note("%s", s.link())
+	case "help":
+		p.note("/who  /info  /link  /me WORDS  /quit   and //x sends \"/x\"")
+	}
+}
+
+func (p *plainOut) sendFailed(_ any, err *cli.Error) { p.inputFailed(err) }
+
+func (p *plainOut) inputFailed(err *cli.Error) {
+	p.trouble("%s", err.Text)
+	for _, h := range err.Hints {
+		p.trouble("%s", h)
+	}
+}
+
+func (p *plainOut) warn(err *cli.Error) { cli.Warn(p.stderr, err) }
+
+func (p *plainOut) fatal(err error) error { return err }
+
+func (p *plainOut) bye(reason string, undelivered, code int) {
+	p.note("you left")
+	if undelivered > 0 && code != 0 {
+		cli.Report(p.stderr, cli.Fail("undelivered", "%s not delivered: nobody was in the room", wereNot(undelivered)))
+	}
+}
+
+var commands = []string{"who", "info", "link", "help"}
+
+// parsePlain reads one line of input: a message, or a command.
+func parsePlain(s string) line {
+	if rest, ok := strings.CutPrefix(s, "//"); ok {
+		return line{kind: record.KindText, text: "/" + rest}
+	}
+	command, ok := strings.CutPrefix(s, "/")
+	if !ok {
+		return line{kind: record.KindText, text: s}
+	}
+	word, rest, _ := strings.Cut(command, " ")
+	rest = strings.TrimSpace(rest)
+	switch {
+	case word == "quit":
+		return line{quit: true}
+	case word == "me" && rest != "":
+		return line{kind: record.KindAction, text: rest}
+	case slices.Contains(commands, word) && rest == "":
+		return line{command: word}
+	}
+	return line{bad: cli.Fail("bad-input", "there is no command /%s", cli.Clean(word)).Hint("/help lists the commands; //%s sends it as text", cli.Clean(word))}
+}
+
+func wereNot(n int) string {
+	if n == 1 {
+		return "1 message was"
+	}
+	return fmt.Sprintf("%d messages were", n)
+}
