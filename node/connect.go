@@ -70,6 +70,7 @@ func (n *Node) keepConnected(ctx context.Context) {
 		n.connectMembers(ctx)
 		select {
 		case <-tick.C:
+		case <-n.news:
 		case <-ctx.Done():
 			return
 		}

@@ -36,19 +36,7 @@ func (r *Room) considerCommit() {
 		}
 		r.turn.want, r.turn.latest = want, r.now
 	}
-	n := len(list)
-	at := r.turn.latest.Add(quiet)
-	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
-		at = longest
-	}
-	if r.turn.sponsor {
-		at = r.turn.first
-	} else {
-		at = at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
-	}
-	if !r.turn.last.IsZero() {
-		at = maxTime(at, r.turn.last.Add(leastDistance(n)))
-	}
+	at := r.dueAt(g, list, prevs)
 	if at.After(r.now) {
 		r.wakeAt(at)
 		return
@@ -57,6 +45,25 @@ func (r *Room) considerCommit() {
 	if err := r.commit(g, list, prevs); err != nil {
 		r.emit(Failed{Doing: "starting a new epoch", Err: err})
 	}
+}
+
+// dueAt is when it is our turn: a sponsor's at once, the others' after a quiet
+// time and by rank; nobody's too soon after the last epoch.
+func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
+	n := len(list)
+	var earliest time.Time
+	if !r.turn.last.IsZero() {
+		earliest = r.turn.last.Add(leastDistance(n))
+	}
+	if r.turn.sponsor {
+		return maxTime(r.turn.first, earliest)
+	}
+	at := r.turn.latest.Add(quiet)
+	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
+		at = longest
+	}
+	at = maxTime(at, earliest.Add(quiet))
+	return at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
 }
 
 func cidBytes(list record.List) []byte {

@@ -205,6 +205,10 @@ func (r *Room) Leave(now time.Time) {
 	}
 	r.announce(&record.Presence{Ephemeral: r.presence.Ephemeral, Left: true})
 	r.closed = true
+	for _, x := range r.exchanges {
+		r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
+		r.over(x)
+	}
 	r.publish(record.Encode(r.presence))
 	for p := range r.neighbours {
 		x := r.open(p, ProtocolCompare)
