@@ -130,6 +130,10 @@ type EpochStarted struct {
 	Reason       string
 }
 
+// Departed: a member of the epoch in force has left. If others remain, an epoch
+// without it follows.
+type Departed struct{ Member Member }
+
 // Renamed: a member calls itself something else.
 type Renamed struct{ Member Member }
 
@@ -179,6 +183,7 @@ type Failed struct {
 }
 
 func (EpochStarted) event() {}
+func (Departed) event()     {}
 func (Renamed) event()      {}
 func (Delivered) event()    {}
 func (Sent) event()         {}
