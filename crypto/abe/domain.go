@@ -79,8 +79,8 @@ func (d *Domain) Name() string { return d.name }
 // ID identifies the domain.
 func (d *Domain) ID() [32]byte { return d.id }
 
-// Fingerprint is the first half of the ID's half, for people to compare:
-// "4f1c-9ab2-77d0-e31a". It has 64 bits.
+// Fingerprint is the first eight bytes of the ID, for people to compare:
+// "4f1c-9ab2-77d0-e31a".
 func (d *Domain) Fingerprint() string {
 	return fmt.Sprintf("%x-%x-%x-%x", d.id[0:2], d.id[2:4], d.id[4:6], d.id[6:8])
 }
@@ -88,7 +88,7 @@ func (d *Domain) Fingerprint() string {
 func (d *Domain) String() string { return d.name + " " + d.Fingerprint() }
 
 // Equal reports whether both have the same name and parameters.
-func (d *Domain) Equal(e *Domain) bool { return d.id == e.id }
+func (d *Domain) Equal(e *Domain) bool { return d != nil && e != nil && d.id == e.id }
 
 // MarshalBinary gives the domain's file: name, parameters (PROTOCOL.md §3.3).
 func (d *Domain) MarshalBinary() ([]byte, error) {

@@ -68,8 +68,11 @@ func cells(s string) int {
 }
 
 // excerptCells is how much of a long line Excerpt shows before and after the
-// place.
-const excerptCells = 60
+// place; excerptBytes ends it even if it is made of marks, which take no cells.
+const (
+	excerptCells = 60
+	excerptBytes = 1024
+)
 
 // Excerpt is the line of the error and, below it, carets under the offending
 // text. It is free of control and invisible characters. Long lines are cut
@@ -97,7 +100,7 @@ func (e *SyntaxError) Excerpt() string {
 		switch {
 		case at < first:
 			caret -= w
-		case at+w > last:
+		case at+w > last || b.Len() > excerptBytes:
 			cut = true
 		default:
 			b.WriteRune(r)
