@@ -165,3 +165,16 @@ func different(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 }
+
+func TestHelpFitsAScreen(t *testing.T) {
+	for _, command := range []string{"", "init", "issue", "inspect", "list", "policy", "version"} {
+		var out, errs strings.Builder
+		args := append(strings.Fields(command), "--help")
+		if got := testApp().run(args, &out, &errs); got != 0 || errs.Len() > 0 {
+			t.Errorf("%q ended with %d and said %q", args, got, errs.String())
+		}
+		if lines := strings.Count(out.String(), "\n"); lines < 3 || lines > 24 {
+			t.Errorf("%q prints %d lines", args, lines)
+		}
+	}
+}
