@@ -31,7 +31,6 @@ type exchange struct {
 	protocol string
 	dialler  bool
 	began    time.Time
-	silent   bool // we said our last word
 
 	// Proving: PROTOCOL.md §7.
 	step         byte // the frame expected next

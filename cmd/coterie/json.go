@@ -31,7 +31,6 @@ type jsonOut struct {
 	began  time.Time
 	last   time.Time
 	failed bool
-	wait   int // held messages not yet sent
 }
 
 func newJSON(stdout, stderr io.Writer, now func() time.Time) *jsonOut {

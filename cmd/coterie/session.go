@@ -62,7 +62,6 @@ type session struct {
 type ending struct {
 	reason string
 	code   int
-	text   string
 }
 
 // run takes part in the room until the user, a signal or the end of input ends
