@@ -58,3 +58,16 @@ func (Secret) LogValue() slog.Value         { return slog.StringValue(redacted) 
 func (Secret) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Package fmt calls no methods on what lies in unexported fields, but prints the
+// bytes; so whatever holds secrets there speaks for itself.
+
+func (Chain) String() string             { return redacted }
+func (Chain) GoString() string           { return redacted }
+func (Chain) LogValue() slog.Value       { return slog.StringValue(redacted) }
+func (Chain) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+func (Keys) String() string             { return redacted }
+func (Keys) GoString() string           { return redacted }
+func (Keys) LogValue() slog.Value       { return slog.StringValue(redacted) }
+func (Keys) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
