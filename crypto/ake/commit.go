@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -48,13 +47,15 @@ func (c *Core) OneTimeKey(d Secret) (*ecdh.PrivateKey, error) {
 
 // Wrap gives d to each recipient: Smart's multi-recipient KEM, one r for all,
 // 32 bytes each. It costs one X25519 operation a recipient. h is the hash of
-// the commit's header.
+// the commit's header. The error is ErrPublicKey.
 func Wrap(d Secret, r *ecdh.PrivateKey, h Hash, to []Recipient) ([]byte, error) {
 	out := make([]byte, 0, len(to)*SecretSize)
 	for i := range to {
-		e, err := PublicX25519(to[i].Ephemeral[:])
+		// Not PublicX25519: ECDH below refuses small order just so, and probing
+		// for it first would double the cost.
+		e, err := ecdh.X25519().NewPublicKey(to[i].Ephemeral[:])
 		if err != nil {
-			return nil, err
+			return nil, ErrPublicKey
 		}
 		pad, err := wrapPad(r, e, h, &to[i])
 		if err != nil {
@@ -70,13 +71,14 @@ func Wrap(d Secret, r *ecdh.PrivateKey, h Hash, to []Recipient) ([]byte, error) 
 
 // Unwrap takes d out of the wraps as recipient number i, whose ephemeral
 // private key is e, and checks that r and every other wrap follow from it. It
-// costs one X25519 operation a recipient. The error is ErrWrap.
+// costs one X25519 operation a recipient, and two. i is a place in to. The
+// error is ErrWrap.
 func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, h Hash, to []Recipient) (Secret, error) {
 	var d Secret
 	if len(wraps) != len(to)*SecretSize {
 		return d, ErrWrap
 	}
-	pub, err := PublicX25519(rpub[:])
+	pub, err := ecdh.X25519().NewPublicKey(rpub[:])
 	if err != nil {
 		return d, ErrWrap
 	}
@@ -102,11 +104,12 @@ func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, 
 }
 
 // wrapPad is the key that hides d from all but one recipient. Each is used
-// once: r belongs to one commit, whose header is in h.
+// once: r belongs to one commit, whose header is in h. The error is
+// ErrPublicKey, for a key of small order.
 func wrapPad(priv *ecdh.PrivateKey, pub *ecdh.PublicKey, h Hash, to *Recipient) (Secret, error) {
 	shared, err := priv.ECDH(pub)
 	if err != nil {
-		return Secret{}, fmt.Errorf("wrapping: %w", err)
+		return Secret{}, ErrPublicKey
 	}
 	defer clear(shared)
 	info := make([]byte, 0, 96)
