@@ -1,12 +1,14 @@
 package ake
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -132,12 +134,27 @@ type SealedTerm struct {
 
 const sealedTermSize = HashSize + SecretSize
 
-// Seal encrypts terms for whoever has d. h is the hash of the commit's header.
+// ascendingTerms reports strict order by cid: a seal has one encoding.
+func ascendingTerms(terms []SealedTerm) bool {
+	for i := 1; i < len(terms); i++ {
+		if bytes.Compare(terms[i-1].CID[:], terms[i].CID[:]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Seal encrypts terms, which ascend by cid, for whoever has d. h is the hash of
+// the commit's header. The error is ErrSeal, for another order or more terms
+// than can be counted.
 func Seal(d Secret, h Hash, terms []SealedTerm) ([]byte, error) {
-	plain := binary.BigEndian.AppendUint16(nil, uint16(len(terms)))
+	if len(terms) > math.MaxUint16 || !ascendingTerms(terms) {
+		return nil, ErrSeal
+	}
+	plain := binary.BigEndian.AppendUint16(make([]byte, 0, SealSize(len(terms))), uint16(len(terms)))
 	for i := range terms {
 		plain = append(plain, terms[i].CID[:]...)
-		plain = append(plain, terms[i].Term.b[:]...)
+		plain = terms[i].Term.Append(plain)
 	}
 	defer clear(plain)
 	key := Expand(d, "coterie/1 seal", h[:])
@@ -172,6 +189,9 @@ func OpenSeal(d Secret, h Hash, sealed []byte) ([]SealedTerm, error) {
 		b := plain[2+i*sealedTermSize:]
 		copy(terms[i].CID[:], b)
 		copy(terms[i].Term.b[:], b[HashSize:sealedTermSize])
+	}
+	if !ascendingTerms(terms) {
+		return nil, ErrSeal
 	}
 	return terms, nil
 }

@@ -6,7 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // A crowd is the members of a commit, with their ephemeral keys.
@@ -168,5 +171,96 @@ func TestSplitCommit(t *testing.T) {
 		if out, err := Wrap(d, key, c.h, to); !errors.Is(err, ErrPublicKey) || out != nil {
 			t.Errorf("wrapped for %x: %v", low, err)
 		}
+	}
+}
+
+// terms are n terms in the order of a seal.
+func terms(n int) []SealedTerm {
+	var out []SealedTerm
+	for i := range n {
+		out = append(out, SealedTerm{CID: hashOf(fmt.Sprint("cid ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}})
+	}
+	slices.SortFunc(out, func(a, b SealedTerm) int { return bytes.Compare(a.CID[:], b.CID[:]) })
+	return out
+}
+
+func TestSeal(t *testing.T) {
+	d, h := secretOf("d"), hashOf("header")
+	for _, n := range []int{0, 1, 2, 20} {
+		in := terms(n)
+		sealed, err := Seal(d, h, in)
+		if err != nil || len(sealed) != SealSize(n) {
+			t.Fatalf("%d terms: %d bytes, %v", n, len(sealed), err)
+		}
+		out, err := OpenSeal(d, h, sealed)
+		if err != nil || len(out) != n {
+			t.Fatalf("%d terms: %d, %v", n, len(out), err)
+		}
+		for i := range out {
+			if out[i].CID != in[i].CID || !out[i].Term.Equal(&in[i].Term.Secret) {
+				t.Errorf("term %d of %d", i, n)
+			}
+		}
+		for at := range sealed {
+			sealed[at] ^= 4
+			if _, err := OpenSeal(d, h, sealed); !errors.Is(err, ErrSeal) {
+				t.Errorf("byte %d of a seal of %d: %v", at, n, err)
+			}
+			sealed[at] ^= 4
+		}
+		for what, bad := range map[string][]byte{"a byte less": sealed[:len(sealed)-1], "a byte more": append(bytes.Clone(sealed), 0), "nothing": nil} {
+			if _, err := OpenSeal(d, h, bad); !errors.Is(err, ErrSeal) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if _, err := OpenSeal(secretOf("other"), h, sealed); !errors.Is(err, ErrSeal) {
+			t.Error("another d:", err)
+		}
+		if _, err := OpenSeal(d, hashOf("other"), sealed); !errors.Is(err, ErrSeal) {
+			t.Error("another header:", err)
+		}
+	}
+}
+
+// sealOf encrypts any plaintext as a seal, as a hostile committer can.
+func sealOf(t *testing.T, d Secret, h Hash, plain []byte) []byte {
+	t.Helper()
+	key := Expand(d, "coterie/1 seal", h[:])
+	aead, err := chacha20poly1305.New(key.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aead.Seal(nil, make([]byte, aead.NonceSize()), plain, h[:])
+}
+
+// TestSealHasOneOrder: a seal was taken with its terms in any order, and with a
+// term twice.
+func TestSealHasOneOrder(t *testing.T) {
+	d, h := secretOf("d"), hashOf("header")
+	good := terms(3)
+	var plain []byte
+	for i := range good {
+		plain = good[i].Term.Append(append(plain, good[i].CID[:]...))
+	}
+	one, two, three := plain[:64], plain[64:128], plain[128:]
+	for what, bad := range map[string][]byte{
+		"another order":        slices.Concat([]byte{0, 3}, two, one, three),
+		"a term twice":         slices.Concat([]byte{0, 3}, one, one, two),
+		"counted short":        slices.Concat([]byte{0, 2}, plain),
+		"counted long":         slices.Concat([]byte{0, 4}, plain),
+		"no count":             nil,
+		"half a count":         {0},
+		"counted, and nothing": {0xff, 0xff},
+	} {
+		if _, err := OpenSeal(d, h, sealOf(t, d, h, bad)); !errors.Is(err, ErrSeal) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := OpenSeal(d, h, sealOf(t, d, h, slices.Concat([]byte{0, 3}, plain))); err != nil {
+		t.Error("the good one:", err)
+	}
+	good[0], good[1] = good[1], good[0]
+	if _, err := Seal(d, h, good); !errors.Is(err, ErrSeal) {
+		t.Error("sealed in another order:", err)
 	}
 }

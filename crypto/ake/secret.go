@@ -37,6 +37,10 @@ func SecretFromBytes(b []byte) (Secret, error) {
 // Bytes returns a copy, for putting the secret into something that is encrypted.
 func (s *Secret) Bytes() []byte { return append([]byte(nil), s.b[:]...) }
 
+// Append appends the secret. What b has no room for is moved and leaves a copy
+// behind, so b is made with room.
+func (s *Secret) Append(b []byte) []byte { return append(b, s.b[:]...) }
+
 // Equal compares in constant time.
 func (s *Secret) Equal(t *Secret) bool { return subtle.ConstantTimeCompare(s.b[:], t.b[:]) == 1 }
 
