@@ -2,6 +2,7 @@ package record
 
 import (
 	"crypto/ed25519"
+	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -105,7 +106,7 @@ type JoinSecret struct {
 
 // Append appends the encoding.
 func (s *JoinSecret) Append(b []byte) []byte {
-	b = append(b, s.Term.Bytes()...)
+	b = s.Term.Append(slices.Grow(b, MaxJoinSecret))
 	if s.Name == nil {
 		return appendVec16(b, nil)
 	}
