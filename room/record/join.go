@@ -45,7 +45,7 @@ func (j *Join) Verify(room ake.Hash, sponsor *Contribution) error {
 	if err := j.Contribution.Verify(room); err != nil {
 		return err
 	}
-	if j.Presence.Working != j.Contribution.Working || j.In.To != j.Contribution.ID() || j.Out.To != j.In.From {
+	if j.Presence.Working != j.Contribution.Working || j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Day != j.Out.Day {
 		return ErrSignature
 	}
 	if err := j.Presence.Verify(room); err != nil {
