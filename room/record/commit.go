@@ -287,10 +287,12 @@ func (c *Commit) Rebuild(base List) (List, error) {
 	if len(list) != int(c.Members) || list.Hash() != c.List {
 		return nil, formError("commit: list")
 	}
-	for i := 1; i < len(list); i++ {
-		if list[i-1].Identity == list[i].Identity {
+	cids := make(map[ake.Hash]bool, len(list))
+	for i := range list {
+		if i > 0 && list[i-1].Identity == list[i].Identity || cids[list[i].CID] {
 			return nil, formError("commit: a peer listed twice")
 		}
+		cids[list[i].CID] = true
 	}
 	if list.Index(c.By) < 0 {
 		return nil, formError("commit: the committer is not listed")

@@ -126,16 +126,18 @@ func (a *Ask) Encode() []byte {
 func ParseAsk(b []byte) (*Ask, error) {
 	r := newReader(b)
 	a := new(Ask)
-	n := int(r.uint32())
-	if !r.ok || n > maxAskIDs || n*ShortID > len(r.s) {
+	// Counts of 32 bits stay unsigned: where an int has 32 bits, the great ones
+	// would be negative, and within every limit.
+	ids := r.uint32()
+	if !r.ok || ids > maxAskIDs || int(ids)*ShortID > len(r.s) {
 		return nil, formError("ask")
 	}
-	for range n {
+	for range ids {
 		var id [ShortID]byte
 		r.copy(id[:])
 		a.Have = append(a.Have, id)
 	}
-	n = int(r.uint16())
+	n := int(r.uint16())
 	if !r.ok || n > maxAskTerms || n*ake.HashSize > len(r.s) {
 		return nil, formError("ask")
 	}
@@ -148,8 +150,8 @@ func ParseAsk(b []byte) (*Ask, error) {
 	}
 	for range n {
 		e := AskEpoch{Epoch: r.hash()}
-		k := int(r.uint32())
-		if !r.ok || k > MaxMembers || k*8 > len(r.s) {
+		k := r.uint32()
+		if !r.ok || k > MaxMembers || int(k)*8 > len(r.s) {
 			return nil, formError("ask")
 		}
 		for range k {
@@ -165,10 +167,11 @@ func ParseAsk(b []byte) (*Ask, error) {
 
 // EncodeTerms is a frame of terms.
 func EncodeTerms(terms []ake.SealedTerm) []byte {
-	b := binary.BigEndian.AppendUint16([]byte{FrameTerms}, uint16(len(terms)))
+	b := append(make([]byte, 0, 3+len(terms)*(ake.HashSize+ake.SecretSize)), FrameTerms)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(terms)))
 	for i := range terms {
 		b = append(b, terms[i].CID[:]...)
-		b = append(b, terms[i].Term.Bytes()...)
+		b = terms[i].Term.Append(b)
 	}
 	return b
 }
