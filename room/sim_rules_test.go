@@ -17,6 +17,10 @@ import (
 // head may go on listing who crashed or is cut off.
 const simLiveness = false
 
+// simMissedEpochs tells whether a member gets the messages of an epoch although
+// it missed both its commit and the next.
+const simMissedEpochs = false
+
 // A looker checks the rules that hold after every step, and at rest.
 type looker struct {
 	w      *sim
@@ -305,30 +309,24 @@ func (k *looker) bounds(s *simNode) {
 	}
 }
 
-// members are the running processes that should be in one epoch: connected, by
+// components are the running processes that should be in one epoch: connected by
 // links on which streams can be had, over others that are.
 func (k *looker) components() [][]*simNode {
 	w := k.w
 	seen := make(map[*simNode]bool)
-	ok := func(p *simPeer) bool {
-		return p.running() && p.proc.room != nil && !p.proc.room.closed && !p.proc.paused && (p.kind == 'm' || p.kind == 'l' && p.proc.room.today() <= abe.DayOf(w.began))
+	member := func(s *simNode) bool {
+		p := w.peers[s.peer]
+		return s.room != nil && !s.down && !s.paused && !s.room.closed &&
+			(p.kind == 'm' || p.kind == 'l' && s.room.today() <= abe.DayOf(w.began))
 	}
 	var out [][]*simNode
 	for _, p := range w.peers {
-		if (p.kind != 'm' && p.kind != 'l') || !ok(p) || seen[p.proc] {
+		if p.proc == nil || seen[p.proc] || !member(p.proc) {
 			continue
 		}
-		comp := []*simNode{p.proc}
-		seen[p.proc] = true
-		for i := 0; i < len(comp); i++ {
-			for _, q := range w.peers {
-				if (q.kind == 'm' || q.kind == 'l') && ok(q) && !seen[q.proc] {
-					if l := comp[i].links[q.proc]; l != nil && l.both() {
-						seen[q.proc] = true
-						comp = append(comp, q.proc)
-					}
-				}
-			}
+		comp := k.reachable(p.proc, w.nodes, member)
+		for _, s := range comp {
+			seen[s] = true
 		}
 		out = append(out, comp)
 	}
@@ -391,7 +389,16 @@ func (k *looker) atRest() *failure {
 // logsAgree: what one member holds, all members of its epoch have been given.
 func (k *looker) logsAgree(comp []*simNode) *failure {
 	for _, h := range comp {
-		for id, e := range h.room.commits {
+		for _, id := range sortedHashes(h.room.commits) {
+			e := h.room.commits[id]
+			if e.logs == nil {
+				continue
+			}
+			// Logs go from member to member: a chain of these must lead there.
+			chain := k.reachable(h, comp, func(s *simNode) bool {
+				g := s.room.graph(e.commit.Day)
+				return g != nil && g.own != nil && e.list.Index(g.own.cid) >= 0
+			})
 			for i, l := range e.logs {
 				author, err := peerOf(e.list[i].Identity[:])
 				if err != nil {
@@ -399,13 +406,16 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 				}
 				for counter := range l.messages {
 					m := said{id, author, counter}
-					for _, s := range comp {
-						g := s.room.graph(e.commit.Day)
-						if g == nil || g.own == nil || e.list.Index(g.own.cid) < 0 || k.of(s).had[m] {
+					for _, s := range chain {
+						if k.of(s).had[m] {
 							continue
 						}
 						why := "does not know the epoch"
-						if x := s.room.commits[id]; x != nil {
+						x := s.room.commits[id]
+						if !simMissedEpochs && (x == nil || x.status != accepted) {
+							continue
+						}
+						if x != nil {
 							why = fmt.Sprintf("has the commit, in status %d", x.status)
 						}
 						return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds message %d of %s in epoch %x (height %d), %s is of that epoch and was not given it: it %s",
@@ -416,6 +426,20 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 		}
 	}
 	return nil
+}
+
+// reachable are those of comp to whom streams lead from h, over others for whom
+// ok holds.
+func (k *looker) reachable(h *simNode, comp []*simNode, ok func(*simNode) bool) []*simNode {
+	out := []*simNode{h}
+	for i := 0; i < len(out); i++ {
+		for _, s := range comp {
+			if l := out[i].links[s]; l != nil && l.both() && ok(s) && !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
 }
 
 // finally looks at the whole run.
