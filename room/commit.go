@@ -20,7 +20,12 @@ type turn struct {
 // considerCommit commits if the members are not those of the head, and it is
 // our turn.
 func (r *Room) considerCommit() {
-	g := r.graph(r.today())
+	day := r.today()
+	if r.head != nil {
+		// Somebody's clock is ahead of ours: never back to the day before the head's.
+		day = max(day, r.head.commit.Day)
+	}
+	g := r.graph(day)
 	if g == nil || g.own == nil {
 		return
 	}

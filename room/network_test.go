@@ -5,43 +5,88 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/crypto/abe"
-	"coterie/crypto/ake"
+	"coterie/room/record"
 )
 
 // A network runs rooms over a simulated network in virtual time: everything is
 // an event in one queue, ordered by time, and all randomness is from one seed.
+// Tests written by hand use it directly; the simulator (sim_*_test.go) drives
+// it from schedules.
 type network struct {
-	t      testing.TB
-	rng    *rand.Rand
-	now    time.Time
-	queue  eventQueue
-	order  uint64
-	nodes  []*simNode
-	loss   float64
-	delay  time.Duration
-	jitter time.Duration
-	opens  int
-	made   int
-	desc   *Descriptor
+	t     testing.TB // nil in the simulator
+	seed  uint64
+	rng   *rand.Rand
+	now   time.Time
+	queue eventQueue
+	order uint64
+	nodes []*simNode
+	desc  *Descriptor
+
+	loss   float64       // of each copy of a publication, on each link
+	dup    float64       // of a publication to arrive once more, later
+	delay  time.Duration // of whatever is sent
+	jitter time.Duration // more, at random
+	notice time.Duration // until a broken link is noticed
+
+	opens, made, commits int // openings, encapsulations and commits so far
+	steps, maxSteps      int
+
+	// hostile are the publications that an honest node never made.
+	hostile map[string]bool
+	// watch, if set, is called after whatever happens to a node, and sees its
+	// events and what arrives.
+	watch watcher
+	// failed, if set, takes what breaks a rule of the protocol.
+	failed func(rule, format string, args ...any)
 }
 
+// A watcher looks on.
+type watcher interface {
+	stepped(s *simNode)
+	took(s *simNode, e Event)
+	arriving(s *simNode, data []byte)
+	opening(s *simNode, of [32]byte)
+}
+
+// An actor is a room, or somebody who pretends to have one.
+type actor interface {
+	Self() peer.ID
+	Tick(now time.Time)
+	PeerConnected(now time.Time, p peer.ID)
+	PeerDisconnected(now time.Time, p peer.ID)
+	StreamOpened(now time.Time, id StreamID, p peer.ID, protocol string)
+	StreamClosed(now time.Time, id StreamID)
+	StreamFrame(now time.Time, id StreamID, data []byte)
+	Publication(now time.Time, from peer.ID, data []byte) Verdict
+	Computed(now time.Time, id TaskID, result any)
+	Ready() Ready
+}
+
+// A simNode is one process.
 type simNode struct {
 	net     *network
 	name    string
-	room    *Room
-	links   map[*simNode]bool
+	peer    int // in the simulator: which peer's process
+	actor   actor
+	room    *Room // nil if the actor is none
+	skew    time.Duration
+	links   map[*simNode]*link
 	streams map[StreamID]*simStream
 	next    StreamID // even
 	wake    time.Time
 	seen    map[string]bool
 	down    bool
-	hooks   map[string]func([]byte) []byte
+	paused  bool
+	backlog []func() // what arrived while it was paused
+	crash   string   // "before", "amid" or "after": ends at its next publication
+	opens   int
 
 	epochs   []EpochStarted
 	messages []Delivered
@@ -50,8 +95,31 @@ type simNode struct {
 	failed   []Failed
 }
 
+// A link joins two processes, in both directions or in one.
+type link struct {
+	ends [2]*simNode
+	rng  [2]*rand.Rand // by direction
+	lost [2]bool       // nothing arrives in this direction
+	up   bool
+	over func() // tells both ends that it is down, once
+}
+
+func (l *link) from(s *simNode) int {
+	if l.ends[0] == s {
+		return 0
+	}
+	return 1
+}
+
+// carries reports whether anything sent by s arrives now.
+func (l *link) carries(s *simNode) bool { return l.up && !l.lost[l.from(s)] }
+
+// both reports whether streams can be had.
+func (l *link) both() bool { return l.up && !l.lost[0] && !l.lost[1] }
+
 // A simStream is one end's view of a stream.
 type simStream struct {
+	link  *link
 	far   *simNode
 	farID StreamID
 	last  time.Time // arrival of the last thing sent: streams keep their order
@@ -63,7 +131,7 @@ type event struct {
 	run   func()
 }
 
-type eventQueue []*event
+type eventQueue []event
 
 func (q eventQueue) Len() int { return len(q) }
 func (q eventQueue) Less(i, j int) bool {
@@ -73,36 +141,47 @@ func (q eventQueue) Less(i, j int) bool {
 	return q[i].order < q[j].order
 }
 func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *eventQueue) Push(x any)   { *q = append(*q, x.(*event)) }
+func (q *eventQueue) Push(x any)   { *q = append(*q, x.(event)) }
 func (q *eventQueue) Pop() any {
 	old := *q
 	e := old[len(old)-1]
+	old[len(old)-1].run = nil
 	*q = old[:len(old)-1]
 	return e
 }
 
 func newNetwork(t testing.TB, seed uint64) *network {
-	t.Logf("seed %d", seed)
-	policy, err := abe.ParsePolicy(`"NTNU" or "admin"`)
-	if err != nil {
-		t.Fatal(err)
+	if t != nil {
+		t.Logf("seed %d", seed)
 	}
 	return &network{
-		t: t, rng: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC),
+		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)),
+		now:   time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC),
 		delay: 25 * time.Millisecond, jitter: 5 * time.Millisecond,
-		desc: &Descriptor{Name: "exam", Policy: policy},
+		desc: simDescriptor(), maxSteps: 2_000_000, hostile: make(map[string]bool),
 	}
+}
+
+// fail reports a broken rule.
+func (n *network) fail(rule, format string, args ...any) {
+	if n.failed != nil {
+		n.failed(rule, format, args...)
+		return
+	}
+	n.t.Errorf(rule+": "+format, args...)
 }
 
 func (n *network) at(d time.Duration, run func()) time.Time {
 	n.order++
 	t := n.now.Add(d)
-	heap.Push(&n.queue, &event{at: t, order: n.order, run: run})
+	heap.Push(&n.queue, event{at: t, order: n.order, run: run})
 	return t
 }
 
-func (n *network) latency() time.Duration {
-	return n.delay + time.Duration(n.rng.Int64N(int64(n.jitter)+1))
+// latency of what s sends over l. Each direction has randomness of its own, so
+// that to leave out one event of a schedule changes little else.
+func (n *network) latency(l *link, s *simNode) time.Duration {
+	return n.delay + time.Duration(l.rng[l.from(s)].Int64N(int64(n.jitter)+1))
 }
 
 // source reads a seeded generator as randomness.
@@ -110,83 +189,136 @@ type source struct{ rng *rand.ChaCha8 }
 
 func (s source) Read(p []byte) (int, error) { return s.rng.Read(p) }
 
-// A fakeSuite stands in for attribute-based encryption: a seed in the clear,
-// which those with satisfying attributes are allowed to look at.
-type fakeSuite struct {
-	net       *network
-	satisfies bool
-}
-
-func fakeDerive(seed ake.Secret, c *ake.Context, enc []byte) *ake.Encapsulated {
-	h := ake.Sum("coterie/1 context", c.Bytes())
-	return &ake.Encapsulated{
-		Term:  ake.Term{Secret: ake.Expand(seed, "coterie/1 term", h[:])},
-		Proof: ake.Proof{Secret: ake.Expand(seed, "coterie/1 proof", h[:])},
-		Bytes: enc,
+func (n *network) seed32() (seed [32]byte) {
+	for i := range seed {
+		seed[i] = byte(n.rng.Uint32())
 	}
-}
-
-func (s *fakeSuite) Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error) {
-	s.net.made++
-	return fakeDerive(seed, c, append([]byte("fake"), seed.Bytes()...)), nil
-}
-
-func (s *fakeSuite) Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error) {
-	s.net.opens++
-	if !s.satisfies || len(enc) != 36 {
-		return nil, ake.ErrNotOpened
-	}
-	seed, err := ake.SecretFromBytes(enc[4:])
-	if err != nil {
-		return nil, err
-	}
-	return fakeDerive(seed, c, nil), nil
+	return seed
 }
 
 // add starts a node; it is connected to nobody.
 func (n *network) add(name string, satisfies bool) *simNode {
-	var seed [32]byte
-	for i := range seed {
-		seed[i] = byte(n.rng.Uint32())
-	}
+	seed := n.seed32()
 	return n.start(name, satisfies, ed25519.NewKeyFromSeed(seed[:]))
 }
 
+// start starts a process of a peer.
 func (n *network) start(name string, satisfies bool, identity ed25519.PrivateKey) *simNode {
-	var seed [32]byte
-	for i := range seed {
-		seed[i] = byte(n.rng.Uint32())
-	}
+	return n.startValid(name, func(abe.Day) bool { return satisfies }, identity, n.seed32(), 0)
+}
+
+// startValid starts a process whose clock is off by skew. A peer whose key does
+// not satisfy the policy on a day takes part as if it did.
+func (n *network) startValid(name string, satisfies func(abe.Day) bool, identity ed25519.PrivateKey, seed [32]byte, skew time.Duration) *simNode {
+	s := n.newNode(name, skew)
 	r, err := New(Config{
-		Descriptor: n.desc, Identity: identity, Suite: &fakeSuite{net: n, satisfies: satisfies},
+		Descriptor: n.desc, Identity: identity, Suite: &fakeSuite{node: s, satisfies: satisfies},
 		ValidOn: func(abe.Day) bool { return true },
-		Rand:    source{rand.NewChaCha8(seed)}, Now: n.now, Name: name,
+		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,
 	})
 	if err != nil {
-		n.t.Fatal(err)
+		panic(err)
 	}
-	s := &simNode{
-		net: n, name: name, room: r, links: make(map[*simNode]bool), next: 2,
-		streams: make(map[StreamID]*simStream), seen: make(map[string]bool),
-	}
-	n.nodes = append(n.nodes, s)
+	s.room, s.actor = r, r
 	n.drain(s)
 	return s
 }
 
-func (n *network) connect(a, b *simNode) {
-	if a.links[b] {
-		return
+func (n *network) newNode(name string, skew time.Duration) *simNode {
+	s := &simNode{
+		net: n, name: name, peer: len(n.nodes), skew: skew, links: make(map[*simNode]*link), next: 2,
+		streams: make(map[StreamID]*simStream), seen: make(map[string]bool),
 	}
-	a.links[b], b.links[a] = true, true
-	for _, p := range [][2]*simNode{{a, b}, {b, a}} {
-		n.at(n.latency(), func() {
-			if p[0].links[p[1]] && !p[0].down {
-				p[0].room.PeerConnected(n.now, p[1].room.Self())
-				n.drain(p[0])
+	n.nodes = append(n.nodes, s)
+	return s
+}
+
+// clock is the time as the node has it.
+func (s *simNode) clock() time.Time { return s.net.now.Add(s.skew) }
+
+// deliver lets something happen to a node, now or when it is awake again.
+func (n *network) deliver(s *simNode, run func()) {
+	switch {
+	case s.down:
+	case s.paused:
+		s.backlog = append(s.backlog, run)
+	default:
+		run()
+		n.drain(s)
+	}
+}
+
+func (n *network) connect(a, b *simNode) *link {
+	if l := a.links[b]; l != nil {
+		if l.up {
+			return l
+		}
+		l.over() // the old connection makes room
+	}
+	l := &link{ends: [2]*simNode{a, b}, up: true}
+	for i, s := range l.ends {
+		l.rng[i] = rand.New(rand.NewPCG(n.seed, uint64(s.peer)<<32|uint64(l.ends[1-i].peer)<<8|uint64(len(n.nodes))))
+	}
+	a.links[b], b.links[a] = l, l
+	told := [2]bool{}
+	for i, s := range l.ends {
+		far := l.ends[1-i]
+		n.at(n.latency(l, s), func() {
+			if l.up {
+				n.deliver(s, func() { told[i] = true; s.actor.PeerConnected(s.clock(), far.actor.Self()) })
 			}
 		})
 	}
+	done := false
+	l.over = func() {
+		if done {
+			return
+		}
+		done = true
+		for i, s := range l.ends {
+			far := l.ends[1-i]
+			if s.links[far] == l {
+				delete(s.links, far)
+			}
+			for _, id := range s.streamsOver(l) {
+				delete(s.streams, id)
+				n.deliver(s, func() { s.actor.StreamClosed(s.clock(), id) })
+			}
+			n.deliver(s, func() {
+				if told[i] {
+					s.actor.PeerDisconnected(s.clock(), far.actor.Self())
+				}
+			})
+		}
+	}
+	return l
+}
+
+// cutOff loses what s sends over l, or does so no more. Streams end.
+func (n *network) cutOff(l *link, s *simNode, lost bool) {
+	l.lost[l.from(s)] = lost
+	if !lost {
+		return
+	}
+	for _, end := range l.ends {
+		for _, id := range end.streamsOver(l) {
+			delete(end.streams, id)
+			n.at(n.notice, func() {
+				n.deliver(end, func() { end.actor.StreamClosed(end.clock(), id) })
+			})
+		}
+	}
+}
+
+func (s *simNode) streamsOver(l *link) []StreamID {
+	var ids []StreamID
+	for id, st := range s.streams {
+		if st.link == l {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (n *network) connectAll() {
@@ -199,71 +331,121 @@ func (n *network) connectAll() {
 	}
 }
 
+// disconnect breaks a link; both ends notice after a while.
+func (n *network) disconnect(a, b *simNode) {
+	l := a.links[b]
+	if l == nil || !l.up {
+		return
+	}
+	l.up = false
+	if n.notice == 0 {
+		l.over()
+		return
+	}
+	n.at(n.notice, l.over)
+}
+
 // stop ends a node without a word.
 func (n *network) stop(s *simNode) {
-	s.down = true
-	for far := range s.links {
-		delete(far.links, s)
-		far.room.PeerDisconnected(n.now, s.room.Self())
-		n.drain(far)
+	if s.down {
+		return
 	}
-	for id := range s.streams {
-		n.closeStream(s, id)
+	s.down = true
+	for _, far := range n.nodes {
+		n.disconnect(s, far)
 	}
 }
 
-func (n *network) byPeer(s *simNode, p peer.ID) *simNode {
-	for far := range s.links {
-		if far.room.Self() == p && !far.down {
-			return far
+// pause stops a node's clock and keeps what arrives, within bounds.
+func (n *network) pause(s *simNode) { s.paused = true }
+
+func (n *network) resume(s *simNode) {
+	if !s.paused {
+		return
+	}
+	s.paused = false
+	backlog := s.backlog
+	s.backlog = nil
+	for _, run := range backlog {
+		n.deliver(s, run)
+	}
+}
+
+func (n *network) byPeer(s *simNode, p peer.ID) (*link, *simNode) {
+	for _, far := range n.nodes {
+		if l := s.links[far]; l != nil && far.actor.Self() == p {
+			return l, far
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-// drain does what a room wants done.
+// drain does what a node wants done.
 func (n *network) drain(s *simNode) {
-	for {
-		out := s.room.Ready()
+	for !s.down {
+		out := s.actor.Ready()
+		if len(out.Publish) > 0 && s.crash == "before" {
+			n.stop(s)
+			return
+		}
 		for _, o := range out.Open {
 			n.openStream(s, o)
 		}
 		for _, f := range out.Send {
 			n.sendFrame(s, f)
 		}
+		slices.SortStableFunc(out.Hang, func(a, b Hang) int { return int(a.Stream) - int(b.Stream) })
 		for _, h := range out.Hang {
 			n.closeStream(s, h.Stream)
 		}
 		for _, p := range out.Publish {
 			s.seen[string(p)] = true
+			if p[0] == record.TypeCommit && s.room != nil {
+				n.commits++
+			}
+			if s.room == nil {
+				n.hostile[string(p)] = true
+			}
 			n.gossip(s, p, nil)
 		}
 		for _, task := range out.Tasks {
 			result := task.Run()
 			n.at(50*time.Millisecond, func() {
-				if !s.down {
-					s.room.Computed(n.now, task.ID, result)
-					n.drain(s)
-				}
+				n.deliver(s, func() { s.actor.Computed(s.clock(), task.ID, result) })
 			})
 		}
 		for _, e := range out.Events {
 			s.took(e)
+			if n.watch != nil {
+				n.watch.took(s, e)
+			}
+		}
+		if len(out.Publish) > 0 && s.crash != "" {
+			n.stop(s)
+			return
 		}
 		if len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) == 0 {
-			if w := out.Wake; !w.IsZero() && (s.wake.IsZero() || w.Before(s.wake) || s.wake.Before(n.now)) {
-				s.wake = w
-				n.at(max(0, w.Sub(n.now)), func() {
-					if !s.down && s.wake.Equal(w) {
-						s.wake = time.Time{}
-						s.room.Tick(n.now)
-						n.drain(s)
-					}
-				})
+			n.wake(s, out.Wake)
+			if n.watch != nil {
+				n.watch.stepped(s)
 			}
 			return
 		}
 	}
+}
+
+// wake calls Tick when the node wants it.
+func (n *network) wake(s *simNode, w time.Time) {
+	if w.IsZero() || w.Equal(s.wake) {
+		return
+	}
+	s.wake = w
+	n.at(max(0, w.Sub(s.clock())), func() {
+		if s.wake.Equal(w) {
+			s.wake = time.Time{}
+			n.deliver(s, func() { s.actor.Tick(s.clock()) })
+		}
+	})
 }
 
 func (s *simNode) took(e Event) {
@@ -284,57 +466,90 @@ func (s *simNode) took(e Event) {
 // gossip floods a publication to the neighbours, as gossipsub with flood
 // publishing does; a copy is lost with the network's probability.
 func (n *network) gossip(s *simNode, data []byte, but *simNode) {
+	first := true
 	for _, far := range n.nodes {
-		if !s.links[far] || far == but || n.rng.Float64() < n.loss {
+		l := s.links[far]
+		if l == nil || far == but {
 			continue
 		}
-		n.at(n.latency(), func() {
-			if far.down || far.seen[string(data)] || !far.links[s] {
+		if s.crash == "amid" && !first {
+			return
+		}
+		first = false
+		draw := l.rng[l.from(s)]
+		d, lost, dup := n.latency(l, s), draw.Float64() < n.loss, draw.Float64() < n.dup
+		if lost || !l.carries(s) {
+			continue
+		}
+		key := string(data)
+		n.at(d, func() {
+			if far.down || !l.carries(s) {
 				return
 			}
-			far.seen[string(data)] = true
-			v := far.room.Publication(n.now, s.room.Self(), data)
-			if v == Reject {
-				n.t.Errorf("%s rejected a publication of type %d from %s", far.name, data[0], s.name)
+			if far.paused && len(far.backlog) > 64 {
+				return // its queue is full
 			}
-			n.drain(far)
-			if v == Accept {
-				n.gossip(far, data, s)
-			}
+			n.deliver(far, func() {
+				if !far.seen[key] {
+					far.seen[key] = true
+					n.publication(far, s, data)
+				}
+			})
 		})
+		if dup {
+			n.at(d+time.Duration(draw.Int64N(int64(150*time.Second))), func() {
+				if l.carries(s) {
+					n.deliver(far, func() { n.publication(far, s, data) })
+				}
+			})
+		}
+	}
+}
+
+func (n *network) publication(far, from *simNode, data []byte) {
+	if n.watch != nil {
+		n.watch.arriving(far, data)
+	}
+	v := far.actor.Publication(far.clock(), from.actor.Self(), data)
+	if v == Reject && far.room != nil && !n.hostile[string(data)] {
+		n.fail("blame", "%s rejected a publication of type %d from %s", far.name, data[0], from.name)
+	}
+	if v == Accept {
+		n.gossip(far, data, from)
 	}
 }
 
 func (n *network) openStream(s *simNode, o Open) {
-	far := n.byPeer(s, o.Peer)
-	if far == nil {
-		n.at(0, func() {
-			s.room.StreamClosed(n.now, o.Stream)
-			n.drain(s)
+	l, far := n.byPeer(s, o.Peer)
+	if far == nil || !l.both() {
+		n.at(n.notice, func() {
+			n.deliver(s, func() { s.actor.StreamClosed(s.clock(), o.Stream) })
 		})
 		return
 	}
 	id := far.next
 	far.next += 2
-	near := &simStream{far: far, farID: id}
-	near.last = n.at(n.latency(), func() {
-		if far.down {
-			return
+	near := &simStream{link: l, far: far, farID: id}
+	near.last = n.at(n.latency(l, s), func() {
+		if !far.down && l.carries(s) {
+			far.streams[id] = &simStream{link: l, far: s, farID: o.Stream}
+			n.deliver(far, func() { far.actor.StreamOpened(far.clock(), id, s.actor.Self(), o.Protocol) })
 		}
-		far.streams[id] = &simStream{far: s, farID: o.Stream}
-		far.room.StreamOpened(n.now, id, s.room.Self(), o.Protocol)
-		n.drain(far)
 	})
 	s.streams[o.Stream] = near
 }
 
 // inOrder does something at the far end after all that was sent before.
-func (n *network) inOrder(st *simStream, run func()) {
-	at := n.now.Add(n.latency())
+func (n *network) inOrder(s *simNode, st *simStream, run func()) {
+	at := n.now.Add(n.latency(st.link, s))
 	if !at.After(st.last) {
 		at = st.last.Add(time.Microsecond)
 	}
-	st.last = n.at(at.Sub(n.now), run)
+	st.last = n.at(at.Sub(n.now), func() {
+		if !st.far.down && st.link.carries(s) && st.far.streams[st.farID] != nil {
+			run()
+		}
+	})
 }
 
 func (n *network) sendFrame(s *simNode, f Frame) {
@@ -342,11 +557,13 @@ func (n *network) sendFrame(s *simNode, f Frame) {
 	if st == nil {
 		return
 	}
-	n.inOrder(st, func() {
-		if !st.far.down && st.far.streams[st.farID] != nil {
-			st.far.room.StreamFrame(n.now, st.farID, f.Data)
-			n.drain(st.far)
-		}
+	n.inOrder(s, st, func() {
+		n.deliver(st.far, func() {
+			if n.watch != nil {
+				n.watch.arriving(st.far, f.Data)
+			}
+			st.far.actor.StreamFrame(st.far.clock(), st.farID, f.Data)
+		})
 	})
 }
 
@@ -356,13 +573,9 @@ func (n *network) closeStream(s *simNode, id StreamID) {
 		return
 	}
 	delete(s.streams, id)
-	n.inOrder(st, func() {
-		if st.far.down || st.far.streams[st.farID] == nil {
-			return
-		}
+	n.inOrder(s, st, func() {
 		delete(st.far.streams, st.farID)
-		st.far.room.StreamClosed(n.now, st.farID)
-		n.drain(st.far)
+		n.deliver(st.far, func() { st.far.actor.StreamClosed(st.far.clock(), st.farID) })
 	})
 }
 
@@ -370,8 +583,12 @@ func (n *network) closeStream(s *simNode, id StreamID) {
 func (n *network) run(d time.Duration) {
 	end := n.now.Add(d)
 	for len(n.queue) > 0 && !n.queue[0].at.After(end) {
-		e := heap.Pop(&n.queue).(*event)
+		e := heap.Pop(&n.queue).(event)
 		n.now = e.at
+		if n.steps++; n.steps == n.maxSteps {
+			n.fail("steps", "%d events by %v: somebody is in a loop", n.steps, n.now)
+			return
+		}
 		e.run()
 	}
 	n.now = end
@@ -393,17 +610,28 @@ func (n *network) until(d time.Duration, what string, holds func() bool) time.Du
 func (n *network) describe() string {
 	var s string
 	for _, x := range n.nodes {
-		if x.down {
+		if x.down || x.room == nil {
 			continue
 		}
-		g := x.room.graph(x.room.today())
-		s += fmt.Sprintf("%s: %d in component, %d living, %d nodes", x.name, len(g.members()), len(x.room.living(g)), len(g.nodes))
-		if h := x.room.head; h != nil {
-			s += fmt.Sprintf(", head %x height %d of %d", h.commit.ID().Short(), h.commit.Height, len(h.list))
-		}
-		s += fmt.Sprintf(", limbo %d, commits %d, held %d, refused %d, failed %v\n", len(x.room.limbo), len(x.room.commits), len(x.room.held), x.refused, x.failed)
+		s += x.describe() + "\n"
 	}
 	return s
+}
+
+func (s *simNode) describe() string {
+	r := s.room
+	text := s.name
+	if g := r.graph(r.today()); g != nil {
+		own := "no contribution"
+		if g.own != nil {
+			own = fmt.Sprintf("own %x", g.own.cid.Short())
+		}
+		text += fmt.Sprintf(": %s, %d in component, %d living, %d nodes", own, len(g.members()), len(r.living(g)), len(g.nodes))
+	}
+	if h := r.head; h != nil {
+		text += fmt.Sprintf(", head %x day %d height %d of %d", h.commit.ID().Short(), h.commit.Day, h.commit.Height, len(h.list))
+	}
+	return text + fmt.Sprintf(", %d neighbours, limbo %d, commits %d, held %d, refused %d, failed %v", len(r.neighbours), len(r.limbo), len(r.commits), len(r.held), s.refused, s.failed)
 }
 
 // together reports whether these nodes, and nobody else, are in one epoch.

@@ -1,0 +1,463 @@
+package room
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// simLiveness tells whether rooms notice that a peer is dead. Until they do, a
+// head may go on listing who crashed or is cut off.
+const simLiveness = false
+
+// simMissedEpochs tells whether a member gets the messages of an epoch although
+// it missed both its commit and the next.
+const simMissedEpochs = false
+
+// A looker checks the rules that hold after every step, and at rest.
+type looker struct {
+	w      *sim
+	kinds  map[[32]byte]*simPeer // by identity
+	ids    map[peer.ID]*simPeer
+	epochs map[ake.Hash]*simEpoch
+	texts  map[said]string
+	procs  map[*simNode]*seenOf
+	count  int
+}
+
+// A simEpoch is what everybody in an epoch must agree on.
+type simEpoch struct {
+	sid     ake.Hash
+	members []peer.ID
+}
+
+// said names a message.
+type said struct {
+	epoch   ake.Hash
+	author  peer.ID
+	counter uint64
+}
+
+// seenOf is what one process has shown so far.
+type seenOf struct {
+	head     *epoch
+	had      map[said]bool
+	last     map[said]uint64 // by epoch and author
+	typed    int
+	sent     int
+	gone     map[[32]byte]bool // working keys of whom it was told that they left
+	openings []time.Time       // of strangers' encapsulations
+}
+
+func (k *looker) init(w *sim) {
+	k.w = w
+	k.kinds = make(map[[32]byte]*simPeer)
+	k.ids = make(map[peer.ID]*simPeer)
+	k.epochs = make(map[ake.Hash]*simEpoch)
+	k.texts = make(map[said]string)
+	k.procs = make(map[*simNode]*seenOf)
+}
+
+func (k *looker) know() {
+	for _, p := range k.w.peers {
+		pub := [32]byte(p.identity.Public().(ed25519.PublicKey))
+		k.kinds[pub] = p
+		id, err := peerOf(pub[:])
+		if err != nil {
+			panic(err)
+		}
+		k.ids[id] = p
+	}
+}
+
+func (k *looker) of(s *simNode) *seenOf {
+	o := k.procs[s]
+	if o == nil {
+		o = &seenOf{had: make(map[said]bool), last: make(map[said]uint64), gone: make(map[[32]byte]bool)}
+		k.procs[s] = o
+	}
+	return o
+}
+
+func (k *looker) typed(s *simNode) { k.of(s).typed++ }
+
+// entitled reports whether a peer may be in an epoch of a day: lapsed keys until
+// the day is over.
+func (k *looker) entitled(p *simPeer, e *epoch) bool {
+	switch p.kind {
+	case 'm':
+		return true
+	case 'l':
+		return !k.w.began.Before(e.commit.Day.Start())
+	}
+	return false
+}
+
+// arriving notes who is told that somebody left.
+func (k *looker) arriving(s *simNode, data []byte) {
+	if s.room == nil || len(data) == 0 {
+		return
+	}
+	note := func(b []byte) {
+		if len(b) > 0 && b[0] == record.TypePresence {
+			if p, err := record.ParsePresence(b[1:]); err == nil && p.Left && s.room.hasWorking(p.Working) && p.Verify(s.room.id) == nil {
+				k.of(s).gone[p.Working] = true
+			}
+		}
+	}
+	switch data[0] {
+	case record.TypePresence:
+		note(data)
+	case record.FrameRecords:
+		if fields, err := record.ParseFields(data[1:]); err == nil {
+			for _, f := range fields {
+				note(f)
+			}
+		}
+	}
+}
+
+// opening: only dialling may cost an opening of what does not open, and that is
+// budgeted.
+func (k *looker) opening(s *simNode, of [32]byte) {
+	p := k.kinds[of]
+	if p != nil && (p.kind == 'm' || p.kind == 'l') {
+		return
+	}
+	o := k.of(s)
+	o.openings = append(o.openings, k.w.now)
+	recent := 0
+	for _, t := range o.openings {
+		if k.w.now.Sub(t) < time.Minute {
+			recent++
+		}
+	}
+	if recent > maxDialsAMinute {
+		k.w.fail("openings", "%s opened %d strangers' encapsulations within a minute", s.name, recent)
+	}
+}
+
+// took looks at an event.
+func (k *looker) took(s *simNode, e Event) {
+	o := k.of(s)
+	switch e := e.(type) {
+	case EpochStarted:
+		k.keys(s)
+		var members []peer.ID
+		for _, m := range e.Members {
+			members = append(members, m.Peer)
+		}
+		was := k.epochs[e.ID]
+		if was == nil {
+			k.epochs[e.ID] = &simEpoch{sid: e.SID, members: members}
+		} else if was.sid != e.SID || !slices.Equal(was.members, members) {
+			k.w.fail("split", "%s: epoch %x has two sids or member lists", s.name, e.ID[:4])
+		}
+	case Sent:
+		o.sent++
+		if text, ok := e.Ref.(string); ok {
+			k.texts[said{e.Epoch, s.actor.Self(), e.Counter}] = text
+		}
+		k.maySend(s, e)
+	case Delivered:
+		m := said{e.Epoch, e.Author.Peer, e.Message.Counter}
+		if o.had[m] {
+			k.w.fail("twice", "%s was given %q by %s twice", s.name, e.Message.Text, e.Author.Name)
+		}
+		o.had[m] = true
+		author := said{e.Epoch, e.Author.Peer, 0}
+		if o.last[author] >= m.counter {
+			k.w.fail("order", "%s was given message %d by %s after %d", s.name, m.counter, e.Author.Name, o.last[author])
+		}
+		o.last[author] = m.counter
+		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
+			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
+		}
+		if x := s.room.commits[e.Epoch]; x == nil || x.mine < 0 {
+			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
+		}
+	case Failed:
+		k.w.fail("failed", "%s: %s: %v", s.name, e.Doing, e.Err)
+	}
+}
+
+// maySend: one sends only under a head that lists nobody one knows to be gone.
+func (k *looker) maySend(s *simNode, e Sent) {
+	r := s.room
+	x := r.commits[e.Epoch]
+	if x == nil {
+		k.w.fail("send", "%s sent in an epoch it does not have", s.name)
+	}
+	g := r.graph(x.commit.Day)
+	if end := (x.commit.Day + 1).Start().Add(dayGrace); r.now.After(end) {
+		k.w.fail("send", "%s sent in an epoch of a day that ended %v ago", s.name, r.now.Sub(end))
+	}
+	if len(x.list) < 2 {
+		k.w.fail("send", "%s sent to nobody", s.name)
+	}
+	for _, m := range x.list {
+		c := g.contribution(m.CID)
+		p := r.processes[c.Working]
+		if k.of(s).gone[c.Working] || p != nil && p.newest != nil && p.newest.Left {
+			k.w.fail("send", "%s sent to %s, who it knows left", s.name, k.name(m.Identity))
+		}
+		for cid := range g.members() {
+			if d := g.contribution(cid); d.Identity == c.Identity && d.Serial > c.Serial {
+				k.w.fail("send", "%s sent to %s, who it knows came back as another process", s.name, k.name(m.Identity))
+			}
+		}
+	}
+}
+
+func (k *looker) name(identity [32]byte) string {
+	if p := k.kinds[identity]; p != nil {
+		return fmt.Sprintf("%c%d", p.kind, p.index)
+	}
+	return fmt.Sprintf("%x", identity[:4])
+}
+
+// keys: only who is listed and satisfies the policy holds an epoch's keys, and
+// all listed satisfy it.
+func (k *looker) keys(s *simNode) {
+	r := s.room
+	me := k.kinds[r.own]
+	for id, e := range r.commits {
+		if e.keys == nil {
+			continue
+		}
+		if !k.entitled(me, e) {
+			k.w.fail("keys", "%s holds the keys of an epoch", s.name)
+		}
+		g := r.graph(e.commit.Day)
+		if e.mine < 0 || g != nil && g.own != nil && e.list[e.mine].CID != g.own.cid {
+			k.w.fail("keys", "%s holds the keys of epoch %x and is not in it", s.name, id[:4])
+		}
+		for _, m := range e.list {
+			if p := k.kinds[m.Identity]; p == nil || !k.entitled(p, e) {
+				k.w.fail("members", "%s takes %s for a member", s.name, k.name(m.Identity))
+			}
+		}
+		if over := e.superseded; !over.IsZero() && r.now.Sub(over) > keysKept+2*comparePeriod {
+			k.w.fail("erase", "%s keeps the keys of an epoch superseded %v ago", s.name, r.now.Sub(over))
+		}
+	}
+	if me.kind != 'm' && me.kind != 'l' {
+		for _, g := range r.days {
+			for cid, n := range g.nodes {
+				if n.term != nil && cid != g.own.cid {
+					k.w.fail("keys", "%s, an outsider, holds a member's term", s.name)
+				}
+			}
+		}
+	}
+}
+
+// stepped looks at a node after whatever happened to it.
+func (k *looker) stepped(s *simNode) {
+	r := s.room
+	if r == nil {
+		return
+	}
+	o := k.of(s)
+	if h := r.head; h != o.head {
+		if o.head != nil && (h == nil || !better(h, o.head)) {
+			k.w.fail("head", "%s: the head went back", s.name)
+		}
+		o.head = h
+	}
+	k.bounds(s)
+	if k.count++; k.count%64 == 0 {
+		k.keys(s)
+	}
+}
+
+// bounds: whatever is kept or queued is bounded.
+func (k *looker) bounds(s *simNode) {
+	r := s.room
+	within := func(what string, n, limit int) {
+		if n > limit {
+			k.w.fail("bounds", "%s: %d %s, the limit is %d", s.name, n, what, limit)
+		}
+	}
+	within("records in limbo", len(r.limbo), maxLimbo)
+	within("commits", len(r.commits), maxCommits)
+	within("held messages", len(r.held), maxHeld)
+	within("waiting messages", len(r.waiting), maxWaiting)
+	within("exchanges", len(r.exchanges), maxAnswering+1+16*(len(r.neighbours)+1))
+	within("days", len(r.days), 3)
+	within("renewals", len(r.renewAt), 3)
+	within("tasks", len(r.tasks), maxAnswering+1+2)
+	within("log entries", len(r.logOrder), maxLog)
+	nodes := 0
+	for _, g := range r.days {
+		within("nodes", len(g.nodes), maxNodes+1)
+		within("edges", len(g.edges), maxEdges)
+		nodes += len(g.nodes)
+	}
+	within("processes", len(r.processes), nodes+1)
+	if k.count%64 == 1 {
+		for _, p := range r.processes {
+			within("presences of one process", len(p.bodies), maxBodies+1)
+		}
+	}
+}
+
+// components are the running processes that should be in one epoch: connected by
+// links on which streams can be had, over others that are.
+func (k *looker) components() [][]*simNode {
+	w := k.w
+	seen := make(map[*simNode]bool)
+	member := func(s *simNode) bool {
+		p := w.peers[s.peer]
+		return s.room != nil && !s.down && !s.paused && !s.room.closed &&
+			(p.kind == 'm' || p.kind == 'l' && s.room.today() <= abe.DayOf(w.began))
+	}
+	var out [][]*simNode
+	for _, p := range w.peers {
+		if p.proc == nil || seen[p.proc] || !member(p.proc) {
+			continue
+		}
+		comp := k.reachable(p.proc, w.nodes, member)
+		for _, s := range comp {
+			seen[s] = true
+		}
+		out = append(out, comp)
+	}
+	return out
+}
+
+// atRest tells what is not as it should be when nothing happens any more.
+func (k *looker) atRest() *failure {
+	bad := func(rule, format string, args ...any) *failure {
+		return &failure{rule: "rest-" + rule, text: fmt.Sprintf(format, args...)}
+	}
+	for _, comp := range k.components() {
+		if len(comp) == 1 {
+			continue
+		}
+		head := comp[0].room.head
+		today := comp[0].room.today()
+		for _, s := range comp {
+			h := s.room.head
+			switch {
+			case s.room.today() != today:
+				return bad("heads", "%s is in another day than %s", s.name, comp[0].name)
+			case h == nil:
+				return bad("heads", "%s has no head", s.name)
+			case h.commit.Day != today:
+				return bad("heads", "the head of %s is of another day", s.name)
+			}
+		}
+		for _, s := range comp {
+			h := s.room.head
+			own := s.room.graph(today).own.cid
+			for _, t := range comp {
+				if t.room.head.list.Index(own) < 0 {
+					return bad("members", "%s does not list %s", t.name, s.name)
+				}
+			}
+			if h.commit.ID() != head.commit.ID() || h.sid != head.sid {
+				return bad("heads", "%s and %s have different heads", s.name, comp[0].name)
+			}
+			for _, m := range h.list {
+				c := s.room.graph(today).contribution(m.CID)
+				if s.room.processes[c.Working].left() {
+					return bad("members", "%s lists %s, who it knows left", s.name, k.name(m.Identity))
+				}
+			}
+			if simLiveness && len(h.list) != len(comp) {
+				return bad("members", "%s lists %d, %d are there", s.name, len(h.list), len(comp))
+			}
+			if len(s.room.held) > 0 {
+				return bad("held", "%s holds %d messages", s.name, len(s.room.held))
+			}
+		}
+		if f := k.logsAgree(comp); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// logsAgree: what one member holds, all members of its epoch have been given.
+func (k *looker) logsAgree(comp []*simNode) *failure {
+	for _, h := range comp {
+		for _, id := range sortedHashes(h.room.commits) {
+			e := h.room.commits[id]
+			if e.logs == nil {
+				continue
+			}
+			// Logs go from member to member: a chain of these must lead there.
+			chain := k.reachable(h, comp, func(s *simNode) bool {
+				g := s.room.graph(e.commit.Day)
+				return g != nil && g.own != nil && e.list.Index(g.own.cid) >= 0
+			})
+			for i, l := range e.logs {
+				author, err := peerOf(e.list[i].Identity[:])
+				if err != nil {
+					panic(err)
+				}
+				for counter := range l.messages {
+					m := said{id, author, counter}
+					for _, s := range chain {
+						if k.of(s).had[m] {
+							continue
+						}
+						why := "does not know the epoch"
+						x := s.room.commits[id]
+						if !simMissedEpochs && (x == nil || x.status != accepted) {
+							continue
+						}
+						if x != nil {
+							why = fmt.Sprintf("has the commit, in status %d", x.status)
+						}
+						return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds message %d of %s in epoch %x (height %d), %s is of that epoch and was not given it: it %s",
+							h.name, counter, k.name(e.list[i].Identity), id[:4], e.commit.Height, s.name, why)}
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// reachable are those of comp to whom streams lead from h, over others for whom
+// ok holds.
+func (k *looker) reachable(h *simNode, comp []*simNode, ok func(*simNode) bool) []*simNode {
+	out := []*simNode{h}
+	for i := 0; i < len(out); i++ {
+		for _, s := range comp {
+			if l := out[i].links[s]; l != nil && l.both() && ok(s) && !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// finally looks at the whole run.
+func (k *looker) finally() {
+	w := k.w
+	for _, s := range w.nodes {
+		if s.room != nil && !s.down {
+			k.keys(s)
+		}
+	}
+	for _, comp := range k.components() {
+		for _, s := range comp {
+			if o := k.of(s); o.sent+len(s.room.held) != o.typed {
+				w.fail("lost", "%s was given %d messages to send, sent %d and holds %d", s.name, o.typed, o.sent, len(s.room.held))
+			}
+		}
+	}
+	if limit := 6*w.changes + 10; w.commits > limit {
+		w.fail("many-commits", "%d commits for %d changes", w.commits, w.changes)
+	}
+}

@@ -1,0 +1,350 @@
+package room
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"coterie/crypto/abe"
+	"coterie/room/record"
+)
+
+var (
+	simSchedules = flag.Int("sim.schedules", 200, "how many schedules TestSimulate runs")
+	simSeed      = flag.Uint64("sim.seed", 1, "the seed of the first")
+	simSkew      = flag.Int("sim.skew", 0, "up to how many seconds some clocks are off, beyond two minutes")
+	simKeep      = flag.Int("sim.keep", 1, "after how many failures TestSimulate stops")
+	simShrink    = flag.Bool("sim.shrink", true, "shrink what fails")
+)
+
+// A failure is a broken rule.
+type failure struct {
+	rule string
+	text string
+	at   time.Duration
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%s: %s (after %v)", f.rule, f.text, f.at) }
+
+// A sim is a run of a schedule.
+type sim struct {
+	*network
+	schedule *schedule
+	began    time.Time
+	peers    []*simPeer
+	wanted   map[[2]int]bool
+	cuts     map[[2]int]bool
+	parts    []int
+	said     int
+	changes  int           // of the members, counted from outside
+	lastWas  time.Duration // when the last step was taken
+	restAt   time.Duration // from the last step until all was right
+
+	looker
+}
+
+// A simPeer is somebody with an identity, and a process at times.
+type simPeer struct {
+	index    int
+	kind     byte
+	identity ed25519.PrivateKey
+	proc     *simNode
+	starts   int
+}
+
+func (p *simPeer) running() bool { return p.proc != nil && !p.proc.down }
+
+// run runs the schedule until everything is at rest; the failure is nil if no
+// rule was broken.
+func (s *schedule) run() (w *sim, failed *failure) {
+	n := newNetwork(nil, s.seed)
+	n.now = s.begin()
+	n.maxSteps = 3_000_000
+	n.loss, n.dup = float64(s.loss)/100, float64(s.dup)/100
+	ms := func(i int) time.Duration { return time.Duration(i) * time.Millisecond }
+	n.delay, n.jitter, n.notice = ms(s.delay), ms(s.jitter), ms(s.notice)
+	w = &sim{network: n, schedule: s, began: n.now, wanted: make(map[[2]int]bool), cuts: make(map[[2]int]bool)}
+	w.looker.init(w)
+	n.watch = &w.looker
+	n.failed = func(rule, format string, args ...any) {
+		panic(&failure{rule, fmt.Sprintf(format, args...), n.now.Sub(w.began)})
+	}
+	defer func() {
+		switch x := recover().(type) {
+		case nil:
+		case *failure:
+			failed = x
+		default:
+			failed = &failure{"panic", fmt.Sprintf("%v\n%s", x, debug.Stack()), n.now.Sub(w.began)}
+		}
+	}()
+	for i, kind := range []byte(s.peers) {
+		var seed [32]byte
+		binary.BigEndian.PutUint64(seed[:], s.seed)
+		seed[8] = byte(i)
+		w.peers = append(w.peers, &simPeer{index: i, kind: kind, identity: ed25519.NewKeyFromSeed(seed[:])})
+	}
+	w.looker.know()
+	for _, st := range s.steps {
+		if d := w.began.Add(ms(st.ms)).Sub(n.now); d > 0 {
+			n.run(d)
+		}
+		w.do(st)
+	}
+	w.lastWas = n.now.Sub(w.began)
+	w.rest()
+	return w, nil
+}
+
+// do takes a step.
+func (w *sim) do(st step) {
+	if st.do != "part" && st.do != "loss" && (st.a >= len(w.peers) || st.b >= len(w.peers)) {
+		return
+	}
+	p := func() *simPeer { return w.peers[st.a] }
+	switch st.do {
+	case "start":
+		w.startPeer(p())
+	case "crash":
+		if p().running() {
+			w.changes++
+			w.stop(p().proc)
+		}
+	case "crash!":
+		if p().running() {
+			w.changes++
+			p().proc.crash = []string{"before", "amid", "after"}[st.b%3]
+		}
+	case "leave":
+		if s := p().proc; p().running() && s.room != nil && !s.paused {
+			w.changes++
+			s.room.Leave(s.clock())
+			w.drain(s)
+			w.at(time.Second, func() { w.stop(s) })
+		}
+	case "say":
+		if s := p().proc; p().running() && s.room != nil && !s.paused {
+			w.said++
+			text := fmt.Sprintf("%s #%d", s.name, w.said)
+			if s.room.Send(s.clock(), text, record.KindText, text) == nil {
+				w.typed(s)
+			}
+			w.drain(s)
+		}
+	case "pause":
+		if p().running() {
+			w.pause(p().proc)
+		}
+	case "resume":
+		if p().running() {
+			w.resume(p().proc)
+		}
+	case "mesh":
+		w.mesh()
+	case "connect":
+		w.wanted[pair(st.a, st.b)] = true
+		w.wire(st.a, st.b)
+	case "drop":
+		w.wanted[pair(st.a, st.b)] = false
+		w.wire(st.a, st.b)
+	case "cut", "mend":
+		w.cuts[[2]int{st.a, st.b}] = st.do == "cut"
+		w.wire(st.a, st.b)
+	case "part":
+		w.changes++
+		w.parts = append(w.parts, st.a)
+		w.wireAll()
+	case "heal":
+		w.changes++
+		w.parts = nil
+		w.wireAll()
+	case "whole":
+		w.changes++
+		w.parts, w.cuts = nil, make(map[[2]int]bool)
+		w.mesh()
+		w.wireAll()
+	case "loss":
+		w.loss = float64(st.a) / 100
+	default:
+		panic("no such step: " + st.do)
+	}
+}
+
+func pair(a, b int) [2]int { return [2]int{min(a, b), max(a, b)} }
+
+func (w *sim) mesh() {
+	for a := range w.peers {
+		for b := range a {
+			w.wanted[pair(a, b)] = true
+			w.wire(a, b)
+		}
+	}
+}
+
+func (w *sim) wireAll() {
+	for a := range w.peers {
+		for b := range a {
+			w.wire(a, b)
+		}
+	}
+}
+
+// wire makes the link between two peers what it should be.
+func (w *sim) wire(a, b int) {
+	x, y := w.peers[a], w.peers[b]
+	if a == b || !x.running() || !y.running() {
+		return
+	}
+	up := w.wanted[pair(a, b)]
+	for _, g := range w.parts {
+		up = up && g>>a&1 == g>>b&1
+	}
+	l := x.proc.links[y.proc]
+	if !up {
+		w.disconnect(x.proc, y.proc)
+		return
+	}
+	if l == nil || !l.up {
+		l = w.connect(x.proc, y.proc)
+	}
+	w.cutOff(l, x.proc, w.cuts[[2]int{a, b}])
+	w.cutOff(l, y.proc, w.cuts[[2]int{b, a}])
+}
+
+func (w *sim) startPeer(p *simPeer) {
+	if p.running() {
+		return
+	}
+	w.changes++
+	p.starts++
+	var seed [32]byte
+	binary.BigEndian.PutUint64(seed[:], w.seed)
+	seed[8], seed[9] = byte(p.index), byte(p.starts)
+	name := fmt.Sprintf("%c%d.%d", p.kind, p.index, p.starts)
+	skew := time.Duration(w.schedule.skew[p.index]) * time.Second
+	first := abe.DayOf(w.began)
+	switch p.kind {
+	case 'm':
+		p.proc = w.startValid(name, func(abe.Day) bool { return true }, p.identity, seed, skew)
+	case 'l':
+		p.proc = w.startValid(name, func(d abe.Day) bool { return d <= first }, p.identity, seed, skew)
+	default:
+		p.proc = w.startValid(name, func(abe.Day) bool { return false }, p.identity, seed, skew)
+	}
+	p.proc.peer = p.index
+	for i := range w.peers {
+		w.wire(p.index, i)
+	}
+}
+
+// rest lets time pass until everything is as it should be, then sees whether it
+// stays so.
+func (w *sim) rest() {
+	const limit, calm = 240 * time.Second, 20 * time.Second
+	end := w.now.Add(limit)
+	if midnight := abe.DayOf(w.began) + 1; w.now.Add(limit).After(midnight.Start()) {
+		end = midnight.Start().Add(limit + 5*time.Minute)
+	}
+	began := w.now
+	w.run(2 * time.Second)
+	for {
+		bad := w.atRest()
+		if bad == nil {
+			commits := w.commits
+			w.restAt = w.now.Sub(began)
+			w.run(calm)
+			if bad = w.atRest(); bad == nil && w.commits == commits {
+				break
+			} else if bad == nil {
+				bad = &failure{"rest-commits", fmt.Sprintf("%d more commits in a calm of %v", w.commits-commits, calm), 0}
+			}
+		}
+		if w.now.After(end) {
+			w.fail(bad.rule, "still, %v after the last step: %s\n%s", w.now.Sub(began), bad.text, w.describe())
+		}
+		w.run(3 * time.Second)
+	}
+	w.finally()
+}
+
+// describe adds who is connected to whom.
+func (w *sim) describe() string {
+	var b strings.Builder
+	b.WriteString(w.network.describe())
+	for _, s := range w.nodes {
+		if s.down {
+			continue
+		}
+		fmt.Fprintf(&b, "%s:", s.name)
+		for _, far := range w.nodes {
+			if l := s.links[far]; l != nil && l.carries(s) {
+				fmt.Fprintf(&b, " -> %s", far.name)
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// runWatched is run, with a word if it takes much too long.
+func (s *schedule) runWatched() (*sim, *failure) {
+	dog := time.AfterFunc(30*time.Second, func() {
+		fmt.Fprintf(os.Stderr, "seed %d has been running for 30 s\n%v\n", s.seed, s)
+	})
+	defer dog.Stop()
+	return s.run()
+}
+
+// report says what failed and, in as few events as possible, how to make it
+// fail.
+func (s *schedule) report(t *testing.T, f *failure) {
+	t.Helper()
+	t.Errorf("seed %d, %d steps: %v", s.seed, len(s.steps), f)
+	if !*simShrink || f.rule == "steps" {
+		t.Logf("%v", s)
+		return
+	}
+	small := s.shrink(400, func(c *schedule) bool {
+		_, g := c.runWatched()
+		return g != nil && g.rule == f.rule
+	})
+	_, g := small.runWatched()
+	if g == nil {
+		g = &failure{text: "not again"}
+	}
+	t.Logf("in %d steps: %v\n%v", len(small.steps), g, small)
+}
+
+// TestSimulate runs schedules (DESIGN: the simulator). A failure prints its seed
+// and shrinks to a table for TestRegressions.
+func TestSimulate(t *testing.T) {
+	var steps, failures, commits, changes, opens int
+	var rest, worst time.Duration
+	began := time.Now()
+	for i := range *simSchedules {
+		s := generate(*simSeed + uint64(i))
+		w, f := s.runWatched()
+		steps += w.network.steps
+		commits += w.commits
+		changes += w.changes
+		opens += w.opens
+		rest += w.restAt
+		worst = max(worst, w.restAt)
+		if f != nil {
+			failures++
+			s.report(t, f)
+			if failures >= *simKeep {
+				break
+			}
+		}
+	}
+	n := time.Duration(max(*simSchedules, 1))
+	t.Logf("%d schedules in %v: %d events, %d changes, %d commits, %d openings; at rest after %v on average, %v at most",
+		*simSchedules, time.Since(began).Round(time.Millisecond), steps, changes, commits, opens, (rest / n).Round(time.Millisecond), worst)
+}
