@@ -82,7 +82,7 @@ func (r *Room) task(work func() any, done func(result any)) {
 
 // Computed takes the result of a task.
 func (r *Room) Computed(now time.Time, id TaskID, result any) {
-	r.now = now
+	r.advance(now)
 	done, ok := r.tasks[id]
 	if !ok {
 		return

@@ -124,7 +124,7 @@ func TestCommitForm(t *testing.T) {
 		"evidence swapped":   func(c *Commit) { c.Removals = []Evidence{ev[1], ev[0]}; c.Header.Evidence = c.evidenceHash() },
 		"evidence twice":     func(c *Commit) { c.Removals = []Evidence{ev[0], ev[0]}; c.Header.Evidence = c.evidenceHash() },
 		"evidence of kind 0": func(c *Commit) { c.Removals = []Evidence{{}}; c.Header.Evidence = c.evidenceHash() },
-		"evidence of kind 3": func(c *Commit) { c.Removals = []Evidence{{Kind: 3}}; c.Header.Evidence = c.evidenceHash() },
+		"evidence of kind 5": func(c *Commit) { c.Removals = []Evidence{{Kind: 5}}; c.Header.Evidence = c.evidenceHash() },
 		"other evidence":     func(c *Commit) { c.Removals = ev[:1] },
 		"no evidence":        func(c *Commit) { c.Removals = nil },
 		"a huge seal":        func(c *Commit) { c.Sealed = make([]byte, ake.SealSize(MaxMembers)+1) },

@@ -24,6 +24,8 @@ const (
 	FrameTerms
 	FrameLog
 	FrameDone
+	FrameBeats
+	FrameWant
 )
 
 // MaxFrame is the greatest size in bytes of a frame, its type included.
@@ -40,6 +42,7 @@ const (
 	maxAskEpochs = 8
 	maxFields    = 64 << 10
 	maxTerms     = 4096
+	maxWant      = 16
 )
 
 // A HelloDay is what a peer says of itself for one day.
@@ -222,6 +225,29 @@ func ParseFields(b []byte) ([][]byte, error) {
 		return nil, formError("fields")
 	}
 	return fields, nil
+}
+
+// EncodeWant asks for commits by their epochs.
+func EncodeWant(epochs []ake.Hash) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{FrameWant}, uint16(len(epochs)))
+	for _, e := range epochs {
+		b = append(b, e[:]...)
+	}
+	return b
+}
+
+// ParseWant takes the frame behind its type.
+func ParseWant(b []byte) ([]ake.Hash, error) {
+	r := newReader(b)
+	n := int(r.uint16())
+	if !r.ok || n == 0 || n > maxWant || n*ake.HashSize != len(r.s) {
+		return nil, formError("want")
+	}
+	var out []ake.Hash
+	for range n {
+		out = append(out, r.hash())
+	}
+	return out, nil
 }
 
 // EncodeRecords packs records into as few frames as fit.
