@@ -134,7 +134,6 @@ func (x *intruder) hello(now time.Time) []byte {
 	return h.Encode()
 }
 
-// garbage is a frame's worth of random fields.
 func (x *intruder) hash() (h ake.Hash) {
 	for i := range 4 {
 		binary.BigEndian.PutUint64(h[i*8:], x.rng.Uint64())
@@ -147,6 +146,9 @@ func (x *intruder) keep(b []byte) {
 		x.stolen = append(x.stolen, slices.Clone(b))
 	}
 }
+
+// fits reports whether what it saw is one of the records of the set.
+func fits(b []byte) bool { return b[0] >= record.TypeContribution && b[0] <= record.TypeCommit }
 
 func (x *intruder) StreamFrame(now time.Time, id StreamID, data []byte) {
 	st := x.streams[id]
@@ -201,7 +203,7 @@ func (x *intruder) stolenRecords() [][]byte {
 		if size += len(b); size > 64<<10 {
 			break
 		}
-		if _, err := record.Parse(b); err == nil {
+		if fits(b) {
 			fields = append(fields, b)
 		}
 	}
@@ -214,7 +216,7 @@ func (x *intruder) Publication(_ time.Time, _ peer.ID, data []byte) Verdict {
 }
 
 func (x *intruder) Tick(now time.Time) {
-	x.out.Wake = now.Add(time.Duration(300+x.rng.IntN(3000)) * time.Millisecond)
+	x.out.Wake = now.Add(time.Duration(500+x.rng.IntN(6000)) * time.Millisecond)
 	if len(x.streams) > 64 {
 		x.streams = make(map[StreamID]*assault)
 	}
@@ -224,8 +226,8 @@ func (x *intruder) Tick(now time.Time) {
 			id := x.open(p, ProtocolCompare)
 			x.send(id, x.hello(now))
 			flood := floodOf(abe.DayOf(now))
-			at := x.rng.IntN(len(flood) - 60)
-			x.send(id, record.EncodeFields(record.FrameRecords, flood[at:at+60]...))
+			at := x.rng.IntN(len(flood) - 30)
+			x.send(id, record.EncodeFields(record.FrameRecords, flood[at:at+30]...))
 		case 'r':
 			if len(x.stolen) > 0 {
 				id := x.open(p, ProtocolCompare)
