@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -128,24 +129,28 @@ func (l *ledger) lineData() []byte {
 	return binary.BigEndian.AppendUint64(data, uint64(l.lines)+1)
 }
 
+// errLine does not say more because nothing more is known: what does not open
+// may be damaged, moved, or another ledger's.
+var errLine = errors.New("is damaged or not where it belongs")
+
 // open decrypts and parses the next line.
 func (l *ledger) open(text []byte) (*entry, error) {
 	sealed, err := base64.RawStdEncoding.Strict().AppendDecode(nil, text)
 	// The decoder skips line breaks; a line has one form only.
 	if err != nil || base64.RawStdEncoding.EncodedLen(len(sealed)) != len(text) || len(sealed) < l.aead.NonceSize() {
-		return nil, fmt.Errorf("is damaged")
+		return nil, errLine
 	}
 	nonce, box := sealed[:l.aead.NonceSize()], sealed[l.aead.NonceSize():]
 	plain, err := l.aead.Open(nil, nonce, box, l.lineData())
 	if err != nil {
-		return nil, fmt.Errorf("is damaged, out of its place, or of another ledger")
+		return nil, errLine
 	}
 	e, err := parseEntry(plain)
 	if err != nil {
 		return nil, err
 	}
 	if e.prev != l.last {
-		return nil, fmt.Errorf("does not continue the line before it")
+		return nil, errors.New("does not continue the line before it")
 	}
 	return e, nil
 }
@@ -169,14 +174,14 @@ func (l *ledger) seal(rand io.Reader, e *entry) ([]byte, error) {
 // correct authority writes.
 func (l *ledger) apply(e *entry) error {
 	if (e.kind == kindCreated) != (l.lines == 1) {
-		return fmt.Errorf("is out of its place")
+		return errors.New("is out of its place")
 	}
 	switch e.kind {
 	case kindCreated:
 		l.generation = e.generation
 	case kindIssued:
 		if e.number != l.next() || e.expires <= e.from {
-			return fmt.Errorf("cannot follow the line before it")
+			return errors.New("cannot follow the line before it")
 		}
 		l.issues = append(l.issues, Issue{
 			Number: e.number, Name: e.person.name, Recipient: e.person.recipient, Attributes: e.attributes,
@@ -184,12 +189,12 @@ func (l *ledger) apply(e *entry) error {
 		})
 	case kindVoid:
 		if e.number == 0 || e.number >= l.next() || l.issues[e.number-1].Void || l.issues[e.number-1].Torn || e.reason != reasonNotWritten {
-			return fmt.Errorf("cannot follow the line before it")
+			return errors.New("cannot follow the line before it")
 		}
 		l.issues[e.number-1].Void = true
 	case kindTorn:
 		if e.number != l.next() {
-			return fmt.Errorf("cannot follow the line before it")
+			return errors.New("cannot follow the line before it")
 		}
 		l.issues = append(l.issues, Issue{Number: e.number, Made: time.Unix(e.time, 0).UTC(), Torn: true})
 	}

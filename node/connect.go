@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 	firstRetry   = time.Second
 	lastRetry    = 30 * time.Second
 	connectEvery = time.Second
+	otherDials   = 3 * time.Second
+	dialsAtOnce  = 3
 	// wantPeers is how many fellow members a peer keeps connections to, so that
 	// a room does not hang on one peer.
 	wantPeers = 8
@@ -53,6 +56,7 @@ func (n *Node) keepConnected(ctx context.Context) {
 	retry := firstRetry
 	next := time.Now()
 	told := false
+	missing := make(map[peer.ID]time.Time)
 	tick := time.NewTicker(connectEvery)
 	defer tick.Stop()
 	for {
@@ -67,9 +71,10 @@ func (n *Node) keepConnected(ctx context.Context) {
 				retry = min(2*retry, lastRetry)
 			}
 		}
-		n.connectMembers(ctx)
+		n.connectMembers(ctx, missing)
 		select {
 		case <-tick.C:
+		case <-n.news:
 		case <-ctx.Done():
 			return
 		}
@@ -148,8 +153,12 @@ func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
 	return found.Actual, n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}})
 }
 
-// connectMembers dials some fellow members, if few are connected.
-func (n *Node) connectMembers(ctx context.Context) {
+// connectMembers dials some fellow members, if few are connected. Of two
+// members the one with the lower peer id dials, and the other only after a
+// while: two TCP dials between the same two ports that cross make one
+// connection on which both sides wait for the other. missing is since when each
+// member has not been connected.
+func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time) {
 	var members []peer.AddrInfo
 	n.do(func() { members = n.room.Fellows() })
 	connected := 0
@@ -157,12 +166,25 @@ func (n *Node) connectMembers(ctx context.Context) {
 	for _, m := range members {
 		if n.host.Network().Connectedness(m.ID) == network.Connected {
 			connected++
-		} else if len(m.Addrs) > 0 {
+			delete(missing, m.ID)
+			continue
+		}
+		since, ok := missing[m.ID]
+		if !ok {
+			since = time.Now()
+			missing[m.ID] = since
+		}
+		if len(m.Addrs) > 0 && (n.host.ID() < m.ID || time.Since(since) > otherDials) {
 			others = append(others, m)
 		}
 	}
+	for id := range missing {
+		if !slices.ContainsFunc(members, func(m peer.AddrInfo) bool { return m.ID == id }) {
+			delete(missing, id)
+		}
+	}
 	mathrand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	others = others[:min(len(others), max(0, wantPeers-connected), 3)]
+	others = others[:min(len(others), max(0, wantPeers-connected), dialsAtOnce)]
 	var wg sync.WaitGroup
 	for _, m := range others {
 		wg.Add(1)

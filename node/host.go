@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // ErrPortTaken is returned when another program listens on an address.
@@ -65,7 +67,11 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr) (host.Host, err
 	// Each address on its own: libp2p is content if one of many works, and the
 	// user is not.
 	for _, a := range listen {
-		if err := h.Network().Listen(a); err != nil {
+		err := probe(a)
+		if err == nil {
+			err = h.Network().Listen(a)
+		}
+		if err != nil {
 			h.Close()
 			if errors.Is(err, syscall.EADDRINUSE) {
 				err = ErrPortTaken
@@ -74,6 +80,20 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr) (host.Host, err
 		}
 	}
 	return h, nil
+}
+
+// probe tries a TCP address without SO_REUSEPORT, which libp2p sets, and with
+// which a second program would share the port instead of being told.
+func probe(a ma.Multiaddr) error {
+	network, address, err := manet.DialArgs(a)
+	if err != nil || network != "tcp4" && network != "tcp6" {
+		return nil // not one of these; libp2p will say what is wrong with it
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 func listenAnywhere(h host.Host) error {

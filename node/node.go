@@ -109,8 +109,9 @@ type Node struct {
 	room   *room.Room
 	topic  *topic
 
-	inputs chan func() // to the loop; never closed
-	events chan Event  // closed by Run
+	inputs chan func()   // to the loop; never closed
+	events chan Event    // closed by Run
+	news   chan struct{} // capacity 1: the members have changed; never closed
 	left   chan struct{}
 	once   sync.Once
 	ended  chan struct{} // closed when the loop has ended
@@ -133,6 +134,7 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, host: cfg.Host,
 		inputs: make(chan func()), events: make(chan Event, eventBuffer),
+		news: make(chan struct{}, 1),
 		left: make(chan struct{}), ended: make(chan struct{}),
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
 		work: make(chan room.Task, 64),
@@ -274,6 +276,14 @@ func (n *Node) Send(ref any, kind byte, text string) error {
 	return err
 }
 
+// Post puts an event of the caller's own among the others, in its order.
+func (n *Node) Post(e Event) error {
+	if !n.do(func() { n.emit(e) }) {
+		return ErrEnded
+	}
+	return nil
+}
+
 // Leave leaves the room: the others are told, and Run returns.
 func (n *Node) Leave() { n.once.Do(func() { close(n.left) }) }
 
@@ -330,7 +340,15 @@ func (n *Node) drain() {
 	}
 }
 
-func (n *Node) emit(e Event) { n.events <- e }
+func (n *Node) emit(e Event) {
+	if _, ok := e.(room.EpochStarted); ok {
+		select {
+		case n.news <- struct{}{}:
+		default:
+		}
+	}
+	n.events <- e
+}
 
 // queue hands a task to the workers without making the loop wait.
 func (n *Node) queue(t room.Task) {

@@ -159,6 +159,9 @@ func (r *Room) examine(e *epoch) bool {
 	if c.Height != height+1 {
 		return false
 	}
+	if h := r.head; h != nil && h.commit.Day == c.Day && c.Height > h.commit.Height+maxHeightAhead {
+		return true // PROTOCOL.md §8.2
+	}
 	members := g.members()
 	for i := range e.list { // rule 5
 		entry := &e.list[i]
@@ -194,6 +197,7 @@ func (r *Room) accepted(e *epoch) {
 			p.named = true
 		}
 	}
+	r.bury(r.graph(e.commit.Day), e.commit)
 }
 
 // removalsHold checks that nobody is dropped without a reason everybody can
@@ -218,6 +222,11 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 			}
 			if !p.bodies[ev.Ref].Left {
 				return true, false
+			}
+		case record.EvidenceMisbehaved:
+			p := r.processes[c.Working]
+			if p == nil || !p.misbehaved || p.proof != ev.Ref {
+				return false, false
 			}
 		case record.EvidenceSuperseded:
 			n := g.contribution(ev.Ref)
@@ -247,8 +256,13 @@ func (r *Room) derive(g *graph, e *epoch, prevs []*epoch) (ok, known bool) {
 	c := e.commit
 	mine, recipients := r.recipients(g, e.list)
 	key := r.ephemeral[recipients[e.mine].Ephemeral]
-	if key == nil || !mine {
+	if !mine {
 		return false, false
+	}
+	if key == nil {
+		// It was erased: the commit is good for others, and unreadable for us.
+		e.mine = -1
+		return true, true
 	}
 	e.sid = r.sid(g, e.list)
 	core := &ake.Core{SID: e.sid, Height: c.Height, Prevs: c.Prevs, By: c.By}

@@ -41,19 +41,7 @@ func (r *Room) considerCommit() {
 		}
 		r.turn.want, r.turn.latest = want, r.now
 	}
-	n := len(list)
-	at := r.turn.latest.Add(quiet)
-	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
-		at = longest
-	}
-	if r.turn.sponsor {
-		at = r.turn.first
-	} else {
-		at = at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
-	}
-	if !r.turn.last.IsZero() {
-		at = maxTime(at, r.turn.last.Add(leastDistance(n)))
-	}
+	at := r.dueAt(g, list, prevs)
 	if at.After(r.now) {
 		r.wakeAt(at)
 		return
@@ -62,6 +50,25 @@ func (r *Room) considerCommit() {
 	if err := r.commit(g, list, prevs); err != nil {
 		r.emit(Failed{Doing: "starting a new epoch", Err: err})
 	}
+}
+
+// dueAt is when it is our turn: a sponsor's at once, the others' after a quiet
+// time and by rank; nobody's too soon after the last epoch.
+func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
+	n := len(list)
+	var earliest time.Time
+	if !r.turn.last.IsZero() {
+		earliest = r.turn.last.Add(leastDistance(n))
+	}
+	if calm := r.turn.last.IsZero() || r.turn.first.Sub(r.turn.last) > tail(n); calm && r.turn.sponsor {
+		return maxTime(r.turn.first, earliest)
+	}
+	at := r.turn.latest.Add(quiet)
+	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
+		at = longest
+	}
+	at = maxTime(at, earliest.Add(quiet))
+	return at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
 }
 
 func cidBytes(list record.List) []byte {
@@ -80,6 +87,9 @@ func (r *Room) nextList(g *graph) record.List {
 		n := g.nodes[cid]
 		p := r.processes[n.contribution.Working]
 		if n.term == nil || p == nil || p.newest == nil || len(list) == record.MaxMembers {
+			continue
+		}
+		if _, absent := r.absent(g, cid); absent {
 			continue
 		}
 		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: p.newest.ID()})
@@ -113,7 +123,7 @@ func (r *Room) covers(g *graph, list record.List, e *epoch) bool {
 	for i := range e.list {
 		cid := e.list[i].CID
 		if list.Index(cid) < 0 {
-			if _, gone := r.gone(g, cid); !gone {
+			if _, absent := r.absent(g, cid); !absent {
 				return false
 			}
 		}
@@ -129,7 +139,7 @@ func (r *Room) needed(g *graph, list record.List, prevs []*epoch) bool {
 	if h == nil || h.commit.Day != g.date || string(cidBytes(list)) != string(cidBytes(h.list)) {
 		return true
 	}
-	return len(prevs) > 0 && prevs[0] != h && better(prevs[0], h)
+	return r.stale(h) || len(prevs) > 0 && prevs[0] != h && better(prevs[0], h)
 }
 
 // rank is our place in the order in which members commit.
@@ -204,7 +214,11 @@ func (r *Room) commit(g *graph, list record.List, prevs []*epoch) error {
 	e.status, e.signed = accepted, true
 	r.commits[c.ID()] = e
 	r.accepted(e)
-	r.publish(record.Encode(c))
+	if data := record.Encode(c); len(data) <= maxPublishedCommit {
+		r.publish(data)
+	} else {
+		r.publish(c.News().Append([]byte{record.TypeNews}))
+	}
 	r.chooseHead()
 	r.flush()
 	return nil
@@ -221,7 +235,7 @@ func (r *Room) removals(g *graph, list record.List, prevs []*epoch) []record.Evi
 				continue
 			}
 			seen[cid] = true
-			if ev, gone := r.gone(g, cid); gone {
+			if ev, absent := r.absent(g, cid); absent {
 				out = append(out, ev)
 			}
 		}

@@ -49,8 +49,10 @@ func (r *Room) schedule() {
 		x := r.open(n.id, ProtocolCompare)
 		n.comparing, n.lastTime, n.compareAt = x.id, r.now, time.Time{}
 		r.send(x, r.hello())
+		r.tellBeats(x)
 	}
 	r.wakeAt(r.compareAt)
+	r.wakeAt(r.beatAt)
 	for _, t := range r.renewAt {
 		if t.After(r.now) {
 			r.wakeAt(t)
@@ -144,6 +146,10 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 		return x.protocol == ProtocolCompare && r.tookAsk(x, body)
 	case record.FrameRecords:
 		return r.tookRecords(x, body)
+	case record.FrameBeats:
+		return r.tookBeats(body)
+	case record.FrameWant:
+		return x.protocol == ProtocolCompare && r.tookWant(x, body)
 	case record.FrameTerms:
 		terms, err := record.ParseTerms(body)
 		if err != nil || !r.isMember(x.identity) {
@@ -187,6 +193,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 	}
 	if !x.dialler {
 		r.send(x, r.hello())
+		r.tellBeats(x)
 	}
 	r.send(x, r.ask(h).Encode())
 	return true
@@ -223,6 +230,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	}
 	x.asked = true
 	if r.inComponent(x) {
+		r.sendMissed(x, a)
 		member := r.isMember(x.identity)
 		if records := r.records(member); digest(records) != x.theirHello.Digest {
 			has := make(map[[record.ShortID]byte]bool, len(a.Have))
@@ -303,4 +311,63 @@ func (r *Room) compared(x *exchange) {
 		n.compared = true
 	}
 	r.hangUp(x)
+}
+
+// sendMissed sends the commits of our epochs in which the peer was listed, and
+// of which it has no log: without them it cannot take what was said there.
+func (r *Room) sendMissed(x *exchange, a *record.Ask) {
+	if len(a.Epochs) >= maxLogEpochs {
+		return // those it has are the last ones
+	}
+	has := make(map[ake.Hash]bool)
+	for _, e := range a.Epochs {
+		has[e.Epoch] = true
+	}
+	send := make(map[ake.Hash]bool)
+	for _, e := range r.logEpochs() {
+		if has[e.commit.ID()] || !slices.ContainsFunc(e.list, func(m record.Entry) bool { return m.Identity == x.identity }) {
+			continue
+		}
+		send[e.commit.ID()] = true
+		for _, p := range e.commit.Prevs {
+			send[p] = true
+		}
+	}
+	var commits []record.Record
+	for _, id := range sortedHashes(send) {
+		if e := r.commits[id]; e != nil && e.list != nil {
+			commits = append(commits, e.commit.Whole(e.list))
+		}
+	}
+	r.send(x, record.EncodeRecords(commits)...)
+}
+
+// pull asks whoever brought the news of a commit for the commit itself.
+func (r *Room) pull(from peer.ID, epoch ake.Hash) {
+	if r.wanted[epoch] || r.neighbours[from] == nil {
+		return
+	}
+	x := r.open(from, ProtocolCompare)
+	x.wants, x.answered = epoch, true
+	r.wanted[epoch] = true
+	r.send(x, record.EncodeWant([]ake.Hash{epoch}))
+}
+
+// tookWant answers with the commits that are held.
+func (r *Room) tookWant(x *exchange, body []byte) bool {
+	epochs, err := record.ParseWant(body)
+	if err != nil || x.dialler || x.theirHello != nil || x.asked {
+		return false
+	}
+	x.asked = true
+	var commits []record.Record
+	for _, id := range epochs {
+		if e := r.commits[id]; e != nil {
+			commits = append(commits, e.commit)
+		}
+	}
+	r.send(x, record.EncodeRecords(commits)...)
+	r.send(x, []byte{record.FrameDone})
+	r.hangUp(x)
+	return true
 }

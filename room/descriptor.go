@@ -60,7 +60,7 @@ func (d *Descriptor) validate() error {
 		return fmt.Errorf("%w: it is empty", ErrName)
 	case len(d.Name) > MaxRoomName:
 		return fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrName, len(d.Name), MaxRoomName)
-	case !utf8.ValidString(d.Name) || !norm.NFC.IsNormalString(d.Name) || strings.ContainsFunc(d.Name, notPrintable):
+	case !utf8.ValidString(d.Name) || !norm.NFC.IsNormalString(d.Name) || strings.ContainsFunc(d.Name, unseen) || strings.IndexFunc(d.Name, unicode.IsMark) == 0:
 		return fmt.Errorf("%w: it has a character that cannot be shown", ErrName)
 	case strings.TrimSpace(d.Name) != d.Name:
 		return fmt.Errorf("%w: it begins or ends with a space", ErrName)
@@ -74,9 +74,15 @@ func (d *Descriptor) validate() error {
 	return nil
 }
 
-// notPrintable refuses what would let one room look like another: controls,
-// format characters (bidi, zero-width), spaces other than U+0020, unassigned.
-func notPrintable(r rune) bool { return !unicode.IsPrint(r) }
+// unseen refuses what would let one room look like another, as names of
+// attributes do (PROTOCOL.md §2.2): controls, format characters (bidi,
+// zero-width), fillers, variation selectors, spaces other than U+0020,
+// unassigned and private ones.
+func unseen(r rune) bool {
+	const brailleBlank = '\u2800'
+	return !unicode.IsPrint(r) || r == utf8.RuneError || r == brailleBlank ||
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
 
 // Bytes is the canonical encoding.
 func (d *Descriptor) Bytes() []byte {

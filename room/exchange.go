@@ -21,6 +21,7 @@ type neighbour struct {
 	compareAt time.Time     // when to compare again; zero: when chance has it
 	lastTime  time.Time     // when the last comparison began
 	tried     time.Time     // when we last dialled a proof
+	beatsTold time.Time     // up to when it was told the beats heard
 }
 
 // An exchange is a conversation on one stream.
@@ -31,7 +32,6 @@ type exchange struct {
 	protocol string
 	dialler  bool
 	began    time.Time
-	silent   bool // we said our last word
 
 	// Proving: PROTOCOL.md §7.
 	step         byte // the frame expected next
@@ -49,11 +49,12 @@ type exchange struct {
 	asked      bool
 	answered   bool // we sent done
 	done       bool // they sent done
+	wants      ake.Hash
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.
 func (r *Room) PeerConnected(now time.Time, p peer.ID) {
-	r.now = now
+	r.advance(now)
 	identity, ok := identityOf(p)
 	if !ok || p == r.self || r.neighbours[p] != nil {
 		return
@@ -69,14 +70,14 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 
 // PeerDisconnected tells the room that a peer is gone, for now.
 func (r *Room) PeerDisconnected(now time.Time, p peer.ID) {
-	r.now = now
+	r.advance(now)
 	delete(r.neighbours, p)
 	r.finish()
 }
 
 // StreamOpened tells the room of a stream that another peer opened; id is even.
 func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, protocol string) {
-	r.now = now
+	r.advance(now)
 	identity, ok := identityOf(p)
 	if !ok || r.closed || protocol == ProtocolProve && r.answering() >= maxAnswering {
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
@@ -92,7 +93,7 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, protocol stri
 
 // StreamClosed tells the room that a stream is over, or could not be opened.
 func (r *Room) StreamClosed(now time.Time, id StreamID) {
-	r.now = now
+	r.advance(now)
 	if x := r.exchanges[id]; x != nil {
 		r.over(x)
 	}
@@ -101,7 +102,7 @@ func (r *Room) StreamClosed(now time.Time, id StreamID) {
 
 // StreamFrame takes a frame that arrived on a stream.
 func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
-	r.now = now
+	r.advance(now)
 	x := r.exchanges[id]
 	if x == nil || r.closed {
 		return
@@ -183,6 +184,7 @@ func (r *Room) over(x *exchange) {
 	if n := r.neighbours[x.peer]; n != nil && n.comparing == x.id {
 		n.comparing = 0
 	}
+	delete(r.wanted, x.wants)
 }
 
 // expire ends what took too long.

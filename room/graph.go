@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -167,12 +168,20 @@ type process struct {
 	newest *record.Presence
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
+
+	beat   *record.Beat // the one with the greatest serial; nil: none heard
+	heard  time.Time    // when that was
+	isDead bool         // an accepted commit called it silent ..
+	obit   uint64       // .. with this serial as its last
+
+	misbehaved bool
+	proof      ake.Hash // of two presences with one serial
 }
 
 func (r *Room) process(w [32]byte) *process {
 	p := r.processes[w]
 	if p == nil {
-		p = &process{bodies: make(map[ake.Hash]*record.Presence)}
+		p = &process{bodies: make(map[ake.Hash]*record.Presence), heard: r.now}
 		r.processes[w] = p
 	}
 	return p
@@ -183,7 +192,15 @@ func (p *process) left() bool { return p != nil && p.newest != nil && p.newest.L
 // takePresence keeps a presence. "Left" is absorbing; otherwise the greatest
 // serial counts. (PROTOCOL.md §6)
 func (p *process) takePresence(n *record.Presence) {
-	if len(p.bodies) >= maxBodies {
+	if p.misbehaved {
+		return // the proof is kept, and nothing more
+	}
+	for id, b := range p.bodies {
+		if b.Serial == n.Serial && id != n.ID() {
+			p.misbehaved, p.proof = true, record.MisbehaviourRef(id, n.ID())
+		}
+	}
+	if len(p.bodies) >= maxBodies && !p.misbehaved {
 		oldest := n
 		for _, b := range p.bodies {
 			if b.Serial < oldest.Serial && !b.Left {
@@ -213,7 +230,11 @@ func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
 	if c == nil {
 		return record.Evidence{}, false
 	}
-	if p := r.processes[c.Working]; p.left() {
+	p := r.processes[c.Working]
+	if p != nil && p.misbehaved {
+		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.proof}, true
+	}
+	if p.left() {
 		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
 	}
 	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {

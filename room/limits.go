@@ -20,6 +20,9 @@ const (
 	maxLogEpochs     = 8
 	maxAnswering     = 8
 	maxDialsAMinute  = 6
+	maxHeightAhead   = 64
+
+	maxPublishedCommit = 8 << 10
 
 	pendingTime   = 30 * time.Second
 	exchangeTime  = 30 * time.Second

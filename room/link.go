@@ -90,8 +90,9 @@ func ParseLink(s string) (*Link, error) {
 	if !ok {
 		return nil, ErrLinkDamaged
 	}
+	// Even strict decoding passes over line feeds and carriage returns.
 	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(b) < linkCheckSize {
+	if err != nil || len(b) < linkCheckSize || strings.ContainsAny(body, "\r\n") {
 		return nil, ErrLinkDamaged
 	}
 	b, check := b[:len(b)-linkCheckSize], b[len(b)-linkCheckSize:]

@@ -54,7 +54,7 @@ type waiting struct {
 // tells which. The ref comes back in the events. The errors are ErrTooLong,
 // ErrText, ErrLeft and ErrHeldFull; then nothing was done.
 func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
-	r.now = now
+	r.advance(now)
 	switch {
 	case r.closed:
 		return ErrLeft
@@ -98,7 +98,7 @@ func (r *Room) maySend() bool {
 			return false
 		}
 	}
-	return true
+	return !r.wronged(g, h)
 }
 
 // flush sends what is held, in order, if that may be.

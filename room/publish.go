@@ -23,7 +23,7 @@ const (
 
 // Publication takes what arrived on the topic, from a forwarder.
 func (r *Room) Publication(now time.Time, from peer.ID, data []byte) Verdict {
-	r.now = now
+	r.advance(now)
 	if r.closed {
 		return Ignore
 	}
@@ -54,6 +54,12 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 			r.askSoon(from) // for what it refers to
 		}
 		return v
+	case record.TypeNews:
+		n, err := record.ParseNews(data[1:])
+		if err != nil {
+			return Reject
+		}
+		return r.news(from, n)
 	case record.TypeJoin:
 		j, err := record.ParseJoin(data[1:])
 		if err != nil {
@@ -154,4 +160,25 @@ func (r *Room) publishJoin(x *exchange) {
 	}
 	j.Sign(r.id, r.working)
 	r.publish(j.Append([]byte{record.TypeJoin}))
+}
+
+// news takes the news of a commit that is too large to be published.
+func (r *Room) news(from peer.ID, n *record.News) Verdict {
+	g := r.graph(n.Day)
+	if g == nil {
+		return Ignore
+	}
+	epoch := n.Epoch()
+	if r.commits[epoch] != nil {
+		return Ignore
+	}
+	by := g.contribution(n.By)
+	if by == nil {
+		return r.verdict(from, waits)
+	}
+	if n.Verify(r.id, by) != nil {
+		return Reject
+	}
+	r.pull(from, epoch)
+	return Accept
 }

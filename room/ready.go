@@ -82,7 +82,7 @@ func (r *Room) task(work func() any, done func(result any)) {
 
 // Computed takes the result of a task.
 func (r *Room) Computed(now time.Time, id TaskID, result any) {
-	r.now = now
+	r.advance(now)
 	done, ok := r.tasks[id]
 	if !ok {
 		return
@@ -129,6 +129,10 @@ type EpochStarted struct {
 	Committer    peer.ID
 	Reason       string
 }
+
+// Departed: a member of the epoch in force has left. If others remain, an epoch
+// without it follows.
+type Departed struct{ Member Member }
 
 // Renamed: a member calls itself something else.
 type Renamed struct{ Member Member }
@@ -179,6 +183,7 @@ type Failed struct {
 }
 
 func (EpochStarted) event() {}
+func (Departed) event()     {}
 func (Renamed) event()      {}
 func (Delivered) event()    {}
 func (Sent) event()         {}

@@ -138,8 +138,26 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if n := proc.newest; n != nil && (n.Left && p.Left || p.Serial+maxBodies < n.Serial) {
 		return known
 	}
+	wasThere := !proc.left()
 	proc.takePresence(p)
+	if p.Left && wasThere {
+		r.listed(p.Working, func(m Member) { r.emit(Departed{m}) })
+	}
 	return kept
+}
+
+// listed calls f for the member of the head whose working key this is, unless
+// it is ourselves.
+func (r *Room) listed(w [32]byte, f func(Member)) {
+	if r.head == nil || w == r.workingID {
+		return
+	}
+	g := r.graph(r.head.commit.Day)
+	for _, e := range r.head.list {
+		if c := g.contribution(e.CID); c != nil && c.Working == w {
+			f(r.member(e.CID, e.Identity))
+		}
+	}
 }
 
 func (r *Room) addName(n *record.Name) outcome {
@@ -155,13 +173,8 @@ func (r *Room) addName(n *record.Name) outcome {
 	}
 	was := proc.name
 	proc.name = n
-	if r.head != nil && (was == nil || was.Text != n.Text) {
-		g := r.graph(r.head.commit.Day)
-		for _, e := range r.head.list {
-			if c := g.contribution(e.CID); c != nil && c.Working == n.Working && c.Working != r.workingID {
-				r.emit(Renamed{r.member(e.CID, e.Identity)})
-			}
-		}
+	if was == nil || was.Text != n.Text {
+		r.listed(n.Working, func(m Member) { r.emit(Renamed{m}) })
 	}
 	return kept
 }

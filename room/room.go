@@ -11,11 +11,13 @@
 // arrive:
 //
 //	graph.go      contributions and edges of a day, and who is a member   §6, §7.2
+//	liveness.go   who is still there                                      §7.3
 //	records.go    what is kept, and what has to wait                      §6.1
 //	prove.go      two peers prove themselves to each other                §7
 //	compare.go    two peers tell each other what they know                §11.2
 //	accept.go     which commits count, and which is the head              §8.1, §8.2
 //	commit.go     when and how to commit                                  §8.3
+//	rotate.go     new ephemeral keys                                      §8.3
 //	message.go    sending, receiving, logs                                §9
 //	publish.go    what comes from the topic                               §10
 package room
@@ -68,7 +70,8 @@ type Room struct {
 
 	working   ed25519.PrivateKey
 	workingID [32]byte
-	ephemeral map[[32]byte]*ecdh.PrivateKey
+	ephemeral map[[32]byte]*ecdh.PrivateKey // by public key: the last hour's may still be needed
+	rotatedAt time.Time
 	presence  *record.Presence
 	name      *record.Name
 
@@ -78,6 +81,8 @@ type Room struct {
 	workings  map[[32]byte]bool // of the contributions that are kept
 	limbo     []record.Record
 	changed   bool // records were added since the last settle
+	beatAt    time.Time
+	heardAny  time.Time // when a beat of another process was last heard
 
 	commits map[ake.Hash]*epoch
 	head    *epoch
@@ -86,6 +91,7 @@ type Room struct {
 	neighbours map[peer.ID]*neighbour
 	exchanges  map[StreamID]*exchange
 	nextStream StreamID
+	wanted     map[ake.Hash]bool // commits that are being pulled
 	dials      []time.Time
 	compareAt  time.Time
 
@@ -126,6 +132,7 @@ func New(cfg Config) (*Room, error) {
 		neighbours: make(map[peer.ID]*neighbour),
 		exchanges:  make(map[StreamID]*exchange),
 		nextStream: 1,
+		wanted:     make(map[ake.Hash]bool),
 		tasks:      make(map[TaskID]func(any)),
 	}
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
@@ -133,14 +140,7 @@ func New(cfg Config) (*Room, error) {
 		return nil, fmt.Errorf("drawing a working key: %w", err)
 	}
 	r.workingID = [32]byte(r.working.Public().(ed25519.PublicKey))
-	seed := r.draw()
-	e, err := ecdh.X25519().NewPrivateKey(seed.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("drawing an ephemeral key: %w", err)
-	}
-	pubE := [32]byte(e.PublicKey().Bytes())
-	r.ephemeral[pubE] = e
-	r.announce(&record.Presence{Ephemeral: pubE, Addresses: cfg.Addresses})
+	r.rotate()
 	if cfg.Name != "" {
 		r.SetName(cfg.Name)
 	}
@@ -162,7 +162,7 @@ func (r *Room) announce(p *record.Presence) {
 
 // SetAddresses tells the room where the process can be reached.
 func (r *Room) SetAddresses(now time.Time, addrs [][]byte) {
-	r.now = now
+	r.advance(now)
 	p := &record.Presence{Ephemeral: r.presence.Ephemeral, Addresses: addrs}
 	p.Sign(r.id, r.working)
 	if string(p.AppendAddresses(nil)) != string(r.presence.AppendAddresses(nil)) && !r.closed {
@@ -191,7 +191,7 @@ func (r *Room) Self() peer.ID { return r.self }
 
 // Tick tells the room that time has passed.
 func (r *Room) Tick(now time.Time) {
-	r.now = now
+	r.advance(now)
 	r.expire()
 	r.finish()
 }
@@ -199,12 +199,16 @@ func (r *Room) Tick(now time.Time) {
 // Leave makes the process' last presence and tells everybody. Nothing is sent
 // after it.
 func (r *Room) Leave(now time.Time) {
-	r.now = now
+	r.advance(now)
 	if r.closed {
 		return
 	}
 	r.announce(&record.Presence{Ephemeral: r.presence.Ephemeral, Left: true})
 	r.closed = true
+	for _, x := range r.exchanges {
+		r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
+		r.over(x)
+	}
 	r.publish(record.Encode(r.presence))
 	for p := range r.neighbours {
 		x := r.open(p, ProtocolCompare)
@@ -221,6 +225,8 @@ func (r *Room) finish() {
 		return
 	}
 	r.renew()
+	r.rotate()
+	r.beat()
 	r.settle()
 	r.flush()
 	r.considerCommit()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
 
@@ -302,7 +303,7 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 	if p.descriptor.History > 0 {
 		out.warn(cli.Fail("history", "history is part of this room, but is not kept yet: newcomers read nothing from before"))
 	}
-	return &session{app: a, plan: p, node: n, out: out, names: newNames(n.Self())}, nil
+	return &session{app: a, plan: p, node: n, out: out, names: newNames(n.Self()), departed: make(map[peer.ID]bool)}, nil
 }
 
 func nodeError(err error) error {

@@ -31,7 +31,6 @@ type jsonOut struct {
 	began  time.Time
 	last   time.Time
 	failed bool
-	wait   int // held messages not yet sent
 }
 
 func newJSON(stdout, stderr io.Writer, now func() time.Time) *jsonOut {
@@ -149,7 +148,9 @@ func (j *jsonOut) event(s *session, e node.Event) {
 			j.member(s, m, "joined")
 		}
 		for _, m := range e.Left {
-			j.member(s, m, "left")
+			if !s.departed[m.Peer] {
+				j.member(s, m, "left")
+			}
 		}
 		o := newObject("epoch").add("id", id(e.ID)).add("members", peers(e.Members)).add("size", len(e.Members)).
 			add("sid", id(e.SID)).add("reason", e.Reason).add("joined", peers(e.Joined)).add("left", peers(e.Left)).
@@ -158,6 +159,8 @@ func (j *jsonOut) event(s *session, e node.Event) {
 			o.add("previous", id(e.Previous))
 		}
 		j.put(o.add("time", stamp(j.now())))
+	case room.Departed:
+		j.member(s, e.Member, "left")
 	case room.Renamed:
 		j.member(s, e.Member, "renamed")
 	case room.Delivered:
@@ -195,6 +198,8 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		j.progress("bootstrap", true, fmt.Sprintf("%s, %d ms", e.Address, e.Took.Milliseconds()))
 	case node.BootstrapFailed:
 		j.warn(bootstrapError(e))
+	case refusal:
+		j.refuse(e)
 	case node.Connected:
 		kind := "direct"
 		if e.Gone {
@@ -209,15 +214,18 @@ func (j *jsonOut) member(s *session, m room.Member, state string) {
 		add("tag", s.names.tag(m.Peer)).add("self", m.Peer == s.node.Self()).add("time", stamp(j.now())))
 }
 
-func (j *jsonOut) sendFailed(ref any, err *cli.Error) {
-	o := newObject("rejected")
-	if ref != nil {
-		o.add("ref", ref)
+// refuse answers a line that was not taken.
+func (j *jsonOut) refuse(r refusal) {
+	if !r.send {
+		j.put(j.problem("error", r.err).add("fatal", false))
+		return
 	}
-	j.put(o.add("code", err.Code).add("text", err.Text).maybe("hint", strings.Join(err.Hints, "\n")))
+	o := newObject("rejected")
+	if r.ref != nil {
+		o.add("ref", r.ref)
+	}
+	j.put(o.add("code", r.err.Code).add("text", r.err.Text).maybe("hint", strings.Join(r.err.Hints, "\n")))
 }
-
-func (j *jsonOut) inputFailed(err *cli.Error) { j.problem("error", err).end(j, false) }
 
 func (j *jsonOut) warn(err *cli.Error) { j.put(j.problem("warning", err)) }
 
@@ -226,11 +234,9 @@ func (j *jsonOut) problem(event string, err *cli.Error) *object {
 	return newObject(event).add("code", err.Code).add("text", text).maybe("hint", strings.Join(err.Hints, "\n"))
 }
 
-func (o *object) end(j *jsonOut, fatal bool) { j.put(o.add("fatal", fatal)) }
-
 func (j *jsonOut) fatal(err error) error {
 	e := cli.Describe(err)
-	j.problem("error", e).end(j, true)
+	j.put(j.problem("error", e).add("fatal", true))
 	status := max(e.Status, cli.StatusFailed)
 	j.bye("error", 0, status)
 	return err

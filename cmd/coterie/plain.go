@@ -92,6 +92,13 @@ func (p *plainOut) event(s *session, e node.Event) {
 		p.state("bootstrap", fmt.Sprintf("%s, %d ms", e.Address, e.Took.Milliseconds()))
 	case node.BootstrapFailed:
 		p.warn(bootstrapError(e))
+	case room.Departed:
+		// Where others remain, the epoch without it says so.
+		if len(s.members) == 2 {
+			p.note("%s left; nobody else is here", s.names.show(e.Member.Peer))
+		}
+	case refusal:
+		p.refuse(e.err)
 	case asked:
 		p.answer(s, e.command)
 	}
@@ -176,9 +183,8 @@ func (p *plainOut) answer(s *session, command string) {
 	}
 }
 
-func (p *plainOut) sendFailed(_ any, err *cli.Error) { p.inputFailed(err) }
-
-func (p *plainOut) inputFailed(err *cli.Error) {
+// refuse answers a line that was not taken.
+func (p *plainOut) refuse(err *cli.Error) {
 	p.trouble("%s", err.Text)
 	for _, h := range err.Hints {
 		p.trouble("%s", h)

@@ -35,8 +35,6 @@ type reporter interface {
 	state(step, text string)
 	ready(*session)
 	event(*session, node.Event)
-	sendFailed(ref any, err *cli.Error)
-	inputFailed(err *cli.Error)
 	warn(err *cli.Error)
 	// fatal reports what ends the run before it began, and returns the error
 	// that carries the exit status.
@@ -56,6 +54,7 @@ type session struct {
 
 	members     []room.Member
 	epoch       room.EpochStarted
+	departed    map[peer.ID]bool // told as left, before the epoch without them
 	undelivered int
 }
 
@@ -63,7 +62,6 @@ type session struct {
 type ending struct {
 	reason string
 	code   int
-	text   string
 }
 
 // run takes part in the room until the user, a signal or the end of input ends
@@ -167,8 +165,11 @@ func (s *session) take(e node.Event) {
 	case room.EpochStarted:
 		for _, m := range e.Members {
 			s.names.take(m.Peer, m.Name)
+			delete(s.departed, m.Peer)
 		}
 		s.epoch, s.members = e, e.Members
+	case room.Departed:
+		s.departed[e.Member.Peer] = true
 	case room.Renamed:
 		s.names.take(e.Member.Peer, e.Member.Name)
 	case room.Delivered:
@@ -192,34 +193,40 @@ type line struct {
 }
 
 // say hands a line to the room. It returns false if the room can take no more
-// for now.
+// for now. What the session answers itself goes through the node too, so that
+// answers keep the order of the lines.
 func (s *session) say(l *line) bool {
 	switch {
 	case l.bad != nil:
-		s.out.inputFailed(l.bad)
+		s.node.Post(refusal{err: l.bad})
 		return true
 	case l.command != "":
-		s.out.event(s, asked{l.command})
+		s.node.Post(asked{l.command})
 		return true
 	}
-	s.undelivered++
 	err := s.node.Send(l.ref, l.kind, l.text)
-	if err == nil {
-		return true
-	}
-	s.undelivered--
 	switch {
+	case err == nil:
+		s.undelivered++
 	case errors.Is(err, room.ErrHeldFull):
 		return false
 	case errors.Is(err, room.ErrTooLong):
-		s.out.sendFailed(l.ref, cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(l.text)), cli.Count(record.MaxText)).
-			Hint("split it, or send it as a file by other means"))
+		s.node.Post(refusal{true, l.ref, cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(l.text)), cli.Count(record.MaxText)).
+			Hint("split it, or send it as a file by other means")})
 	case errors.Is(err, room.ErrText):
-		s.out.sendFailed(l.ref, cli.Fail("bad-input", "the message is not UTF-8"))
+		s.node.Post(refusal{true, l.ref, cli.Fail("bad-input", "the message is not UTF-8")})
 	default:
-		s.out.sendFailed(l.ref, cli.Fail("left", "the room was left"))
+		s.node.Post(refusal{true, l.ref, cli.Fail("left", "the room was left")})
 	}
 	return true
+}
+
+// A refusal answers a line that was not taken; send tells that it was meant as
+// a message.
+type refusal struct {
+	send bool
+	ref  any
+	err  *cli.Error
 }
 
 // asked is a command of the user's own: who, info, link, help.

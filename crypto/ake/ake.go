@@ -30,13 +30,24 @@ const HashSize = sha256.Size
 type Hash [HashSize]byte
 
 // Sum is the H of PROTOCOL.md §1: SHA-256 over the label and the fields, each
-// behind its length, so that no two inputs meet.
+// behind its length, so that no two inputs meet. Fields may be secret: none is
+// copied.
 func Sum(label string, fields ...[]byte) Hash {
-	return sha256.Sum256(encode(label, fields))
+	h := sha256.New()
+	h.Write(encode(label, nil))
+	var length [4]byte
+	for _, f := range fields {
+		binary.BigEndian.PutUint32(length[:], uint32(len(f)))
+		h.Write(length[:])
+		h.Write(f)
+	}
+	var out Hash
+	h.Sum(out[:0])
+	return out
 }
 
 // Expand is the X of PROTOCOL.md §1: HKDF-Expand (RFC 5869) of a uniform key,
-// with the label and the fields as its info, to 32 bytes.
+// with the label and the fields, which are public, as its info, to 32 bytes.
 func Expand(key Secret, label string, fields ...[]byte) Secret {
 	out, err := hkdf.Expand(sha256.New, key.b[:], string(encode(label, fields)), SecretSize)
 	if err != nil {

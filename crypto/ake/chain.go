@@ -28,13 +28,18 @@ var (
 
 // A Chain yields one author's message keys in one epoch, each once.
 type Chain struct {
-	next    uint64 // the counter of the key that key yields
+	next    uint64 // the counter of the key that key yields; 0 once erased
 	key     Secret
-	skipped map[uint64]Secret
+	skipped map[uint64]*Secret
+	oldest  uint64 // no key below this counter is in skipped
 }
 
-// Next takes the key for the author's own next message and its counter.
+// Next takes the key for the author's own next message and its counter. It
+// panics if the chain was erased: the key would be one that everybody knows.
 func (c *Chain) Next() (counter uint64, key Secret) {
+	if c.next == 0 {
+		panic("ake: a chain was used after it was erased")
+	}
 	counter, key = c.next, c.messageKey()
 	c.advance()
 	return counter, key
@@ -43,12 +48,15 @@ func (c *Chain) Next() (counter uint64, key Secret) {
 // Peek finds the key of a counter without using it up. Keys stepped over stay
 // available. The errors are ErrSkip and ErrSpent.
 func (c *Chain) Peek(counter uint64) (Secret, error) {
+	if c.next == 0 {
+		return Secret{}, ErrSpent
+	}
 	if counter < c.next {
-		k, ok := c.skipped[counter]
-		if !ok {
+		k := c.skipped[counter]
+		if k == nil {
 			return Secret{}, ErrSpent
 		}
-		return k, nil
+		return *k, nil
 	}
 	if counter-c.next > MaxSkip {
 		return Secret{}, ErrSkip
@@ -66,11 +74,11 @@ func (c *Chain) Peek(counter uint64) (Secret, error) {
 // author's signature has verified, and not before. What lies between is kept,
 // at most MaxSkip keys, the oldest of which make room.
 func (c *Chain) Use(counter uint64) {
+	if c.next == 0 {
+		return
+	}
 	if counter < c.next {
-		if k, ok := c.skipped[counter]; ok {
-			k.Erase()
-			delete(c.skipped, counter)
-		}
+		c.drop(counter)
 		return
 	}
 	if counter-c.next > MaxSkip {
@@ -78,21 +86,35 @@ func (c *Chain) Use(counter uint64) {
 	}
 	for c.next < counter {
 		if c.skipped == nil {
-			c.skipped = make(map[uint64]Secret)
+			c.skipped, c.oldest = make(map[uint64]*Secret), c.next
 		}
-		c.skipped[c.next] = c.messageKey()
+		k := c.messageKey()
+		c.skipped[c.next] = &k
 		c.advance()
 	}
 	c.advance()
-	for oldest := uint64(1); len(c.skipped) > MaxSkip; oldest++ {
-		delete(c.skipped, oldest)
+	// oldest only grows, so however far an author jumps, each counter is looked
+	// at once.
+	for ; len(c.skipped) > MaxSkip; c.oldest++ {
+		c.drop(c.oldest)
 	}
 }
 
-// Erase overwrites all keys.
+// drop overwrites a key that was stepped over.
+func (c *Chain) drop(counter uint64) {
+	if k := c.skipped[counter]; k != nil {
+		k.Erase()
+		delete(c.skipped, counter)
+	}
+}
+
+// Erase overwrites all keys. The chain yields none after it.
 func (c *Chain) Erase() {
+	c.next = 0
 	c.key.Erase()
-	clear(c.skipped)
+	for counter := range c.skipped {
+		c.drop(counter)
+	}
 }
 
 func (c *Chain) messageKey() Secret { return Expand(c.key, "coterie/1 key") }

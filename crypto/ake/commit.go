@@ -1,13 +1,14 @@
 package ake
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"math"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -48,13 +49,15 @@ func (c *Core) OneTimeKey(d Secret) (*ecdh.PrivateKey, error) {
 
 // Wrap gives d to each recipient: Smart's multi-recipient KEM, one r for all,
 // 32 bytes each. It costs one X25519 operation a recipient. h is the hash of
-// the commit's header.
+// the commit's header. The error is ErrPublicKey.
 func Wrap(d Secret, r *ecdh.PrivateKey, h Hash, to []Recipient) ([]byte, error) {
 	out := make([]byte, 0, len(to)*SecretSize)
 	for i := range to {
-		e, err := PublicX25519(to[i].Ephemeral[:])
+		// Not PublicX25519: ECDH below refuses small order just so, and probing
+		// for it first would double the cost.
+		e, err := ecdh.X25519().NewPublicKey(to[i].Ephemeral[:])
 		if err != nil {
-			return nil, err
+			return nil, ErrPublicKey
 		}
 		pad, err := wrapPad(r, e, h, &to[i])
 		if err != nil {
@@ -70,13 +73,14 @@ func Wrap(d Secret, r *ecdh.PrivateKey, h Hash, to []Recipient) ([]byte, error) 
 
 // Unwrap takes d out of the wraps as recipient number i, whose ephemeral
 // private key is e, and checks that r and every other wrap follow from it. It
-// costs one X25519 operation a recipient. The error is ErrWrap.
+// costs one X25519 operation a recipient, and two. i is a place in to. The
+// error is ErrWrap.
 func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, h Hash, to []Recipient) (Secret, error) {
 	var d Secret
 	if len(wraps) != len(to)*SecretSize {
 		return d, ErrWrap
 	}
-	pub, err := PublicX25519(rpub[:])
+	pub, err := ecdh.X25519().NewPublicKey(rpub[:])
 	if err != nil {
 		return d, ErrWrap
 	}
@@ -102,11 +106,12 @@ func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, 
 }
 
 // wrapPad is the key that hides d from all but one recipient. Each is used
-// once: r belongs to one commit, whose header is in h.
+// once: r belongs to one commit, whose header is in h. The error is
+// ErrPublicKey, for a key of small order.
 func wrapPad(priv *ecdh.PrivateKey, pub *ecdh.PublicKey, h Hash, to *Recipient) (Secret, error) {
 	shared, err := priv.ECDH(pub)
 	if err != nil {
-		return Secret{}, fmt.Errorf("wrapping: %w", err)
+		return Secret{}, ErrPublicKey
 	}
 	defer clear(shared)
 	info := make([]byte, 0, 96)
@@ -129,12 +134,27 @@ type SealedTerm struct {
 
 const sealedTermSize = HashSize + SecretSize
 
-// Seal encrypts terms for whoever has d. h is the hash of the commit's header.
+// ascendingTerms reports strict order by cid: a seal has one encoding.
+func ascendingTerms(terms []SealedTerm) bool {
+	for i := 1; i < len(terms); i++ {
+		if bytes.Compare(terms[i-1].CID[:], terms[i].CID[:]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Seal encrypts terms, which ascend by cid, for whoever has d. h is the hash of
+// the commit's header. The error is ErrSeal, for another order or more terms
+// than can be counted.
 func Seal(d Secret, h Hash, terms []SealedTerm) ([]byte, error) {
-	plain := binary.BigEndian.AppendUint16(nil, uint16(len(terms)))
+	if len(terms) > math.MaxUint16 || !ascendingTerms(terms) {
+		return nil, ErrSeal
+	}
+	plain := binary.BigEndian.AppendUint16(make([]byte, 0, SealSize(len(terms))), uint16(len(terms)))
 	for i := range terms {
 		plain = append(plain, terms[i].CID[:]...)
-		plain = append(plain, terms[i].Term.b[:]...)
+		plain = terms[i].Term.Append(plain)
 	}
 	defer clear(plain)
 	key := Expand(d, "coterie/1 seal", h[:])
@@ -169,6 +189,9 @@ func OpenSeal(d Secret, h Hash, sealed []byte) ([]SealedTerm, error) {
 		b := plain[2+i*sealedTermSize:]
 		copy(terms[i].CID[:], b)
 		copy(terms[i].Term.b[:], b[HashSize:sealedTermSize])
+	}
+	if !ascendingTerms(terms) {
+		return nil, ErrSeal
 	}
 	return terms, nil
 }

@@ -104,7 +104,7 @@ func Open(k *abe.Key, dp *abe.DayPolicy, c *Context, enc []byte) (*Encapsulated,
 
 func encrypt(dp *abe.DayPolicy, c *Context, seed Secret) ([]byte, error) {
 	bind := Sum("coterie/1 bind", c.Bytes())
-	plain := append(seed.Bytes(), bind[:]...)
+	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
 	defer clear(plain)
 	coins := Expand(seed, "coterie/1 coins", c.hash())
 	defer coins.Erase()
@@ -141,9 +141,9 @@ const (
 	Sponsor  Role = "S"
 )
 
-// Answer is the MAC by which the peer with contribution own, in its role, shows
-// the maker of this proof's encapsulation, whose contribution is other, that it
-// opened it.
+// Answer is the MAC by which the peer in a role shows the maker of this proof's
+// encapsulation that it opened it: a newcomer has the proof of the sponsor's, a
+// sponsor that of the newcomer's. The hashes are the cids of the two.
 func (p *Proof) Answer(role Role, newcomer, sponsor Hash) Hash {
 	if role == Newcomer {
 		return authenticate(p.Secret, []byte(role), sponsor[:], newcomer[:])

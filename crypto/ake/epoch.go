@@ -23,6 +23,7 @@ func Attributes(sid Hash, members []Member) Secret {
 	for i := range members {
 		m := authenticate(members[i].Term.Secret, []byte("K"), sid[:], members[i].Identity[:])
 		sums[i] = m[:]
+		defer clear(sums[i])
 	}
 	return Secret{b: Sum("coterie/1 kabe", sums...)}
 }
@@ -30,7 +31,9 @@ func Attributes(sid Hash, members []Member) Secret {
 // EpochSecret joins the members' terms and the commit's fresh secret under the
 // epoch's id.
 func EpochSecret(epoch Hash, attributes, d Secret) (Secret, error) {
-	ikm := append(attributes.Bytes(), d.b[:]...)
+	ikm := make([]byte, 0, 2*SecretSize)
+	ikm = attributes.Append(ikm)
+	ikm = d.Append(ikm)
 	defer clear(ikm)
 	prk, err := hkdf.Extract(sha256.New, ikm, epoch[:])
 	if err != nil {

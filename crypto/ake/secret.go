@@ -37,6 +37,10 @@ func SecretFromBytes(b []byte) (Secret, error) {
 // Bytes returns a copy, for putting the secret into something that is encrypted.
 func (s *Secret) Bytes() []byte { return append([]byte(nil), s.b[:]...) }
 
+// Append appends the secret. What b has no room for is moved and leaves a copy
+// behind, so b is made with room.
+func (s *Secret) Append(b []byte) []byte { return append(b, s.b[:]...) }
+
 // Equal compares in constant time.
 func (s *Secret) Equal(t *Secret) bool { return subtle.ConstantTimeCompare(s.b[:], t.b[:]) == 1 }
 
@@ -58,3 +62,16 @@ func (Secret) LogValue() slog.Value         { return slog.StringValue(redacted) 
 func (Secret) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Package fmt calls no methods on what lies in unexported fields, but prints the
+// bytes; so whatever holds secrets there speaks for itself.
+
+func (Chain) String() string             { return redacted }
+func (Chain) GoString() string           { return redacted }
+func (Chain) LogValue() slog.Value       { return slog.StringValue(redacted) }
+func (Chain) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+func (Keys) String() string             { return redacted }
+func (Keys) GoString() string           { return redacted }
+func (Keys) LogValue() slog.Value       { return slog.StringValue(redacted) }
+func (Keys) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }

@@ -60,6 +60,8 @@ func (l List) Index(cid ake.Hash) int {
 const (
 	EvidenceLeft       byte = 1 // Ref is the hash of its last presence
 	EvidenceSuperseded byte = 2 // Ref is the cid of its peer's later contribution
+	EvidenceSilent     byte = 3 // Ref is SilentRef of the last serial heard
+	EvidenceMisbehaved byte = 4 // Ref is MisbehaviourRef of two presences
 )
 
 // Evidence says why a contribution of an earlier list is in this one no more.
@@ -67,6 +69,36 @@ type Evidence struct {
 	Kind byte
 	CID  ake.Hash
 	Ref  ake.Hash
+}
+
+// SilentRef is the Ref of a process of which no beat with a greater serial was
+// heard.
+func SilentRef(serial uint64) (ref ake.Hash) {
+	binary.BigEndian.PutUint64(ref[ake.HashSize-8:], serial)
+	return ref
+}
+
+// Serial is the serial in the Ref of a silent process.
+func (e *Evidence) Serial() uint64 { return binary.BigEndian.Uint64(e.Ref[ake.HashSize-8:]) }
+
+// MisbehaviourRef is the Ref of a process that signed two presences with one
+// serial.
+func MisbehaviourRef(a, b ake.Hash) ake.Hash {
+	if bytes.Compare(a[:], b[:]) > 0 {
+		a, b = b, a
+	}
+	return ake.Sum("coterie/1 misbehaviour", a[:], b[:])
+}
+
+// wellFormed leaves no two ways to write one reason.
+func (e *Evidence) wellFormed() bool {
+	switch e.Kind {
+	case EvidenceLeft, EvidenceSuperseded, EvidenceMisbehaved:
+		return true
+	case EvidenceSilent:
+		return e.Ref == SilentRef(e.Serial())
+	}
+	return false
 }
 
 func (e *Evidence) append(b []byte) []byte {
@@ -101,6 +133,37 @@ func (h *Header) append(b []byte) []byte {
 	b = append(b, h.List[:]...)
 	b = append(b, h.OneTime[:]...)
 	return append(b, h.Evidence[:]...)
+}
+
+// read takes a header and checks what can be checked of it alone.
+func (h *Header) read(r *reader) bool {
+	h.Day = abe.Day(r.uint32())
+	h.Height = r.uint64()
+	n := int(r.uint8())
+	if n > MaxPrevs {
+		return false
+	}
+	for range n {
+		h.Prevs = append(h.Prevs, r.hash())
+	}
+	h.By = r.hash()
+	h.Members = r.uint32()
+	h.List = r.hash()
+	r.copy(h.OneTime[:])
+	h.Evidence = r.hash()
+	if !r.ok || h.Members < 2 || h.Members > MaxMembers || h.Height == 0 {
+		return false
+	}
+	if !ascending(h.Prevs, func(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }) {
+		return false
+	}
+	_, err := ake.PublicX25519(h.OneTime[:])
+	return err == nil
+}
+
+// epochID is E of PROTOCOL.md §8.
+func epochID(h *Header, wraps, sealed ake.Hash) ake.Hash {
+	return ake.Sum("coterie/1 commit", h.append(nil), wraps[:], sealed[:])
 }
 
 // Hash is h of PROTOCOL.md §8.
@@ -142,7 +205,7 @@ func (c *Commit) appendEvidence(b []byte) []byte {
 // Settle derives the epoch's id, when header, wraps and seal stand.
 func (c *Commit) Settle() {
 	wraps, sealed := ake.Sum("coterie/1 wraps", c.Wraps), ake.Sum("coterie/1 sealed", c.Sealed)
-	c.epoch = ake.Sum("coterie/1 commit", c.Header.append(nil), wraps[:], sealed[:])
+	c.epoch = epochID(&c.Header, wraps, sealed)
 }
 
 // Sign signs epoch and tag with the committer's working key.
@@ -189,24 +252,13 @@ func (c *Commit) Whole(list List) *Commit {
 func ParseCommit(b []byte) (*Commit, error) {
 	r := newReader(b)
 	c := new(Commit)
-	c.Day = abe.Day(r.uint32())
-	c.Height = r.uint64()
-	n := int(r.uint8())
-	if n > MaxPrevs {
-		return nil, formError("commit: prevs")
+	if !c.Header.read(r) {
+		return nil, formError("commit: header")
 	}
-	for range n {
-		c.Prevs = append(c.Prevs, r.hash())
-	}
-	c.By = r.hash()
-	c.Members = r.uint32()
-	c.List = r.hash()
-	r.copy(c.OneTime[:])
-	c.Header.Evidence = r.hash()
 	c.Base = r.uint8()
 	changes := int(r.uint16())
-	if !r.ok || c.Members < 2 || c.Members > MaxMembers || changes > int(c.Members) || c.Height == 0 {
-		return nil, formError("commit: header")
+	if !r.ok || changes > int(c.Members) {
+		return nil, formError("commit: changes")
 	}
 	if c.Base != WholeList && int(c.Base) >= len(c.Prevs) || c.Base == WholeList && changes != int(c.Members) {
 		return nil, formError("commit: base")
@@ -226,7 +278,7 @@ func ParseCommit(b []byte) (*Commit, error) {
 	}
 	for range removals {
 		ev := Evidence{Kind: r.uint8(), CID: r.hash(), Ref: r.hash()}
-		if !r.ok || ev.Kind != EvidenceLeft && ev.Kind != EvidenceSuperseded {
+		if !r.ok || !ev.wellFormed() {
 			return nil, formError("commit: evidence")
 		}
 		c.Removals = append(c.Removals, ev)
@@ -238,17 +290,12 @@ func ParseCommit(b []byte) (*Commit, error) {
 	switch {
 	case !r.end():
 		return nil, formError("commit")
-	case !ascending(c.Prevs, func(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }):
-		return nil, formError("commit: order of prevs")
 	case !ascending(c.Changes, compareEntries):
 		return nil, formError("commit: order of entries")
 	case !ascending(c.Removals, compareEvidence):
 		return nil, formError("commit: order of evidence")
 	case c.evidenceHash() != c.Header.Evidence:
 		return nil, formError("commit: hash of evidence")
-	}
-	if _, err := ake.PublicX25519(c.OneTime[:]); err != nil {
-		return nil, formError("commit: key")
 	}
 	c.Settle()
 	return c, nil
@@ -287,10 +334,12 @@ func (c *Commit) Rebuild(base List) (List, error) {
 	if len(list) != int(c.Members) || list.Hash() != c.List {
 		return nil, formError("commit: list")
 	}
-	for i := 1; i < len(list); i++ {
-		if list[i-1].Identity == list[i].Identity {
+	cids := make(map[ake.Hash]bool, len(list))
+	for i := range list {
+		if i > 0 && list[i-1].Identity == list[i].Identity || cids[list[i].CID] {
 			return nil, formError("commit: a peer listed twice")
 		}
+		cids[list[i].CID] = true
 	}
 	if list.Index(c.By) < 0 {
 		return nil, formError("commit: the committer is not listed")

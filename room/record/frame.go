@@ -24,6 +24,8 @@ const (
 	FrameTerms
 	FrameLog
 	FrameDone
+	FrameBeats
+	FrameWant
 )
 
 // MaxFrame is the greatest size in bytes of a frame, its type included.
@@ -40,6 +42,7 @@ const (
 	maxAskEpochs = 8
 	maxFields    = 64 << 10
 	maxTerms     = 4096
+	maxWant      = 16
 )
 
 // A HelloDay is what a peer says of itself for one day.
@@ -126,16 +129,18 @@ func (a *Ask) Encode() []byte {
 func ParseAsk(b []byte) (*Ask, error) {
 	r := newReader(b)
 	a := new(Ask)
-	n := int(r.uint32())
-	if !r.ok || n > maxAskIDs || n*ShortID > len(r.s) {
+	// Counts of 32 bits stay unsigned: where an int has 32 bits, the great ones
+	// would be negative, and within every limit.
+	ids := r.uint32()
+	if !r.ok || ids > maxAskIDs || int(ids)*ShortID > len(r.s) {
 		return nil, formError("ask")
 	}
-	for range n {
+	for range ids {
 		var id [ShortID]byte
 		r.copy(id[:])
 		a.Have = append(a.Have, id)
 	}
-	n = int(r.uint16())
+	n := int(r.uint16())
 	if !r.ok || n > maxAskTerms || n*ake.HashSize > len(r.s) {
 		return nil, formError("ask")
 	}
@@ -148,8 +153,8 @@ func ParseAsk(b []byte) (*Ask, error) {
 	}
 	for range n {
 		e := AskEpoch{Epoch: r.hash()}
-		k := int(r.uint32())
-		if !r.ok || k > MaxMembers || k*8 > len(r.s) {
+		k := r.uint32()
+		if !r.ok || k > MaxMembers || int(k)*8 > len(r.s) {
 			return nil, formError("ask")
 		}
 		for range k {
@@ -165,10 +170,11 @@ func ParseAsk(b []byte) (*Ask, error) {
 
 // EncodeTerms is a frame of terms.
 func EncodeTerms(terms []ake.SealedTerm) []byte {
-	b := binary.BigEndian.AppendUint16([]byte{FrameTerms}, uint16(len(terms)))
+	b := append(make([]byte, 0, 3+len(terms)*(ake.HashSize+ake.SecretSize)), FrameTerms)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(terms)))
 	for i := range terms {
 		b = append(b, terms[i].CID[:]...)
-		b = append(b, terms[i].Term.Bytes()...)
+		b = terms[i].Term.Append(b)
 	}
 	return b
 }
@@ -219,6 +225,29 @@ func ParseFields(b []byte) ([][]byte, error) {
 		return nil, formError("fields")
 	}
 	return fields, nil
+}
+
+// EncodeWant asks for commits by their epochs.
+func EncodeWant(epochs []ake.Hash) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{FrameWant}, uint16(len(epochs)))
+	for _, e := range epochs {
+		b = append(b, e[:]...)
+	}
+	return b
+}
+
+// ParseWant takes the frame behind its type.
+func ParseWant(b []byte) ([]ake.Hash, error) {
+	r := newReader(b)
+	n := int(r.uint16())
+	if !r.ok || n == 0 || n > maxWant || n*ake.HashSize != len(r.s) {
+		return nil, formError("want")
+	}
+	var out []ake.Hash
+	for range n {
+		out = append(out, r.hash())
+	}
+	return out, nil
 }
 
 // EncodeRecords packs records into as few frames as fit.

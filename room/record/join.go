@@ -2,6 +2,7 @@ package record
 
 import (
 	"crypto/ed25519"
+	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -44,7 +45,7 @@ func (j *Join) Verify(room ake.Hash, sponsor *Contribution) error {
 	if err := j.Contribution.Verify(room); err != nil {
 		return err
 	}
-	if j.Presence.Working != j.Contribution.Working || j.In.To != j.Contribution.ID() || j.Out.To != j.In.From {
+	if j.Presence.Working != j.Contribution.Working || j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Day != j.Out.Day {
 		return ErrSignature
 	}
 	if err := j.Presence.Verify(room); err != nil {
@@ -105,7 +106,7 @@ type JoinSecret struct {
 
 // Append appends the encoding.
 func (s *JoinSecret) Append(b []byte) []byte {
-	b = append(b, s.Term.Bytes()...)
+	b = s.Term.Append(slices.Grow(b, MaxJoinSecret))
 	if s.Name == nil {
 		return appendVec16(b, nil)
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	ma "github.com/multiformats/go-multiaddr"
-
 	"coterie/crypto/ake"
 )
 
@@ -21,7 +19,7 @@ type Presence struct {
 	Serial    uint64
 	Left      bool
 	Ephemeral [keySize]byte // X25519
-	Addresses [][]byte      // multiaddrs, ascending
+	Addresses [][]byte      // multiaddrs, as far as its maker knows; ascending
 	Signature [signatureSize]byte
 }
 
@@ -71,8 +69,9 @@ func (p *Presence) ID() ake.Hash { return ake.Sum("coterie/1 presence", p.Append
 // Append appends the encoding.
 func (p *Presence) Append(b []byte) []byte { return append(p.body(b), p.Signature[:]...) }
 
-// ParsePresence takes a presence, and checks that its ephemeral key is a key
-// and its addresses are multiaddrs.
+// ParsePresence takes a presence, and checks that its ephemeral key is a key.
+// Addresses are any bytes: which of them are multiaddrs depends on the protocols
+// a peer knows, and whether a record is one must not.
 func ParsePresence(b []byte) (*Presence, error) {
 	r := newReader(b)
 	p := new(Presence)
@@ -87,6 +86,9 @@ func ParsePresence(b []byte) (*Presence, error) {
 	}
 	for range n {
 		a := r.vec16(MaxAddressSize)
+		if r.ok && len(a) == 0 {
+			return nil, formError("presence: empty address")
+		}
 		if len(p.Addresses) > 0 && bytes.Compare(p.Addresses[len(p.Addresses)-1], a) >= 0 {
 			return nil, formError("presence: order of addresses")
 		}
@@ -98,11 +100,6 @@ func ParsePresence(b []byte) (*Presence, error) {
 	}
 	if _, err := ake.PublicX25519(p.Ephemeral[:]); err != nil {
 		return nil, formError("presence: key")
-	}
-	for _, a := range p.Addresses {
-		if _, err := ma.NewMultiaddrBytes(a); err != nil {
-			return nil, formError("presence: address")
-		}
 	}
 	return p, nil
 }

@@ -8,6 +8,8 @@
 //	5 commit        the start of an epoch for exactly one member set       §8
 //	6 join          the records of a newcomer, from its sponsor            §10.1
 //	7 message       one encrypted message                                  §9
+//	8 news          a commit that is too large to be published             §10
+//	9 beat          a process' sign of life                                §7.3
 //
 // Each has one encoding. Parsing takes nothing else: no trailing bytes, no
 // other order, nothing over its limit; parsing and encoding again gives the
@@ -37,6 +39,8 @@ const (
 	TypeCommit
 	TypeJoin
 	TypeMessage
+	TypeNews
+	TypeBeat
 )
 
 // Sizes and limits in bytes and in items: PROTOCOL.md §12.

@@ -151,8 +151,9 @@ func describeSystem(err error) *Error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return Fail("disk-full", "%s", err.Error()).Hint("make room and run it again")
-	case errors.Is(err, fs.ErrNotExist):
-		reason = "file-missing"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		// Files that are read are keyfile's; this is a folder to write to.
+		return Fail("file-missing", "%s", err.Error()).Hint("the folder must exist")
 	case errors.Is(err, fs.ErrPermission):
 		reason = "permissions"
 	case errors.Is(err, fs.ErrExist):

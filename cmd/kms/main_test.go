@@ -1,0 +1,180 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"filippo.io/age"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"coterie/kms/keyfile"
+)
+
+// The scripts run this very test program as kms, with a clock and randomness of
+// their own (TEST_NOW, TEST_SEED) and cheap passphrases: none of that is in the
+// real one.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"kms": func() { os.Exit(testApp().run(os.Args[1:], os.Stdout, os.Stderr)) },
+	})
+}
+
+func testApp() *app {
+	a := &app{now: time.Now, rand: rand.Reader, workFactor: 4}
+	if at, err := time.Parse(time.RFC3339, os.Getenv("TEST_NOW")); err == nil {
+		a.now = func() time.Time { return at }
+	}
+	if seed := os.Getenv("TEST_SEED"); seed != "" {
+		var key [32]byte
+		copy(key[:], seed)
+		a.rand = mathrand.NewChaCha8(key)
+	}
+	return a
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("TEST_NOW", "2026-11-23T08:55:00Z")
+			e.Setenv("TEST_SEED", "a seed for tests")
+			return os.Chmod(e.WorkDir, 0o700)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"status":    status,
+			"at":        at,
+			"identity":  identity,
+			"damage":    damage,
+			"loop":      loop,
+			"hostile":   hostile,
+			"clean":     clean,
+			"different": different,
+		},
+		RequireExplicitExec: true,
+		// A question that no script answers would wait for ever.
+		Deadline: time.Now().Add(time.Minute),
+	})
+}
+
+// status runs a command that must end with a status:  status 2 kms policy ...
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := err.(interface{ ExitCode() int }); ok {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("%q ended with status %d, want %s", args[1:], got, args[0])
+	}
+}
+
+// at sets the clock:  at 2027-02-24
+func at(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("TEST_NOW", args[0]+"T08:55:00Z")
+}
+
+// identity makes an age identity file, with a passphrase if one is given, and
+// sets RECIPIENT and RECIPIENT_SHORT:  identity FILE [PASSPHRASE]
+func identity(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	data := []byte("# public key: " + id.Recipient().String() + "\n" + id.String() + "\n")
+	if len(args) > 1 {
+		data, err = keyfile.EncryptPassphrase(data, []byte(args[1]), 4)
+		ts.Check(err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+	ts.Setenv("RECIPIENT", id.Recipient().String())
+	ts.Setenv("RECIPIENT_SHORT", keyfile.ShortRecipient(id.Recipient().String()))
+}
+
+// damage changes a file:  damage FILE flip|cut|utf16
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	switch args[1] {
+	case "flip":
+		data[len(data)-100] ^= 1
+	case "cut":
+		data = data[:len(data)-10]
+	case "utf16":
+		wide := []byte{0xff, 0xfe}
+		for _, b := range data {
+			wide = append(wide, b, 0)
+		}
+		data = wide
+	}
+	ts.Check(os.WriteFile(path, data, 0o600))
+}
+
+// loop sets an environment variable to a repeated text, with each # replaced by
+// the turn:  loop NAME TIMES TEXT
+func loop(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.ReplaceAll(args[2], "#", strconv.Itoa(i)))
+	}
+	ts.Setenv(args[0], b.String())
+}
+
+// hostile sets environment variables to characters that must never reach a
+// terminal raw.
+func hostile(ts *testscript.TestScript, _ bool, names []string) {
+	for i, c := range []string{"\x1b[2J\x1b]0;x\a", "\u202e", "\r", "\u009b31m"} {
+		ts.Setenv(names[i], c)
+	}
+}
+
+// clean checks that the last command printed nothing but visible characters.
+func clean(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, stream := range []string{"stdout", "stderr"} {
+		for _, r := range ts.ReadFile(stream) {
+			if r != '\n' && !unicode.IsPrint(r) {
+				ts.Fatalf("%s has %U in it", stream, r)
+			}
+		}
+	}
+}
+
+// different checks that key files have the numbers from 1, each once:
+// different 4 FILE...
+func different(ts *testscript.TestScript, _ bool, args []string) {
+	seen := make(map[uint64]bool)
+	for _, file := range args[1:] {
+		k, err := keyfile.LoadKey(ts.MkAbs(file), nil)
+		ts.Check(err)
+		seen[k.Serial()] = true
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for i := range n {
+		if !seen[uint64(i)+1] {
+			ts.Fatalf("no key has number %d: %v", i+1, seen)
+		}
+	}
+}
+
+func TestHelpFitsAScreen(t *testing.T) {
+	for _, command := range []string{"", "init", "issue", "inspect", "list", "policy", "version"} {
+		var out, errs strings.Builder
+		args := append(strings.Fields(command), "--help")
+		if got := testApp().run(args, &out, &errs); got != 0 || errs.Len() > 0 {
+			t.Errorf("%q ended with %d and said %q", args, got, errs.String())
+		}
+		if lines := strings.Count(out.String(), "\n"); lines < 3 || lines > 24 {
+			t.Errorf("%q prints %d lines", args, lines)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package house
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// sources calls f for each file of the project's own with one of the
+// extensions.
+func sources(t *testing.T, f func(path string, content []byte), extensions ...string) {
+	t.Helper()
+	found := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "bin" || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		for _, e := range extensions {
+			if filepath.Ext(path) == e {
+				b, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				found++
+				f(path, b)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found == 0 {
+		t.Fatal("no sources found")
+	}
+}
+
+// may lists what each part of the house may import of the others, and which
+// packages from outside its own code must do without. Imports point down only.
+var may = map[string]struct {
+	own       []string
+	forbidden []string
+}{
+	"crypto/abe":  {nil, noInputOutput},
+	"crypto/ake":  {[]string{"crypto/abe"}, noInputOutput},
+	"room/record": {[]string{"crypto/abe", "crypto/ake"}, noInputOutput},
+	"room":        {[]string{"crypto/abe", "crypto/ake", "room/record"}, noInputOutput},
+	"node":        {[]string{"crypto/abe", "crypto/ake", "room", "room/record"}, nil},
+	"kms":         {[]string{"crypto/abe", "kms/keyfile", "internal/near"}, nil},
+	"kms/keyfile": {[]string{"crypto/abe", "internal/near"}, nil},
+}
+
+// noInputOutput is what the protocol and its cryptography do without: it comes
+// to them as arguments. (Types of libp2p are allowed: ids, keys, addresses.)
+var noInputOutput = []string{
+	"os", "net", "net/http", "crypto/rand", "math/rand", "math/rand/v2", "os/signal", "log",
+	"github.com/libp2p/go-libp2p", "github.com/libp2p/go-libp2p/core/host", "github.com/libp2p/go-libp2p/core/network",
+	"github.com/libp2p/go-libp2p-pubsub",
+}
+
+func TestImportsPointDown(t *testing.T) {
+	seen := make(map[string]bool)
+	sources(t, func(path string, content []byte) {
+		rel, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rel = filepath.ToSlash(rel)
+		rules, ok := may[rel]
+		if !ok || strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		seen[rel] = true
+		f, err := parser.ParseFile(token.NewFileSet(), path, content, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range f.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if own, ok := strings.CutPrefix(imported, "coterie/"); ok && !contains(rules.own, own) {
+				t.Errorf("%s imports %s", path, imported)
+			}
+			if contains(rules.forbidden, imported) {
+				t.Errorf("%s imports %s", path, imported)
+			}
+		}
+	}, ".go")
+	for p := range may {
+		if !seen[p] {
+			t.Errorf("no package %s", p)
+		}
+	}
+}
+
+// TestNoClockNoGoroutine: the protocol gets its time from outside and starts
+// nothing.
+func TestNoClockNoGoroutine(t *testing.T) {
+	clock := regexp.MustCompile(`\btime\.(Now|Since|Until|Sleep|After|AfterFunc|NewTimer|NewTicker|Tick)\(`)
+	goroutine := regexp.MustCompile(`(?m)^\s*go (func|[a-zA-Z_.]+\()`)
+	sources(t, func(path string, content []byte) {
+		rel := filepath.ToSlash(strings.TrimPrefix(path, root+"/"))
+		if strings.HasSuffix(rel, "_test.go") || !strings.HasPrefix(rel, "room/") && !strings.HasPrefix(rel, "crypto/") {
+			return
+		}
+		if m := clock.Find(content); m != nil {
+			t.Errorf("%s reads the clock: %s", path, m)
+		}
+		if m := goroutine.Find(content); m != nil {
+			t.Errorf("%s starts a goroutine: %s", path, m)
+		}
+	}, ".go")
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCitationsExist: each section of the protocol that code or docs cite is
+// there.
+func TestCitationsExist(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^#{2,3} (\d+(?:\.\d+)?)\.? `).FindAllSubmatch(page, -1) {
+		sections[string(m[1])] = true
+	}
+	cite := regexp.MustCompile(`PROTOCOL\.md[ \n/*]*§(\d+(?:\.\d+)?)((?:(?:,| and| or| to)? §\d+(?:\.\d+)?)*)`)
+	number := regexp.MustCompile(`§(\d+(?:\.\d+)?)`)
+	cited := 0
+	sources(t, func(path string, content []byte) {
+		for _, m := range cite.FindAllSubmatch(content, -1) {
+			all := [][]byte{m[1]}
+			for _, more := range number.FindAllSubmatch(m[2], -1) {
+				all = append(all, more[1])
+			}
+			for _, s := range all {
+				cited++
+				if !sections[string(s)] {
+					t.Errorf("%s cites PROTOCOL.md §%s, which does not exist", path, s)
+				}
+			}
+		}
+	}, ".go", ".md")
+	// Sections also refer to each other.
+	for _, m := range number.FindAllSubmatch(page, -1) {
+		if !sections[string(m[1])] {
+			t.Errorf("PROTOCOL.md refers to its §%s, which does not exist", m[1])
+		}
+	}
+	if cited < 50 {
+		t.Errorf("only %d citations found", cited)
+	}
+}
+
+// TestLinksExist: each file of the project that the docs link to is there.
+func TestLinksExist(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	sources(t, func(path string, content []byte) {
+		for _, m := range link.FindAllSubmatch(content, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), string(m[1]))); err != nil {
+				t.Errorf("%s links to %s: %v", path, m[1], err)
+			}
+		}
+	}, ".md")
+}

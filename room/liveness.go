@@ -1,0 +1,186 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// beatPeriod is P of PROTOCOL.md §7.3: how often each of n processes beats.
+func beatPeriod(n int) time.Duration {
+	return max(15*time.Second, time.Duration(n)*60*time.Millisecond)
+}
+
+// silenceTime is after how long without a beat a process of n is silent.
+func silenceTime(n int) time.Duration {
+	return max(90*time.Second, 5*beatPeriod(n))
+}
+
+// stallTime is how late the clock may be looked at before the time in between
+// does not count: comparisons alone look at it every few seconds.
+const stallTime = 20 * time.Second
+
+// advance moves the room's clock. Time in which this process did not run says
+// nothing about the others' silence.
+func (r *Room) advance(now time.Time) {
+	if gap := now.Sub(r.now); gap > stallTime {
+		for _, p := range r.processes {
+			p.heard = p.heard.Add(gap)
+		}
+		r.heardAny = r.heardAny.Add(gap)
+	}
+	r.now = now
+}
+
+// size is how many take part, ourselves included, on the day with most.
+func (r *Room) size() int {
+	n := 1
+	for _, g := range r.days {
+		n = max(n, len(g.members()))
+	}
+	return n
+}
+
+// beat signs our next sign of life when it is due.
+func (r *Room) beat() {
+	own := r.process(r.workingID)
+	due := r.beatAt
+	if r.presence != nil && own.dead() {
+		due = r.now // we were called silent
+	}
+	if due.After(r.now) {
+		return
+	}
+	b := &record.Beat{Serial: uint64(r.now.UnixMilli())}
+	if own.beat != nil && own.beat.Serial >= b.Serial {
+		b.Serial = own.beat.Serial + 1
+	}
+	if own.dead() && own.obit >= b.Serial {
+		b.Serial = own.obit + 1
+	}
+	b.Sign(r.id, r.working)
+	wasDead := own.dead()
+	own.beat, own.heard = b, r.now
+	r.beatAt = r.now.Add(beatPeriod(r.size()))
+	if wasDead {
+		for _, n := range r.neighbours {
+			n.compareAt = r.now
+		}
+	}
+}
+
+// tookBeats takes the beats another peer has heard. It returns false for what
+// no process signed.
+func (r *Room) tookBeats(body []byte) bool {
+	fields, err := record.ParseFields(body)
+	if err != nil {
+		return false
+	}
+	seen := make(map[[32]byte]bool)
+	for _, f := range fields {
+		b, err := record.ParseBeat(f)
+		if err != nil || seen[b.Working] {
+			return false
+		}
+		seen[b.Working] = true
+		p := r.processes[b.Working]
+		if p == nil || !r.hasWorking(b.Working) || p.beat != nil && p.beat.Serial >= b.Serial {
+			continue
+		}
+		if b.Verify(r.id) != nil {
+			return false
+		}
+		wasDead := p.dead()
+		p.beat, p.heard = b, r.now
+		if b.Working != r.workingID {
+			r.heardAny = r.now
+		}
+		r.changed = r.changed || wasDead
+	}
+	return true
+}
+
+// tellBeats sends a peer the beats that were heard since it was last told.
+func (r *Room) tellBeats(x *exchange) {
+	since := time.Time{}
+	if n := r.neighbours[x.peer]; n != nil {
+		since, n.beatsTold = n.beatsTold, r.now
+	}
+	var fields [][]byte
+	for w, p := range r.processes {
+		if p.beat != nil && !p.heard.Before(since) && r.hasWorking(w) {
+			fields = append(fields, p.beat.Append(nil))
+		}
+	}
+	slices.SortFunc(fields, slices.Compare)
+	if len(fields) > 0 {
+		r.send(x, record.EncodeFields(record.FrameBeats, fields...))
+	}
+}
+
+func (p *process) serial() uint64 {
+	if p.beat == nil {
+		return 0
+	}
+	return p.beat.Serial
+}
+
+// dead reports whether an accepted commit called the process silent, and
+// nothing was heard of it since: this everybody comes to see alike.
+func (p *process) dead() bool { return p.isDead && p.serial() <= p.obit }
+
+// silent reports whether nothing was heard of the process for too long, while
+// something was heard of others. This is our own view only.
+func (r *Room) silent(p *process) bool {
+	n := r.size()
+	return r.now.Sub(p.heard) > silenceTime(n) && r.now.Sub(r.heardAny) <= 2*beatPeriod(n) && len(r.neighbours) > 0
+}
+
+// absent reports why a contribution is not to be listed: it is gone, or its
+// process is silent.
+func (r *Room) absent(g *graph, cid ake.Hash) (record.Evidence, bool) {
+	if ev, gone := r.gone(g, cid); gone {
+		return ev, true
+	}
+	c := g.contribution(cid)
+	if c == nil || c.Working == r.workingID {
+		return record.Evidence{}, false
+	}
+	p := r.processes[c.Working]
+	if p != nil && (p.dead() || r.silent(p)) {
+		return record.Evidence{Kind: record.EvidenceSilent, CID: cid, Ref: record.SilentRef(p.serial())}, true
+	}
+	return record.Evidence{}, false
+}
+
+// bury notes what an accepted commit says of silent processes.
+func (r *Room) bury(g *graph, c *record.Commit) {
+	for i := range c.Removals {
+		ev := &c.Removals[i]
+		if m := g.contribution(ev.CID); m != nil && ev.Kind == record.EvidenceSilent {
+			p := r.process(m.Working)
+			p.obit = max(p.obit, ev.Serial())
+			p.isDead = true
+			r.changed = true
+		}
+	}
+}
+
+// wronged reports whether the head drops as silent somebody who was heard since:
+// then it is not sent under it (PROTOCOL.md §8.4).
+func (r *Room) wronged(g *graph, h *epoch) bool {
+	for i := range h.commit.Removals {
+		ev := &h.commit.Removals[i]
+		c := g.contribution(ev.CID)
+		if c == nil || ev.Kind != record.EvidenceSilent || !g.members()[ev.CID] {
+			continue
+		}
+		p := r.processes[c.Working]
+		if _, gone := r.gone(g, ev.CID); !gone && p != nil && p.serial() > ev.Serial() {
+			return true
+		}
+	}
+	return false
+}
