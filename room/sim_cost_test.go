@@ -18,7 +18,7 @@ func settled(t *testing.T, n *network, size int) []*simNode {
 		for j := 0; j < i && j < 3; j++ {
 			n.connect(all[i], all[n.rng.IntN(i)])
 		}
-		if i%10 == 9 || i < 3 {
+		if i%50 == 49 {
 			n.run(2 * time.Second)
 		}
 	}

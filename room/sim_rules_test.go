@@ -15,11 +15,11 @@ import (
 
 // simLiveness tells whether rooms notice that a peer is dead. Until they do, a
 // head may go on listing who crashed or is cut off.
-const simLiveness = false
+const simLiveness = true
 
 // simMissedEpochs tells whether a member gets the messages of an epoch although
 // it missed both its commit and the next.
-const simMissedEpochs = false
+const simMissedEpochs = true
 
 // A looker checks the rules that hold after every step, and at rest.
 type looker struct {
