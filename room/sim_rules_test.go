@@ -15,11 +15,11 @@ import (
 
 // simLiveness tells whether rooms notice that a peer is dead. Until they do, a
 // head may go on listing who crashed or is cut off.
-const simLiveness = false
+const simLiveness = true
 
 // simMissedEpochs tells whether a member gets the messages of an epoch although
 // it missed both its commit and the next.
-const simMissedEpochs = false
+const simMissedEpochs = true
 
 // A looker checks the rules that hold after every step, and at rest.
 type looker struct {
@@ -106,7 +106,7 @@ func (k *looker) arriving(s *simNode, data []byte) {
 		return
 	}
 	note := func(b []byte) {
-		if len(b) > 0 && b[0] == record.TypePresence {
+		if len(b) > 41 && b[0] == record.TypePresence && b[41] != 0 { // the flags
 			if p, err := record.ParsePresence(b[1:]); err == nil && p.Left && s.room.hasWorking(p.Working) && p.Verify(s.room.id) == nil {
 				k.of(s).gone[p.Working] = true
 			}
@@ -412,7 +412,7 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 						}
 						why := "does not know the epoch"
 						x := s.room.commits[id]
-						if !simMissedEpochs && (x == nil || x.status != accepted) {
+						if !simMissedEpochs && (x == nil || x.status != accepted || x.logs == nil) {
 							continue
 						}
 						if x != nil {

@@ -234,6 +234,10 @@ func (w *sim) startPeer(p *simPeer) {
 		p.proc = w.startValid(name, func(abe.Day) bool { return true }, p.identity, seed, skew)
 	case 'l':
 		p.proc = w.startValid(name, func(d abe.Day) bool { return d <= first }, p.identity, seed, skew)
+	case 'f', 'r', 'p':
+		p.proc = w.newNode(name, skew)
+		p.proc.actor = newIntruder(p.proc, p.kind, p.identity, seed)
+		w.drain(p.proc)
 	default:
 		p.proc = w.startValid(name, func(abe.Day) bool { return false }, p.identity, seed, skew)
 	}
