@@ -297,6 +297,16 @@ func floodOf(day abe.Day) [][]byte {
 	return f
 }
 
+func floodSeed(i int) ake.Secret {
+	var b [32]byte
+	binary.BigEndian.PutUint64(b[:], uint64(i))
+	s, err := ake.SecretFromBytes(b[:])
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 func makeFlood(day abe.Day, n int) [][]byte {
 	room := simDescriptor().ID()
 	var out [][]byte
@@ -309,11 +319,7 @@ func makeFlood(day abe.Day, n int) [][]byte {
 		seed[31] = 0xf2
 		working := ed25519.NewKeyFromSeed(seed[:])
 		ctx := &ake.Context{Room: room, Identity: [32]byte(identity.Public().(ed25519.PublicKey)), Serial: uint64(i), Day: day, Working: [32]byte(working.Public().(ed25519.PublicKey))}
-		secret, err := ake.SecretFromBytes(seed[:])
-		if err != nil {
-			panic(err)
-		}
-		c := record.NewContribution(identity, ctx, fakeDerive(secret, ctx, seed[:]))
+		c := record.NewContribution(identity, ctx, fakeDerive(floodSeed(i), ctx, seed[:]))
 		p := &record.Presence{Ephemeral: [32]byte{9}}
 		p.Sign(room, working)
 		e := &record.Edge{Day: day, From: c.ID(), To: last}
