@@ -263,9 +263,9 @@ func TestFrameLimits(t *testing.T) {
 	}
 	_, err := ParseHello(newHello(maxHelloDays + 1).Encode()[1:])
 	taken("five days", false, err)
-	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, maxAskIDs)}).Encode()[1:])
+	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, MaxAskIDs)}).Encode()[1:])
 	taken("the most ids", true, err)
-	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, maxAskIDs+1)}).Encode()[1:])
+	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, MaxAskIDs+1)}).Encode()[1:])
 	taken("an id more", false, err)
 	_, err = ParseAsk((&Ask{Terms: make([]ake.Hash, maxAskTerms)}).Encode()[1:])
 	taken("the most terms", true, err)
