@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -102,6 +103,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 
 // judge goes over the commits that are not accepted yet.
 func (r *Room) judge() {
+	r.early = false
 	for again := true; again; {
 		again = false
 		for _, id := range sortedHashes(r.commits) {
@@ -170,8 +172,9 @@ func (r *Room) examine(e *epoch) bool {
 	if c.Height != height+1 {
 		return false
 	}
-	if h := r.head; h != nil && h.commit.Day == c.Day && c.Height > h.commit.Height+maxHeightAhead {
-		return true // PROTOCOL.md §8.2
+	if c.Height > r.mostHeight(c.Day) {
+		r.early = true
+		return true
 	}
 	members := g.members()
 	for i := range e.list { // rule 5
@@ -199,6 +202,13 @@ func (r *Room) examine(e *epoch) bool {
 	e.status = accepted
 	r.accepted(e)
 	return true
+}
+
+// mostHeight is how high a day's commits may be by now: PROTOCOL.md §8.2. It
+// depends on nothing but the time, so that two groups, of which one began many
+// more epochs than the other, and newcomers take the same commits.
+func (r *Room) mostHeight(d abe.Day) uint64 {
+	return heightsAtOnce + heightsASecond*uint64(max(r.now.Sub(d.Start().Add(-earlyDay)), 0)/time.Second)
 }
 
 // accepted notes what an accepted commit rests on.
