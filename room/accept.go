@@ -249,6 +249,10 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 			if p == nil || !p.misbehaved || p.proof != ev.Ref {
 				return false, false
 			}
+		case record.EvidenceSilent:
+			if ev.Serial() > uint64(r.now.Add(earlyDay).UnixMilli()) {
+				return false, false // nobody beats ahead of his clock, and all must be able to answer
+			}
 		case record.EvidenceSuperseded:
 			n := g.contribution(ev.Ref)
 			if n == nil || !g.members()[ev.Ref] {
