@@ -25,6 +25,8 @@ type epoch struct {
 	since  time.Time // when it arrived
 	// signed: the committer's signature was checked.
 	signed bool
+	// barred: held for those who rest on it, and for nothing else.
+	barred bool
 	// named: an accepted commit names it as prev.
 	named bool
 	// superseded is when another became the head; zero for the head.
@@ -87,7 +89,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	}
 	all, ofAuthor := 0, 0
 	for _, e := range r.commits {
-		if e.status == pending {
+		if e.status == pending || e.barred {
 			all++
 			if e.commit.By == c.By {
 				ofAuthor++
@@ -157,6 +159,11 @@ func (r *Room) examine(e *epoch) bool {
 			e.mine = list.Index(g.own.cid)
 		}
 	}
+	if _, gone := r.gone(g, c.By); gone && !e.named {
+		e.barred = true
+		return true
+	}
+	e.barred = false
 	var prevs []*epoch
 	var height uint64
 	for _, id := range c.Prevs { // rule 3
