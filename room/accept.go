@@ -99,7 +99,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if all >= maxPending || ofAuthor >= maxPendingAuthor || len(r.commits) >= maxCommits {
 		return foreign
 	}
-	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1}
+	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1, named: r.isNamed(c.ID())}
 	return kept
 }
 
@@ -201,6 +201,9 @@ func (r *Room) examine(e *epoch) bool {
 	if known, ok := r.removalsHold(g, e, prevs); !known || !ok { // rule 6
 		return !known
 	}
+	if _, over := r.spent[c.ID()]; over {
+		e.mine = -1 // its keys were erased: they do not come back
+	}
 	if e.mine >= 0 { // rule 7
 		if ok, known := r.derive(g, e, prevs); !ok || !known {
 			return ok
@@ -223,6 +226,9 @@ func (r *Room) accepted(e *epoch) {
 	for _, id := range e.commit.Prevs {
 		if p := r.commits[id]; p != nil {
 			p.named = true
+		}
+		if len(r.named) < maxNamed {
+			r.named[id] = e.commit.Day
 		}
 	}
 	r.bury(r.graph(e.commit.Day), e.commit)
@@ -491,6 +497,11 @@ func (r *Room) expireCommits() {
 			needed[p] = true
 		}
 	}
+	for _, e := range r.logEpochs() {
+		for _, p := range e.commit.Prevs {
+			needed[p] = true // for those who missed that epoch
+		}
+	}
 	for id, e := range r.commits {
 		if !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept {
 			e.erase()
@@ -498,7 +509,25 @@ func (r *Room) expireCommits() {
 		switch {
 		case e == r.head || needed[id] || len(e.logs) > 0:
 		case r.now.Sub(e.since) > pendingTime:
+			if e.status == accepted && e.mine >= 0 {
+				r.spend(e)
+			}
 			delete(r.commits, id)
 		}
+	}
+}
+
+// isNamed reports whether an accepted commit names this one as prev, also when
+// this one comes back after it was dropped.
+func (r *Room) isNamed(id ake.Hash) bool {
+	_, ok := r.named[id]
+	return ok
+}
+
+// spend remembers an epoch of ours whose keys and log are over: should its
+// commit come back, neither must.
+func (r *Room) spend(e *epoch) {
+	if len(r.spent) < maxNamed {
+		r.spent[e.commit.ID()] = e.commit.Day
 	}
 }

@@ -220,6 +220,11 @@ func (r *Room) ask(h *record.Hello) *record.Ask {
 	for _, e := range r.logEpochs() {
 		a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: e.commit.ID(), Have: e.have()})
 	}
+	for _, id := range sortedHashes(r.spent) {
+		if len(a.Epochs) < record.MaxAskEpochs {
+			a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: id})
+		}
+	}
 	return a
 }
 
@@ -316,9 +321,6 @@ func (r *Room) compared(x *exchange) {
 // sendMissed sends the commits of our epochs in which the peer was listed, and
 // of which it has no log: without them it cannot take what was said there.
 func (r *Room) sendMissed(x *exchange, a *record.Ask) {
-	if len(a.Epochs) >= maxLogEpochs {
-		return // those it has are the last ones
-	}
 	has := make(map[ake.Hash]bool)
 	for _, e := range a.Epochs {
 		has[e.Epoch] = true

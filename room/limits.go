@@ -14,6 +14,7 @@ const (
 	maxPending       = 256
 	maxPendingAuthor = 8
 	maxCommits       = 1024
+	maxNamed         = 65536 // of a day, whose commits are remembered by id
 	maxHeld          = 1000
 	maxWaiting       = 64
 	maxLog           = 10000

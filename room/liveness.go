@@ -65,6 +65,8 @@ func (r *Room) beat() {
 	own.beat, own.heard = b, r.now
 	r.beatAt = r.now.Add(beatPeriod(r.size()))
 	if wasDead {
+		// By any path, and at once: streams need both directions, gossip does not.
+		r.publish(b.Append([]byte{record.TypeBeat}))
 		for _, n := range r.neighbours {
 			n.compareAt = r.now
 		}
@@ -85,21 +87,31 @@ func (r *Room) tookBeats(body []byte) bool {
 			return false
 		}
 		seen[b.Working] = true
-		p := r.processes[b.Working]
-		if p == nil || !r.hasWorking(b.Working) || p.beat != nil && p.beat.Serial >= b.Serial {
-			continue
-		}
-		if b.Verify(r.id) != nil {
+		if r.addBeat(b) == refused {
 			return false
 		}
-		wasDead := p.dead()
-		p.beat, p.heard = b, r.now
-		if b.Working != r.workingID {
-			r.heardAny = r.now
-		}
-		r.changed = r.changed || wasDead
 	}
 	return true
+}
+
+// addBeat takes a sign of life.
+func (r *Room) addBeat(b *record.Beat) outcome {
+	p := r.processes[b.Working]
+	if p == nil || !r.hasWorking(b.Working) {
+		return foreign
+	}
+	if p.beat != nil && p.beat.Serial >= b.Serial {
+		return known
+	}
+	if b.Verify(r.id) != nil {
+		return refused
+	}
+	r.changed = r.changed || p.dead()
+	p.beat, p.heard = b, r.now
+	if b.Working != r.workingID {
+		r.heardAny = r.now
+	}
+	return kept
 }
 
 // tellBeats sends a peer the beats that were heard since it was last told.

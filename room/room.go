@@ -85,7 +85,9 @@ type Room struct {
 	heardAny  time.Time // when a beat of another process was last heard
 
 	commits map[ake.Hash]*epoch
-	early   bool // a commit is too high for now
+	early   bool                 // a commit is too high for now
+	named   map[ake.Hash]abe.Day // prevs of accepted commits
+	spent   map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
 	head    *epoch
 	turn    turn
 
@@ -130,6 +132,8 @@ func New(cfg Config) (*Room, error) {
 		processes:  make(map[[32]byte]*process),
 		workings:   make(map[[32]byte]bool),
 		commits:    make(map[ake.Hash]*epoch),
+		named:      make(map[ake.Hash]abe.Day),
+		spent:      make(map[ake.Hash]abe.Day),
 		neighbours: make(map[peer.ID]*neighbour),
 		exchanges:  make(map[StreamID]*exchange),
 		nextStream: 1,

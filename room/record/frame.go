@@ -39,7 +39,7 @@ const (
 	maxHelloDays = 4
 	MaxAskIDs    = 48 << 10
 	maxAskTerms  = 4096
-	maxAskEpochs = 8
+	MaxAskEpochs = 64
 	maxFields    = 64 << 10
 	maxTerms     = 4096
 	maxWant      = 16
@@ -148,7 +148,7 @@ func ParseAsk(b []byte) (*Ask, error) {
 		a.Terms = append(a.Terms, r.hash())
 	}
 	n = int(r.uint16())
-	if n > maxAskEpochs {
+	if n > MaxAskEpochs {
 		return nil, formError("ask")
 	}
 	for range n {
