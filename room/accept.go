@@ -63,15 +63,26 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if r.graph(c.Day) == nil || r.now.Add(earlyDay).Before(c.Day.Start()) {
 		return foreign
 	}
-	if e := r.commits[c.ID()]; e != nil {
-		if e.list != nil || c.Base != record.WholeList {
-			return known
+	if c.Base == record.WholeList {
+		// The list is not signed, only its hash: what does not fit is a garbled copy.
+		if _, err := c.Rebuild(nil); err != nil {
+			return refused
 		}
-		e.commit, e.signed = c, false // with its whole list, which we could not rebuild
-		return kept
+	}
+	e := r.commits[c.ID()]
+	if e != nil && e.list != nil {
+		return known
 	}
 	if by := r.graph(c.Day).contribution(c.By); by != nil && c.Verify(r.id, by) != nil {
 		return refused
+	}
+	if e != nil {
+		// As long as the list could not be rebuilt, nobody knows which copy is good.
+		if c.Base != record.WholeList && e.commit.Base == record.WholeList {
+			return known
+		}
+		e.commit, e.signed = c, false
+		return kept
 	}
 	all, ofAuthor := 0, 0
 	for _, e := range r.commits {
@@ -276,9 +287,13 @@ func (r *Room) derive(g *graph, e *epoch, prevs []*epoch) (ok, known bool) {
 	if err != nil {
 		return false, false
 	}
+	missing := missingCIDs(e.list, prevs)
+	if len(terms) != len(missing) {
+		return false, false
+	}
 	for i := range terms {
 		n := g.nodes[terms[i].CID]
-		if e.list.Index(terms[i].CID) < 0 || terms[i].Term.Commitment() != n.contribution.Term {
+		if terms[i].CID != missing[i] || terms[i].Term.Commitment() != n.contribution.Term {
 			return false, false
 		}
 		r.addTerm(&terms[i])

@@ -243,21 +243,31 @@ func (r *Room) removals(g *graph, list record.List, prevs []*epoch) []record.Evi
 	return out
 }
 
-// missing are the terms of those who are missing from some prev's list: its
-// members may not have been told.
-func (r *Room) missing(g *graph, list record.List, prevs []*epoch) []ake.SealedTerm {
-	var out []ake.SealedTerm
-	for i := range list {
-		cid := list[i].CID
-		everywhere := len(prevs) > 0
-		for _, p := range prevs {
-			everywhere = everywhere && p.list.Index(cid) >= 0
-		}
-		if !everywhere {
-			out = append(out, ake.SealedTerm{CID: cid, Term: *g.nodes[cid].term})
+// missingCIDs are those listed who are missing from some prev's list,
+// ascending: its members may not have been told their terms.
+func missingCIDs(list record.List, prevs []*epoch) []ake.Hash {
+	in := make(map[ake.Hash]int)
+	for _, p := range prevs {
+		for i := range p.list {
+			in[p.list[i].CID]++
 		}
 	}
-	slices.SortFunc(out, func(a, b ake.SealedTerm) int { return compareHashes(a.CID, b.CID) })
+	var out []ake.Hash
+	for i := range list {
+		if n := in[list[i].CID]; n == 0 || n < len(prevs) {
+			out = append(out, list[i].CID)
+		}
+	}
+	slices.SortFunc(out, compareHashes)
+	return out
+}
+
+// missing are their terms.
+func (r *Room) missing(g *graph, list record.List, prevs []*epoch) []ake.SealedTerm {
+	var out []ake.SealedTerm
+	for _, cid := range missingCIDs(list, prevs) {
+		out = append(out, ake.SealedTerm{CID: cid, Term: *g.nodes[cid].term})
+	}
 	return out
 }
 

@@ -205,7 +205,7 @@ func (r *Room) ask(h *record.Hello) *record.Ask {
 	a := new(record.Ask)
 	records := r.records(true)
 	if digest(records) != h.Digest {
-		for _, rec := range records {
+		for _, rec := range records[:min(len(records), record.MaxAskIDs)] {
 			id := rec.ID()
 			a.Have = append(a.Have, [record.ShortID]byte(id[:]))
 		}

@@ -79,7 +79,7 @@ func (r *Room) PeerDisconnected(now time.Time, p peer.ID) {
 func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, protocol string) {
 	r.advance(now)
 	identity, ok := identityOf(p)
-	if !ok || r.closed || protocol == ProtocolProve && r.answering() >= maxAnswering {
+	if !ok || r.closed || protocol == ProtocolProve && !r.roomToAnswer(p) {
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
 		return
 	}
@@ -124,15 +124,33 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 	r.finish()
 }
 
-// answering counts the proofs that others dialled.
-func (r *Room) answering() int {
+// roomToAnswer makes room for one more proof that another dials: one at a time
+// from a peer, and in place of the oldest that has shown nothing yet. So whoever
+// opens streams and says nothing keeps nobody out.
+func (r *Room) roomToAnswer(p peer.ID) bool {
 	n := 0
+	var oldest *exchange
 	for _, x := range r.exchanges {
-		if x.protocol == ProtocolProve && !x.dialler {
-			n++
+		if x.protocol != ProtocolProve || x.dialler {
+			continue
+		}
+		if x.peer == p {
+			return false
+		}
+		n++
+		waits := x.step <= record.FrameProve3 && x.step != 0 && !x.opening
+		if waits && (oldest == nil || x.id < oldest.id) {
+			oldest = x
 		}
 	}
-	return n
+	if n < maxAnswering {
+		return true
+	}
+	if oldest == nil {
+		return false
+	}
+	r.reset(oldest)
+	return true
 }
 
 // dialling reports whether a proof that we dialled is under way.

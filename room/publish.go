@@ -33,7 +33,7 @@ func (r *Room) Publication(now time.Time, from peer.ID, data []byte) Verdict {
 }
 
 func (r *Room) publication(from peer.ID, data []byte) Verdict {
-	if len(data) == 0 || len(data) > record.MaxSize {
+	if len(data) == 0 || len(data) > record.MaxPublication {
 		return Reject
 	}
 	switch data[0] {

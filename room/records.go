@@ -135,7 +135,7 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if p.Verify(r.id) != nil {
 		return refused
 	}
-	if n := proc.newest; n != nil && (n.Left && p.Left || p.Serial+maxBodies < n.Serial) {
+	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxBodies && p.Serial < n.Serial) {
 		return known
 	}
 	wasThere := !proc.left()

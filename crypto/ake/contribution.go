@@ -85,6 +85,12 @@ func Encapsulate(seed Secret, dp *abe.DayPolicy, c *Context) (*Encapsulated, err
 // but an honest encapsulation: a crafted one, which opens for one branch of the
 // policy only, tells its maker nothing. (PROTOCOL.md §5)
 func Open(k *abe.Key, dp *abe.DayPolicy, c *Context, enc []byte) (*Encapsulated, error) {
+	return open(k, dp, c, enc, encrypt)
+}
+
+type encryptFunc func(*abe.DayPolicy, *Context, Secret) ([]byte, error)
+
+func open(k *abe.Key, dp *abe.DayPolicy, c *Context, enc []byte, encrypt encryptFunc) (*Encapsulated, error) {
 	var seed Secret // zeros if nothing opens: the work that follows is the same
 	defer seed.Erase()
 	opened, err := dp.Decrypt(k, enc, openedSize)

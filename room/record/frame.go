@@ -37,7 +37,7 @@ const ShortID = 16
 // Limits on what one frame names.
 const (
 	maxHelloDays = 4
-	maxAskIDs    = 48 << 10
+	MaxAskIDs    = 48 << 10
 	maxAskTerms  = 4096
 	maxAskEpochs = 8
 	maxFields    = 64 << 10
@@ -132,7 +132,7 @@ func ParseAsk(b []byte) (*Ask, error) {
 	// Counts of 32 bits stay unsigned: where an int has 32 bits, the great ones
 	// would be negative, and within every limit.
 	ids := r.uint32()
-	if !r.ok || ids > maxAskIDs || int(ids)*ShortID > len(r.s) {
+	if !r.ok || ids > MaxAskIDs || int(ids)*ShortID > len(r.s) {
 		return nil, formError("ask")
 	}
 	for range ids {
