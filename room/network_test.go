@@ -285,7 +285,9 @@ func (n *network) connect(a, b *simNode) *link {
 				n.deliver(s, func() { s.actor.StreamClosed(s.clock(), id) })
 			}
 			n.deliver(s, func() {
-				if told[i] {
+				// Connected is who has a connection; a later process of the same
+				// peer may have made one by now.
+				if again, _ := n.byPeer(s, far.actor.Self()); told[i] && again == nil {
 					s.actor.PeerDisconnected(s.clock(), far.actor.Self())
 				}
 			})
@@ -371,13 +373,14 @@ func (n *network) resume(s *simNode) {
 	}
 }
 
-func (n *network) byPeer(s *simNode, p peer.ID) (*link, *simNode) {
+// byPeer is the connection with a peer: one that works, if any does.
+func (n *network) byPeer(s *simNode, p peer.ID) (at *link, to *simNode) {
 	for _, far := range n.nodes {
-		if l := s.links[far]; l != nil && far.actor.Self() == p {
-			return l, far
+		if l := s.links[far]; l != nil && far.actor.Self() == p && (at == nil || l.up) {
+			at, to = l, far
 		}
 	}
-	return nil, nil
+	return at, to
 }
 
 // drain does what a node wants done.

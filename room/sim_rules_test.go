@@ -1,6 +1,8 @@
 package room
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"fmt"
 	"slices"
@@ -202,6 +204,15 @@ func (k *looker) maySend(s *simNode, e Sent) {
 	if len(x.list) < 2 {
 		k.w.fail("send", "%s sent to nobody", s.name)
 	}
+	for _, ev := range x.commit.Removals {
+		c := g.contribution(ev.CID)
+		if ev.Kind != record.EvidenceSilent || c == nil {
+			continue
+		}
+		if p := r.processes[c.Working]; p.beat != nil && p.beat.Serial > ev.Serial() && !p.left() && !p.misbehaved && g.newest[c.Identity] == c {
+			k.w.fail("send", "%s sent in an epoch that dropped %s, of whom it has heard since", s.name, k.name(c.Identity))
+		}
+	}
 	for _, m := range x.list {
 		c := g.contribution(m.CID)
 		p := r.processes[c.Working]
@@ -267,7 +278,7 @@ func (k *looker) stepped(s *simNode) {
 	}
 	o := k.of(s)
 	if h := r.head; h != o.head {
-		if o.head != nil && (h == nil || !better(h, o.head)) {
+		if o.head != nil && (h == nil || !above(h, o.head)) {
 			k.w.fail("head", "%s: the head went back", s.name)
 		}
 		o.head = h
@@ -276,6 +287,13 @@ func (k *looker) stepped(s *simNode) {
 	if k.count++; k.count%64 == 0 {
 		k.keys(s)
 	}
+}
+
+// above is the order of heads: day, height, E.
+func above(a, b *epoch) bool {
+	x, y := a.commit, b.commit
+	i, j := x.ID(), y.ID()
+	return cmp.Or(cmp.Compare(x.Day, y.Day), cmp.Compare(x.Height, y.Height), bytes.Compare(i[:], j[:])) > 0
 }
 
 // bounds: whatever is kept or queued is bounded.

@@ -110,6 +110,9 @@ func generate(seed uint64) *schedule {
 		add(rng.IntN(spread), "start", i, 0)
 	}
 	length := pick(10000, 30000, 60000)
+	if rng.IntN(6) == 0 {
+		length = 300000 // long enough to be taken for dead, and to come back
+	}
 	for range 3 + rng.IntN(30) {
 		ms, a, b := rng.IntN(length), rng.IntN(total), rng.IntN(total)
 		again := ms + 1000 + rng.IntN(length/2)
