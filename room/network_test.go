@@ -81,6 +81,7 @@ type simNode struct {
 	streams map[StreamID]*simStream
 	next    StreamID // even
 	wake    time.Time
+	ticked  time.Time // when it was last woken, by its own clock
 	seen    map[string]bool
 	down    bool
 	paused  bool
@@ -446,7 +447,10 @@ func (n *network) wake(s *simNode, w time.Time) {
 	n.at(max(0, w.Sub(s.clock())), func() {
 		if s.wake.Equal(w) {
 			s.wake = time.Time{}
-			n.deliver(s, func() { s.actor.Tick(s.clock()) })
+			n.deliver(s, func() {
+				s.ticked = s.clock()
+				s.actor.Tick(s.ticked)
+			})
 		}
 	})
 }
