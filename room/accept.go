@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -24,6 +25,8 @@ type epoch struct {
 	since  time.Time // when it arrived
 	// signed: the committer's signature was checked.
 	signed bool
+	// barred: held for those who rest on it, and for nothing else.
+	barred bool
 	// named: an accepted commit names it as prev.
 	named bool
 	// superseded is when another became the head; zero for the head.
@@ -86,7 +89,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	}
 	all, ofAuthor := 0, 0
 	for _, e := range r.commits {
-		if e.status == pending {
+		if e.status == pending || e.barred {
 			all++
 			if e.commit.By == c.By {
 				ofAuthor++
@@ -102,6 +105,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 
 // judge goes over the commits that are not accepted yet.
 func (r *Room) judge() {
+	r.early = false
 	for again := true; again; {
 		again = false
 		for _, id := range sortedHashes(r.commits) {
@@ -155,6 +159,11 @@ func (r *Room) examine(e *epoch) bool {
 			e.mine = list.Index(g.own.cid)
 		}
 	}
+	if _, gone := r.gone(g, c.By); gone && !e.named {
+		e.barred = true
+		return true
+	}
+	e.barred = false
 	var prevs []*epoch
 	var height uint64
 	for _, id := range c.Prevs { // rule 3
@@ -170,8 +179,9 @@ func (r *Room) examine(e *epoch) bool {
 	if c.Height != height+1 {
 		return false
 	}
-	if h := r.head; h != nil && h.commit.Day == c.Day && c.Height > h.commit.Height+maxHeightAhead {
-		return true // PROTOCOL.md §8.2
+	if c.Height > r.mostHeight(c.Day) {
+		r.early = true
+		return true
 	}
 	members := g.members()
 	for i := range e.list { // rule 5
@@ -199,6 +209,13 @@ func (r *Room) examine(e *epoch) bool {
 	e.status = accepted
 	r.accepted(e)
 	return true
+}
+
+// mostHeight is how high a day's commits may be by now: PROTOCOL.md §8.2. It
+// depends on nothing but the time, so that two groups, of which one began many
+// more epochs than the other, and newcomers take the same commits.
+func (r *Room) mostHeight(d abe.Day) uint64 {
+	return heightsAtOnce + heightsASecond*uint64(max(r.now.Sub(d.Start().Add(-earlyDay)), 0)/time.Second)
 }
 
 // accepted notes what an accepted commit rests on.
@@ -238,6 +255,10 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 			p := r.processes[c.Working]
 			if p == nil || !p.misbehaved || p.proof != ev.Ref {
 				return false, false
+			}
+		case record.EvidenceSilent:
+			if ev.Serial() > uint64(r.now.Add(earlyDay).UnixMilli()) {
+				return false, false // nobody beats ahead of his clock, and all must be able to answer
 			}
 		case record.EvidenceSuperseded:
 			n := g.contribution(ev.Ref)

@@ -20,7 +20,8 @@ const (
 	maxLogEpochs     = 8
 	maxAnswering     = 8
 	maxDialsAMinute  = 6
-	maxHeightAhead   = 64
+	heightsAtOnce    = 64
+	heightsASecond   = 20
 
 	maxPublishedCommit = 8 << 10
 

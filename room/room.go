@@ -85,6 +85,7 @@ type Room struct {
 	heardAny  time.Time // when a beat of another process was last heard
 
 	commits map[ake.Hash]*epoch
+	early   bool // a commit is too high for now
 	head    *epoch
 	turn    turn
 
@@ -192,6 +193,7 @@ func (r *Room) Self() peer.ID { return r.self }
 // Tick tells the room that time has passed.
 func (r *Room) Tick(now time.Time) {
 	r.advance(now)
+	r.changed = r.changed || r.early
 	r.expire()
 	r.finish()
 }
@@ -228,6 +230,9 @@ func (r *Room) finish() {
 	r.rotate()
 	r.beat()
 	r.settle()
+	if r.early {
+		r.wakeAt(r.now.Add(time.Second))
+	}
 	r.flush()
 	r.considerCommit()
 	r.considerDialling()
