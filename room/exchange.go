@@ -208,7 +208,11 @@ func (r *Room) over(x *exchange) {
 // expire ends what took too long.
 func (r *Room) expire() {
 	for _, x := range r.exchanges {
-		if r.now.Sub(x.began) > exchangeTime {
+		limit := exchangeTime
+		if x.step == record.FrameProve1 || x.step == record.FrameProve3 {
+			limit = strangerTime
+		}
+		if r.now.Sub(x.began) > limit {
 			r.reset(x)
 		}
 	}

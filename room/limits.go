@@ -33,6 +33,8 @@ const (
 	comparePeriod = 5 * time.Second
 	compareSoon   = 500 * time.Millisecond // at the earliest again with the same peer
 	retryProof    = 30 * time.Second
+	retryAlone    = 5 * time.Second
+	strangerTime  = 10 * time.Second // for a stranger to show that it opened ours
 	quiet         = 100 * time.Millisecond
 	otherDials    = 5 * time.Second
 	dayGrace      = 5 * time.Minute
