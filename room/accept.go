@@ -27,6 +27,8 @@ type epoch struct {
 	signed bool
 	// barred: held for those who rest on it, and for nothing else.
 	barred bool
+	// void: barred for ever, since it does not give us what it gives others.
+	void bool
 	// named: an accepted commit names it as prev.
 	named bool
 	// superseded is when another became the head; zero for the head.
@@ -159,6 +161,9 @@ func (r *Room) examine(e *epoch) bool {
 			e.mine = list.Index(g.own.cid)
 		}
 	}
+	if e.void {
+		return true
+	}
 	if _, gone := r.gone(g, c.By); gone && !e.named {
 		e.barred = true
 		return true
@@ -206,7 +211,8 @@ func (r *Room) examine(e *epoch) bool {
 	}
 	if e.mine >= 0 { // rule 7
 		if ok, known := r.derive(g, e, prevs); !ok || !known {
-			return ok
+			e.void, e.barred = !ok, !ok
+			return true
 		}
 	}
 	e.status = accepted
@@ -288,7 +294,7 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 }
 
 // derive unwraps the secret, checks that all others got the same, and derives
-// the epoch's keys. ok is false if the commit is refused, known is false as long
+// the epoch's keys. ok is false if the commit is void, known is false as long
 // as a term is missing.
 func (r *Room) derive(g *graph, e *epoch, prevs []*epoch) (ok, known bool) {
 	c := e.commit
