@@ -211,7 +211,7 @@ func (r *Room) ask(h *record.Hello) *record.Ask {
 		}
 	}
 	for _, g := range r.days {
-		for _, cid := range sortedHashes(g.members()) {
+		for _, cid := range g.cids() {
 			if g.nodes[cid].term == nil && len(a.Terms) < record.MaxMembers {
 				a.Terms = append(a.Terms, cid)
 			}
@@ -229,7 +229,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 		return false
 	}
 	x.asked = true
-	if r.inComponent(x) {
+	if r.inComponent(x.identity) {
 		r.sendMissed(x, a)
 		member := r.isMember(x.identity)
 		if records := r.records(member); digest(records) != x.theirHello.Digest {
@@ -265,12 +265,12 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	return true
 }
 
-// inComponent reports whether the peer at the other end is of our component on
-// some day, gone or not.
-func (r *Room) inComponent(x *exchange) bool {
+// inComponent reports whether a peer is of our component on some day, gone or
+// not.
+func (r *Room) inComponent(identity [32]byte) bool {
 	for _, g := range r.days {
-		for cid := range g.members() {
-			if g.contribution(cid).Identity == x.identity {
+		for _, c := range g.of[identity] {
+			if g.members()[c.ID()] {
 				return true
 			}
 		}

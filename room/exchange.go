@@ -60,9 +60,16 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 		return
 	}
 	n := &neighbour{id: p, identity: identity, since: now, compareAt: now}
-	if p < r.self {
-		// It will say hello; we do if nothing comes.
-		n.compareAt = now.Add(2 * time.Second)
+	if p < r.self && !(r.accompanied() && !r.inComponent(identity)) {
+		// It will say hello; we do if nothing comes. But a stranger in front of a
+		// room need not ask first.
+		n.compareAt = now.Add(helloTime)
+	}
+	for _, x := range r.exchanges {
+		if x.peer == p && x.theirHello != nil {
+			// Its stream was faster than the news that it is here.
+			n.hello, n.compareAt = x.theirHello, time.Time{}
+		}
 	}
 	r.neighbours[p] = n
 	r.finish()
