@@ -239,7 +239,9 @@ func (s *sim) together(after time.Time, limit time.Duration) (took time.Duration
 func (s *sim) calm(n int) {
 	s.t.Helper()
 	s.grow(n)
-	s.together(time.Now(), 2*time.Minute)
+	start := time.Now()
+	took, _ := s.together(start, 2*time.Minute)
+	s.t.Logf("a room of %d came together %v after its last member", n, took)
 	time.Sleep(10 * time.Second)
 }
 
@@ -401,4 +403,166 @@ func (m *simMember) say(text string) {
 	if err := m.Send(nil, record.KindText, text); err != nil {
 		m.sim.t.Fatalf("%s: %v", m.name, err)
 	}
+}
+
+// TestAHundredJoins: 100 peers that come within two seconds are let in by at
+// most three epochs.
+func TestAHundredJoins(t *testing.T) {
+	large(t)
+	virtual(t, func(s *sim) {
+		s.calm(10)
+		old, start := s.living(), time.Now()
+		for i := range 100 {
+			s.add(old[i%len(old)])
+			time.Sleep(20 * time.Millisecond)
+		}
+		took, _ := s.together(start, time.Minute)
+		t.Logf("after the last of 100 joins in 2 s: %v", took-2*time.Second)
+		s.spread(start)
+		for _, m := range old {
+			if _, _, n := m.epoch(start); n > 3 {
+				t.Errorf("%s went through %d epochs", m.name, n)
+			}
+		}
+		s.epochs(start)
+	})
+}
+
+// epochs logs the epochs after a time.
+func (s *sim) epochs(after time.Time) {
+	members := make(map[ake.Hash]int)
+	began := make(map[ake.Hash]time.Time)
+	in := make(map[ake.Hash]int)
+	for _, m := range s.living() {
+		m.each(func(at time.Time, e Event) {
+			if e, ok := e.(room.EpochStarted); ok && at.After(after) {
+				if began[e.ID].IsZero() || at.Before(began[e.ID]) {
+					began[e.ID] = at
+				}
+				in[e.ID]++
+				members[e.ID] = len(e.Members)
+			}
+		})
+	}
+	for id := range began {
+		s.t.Logf("epoch %x after %v: of %d, %d came into it", id.Short(), began[id].Sub(after), members[id], in[id])
+	}
+}
+
+// TestMergeOfTwoRoomsOf50: one connection and one proof make one room of two.
+func TestMergeOfTwoRoomsOf50(t *testing.T) {
+	large(t)
+	mergeRooms(t, 50)
+}
+
+func TestMergeOfTwoRoomsOf5(t *testing.T) { mergeRooms(t, 5) }
+
+func mergeRooms(t *testing.T, n int) {
+	virtual(t, func(s *sim) {
+		one, other := s.grow(n), s.grow(n)
+		time.Sleep(20 * time.Second)
+		for _, m := range s.members {
+			if e, _, _ := m.epoch(time.Now()); len(e.Members) != n {
+				t.Fatalf("%s is in an epoch of %d", m.name, len(e.Members))
+			}
+		}
+		opened, start := s.openings(), time.Now()
+		far := other[n/3].host
+		err := one[n/2].host.Connect(context.Background(), peer.AddrInfo{ID: far.ID(), Addrs: far.Addrs()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		took, epochs := s.together(start, time.Minute)
+		s.within(fmt.Sprintf("a merge of two rooms of %d", n), took, 2*time.Second)
+		if got := s.openings() - opened; got != 2 {
+			t.Errorf("%d openings, want two", got)
+		}
+		if epochs != 1 {
+			t.Errorf("%d epochs", epochs)
+		}
+		if t.Failed() {
+			s.spread(start)
+			s.epochs(start)
+		}
+	})
+}
+
+// TestFirstMessage: what is typed right after the start arrives at everybody who
+// is there, a hundred times of a hundred.
+func TestFirstMessage(t *testing.T) {
+	runs := 100
+	if raceDetector || testing.Short() {
+		runs = 10
+	}
+	for run := range runs {
+		virtual(t, func(s *sim) {
+			a := s.add()
+			b := s.add(a)
+			if run%2 == 0 {
+				s.together(time.Now(), time.Minute)
+			} // otherwise the newcomer comes while the two are meeting, perhaps
+			time.Sleep(time.Duration(run) * 17 * time.Millisecond)
+			_, _, met := a.epoch(time.Time{})
+			c := s.add([]*simMember{a, b}[run%2])
+			c.say("hello, all")
+			for limit := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+				readers := c.readers()
+				arrived := len(readers) == 2 || len(readers) == 1 && met == 0
+				for _, m := range []*simMember{a, b} {
+					if slices.Contains(readers, m.Self()) && len(m.heardBy(c.Self())) != 1 {
+						arrived = false
+					}
+				}
+				if arrived {
+					break
+				}
+				if time.Now().After(limit) {
+					t.Errorf("run %d: sent to %d, heard %q and %q", run, len(readers), a.heardBy(c.Self()), b.heardBy(c.Self()))
+					s.story(c.began)
+					break
+				}
+			}
+		})
+	}
+}
+
+// readers are those for whom the member's first message was encrypted: the
+// members of the epoch in which it went out.
+func (m *simMember) readers() (readers []peer.ID) {
+	m.each(func(_ time.Time, e Event) {
+		if e, ok := e.(room.Sent); ok && readers == nil {
+			readers = e.Readers
+		}
+	})
+	return readers
+}
+
+// TestBurst: 500 messages that one member sends at once arrive whole and in
+// order at all others.
+func TestBurst(t *testing.T) {
+	virtual(t, func(s *sim) {
+		s.calm(10)
+		start, author := time.Now(), s.members[4]
+		var sent []string
+		for i := range 500 {
+			sent = append(sent, fmt.Sprintf("%d %0100d", i, i))
+			author.say(sent[i])
+		}
+		var heard time.Duration
+		for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			all := true
+			for _, m := range s.members {
+				all = all && (m == author || len(m.heardBy(author.Self())) >= len(sent))
+			}
+			if heard = time.Since(start); all || time.Now().After(limit) {
+				break
+			}
+		}
+		t.Logf("500 messages at 9 others after %v", heard)
+		for _, m := range s.members {
+			if got := m.heardBy(author.Self()); m != author && !slices.Equal(got, sent) {
+				t.Errorf("%s heard %d, and not in order", m.name, len(got))
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -43,13 +44,15 @@ type exchange struct {
 	opening      bool
 	edgeSent     *record.Edge
 	edgeReceived *record.Edge
+	admitted     time.Time // when both had proved themselves
 
 	// Comparing: PROTOCOL.md §11.2.
 	theirHello *record.Hello
 	asked      bool
-	answered   bool // we sent done
-	done       bool // they sent done
-	wants      ake.Hash
+	answered   bool       // we sent done
+	done       bool       // they sent done
+	wants      ake.Hash   // the commit that we pull
+	owed       []ake.Hash // the commits that they pull, and we do not have yet
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.
@@ -209,7 +212,25 @@ func (r *Room) over(x *exchange) {
 	if n := r.neighbours[x.peer]; n != nil && n.comparing == x.id {
 		n.comparing = 0
 	}
-	delete(r.wanted, x.wants)
+	if r.wanted[x.wants] {
+		delete(r.wanted, x.wants)
+		if r.closed {
+			return
+		}
+		if r.commits[x.wants] == nil {
+			r.askSoon("") // another has it
+		}
+		r.payAll()
+	}
+}
+
+func (r *Room) sortedExchanges() []StreamID {
+	ids := make([]StreamID, 0, len(r.exchanges))
+	for id := range r.exchanges {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // expire ends what took too long.
