@@ -31,6 +31,9 @@ type epoch struct {
 	void bool
 	// named: an accepted commit names it as prev.
 	named bool
+	// within is the head in whose list all of this one's members are.
+	within *epoch
+	cids   map[ake.Hash]bool // of the list, when somebody asked
 	// superseded is when another became the head; zero for the head.
 	superseded time.Time
 
@@ -102,6 +105,9 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 		return foreign
 	}
 	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1, named: r.isNamed(c.ID())}
+	if r.wanted[c.ID()] {
+		r.payAll()
+	}
 	return kept
 }
 
@@ -466,12 +472,45 @@ func (r *Room) started(previous *epoch) EpochStarted {
 	return ev
 }
 
-// foundations are the accepted commits that no other accepted one names as
-// prev, and the commits these name: what the next ones rest on.
+// loose reports whether the next commit should name this one as prev: no
+// accepted one does, and it is not a lesser one of the head's day with nobody in
+// it who is not in the head's.
+func (r *Room) loose(e *epoch) bool {
+	if e.status != accepted || e.named {
+		return false
+	}
+	h := r.head
+	if h == nil || e == h || e.commit.Day != h.commit.Day || better(e, h) {
+		return true
+	}
+	if e.within != h {
+		for i := range e.list {
+			if !h.lists(e.list[i].CID) {
+				return true
+			}
+		}
+		e.within = h
+	}
+	return false
+}
+
+// lists reports whether a contribution is in an epoch's list.
+func (e *epoch) lists(cid ake.Hash) bool {
+	if e.cids == nil {
+		e.cids = make(map[ake.Hash]bool, len(e.list))
+		for i := range e.list {
+			e.cids[e.list[i].CID] = true
+		}
+	}
+	return e.cids[cid]
+}
+
+// foundations are the commits that the next ones rest on: the loose ones, and
+// those these name.
 func (r *Room) foundations() []*epoch {
 	take := make(map[ake.Hash]bool)
 	for id, e := range r.commits {
-		if e.status == accepted && !e.named {
+		if r.loose(e) {
 			take[id] = true
 			for _, p := range e.commit.Prevs {
 				take[p] = true

@@ -41,7 +41,7 @@ func (r *Room) considerCommit() {
 		}
 		r.turn.want, r.turn.latest = want, r.now
 	}
-	at := r.dueAt(g, list, prevs)
+	at := maxTime(r.dueAt(g, list, prevs), r.toldBy())
 	if at.After(r.now) {
 		r.wakeAt(at)
 		return
@@ -71,6 +71,17 @@ func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
 	return at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
 }
 
+// toldBy is until when we wait for somebody who has just proved itself, and is
+// telling us of those it knows: they belong into the same commit.
+func (r *Room) toldBy() (at time.Time) {
+	for _, x := range r.exchanges {
+		if !x.admitted.IsZero() {
+			at = maxTime(at, x.admitted.Add(tellTime))
+		}
+	}
+	return at
+}
+
 func cidBytes(list record.List) []byte {
 	var b []byte
 	for i := range list {
@@ -98,13 +109,17 @@ func (r *Room) nextList(g *graph) record.List {
 	return list
 }
 
-// prevs are the accepted commits of the day that the next one builds on: those
-// no other accepted one names, whose members we can keep or show the removal
-// of, the greatest four.
+// prevs are the accepted commits of the day that the next one builds on: the
+// loose ones whose members we can keep or show the removal of, the greatest
+// four.
 func (r *Room) prevs(g *graph, list record.List) []*epoch {
 	var out []*epoch
+	listed := make(map[ake.Hash]bool, len(list))
+	for i := range list {
+		listed[list[i].CID] = true
+	}
 	for _, e := range r.commits {
-		if e.status == accepted && !e.named && e.commit.Day == g.date && r.covers(g, list, e) {
+		if e.commit.Day == g.date && r.loose(e) && r.covers(g, listed, e) {
 			out = append(out, e)
 		}
 	}
@@ -117,12 +132,12 @@ func (r *Room) prevs(g *graph, list record.List) []*epoch {
 	return out[:min(len(out), record.MaxPrevs)]
 }
 
-// covers reports whether everybody in e's list is in list or is gone for a
+// covers reports whether everybody in e's list is listed or is gone for a
 // reason.
-func (r *Room) covers(g *graph, list record.List, e *epoch) bool {
+func (r *Room) covers(g *graph, listed map[ake.Hash]bool, e *epoch) bool {
 	for i := range e.list {
 		cid := e.list[i].CID
-		if list.Index(cid) < 0 {
+		if !listed[cid] {
 			if _, absent := r.absent(g, cid); !absent {
 				return false
 			}

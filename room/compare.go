@@ -211,7 +211,7 @@ func (r *Room) ask(h *record.Hello) *record.Ask {
 		}
 	}
 	for _, g := range r.days {
-		for _, cid := range sortedHashes(g.members()) {
+		for _, cid := range g.cids() {
 			if g.nodes[cid].term == nil && len(a.Terms) < record.MaxMembers {
 				a.Terms = append(a.Terms, cid)
 			}
@@ -234,7 +234,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 		return false
 	}
 	x.asked = true
-	if r.inComponent(x) {
+	if r.inComponent(x.identity) {
 		r.sendMissed(x, a)
 		member := r.isMember(x.identity)
 		if records := r.records(member); digest(records) != x.theirHello.Digest {
@@ -270,12 +270,12 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	return true
 }
 
-// inComponent reports whether the peer at the other end is of our component on
-// some day, gone or not.
-func (r *Room) inComponent(x *exchange) bool {
+// inComponent reports whether a peer is of our component on some day, gone or
+// not.
+func (r *Room) inComponent(identity [32]byte) bool {
 	for _, g := range r.days {
-		for cid := range g.members() {
-			if g.contribution(cid).Identity == x.identity {
+		for _, c := range g.of[identity] {
+			if g.members()[c.ID()] {
 				return true
 			}
 		}
@@ -355,21 +355,41 @@ func (r *Room) pull(from peer.ID, epoch ake.Hash) {
 	r.send(x, record.EncodeWant([]ake.Hash{epoch}))
 }
 
-// tookWant answers with the commits that are held.
+// tookWant answers with the commits that are held. What we are pulling
+// ourselves follows when it is here: news travels faster than commits.
 func (r *Room) tookWant(x *exchange, body []byte) bool {
 	epochs, err := record.ParseWant(body)
 	if err != nil || x.dialler || x.theirHello != nil || x.asked {
 		return false
 	}
-	x.asked = true
+	x.asked, x.owed = true, epochs
+	r.pay(x)
+	return true
+}
+
+// pay sends the commits that another wants and that are held, and ends the
+// stream unless others are on their way to us.
+func (r *Room) pay(x *exchange) {
 	var commits []record.Record
-	for _, id := range epochs {
-		if e := r.commits[id]; e != nil {
+	x.owed = slices.DeleteFunc(x.owed, func(id ake.Hash) bool {
+		e := r.commits[id]
+		if e != nil {
 			commits = append(commits, e.commit)
 		}
-	}
+		return e != nil || !r.wanted[id]
+	})
 	r.send(x, record.EncodeRecords(commits)...)
-	r.send(x, []byte{record.FrameDone})
-	r.hangUp(x)
-	return true
+	if len(x.owed) == 0 {
+		r.send(x, []byte{record.FrameDone})
+		r.hangUp(x)
+	}
+}
+
+// payAll goes over those who wait for a commit.
+func (r *Room) payAll() {
+	for _, id := range r.sortedExchanges() {
+		if x := r.exchanges[id]; len(x.owed) > 0 {
+			r.pay(x)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -43,13 +44,15 @@ type exchange struct {
 	opening      bool
 	edgeSent     *record.Edge
 	edgeReceived *record.Edge
+	admitted     time.Time // when both had proved themselves
 
 	// Comparing: PROTOCOL.md §11.2.
 	theirHello *record.Hello
 	asked      bool
-	answered   bool // we sent done
-	done       bool // they sent done
-	wants      ake.Hash
+	answered   bool       // we sent done
+	done       bool       // they sent done
+	wants      ake.Hash   // the commit that we pull
+	owed       []ake.Hash // the commits that they pull, and we do not have yet
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.
@@ -60,9 +63,16 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 		return
 	}
 	n := &neighbour{id: p, identity: identity, since: now, compareAt: now}
-	if p < r.self {
-		// It will say hello; we do if nothing comes.
-		n.compareAt = now.Add(2 * time.Second)
+	if p < r.self && !(r.accompanied() && !r.inComponent(identity)) {
+		// It will say hello; we do if nothing comes. But a stranger in front of a
+		// room need not ask first.
+		n.compareAt = now.Add(helloTime)
+	}
+	for _, x := range r.exchanges {
+		if x.peer == p && x.theirHello != nil {
+			// Its stream was faster than the news that it is here.
+			n.hello, n.compareAt = x.theirHello, time.Time{}
+		}
 	}
 	r.neighbours[p] = n
 	r.finish()
@@ -202,7 +212,25 @@ func (r *Room) over(x *exchange) {
 	if n := r.neighbours[x.peer]; n != nil && n.comparing == x.id {
 		n.comparing = 0
 	}
-	delete(r.wanted, x.wants)
+	if r.wanted[x.wants] {
+		delete(r.wanted, x.wants)
+		if r.closed {
+			return
+		}
+		if r.commits[x.wants] == nil {
+			r.askSoon("") // another has it
+		}
+		r.payAll()
+	}
+}
+
+func (r *Room) sortedExchanges() []StreamID {
+	ids := make([]StreamID, 0, len(r.exchanges))
+	for id := range r.exchanges {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // expire ends what took too long.

@@ -21,8 +21,10 @@ type graph struct {
 	own       *own // nil until our encapsulation is made
 	nodes     map[ake.Hash]*node
 	edges     map[ake.Hash]*record.Edge
-	newest    map[[32]byte]*record.Contribution // by identity
-	component map[ake.Hash]bool                 // nil when stale
+	of        map[[32]byte][]*record.Contribution // by identity
+	newest    map[[32]byte]*record.Contribution   // by identity
+	component map[ake.Hash]bool                   // nil when stale
+	sorted    []ake.Hash                          // the component's, in ascending order
 }
 
 // own is our part in a day.
@@ -45,6 +47,7 @@ func newGraph(date abe.Day) *graph {
 		date:   date,
 		nodes:  make(map[ake.Hash]*node),
 		edges:  make(map[ake.Hash]*record.Edge),
+		of:     make(map[[32]byte][]*record.Contribution),
 		newest: make(map[[32]byte]*record.Contribution),
 	}
 }
@@ -78,6 +81,7 @@ func (g *graph) reached(cid ake.Hash) bool {
 
 func (g *graph) addContribution(c *record.Contribution) {
 	g.node(c.ID()).contribution = c
+	g.of[c.Identity] = append(g.of[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
 	}
@@ -107,7 +111,7 @@ func (g *graph) members() map[ake.Hash]bool {
 	if g.component != nil {
 		return g.component
 	}
-	g.component = make(map[ake.Hash]bool)
+	g.component, g.sorted = make(map[ake.Hash]bool), nil
 	if g.own == nil {
 		return g.component
 	}
@@ -124,6 +128,15 @@ func (g *graph) members() map[ake.Hash]bool {
 		}
 	}
 	return g.component
+}
+
+// cids are the members in ascending order. The caller does not change them.
+func (g *graph) cids() []ake.Hash {
+	m := g.members()
+	if g.sorted == nil {
+		g.sorted = sortedHashes(m)
+	}
+	return g.sorted
 }
 
 // walk visits the contributions that are kept, each after one that has an edge
@@ -247,7 +260,7 @@ func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
 // (PROTOCOL.md §7.2)
 func (r *Room) living(g *graph) []ake.Hash {
 	var out []ake.Hash
-	for _, cid := range sortedHashes(g.members()) {
+	for _, cid := range g.cids() {
 		if _, gone := r.gone(g, cid); !gone {
 			out = append(out, cid)
 		}
@@ -258,9 +271,9 @@ func (r *Room) living(g *graph) []ake.Hash {
 // isMember reports whether a peer is a living member, on any day.
 func (r *Room) isMember(identity [32]byte) bool {
 	for _, g := range r.days {
-		for cid := range g.members() {
-			if c := g.contribution(cid); c.Identity == identity {
-				if _, gone := r.gone(g, cid); !gone {
+		for _, c := range g.of[identity] {
+			if g.members()[c.ID()] {
+				if _, gone := r.gone(g, c.ID()); !gone {
 					return true
 				}
 			}

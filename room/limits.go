@@ -31,6 +31,8 @@ const (
 	keysKept      = 2 * time.Minute
 	gapTime       = 15 * time.Second
 	comparePeriod = 5 * time.Second
+	tellTime      = time.Second // how long who was just let in may be telling what it knows
+	helloTime     = 2 * time.Second
 	compareSoon   = 500 * time.Millisecond // at the earliest again with the same peer
 	retryProof    = 30 * time.Second
 	retryAlone    = 5 * time.Second

@@ -255,6 +255,7 @@ func (r *Room) edgeBack(x *exchange, b []byte) *record.Edge {
 
 // admit puts what the proof showed into the state.
 func (r *Room) admit(x *exchange) {
+	x.admitted = r.now
 	r.add(x.edgeSent)
 	r.add(x.theirs)
 	r.add(x.edgeReceived)
