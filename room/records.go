@@ -62,7 +62,7 @@ func (r *Room) wait(rec record.Record) {
 // settle tries what waits again, until nothing changes.
 func (r *Room) settle() {
 	for r.changed {
-		r.changed = false
+		r.changed, r.dirty = false, true
 		waiting := r.limbo
 		r.limbo = nil
 		for _, rec := range waiting {

@@ -75,14 +75,17 @@ type Room struct {
 	presence  *record.Presence
 	name      *record.Name
 
-	days      map[abe.Day]*graph
-	renewAt   map[abe.Day]time.Time
-	processes map[[32]byte]*process
-	workings  map[[32]byte]bool // of the contributions that are kept
-	limbo     []record.Record
-	changed   bool // records were added since the last settle
-	beatAt    time.Time
-	heardAny  time.Time // when a beat of another process was last heard
+	days       map[abe.Day]*graph
+	renewAt    map[abe.Day]time.Time
+	processes  map[[32]byte]*process
+	workings   map[[32]byte]bool // of the contributions that are kept
+	limbo      []record.Record
+	changed    bool      // records were added since the last settle
+	dirty      bool      // something a commit depends on may have changed since that was considered
+	considerAt time.Time // when to consider it in any case
+	beatAt     time.Time
+	shouts     bool      // we were called silent once: our beats go to the topic, too
+	heardAny   time.Time // when a beat of another process was last heard
 
 	commits map[ake.Hash]*epoch
 	early   bool                 // a commit is too high for now
