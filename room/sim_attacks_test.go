@@ -132,6 +132,11 @@ func TestForgedCommits(t *testing.T) {
 				}
 			}
 		},
+		// She starts afresh, for the others alone, and would read along unseen.
+		"committer not listed": func(t *testing.T, n *network, all []*simNode, f *forgery) {
+			f.prevs = nil
+			f.list = without(f.list, all[0].room.graph(all[0].room.today()).own.cid)
+		},
 		"SilentOmission": func(t *testing.T, n *network, all []*simNode, f *forgery) {
 			f.list = without(f.list, all[2].room.graph(all[2].room.today()).own.cid)
 		},
