@@ -80,6 +80,7 @@ type Room struct {
 	processes  map[[32]byte]*process
 	workings   map[[32]byte]bool // of the contributions that are kept
 	limbo      []record.Record
+	inLimbo    map[limboKey]bool
 	changed    bool      // records were added since the last settle
 	dirty      bool      // something a commit depends on may have changed since that was considered
 	considerAt time.Time // when to consider it in any case
@@ -134,6 +135,7 @@ func New(cfg Config) (*Room, error) {
 		renewAt:    make(map[abe.Day]time.Time),
 		processes:  make(map[[32]byte]*process),
 		workings:   make(map[[32]byte]bool),
+		inLimbo:    make(map[limboKey]bool),
 		commits:    make(map[ake.Hash]*epoch),
 		named:      make(map[ake.Hash]abe.Day),
 		spent:      make(map[ake.Hash]abe.Day),
