@@ -206,6 +206,9 @@ func (r *Room) examine(e *epoch) bool {
 	if known, ok := r.removalsHold(g, e, prevs); !known || !ok { // rule 6
 		return !known
 	}
+	if c.Height <= g.floor {
+		e.mine = -1
+	}
 	if e.mine >= 0 { // rule 7
 		if ok, known := r.derive(g, e, prevs); !ok || !known {
 			e.void, e.barred = !ok, !ok

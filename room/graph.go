@@ -23,6 +23,10 @@ type graph struct {
 	edges     map[ake.Hash]*record.Edge
 	newest    map[[32]byte]*record.Contribution // by identity
 	component map[ake.Hash]bool                 // nil when stale
+	// floor is the greatest height of an epoch whose log was dropped. Keys of
+	// epochs as low are not derived again: what was said in them would be shown
+	// anew to whom it is played back.
+	floor uint64
 }
 
 // own is our part in a day.

@@ -327,6 +327,9 @@ func (r *Room) logEpochs() []*epoch {
 		for _, e := range out[maxLogEpochs:] {
 			e.erase()
 			e.logs = nil
+			if g := r.graph(e.commit.Day); g != nil {
+				g.floor = max(g.floor, e.commit.Height)
+			}
 		}
 		out = out[:maxLogEpochs]
 	}
