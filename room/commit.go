@@ -43,7 +43,7 @@ func (r *Room) considerCommit() {
 	}
 	list := r.nextList(g)
 	prevs := r.prevs(g, list)
-	if len(list) < 2 || !r.needed(g, list, prevs) {
+	if len(list) < 2 || len(r.neighbours) == 0 || !r.needed(g, list, prevs) {
 		r.turn.first, r.turn.sponsor = time.Time{}, false
 		return
 	}

@@ -77,6 +77,7 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 		}
 	}
 	r.neighbours[p] = n
+	r.dirty = true
 	r.finish()
 }
 
@@ -238,7 +239,11 @@ func (r *Room) sortedExchanges() []StreamID {
 
 // expire ends what took too long.
 func (r *Room) expire() {
-	for _, x := range r.exchanges {
+	for _, id := range r.sortedExchanges() {
+		x := r.exchanges[id]
+		if x == nil {
+			continue
+		}
 		limit := exchangeTime
 		if x.step == record.FrameProve1 || x.step == record.FrameProve3 {
 			limit = strangerTime

@@ -84,13 +84,13 @@ func (r *Room) Held() int { return len(r.held) }
 // accompanied reports whether anybody else is a living member.
 func (r *Room) accompanied() bool {
 	g := r.graph(r.today())
-	return g != nil && len(r.living(g)) > 1
+	return g != nil && len(r.living(g)) > 1 && len(r.neighbours) > 0
 }
 
 // maySend is PROTOCOL.md §8.4.
 func (r *Room) maySend() bool {
 	h := r.head
-	if h == nil || h.keys == nil || len(h.list) < 2 {
+	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
 		return false
 	}
 	g := r.graph(h.commit.Day)
