@@ -419,7 +419,7 @@ func (r *Room) chooseHead() {
 	}
 	previous := r.head
 	r.head = best
-	r.turn = turn{last: r.now}
+	r.turn, r.dirty = turn{last: r.now}, true
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
 		if n := r.neighbours[p]; len(best.list) <= 8 {

@@ -20,6 +20,11 @@ type turn struct {
 // considerCommit commits if the members are not those of the head, and it is
 // our turn.
 func (r *Room) considerCommit() {
+	if !r.dirty && r.now.Before(r.considerAt) {
+		r.wakeAt(r.considerAt)
+		return
+	}
+	r.dirty, r.considerAt = false, r.now.Add(considerPeriod)
 	day := r.today()
 	if r.head != nil {
 		// Somebody's clock is ahead of ours: never back to the day before the head's.
@@ -43,7 +48,10 @@ func (r *Room) considerCommit() {
 	}
 	at := maxTime(r.dueAt(g, list, prevs), r.toldBy())
 	if at.After(r.now) {
-		r.wakeAt(at)
+		if at.Before(r.considerAt) {
+			r.considerAt = at
+		}
+		r.wakeAt(r.considerAt)
 		return
 	}
 	r.turn.first, r.turn.sponsor = time.Time{}, false

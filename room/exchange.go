@@ -209,6 +209,7 @@ func (r *Room) over(x *exchange) {
 		x.opened.Proof.Erase()
 	}
 	delete(r.exchanges, x.id)
+	r.dirty = true
 	if n := r.neighbours[x.peer]; n != nil && n.comparing == x.id {
 		n.comparing = 0
 	}

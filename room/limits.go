@@ -37,10 +37,13 @@ const (
 	retryProof    = 30 * time.Second
 	retryAlone    = 5 * time.Second
 	strangerTime  = 10 * time.Second // for a stranger to show that it opened ours
-	quiet         = 100 * time.Millisecond
-	otherDials    = 5 * time.Second
-	dayGrace      = 5 * time.Minute
-	earlyDay      = time.Hour
+	// considerPeriod is how often a commit is considered although nothing was
+	// heard: silence and age come with time alone.
+	considerPeriod = time.Second
+	quiet          = 100 * time.Millisecond
+	otherDials     = 5 * time.Second
+	dayGrace       = 5 * time.Minute
+	earlyDay       = time.Hour
 )
 
 // tail is L of PROTOCOL.md §8.3: how long gossip takes to reach nearly all of n

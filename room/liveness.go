@@ -46,11 +46,7 @@ func (r *Room) size() int {
 // beat signs our next sign of life when it is due.
 func (r *Room) beat() {
 	own := r.process(r.workingID)
-	due := r.beatAt
-	if r.presence != nil && own.dead() {
-		due = r.now // we were called silent
-	}
-	if due.After(r.now) {
+	if r.beatAt.After(r.now) {
 		return
 	}
 	b := &record.Beat{Serial: uint64(r.now.UnixMilli())}
@@ -61,15 +57,10 @@ func (r *Room) beat() {
 		b.Serial = own.obit + 1
 	}
 	b.Sign(r.id, r.working)
-	wasDead := own.dead()
 	own.beat, own.heard = b, r.now
 	r.beatAt = r.now.Add(beatPeriod(r.size()))
-	if wasDead {
-		// By any path, and at once: streams need both directions, gossip does not.
+	if r.shouts {
 		r.publish(b.Append([]byte{record.TypeBeat}))
-		for _, n := range r.neighbours {
-			n.compareAt = r.now
-		}
 	}
 }
 
@@ -176,6 +167,11 @@ func (r *Room) bury(g *graph, c *record.Commit) {
 			p.obit = max(p.obit, ev.Serial())
 			p.isDead = true
 			r.changed = true
+			if m.Working == r.workingID {
+				// Our beats do not reach them the usual way: by any path, then, since
+				// streams need both directions and gossip does not.
+				r.shouts, r.beatAt = true, r.now
+			}
 		}
 	}
 }

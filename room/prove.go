@@ -290,7 +290,7 @@ func (r *Room) toldAll(x *exchange) bool {
 	if !x.dialler {
 		r.tellAll(x)
 		r.publishJoin(x)
-		r.turn.sponsor = true
+		r.turn.sponsor, r.dirty = true, true
 	}
 	r.hangUp(x)
 	return true

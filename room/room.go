@@ -75,14 +75,18 @@ type Room struct {
 	presence  *record.Presence
 	name      *record.Name
 
-	days      map[abe.Day]*graph
-	renewAt   map[abe.Day]time.Time
-	processes map[[32]byte]*process
-	workings  map[[32]byte]bool // of the contributions that are kept
-	limbo     []record.Record
-	changed   bool // records were added since the last settle
-	beatAt    time.Time
-	heardAny  time.Time // when a beat of another process was last heard
+	days       map[abe.Day]*graph
+	renewAt    map[abe.Day]time.Time
+	processes  map[[32]byte]*process
+	workings   map[[32]byte]bool // of the contributions that are kept
+	limbo      []record.Record
+	inLimbo    map[limboKey]bool
+	changed    bool      // records were added since the last settle
+	dirty      bool      // something a commit depends on may have changed since that was considered
+	considerAt time.Time // when to consider it in any case
+	beatAt     time.Time
+	shouts     bool      // we were called silent once: our beats go to the topic, too
+	heardAny   time.Time // when a beat of another process was last heard
 
 	commits map[ake.Hash]*epoch
 	early   bool                 // a commit is too high for now
@@ -131,6 +135,7 @@ func New(cfg Config) (*Room, error) {
 		renewAt:    make(map[abe.Day]time.Time),
 		processes:  make(map[[32]byte]*process),
 		workings:   make(map[[32]byte]bool),
+		inLimbo:    make(map[limboKey]bool),
 		commits:    make(map[ake.Hash]*epoch),
 		named:      make(map[ake.Hash]abe.Day),
 		spent:      make(map[ake.Hash]abe.Day),

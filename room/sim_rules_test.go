@@ -402,7 +402,7 @@ func (k *looker) atRest() *failure {
 			}
 			if simLiveness {
 				for _, m := range h.list {
-					if p := k.kinds[m.Identity]; !p.running() || !slices.Contains(wide, p.proc) || s.room.graph(today).contribution(m.CID).Working != p.proc.room.workingID {
+					if p := k.kinds[m.Identity]; !p.running() || !slices.Contains(wide, p.proc) && !k.gossips(s, p.proc) || s.room.graph(today).contribution(m.CID).Working != p.proc.room.workingID {
 						return bad("members", "%s lists %s, who is not there", s.name, k.name(m.Identity))
 					}
 				}
@@ -465,6 +465,24 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 
 // reachable are those of comp to whom streams lead from h, over others for whom
 // ok holds.
+// gossips reports whether publications go both ways between two processes, over
+// whatever links carry something in one direction: that is enough to beat, and
+// so to be a member, though not for streams.
+func (k *looker) gossips(a, b *simNode) bool {
+	reaches := func(from, to *simNode) bool {
+		seen := []*simNode{from}
+		for i := 0; i < len(seen); i++ {
+			for far, l := range seen[i].links {
+				if l.carries(seen[i]) && !far.down && !slices.Contains(seen, far) {
+					seen = append(seen, far)
+				}
+			}
+		}
+		return slices.Contains(seen, to)
+	}
+	return reaches(a, b) && reaches(b, a)
+}
+
 func (k *looker) reachable(h *simNode, comp []*simNode, ok func(*simNode) bool) []*simNode {
 	out := []*simNode{h}
 	for i := 0; i < len(out); i++ {

@@ -31,7 +31,15 @@ func (e *Entry) append(b []byte) []byte {
 	return append(b, e.Presence[:]...)
 }
 
-func compareEntries(a, b Entry) int { return bytes.Compare(a.append(nil), b.append(nil)) }
+func compareEntries(a, b Entry) int {
+	if c := bytes.Compare(a.Identity[:], b.Identity[:]); c != 0 {
+		return c
+	}
+	if c := bytes.Compare(a.CID[:], b.CID[:]); c != 0 {
+		return c
+	}
+	return bytes.Compare(a.Presence[:], b.Presence[:])
+}
 
 // A List is a commit's members, in ascending order.
 type List []Entry
