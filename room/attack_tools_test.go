@@ -264,3 +264,6 @@ func (s *simNode) terms(e *epoch) []ake.Member {
 	}
 	return out
 }
+
+// newIdentity is the identity key of a seed.
+func newIdentity(seed [32]byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(seed[:]) }

@@ -48,6 +48,8 @@ type exchange struct {
 
 	// Comparing: PROTOCOL.md §11.2.
 	theirHello *record.Hello
+	working    [32]byte // the other's, once it has shown to have it
+	shown      bool
 	asked      bool
 	answered   bool       // we sent done
 	done       bool       // they sent done

@@ -20,6 +20,10 @@ var (
 	ErrLeft = errors.New("this peer has left the room")
 	// ErrHeldFull is returned when too many messages wait already.
 	ErrHeldFull = errors.New("too many messages wait for a reader")
+	// ErrSuperseded: a later process of the same peer takes part, so that this
+	// one is no member any more. If the user did not start it, somebody else has
+	// the peer's identity key and a key that satisfies the policy.
+	ErrSuperseded = errors.New("another process takes part as this peer")
 )
 
 // A held message waits for an epoch under which it may be sent.
@@ -346,7 +350,7 @@ func (r *Room) sendLog(x *exchange, a *record.AskEpoch) {
 	if e == nil || e.logs == nil || len(a.Have) != len(e.logs) {
 		return
 	}
-	if !slices.ContainsFunc(e.list, func(m record.Entry) bool { return m.Identity == x.identity }) {
+	if !r.mayRead(e, x) {
 		return
 	}
 	for i := range e.logs {

@@ -67,6 +67,8 @@ type Room struct {
 	serial uint64
 	now    time.Time
 	closed bool // this process has left
+	// superseded: the user was told that another process takes part as this peer.
+	superseded bool
 
 	working   ed25519.PrivateKey
 	workingID [32]byte
