@@ -29,6 +29,8 @@ type epoch struct {
 	// within is the head in whose list all of this one's members are.
 	within *epoch
 	cids   map[ake.Hash]bool // of the list, when somebody asked
+	// compared: it came by a comparison, not over the topic.
+	compared bool
 	// superseded is when another became the head; zero for the head.
 	superseded time.Time
 
@@ -198,6 +200,7 @@ func (r *Room) examine(e *epoch) bool {
 
 // accepted notes what an accepted commit rests on.
 func (r *Room) accepted(e *epoch) {
+	r.stamp++
 	for _, id := range e.commit.Prevs {
 		if p := r.commits[id]; p != nil {
 			p.named = true
@@ -371,6 +374,7 @@ func (r *Room) chooseHead() {
 	}
 	previous := r.head
 	r.head = best
+	r.stamp++
 	r.turn = turn{last: r.now}
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
@@ -379,6 +383,8 @@ func (r *Room) chooseHead() {
 			n.compareAt = r.now.Add(time.Second)
 		}
 	}
+	r.spread(best.compared || r.carrier)
+	r.carrier = false
 }
 
 // started tells the user of the new head.
@@ -502,6 +508,7 @@ func (r *Room) expireCommits() {
 		case e == r.head || needed[id] || len(e.logs) > 0:
 		case r.now.Sub(e.since) > pendingTime:
 			delete(r.commits, id)
+			r.stamp++
 		}
 	}
 }

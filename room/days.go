@@ -95,6 +95,7 @@ func (r *Room) sortedDays() []abe.Day {
 // forget drops a day and what only it kept.
 func (r *Room) forget(d abe.Day) {
 	delete(r.days, d)
+	r.stamp++
 	r.workings = make(map[[32]byte]bool)
 	for _, g := range r.days {
 		for _, n := range g.nodes {

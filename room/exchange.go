@@ -23,6 +23,7 @@ type neighbour struct {
 	lastTime  time.Time     // when the last comparison began
 	tried     time.Time     // when we last dialled a proof
 	beatsTold time.Time     // up to when it was told the beats heard
+	waits     bool          // it asked while we did not understand a commit ourselves
 }
 
 // An exchange is a conversation on one stream.
@@ -217,8 +218,10 @@ func (r *Room) over(x *exchange) {
 		if r.closed {
 			return
 		}
-		if r.commits[x.wants] == nil {
+		if e := r.commits[x.wants]; e == nil {
 			r.askSoon("") // another has it
+		} else if e.status != accepted {
+			r.askSoon(x.peer) // for what it refers to
 		}
 		r.payAll()
 	}

@@ -179,6 +179,7 @@ func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
 // A process is what is known of one working key.
 type process struct {
 	newest *record.Presence
+	id     ake.Hash                      // of the newest
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
 
@@ -208,9 +209,10 @@ func (p *process) takePresence(n *record.Presence) {
 	if p.misbehaved {
 		return // the proof is kept, and nothing more
 	}
+	nid := n.ID()
 	for id, b := range p.bodies {
-		if b.Serial == n.Serial && id != n.ID() {
-			p.misbehaved, p.proof = true, record.MisbehaviourRef(id, n.ID())
+		if b.Serial == n.Serial && id != nid {
+			p.misbehaved, p.proof = true, record.MisbehaviourRef(id, nid)
 		}
 	}
 	if len(p.bodies) >= maxBodies && !p.misbehaved {
@@ -222,12 +224,12 @@ func (p *process) takePresence(n *record.Presence) {
 		}
 		delete(p.bodies, oldest.ID())
 	}
-	p.bodies[n.ID()] = n
+	p.bodies[nid] = n
 	switch {
 	case p.newest == nil, n.Left && !p.newest.Left:
-		p.newest = n
+		p.newest, p.id = n, nid
 	case n.Left == p.newest.Left && n.Serial > p.newest.Serial:
-		p.newest = n
+		p.newest, p.id = n, nid
 	}
 }
 
@@ -248,7 +250,7 @@ func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
 		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.proof}, true
 	}
 	if p.left() {
-		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
+		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.id}, true
 	}
 	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {
 		return record.Evidence{Kind: record.EvidenceSuperseded, CID: cid, Ref: n.ID()}, true

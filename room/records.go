@@ -69,6 +69,7 @@ func (r *Room) settle() {
 			r.add(rec)
 		}
 		r.judge()
+		r.stamp++
 	}
 }
 

@@ -80,13 +80,17 @@ type Room struct {
 	processes map[[32]byte]*process
 	workings  map[[32]byte]bool // of the contributions that are kept
 	limbo     []record.Record
-	changed   bool // records were added since the last settle
+	changed   bool   // records were added since the last settle
+	stamp     uint64 // another one whenever what is worked out from the state may differ
 	beatAt    time.Time
 	heardAny  time.Time // when a beat of another process was last heard
 
 	commits map[ake.Hash]*epoch
 	head    *epoch
 	turn    turn
+	next    nextCache
+	offers  [2]offer // without and with names
+	carrier bool     // we have just joined two components of more than one
 
 	neighbours map[peer.ID]*neighbour
 	exchanges  map[StreamID]*exchange

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"encoding/binary"
 	"slices"
@@ -31,7 +32,9 @@ func (e *Entry) append(b []byte) []byte {
 	return append(b, e.Presence[:]...)
 }
 
-func compareEntries(a, b Entry) int { return bytes.Compare(a.append(nil), b.append(nil)) }
+func compareEntries(a, b Entry) int {
+	return cmp.Or(bytes.Compare(a.Identity[:], b.Identity[:]), bytes.Compare(a.CID[:], b.CID[:]), bytes.Compare(a.Presence[:], b.Presence[:]))
+}
 
 // A List is a commit's members, in ascending order.
 type List []Entry
