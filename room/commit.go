@@ -94,6 +94,11 @@ func (r *Room) toldBy(prevs []*epoch) (at time.Time) {
 				at = maxTime(at, e.since.Add(tellTime))
 			}
 		}
+		for _, x := range r.exchanges {
+			if x.wants != (ake.Hash{}) {
+				at = maxTime(at, x.began.Add(tellTime))
+			}
+		}
 	}
 	for _, x := range r.exchanges {
 		if !x.admitted.IsZero() {

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -36,10 +37,17 @@ func (r *Room) schedule() {
 		}
 		r.compareAt = r.now.Add(comparePeriod)
 	}
+	busy := r.comparing()
+	for _, n := range r.neighbours {
+		if n.behind {
+			r.catchUp(maps.Clone(busy))
+			break
+		}
+	}
 	for _, p := range r.sortedNeighbours() {
 		n := r.neighbours[p]
-		if n.compareAt.IsZero() || n.comparing != 0 {
-			continue
+		if n.compareAt.IsZero() || busy[p] {
+			continue // it is tried again when the one under way has ended
 		}
 		due := maxTime(n.compareAt, n.lastTime.Add(compareSoon))
 		if due.After(r.now) {
@@ -47,7 +55,7 @@ func (r *Room) schedule() {
 			continue
 		}
 		x := r.open(n.id, ProtocolCompare)
-		n.comparing, n.lastTime, n.compareAt = x.id, r.now, time.Time{}
+		n.lastTime, n.compareAt = r.now, time.Time{}
 		r.send(x, r.hello())
 		r.tellBeats(x)
 	}
@@ -92,10 +100,37 @@ func (r *Room) puzzled() bool {
 func (r *Room) spread(all bool) {
 	id := r.head.commit.ID()
 	for _, n := range r.neighbours {
-		if n.waits || all && n.hello != nil && n.hello.Head != id {
-			n.waits, n.compareAt, n.lastTime = false, r.now, time.Time{}
+		n.behind = n.waits || all && n.hello != nil && n.hello.Head != id
+		n.waits = false
+	}
+}
+
+// catchUp lets those who are behind be compared with at once, a few at a time:
+// these help the others.
+func (r *Room) catchUp(busy map[peer.ID]bool) {
+	ids := r.sortedNeighbours()
+	ids = slices.DeleteFunc(ids, func(p peer.ID) bool { return !r.neighbours[p].behind })
+	for len(ids) > 0 && len(busy) < maxSpread {
+		i := r.random(len(ids))
+		if n := r.neighbours[ids[i]]; n.hello != nil && n.hello.Head == r.head.commit.ID() {
+			n.behind = false
+		} else if !busy[n.id] {
+			n.behind, n.compareAt, n.lastTime = false, r.now, time.Time{}
+			busy[n.id] = true
+		}
+		ids = slices.Delete(ids, i, i+1)
+	}
+}
+
+// comparing are the peers with which a comparison is under way.
+func (r *Room) comparing() map[peer.ID]bool {
+	busy := make(map[peer.ID]bool)
+	for _, x := range r.exchanges {
+		if x.protocol == ProtocolCompare && (x.dialler && x.wants == ake.Hash{} || x.theirHello != nil) {
+			busy[x.peer] = true
 		}
 	}
+	return busy
 }
 
 func (r *Room) hello() []byte {

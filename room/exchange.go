@@ -18,12 +18,12 @@ type neighbour struct {
 	since     time.Time
 	hello     *record.Hello // its last word on itself
 	compared  bool          // a comparison came to its end since then
-	comparing StreamID      // one under way that we opened
 	compareAt time.Time     // when to compare again; zero: when chance has it
 	lastTime  time.Time     // when the last comparison began
 	tried     time.Time     // when we last dialled a proof
 	beatsTold time.Time     // up to when it was told the beats heard
 	waits     bool          // it asked while we did not understand a commit ourselves
+	behind    bool          // it may need us to understand the head
 }
 
 // An exchange is a conversation on one stream.
@@ -210,9 +210,6 @@ func (r *Room) over(x *exchange) {
 		x.opened.Proof.Erase()
 	}
 	delete(r.exchanges, x.id)
-	if n := r.neighbours[x.peer]; n != nil && n.comparing == x.id {
-		n.comparing = 0
-	}
 	if r.wanted[x.wants] {
 		delete(r.wanted, x.wants)
 		if r.closed {

@@ -21,6 +21,7 @@ const (
 	maxAnswering     = 8
 	maxDialsAMinute  = 6
 	maxHeightAhead   = 64
+	maxSpread        = 4 // comparisons at once with those who are behind
 
 	maxPublishedCommit = 8 << 10
 

@@ -90,7 +90,7 @@ type Room struct {
 	turn    turn
 	next    nextCache
 	offers  [2]offer // without and with names
-	carrier bool     // we have just joined two components of more than one
+	carrier bool     // we have just joined our component to another's
 
 	neighbours map[peer.ID]*neighbour
 	exchanges  map[StreamID]*exchange
