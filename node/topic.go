@@ -44,7 +44,7 @@ func (n *Node) joinTopic(ctx context.Context) error {
 		pubsub.WithFloodPublish(true),
 		pubsub.WithPeerOutboundQueueSize(queueSize),
 		pubsub.WithValidateQueueSize(queueSize),
-		pubsub.WithMaxMessageSize(record.MaxSize+1024),
+		pubsub.WithMaxMessageSize(record.MaxPublication+1024),
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(name)),
 	)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -24,6 +25,10 @@ type epoch struct {
 	since  time.Time // when it arrived
 	// signed: the committer's signature was checked.
 	signed bool
+	// barred: held for those who rest on it, and for nothing else.
+	barred bool
+	// void: barred for ever, since it does not give us what it gives others.
+	void bool
 	// named: an accepted commit names it as prev.
 	named bool
 	// within is the head in whose list all of this one's members are.
@@ -68,19 +73,30 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if r.graph(c.Day) == nil || r.now.Add(earlyDay).Before(c.Day.Start()) {
 		return foreign
 	}
-	if e := r.commits[c.ID()]; e != nil {
-		if e.list != nil || c.Base != record.WholeList {
-			return known
+	if c.Base == record.WholeList {
+		// The list is not signed, only its hash: what does not fit is a garbled copy.
+		if _, err := c.Rebuild(nil); err != nil {
+			return refused
 		}
-		e.commit, e.signed = c, false // with its whole list, which we could not rebuild
-		return kept
+	}
+	e := r.commits[c.ID()]
+	if e != nil && e.list != nil {
+		return known
 	}
 	if by := r.graph(c.Day).contribution(c.By); by != nil && c.Verify(r.id, by) != nil {
 		return refused
 	}
+	if e != nil {
+		// As long as the list could not be rebuilt, nobody knows which copy is good.
+		if c.Base != record.WholeList && e.commit.Base == record.WholeList {
+			return known
+		}
+		e.commit, e.signed = c, false
+		return kept
+	}
 	all, ofAuthor := 0, 0
 	for _, e := range r.commits {
-		if e.status == pending {
+		if e.status == pending || e.barred {
 			all++
 			if e.commit.By == c.By {
 				ofAuthor++
@@ -90,7 +106,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if all >= maxPending || ofAuthor >= maxPendingAuthor || len(r.commits) >= maxCommits {
 		return foreign
 	}
-	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1}
+	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1, named: r.isNamed(c.ID())}
 	if r.wanted[c.ID()] {
 		r.payAll()
 	}
@@ -99,6 +115,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 
 // judge goes over the commits that are not accepted yet.
 func (r *Room) judge() {
+	r.early = false
 	for again := true; again; {
 		again = false
 		for _, id := range sortedHashes(r.commits) {
@@ -152,6 +169,14 @@ func (r *Room) examine(e *epoch) bool {
 			e.mine = list.Index(g.own.cid)
 		}
 	}
+	if e.void {
+		return true
+	}
+	if _, gone := r.gone(g, c.By); gone && !e.named {
+		e.barred = true
+		return true
+	}
+	e.barred = false
 	var prevs []*epoch
 	var height uint64
 	for _, id := range c.Prevs { // rule 3
@@ -167,8 +192,9 @@ func (r *Room) examine(e *epoch) bool {
 	if c.Height != height+1 {
 		return false
 	}
-	if h := r.head; h != nil && h.commit.Day == c.Day && c.Height > h.commit.Height+maxHeightAhead {
-		return true // PROTOCOL.md §8.2
+	if c.Height > r.mostHeight(c.Day) {
+		r.early = true
+		return true
 	}
 	members := g.members()
 	for i := range e.list { // rule 5
@@ -188,14 +214,25 @@ func (r *Room) examine(e *epoch) bool {
 	if known, ok := r.removalsHold(g, e, prevs); !known || !ok { // rule 6
 		return !known
 	}
+	if _, over := r.spent[c.ID()]; over {
+		e.mine = -1 // its keys were erased: they do not come back
+	}
 	if e.mine >= 0 { // rule 7
 		if ok, known := r.derive(g, e, prevs); !ok || !known {
-			return ok
+			e.void, e.barred = !ok, !ok
+			return true
 		}
 	}
 	e.status = accepted
 	r.accepted(e)
 	return true
+}
+
+// mostHeight is how high a day's commits may be by now: PROTOCOL.md §8.2. It
+// depends on nothing but the time, so that two groups, of which one began many
+// more epochs than the other, and newcomers take the same commits.
+func (r *Room) mostHeight(d abe.Day) uint64 {
+	return heightsAtOnce + heightsASecond*uint64(max(r.now.Sub(d.Start().Add(-earlyDay)), 0)/time.Second)
 }
 
 // accepted notes what an accepted commit rests on.
@@ -204,6 +241,9 @@ func (r *Room) accepted(e *epoch) {
 	for _, id := range e.commit.Prevs {
 		if p := r.commits[id]; p != nil {
 			p.named = true
+		}
+		if len(r.named) < maxNamed {
+			r.named[id] = e.commit.Day
 		}
 	}
 	r.bury(r.graph(e.commit.Day), e.commit)
@@ -237,6 +277,10 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 			if p == nil || !p.misbehaved || p.proof != ev.Ref {
 				return false, false
 			}
+		case record.EvidenceSilent:
+			if ev.Serial() > uint64(r.now.Add(earlyDay).UnixMilli()) {
+				return false, false // nobody beats ahead of his clock, and all must be able to answer
+			}
 		case record.EvidenceSuperseded:
 			n := g.contribution(ev.Ref)
 			if n == nil || !g.members()[ev.Ref] {
@@ -259,7 +303,7 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 }
 
 // derive unwraps the secret, checks that all others got the same, and derives
-// the epoch's keys. ok is false if the commit is refused, known is false as long
+// the epoch's keys. ok is false if the commit is void, known is false as long
 // as a term is missing.
 func (r *Room) derive(g *graph, e *epoch, prevs []*epoch) (ok, known bool) {
 	c := e.commit
@@ -285,9 +329,13 @@ func (r *Room) derive(g *graph, e *epoch, prevs []*epoch) (ok, known bool) {
 	if err != nil {
 		return false, false
 	}
+	missing := missingCIDs(e.list, prevs)
+	if len(terms) != len(missing) {
+		return false, false
+	}
 	for i := range terms {
 		n := g.nodes[terms[i].CID]
-		if e.list.Index(terms[i].CID) < 0 || terms[i].Term.Commitment() != n.contribution.Term {
+		if terms[i].CID != missing[i] || terms[i].Term.Commitment() != n.contribution.Term {
 			return false, false
 		}
 		r.addTerm(&terms[i])
@@ -375,7 +423,7 @@ func (r *Room) chooseHead() {
 	previous := r.head
 	r.head = best
 	r.stamp++
-	r.turn = turn{last: r.now}
+	r.turn, r.dirty = turn{last: r.now}, true
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
 		if n := r.neighbours[p]; len(best.list) <= 8 {
@@ -500,6 +548,11 @@ func (r *Room) expireCommits() {
 			needed[p] = true
 		}
 	}
+	for _, e := range r.logEpochs() {
+		for _, p := range e.commit.Prevs {
+			needed[p] = true // for those who missed that epoch
+		}
+	}
 	for id, e := range r.commits {
 		if !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept {
 			e.erase()
@@ -507,8 +560,26 @@ func (r *Room) expireCommits() {
 		switch {
 		case e == r.head || needed[id] || len(e.logs) > 0:
 		case r.now.Sub(e.since) > pendingTime:
+			if e.status == accepted && e.mine >= 0 {
+				r.spend(e)
+			}
 			delete(r.commits, id)
 			r.stamp++
 		}
+	}
+}
+
+// isNamed reports whether an accepted commit names this one as prev, also when
+// this one comes back after it was dropped.
+func (r *Room) isNamed(id ake.Hash) bool {
+	_, ok := r.named[id]
+	return ok
+}
+
+// spend remembers an epoch of ours whose keys and log are over: should its
+// commit come back, neither must.
+func (r *Room) spend(e *epoch) {
+	if len(r.spent) < maxNamed {
+		r.spent[e.commit.ID()] = e.commit.Day
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -21,6 +20,11 @@ type turn struct {
 // considerCommit commits if the members are not those of the head, and it is
 // our turn.
 func (r *Room) considerCommit() {
+	if !r.dirty && r.now.Before(r.considerAt) {
+		r.wakeAt(r.considerAt)
+		return
+	}
+	r.dirty, r.considerAt = false, r.now.Add(considerPeriod)
 	day := r.today()
 	if r.head != nil {
 		// Somebody's clock is ahead of ours: never back to the day before the head's.
@@ -30,7 +34,7 @@ func (r *Room) considerCommit() {
 	if g == nil || g.own == nil {
 		return
 	}
-	list := r.nextMembers(g)
+	list := r.nextList(g)
 	prevs := r.prevs(g, list)
 	if len(list) < 2 || !r.needed(g, list, prevs) {
 		r.turn.first, r.turn.sponsor = time.Time{}, false
@@ -44,7 +48,10 @@ func (r *Room) considerCommit() {
 	}
 	at := maxTime(r.dueAt(g, list, prevs), r.toldBy(prevs))
 	if at.After(r.now) {
-		r.wakeAt(at)
+		if at.Before(r.considerAt) {
+			r.considerAt = at
+		}
+		r.wakeAt(r.considerAt)
 		return
 	}
 	r.turn.first, r.turn.sponsor = time.Time{}, false
@@ -116,23 +123,6 @@ func cidBytes(list record.List) []byte {
 	return b
 }
 
-// nextMembers is nextList, worked out anew when something has changed, or when
-// somebody may have fallen silent since.
-func (r *Room) nextMembers(g *graph) record.List {
-	c := &r.next
-	if c.day != g.date || c.stamp != r.stamp || r.changed || r.now.Sub(c.at) >= time.Second {
-		*c = nextCache{day: g.date, stamp: r.stamp, at: r.now, list: r.nextList(g)}
-	}
-	return c.list
-}
-
-type nextCache struct {
-	day   abe.Day
-	stamp uint64
-	at    time.Time
-	list  record.List
-}
-
 // nextList is what we would list: the living members whose terms and presences
 // we hold.
 func (r *Room) nextList(g *graph) record.List {
@@ -146,7 +136,7 @@ func (r *Room) nextList(g *graph) record.List {
 		if _, absent := r.absent(g, cid); absent {
 			continue
 		}
-		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: p.id})
+		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: p.newest.ID()})
 	}
 	list.Sort()
 	return list
@@ -304,21 +294,31 @@ func (r *Room) removals(g *graph, list record.List, prevs []*epoch) []record.Evi
 	return out
 }
 
-// missing are the terms of those who are missing from some prev's list: its
-// members may not have been told.
-func (r *Room) missing(g *graph, list record.List, prevs []*epoch) []ake.SealedTerm {
-	var out []ake.SealedTerm
-	for i := range list {
-		cid := list[i].CID
-		everywhere := len(prevs) > 0
-		for _, p := range prevs {
-			everywhere = everywhere && p.list.Index(cid) >= 0
-		}
-		if !everywhere {
-			out = append(out, ake.SealedTerm{CID: cid, Term: *g.nodes[cid].term})
+// missingCIDs are those listed who are missing from some prev's list,
+// ascending: its members may not have been told their terms.
+func missingCIDs(list record.List, prevs []*epoch) []ake.Hash {
+	in := make(map[ake.Hash]int)
+	for _, p := range prevs {
+		for i := range p.list {
+			in[p.list[i].CID]++
 		}
 	}
-	slices.SortFunc(out, func(a, b ake.SealedTerm) int { return compareHashes(a.CID, b.CID) })
+	var out []ake.Hash
+	for i := range list {
+		if n := in[list[i].CID]; n == 0 || n < len(prevs) {
+			out = append(out, list[i].CID)
+		}
+	}
+	slices.SortFunc(out, compareHashes)
+	return out
+}
+
+// missing are their terms.
+func (r *Room) missing(g *graph, list record.List, prevs []*epoch) []ake.SealedTerm {
+	var out []ake.SealedTerm
+	for _, cid := range missingCIDs(list, prevs) {
+		out = append(out, ake.SealedTerm{CID: cid, Term: *g.nodes[cid].term})
+	}
 	return out
 }
 

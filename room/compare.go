@@ -285,7 +285,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 func (r *Room) ask(h *record.Hello) *record.Ask {
 	a := new(record.Ask)
 	if o := r.offer(true); o.digest != h.Digest {
-		for i := range o.ids {
+		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
 			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
 		}
 	}
@@ -298,6 +298,11 @@ func (r *Room) ask(h *record.Hello) *record.Ask {
 	}
 	for _, e := range r.logEpochs() {
 		a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: e.commit.ID(), Have: e.have()})
+	}
+	for _, id := range sortedHashes(r.spent) {
+		if len(a.Epochs) < record.MaxAskEpochs {
+			a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: id})
+		}
 	}
 	return a
 }
@@ -401,9 +406,6 @@ func (r *Room) compared(x *exchange) {
 // sendMissed sends the commits of our epochs in which the peer was listed, and
 // of which it has no log: without them it cannot take what was said there.
 func (r *Room) sendMissed(x *exchange, a *record.Ask) {
-	if len(a.Epochs) >= maxLogEpochs {
-		return // those it has are the last ones
-	}
 	has := make(map[ake.Hash]bool)
 	for _, e := range a.Epochs {
 		has[e.Epoch] = true
@@ -474,7 +476,7 @@ func (r *Room) pay(x *exchange) {
 // payAll goes over those who wait for a commit.
 func (r *Room) payAll() {
 	for _, id := range r.sortedExchanges() {
-		if x := r.exchanges[id]; len(x.owed) > 0 {
+		if x := r.exchanges[id]; x != nil && len(x.owed) > 0 {
 			r.pay(x)
 		}
 	}

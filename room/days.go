@@ -109,6 +109,13 @@ func (r *Room) forget(d abe.Day) {
 			delete(r.processes, w)
 		}
 	}
+	for _, ids := range []map[ake.Hash]abe.Day{r.named, r.spent} {
+		for id, day := range ids {
+			if day == d {
+				delete(ids, id)
+			}
+		}
+	}
 	for id, e := range r.commits {
 		if e.commit.Day == d && e != r.head {
 			e.erase()

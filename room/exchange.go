@@ -69,8 +69,8 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 		// room need not ask first.
 		n.compareAt = now.Add(helloTime)
 	}
-	for _, x := range r.exchanges {
-		if x.peer == p && x.theirHello != nil {
+	for _, id := range r.sortedExchanges() {
+		if x := r.exchanges[id]; x.peer == p && x.theirHello != nil {
 			// Its stream was faster than the news that it is here.
 			n.hello, n.compareAt = x.theirHello, time.Time{}
 		}
@@ -210,6 +210,7 @@ func (r *Room) over(x *exchange) {
 		x.opened.Proof.Erase()
 	}
 	delete(r.exchanges, x.id)
+	r.dirty = true
 	if r.wanted[x.wants] {
 		delete(r.wanted, x.wants)
 		if r.closed {
@@ -235,8 +236,16 @@ func (r *Room) sortedExchanges() []StreamID {
 
 // expire ends what took too long.
 func (r *Room) expire() {
-	for _, x := range r.exchanges {
-		if r.now.Sub(x.began) > exchangeTime {
+	for _, id := range r.sortedExchanges() {
+		x := r.exchanges[id]
+		if x == nil {
+			continue // ended with another
+		}
+		limit := exchangeTime
+		if x.step == record.FrameProve1 || x.step == record.FrameProve3 {
+			limit = strangerTime
+		}
+		if r.now.Sub(x.began) > limit {
 			r.reset(x)
 		}
 	}

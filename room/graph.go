@@ -227,9 +227,9 @@ func (p *process) takePresence(n *record.Presence) {
 	p.bodies[nid] = n
 	switch {
 	case p.newest == nil, n.Left && !p.newest.Left:
-		p.newest, p.id = n, nid
+		p.newest = n
 	case n.Left == p.newest.Left && n.Serial > p.newest.Serial:
-		p.newest, p.id = n, nid
+		p.newest = n
 	}
 }
 
@@ -250,7 +250,7 @@ func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
 		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.proof}, true
 	}
 	if p.left() {
-		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.id}, true
+		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
 	}
 	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {
 		return record.Evidence{Kind: record.EvidenceSuperseded, CID: cid, Ref: n.ID()}, true

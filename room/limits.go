@@ -14,14 +14,16 @@ const (
 	maxPending       = 256
 	maxPendingAuthor = 8
 	maxCommits       = 1024
+	maxNamed         = 65536 // of a day, whose commits are remembered by id
 	maxHeld          = 1000
 	maxWaiting       = 64
 	maxLog           = 10000
 	maxLogEpochs     = 8
 	maxAnswering     = 8
 	maxDialsAMinute  = 6
-	maxHeightAhead   = 64
 	maxSpread        = 4 // comparisons at once with those who are behind
+	heightsAtOnce    = 64
+	heightsASecond   = 20
 
 	maxPublishedCommit = 8 << 10
 
@@ -34,10 +36,15 @@ const (
 	helloTime     = 2 * time.Second
 	compareSoon   = 500 * time.Millisecond // at the earliest again with the same peer
 	retryProof    = 30 * time.Second
-	quiet         = 100 * time.Millisecond
-	otherDials    = 5 * time.Second
-	dayGrace      = 5 * time.Minute
-	earlyDay      = time.Hour
+	retryAlone    = 5 * time.Second
+	strangerTime  = 10 * time.Second // for a stranger to show that it opened ours
+	// considerPeriod is how often a commit is considered although nothing was
+	// heard: silence and age come with time alone.
+	considerPeriod = time.Second
+	quiet          = 100 * time.Millisecond
+	otherDials     = 5 * time.Second
+	dayGrace       = 5 * time.Minute
+	earlyDay       = time.Hour
 )
 
 // tail is L of PROTOCOL.md §8.3: how long gossip takes to reach nearly all of n

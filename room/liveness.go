@@ -46,11 +46,7 @@ func (r *Room) size() int {
 // beat signs our next sign of life when it is due.
 func (r *Room) beat() {
 	own := r.process(r.workingID)
-	due := r.beatAt
-	if r.presence != nil && own.dead() {
-		due = r.now // we were called silent
-	}
-	if due.After(r.now) {
+	if r.beatAt.After(r.now) {
 		return
 	}
 	b := &record.Beat{Serial: uint64(r.now.UnixMilli())}
@@ -61,13 +57,10 @@ func (r *Room) beat() {
 		b.Serial = own.obit + 1
 	}
 	b.Sign(r.id, r.working)
-	wasDead := own.dead()
 	own.beat, own.heard = b, r.now
 	r.beatAt = r.now.Add(beatPeriod(r.size()))
-	if wasDead {
-		for _, n := range r.neighbours {
-			n.compareAt = r.now
-		}
+	if r.shouts {
+		r.publish(b.Append([]byte{record.TypeBeat}))
 	}
 }
 
@@ -85,21 +78,31 @@ func (r *Room) tookBeats(body []byte) bool {
 			return false
 		}
 		seen[b.Working] = true
-		p := r.processes[b.Working]
-		if p == nil || !r.hasWorking(b.Working) || p.beat != nil && p.beat.Serial >= b.Serial {
-			continue
-		}
-		if b.Verify(r.id) != nil {
+		if r.addBeat(b) == refused {
 			return false
 		}
-		wasDead := p.dead()
-		p.beat, p.heard = b, r.now
-		if b.Working != r.workingID {
-			r.heardAny = r.now
-		}
-		r.changed = r.changed || wasDead
 	}
 	return true
+}
+
+// addBeat takes a sign of life.
+func (r *Room) addBeat(b *record.Beat) outcome {
+	p := r.processes[b.Working]
+	if p == nil || !r.hasWorking(b.Working) {
+		return foreign
+	}
+	if p.beat != nil && p.beat.Serial >= b.Serial {
+		return known
+	}
+	if b.Verify(r.id) != nil {
+		return refused
+	}
+	r.changed = r.changed || p.dead()
+	p.beat, p.heard = b, r.now
+	if b.Working != r.workingID {
+		r.heardAny = r.now
+	}
+	return kept
 }
 
 // tellBeats sends a peer the beats that were heard since it was last told.
@@ -164,6 +167,11 @@ func (r *Room) bury(g *graph, c *record.Commit) {
 			p.obit = max(p.obit, ev.Serial())
 			p.isDead = true
 			r.changed = true
+			if m.Working == r.workingID {
+				// Our beats do not reach them the usual way: by any path, then, since
+				// streams need both directions and gossip does not.
+				r.shouts, r.beatAt = true, r.now
+			}
 		}
 	}
 }

@@ -323,6 +323,7 @@ func (r *Room) logEpochs() []*epoch {
 		for _, e := range out[maxLogEpochs:] {
 			e.erase()
 			e.logs = nil
+			r.spend(e)
 		}
 		out = out[:maxLogEpochs]
 	}

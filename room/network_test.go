@@ -81,6 +81,7 @@ type simNode struct {
 	streams map[StreamID]*simStream
 	next    StreamID // even
 	wake    time.Time
+	ticked  time.Time // when it was last woken, by its own clock
 	seen    map[string]bool
 	down    bool
 	paused  bool
@@ -285,7 +286,9 @@ func (n *network) connect(a, b *simNode) *link {
 				n.deliver(s, func() { s.actor.StreamClosed(s.clock(), id) })
 			}
 			n.deliver(s, func() {
-				if told[i] {
+				// Connected is who has a connection; a later process of the same
+				// peer may have made one by now.
+				if again, _ := n.byPeer(s, far.actor.Self()); told[i] && again == nil {
 					s.actor.PeerDisconnected(s.clock(), far.actor.Self())
 				}
 			})
@@ -371,13 +374,14 @@ func (n *network) resume(s *simNode) {
 	}
 }
 
-func (n *network) byPeer(s *simNode, p peer.ID) (*link, *simNode) {
+// byPeer is the connection with a peer: one that works, if any does.
+func (n *network) byPeer(s *simNode, p peer.ID) (at *link, to *simNode) {
 	for _, far := range n.nodes {
-		if l := s.links[far]; l != nil && far.actor.Self() == p {
-			return l, far
+		if l := s.links[far]; l != nil && far.actor.Self() == p && (at == nil || l.up) {
+			at, to = l, far
 		}
 	}
-	return nil, nil
+	return at, to
 }
 
 // drain does what a node wants done.
@@ -443,7 +447,10 @@ func (n *network) wake(s *simNode, w time.Time) {
 	n.at(max(0, w.Sub(s.clock())), func() {
 		if s.wake.Equal(w) {
 			s.wake = time.Time{}
-			n.deliver(s, func() { s.actor.Tick(s.clock()) })
+			n.deliver(s, func() {
+				s.ticked = s.clock()
+				s.actor.Tick(s.ticked)
+			})
 		}
 	})
 }

@@ -68,7 +68,11 @@ func (r *Room) wouldDial(n *neighbour) (abe.Day, time.Time) {
 			continue // perhaps records alone will do
 		}
 		if !n.tried.IsZero() {
-			at = maxTime(at, n.tried.Add(retryProof))
+			retry := retryProof
+			if alone {
+				retry = retryAlone // it may have been busy, and nobody else may be there
+			}
+			at = maxTime(at, n.tried.Add(retry))
 		}
 		return theirs.Day, at
 	}
@@ -288,7 +292,7 @@ func (r *Room) toldAll(x *exchange) bool {
 	if !x.dialler {
 		r.tellAll(x)
 		r.publishJoin(x)
-		r.turn.sponsor = true
+		r.turn.sponsor, r.dirty = true, true
 	}
 	r.hangUp(x)
 	return true

@@ -33,7 +33,7 @@ func (r *Room) Publication(now time.Time, from peer.ID, data []byte) Verdict {
 }
 
 func (r *Room) publication(from peer.ID, data []byte) Verdict {
-	if len(data) == 0 || len(data) > record.MaxSize {
+	if len(data) == 0 || len(data) > record.MaxPublication {
 		return Reject
 	}
 	switch data[0] {
@@ -54,6 +54,12 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 			r.askSoon(from) // for what it refers to
 		}
 		return v
+	case record.TypeBeat:
+		b, err := record.ParseBeat(data[1:])
+		if err != nil {
+			return Reject
+		}
+		return r.verdict(from, r.addBeat(b))
 	case record.TypeNews:
 		n, err := record.ParseNews(data[1:])
 		if err != nil {

@@ -47,24 +47,32 @@ func (r *Room) wait(rec record.Record) {
 	if _, ok := rec.(*record.Commit); ok {
 		return // commits have a waiting room of their own
 	}
-	id := rec.ID()
-	for _, w := range r.limbo {
-		if w.Type() == rec.Type() && w.ID() == id {
-			return
-		}
+	key := limboKey{rec.Type(), rec.ID()}
+	if r.inLimbo[key] {
+		return
 	}
 	if len(r.limbo) >= maxLimbo {
+		old := r.limbo[0]
+		delete(r.inLimbo, limboKey{old.Type(), old.ID()})
 		r.limbo = r.limbo[1:]
 	}
 	r.limbo = append(r.limbo, rec)
+	r.inLimbo[key] = true
+}
+
+// A limboKey names a record that waits.
+type limboKey struct {
+	typ byte
+	id  ake.Hash
 }
 
 // settle tries what waits again, until nothing changes.
 func (r *Room) settle() {
 	for r.changed {
-		r.changed = false
+		r.changed, r.dirty = false, true
 		waiting := r.limbo
 		r.limbo = nil
+		clear(r.inLimbo)
 		for _, rec := range waiting {
 			r.add(rec)
 		}
@@ -136,7 +144,7 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if p.Verify(r.id) != nil {
 		return refused
 	}
-	if n := proc.newest; n != nil && (n.Left && p.Left || p.Serial+maxBodies < n.Serial) {
+	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxBodies && p.Serial < n.Serial) {
 		return known
 	}
 	wasThere := !proc.left()

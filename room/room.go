@@ -75,20 +75,26 @@ type Room struct {
 	presence  *record.Presence
 	name      *record.Name
 
-	days      map[abe.Day]*graph
-	renewAt   map[abe.Day]time.Time
-	processes map[[32]byte]*process
-	workings  map[[32]byte]bool // of the contributions that are kept
-	limbo     []record.Record
-	changed   bool   // records were added since the last settle
-	stamp     uint64 // another one whenever what is worked out from the state may differ
-	beatAt    time.Time
-	heardAny  time.Time // when a beat of another process was last heard
+	days       map[abe.Day]*graph
+	renewAt    map[abe.Day]time.Time
+	processes  map[[32]byte]*process
+	workings   map[[32]byte]bool // of the contributions that are kept
+	limbo      []record.Record
+	inLimbo    map[limboKey]bool
+	changed    bool      // records were added since the last settle
+	stamp      uint64    // another one whenever what is worked out from the state may differ
+	dirty      bool      // something a commit depends on may have changed since that was considered
+	considerAt time.Time // when to consider it in any case
+	beatAt     time.Time
+	shouts     bool      // we were called silent once: our beats go to the topic, too
+	heardAny   time.Time // when a beat of another process was last heard
 
 	commits map[ake.Hash]*epoch
+	early   bool                 // a commit is too high for now
+	named   map[ake.Hash]abe.Day // prevs of accepted commits
+	spent   map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
 	head    *epoch
 	turn    turn
-	next    nextCache
 	offers  [2]offer // without and with names
 	carrier bool     // we have just joined our component to another's
 
@@ -132,7 +138,10 @@ func New(cfg Config) (*Room, error) {
 		renewAt:    make(map[abe.Day]time.Time),
 		processes:  make(map[[32]byte]*process),
 		workings:   make(map[[32]byte]bool),
+		inLimbo:    make(map[limboKey]bool),
 		commits:    make(map[ake.Hash]*epoch),
+		named:      make(map[ake.Hash]abe.Day),
+		spent:      make(map[ake.Hash]abe.Day),
 		neighbours: make(map[peer.ID]*neighbour),
 		exchanges:  make(map[StreamID]*exchange),
 		nextStream: 1,
@@ -196,6 +205,7 @@ func (r *Room) Self() peer.ID { return r.self }
 // Tick tells the room that time has passed.
 func (r *Room) Tick(now time.Time) {
 	r.advance(now)
+	r.changed = r.changed || r.early
 	r.expire()
 	r.finish()
 }
@@ -232,6 +242,9 @@ func (r *Room) finish() {
 	r.rotate()
 	r.beat()
 	r.settle()
+	if r.early {
+		r.wakeAt(r.now.Add(time.Second))
+	}
 	r.flush()
 	r.considerCommit()
 	r.considerDialling()

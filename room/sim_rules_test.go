@@ -1,6 +1,8 @@
 package room
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"fmt"
 	"slices"
@@ -15,11 +17,11 @@ import (
 
 // simLiveness tells whether rooms notice that a peer is dead. Until they do, a
 // head may go on listing who crashed or is cut off.
-const simLiveness = false
+const simLiveness = true
 
 // simMissedEpochs tells whether a member gets the messages of an epoch although
 // it missed both its commit and the next.
-const simMissedEpochs = false
+const simMissedEpochs = true
 
 // A looker checks the rules that hold after every step, and at rest.
 type looker struct {
@@ -106,7 +108,7 @@ func (k *looker) arriving(s *simNode, data []byte) {
 		return
 	}
 	note := func(b []byte) {
-		if len(b) > 0 && b[0] == record.TypePresence {
+		if len(b) > 41 && b[0] == record.TypePresence && b[41] != 0 { // the flags
 			if p, err := record.ParsePresence(b[1:]); err == nil && p.Left && s.room.hasWorking(p.Working) && p.Verify(s.room.id) == nil {
 				k.of(s).gone[p.Working] = true
 			}
@@ -202,6 +204,15 @@ func (k *looker) maySend(s *simNode, e Sent) {
 	if len(x.list) < 2 {
 		k.w.fail("send", "%s sent to nobody", s.name)
 	}
+	for _, ev := range x.commit.Removals {
+		c := g.contribution(ev.CID)
+		if ev.Kind != record.EvidenceSilent || c == nil {
+			continue
+		}
+		if p := r.processes[c.Working]; p.beat != nil && p.beat.Serial > ev.Serial() && !p.left() && !p.misbehaved && g.newest[c.Identity] == c {
+			k.w.fail("send", "%s sent in an epoch that dropped %s, of whom it has heard since", s.name, k.name(c.Identity))
+		}
+	}
 	for _, m := range x.list {
 		c := g.contribution(m.CID)
 		p := r.processes[c.Working]
@@ -244,8 +255,8 @@ func (k *looker) keys(s *simNode) {
 				k.w.fail("members", "%s takes %s for a member", s.name, k.name(m.Identity))
 			}
 		}
-		if over := e.superseded; !over.IsZero() && r.now.Sub(over) > keysKept+2*comparePeriod {
-			k.w.fail("erase", "%s keeps the keys of an epoch superseded %v ago", s.name, r.now.Sub(over))
+		if over := e.superseded; !over.IsZero() && s.ticked.Sub(over) > keysKept+2*comparePeriod {
+			k.w.fail("erase", "%s keeps the keys of an epoch superseded %v ago", s.name, s.ticked.Sub(over))
 		}
 	}
 	if me.kind != 'm' && me.kind != 'l' {
@@ -267,7 +278,7 @@ func (k *looker) stepped(s *simNode) {
 	}
 	o := k.of(s)
 	if h := r.head; h != o.head {
-		if o.head != nil && (h == nil || !better(h, o.head)) {
+		if o.head != nil && (h == nil || !above(h, o.head)) {
 			k.w.fail("head", "%s: the head went back", s.name)
 		}
 		o.head = h
@@ -276,6 +287,13 @@ func (k *looker) stepped(s *simNode) {
 	if k.count++; k.count%64 == 0 {
 		k.keys(s)
 	}
+}
+
+// above is the order of heads: day, height, E.
+func above(a, b *epoch) bool {
+	x, y := a.commit, b.commit
+	i, j := x.ID(), y.ID()
+	return cmp.Or(cmp.Compare(x.Day, y.Day), cmp.Compare(x.Height, y.Height), bytes.Compare(i[:], j[:])) > 0
 }
 
 // bounds: whatever is kept or queued is bounded.
@@ -342,19 +360,24 @@ func (k *looker) atRest() *failure {
 		if len(comp) == 1 {
 			continue
 		}
+		// Whose key has lapsed passes on yesterday's beats for a while.
+		wide := k.reachable(comp[0], k.w.nodes, func(s *simNode) bool {
+			kind := k.w.peers[s.peer].kind
+			return !s.down && !s.paused && s.room != nil && !s.room.closed && (kind == 'm' || kind == 'l')
+		})
 		head := comp[0].room.head
-		today := comp[0].room.today()
 		for _, s := range comp {
 			h := s.room.head
 			switch {
-			case s.room.today() != today:
-				return bad("heads", "%s is in another day than %s", s.name, comp[0].name)
 			case h == nil:
 				return bad("heads", "%s has no head", s.name)
-			case h.commit.Day != today:
-				return bad("heads", "the head of %s is of another day", s.name)
+			case h.commit.Day < s.room.today():
+				return bad("heads", "the head of %s is of a day before", s.name)
+			case head.commit.Day != h.commit.Day:
+				return bad("heads", "the heads of %s and %s are of different days", s.name, comp[0].name)
 			}
 		}
+		today := head.commit.Day // by the clock that is ahead
 		for _, s := range comp {
 			h := s.room.head
 			own := s.room.graph(today).own.cid
@@ -372,8 +395,12 @@ func (k *looker) atRest() *failure {
 					return bad("members", "%s lists %s, who it knows left", s.name, k.name(m.Identity))
 				}
 			}
-			if simLiveness && len(h.list) != len(comp) {
-				return bad("members", "%s lists %d, %d are there", s.name, len(h.list), len(comp))
+			if simLiveness {
+				for _, m := range h.list {
+					if p := k.kinds[m.Identity]; !p.running() || !slices.Contains(wide, p.proc) && !k.gossips(s, p.proc) || s.room.graph(today).contribution(m.CID).Working != p.proc.room.workingID {
+						return bad("members", "%s lists %s, who is not there", s.name, k.name(m.Identity))
+					}
+				}
 			}
 			if len(s.room.held) > 0 {
 				return bad("held", "%s holds %d messages", s.name, len(s.room.held))
@@ -412,7 +439,7 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 						}
 						why := "does not know the epoch"
 						x := s.room.commits[id]
-						if !simMissedEpochs && (x == nil || x.status != accepted) {
+						if !simMissedEpochs && (x == nil || x.status != accepted || x.logs == nil) {
 							continue
 						}
 						if x != nil {
@@ -430,6 +457,24 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 
 // reachable are those of comp to whom streams lead from h, over others for whom
 // ok holds.
+// gossips reports whether publications go both ways between two processes, over
+// whatever links carry something in one direction: that is enough to beat, and
+// so to be a member, though not for streams.
+func (k *looker) gossips(a, b *simNode) bool {
+	reaches := func(from, to *simNode) bool {
+		seen := []*simNode{from}
+		for i := 0; i < len(seen); i++ {
+			for far, l := range seen[i].links {
+				if l.carries(seen[i]) && !far.down && !slices.Contains(seen, far) {
+					seen = append(seen, far)
+				}
+			}
+		}
+		return slices.Contains(seen, to)
+	}
+	return reaches(a, b) && reaches(b, a)
+}
+
 func (k *looker) reachable(h *simNode, comp []*simNode, ok func(*simNode) bool) []*simNode {
 	out := []*simNode{h}
 	for i := 0; i < len(out); i++ {

@@ -231,7 +231,7 @@ func (p *parser) integer(t token) (uint32, error) {
 		}
 		return 0, p.fail(t, t, clip(t.text)+" has a leading zero", "write: "+clip(short)+"   or, for a text: "+quote(clip(t.text)))
 	}
-	return 0, p.fail(t, t, clip(t.text)+" is too large (largest "+strconv.Itoa(maxInteger)+")", "")
+	return 0, p.fail(t, t, clip(t.text)+" is too large (largest "+strconv.FormatUint(maxInteger, 10)+")", "")
 }
 
 // spaceless reports words that stand side by side, of which t was the first: a

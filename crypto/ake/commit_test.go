@@ -136,6 +136,12 @@ func TestSplitCommit(t *testing.T) {
 	}
 	refused("r of its own", loose, [32]byte(r.PublicKey().Bytes()), &c.core, c.h, c.to)
 
+	// Another text of the same r: X25519 drops the highest bit, so every secret is
+	// the same, and the epoch another.
+	high := rpub
+	high[31] |= 0x80
+	refused("r with the highest bit", wraps, high, &c.core, c.h, c.to)
+
 	// The same wraps in another place.
 	for what, change := range map[string]func(*Core){
 		"another sid":       func(k *Core) { k.SID = hashOf("other") },

@@ -2,6 +2,7 @@ package ake
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
@@ -134,6 +135,20 @@ func TestLowOrderX25519(t *testing.T) {
 	}
 }
 
+// TestSmallOrderList: every point on the list is taken to zero by a scalar,
+// which crypto/ecdh reports; so nothing usable is on it.
+func TestSmallOrderList(t *testing.T) {
+	for _, u := range smallOrder {
+		pub, err := ecdh.X25519().NewPublicKey(u[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x25519Of("any").ECDH(pub); err == nil {
+			t.Errorf("%x is not of small order", u)
+		}
+	}
+}
+
 // TestSigningInput: what a room signs is nothing that libp2p signs with the same
 // identity key, whatever the room, type and body.
 func TestSigningInput(t *testing.T) {
@@ -149,7 +164,7 @@ func TestSigningInput(t *testing.T) {
 	for _, f := range foreign {
 		bodies = append(bodies, []byte(f))
 	}
-	for _, typ := range []string{"contribution", "presence", "edge", "name", "commit", "join", "message"} {
+	for _, typ := range []string{"contribution", "presence", "edge", "name", "commit", "join", "message", "beat"} {
 		seen := make(map[string]bool)
 		for _, room := range []Hash{{}, hashOf("room"), Hash([]byte("noise-libp2p-static-key:........"))} {
 			for _, body := range bodies {

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/ed25519"
 	"encoding/binary"
 	"slices"
@@ -33,7 +32,13 @@ func (e *Entry) append(b []byte) []byte {
 }
 
 func compareEntries(a, b Entry) int {
-	return cmp.Or(bytes.Compare(a.Identity[:], b.Identity[:]), bytes.Compare(a.CID[:], b.CID[:]), bytes.Compare(a.Presence[:], b.Presence[:]))
+	if c := bytes.Compare(a.Identity[:], b.Identity[:]); c != 0 {
+		return c
+	}
+	if c := bytes.Compare(a.CID[:], b.CID[:]); c != 0 {
+		return c
+	}
+	return bytes.Compare(a.Presence[:], b.Presence[:])
 }
 
 // A List is a commit's members, in ascending order.

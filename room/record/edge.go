@@ -17,10 +17,13 @@ type Edge struct {
 	Day       abe.Day
 	From, To  ake.Hash
 	Signature [signatureSize]byte
+
+	id ake.Hash // of one that was parsed
 }
 
 // Sign signs the edge with the working key of From.
 func (e *Edge) Sign(room ake.Hash, w ed25519.PrivateKey) {
+	e.id = ake.Hash{}
 	copy(e.Signature[:], sign(w, "edge", room, e.body(nil)))
 }
 
@@ -34,7 +37,12 @@ func (e *Edge) body(b []byte) []byte {
 func (e *Edge) Type() byte { return TypeEdge }
 
 // ID names the edge.
-func (e *Edge) ID() ake.Hash { return ake.Sum("coterie/1 edge", e.Append(nil)) }
+func (e *Edge) ID() ake.Hash {
+	if e.id != (ake.Hash{}) {
+		return e.id
+	}
+	return ake.Sum("coterie/1 edge", e.Append(nil))
+}
 
 // Append appends the encoding.
 func (e *Edge) Append(b []byte) []byte { return append(e.body(b), e.Signature[:]...) }
@@ -47,6 +55,7 @@ func ParseEdge(b []byte) (*Edge, error) {
 	if !r.end() || e.From == e.To {
 		return nil, formError("edge")
 	}
+	e.id = ake.Sum("coterie/1 edge", b)
 	return e, nil
 }
 

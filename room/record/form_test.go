@@ -227,7 +227,7 @@ func TestRapidFrames(t *testing.T) {
 			a.Have = append(a.Have, [ShortID]byte(id[:]))
 		}
 		a.Terms = rapid.SliceOfN(hash, 0, 5).Draw(t, "terms")
-		for range rapid.IntRange(0, maxAskEpochs).Draw(t, "epochs") {
+		for range rapid.IntRange(0, MaxAskEpochs).Draw(t, "epochs") {
 			a.Epochs = append(a.Epochs, AskEpoch{Epoch: hash.Draw(t, "epoch"), Have: rapid.SliceOfN(rapid.Uint64(), 0, 5).Draw(t, "have")})
 		}
 		if got, err := ParseAsk(a.Encode()[1:]); err != nil || !bytes.Equal(got.Encode(), a.Encode()) {
@@ -263,15 +263,15 @@ func TestFrameLimits(t *testing.T) {
 	}
 	_, err := ParseHello(newHello(maxHelloDays + 1).Encode()[1:])
 	taken("five days", false, err)
-	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, maxAskIDs)}).Encode()[1:])
+	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, MaxAskIDs)}).Encode()[1:])
 	taken("the most ids", true, err)
-	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, maxAskIDs+1)}).Encode()[1:])
+	_, err = ParseAsk((&Ask{Have: make([][ShortID]byte, MaxAskIDs+1)}).Encode()[1:])
 	taken("an id more", false, err)
 	_, err = ParseAsk((&Ask{Terms: make([]ake.Hash, maxAskTerms)}).Encode()[1:])
 	taken("the most terms", true, err)
 	_, err = ParseAsk((&Ask{Terms: make([]ake.Hash, maxAskTerms+1)}).Encode()[1:])
 	taken("a term more", false, err)
-	_, err = ParseAsk((&Ask{Epochs: make([]AskEpoch, maxAskEpochs+1)}).Encode()[1:])
+	_, err = ParseAsk((&Ask{Epochs: make([]AskEpoch, MaxAskEpochs+1)}).Encode()[1:])
 	taken("nine epochs", false, err)
 	_, err = ParseAsk((&Ask{Epochs: []AskEpoch{{Have: make([]uint64, MaxMembers)}}}).Encode()[1:])
 	taken("all members", true, err)

@@ -37,9 +37,9 @@ const ShortID = 16
 // Limits on what one frame names.
 const (
 	maxHelloDays = 4
-	maxAskIDs    = 48 << 10
+	MaxAskIDs    = 48 << 10
 	maxAskTerms  = 4096
-	maxAskEpochs = 8
+	MaxAskEpochs = 64
 	maxFields    = 64 << 10
 	maxTerms     = 4096
 	maxWant      = 16
@@ -132,7 +132,7 @@ func ParseAsk(b []byte) (*Ask, error) {
 	// Counts of 32 bits stay unsigned: where an int has 32 bits, the great ones
 	// would be negative, and within every limit.
 	ids := r.uint32()
-	if !r.ok || ids > maxAskIDs || int(ids)*ShortID > len(r.s) {
+	if !r.ok || ids > MaxAskIDs || int(ids)*ShortID > len(r.s) {
 		return nil, formError("ask")
 	}
 	for range ids {
@@ -148,7 +148,7 @@ func ParseAsk(b []byte) (*Ask, error) {
 		a.Terms = append(a.Terms, r.hash())
 	}
 	n = int(r.uint16())
-	if n > maxAskEpochs {
+	if n > MaxAskEpochs {
 		return nil, formError("ask")
 	}
 	for range n {

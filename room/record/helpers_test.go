@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"testing"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -23,8 +22,6 @@ func stream(seed string) io.Reader {
 	s.Write([]byte(seed))
 	return s
 }
-
-func dice(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 func secretOf(text string) ake.Secret {
 	s, err := ake.NewSecret(stream(text))

@@ -21,6 +21,8 @@ type Presence struct {
 	Ephemeral [keySize]byte // X25519
 	Addresses [][]byte      // multiaddrs, as far as its maker knows; ascending
 	Signature [signatureSize]byte
+
+	id ake.Hash // of one that was parsed
 }
 
 // Sign sorts the addresses, drops what is over the limits, and signs with the
@@ -35,6 +37,7 @@ func (p *Presence) Sign(room ake.Hash, w ed25519.PrivateKey) {
 		p.Addresses = p.Addresses[:MaxAddresses]
 	}
 	copy(p.Working[:], w.Public().(ed25519.PublicKey))
+	p.id = ake.Hash{}
 	copy(p.Signature[:], sign(w, "presence", room, p.body(nil)))
 }
 
@@ -64,7 +67,12 @@ func (p *Presence) AppendAddresses(b []byte) []byte {
 func (p *Presence) Type() byte { return TypePresence }
 
 // ID is the presence's hash.
-func (p *Presence) ID() ake.Hash { return ake.Sum("coterie/1 presence", p.Append(nil)) }
+func (p *Presence) ID() ake.Hash {
+	if p.id != (ake.Hash{}) {
+		return p.id
+	}
+	return ake.Sum("coterie/1 presence", p.Append(nil))
+}
 
 // Append appends the encoding.
 func (p *Presence) Append(b []byte) []byte { return append(p.body(b), p.Signature[:]...) }
@@ -101,6 +109,7 @@ func ParsePresence(b []byte) (*Presence, error) {
 	if _, err := ake.PublicX25519(p.Ephemeral[:]); err != nil {
 		return nil, formError("presence: key")
 	}
+	p.id = ake.Sum("coterie/1 presence", b)
 	return p, nil
 }
 

@@ -45,7 +45,8 @@ const (
 
 // Sizes and limits in bytes and in items: PROTOCOL.md §12.
 const (
-	MaxSize        = 256 << 10
+	MaxSize        = 512 << 10
+	MaxPublication = 256 << 10
 	MaxMembers     = 1024
 	MaxAddresses   = 8
 	MaxAddressSize = 256

@@ -1,0 +1,93 @@
+package room
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// FuzzRoom gives a member in an epoch whatever a peer may send: publications,
+// and frames on streams of both protocols. It must not panic, must not lose its
+// head, and must go on talking to the other members.
+//
+// The input is a list of pieces: a byte for the kind, two for the length, bytes.
+func FuzzRoom(f *testing.F) {
+	n := newNetwork(f, 1)
+	a, b := n.add("ann", true), n.add("bob", true)
+	n.connectAll()
+	n.run(3 * time.Second)
+	g := a.room.graph(a.room.today())
+	piece := func(kind byte, data []byte) []byte {
+		out := append([]byte{kind}, 0, 0)
+		binary.BigEndian.PutUint16(out[1:], uint16(len(data)))
+		return append(out, data...)
+	}
+	var all []byte
+	add := func(kind byte, data []byte) {
+		f.Add(piece(kind, data))
+		all = append(all, piece(kind, data)...)
+	}
+	add(publishes, record.Encode(a.room.presence))
+	add(publishes, record.Encode(a.room.head.commit))
+	add(publishes, a.room.head.commit.News().Append([]byte{record.TypeNews}))
+	add(proves, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), a.room.presence.Append(nil)))
+	add(proves, record.EncodeFields(record.FrameProve3, make([]byte, 32), g.own.encapsulation))
+	add(compares, b.room.hello())
+	for _, frame := range record.EncodeRecords(b.room.records(true)) {
+		add(compares, frame)
+	}
+	add(compares, b.room.ask(&record.Hello{}).Encode())
+	add(compares, record.EncodeTerms([]ake.SealedTerm{{CID: g.own.cid}}))
+	add(compares, record.EncodeWant([]ake.Hash{a.room.head.commit.ID()}))
+	add(compares, []byte{record.FrameDone})
+	f.Add(all)
+
+	f.Fuzz(func(t *testing.T, in []byte) {
+		n := newNetwork(silentTB{t}, 1)
+		a, b := n.add("ann", true), n.add("bob", true)
+		n.connectAll()
+		n.until(5*time.Second, "one epoch", func() bool { return together(a, b) })
+		head := a.room.head
+		streams := map[byte]StreamID{proves: 1000, compares: 1002}
+		for kind, id := range streams {
+			protocol := ProtocolProve
+			if kind == compares {
+				protocol = ProtocolCompare
+			}
+			a.room.StreamOpened(a.clock(), id, b.room.Self(), protocol)
+		}
+		for len(in) >= 3 {
+			kind, size := in[0]%3, int(binary.BigEndian.Uint16(in[1:]))
+			in = in[3:]
+			data := in[:min(size, len(in))]
+			in = in[len(data):]
+			if kind == publishes {
+				a.room.Publication(a.clock(), b.room.Self(), data)
+			} else {
+				a.room.StreamFrame(a.clock(), streams[kind], data)
+			}
+			n.drain(a)
+		}
+		n.run(time.Second)
+		if a.room.head == nil || better(head, a.room.head) {
+			t.Error("the head went back")
+		}
+		b.say("still here?")
+		n.until(20*time.Second, "the other member is heard", func() bool { return a.heard("still here?") })
+	})
+}
+
+// The kinds of pieces.
+const (
+	publishes byte = iota
+	proves
+	compares
+)
+
+// silentTB is a test without the line that each network logs.
+type silentTB struct{ testing.TB }
+
+func (silentTB) Logf(string, ...any) {}

@@ -1,0 +1,124 @@
+package room
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var simMutants = flag.Bool("sim.mutants", false, "run TestMutants, which takes minutes")
+
+// mutants are changes to the protocol's code, each of which takes out one rule.
+// The simulator, or the test named, must notice.
+var mutants = []struct {
+	name, file, old, with string
+	run                   string // the tests that must fail
+	schedules             string
+}{
+	{"a commit need not list its committer", "record/commit.go",
+		`if list.Index(c.By) < 0 {`, `if false {`, "TestForgedCommits", "0"},
+	{"a listed peer need not be in my component", "accept.go",
+		`if m == nil || !members[entry.CID] {`, `if _ = members; m == nil {`, "TestForgedCommits", "0"},
+	{"prevs' lists need not be contained", "accept.go",
+		`if !removed[cid] && e.list.Index(cid) < 0 {`, `if false && removed[cid] {`, "TestForgedCommits", "0"},
+	{"wraps are not made again", "../crypto/ake/commit.go",
+		`if err != nil || !hmac.Equal(again, wraps) {`, `if _ = again; err != nil {`, "TestForgedCommits", "0"},
+	{"the one-time key need not follow from the secret", "../crypto/ake/commit.go",
+		`if err != nil || !hmac.Equal(r.PublicKey().Bytes(), rpub[:]) {`, `if r, err = ecdh.X25519().NewPrivateKey(d.Bytes()); err != nil {`, "TestForgedCommits", "0"},
+	{"terms are not compared with their commitment", "records.go",
+		`n.term == nil && t.Term.Commitment() == n.contribution.Term {`, `n.term == nil {`, "TestWrongTerms", "0"},
+	{"leaving is not absorbing", "graph.go",
+		`case n.Left == p.newest.Left && n.Serial > p.newest.Serial:`, `case n.Serial > p.newest.Serial:`, "TestLeaveIsAbsorbing", "0"},
+	{"what waits is not tried again", "records.go",
+		`for _, rec := range waiting {`, `for _, rec := range waiting[:0] {`, "TestOrderFree", "0"},
+	{"authors are not checked", "message.go",
+		`return c != nil && m.Verify(r.id, c) == nil`, `return c != nil`, "TestMessageForgery", "0"},
+	{"one sends although somebody left", "message.go",
+		`if _, gone := r.gone(g, h.list[i].CID); gone {`, `if _, gone := r.gone(g, h.list[i].CID); gone && false {`, "TestSimulate", "100"},
+	{"the later process does not count", "graph.go",
+		`return a.Serial > b.Serial`, `return a.Serial < b.Serial`, "TestSimulate", "60"},
+	{"of two commits of one height the later counts", "accept.go",
+		`	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
+`, `	return a.since.After(b.since)
+`, "TestSimulate", "100"},
+	{"commits for the day before the head's", "commit.go",
+		`day = max(day, r.head.commit.Day)`, `day = max(day, 0)`, "TestRegressions", "0"},
+	{"a proof is not asked for before opening", "prove.go",
+		`if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Newcomer, x.theirs.ID(), o.cid, ake.Hash(f[0])) {`,
+		`if len(f[0]) != ake.HashSize {`, "TestSimulate", "200"},
+	{"whoever I vouched for is a member", "graph.go",
+		`	queue := []ake.Hash{g.own.cid}
+	g.component[g.own.cid] = true`, `	for cid, n := range g.nodes {
+		g.component[cid] = n.contribution != nil
+	}
+	queue := []ake.Hash{g.own.cid}
+	g.component[g.own.cid] = true`, "TestForgedCommits", "0"},
+	{"logs are not passed on", "message.go",
+		`if m := l.messages[c]; m != nil {`, `if m := l.messages[c]; m != nil && e == r.head {`, "TestSimulate", "200"},
+	{"the dead are members", "liveness.go",
+		`if p != nil && (p.dead() || r.silent(p)) {`, `if p != nil && p.dead() {`, "TestSimulate", "30"},
+	{"one sends although the head drops somebody alive", "message.go",
+		`return !r.wronged(g, h)`, `return true`, "TestSimulate", "300"},
+}
+
+// TestMutants takes one rule out of the protocol at a time, by an overlay over
+// the package's files, and sees that a test fails.
+func TestMutants(t *testing.T) {
+	if !*simMutants {
+		t.Skip("without -sim.mutants")
+	}
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			began := time.Now()
+			file, err := filepath.Abs(m.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := bytes.Count(source, []byte(m.old)); n != 1 {
+				t.Fatalf("%s has %q %d times", m.file, m.old, n)
+			}
+			dir := t.TempDir()
+			changed := filepath.Join(dir, "mutant.go")
+			if err := os.WriteFile(changed, bytes.Replace(source, []byte(m.old), []byte(m.with), 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"),
+				"-timeout", "150s", "-run", "^("+m.run+")$", ".", "-sim.schedules="+m.schedules, "-sim.shrink=false")
+			out, err := cmd.CombinedOutput()
+			text := string(out)
+			switch {
+			case err == nil:
+				t.Errorf("nothing noticed")
+			case !strings.Contains(text, "--- FAIL") && !strings.Contains(text, "panic: "):
+				t.Errorf("it does not run:\n%s", text)
+			default:
+				_, why, _ := strings.Cut(text, "--- FAIL")
+				if i := strings.IndexByte(why, '\n'); i >= 0 {
+					why = why[i+1:]
+				}
+				line, _, _ := strings.Cut(strings.TrimSpace(why), "\n")
+				t.Logf("%v: %.160s", time.Since(began).Round(100*time.Millisecond), line)
+			}
+		})
+	}
+}
