@@ -23,6 +23,7 @@ const (
 	firstRetry   = time.Second
 	lastRetry    = 30 * time.Second
 	connectEvery = time.Second
+	lookEvery    = 5 * time.Second // at fellow members, when enough are connected
 	otherDials   = 3 * time.Second
 	dialsAtOnce  = 3
 	// wantPeers is how many fellow members a peer keeps connections to, so that
@@ -57,6 +58,8 @@ func (n *Node) keepConnected(ctx context.Context) {
 	next := time.Now()
 	told := false
 	missing := make(map[peer.ID]time.Time)
+	var looked time.Time
+	enough := false
 	tick := time.NewTicker(connectEvery)
 	defer tick.Stop()
 	for {
@@ -71,10 +74,14 @@ func (n *Node) keepConnected(ctx context.Context) {
 				retry = min(2*retry, lastRetry)
 			}
 		}
-		n.connectMembers(ctx, missing)
+		if !enough || time.Since(looked) >= lookEvery {
+			enough = n.connectMembers(ctx, missing)
+			looked = time.Now()
+		}
 		select {
 		case <-tick.C:
 		case <-n.news:
+			enough = false
 		case <-ctx.Done():
 			return
 		}
@@ -157,8 +164,9 @@ func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
 // members the one with the lower peer id dials, and the other only after a
 // while: two TCP dials between the same two ports that cross make one
 // connection on which both sides wait for the other. missing is since when each
-// member has not been connected.
-func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time) {
+// member has not been connected. It returns whether enough were connected, or
+// all.
+func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time) bool {
 	var members []peer.AddrInfo
 	n.do(func() { members = n.room.Fellows() })
 	connected := 0
@@ -196,4 +204,5 @@ func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time
 		}()
 	}
 	wg.Wait()
+	return connected >= min(wantPeers, len(members))
 }

@@ -34,6 +34,8 @@ type epoch struct {
 	// within is the head in whose list all of this one's members are.
 	within *epoch
 	cids   map[ake.Hash]bool // of the list, when somebody asked
+	// compared: it came by a comparison, not over the topic.
+	compared bool
 	// superseded is when another became the head; zero for the head.
 	superseded time.Time
 
@@ -235,6 +237,7 @@ func (r *Room) mostHeight(d abe.Day) uint64 {
 
 // accepted notes what an accepted commit rests on.
 func (r *Room) accepted(e *epoch) {
+	r.stamp++
 	for _, id := range e.commit.Prevs {
 		if p := r.commits[id]; p != nil {
 			p.named = true
@@ -419,6 +422,7 @@ func (r *Room) chooseHead() {
 	}
 	previous := r.head
 	r.head = best
+	r.stamp++
 	r.turn, r.dirty = turn{last: r.now}, true
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
@@ -427,6 +431,8 @@ func (r *Room) chooseHead() {
 			n.compareAt = r.now.Add(time.Second)
 		}
 	}
+	r.spread(best.compared || r.carrier)
+	r.carrier = false
 }
 
 // started tells the user of the new head.
@@ -558,6 +564,7 @@ func (r *Room) expireCommits() {
 				r.spend(e)
 			}
 			delete(r.commits, id)
+			r.stamp++
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (r *Room) considerCommit() {
 		}
 		r.turn.want, r.turn.latest = want, r.now
 	}
-	at := maxTime(r.dueAt(g, list, prevs), r.toldBy())
+	at := maxTime(r.dueAt(g, list, prevs), r.toldBy(prevs))
 	if at.After(r.now) {
 		if at.Before(r.considerAt) {
 			r.considerAt = at
@@ -78,7 +78,11 @@ func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
 	if calm := r.turn.last.IsZero() || r.turn.first.Sub(r.turn.last) > tail(n); calm && r.turn.sponsor {
 		return maxTime(r.turn.first, earliest)
 	}
-	at := r.turn.latest.Add(quiet)
+	wait := quiet
+	if !r.hurry(prevs) {
+		wait = tail(n) / 2
+	}
+	at := r.turn.latest.Add(wait)
 	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
 		at = longest
 	}
@@ -86,9 +90,30 @@ func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
 	return at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
 }
 
+// hurry reports whether somebody waits for the next epoch: all of a room that
+// has none yet, or that may not send under the last. Otherwise those who are
+// about to come may come into the same one.
+func (r *Room) hurry(prevs []*epoch) bool {
+	return len(prevs) == 0 || r.head != nil && !r.maySend()
+}
+
 // toldBy is until when we wait for somebody who has just proved itself, and is
-// telling us of those it knows: they belong into the same commit.
-func (r *Room) toldBy() (at time.Time) {
+// telling us of those it knows: they belong into the same commit. So does what
+// another's commit refers to that we do not know yet, unless somebody is kept
+// from sending.
+func (r *Room) toldBy(prevs []*epoch) (at time.Time) {
+	if !r.hurry(prevs) {
+		for _, e := range r.commits {
+			if e.status != accepted && e.signed && (r.head == nil || better(e, r.head)) {
+				at = maxTime(at, e.since.Add(tellTime))
+			}
+		}
+		for _, x := range r.exchanges {
+			if x.wants != (ake.Hash{}) {
+				at = maxTime(at, x.began.Add(tellTime))
+			}
+		}
+	}
 	for _, x := range r.exchanges {
 		if !x.admitted.IsZero() {
 			at = maxTime(at, x.admitted.Add(tellTime))
@@ -172,17 +197,20 @@ func (r *Room) needed(g *graph, list record.List, prevs []*epoch) bool {
 	return r.stale(h) || len(prevs) > 0 && prevs[0] != h && better(prevs[0], h)
 }
 
-// rank is our place in the order in which members commit.
+// rank is our place in the order in which members commit: those of the greatest
+// prev first, since who is new may not hear of everything yet.
 func (r *Room) rank(g *graph, list record.List, prevs []*epoch) int {
 	var joined []byte
 	for _, p := range sortedIDs(prevs) {
 		joined = append(joined, p[:]...)
 	}
 	draw := func(cid ake.Hash) ake.Hash { return ake.Sum("coterie/1 rank", joined, cid[:]) }
-	mine := draw(g.own.cid)
+	old := func(cid ake.Hash) bool { return len(prevs) == 0 || prevs[0].lists(cid) }
+	mine, here := draw(g.own.cid), old(g.own.cid)
 	rank := 0
 	for i := range list {
-		if compareHashes(draw(list[i].CID), mine) < 0 {
+		cid := list[i].CID
+		if was := old(cid); was && !here || was == here && compareHashes(draw(cid), mine) < 0 {
 			rank++
 		}
 	}

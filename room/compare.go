@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -36,10 +37,17 @@ func (r *Room) schedule() {
 		}
 		r.compareAt = r.now.Add(comparePeriod)
 	}
+	busy := r.comparing()
+	for _, n := range r.neighbours {
+		if n.behind {
+			r.catchUp(maps.Clone(busy))
+			break
+		}
+	}
 	for _, p := range r.sortedNeighbours() {
 		n := r.neighbours[p]
-		if n.compareAt.IsZero() || n.comparing != 0 {
-			continue
+		if n.compareAt.IsZero() || busy[p] {
+			continue // it is tried again when the one under way has ended
 		}
 		due := maxTime(n.compareAt, n.lastTime.Add(compareSoon))
 		if due.After(r.now) {
@@ -47,7 +55,7 @@ func (r *Room) schedule() {
 			continue
 		}
 		x := r.open(n.id, ProtocolCompare)
-		n.comparing, n.lastTime, n.compareAt = x.id, r.now, time.Time{}
+		n.lastTime, n.compareAt = r.now, time.Time{}
 		r.send(x, r.hello(x.identity))
 		r.tellBeats(x)
 	}
@@ -76,11 +84,60 @@ func (r *Room) askSoon(p peer.ID) {
 	}
 }
 
+// puzzled reports whether there is a commit that refers to what we do not know.
+func (r *Room) puzzled() bool {
+	for _, e := range r.commits {
+		if e.status != accepted {
+			return true
+		}
+	}
+	return false
+}
+
+// spread compares at once with the neighbours that may need us to understand the
+// head: those that asked too early, and all that have another, if it did not come
+// over the topic or joins two components.
+func (r *Room) spread(all bool) {
+	id := r.head.commit.ID()
+	for _, n := range r.neighbours {
+		n.behind = n.waits || all && n.hello != nil && n.hello.Head != id
+		n.waits = false
+	}
+}
+
+// catchUp lets those who are behind be compared with at once, a few at a time:
+// these help the others.
+func (r *Room) catchUp(busy map[peer.ID]bool) {
+	ids := r.sortedNeighbours()
+	ids = slices.DeleteFunc(ids, func(p peer.ID) bool { return !r.neighbours[p].behind })
+	for len(ids) > 0 && len(busy) < maxSpread {
+		i := r.random(len(ids))
+		if n := r.neighbours[ids[i]]; n.hello != nil && n.hello.Head == r.head.commit.ID() {
+			n.behind = false
+		} else if !busy[n.id] {
+			n.behind, n.compareAt, n.lastTime = false, r.now, time.Time{}
+			busy[n.id] = true
+		}
+		ids = slices.Delete(ids, i, i+1)
+	}
+}
+
+// comparing are the peers with which a comparison is under way.
+func (r *Room) comparing() map[peer.ID]bool {
+	busy := make(map[peer.ID]bool)
+	for _, x := range r.exchanges {
+		if x.protocol == ProtocolCompare && (x.dialler && x.wants == ake.Hash{} || x.theirHello != nil) {
+			busy[x.peer] = true
+		}
+	}
+	return busy
+}
+
 // hello is what we say to one peer. The signature shows that we are the process
 // we say we are: the stream alone shows no more than our identity key, which is
 // on a disk.
 func (r *Room) hello(to [32]byte) []byte {
-	h := &record.Hello{Room: r.id, Digest: digest(r.records(true))}
+	h := &record.Hello{Room: r.id, Digest: r.offer(true).digest}
 	for _, d := range r.sortedDays() {
 		if g := r.days[d]; g.own != nil && r.proves(d) {
 			h.Days = append(h.Days, record.HelloDay{Day: d, CID: g.own.cid, Size: uint32(len(g.members()))})
@@ -127,15 +184,38 @@ func (r *Room) records(names bool) []record.Record {
 	return out
 }
 
-func digest(records []record.Record) ake.Hash {
-	ids := make([]ake.Hash, len(records))
-	for i, rec := range records {
-		ids[i] = rec.ID()
+// An offer is records, their ids in the same order, and their digest.
+type offer struct {
+	stamp   uint64
+	records []record.Record
+	ids     []ake.Hash
+	digest  ake.Hash
+}
+
+// offer is what we offer, worked out anew when something has changed.
+func (r *Room) offer(names bool) *offer {
+	o := &r.offers[0]
+	if names {
+		o = &r.offers[1]
 	}
-	slices.SortFunc(ids, compareHashes)
-	var joined []byte
-	for _, id := range ids {
-		joined = append(joined, id[:]...)
+	if o.records != nil && o.stamp == r.stamp && !r.changed {
+		return o
+	}
+	*o = offer{stamp: r.stamp, records: r.records(names)}
+	o.ids = make([]ake.Hash, len(o.records))
+	for i, rec := range o.records {
+		o.ids[i] = rec.ID()
+	}
+	o.digest = digest(o.ids)
+	return o
+}
+
+func digest(ids []ake.Hash) ake.Hash {
+	sorted := slices.Clone(ids)
+	slices.SortFunc(sorted, compareHashes)
+	joined := make([]byte, 0, len(sorted)*ake.HashSize)
+	for i := range sorted {
+		joined = append(joined, sorted[i][:]...)
 	}
 	return ake.Sum("coterie/1 digest", joined)
 }
@@ -192,6 +272,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 	if n := r.neighbours[x.peer]; n != nil {
 		n.hello, n.compared = h, false
 		if !x.dialler {
+			n.waits = r.puzzled()
 			n.compareAt, n.lastTime = time.Time{}, r.now
 		}
 	}
@@ -207,11 +288,9 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 // something.
 func (r *Room) ask(h *record.Hello) *record.Ask {
 	a := new(record.Ask)
-	records := r.records(true)
-	if digest(records) != h.Digest {
-		for _, rec := range records[:min(len(records), record.MaxAskIDs)] {
-			id := rec.ID()
-			a.Have = append(a.Have, [record.ShortID]byte(id[:]))
+	if o := r.offer(true); o.digest != h.Digest {
+		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
+			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
 		}
 	}
 	for _, g := range r.days {
@@ -245,16 +324,18 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 			lives[g] = r.livesIn(g, x)
 			member = member || lives[g]
 		}
-		if records := r.records(member); digest(records) != x.theirHello.Digest {
+		if o := r.offer(member); o.digest != x.theirHello.Digest {
 			has := make(map[[record.ShortID]byte]bool, len(a.Have))
 			for _, id := range a.Have {
 				has[id] = true
 			}
-			records = slices.DeleteFunc(records, func(rec record.Record) bool {
-				id := rec.ID()
-				return has[[record.ShortID]byte(id[:])]
-			})
-			r.send(x, record.EncodeRecords(records)...)
+			var lacks []record.Record
+			for i, id := range o.ids {
+				if !has[[record.ShortID]byte(id[:])] {
+					lacks = append(lacks, o.records[i])
+				}
+			}
+			r.send(x, record.EncodeRecords(lacks)...)
 		}
 		if member {
 			var terms []ake.SealedTerm
@@ -364,8 +445,12 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 		if err != nil {
 			return false
 		}
-		if r.add(rec) == refused {
+		o := r.add(rec)
+		if o == refused {
 			return false
+		}
+		if c, ok := rec.(*record.Commit); ok && o == kept && x.protocol == ProtocolCompare && !r.wanted[c.ID()] {
+			r.commits[c.ID()].compared = true
 		}
 	}
 	return true
@@ -427,6 +512,9 @@ func (r *Room) tookWant(x *exchange, body []byte) bool {
 		return false
 	}
 	x.asked, x.owed = true, epochs
+	if n := r.neighbours[x.peer]; n != nil {
+		n.waits = n.waits || r.puzzled()
+	}
 	r.pay(x)
 	return true
 }
@@ -452,7 +540,7 @@ func (r *Room) pay(x *exchange) {
 // payAll goes over those who wait for a commit.
 func (r *Room) payAll() {
 	for _, id := range r.sortedExchanges() {
-		if x := r.exchanges[id]; len(x.owed) > 0 {
+		if x := r.exchanges[id]; x != nil && len(x.owed) > 0 {
 			r.pay(x)
 		}
 	}

@@ -98,6 +98,7 @@ func (r *Room) forget(d abe.Day) {
 	if r.head != nil && r.head.commit.Day == d {
 		r.head.erase() // we are alone; it stays the head, so that no older one becomes it
 	}
+	r.stamp++
 	r.workings = make(map[[32]byte]bool)
 	for _, g := range r.days {
 		for _, n := range g.nodes {

@@ -18,11 +18,12 @@ type neighbour struct {
 	since     time.Time
 	hello     *record.Hello // its last word on itself
 	compared  bool          // a comparison came to its end since then
-	comparing StreamID      // one under way that we opened
 	compareAt time.Time     // when to compare again; zero: when chance has it
 	lastTime  time.Time     // when the last comparison began
 	tried     time.Time     // when we last dialled a proof
 	beatsTold time.Time     // up to when it was told the beats heard
+	waits     bool          // it asked while we did not understand a commit ourselves
+	behind    bool          // it may need us to understand the head
 }
 
 // An exchange is a conversation on one stream.
@@ -70,8 +71,8 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 		// room need not ask first.
 		n.compareAt = now.Add(helloTime)
 	}
-	for _, x := range r.exchanges {
-		if x.peer == p && x.theirHello != nil {
+	for _, id := range r.sortedExchanges() {
+		if x := r.exchanges[id]; x.peer == p && x.theirHello != nil {
 			// Its stream was faster than the news that it is here.
 			n.hello, n.compareAt = x.theirHello, time.Time{}
 		}
@@ -213,16 +214,15 @@ func (r *Room) over(x *exchange) {
 	}
 	delete(r.exchanges, x.id)
 	r.dirty = true
-	if n := r.neighbours[x.peer]; n != nil && n.comparing == x.id {
-		n.comparing = 0
-	}
 	if r.wanted[x.wants] {
 		delete(r.wanted, x.wants)
 		if r.closed {
 			return
 		}
-		if r.commits[x.wants] == nil {
+		if e := r.commits[x.wants]; e == nil {
 			r.askSoon("") // another has it
+		} else if e.status != accepted {
+			r.askSoon(x.peer) // for what it refers to
 		}
 		r.payAll()
 	}
@@ -242,7 +242,7 @@ func (r *Room) expire() {
 	for _, id := range r.sortedExchanges() {
 		x := r.exchanges[id]
 		if x == nil {
-			continue
+			continue // ended with another
 		}
 		limit := exchangeTime
 		if x.step == record.FrameProve1 || x.step == record.FrameProve3 {

@@ -182,6 +182,7 @@ func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
 // A process is what is known of one working key.
 type process struct {
 	newest *record.Presence
+	id     ake.Hash                      // of the newest
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
 
@@ -211,9 +212,10 @@ func (p *process) takePresence(n *record.Presence) {
 	if p.misbehaved {
 		return // the proof is kept, and nothing more
 	}
+	nid := n.ID()
 	for id, b := range p.bodies {
-		if b.Serial == n.Serial && id != n.ID() {
-			p.misbehaved, p.proof = true, record.MisbehaviourRef(id, n.ID())
+		if b.Serial == n.Serial && id != nid {
+			p.misbehaved, p.proof = true, record.MisbehaviourRef(id, nid)
 		}
 	}
 	if len(p.bodies) >= maxBodies && !p.misbehaved {
@@ -225,7 +227,7 @@ func (p *process) takePresence(n *record.Presence) {
 		}
 		delete(p.bodies, oldest.ID())
 	}
-	p.bodies[n.ID()] = n
+	p.bodies[nid] = n
 	switch {
 	case p.newest == nil, n.Left && !p.newest.Left:
 		p.newest = n

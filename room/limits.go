@@ -21,6 +21,7 @@ const (
 	maxLogEpochs     = 8
 	maxAnswering     = 8
 	maxDialsAMinute  = 6
+	maxSpread        = 4 // comparisons at once with those who are behind
 	heightsAtOnce    = 64
 	heightsASecond   = 20
 

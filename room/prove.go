@@ -259,6 +259,8 @@ func (r *Room) edgeBack(x *exchange, b []byte) *record.Edge {
 // admit puts what the proof showed into the state.
 func (r *Room) admit(x *exchange) {
 	x.admitted = r.now
+	// The sponsor's side hears of it on the topic.
+	r.carrier = r.carrier || x.dialler && len(x.graph.members()) > 1 && !x.graph.members()[x.theirs.ID()]
 	r.add(x.edgeSent)
 	r.add(x.theirs)
 	r.add(x.edgeReceived)

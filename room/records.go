@@ -77,6 +77,7 @@ func (r *Room) settle() {
 			r.add(rec)
 		}
 		r.judge()
+		r.stamp++
 	}
 }
 

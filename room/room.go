@@ -84,6 +84,7 @@ type Room struct {
 	limbo      []record.Record
 	inLimbo    map[limboKey]bool
 	changed    bool      // records were added since the last settle
+	stamp      uint64    // another one whenever what is worked out from the state may differ
 	dirty      bool      // something a commit depends on may have changed since that was considered
 	considerAt time.Time // when to consider it in any case
 	beatAt     time.Time
@@ -96,6 +97,8 @@ type Room struct {
 	spent   map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
 	head    *epoch
 	turn    turn
+	offers  [2]offer // without and with names
+	carrier bool     // we have just joined our component to another's
 
 	neighbours map[peer.ID]*neighbour
 	exchanges  map[StreamID]*exchange
