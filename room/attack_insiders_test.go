@@ -97,7 +97,7 @@ func TestSilentOmission(t *testing.T) {
 					t.Error("bob, who has heard of cyn since, would send without her")
 				}
 			}
-			n.until(10*time.Second, "cyn is back", func() bool { return together(bob, cyn, all[3], ann) })
+			n.until(3*time.Second, "cyn is back", func() bool { return together(bob, cyn, all[3], ann) })
 			n.run(2 * time.Minute)
 			if !together(all...) {
 				t.Errorf("and gone again:\n%s", n.describe())

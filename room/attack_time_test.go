@@ -79,6 +79,28 @@ func TestLapsedStays(t *testing.T) {
 				t.Fatal(err)
 			}
 			n.drain(lapsed)
+			n.run(100 * time.Millisecond)
+			for _, s := range all {
+				if s.room.head.commit.Day != day+1 {
+					t.Fatalf("%s has a head of the old day", s.name)
+				}
+			}
+			// It asks, as the process it is, for what members of the new day get.
+			asks := n.addSpy("lapsed, asking", lapsed.room.cfg.Identity)
+			n.disconnect(lapsed, all[1])
+			n.connect(asks.node, all[1])
+			n.run(100 * time.Millisecond)
+			ask := &record.Ask{Terms: []ake.Hash{all[0].own(), all[2].own()}}
+			id := asks.open(all[1], ProtocolCompare, lapsed.room.hello(all[1].room.own), ask.Encode())
+			n.run(time.Second)
+			if len(asks.got(id, record.FrameDone)) != 1 {
+				t.Fatal("it was not answered: the test shows nothing")
+			}
+			if len(asks.got(id, record.FrameTerms)) > 0 {
+				t.Error("it was given terms of the new day")
+			}
+			n.stop(asks.node)
+			n.connect(lapsed, all[1])
 		}
 		text := fmt.Sprint("new day ", i)
 		all[i%3].say(text)
