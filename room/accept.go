@@ -39,7 +39,7 @@ type epoch struct {
 	// within is the head in whose list all of this one's members are.
 	within *epoch
 	cids   map[ake.Hash]bool // of the list, when somebody asked
-	// compared: it came by a comparison, not over the topic.
+	// compared: it came among other records, not over the topic.
 	compared bool
 	// superseded is when another became the head; zero for the head.
 	superseded time.Time
