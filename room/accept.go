@@ -279,8 +279,8 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 			}
 		case record.EvidenceMisbehaved:
 			p := r.processes[c.Working]
-			if p == nil || !p.misbehaved || p.proof != ev.Ref {
-				return false, false
+			if p == nil || !p.misbehaved {
+				return false, false // another pair than the one named does as well
 			}
 		case record.EvidenceSilent:
 			if ev.Serial() > uint64(r.now.Add(earlyDay).UnixMilli()) {

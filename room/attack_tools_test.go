@@ -264,3 +264,17 @@ func (s *simNode) terms(e *epoch) []ake.Member {
 	}
 	return out
 }
+
+// newIdentity is the identity key of a seed.
+func newIdentity(seed [32]byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(seed[:]) }
+
+func always(abe.Day) bool { return true }
+
+// sayAt is say by the node's own clock.
+func (s *simNode) sayAt(text string) {
+	s.net.t.Helper()
+	if err := s.room.Send(s.clock(), nil, record.KindText, text); err != nil {
+		s.net.t.Fatal(err)
+	}
+	s.net.drain(s)
+}

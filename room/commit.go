@@ -34,9 +34,16 @@ func (r *Room) considerCommit() {
 	if g == nil || g.own == nil {
 		return
 	}
+	if ev, gone := r.gone(g, g.own.cid); gone {
+		if ev.Kind == record.EvidenceSuperseded && !r.superseded {
+			r.superseded = true
+			r.emit(Failed{Doing: "taking part", Err: ErrSuperseded})
+		}
+		return
+	}
 	list := r.nextList(g)
 	prevs := r.prevs(g, list)
-	if len(list) < 2 || !r.needed(g, list, prevs) {
+	if len(list) < 2 || len(r.neighbours) == 0 || !r.needed(g, list, prevs) {
 		r.turn.first, r.turn.sponsor = time.Time{}, false
 		return
 	}

@@ -56,7 +56,7 @@ func (r *Room) schedule() {
 		}
 		x := r.open(n.id, ProtocolCompare)
 		n.lastTime, n.compareAt = r.now, time.Time{}
-		r.send(x, r.hello())
+		r.send(x, r.hello(x.identity))
 		r.tellBeats(x)
 	}
 	r.wakeAt(r.compareAt)
@@ -133,7 +133,10 @@ func (r *Room) comparing() map[peer.ID]bool {
 	return busy
 }
 
-func (r *Room) hello() []byte {
+// hello is what we say to one peer. The signature shows that we are the process
+// we say we are: the stream alone shows no more than our identity key, which is
+// on a disk.
+func (r *Room) hello(to [32]byte) []byte {
 	h := &record.Hello{Room: r.id, Digest: r.offer(true).digest}
 	for _, d := range r.sortedDays() {
 		if g := r.days[d]; g.own != nil && r.proves(d) {
@@ -143,6 +146,7 @@ func (r *Room) hello() []byte {
 	if r.head != nil {
 		h.Head = r.head.commit.ID()
 	}
+	h.Sign(to, r.working)
 	return h.Encode()
 }
 
@@ -273,7 +277,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 		}
 	}
 	if !x.dialler {
-		r.send(x, r.hello())
+		r.send(x, r.hello(x.identity))
 		r.tellBeats(x)
 	}
 	r.send(x, r.ask(h).Encode())
@@ -315,7 +319,11 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	x.asked = true
 	if r.inComponent(x.identity) {
 		r.sendMissed(x, a)
-		member := r.isMember(x.identity)
+		member, lives := false, make(map[*graph]bool)
+		for _, g := range r.days {
+			lives[g] = r.livesIn(g, x)
+			member = member || lives[g]
+		}
 		if o := r.offer(member); o.digest != x.theirHello.Digest {
 			has := make(map[[record.ShortID]byte]bool, len(a.Have))
 			for _, id := range a.Have {
@@ -333,7 +341,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 			var terms []ake.SealedTerm
 			for _, cid := range a.Terms {
 				for _, g := range r.days {
-					if n := g.nodes[cid]; n != nil && n.term != nil && g.members()[cid] {
+					if n := g.nodes[cid]; n != nil && n.term != nil && lives[g] && g.members()[cid] {
 						terms = append(terms, ake.SealedTerm{CID: cid, Term: *n.term})
 					}
 				}
@@ -362,6 +370,62 @@ func (r *Room) inComponent(identity [32]byte) bool {
 		}
 	}
 	return false
+}
+
+// speaks is the working key that the process at the other end has shown to
+// have.
+func (r *Room) speaks(x *exchange) (working [32]byte, ok bool) {
+	if x.theirHello == nil || x.shown {
+		return x.working, x.shown
+	}
+	for _, d := range x.theirHello.Days {
+		g := r.graph(d.Day)
+		if g == nil {
+			continue
+		}
+		c := g.contribution(d.CID)
+		if c != nil && c.Identity == x.identity && x.theirHello.Verify(r.own, c.Working) == nil {
+			x.working, x.shown = c.Working, true
+			break
+		}
+	}
+	return x.working, x.shown
+}
+
+// livesIn reports whether the process at the other end, and not only its peer,
+// is a living member of a day.
+func (r *Room) livesIn(g *graph, x *exchange) bool {
+	working, ok := r.speaks(x)
+	if !ok {
+		return false
+	}
+	for cid := range g.members() {
+		if c := g.contribution(cid); c.Identity == x.identity && c.Working == working {
+			_, gone := r.gone(g, cid)
+			return !gone
+		}
+	}
+	return false
+}
+
+// mayRead reports whether the other end may be told what was said in an epoch:
+// the processes it lists, and later ones of the same peers, once everybody can
+// see these.
+func (r *Room) mayRead(e *epoch, x *exchange) bool {
+	if !slices.ContainsFunc(e.list, func(m record.Entry) bool { return m.Identity == x.identity }) {
+		return false
+	}
+	for _, g := range r.days {
+		if r.livesIn(g, x) {
+			return true
+		}
+	}
+	working, ok := r.speaks(x)
+	g := r.graph(e.commit.Day)
+	return ok && g != nil && slices.ContainsFunc(e.list, func(m record.Entry) bool {
+		c := g.contribution(m.CID)
+		return c != nil && c.Working == working
+	})
 }
 
 func (r *Room) sendTerms(x *exchange, terms []ake.SealedTerm) {

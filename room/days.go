@@ -95,6 +95,9 @@ func (r *Room) sortedDays() []abe.Day {
 // forget drops a day and what only it kept.
 func (r *Room) forget(d abe.Day) {
 	delete(r.days, d)
+	if r.head != nil && r.head.commit.Day == d {
+		r.head.erase() // we are alone; it stays the head, so that no older one becomes it
+	}
 	r.stamp++
 	r.workings = make(map[[32]byte]bool)
 	for _, g := range r.days {

@@ -49,6 +49,8 @@ type exchange struct {
 
 	// Comparing: PROTOCOL.md §11.2.
 	theirHello *record.Hello
+	working    [32]byte // the other's, once it has shown to have it
+	shown      bool
 	asked      bool
 	answered   bool       // we sent done
 	done       bool       // they sent done
@@ -76,6 +78,7 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 		}
 	}
 	r.neighbours[p] = n
+	r.dirty = true
 	r.finish()
 }
 

@@ -61,8 +61,11 @@ func (g *graph) node(cid ake.Hash) *node {
 	return n
 }
 
-// contribution finds one that is kept.
+// contribution finds one that is kept; of a day that is over, none is.
 func (g *graph) contribution(cid ake.Hash) *record.Contribution {
+	if g == nil {
+		return nil
+	}
 	if n := g.nodes[cid]; n != nil {
 		return n.contribution
 	}

@@ -35,7 +35,7 @@ func FuzzRoom(f *testing.F) {
 	add(publishes, a.room.head.commit.News().Append([]byte{record.TypeNews}))
 	add(proves, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), a.room.presence.Append(nil)))
 	add(proves, record.EncodeFields(record.FrameProve3, make([]byte, 32), g.own.encapsulation))
-	add(compares, b.room.hello())
+	add(compares, b.room.hello(a.room.own))
 	for _, frame := range record.EncodeRecords(b.room.records(true)) {
 		add(compares, frame)
 	}

@@ -20,6 +20,10 @@ var (
 	ErrLeft = errors.New("this peer has left the room")
 	// ErrHeldFull is returned when too many messages wait already.
 	ErrHeldFull = errors.New("too many messages wait for a reader")
+	// ErrSuperseded: a later process of the same peer takes part, so that this
+	// one is no member any more. If the user did not start it, somebody else has
+	// the peer's identity key and a key that satisfies the policy.
+	ErrSuperseded = errors.New("another process takes part as this peer")
 )
 
 // A held message waits for an epoch under which it may be sent.
@@ -36,6 +40,9 @@ type authorLog struct {
 	shown    uint64    // the last one shown
 	last     ake.Hash  // id of the last one, when it is our own log
 	gapSince time.Time // when one first waited for another
+	// holeSince is when the one waited for that is still missing, although later
+	// ones were shown.
+	holeSince time.Time
 }
 
 type logRef struct {
@@ -80,13 +87,13 @@ func (r *Room) Held() int { return len(r.held) }
 // accompanied reports whether anybody else is a living member.
 func (r *Room) accompanied() bool {
 	g := r.graph(r.today())
-	return g != nil && len(r.living(g)) > 1
+	return g != nil && len(r.living(g)) > 1 && len(r.neighbours) > 0
 }
 
 // maySend is PROTOCOL.md §8.4.
 func (r *Room) maySend() bool {
 	h := r.head
-	if h == nil || h.keys == nil || len(h.list) < 2 {
+	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
 		return false
 	}
 	g := r.graph(h.commit.Day)
@@ -263,6 +270,9 @@ func (r *Room) log(e *epoch, index int, m *record.Signed) {
 			delete(oe.logs[old.index].messages, old.counter)
 		}
 	}
+	if m.Counter <= l.shown {
+		r.deliver(e, index, m, true)
+	}
 	r.show(e, index, l.have)
 }
 
@@ -270,22 +280,25 @@ func (r *Room) log(e *epoch, index int, m *record.Signed) {
 // in between is skipped.
 func (r *Room) show(e *epoch, index int, upTo uint64) {
 	l := &e.logs[index]
-	author := r.member(e.list[index].CID, e.list[index].Identity)
 	for ; l.shown < upTo; l.shown++ {
-		m := l.messages[l.shown+1]
-		if m == nil {
-			continue
+		if m := l.messages[l.shown+1]; m != nil {
+			r.deliver(e, index, m, false)
 		}
-		r.emit(Delivered{
-			ID: m.ID(r.id), Author: author, Self: index == e.mine,
-			Message: m.Body, Epoch: m.Epoch, Received: r.now,
-		})
 	}
 	l.gapSince = time.Time{}
 	if r.highest(l) > l.shown {
 		l.gapSince = r.now
 		r.askSoon("")
 	}
+}
+
+// deliver shows one message; late tells that later ones of its author were shown
+// before.
+func (r *Room) deliver(e *epoch, index int, m *record.Signed, late bool) {
+	r.emit(Delivered{
+		ID: m.ID(r.id), Author: r.member(e.list[index].CID, e.list[index].Identity), Self: index == e.mine,
+		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late,
+	})
 }
 
 func (r *Room) highest(l *authorLog) uint64 {
@@ -303,9 +316,13 @@ func (r *Room) expireMessages() {
 		for i := range e.logs {
 			l := &e.logs[i]
 			if !l.gapSince.IsZero() && r.now.Sub(l.gapSince) >= gapTime {
-				high := r.highest(l)
-				l.have = high
-				r.show(e, i, high)
+				// What comes after is shown; what is missing is still asked for, and
+				// shown late.
+				l.holeSince = l.gapSince
+				r.show(e, i, r.highest(l))
+			}
+			if !l.holeSince.IsZero() && r.now.Sub(l.holeSince) >= keysKept {
+				l.have, l.holeSince = max(l.have, l.shown), time.Time{}
 			}
 		}
 	}
@@ -320,8 +337,12 @@ func (r *Room) logEpochs() []*epoch {
 			out = append(out, e)
 		}
 	}
+	// By arrival, not by rank: after a merge or a restart the newest may be low.
 	slices.SortFunc(out, func(a, b *epoch) int {
-		if better(a, b) {
+		if c := b.since.Compare(a.since); c != 0 && a != r.head && b != r.head {
+			return c
+		}
+		if a == r.head || b != r.head && better(a, b) {
 			return -1
 		}
 		return 1
@@ -353,7 +374,7 @@ func (r *Room) sendLog(x *exchange, a *record.AskEpoch) {
 	if e == nil || e.logs == nil || len(a.Have) != len(e.logs) {
 		return
 	}
-	if !slices.ContainsFunc(e.list, func(m record.Entry) bool { return m.Identity == x.identity }) {
+	if !r.mayRead(e, x) {
 		return
 	}
 	for i := range e.logs {

@@ -132,6 +132,9 @@ func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 		return false
 	}
 	c.Settle(r.id)
+	if n := g.nodes[c.ID()]; n != nil && n.out[g.own.cid] != nil {
+		return false // it let us in already: whoever does not know is not that process
+	}
 	if c.Verify(r.id) != nil || p.Verify(r.id) != nil || c.ID() == g.own.cid || c.Working == r.workingID {
 		return false
 	}

@@ -146,6 +146,8 @@ type Delivered struct {
 	Epoch   ake.Hash
 	// Received is when it arrived here.
 	Received time.Time
+	// Late: later ones of its author were shown before.
+	Late bool
 }
 
 // Sent: a message of ours went out. Its readers are all members of its epoch;

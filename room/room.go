@@ -67,6 +67,8 @@ type Room struct {
 	serial uint64
 	now    time.Time
 	closed bool // this process has left
+	// superseded: the user was told that another process takes part as this peer.
+	superseded bool
 
 	working   ed25519.PrivateKey
 	workingID [32]byte
@@ -219,12 +221,13 @@ func (r *Room) Leave(now time.Time) {
 	}
 	r.announce(&record.Presence{Ephemeral: r.presence.Ephemeral, Left: true})
 	r.closed = true
-	for _, x := range r.exchanges {
+	for _, id := range r.sortedExchanges() {
+		x := r.exchanges[id]
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
 		r.over(x)
 	}
 	r.publish(record.Encode(r.presence))
-	for p := range r.neighbours {
+	for _, p := range r.sortedNeighbours() {
 		x := r.open(p, ProtocolCompare)
 		r.send(x, record.EncodeRecords([]record.Record{r.presence})...)
 		r.hangUp(x)

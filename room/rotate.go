@@ -45,10 +45,12 @@ func (r *Room) eraseKeys() {
 	if h == nil || len(r.ephemeral) == 1 || r.now.Sub(h.since) < eraseAfter {
 		return
 	}
-	named := r.listedPresence(r.graph(h.commit.Day), &h.list[h.mine])
-	if named.Ephemeral != r.presence.Ephemeral {
-		return
-	}
+	if g := r.graph(h.commit.Day); g != nil {
+		named := r.process(r.workingID).bodies[h.list[h.mine].Presence]
+		if named == nil || named.Ephemeral != r.presence.Ephemeral {
+			return
+		}
+	} // else its day is over: nobody can be told its secret any more
 	for pub := range r.ephemeral {
 		if pub != r.presence.Ephemeral {
 			delete(r.ephemeral, pub)

@@ -61,7 +61,7 @@ var regressions = []struct {
 	}},
 	// Two one-way cuts leave peer 0 without streams: it was called dead, could not
 	// answer, and committed again, about once a second.
-	{"streams with nobody, gossip with all", "rest-commits", schedule{
+	{"streams with nobody, gossip with all", "", schedule{
 		seed: 216, start: "09:00:00", peers: "mmmm", skew: []int{0, 0, 0, 0},
 		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
 		steps: []step{

@@ -338,6 +338,9 @@ func TestSimulate(t *testing.T) {
 	var steps, failures, commits, changes, opens int
 	var rest, worst time.Duration
 	began := time.Now()
+	if testing.Short() {
+		*simSchedules = min(*simSchedules, 20)
+	}
 	for i := range *simSchedules {
 		s := generate(*simSeed + uint64(i))
 		w, f := s.runWatched()

@@ -171,6 +171,9 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		if e.Message.Kind == record.KindAction {
 			o.add("action", true)
 		}
+		if e.Late {
+			o.add("late", true)
+		}
 		j.put(o)
 	case room.Sent:
 		o := newObject("sent")

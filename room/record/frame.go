@@ -1,6 +1,7 @@
 package record
 
 import (
+	"crypto/ed25519"
 	"encoding/binary"
 
 	"coterie/crypto/abe"
@@ -58,11 +59,28 @@ type Hello struct {
 	Days   []HelloDay
 	Digest ake.Hash
 	Head   ake.Hash // zeros: none
+	// Signature is by the working key, over whom it is said to and all of the
+	// above.
+	Signature [signatureSize]byte
+}
+
+// Sign signs the hello for one reader.
+func (h *Hello) Sign(to [keySize]byte, w ed25519.PrivateKey) {
+	copy(h.Signature[:], sign(w, "hello", h.Room, h.body(to[:])))
+}
+
+// Verify checks that whoever says hello to a reader has a working key.
+func (h *Hello) Verify(to, working [keySize]byte) error {
+	return verify(working[:], "hello", h.Room, h.body(to[:]), h.Signature[:])
 }
 
 // Encode is the frame.
 func (h *Hello) Encode() []byte {
-	b := append([]byte{FrameHello}, h.Room[:]...)
+	return append(h.body([]byte{FrameHello}), h.Signature[:]...)
+}
+
+func (h *Hello) body(b []byte) []byte {
+	b = append(b[:len(b):len(b)], h.Room[:]...)
 	b = append(b, byte(len(h.Days)))
 	for _, d := range h.Days {
 		b = binary.BigEndian.AppendUint32(b, uint32(d.Day))
@@ -85,6 +103,7 @@ func ParseHello(b []byte) (*Hello, error) {
 		h.Days = append(h.Days, HelloDay{Day: abe.Day(r.uint32()), CID: r.hash(), Size: r.uint32()})
 	}
 	h.Digest, h.Head = r.hash(), r.hash()
+	r.copy(h.Signature[:])
 	if !r.end() {
 		return nil, formError("hello")
 	}

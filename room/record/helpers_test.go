@@ -339,6 +339,7 @@ func newHello(days int) *Hello {
 	for i := range days {
 		h.Days = append(h.Days, HelloDay{Day: testDay + abe.Day(i), CID: hashOf(fmt.Sprint("cid ", i)), Size: uint32(10 * i)})
 	}
+	h.Sign(publicOf(keyOf("bob identity")), keyOf("ann working"))
 	return h
 }
 

@@ -243,7 +243,7 @@ func TestVectorsFrames(t *testing.T) {
 	vs := []vector{
 		{"1: contribution, presence", EncodeFields(FrameProve1, ann.contribution.Append(nil), ann.presence.Append(nil))},
 		{"3: answer, encapsulation", EncodeFields(FrameProve3, answer[:], []byte("encapsulation"))},
-		{"16: hello of two days", newHello(2).Encode()},
+		{"16: hello of two days, said to bob by ann", newHello(2).Encode()},
 		{"17: ask, everything empty", new(Ask).Encode()},
 		{"17: ask", newAsk().Encode()},
 		{"19: terms", EncodeTerms(newTerms(2))},

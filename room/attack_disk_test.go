@@ -1,0 +1,84 @@
+package room
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// TestStolenDisk: whoever has a member's identity key and key file, but not what
+// the member's process has in memory, is told nothing as long as it only asks.
+// To read it has to take part, as a later process of the same peer: all members
+// see that, and the victim is told.
+func TestStolenDisk(t *testing.T) {
+	t.Run("asking", func(t *testing.T) {
+		n := newNetwork(t, 41)
+		all := n.party("ann", "bob", "cyn")
+		ann, bob, vic := all[0], all[1], all[2]
+		n.disconnect(ann, vic)
+		n.disconnect(bob, vic)
+		ann.say("after vic went offline")
+		n.allHear(time.Second, "after vic went offline", bob)
+		e := ann.room.head
+		thief := n.addSpy("thief", vic.room.cfg.Identity)
+		n.connect(thief.node, ann)
+		n.run(time.Second)
+		day := abe.DayOf(n.now)
+		// It says what vic would say, as far as that can be known.
+		for _, hello := range [][]byte{
+			vic.room.hello(bob.room.own), // what it says to others does not help
+			(&record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: vic.own(), Size: 3}}}).Encode(),
+			(&record.Hello{Room: n.desc.ID()}).Encode(),
+		} {
+			ask := &record.Ask{Terms: []ake.Hash{ann.own(), bob.own()}, Epochs: []record.AskEpoch{{Epoch: e.commit.ID(), Have: make([]uint64, 3)}}}
+			id := thief.open(ann, ProtocolCompare, hello, ask.Encode())
+			n.run(2 * time.Second)
+			if k := len(thief.got(id, record.FrameLog)); k > 0 {
+				t.Errorf("it was given %d messages", k)
+			}
+			if k := len(thief.got(id, record.FrameTerms)); k > 0 {
+				t.Error("it was given terms")
+			}
+			for _, f := range thief.got(id, record.FrameRecords) {
+				fields, err := record.ParseFields(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, b := range fields {
+					if b[0] == record.TypeName {
+						t.Error("it was given names")
+					}
+				}
+			}
+		}
+		// The victim itself is given what it missed.
+		n.stop(thief.node)
+		n.connect(vic, ann)
+		n.allHear(15*time.Second, "after vic went offline", vic)
+	})
+	t.Run("taking part", func(t *testing.T) {
+		n := newNetwork(t, 42)
+		all := n.party("ann", "bob", "cyn")
+		ann, bob, vic := all[0], all[1], all[2]
+		n.disconnect(bob, vic)
+		thief := n.start("thief", true, vic.room.cfg.Identity)
+		n.connect(thief, bob)
+		n.until(20*time.Second, "the thief is in", func() bool { return together(ann, bob, thief) })
+		n.run(time.Minute)
+		if !together(ann, bob, thief) {
+			t.Errorf("members differ:\n%s", n.describe())
+		}
+		if len(vic.failed) != 1 || !errors.Is(vic.failed[0].Err, ErrSuperseded) {
+			t.Errorf("the victim was told %v", vic.failed)
+		}
+		if vic.room.head != nil && vic.room.maySend() {
+			t.Error("the victim still sends")
+		}
+		vic.say("anybody?")
+		n.run(10 * time.Second)
+	})
+}

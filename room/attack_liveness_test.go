@@ -1,0 +1,222 @@
+package room
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// TestSilentPeerIsDropped: a peer that crashed is dropped after it was silent for
+// long enough, by one commit. One that was only cut off comes back without
+// anybody opening anything.
+func TestSilentPeerIsDropped(t *testing.T) {
+	n := newNetwork(t, 71)
+	all := n.party("ann", "bob", "cyn", "dan")
+	dan, others := all[3], all[:3]
+	n.run(time.Minute)
+	before, opens := n.commits, n.opens
+	for _, s := range others {
+		n.disconnect(s, dan)
+	}
+	n.run(silenceTime(4) - 25*time.Second)
+	if n.commits != before {
+		t.Errorf("dropped too early")
+	}
+	took := n.until(time.Minute, "dan is dropped", func() bool { return together(others...) })
+	t.Logf("dropped %v later", took)
+	n.run(30 * time.Second)
+	if k := n.commits - before; k != 1 {
+		t.Errorf("%d commits", k)
+	}
+	others[0].say("without dan")
+	n.allHear(2*time.Second, "without dan", others...)
+	if dan.room.head.list.Index(others[0].own()) < 0 {
+		t.Error("dan, who hears nobody, called the others silent")
+	}
+	before = n.commits
+	for _, s := range others {
+		n.connect(s, dan)
+	}
+	took = n.until(20*time.Second, "dan is back", func() bool { return together(all...) })
+	t.Logf("back %v after", took)
+	n.run(time.Minute)
+	if k := n.commits - before; k < 1 || k > 2 {
+		t.Errorf("%d commits when it came back", k)
+	}
+	if n.opens != opens {
+		t.Errorf("%d openings", n.opens-opens)
+	}
+	// One that does not come back.
+	n.stop(dan)
+	n.until(5*time.Minute, "dan is dropped again", func() bool { return together(others...) })
+}
+
+// TestClockSkewOfAnHour: a room in which clocks are up to an hour apart works,
+// over midnight as well.
+func TestClockSkewOfAnHour(t *testing.T) {
+	n, _ := near(t, 72, 75*time.Minute)
+	var all []*simNode
+	for i, skew := range []time.Duration{0, 29 * time.Minute, -29 * time.Minute, 10 * time.Minute} {
+		all = append(all, n.startValid(fmt.Sprint("p", i), always, newIdentity(n.seed32()), n.seed32(), skew))
+	}
+	n.connectAll()
+	n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
+	before := n.commits
+	for i := range 24 {
+		n.run(5 * time.Minute)
+		text := fmt.Sprint("number ", i)
+		all[i%4].sayAt(text)
+		n.allHear(10*time.Second, text, all...)
+	}
+	if !together(all...) {
+		t.Errorf("%s", n.describe())
+	}
+	if k := n.commits - before; k > 16 {
+		t.Errorf("%d commits in two hours", k)
+	}
+}
+
+// TestSuspendAndResume: a process that was suspended, as a closed laptop is,
+// calls nobody silent when it goes on, is back soon, and is given what was said
+// meanwhile in epochs it was in.
+func TestSuspendAndResume(t *testing.T) {
+	for _, long := range []time.Duration{30 * time.Second, 10 * time.Minute, 3 * time.Hour} {
+		t.Run(long.String(), func(t *testing.T) {
+			n := newNetwork(t, 73)
+			all := n.party("ann", "bob", "cyn")
+			cyn := all[2]
+			n.run(time.Minute)
+			n.pause(cyn)
+			n.run(5 * time.Second)
+			all[0].say("while cyn slept")
+			n.run(long)
+			opens, before := n.opens, n.commits
+			for _, s := range all[:2] { // connections did not outlive it
+				n.disconnect(s, cyn)
+			}
+			n.resume(cyn)
+			n.run(time.Second)
+			for _, s := range all[:2] {
+				n.connect(s, cyn)
+			}
+			took := n.until(time.Minute, "one epoch", func() bool { return together(all...) })
+			t.Logf("together again after %v", took)
+			n.allHear(20*time.Second, "while cyn slept", all...)
+			n.run(time.Minute)
+			if n.opens != opens {
+				t.Errorf("%d openings", n.opens-opens)
+			}
+			if k := n.commits - before; k > 3 {
+				t.Errorf("%d commits", k)
+			}
+			if !together(all...) {
+				t.Errorf("not for long:\n%s", n.describe())
+			}
+		})
+	}
+}
+
+// TestOneWayCut: what dan sends to ann is lost for ever; others stand between
+// them. Nobody is dropped, and messages reach everybody.
+func TestOneWayCut(t *testing.T) {
+	n := newNetwork(t, 74)
+	all := n.party("ann", "bob", "cyn", "dan")
+	ann, dan := all[0], all[3]
+	n.cutOff(ann.links[dan], dan, true)
+	before := n.commits
+	n.run(15 * time.Minute)
+	if n.commits != before || !together(all...) {
+		t.Errorf("%d commits:\n%s", n.commits-before, n.describe())
+	}
+	dan.say("round about")
+	n.allHear(30*time.Second, "round about", all...)
+	// Even if nobody can say a word to dan, which he can do nothing about.
+	for _, s := range all[:3] {
+		n.cutOff(s.links[dan], s, true)
+	}
+	n.run(20 * time.Minute)
+	if !together(all[:3]...) {
+		t.Errorf("the others are not together:\n%s", n.describe())
+	}
+	if k := n.commits - before; k > 3 {
+		t.Errorf("%d commits", k)
+	}
+}
+
+// TestLargeCommit: in a room of a hundred the topic carries the news of a commit,
+// and each member pulls the commit itself once.
+func TestLargeCommit(t *testing.T) {
+	n := newNetwork(t, 75)
+	var all []*simNode
+	for i := range 100 {
+		all = append(all, n.add(fmt.Sprint("p", i), true))
+	}
+	n.run(time.Second)
+	// As if all had proved themselves to the first: then all know each other, and
+	// one of them commits.
+	day, first := all[0].room.today(), all[0].own()
+	edge := func(from *simNode, to ake.Hash) *record.Edge {
+		e := &record.Edge{Day: day, From: from.own(), To: to}
+		e.Sign(n.desc.ID(), from.room.working)
+		return e
+	}
+	var edges []*record.Edge
+	for _, s := range all[1:] {
+		edges = append(edges, edge(all[0], s.own()), edge(s, first))
+	}
+	for i, s := range all {
+		g, r := s.day(), s.room
+		for _, e := range edges {
+			g.addEdge(e)
+		}
+		for _, o := range all {
+			c := o.day().own.contribution
+			g.addContribution(c)
+			g.nodes[c.ID()].term = o.day().nodes[c.ID()].term
+			r.workings[c.Working] = true
+			r.process(c.Working).takePresence(o.room.presence)
+		}
+		r.changed = true
+		for _, j := range []int{i - 1, i / 2, i * 3 / 4} {
+			if j >= 0 && j != i {
+				n.connect(s, all[j])
+			}
+		}
+		s.tick()
+	}
+	w := new(pulls)
+	n.watch = w
+	n.until(time.Minute, "one epoch", func() bool { return together(all...) })
+	if w.published > 0 || w.news == 0 || w.wants == 0 || w.wants > w.news {
+		t.Errorf("%d commits and %d news on the topic, %d pulls", w.published, w.news, w.wants)
+	}
+	head := all[0].room.head
+	t.Logf("%d bytes, news of %d bytes, %d pulls", len(record.Encode(head.commit)), w.size, w.wants)
+	all[50].say("to all")
+	n.allHear(10*time.Second, "to all", all...)
+}
+
+// pulls counts how commits travel.
+type pulls struct {
+	published, news, wants int
+	size                   int
+}
+
+func (*pulls) stepped(*simNode)           {}
+func (*pulls) took(*simNode, Event)       {}
+func (*pulls) opening(*simNode, [32]byte) {}
+
+func (w *pulls) arriving(s *simNode, data []byte) {
+	switch data[0] {
+	case record.TypeCommit:
+		w.published++
+	case record.TypeNews:
+		w.news++
+		w.size = len(data)
+	case record.FrameWant:
+		w.wants++
+	}
+}
