@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -95,7 +96,8 @@ type Connected struct {
 }
 
 // eventBuffer is how many events may wait for whoever shows them; then the room
-// waits too, since nothing may be lost.
+// waits too, since nothing may be lost. Only once it is to be left, what nobody
+// reads is lost.
 const eventBuffer = 1 << 14
 
 // leaveTime is how long leaving may take to tell the others.
@@ -120,6 +122,8 @@ type Node struct {
 	streams    map[room.StreamID]*stream
 	nextStream room.StreamID
 	wake       *time.Timer
+
+	queued atomic.Int64 // bytes that wait to be sent on streams
 
 	work chan room.Task // to the workers; never closed
 	wg   sync.WaitGroup
@@ -196,9 +200,11 @@ func (n *Node) Events() <-chan Event { return n.events }
 // and returns when all it started has ended.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer context.AfterFunc(ctx, n.Leave)() // also while the room waits for a reader of events
 	defer func() {
 		cancel()
 		close(n.ended)
+		n.ignoreStreams()
 		for _, s := range n.streams {
 			s.reset()
 		}
@@ -232,9 +238,6 @@ func (n *Node) Run(ctx context.Context) error {
 		case <-n.wake.C:
 			n.room.Tick(time.Now())
 		case <-n.left:
-			n.leave()
-			return nil
-		case <-ctx.Done():
 			n.leave()
 			return nil
 		}
@@ -347,7 +350,15 @@ func (n *Node) emit(e Event) {
 		default:
 		}
 	}
-	n.events <- e
+	select {
+	case n.events <- e:
+		return
+	default:
+	}
+	select {
+	case n.events <- e:
+	case <-n.left:
+	}
 }
 
 // queue hands a task to the workers without making the loop wait.

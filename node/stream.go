@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -24,12 +25,14 @@ const (
 	maxFromPeer    = 16
 	maxFromAll     = 512
 	lengthSize     = 4
+	maxQueue       = 32 << 20 // bytes that wait to be sent on one stream: more than all records of a day
+	maxQueues      = 96 << 20 // on all
 	readBufferSize = 16 << 10
 )
 
 // A stream carries frames between the room and one peer. Its queue keeps the
-// loop from waiting for a slow peer; what the room sends in one exchange bounds
-// it.
+// loop from waiting for a slow peer. When that is full, the stream ends with what
+// is in it: a peer that reads will ask again for the rest.
 type stream struct {
 	id      room.StreamID
 	peer    peer.ID
@@ -37,14 +40,16 @@ type stream struct {
 
 	mu     sync.Mutex
 	queue  [][]byte
-	last   bool // nothing comes after the queue
+	size   int           // of the queue, with what is being written
+	sizes  *atomic.Int64 // of all queues
+	last   bool          // nothing comes after the queue
 	dead   bool
 	signal chan struct{} // capacity 1; never closed
 	conn   network.Stream
 }
 
-func newStream(id room.StreamID, p peer.ID) *stream {
-	return &stream{id: id, peer: p, signal: make(chan struct{}, 1)}
+func (n *Node) newStream(id room.StreamID, p peer.ID) *stream {
+	return &stream{id: id, peer: p, sizes: &n.queued, signal: make(chan struct{}, 1)}
 }
 
 func (s *stream) poke() {
@@ -57,9 +62,33 @@ func (s *stream) poke() {
 // write queues a frame.
 func (s *stream) write(frame []byte) {
 	s.mu.Lock()
-	s.queue = append(s.queue, frame)
+	switch {
+	case s.last || s.dead:
+	case s.size+len(frame) > maxQueue || s.sizes.Load()+int64(len(frame)) > maxQueues:
+		s.last = true
+	default:
+		s.queue = append(s.queue, frame)
+		s.size += len(frame)
+		s.sizes.Add(int64(len(frame)))
+	}
 	s.mu.Unlock()
 	s.poke()
+}
+
+// sent takes n bytes that were written out of the account.
+func (s *stream) sent(n int) {
+	s.mu.Lock()
+	s.size -= n
+	s.sizes.Add(-int64(n))
+	s.mu.Unlock()
+}
+
+// drop forgets what is queued; nothing is queued any more.
+func (s *stream) drop() {
+	s.mu.Lock()
+	s.sizes.Add(-int64(s.size))
+	s.queue, s.size, s.dead = nil, 0, true
+	s.mu.Unlock()
 }
 
 // finish ends the stream when the queue is out.
@@ -112,6 +141,7 @@ func (s *stream) send(conn network.Stream) error {
 				if _, err := conn.Write(append(b, f...)); err != nil {
 					return err
 				}
+				s.sent(len(f))
 			}
 		}
 	}
@@ -154,6 +184,7 @@ func (n *Node) serve(s *stream, conn network.Stream) {
 		if s.send(conn) != nil {
 			conn.Reset()
 		}
+		s.drop()
 	}()
 	err := receive(conn, func(frame []byte) bool {
 		return n.do(func() { n.room.StreamFrame(time.Now(), s.id, frame) })
@@ -177,7 +208,7 @@ func (n *Node) over(s *stream) {
 
 // openStream opens a stream for the room.
 func (n *Node) openStream(o room.Open) {
-	s := newStream(o.Stream, o.Peer)
+	s := n.newStream(o.Stream, o.Peer)
 	n.streams[s.id] = s
 	n.spawn(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), openTime)
@@ -193,11 +224,13 @@ func (n *Node) openStream(o room.Open) {
 		// elsewhere.
 		conn, err := n.host.NewStream(network.WithNoDial(ctx, "room"), o.Peer, protocol.ID(o.Protocol))
 		if err != nil {
+			s.drop()
 			n.over(s)
 			return
 		}
 		if !s.attach(conn) {
 			conn.Reset()
+			s.drop()
 			n.over(s)
 			return
 		}
@@ -209,7 +242,7 @@ func (n *Node) openStream(o room.Open) {
 func (n *Node) handleStreams() {
 	for _, p := range []string{room.ProtocolProve, room.ProtocolCompare} {
 		n.host.SetStreamHandler(protocol.ID(p), func(conn network.Stream) {
-			s := newStream(0, conn.Conn().RemotePeer())
+			s := n.newStream(0, conn.Conn().RemotePeer())
 			s.inbound = true
 			s.attach(conn)
 			taken := false
@@ -238,6 +271,13 @@ func (n *Node) handleStreams() {
 			}
 			n.serve(s, conn)
 		})
+	}
+}
+
+// ignoreStreams takes none any more: the host may live on.
+func (n *Node) ignoreStreams() {
+	for _, p := range []string{room.ProtocolProve, room.ProtocolCompare} {
+		n.host.RemoveStreamHandler(protocol.ID(p))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"coterie/crypto/abe"
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -30,11 +32,14 @@ type epoch struct {
 	// void: barred for ever, since it does not give us what it gives others.
 	void bool
 	// named: an accepted commit names it as prev.
-	named bool
+	named   bool
+	readers []peer.ID // the other members, when somebody asked
+	checked uint64    // the stamp of what misses says
+	misses  bool      // one of its members is gone
 	// within is the head in whose list all of this one's members are.
 	within *epoch
 	cids   map[ake.Hash]bool // of the list, when somebody asked
-	// compared: it came by a comparison, not over the topic.
+	// compared: it came among other records, not over the topic.
 	compared bool
 	// superseded is when another became the head; zero for the head.
 	superseded time.Time

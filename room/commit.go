@@ -104,7 +104,8 @@ func (r *Room) hurry(prevs []*epoch) bool {
 func (r *Room) toldBy(prevs []*epoch) (at time.Time) {
 	if !r.hurry(prevs) {
 		for _, e := range r.commits {
-			if e.status != accepted && e.signed && (r.head == nil || better(e, r.head)) {
+			// What comes among other records may rest on what nobody keeps any more.
+			if e.status != accepted && e.signed && !e.compared && (r.head == nil || better(e, r.head)) {
 				at = maxTime(at, e.since.Add(tellTime))
 			}
 		}

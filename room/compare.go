@@ -449,7 +449,7 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 		if o == refused {
 			return false
 		}
-		if c, ok := rec.(*record.Commit); ok && o == kept && x.protocol == ProtocolCompare && !r.wanted[c.ID()] {
+		if c, ok := rec.(*record.Commit); ok && o == kept && !r.wanted[c.ID()] {
 			r.commits[c.ID()].compared = true
 		}
 	}

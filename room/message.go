@@ -100,12 +100,22 @@ func (r *Room) maySend() bool {
 	if g == nil || r.now.After((h.commit.Day + 1).Start().Add(dayGrace)) {
 		return false
 	}
+	return !r.missesAny(g, h) && !r.wronged(g, h)
+}
+
+// missesAny reports whether somebody in the head's list is gone.
+func (r *Room) missesAny(g *graph, h *epoch) bool {
+	if h.checked == r.stamp && !r.changed {
+		return h.misses
+	}
+	h.checked, h.misses = r.stamp, false
 	for i := range h.list {
 		if _, gone := r.gone(g, h.list[i].CID); gone {
-			return false
+			h.misses = true
+			break
 		}
 	}
-	return !r.wronged(g, h)
+	return h.misses
 }
 
 // flush sends what is held, in order, if that may be.
@@ -152,17 +162,14 @@ func (r *Room) seal(m held) error {
 	copy(out.Header[:], header)
 	r.publish(out.Append([]byte{record.TypeMessage}))
 
-	var readers []Member
-	for i := range e.list {
-		if i != e.mine {
-			readers = append(readers, r.member(e.list[i].CID, e.list[i].Identity))
+	if e.readers == nil {
+		for i := range e.list {
+			if i != e.mine {
+				e.readers = append(e.readers, r.member(e.list[i].CID, e.list[i].Identity).Peer)
+			}
 		}
 	}
-	sent := Sent{Ref: m.ref, ID: log.last, Counter: counter, Epoch: out.Epoch}
-	for _, m := range readers {
-		sent.Readers = append(sent.Readers, m.Peer)
-	}
-	r.emit(sent)
+	r.emit(Sent{Ref: m.ref, ID: log.last, Counter: counter, Epoch: out.Epoch, Readers: e.readers})
 	r.log(e, e.mine, signed)
 	return nil
 }

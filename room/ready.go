@@ -150,7 +150,8 @@ type Delivered struct {
 	Late bool
 }
 
-// Sent: a message of ours went out. Its readers are all members of its epoch.
+// Sent: a message of ours went out. Its readers are all members of its epoch;
+// the messages of an epoch share the slice, so nobody changes it.
 type Sent struct {
 	Ref     any
 	ID      ake.Hash
