@@ -235,8 +235,15 @@ func TestManyPresences(t *testing.T) {
 	n.connectAll()
 	n.until(20*time.Second, "mal is in", func() bool { return together(append(all, mal)...) })
 	n.run(time.Minute)
-	// Bob and cyn are shown others than ann, who then commits.
-	for i, s := range all[1:] {
+	// Ann is shown one presence and commits; then bob, cyn and, after them, ann
+	// are shown many others.
+	ann := all[0]
+	ann.take(record.EncodeRecords([]record.Record{presence(500)})...)
+	list := ann.room.nextList(ann.day())
+	if err := ann.room.commit(ann.day(), list, ann.room.prevs(ann.day(), list)); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range []*simNode{all[1], all[2], ann} {
 		var many []record.Record
 		for k := range 40 {
 			many = append(many, presence(uint64(1000*(i+1)+k)))
@@ -245,12 +252,6 @@ func TestManyPresences(t *testing.T) {
 		n.drain(s)
 	}
 	n.stop(mal)
-	ann := all[0]
-	list := ann.room.nextList(ann.day())
-	if err := ann.room.commit(ann.day(), list, ann.room.prevs(ann.day(), list)); err != nil {
-		t.Fatal(err)
-	}
-	n.drain(ann)
 	n.run(20 * time.Second)
 	heads := make(map[ake.Hash]bool)
 	for _, s := range all {
