@@ -184,7 +184,7 @@ func TestLargeCommit(t *testing.T) {
 			g.addContribution(c)
 			g.nodes[c.ID()].term = o.day().nodes[c.ID()].term
 			r.workings[c.Working] = true
-			r.process(c.Working).takePresence(o.room.presence)
+			r.process(c.Working).takePresence(o.room.presence, r.names)
 		}
 		r.changed = true
 		for _, j := range []int{i - 1, i / 2, i * 3 / 4} {

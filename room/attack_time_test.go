@@ -232,10 +232,10 @@ func TestManyPresences(t *testing.T) {
 		p.Sign(n.desc.ID(), mal.room.working)
 		return p
 	}
-	n.connect(mal, all[0])
-	n.until(20*time.Second, "mal is let in", func() bool { return all[0].room.isMember(mal.room.own) })
-	// Bob and cyn hear of a later presence before the commit that names the first.
-	n.until(time.Second, "they heard the join", func() bool { return all[1].room.isMember(mal.room.own) && all[2].room.isMember(mal.room.own) })
+	n.connectAll()
+	n.until(20*time.Second, "mal is in", func() bool { return together(append(all, mal)...) })
+	n.run(time.Minute)
+	// Bob and cyn are shown others than ann, who then commits.
 	for i, s := range all[1:] {
 		var many []record.Record
 		for k := range 40 {
@@ -244,7 +244,14 @@ func TestManyPresences(t *testing.T) {
 		s.take(record.EncodeRecords(many)...)
 		n.drain(s)
 	}
-	n.run(time.Minute)
+	n.stop(mal)
+	ann := all[0]
+	list := ann.room.nextList(ann.day())
+	if err := ann.room.commit(ann.day(), list, ann.room.prevs(ann.day(), list)); err != nil {
+		t.Fatal(err)
+	}
+	n.drain(ann)
+	n.run(20 * time.Second)
 	heads := make(map[ake.Hash]bool)
 	for _, s := range all {
 		heads[s.room.head.commit.ID()] = true
