@@ -100,7 +100,10 @@ func (r *Room) maySend() bool {
 	if g == nil || r.now.After((h.commit.Day + 1).Start().Add(dayGrace)) {
 		return false
 	}
-	return !r.missesAny(g, h) && !r.wronged(g, h)
+	if r.missesAny(g, h) {
+		return false
+	}
+	return !r.wronged(g, h)
 }
 
 // missesAny reports whether somebody in the head's list is gone.
