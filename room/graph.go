@@ -182,7 +182,6 @@ func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
 // A process is what is known of one working key.
 type process struct {
 	newest *record.Presence
-	id     ake.Hash                      // of the newest
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
 
