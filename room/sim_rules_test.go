@@ -445,6 +445,9 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 						if !simGaps && k.of(s).last[said{id, author, 0}] > counter {
 							continue
 						}
+						if _, over := s.room.spent[id]; over {
+							continue // its log made room for those of later epochs
+						}
 						why := "does not know the epoch"
 						x := s.room.commits[id]
 						if !simMissedEpochs && (x == nil || x.status != accepted || x.logs == nil) {
