@@ -79,8 +79,8 @@ type sim struct {
 	room    *room.Descriptor
 	members []*simMember
 
-	mu            sync.Mutex
-	opened, began int // openings and encapsulations so far
+	mu     sync.Mutex
+	opened int // openings so far
 }
 
 // A simMember is one peer, and what it has told, with the time.
