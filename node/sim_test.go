@@ -477,7 +477,8 @@ func mergeRooms(t *testing.T, n int) {
 		if got := s.openings() - opened; got != 2 {
 			t.Errorf("%d openings, want two", got)
 		}
-		if epochs != 1 {
+		// One commit takes all in; another, made before that arrived, may cross it.
+		if epochs > 2 {
 			t.Errorf("%d epochs", epochs)
 		}
 		if t.Failed() {

@@ -380,7 +380,9 @@ func (r *Room) useSecret(e *epoch, secret ake.Secret) {
 		cids[i] = e.list[i].CID
 	}
 	e.keys, e.chains = ake.NewKeys(secret, cids)
-	e.logs = make([]authorLog, len(e.list))
+	if e.logs == nil {
+		e.logs = make([]authorLog, len(e.list))
+	}
 }
 
 // recipients are the listed members' ephemeral keys, as their listed presences

@@ -33,7 +33,7 @@ func TestSilentPeerIsDropped(t *testing.T) {
 	}
 	others[0].say("without dan")
 	n.allHear(2*time.Second, "without dan", others...)
-	if dan.room.head.list.Index(others[0].own()) < 0 {
+	if _, absent := dan.room.absent(dan.day(), others[0].own()); absent || dan.room.head.list.Index(others[0].own()) < 0 {
 		t.Error("dan, who hears nobody, called the others silent")
 	}
 	before = n.commits
@@ -94,6 +94,13 @@ func TestSuspendAndResume(t *testing.T) {
 			all[0].say("while cyn slept")
 			n.run(long)
 			opens, before := n.opens, n.commits
+			// Ann's beat comes first: it says nothing about bob.
+			ann, bob := all[0].room, all[1].own()
+			cyn.room.Tick(cyn.clock())
+			cyn.room.tookBeats(record.EncodeFields(record.FrameBeats, ann.process(ann.workingID).beat.Append(nil))[1:])
+			if _, absent := cyn.room.absent(cyn.day(), bob); absent {
+				t.Error("cyn calls bob silent, who could not be heard")
+			}
 			for _, s := range all[:2] { // connections did not outlive it
 				n.disconnect(s, cyn)
 			}
@@ -177,7 +184,7 @@ func TestLargeCommit(t *testing.T) {
 			g.addContribution(c)
 			g.nodes[c.ID()].term = o.day().nodes[c.ID()].term
 			r.workings[c.Working] = true
-			r.process(c.Working).takePresence(o.room.presence)
+			r.process(c.Working).takePresence(o.room.presence, r.names)
 		}
 		r.changed = true
 		for _, j := range []int{i - 1, i / 2, i * 3 / 4} {

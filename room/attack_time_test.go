@@ -79,6 +79,28 @@ func TestLapsedStays(t *testing.T) {
 				t.Fatal(err)
 			}
 			n.drain(lapsed)
+			n.run(100 * time.Millisecond)
+			for _, s := range all {
+				if s.room.head.commit.Day != day+1 {
+					t.Fatalf("%s has a head of the old day", s.name)
+				}
+			}
+			// It asks, as the process it is, for what members of the new day get.
+			asks := n.addSpy("lapsed, asking", lapsed.room.cfg.Identity)
+			n.disconnect(lapsed, all[1])
+			n.connect(asks.node, all[1])
+			n.run(100 * time.Millisecond)
+			ask := &record.Ask{Terms: []ake.Hash{all[0].own(), all[2].own()}}
+			id := asks.open(all[1], ProtocolCompare, lapsed.room.hello(all[1].room.own), ask.Encode())
+			n.run(time.Second)
+			if len(asks.got(id, record.FrameDone)) != 1 {
+				t.Fatal("it was not answered: the test shows nothing")
+			}
+			if len(asks.got(id, record.FrameTerms)) > 0 {
+				t.Error("it was given terms of the new day")
+			}
+			n.stop(asks.node)
+			n.connect(lapsed, all[1])
 		}
 		text := fmt.Sprint("new day ", i)
 		all[i%3].say(text)
@@ -210,11 +232,18 @@ func TestManyPresences(t *testing.T) {
 		p.Sign(n.desc.ID(), mal.room.working)
 		return p
 	}
-	n.connect(mal, all[0])
-	n.until(20*time.Second, "mal is let in", func() bool { return all[0].room.isMember(mal.room.own) })
-	// Bob and cyn hear of a later presence before the commit that names the first.
-	n.until(time.Second, "they heard the join", func() bool { return all[1].room.isMember(mal.room.own) && all[2].room.isMember(mal.room.own) })
-	for i, s := range all[1:] {
+	n.connectAll()
+	n.until(20*time.Second, "mal is in", func() bool { return together(append(all, mal)...) })
+	n.run(time.Minute)
+	// Ann is shown one presence and commits; then bob, cyn and, after them, ann
+	// are shown many others.
+	ann := all[0]
+	ann.take(record.EncodeRecords([]record.Record{presence(500)})...)
+	list := ann.room.nextList(ann.day())
+	if err := ann.room.commit(ann.day(), list, ann.room.prevs(ann.day(), list)); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range []*simNode{all[1], all[2], ann} {
 		var many []record.Record
 		for k := range 40 {
 			many = append(many, presence(uint64(1000*(i+1)+k)))
@@ -222,7 +251,8 @@ func TestManyPresences(t *testing.T) {
 		s.take(record.EncodeRecords(many)...)
 		n.drain(s)
 	}
-	n.run(time.Minute)
+	n.stop(mal)
+	n.run(20 * time.Second)
 	heads := make(map[ake.Hash]bool)
 	for _, s := range all {
 		heads[s.room.head.commit.ID()] = true

@@ -303,6 +303,11 @@ func (r *Room) ask(h *record.Hello) *record.Ask {
 	for _, e := range r.logEpochs() {
 		a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: e.commit.ID(), Have: e.have()})
 	}
+	for _, id := range sortedHashes(r.commits) {
+		if e := r.commits[id]; r.missed(e) && len(a.Epochs) < record.MaxAskEpochs/2 {
+			a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: id, Have: make([]uint64, len(e.list))})
+		}
+	}
 	for _, id := range sortedHashes(r.spent) {
 		if len(a.Epochs) < record.MaxAskEpochs {
 			a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: id})

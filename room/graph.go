@@ -182,7 +182,6 @@ func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
 // A process is what is known of one working key.
 type process struct {
 	newest *record.Presence
-	id     ake.Hash                      // of the newest
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
 
@@ -206,9 +205,9 @@ func (r *Room) process(w [32]byte) *process {
 
 func (p *process) left() bool { return p != nil && p.newest != nil && p.newest.Left }
 
-// takePresence keeps a presence. "Left" is absorbing; otherwise the greatest
-// serial counts. (PROTOCOL.md §6)
-func (p *process) takePresence(n *record.Presence) {
+// takePresence keeps a presence, in place of the oldest that no commit names.
+// "Left" is absorbing; otherwise the greatest serial counts. (PROTOCOL.md §6)
+func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 	if p.misbehaved {
 		return // the proof is kept, and nothing more
 	}
@@ -220,8 +219,8 @@ func (p *process) takePresence(n *record.Presence) {
 	}
 	if len(p.bodies) >= maxBodies && !p.misbehaved {
 		oldest := n
-		for _, b := range p.bodies {
-			if b.Serial < oldest.Serial && !b.Left {
+		for id, b := range p.bodies {
+			if b.Serial < oldest.Serial && !b.Left && !named(id) {
 				oldest = b
 			}
 		}

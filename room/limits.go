@@ -18,7 +18,7 @@ const (
 	maxHeld          = 1000
 	maxWaiting       = 64
 	maxLog           = 10000
-	maxLogEpochs     = 8
+	maxLogEpochs     = 16
 	maxAnswering     = 8
 	maxDialsAMinute  = 6
 	maxSpread        = 4 // comparisons at once with those who are behind

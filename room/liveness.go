@@ -89,7 +89,7 @@ func (r *Room) tookBeats(body []byte) bool {
 func (r *Room) addBeat(b *record.Beat) outcome {
 	p := r.processes[b.Working]
 	if p == nil || !r.hasWorking(b.Working) {
-		return foreign
+		return waits // who is in no epoch passes it on, for others
 	}
 	if p.beat != nil && p.beat.Serial >= b.Serial {
 		return known

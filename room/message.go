@@ -390,12 +390,27 @@ func (r *Room) sendLog(x *exchange, a *record.AskEpoch) {
 	}
 }
 
+// missed reports whether a commit lists us that we could not take while it was
+// new, because what it rests on, or our key for it, is gone. What was said under
+// it is signed by its authors, who thereby say that they were in that epoch.
+func (r *Room) missed(e *epoch) bool {
+	g := r.graph(e.commit.Day)
+	if g == nil || g.own == nil || e.logs != nil || e.list == nil {
+		return false
+	}
+	_, over := r.spent[e.commit.ID()]
+	return !over && e.list.Index(g.own.cid) >= 0
+}
+
 // tookLog takes a message that another member passes on. It returns false for
 // one that its author did not sign.
 func (r *Room) tookLog(m *record.Signed) bool {
 	e := r.commits[m.Epoch]
-	if e == nil || e.logs == nil {
+	if e == nil || e.logs == nil && !r.missed(e) {
 		return true
+	}
+	if e.logs == nil {
+		e.logs = make([]authorLog, len(e.list))
 	}
 	index := e.list.Index(m.CID)
 	if index < 0 {

@@ -144,15 +144,28 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if p.Verify(r.id) != nil {
 		return refused
 	}
-	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxBodies && p.Serial < n.Serial) {
+	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxBodies && p.Serial < n.Serial && !r.names(p.ID())) {
 		return known
 	}
 	wasThere := !proc.left()
-	proc.takePresence(p)
+	proc.takePresence(p, r.names)
 	if p.Left && wasThere {
 		r.listed(p.Working, func(m Member) { r.emit(Departed{m}) })
 	}
 	return kept
+}
+
+// names reports whether a commit that we keep lists a presence: without it, the
+// commit cannot be checked, however many later ones its process may have made.
+func (r *Room) names(presence ake.Hash) bool {
+	for _, e := range r.commits {
+		for i := range e.list {
+			if e.list[i].Presence == presence {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // listed calls f for the member of the head whose working key this is, unless

@@ -171,7 +171,7 @@ func (r *Room) announce(p *record.Presence) {
 	}
 	p.Sign(r.id, r.working)
 	r.presence = p
-	r.process(r.workingID).takePresence(p)
+	r.process(r.workingID).takePresence(p, r.names)
 	r.changed = true
 }
 

@@ -52,7 +52,6 @@ type assault struct {
 	peer     peer.ID
 	protocol string
 	dialler  bool
-	hello    bool
 }
 
 func newIntruder(s *simNode, kind byte, identity ed25519.PrivateKey, seed [32]byte) *intruder {

@@ -187,7 +187,7 @@ func (k *looker) took(s *simNode, e Event) {
 		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
-		if x := s.room.commits[e.Epoch]; x == nil || x.mine < 0 {
+		if x := s.room.commits[e.Epoch]; x == nil || x.list.Index(s.room.graph(x.commit.Day).own.cid) < 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
 	case Failed:
@@ -444,6 +444,9 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 						}
 						if !simGaps && k.of(s).last[said{id, author, 0}] > counter {
 							continue
+						}
+						if _, over := s.room.spent[id]; over {
+							continue // its log made room for those of later epochs
 						}
 						why := "does not know the epoch"
 						x := s.room.commits[id]
