@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -33,13 +34,18 @@ func TestEventsNobodyReads(t *testing.T) {
 			defer cancel()
 			done := make(chan error, 1)
 			go func() { done <- n.Run(ctx) }()
-			for range eventBuffer {
-				if err := n.Post("nobody reads this"); err != nil {
-					t.Fatal(err)
-				}
-			}
+			// One too many, so that the room waits for a reader: this call, or the
+			// room's own events, which take their places, too.
 			blocked := make(chan error, 1)
-			go func() { blocked <- n.Post("nor this") }()
+			go func() {
+				for range eventBuffer {
+					n.Post("nobody reads this")
+				}
+				blocked <- n.Post("nor this")
+			}()
+			for len(n.events) < eventBuffer {
+				runtime.Gosched()
+			}
 			if leave == "by Leave" {
 				n.Leave()
 			} else {
