@@ -65,7 +65,7 @@ var mutants = []struct {
 	{"the dead are members", "liveness.go",
 		`if p != nil && (p.dead() || r.silent(p)) {`, `if p != nil && p.dead() {`, "TestSimulate", "30"},
 	{"one sends although the head drops somebody alive", "message.go",
-		`!r.wronged(g, h)`, `true`, "TestSimulate", "300"},
+		`!r.wronged(g, h)`, `true`, "TestHeadThatDropsTheLiving", "0"},
 }
 
 // TestMutants takes one rule out of the protocol at a time, by an overlay over
