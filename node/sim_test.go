@@ -336,7 +336,6 @@ func (s *sim) spread(after time.Time) {
 	s.t.Logf("members came into the epoch after %v", all)
 }
 
-// within reports a time that was measured, and fails if it is over the limit.
 // within logs what something took, and fails at twice the goal: time is virtual,
 // but which goroutine runs first is not, and a rank or two may come late.
 func (s *sim) within(what string, took, goal time.Duration) {
