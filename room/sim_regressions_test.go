@@ -135,6 +135,28 @@ var regressions = []struct {
 			{32001, "connect", 2, 6},
 		},
 	}},
+	// A hostile peer is the only link between two parts, and passes on commits but
+	// no beats: each part calls the other silent, and takes its next commit. It
+	// goes on for as long as that peer likes.
+	{"a hostile peer in between", "rest-commits", schedule{
+		seed: 1236, start: "09:00:00", peers: "mmmmmmmr", skew: []int{0, 0, 0, 0, 0, 0, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "connect", 0, 5},
+			{0, "connect", 5, 6},
+			{0, "connect", 4, 7},
+			{0, "connect", 5, 7},
+			{0, "connect", 1, 4},
+			{0, "connect", 0, 1},
+			{0, "start", 0, 0},
+			{0, "start", 1, 0},
+			{0, "start", 4, 0},
+			{0, "start", 5, 0},
+			{0, "start", 6, 0},
+			{0, "start", 7, 0},
+			{62045, "part", 186, 0},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.
