@@ -15,7 +15,9 @@
 //	records.go    what is kept, and what has to wait                      §6.1
 //	prove.go      two peers prove themselves to each other                §7
 //	compare.go    two peers tell each other what they know                §11.2
-//	accept.go     which commits count, and which is the head              §8.1, §8.2
+//	pull.go       commits that are too large to be published              §10
+//	accept.go     which commits count                                     §8.1
+//	head.go       which of them is the head, and what is kept of others   §8.2
 //	commit.go     when and how to commit                                  §8.3
 //	rotate.go     new ephemeral keys                                      §8.3
 //	message.go    sending, receiving, logs                                §9
