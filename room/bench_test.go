@@ -200,6 +200,7 @@ func BenchmarkMessage(b *testing.B) {
 	for _, n := range benchSizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			k := newBenchRoom(b, n)
+			k.a.PeerConnected(k.now, k.b.self) // who is connected to nobody sends nothing
 			text := bytes.Repeat([]byte("x"), 100)
 			i := uint32(0)
 			for b.Loop() {
