@@ -148,6 +148,44 @@ type Delivered struct {
 	Received time.Time
 	// Late: later ones of its author were shown before.
 	Late bool
+	// History: it was said in an epoch that this process was not in. By is the
+	// member that served it; empty if it was read back from this peer's own disk.
+	History bool
+	By      peer.ID
+}
+
+// Reached: so many of the readers of a message of ours have it, as far as their
+// digests tell. The last one for a message has Have equal to Of.
+type Reached struct {
+	ID       ake.Hash
+	Have, Of int
+	Missing  []peer.ID
+}
+
+// Gap: messages of an author are missing here, or have arrived after all.
+type Gap struct {
+	Author      Member
+	Epoch       ake.Hash
+	First, Last uint64 // counters
+	Filled      bool
+}
+
+// Equivocated: an author signed two different messages with one counter. The
+// lesser id comes first; the one that was here first stays the one shown.
+type Equivocated struct {
+	Author  Member
+	Epoch   ake.Hash
+	Counter uint64
+	IDs     [2]ake.Hash
+}
+
+// Past: what was said before this process came begins, or is over. The Delivered
+// events in between are marked History.
+type Past struct {
+	Over   bool
+	Count  int       // when it is over: how many messages
+	Oldest time.Time // of them; zero for none
+	By     peer.ID   // as in Delivered
 }
 
 // Sent: a message of ours went out. Its readers are all members of its epoch;
@@ -195,3 +233,7 @@ func (Proved) event()       {}
 func (Refused) event()      {}
 func (Contributed) event()  {}
 func (Failed) event()       {}
+func (Reached) event()      {}
+func (Gap) event()          {}
+func (Equivocated) event()  {}
+func (Past) event()         {}
