@@ -46,7 +46,6 @@ type epoch struct {
 	mine   int // our place in the list, or -1
 	keys   *ake.Keys
 	chains []ake.Chain
-	logs   []authorLog
 }
 
 // erase forgets the epoch's keys; what was said in it stays in the log.
@@ -379,9 +378,7 @@ func (r *Room) useSecret(e *epoch, secret ake.Secret) {
 		cids[i] = e.list[i].CID
 	}
 	e.keys, e.chains = ake.NewKeys(secret, cids)
-	if e.logs == nil {
-		e.logs = make([]authorLog, len(e.list))
-	}
+	r.transcribe(r.graph(e.commit.Day), e)
 }
 
 // recipients are the listed members' ephemeral keys, as their listed presences

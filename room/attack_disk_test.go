@@ -34,11 +34,12 @@ func TestStolenDisk(t *testing.T) {
 			(&record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: vic.own(), Size: 3}}}).Encode(),
 			(&record.Hello{Room: n.desc.ID()}).Encode(),
 		} {
-			ask := &record.Ask{Terms: []ake.Hash{ann.own(), bob.own()}, Epochs: []record.AskEpoch{{Epoch: e.commit.ID(), Have: make([]uint64, 3)}}}
-			id := thief.open(ann, ProtocolCompare, hello, ask.Encode())
+			ask := &record.Ask{Terms: []ake.Hash{ann.own(), bob.own()}, Logs: true}
+			have := &record.Have{Epoch: e.commit.ID(), Held: make([]record.Held, 3)}
+			id := thief.open(ann, ProtocolCompare, hello, ask.Encode(), have.Encode())
 			n.run(2 * time.Second)
-			if k := len(thief.got(id, record.FrameLog)); k > 0 {
-				t.Errorf("it was given %d messages", k)
+			if k := len(thief.got(id, record.FrameLog)) + len(thief.got(id, record.FrameTranscript)) + len(thief.got(id, record.FrameHave)); k > 0 {
+				t.Errorf("it was given %d frames of logs", k)
 			}
 			if k := len(thief.got(id, record.FrameTerms)); k > 0 {
 				t.Error("it was given terms")

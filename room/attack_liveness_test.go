@@ -215,6 +215,7 @@ type pulls struct {
 func (*pulls) stepped(*simNode)           {}
 func (*pulls) took(*simNode, Event)       {}
 func (*pulls) opening(*simNode, [32]byte) {}
+func (*pulls) saved(*simNode, Saved)      {}
 
 func (w *pulls) arriving(s *simNode, data []byte) {
 	switch data[0] {

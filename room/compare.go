@@ -137,7 +137,7 @@ func (r *Room) comparing() map[peer.ID]bool {
 // we say we are: the stream alone shows no more than our identity key, which is
 // on a disk.
 func (r *Room) hello(to [32]byte) []byte {
-	h := &record.Hello{Room: r.id, Digest: r.offer(true).digest}
+	h := &record.Hello{Room: r.id, Digest: r.offer(true).digest, Logs: r.logsDigest(to)}
 	for _, d := range r.sortedDays() {
 		if g := r.days[d]; g.own != nil && r.proves(d) {
 			h.Days = append(h.Days, record.HelloDay{Day: d, CID: g.own.cid, Size: uint32(len(g.members()))})
@@ -243,12 +243,19 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 			r.addTerm(&terms[i])
 		}
 		return true
+	case record.FrameTranscript:
+		return x.protocol == ProtocolCompare && r.tookTranscript(x, body)
 	case record.FrameLog:
-		m, err := record.ParseLog(body)
-		if err != nil {
+		return x.protocol == ProtocolCompare && r.tookLog(x, body)
+	case record.FrameHave:
+		return x.protocol == ProtocolCompare && r.tookHave(x, body)
+	case record.FrameTold:
+		if x.haves == 0 {
 			return false
 		}
-		return r.tookLog(m)
+		x.haves = 0
+		r.compared(x)
+		return true
 	case record.FrameDone:
 		if x.done {
 			return false
@@ -280,15 +287,15 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 		r.send(x, r.hello(x.identity))
 		r.tellBeats(x)
 	}
-	r.send(x, r.ask(h).Encode())
+	r.send(x, r.ask(x).Encode())
 	return true
 }
 
 // ask is for what we lack, as far as the other's hello shows that there may be
 // something.
-func (r *Room) ask(h *record.Hello) *record.Ask {
+func (r *Room) ask(x *exchange) *record.Ask {
 	a := new(record.Ask)
-	if o := r.offer(true); o.digest != h.Digest {
+	if o := r.offer(true); o.digest != x.theirHello.Digest {
 		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
 			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
 		}
@@ -300,19 +307,7 @@ func (r *Room) ask(h *record.Hello) *record.Ask {
 			}
 		}
 	}
-	for _, e := range r.logEpochs() {
-		a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: e.commit.ID(), Have: e.have()})
-	}
-	for _, id := range sortedHashes(r.commits) {
-		if e := r.commits[id]; r.missed(e) && len(a.Epochs) < record.MaxAskEpochs/2 {
-			a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: id, Have: make([]uint64, len(e.list))})
-		}
-	}
-	for _, id := range sortedHashes(r.spent) {
-		if len(a.Epochs) < record.MaxAskEpochs {
-			a.Epochs = append(a.Epochs, record.AskEpoch{Epoch: id})
-		}
-	}
+	r.askLogs(x, a)
 	return a
 }
 
@@ -323,7 +318,6 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	}
 	x.asked = true
 	if r.inComponent(x.identity) {
-		r.sendMissed(x, a)
 		member, lives := false, make(map[*graph]bool)
 		for _, g := range r.days {
 			lives[g] = r.livesIn(g, x)
@@ -355,9 +349,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 		}
 	}
 	// Entitlement is by epoch, whatever has become of the peer since.
-	for _, e := range a.Epochs {
-		r.sendLog(x, &e)
-	}
+	r.answerLogs(x, a)
 	r.send(x, []byte{record.FrameDone})
 	x.answered = true
 	r.compared(x)
@@ -413,26 +405,6 @@ func (r *Room) livesIn(g *graph, x *exchange) bool {
 	return false
 }
 
-// mayRead reports whether the other end may be told what was said in an epoch:
-// the processes it lists, and later ones of the same peers, once everybody can
-// see these.
-func (r *Room) mayRead(e *epoch, x *exchange) bool {
-	if !slices.ContainsFunc(e.list, func(m record.Entry) bool { return m.Identity == x.identity }) {
-		return false
-	}
-	for _, g := range r.days {
-		if r.livesIn(g, x) {
-			return true
-		}
-	}
-	working, ok := r.speaks(x)
-	g := r.graph(e.commit.Day)
-	return ok && g != nil && slices.ContainsFunc(e.list, func(m record.Entry) bool {
-		c := g.contribution(m.CID)
-		return c != nil && c.Working == working
-	})
-}
-
 func (r *Room) sendTerms(x *exchange, terms []ake.SealedTerm) {
 	slices.SortFunc(terms, func(a, b ake.SealedTerm) int { return compareHashes(a.CID, b.CID) })
 	for chunk := range slices.Chunk(terms, record.MaxMembers) {
@@ -466,34 +438,11 @@ func (r *Room) compared(x *exchange) {
 	if !x.done || !x.answered {
 		return
 	}
+	if r.tell(x); x.haves > 0 {
+		return
+	}
 	if n := r.neighbours[x.peer]; n != nil {
 		n.compared = true
 	}
 	r.hangUp(x)
-}
-
-// sendMissed sends the commits of our epochs in which the peer was listed, and
-// of which it has no log: without them it cannot take what was said there.
-func (r *Room) sendMissed(x *exchange, a *record.Ask) {
-	has := make(map[ake.Hash]bool)
-	for _, e := range a.Epochs {
-		has[e.Epoch] = true
-	}
-	send := make(map[ake.Hash]bool)
-	for _, e := range r.logEpochs() {
-		if has[e.commit.ID()] || !slices.ContainsFunc(e.list, func(m record.Entry) bool { return m.Identity == x.identity }) {
-			continue
-		}
-		send[e.commit.ID()] = true
-		for _, p := range e.commit.Prevs {
-			send[p] = true
-		}
-	}
-	var commits []record.Record
-	for _, id := range sortedHashes(send) {
-		if e := r.commits[id]; e != nil && e.list != nil {
-			commits = append(commits, e.commit.Whole(e.list))
-		}
-	}
-	r.send(x, record.EncodeRecords(commits)...)
 }

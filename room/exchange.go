@@ -56,6 +56,11 @@ type exchange struct {
 	done       bool       // they sent done
 	wants      ake.Hash   // the commit that we pull
 	owed       []ake.Hash // the commits that they pull, and we do not have yet
+	budget     int        // bytes of logs that we still send
+	haves      int        // transcripts of which we said how much we hold, unanswered
+	tookHaves  int        // .. of which they did
+	told       bool       // we answered those
+	history    Past       // what came that was said before we did
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.
@@ -97,7 +102,7 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, protocol stri
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
 		return
 	}
-	x := &exchange{id: id, peer: p, identity: identity, protocol: protocol, began: now}
+	x := &exchange{id: id, peer: p, identity: identity, protocol: protocol, began: now, budget: maxLogBytes}
 	if protocol == ProtocolProve {
 		x.step = record.FrameProve1
 	}
@@ -179,7 +184,7 @@ func (r *Room) dialling() bool {
 
 func (r *Room) open(p peer.ID, protocol string) *exchange {
 	identity, _ := identityOf(p)
-	x := &exchange{id: r.nextStream, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now}
+	x := &exchange{id: r.nextStream, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now, budget: maxLogBytes}
 	r.nextStream += 2
 	r.exchanges[x.id] = x
 	r.ready.Open = append(r.ready.Open, Open{Stream: x.id, Peer: p, Protocol: protocol})
@@ -213,6 +218,10 @@ func (r *Room) over(x *exchange) {
 		x.opened.Proof.Erase()
 	}
 	delete(r.exchanges, x.id)
+	x.pastOver(r)
+	if x.budget <= 0 && !r.closed {
+		r.askSoon(x.peer) // there is more
+	}
 	r.dirty = true
 	if r.wanted[x.wants] {
 		delete(r.wanted, x.wants)

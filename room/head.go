@@ -152,17 +152,12 @@ func (r *Room) expireCommits() {
 			needed[p] = true
 		}
 	}
-	for _, e := range r.logEpochs() {
-		for _, p := range e.commit.Prevs {
-			needed[p] = true // for those who missed that epoch
-		}
-	}
 	for id, e := range r.commits {
 		if !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept {
 			e.erase()
 		}
 		switch {
-		case e == r.head || needed[id] || len(e.logs) > 0:
+		case e == r.head || needed[id]:
 		case r.now.Sub(e.since) > pendingTime:
 			if e.status == accepted && e.mine >= 0 {
 				r.spend(e)

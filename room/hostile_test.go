@@ -39,7 +39,17 @@ func FuzzRoom(f *testing.F) {
 	for _, frame := range record.EncodeRecords(b.room.records(true)) {
 		add(compares, frame)
 	}
-	add(compares, b.room.ask(&record.Hello{}).Encode())
+	hello, err := record.ParseHello(a.room.hello(b.room.own)[1:])
+	if err != nil {
+		f.Fatal(err)
+	}
+	add(compares, b.room.ask(&exchange{peer: a.room.self, identity: a.room.own, theirHello: hello}).Encode())
+	add(compares, (&record.Ask{Logs: true}).Encode())
+	add(compares, (&record.Have{Epoch: a.room.head.commit.ID(), Held: make([]record.Held, 2)}).Encode())
+	for _, x := range a.room.transcripts {
+		add(compares, x.Append([]byte{record.FrameTranscript}))
+	}
+	add(compares, []byte{record.FrameTold})
 	add(compares, record.EncodeTerms([]ake.SealedTerm{{CID: g.own.cid}}))
 	add(compares, record.EncodeWant([]ake.Hash{a.room.head.commit.ID()}))
 	add(compares, []byte{record.FrameDone})

@@ -3,6 +3,8 @@ package room
 import (
 	"math"
 	"time"
+
+	"coterie/room/record"
 )
 
 // PROTOCOL.md §12, and the times of §8.3 and §11.2.
@@ -17,8 +19,14 @@ const (
 	maxNamed         = 65536 // of a day, whose commits are remembered by id
 	maxHeld          = 1000
 	maxWaiting       = 64
-	maxLog           = 10000
-	maxLogEpochs     = 16
+	maxLog           = 10000   // bodies of messages in memory
+	maxLogged        = 1000000 // messages of which the ids are
+	maxTranscripts   = record.MaxTranscripts
+	maxServed        = 256     // transcripts taken from others, by committer
+	maxForks         = 16      // messages of one author and epoch that show that he contradicts himself
+	maxLogBytes      = 8 << 20 // of logs sent in one comparison
+	maxReach         = 1000    // messages of ours of which it is told how far they have come
+	sendAtOnce       = 256     // messages read back from a journal at once
 	maxAnswering     = 8
 	maxDialsAMinute  = 6
 	maxSpread        = 4 // comparisons at once with those who are behind
@@ -30,7 +38,11 @@ const (
 	pendingTime   = 30 * time.Second
 	exchangeTime  = 30 * time.Second
 	keysKept      = 2 * time.Minute
-	gapTime       = 15 * time.Second
+	gapTold       = time.Second      // until a gap is spoken of
+	gapTime       = 15 * time.Second // until what comes after it is shown
+	reachPeriod   = time.Second
+	pursuePeriod  = 2 * time.Second
+	minRetention  = 24 * time.Hour
 	comparePeriod = 5 * time.Second
 	tellTime      = time.Second // how long who was just let in may be telling what it knows
 	helloTime     = 2 * time.Second

@@ -51,6 +51,7 @@ type network struct {
 type watcher interface {
 	stepped(s *simNode)
 	took(s *simNode, e Event)
+	saved(s *simNode, m Saved)
 	arriving(s *simNode, data []byte)
 	opening(s *simNode, of [32]byte)
 }
@@ -86,7 +87,8 @@ type simNode struct {
 	down    bool
 	paused  bool
 	backlog []func() // what arrived while it was paused
-	crash   string   // "before", "amid" or "after": ends at its next publication
+	crash   string   // "before", "amid" or "after": ends at its next publication; "unwritten" or "written": when it next saves
+	journal *memJournal
 	opens   int
 
 	epochs   []EpochStarted
@@ -211,8 +213,19 @@ func (n *network) start(name string, satisfies bool, identity ed25519.PrivateKey
 // startValid starts a process whose clock is off by skew. A peer whose key does
 // not satisfy the policy on a day takes part as if it did.
 func (n *network) startValid(name string, satisfies func(abe.Day) bool, identity ed25519.PrivateKey, seed [32]byte, skew time.Duration) *simNode {
+	return n.startOn(nil, name, satisfies, identity, seed, skew)
+}
+
+// startOn starts a process that has a disk.
+func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day) bool, identity ed25519.PrivateKey, seed [32]byte, skew time.Duration) *simNode {
 	s := n.newNode(name, skew)
+	s.journal = disk
+	var journal Journal
+	if disk != nil {
+		journal = disk
+	}
 	r, err := New(Config{
+		Journal: journal, Replay: 1 << 20,
 		Descriptor: n.desc, Identity: identity, Suite: &fakeSuite{node: s, satisfies: satisfies},
 		ValidOn: func(abe.Day) bool { return true },
 		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,
@@ -388,6 +401,23 @@ func (n *network) byPeer(s *simNode, p peer.ID) (at *link, to *simNode) {
 func (n *network) drain(s *simNode) {
 	for !s.down {
 		out := s.actor.Ready()
+		if len(out.Save) > 0 && s.crash == "unwritten" {
+			n.stop(s)
+			return
+		}
+		if s.journal != nil {
+			s.journal.save(out.Save)
+			s.journal.forget(out.Forget)
+			for _, m := range out.Save {
+				if n.watch != nil {
+					n.watch.saved(s, m)
+				}
+			}
+		}
+		if len(out.Save) > 0 && s.crash == "written" {
+			n.stop(s)
+			return
+		}
 		if len(out.Publish) > 0 && s.crash == "before" {
 			n.stop(s)
 			return
@@ -424,7 +454,7 @@ func (n *network) drain(s *simNode) {
 				n.watch.took(s, e)
 			}
 		}
-		if len(out.Publish) > 0 && s.crash != "" {
+		if len(out.Publish) > 0 && (s.crash == "amid" || s.crash == "after") {
 			n.stop(s)
 			return
 		}

@@ -49,9 +49,13 @@ type Task struct {
 	Run func() any
 }
 
-// Ready is what the room wants done. Streams are opened before frames are sent,
+// Ready is what the room wants done. What is to be saved is, streams are opened before frames are sent,
 // and frames sent before streams are ended.
 type Ready struct {
+	// Save is to be on disk before anything else here is done; Forget, what need
+	// not be kept there any more.
+	Save    []Saved
+	Forget  []ake.Hash
 	Publish [][]byte
 	Open    []Open
 	Send    []Frame
@@ -148,8 +152,9 @@ type Delivered struct {
 	Received time.Time
 	// Late: later ones of its author were shown before.
 	Late bool
-	// History: it was said in an epoch that this process was not in. By is the
-	// member that served it; empty if it was read back from this peer's own disk.
+	// History: it was read back from this peer's own disk, or was said in an epoch
+	// that this peer was not in, or of which only By, the member that served it,
+	// says who was. By is empty for the disk.
 	History bool
 	By      peer.ID
 }

@@ -20,7 +20,11 @@
 //	head.go       which of them is the head, and what is kept of others   §8.2
 //	commit.go     when and how to commit                                  §8.3
 //	rotate.go     new ephemeral keys                                      §8.3
-//	message.go    sending, receiving, logs                                §9
+//	message.go    sending and receiving                                   §9
+//	transcript.go what was said in an epoch                               §9.1
+//	journal.go    what is kept on disk                                    §9.2
+//	reach.go      who has what we said                                    §9.3
+//	logs.go       two peers compare what was said                         §11.3
 //	publish.go    what comes from the topic                               §10
 package room
 
@@ -58,6 +62,12 @@ type Config struct {
 	Name string
 	// Addresses are the process' multiaddrs, as bytes.
 	Addresses [][]byte
+	// Journal is where the room reads back what it asked to have saved, also by
+	// the peer's last process; nil: nothing is saved.
+	Journal Journal
+	// Replay is how many of the last messages in the journal are shown at the
+	// start, as history.
+	Replay int
 }
 
 // Room is one process' part in one room. It is not safe for concurrent use.
@@ -112,10 +122,18 @@ type Room struct {
 	tasks    map[TaskID]func(any)
 	nextTask TaskID
 
-	held     []held
-	lamport  uint64
-	logOrder []logRef
-	waiting  []waiting
+	held    []held
+	lamport uint64
+	waiting []waiting
+
+	transcripts map[ake.Hash]*transcript
+	dropped     map[ake.Hash]abe.Day  // transcripts that are over: they are not taken again
+	logged      int                   // messages in all transcripts
+	inMemory    []logRef              // those whose bodies are, oldest first
+	gaps        map[*authorLog]logRef // logs in which something is missing
+	server      *exchange             // on which the message came that is being taken
+	reachAt     time.Time             // when the user may be told again how far messages have come
+	pursueAt    time.Time             // when to compare with those who may not have our last message
 
 	ready Ready
 }
@@ -151,6 +169,10 @@ func New(cfg Config) (*Room, error) {
 		nextStream: 1,
 		wanted:     make(map[ake.Hash]bool),
 		tasks:      make(map[TaskID]func(any)),
+
+		transcripts: make(map[ake.Hash]*transcript),
+		dropped:     make(map[ake.Hash]abe.Day),
+		gaps:        make(map[*authorLog]logRef),
 	}
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
 	if err != nil {
@@ -162,6 +184,11 @@ func New(cfg Config) (*Room, error) {
 		r.SetName(cfg.Name)
 	}
 	r.compareAt = r.now.Add(comparePeriod)
+	if cfg.Journal != nil {
+		if err := r.recall(); err != nil {
+			return nil, err
+		}
+	}
 	r.finish()
 	return r, nil
 }
@@ -253,7 +280,10 @@ func (r *Room) finish() {
 	r.flush()
 	r.considerCommit()
 	r.considerDialling()
+	r.pursue()
 	r.schedule()
+	r.wakeForGaps()
+	r.tellReach()
 }
 
 // draw takes 32 bytes of randomness.

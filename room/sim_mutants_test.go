@@ -23,7 +23,7 @@ var mutants = []struct {
 	schedules             string
 }{
 	{"a commit need not list its committer", "record/commit.go",
-		`if list.Index(c.By) < 0 {`, `if false {`, "TestForgedCommits", "0"},
+		`list.Hash() != h.List || list.Index(h.By) < 0 {`, `list.Hash() != h.List {`, "TestForgedCommits", "0"},
 	{"a listed peer need not be in my component", "accept.go",
 		`if m == nil || !members[entry.CID] {`, `if _ = members; m == nil {`, "TestForgedCommits", "0"},
 	{"prevs' lists need not be contained", "accept.go",
@@ -38,7 +38,7 @@ var mutants = []struct {
 		`case n.Left == p.newest.Left && n.Serial > p.newest.Serial:`, `case n.Serial > p.newest.Serial:`, "TestLeaveIsAbsorbing", "0"},
 	{"what waits is not tried again", "records.go",
 		`for _, rec := range waiting {`, `for _, rec := range waiting[:0] {`, "TestOrderFree", "0"},
-	{"authors are not checked", "message.go",
+	{"authors are not checked", "transcript.go",
 		`return c != nil && m.Verify(r.id, c) == nil`, `return c != nil`, "TestMessageForgery", "0"},
 	{"one sends although somebody left", "message.go",
 		`if _, gone := r.gone(g, h.list[i].CID); gone {`, `if _, gone := r.gone(g, h.list[i].CID); gone && false {`, "TestSimulate", "100"},
@@ -60,8 +60,10 @@ var mutants = []struct {
 	}
 	queue := []ake.Hash{g.own.cid}
 	g.component[g.own.cid] = true`, "TestForgedCommits", "0"},
-	{"logs are not passed on", "message.go",
-		`if m := l.messages[c]; m != nil {`, `if m := l.messages[c]; m != nil && e == r.head {`, "TestSimulate", "200"},
+	{"logs are not passed on", "logs.go",
+		`if m != nil {
+				r.sendBody(x, m)`, `if m != nil && r.head != nil && t.id == r.head.commit.ID() {
+				r.sendBody(x, m)`, "TestSimulate", "200"},
 	{"the dead are members", "liveness.go",
 		`if p != nil && (p.dead() || r.silent(p)) {`, `if p != nil && p.dead() {`, "TestSimulate", "30"},
 	{"one sends although the head drops somebody alive", "message.go",

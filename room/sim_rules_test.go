@@ -19,15 +19,6 @@ import (
 // head may go on listing who crashed or is cut off.
 const simLiveness = true
 
-// simMissedEpochs tells whether a member gets the messages of an epoch whatever
-// other epochs it has been in. As long as the logs, and the keys, of all but the
-// eight highest epochs are dropped, it does not.
-const simMissedEpochs = true
-
-// simGaps tells whether a message that was missing for so long that later ones
-// were shown without it still comes.
-const simGaps = true
-
 // A looker checks the rules that hold after every step, and at rest.
 type looker struct {
 	w      *sim
@@ -35,6 +26,8 @@ type looker struct {
 	ids    map[peer.ID]*simPeer
 	epochs map[ake.Hash]*simEpoch
 	texts  map[said]string
+	had    []map[said]bool // by peer: what any of its processes was given as new
+	seen   []map[said]bool // .. or read back
 	procs  map[*simNode]*seenOf
 	count  int
 }
@@ -81,6 +74,8 @@ func (k *looker) know() {
 			panic(err)
 		}
 		k.ids[id] = p
+		k.had = append(k.had, make(map[said]bool))
+		k.seen = append(k.seen, make(map[said]bool))
 	}
 }
 
@@ -93,7 +88,30 @@ func (k *looker) of(s *simNode) *seenOf {
 	return o
 }
 
+// peer is whose process a node is.
+func (k *looker) peer(s *simNode) int { return k.kinds[s.room.own].index }
+
 func (k *looker) typed(s *simNode) { k.of(s).typed++ }
+
+// saved notes what an author has on its disk: that was said, even if its process
+// ended before anybody heard it.
+func (k *looker) saved(s *simNode, m Saved) {
+	if m.Author == Head {
+		return
+	}
+	b, err := record.ParseLog(m.Data)
+	if err != nil {
+		k.w.fail("saved", "%s saved what is no message", s.name)
+	}
+	t := s.room.transcripts[m.Epoch]
+	if t == nil || m.Author != t.mine {
+		return
+	}
+	key := said{m.Epoch, s.actor.Self(), m.Counter}
+	if _, ok := k.texts[key]; !ok {
+		k.texts[key] = b.Text
+	}
+}
 
 // entitled reports whether a peer may be in an epoch of a day: lapsed keys until
 // the day is over.
@@ -175,10 +193,14 @@ func (k *looker) took(s *simNode, e Event) {
 		k.maySend(s, e)
 	case Delivered:
 		m := said{e.Epoch, e.Author.Peer, e.Message.Counter}
-		if o.had[m] {
+		if o.had[m] || !e.History && k.had[k.peer(s)][m] {
 			k.w.fail("twice", "%s was given %q by %s twice", s.name, e.Message.Text, e.Author.Name)
 		}
 		o.had[m] = true
+		k.seen[k.peer(s)][m] = true
+		if !e.History {
+			k.had[k.peer(s)][m] = true
+		}
 		author := said{e.Epoch, e.Author.Peer, 0}
 		if e.Late != (o.last[author] >= m.counter) {
 			k.w.fail("order", "%s was given message %d by %s after %d (late: %v)", s.name, m.counter, e.Author.Name, o.last[author], e.Late)
@@ -187,7 +209,7 @@ func (k *looker) took(s *simNode, e Event) {
 		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
-		if x := s.room.commits[e.Epoch]; x == nil || x.list.Index(s.room.graph(x.commit.Day).own.cid) < 0 {
+		if x := s.room.transcripts[e.Epoch]; x == nil || !x.lists(s.room.own) && s.room.cfg.Descriptor.History == 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
 	case Failed:
@@ -317,7 +339,9 @@ func (k *looker) bounds(s *simNode) {
 	within("days", len(r.days), 3)
 	within("renewals", len(r.renewAt), 3)
 	within("tasks", len(r.tasks), maxAnswering+1+2)
-	within("log entries", len(r.logOrder), maxLog)
+	within("bodies in memory", len(r.inMemory), maxLog)
+	within("transcripts", len(r.transcripts), maxTranscripts+1)
+	within("gaps", len(r.gaps), len(r.transcripts)*record.MaxMembers)
 	nodes := 0
 	for _, g := range r.days {
 		within("nodes", len(g.nodes), maxNodes+1)
@@ -418,46 +442,37 @@ func (k *looker) atRest() *failure {
 	return nil
 }
 
-// logsAgree: what one member holds, all members of its epoch have been given.
+// logsAgree: what one member holds, all members of its epoch hold alike, and
+// have shown.
 func (k *looker) logsAgree(comp []*simNode) *failure {
 	for _, h := range comp {
-		for _, id := range sortedHashes(h.room.commits) {
-			e := h.room.commits[id]
-			if e.logs == nil {
+		for _, id := range sortedHashes(h.room.transcripts) {
+			t := h.room.transcripts[id]
+			if t.count == 0 {
 				continue
 			}
 			// Logs go from member to member: a chain of these must lead there.
-			chain := k.reachable(h, comp, func(s *simNode) bool {
-				g := s.room.graph(e.commit.Day)
-				return g != nil && g.own != nil && e.list.Index(g.own.cid) >= 0
-			})
-			for i, l := range e.logs {
-				author, err := peerOf(e.list[i].Identity[:])
-				if err != nil {
-					panic(err)
+			chain := k.reachable(h, comp, func(s *simNode) bool { return t.lists(s.room.own) || h.room.isHistory(t) })
+			for _, s := range chain {
+				bad := func(format string, args ...any) *failure {
+					return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds epoch %x (height %d) of which %s was: ", h.name, id[:4], t.News.Height, s.name) + fmt.Sprintf(format, args...)}
 				}
-				for counter := range l.messages {
-					m := said{id, author, counter}
-					for _, s := range chain {
-						if k.of(s).had[m] {
-							continue
+				x := s.room.transcripts[id]
+				if x == nil || x.count == 0 {
+					return bad("it holds nothing of it")
+				}
+				if a, b := t.sum(h.room.id), x.sum(s.room.id); a != b {
+					return bad("%d messages, and it %d others", t.count, x.count)
+				}
+				for i := range x.logs {
+					author, err := peerOf(t.List[i].Identity[:])
+					if err != nil {
+						panic(err)
+					}
+					for c := uint64(1); c <= x.logs[i].highest(); c++ {
+						if _, ok := x.logs[i].id(c); ok && !k.seen[k.peer(s)][said{id, author, c}] {
+							return bad("message %d of %s was not shown", c, k.name(t.List[i].Identity))
 						}
-						if !simGaps && k.of(s).last[said{id, author, 0}] > counter {
-							continue
-						}
-						if _, over := s.room.spent[id]; over {
-							continue // its log made room for those of later epochs
-						}
-						why := "does not know the epoch"
-						x := s.room.commits[id]
-						if !simMissedEpochs && (x == nil || x.status != accepted || x.logs == nil) {
-							continue
-						}
-						if x != nil {
-							why = fmt.Sprintf("has the commit, in status %d", x.status)
-						}
-						return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds message %d of %s in epoch %x (height %d), %s is of that epoch and was not given it: it %s",
-							h.name, counter, k.name(e.list[i].Identity), id[:4], e.commit.Height, s.name, why)}
 					}
 				}
 			}

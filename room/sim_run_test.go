@@ -57,6 +57,7 @@ type simPeer struct {
 	identity ed25519.PrivateKey
 	proc     *simNode
 	starts   int
+	disk     memJournal
 }
 
 func (p *simPeer) running() bool { return p.proc != nil && !p.proc.down }
@@ -67,6 +68,11 @@ func (s *schedule) run() (w *sim, failed *failure) {
 	n := newNetwork(nil, s.seed)
 	n.now = s.begin()
 	n.maxSteps = 3_000_000
+	if s.history {
+		d := *n.desc
+		d.History = 24 * time.Hour
+		n.desc = &d
+	}
 	n.loss, n.dup = float64(s.loss)/100, float64(s.dup)/100
 	ms := func(i int) time.Duration { return time.Duration(i) * time.Millisecond }
 	n.delay, n.jitter, n.notice = ms(s.delay), ms(s.jitter), ms(s.notice)
@@ -120,7 +126,7 @@ func (w *sim) do(st step) {
 	case "crash!":
 		if p().running() {
 			w.changes++
-			p().proc.crash = []string{"before", "amid", "after"}[st.b%3]
+			p().proc.crash = []string{"before", "amid", "after", "unwritten", "written"}[st.b%5]
 		}
 	case "leave":
 		if s := p().proc; p().running() && s.room != nil && !s.paused {
@@ -232,9 +238,9 @@ func (w *sim) startPeer(p *simPeer) {
 	first := abe.DayOf(w.began)
 	switch p.kind {
 	case 'm':
-		p.proc = w.startValid(name, func(abe.Day) bool { return true }, p.identity, seed, skew)
+		p.proc = w.startOn(&p.disk, name, func(abe.Day) bool { return true }, p.identity, seed, skew)
 	case 'l':
-		p.proc = w.startValid(name, func(d abe.Day) bool { return d <= first }, p.identity, seed, skew)
+		p.proc = w.startOn(&p.disk, name, func(d abe.Day) bool { return d <= first }, p.identity, seed, skew)
 	case 'f', 'r', 'p':
 		p.proc = w.newNode(name, skew)
 		p.proc.actor = newIntruder(p.proc, p.kind, p.identity, seed)

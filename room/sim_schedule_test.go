@@ -19,6 +19,8 @@ type schedule struct {
 	peers string
 	skew  []int // of the peers' clocks, in seconds
 
+	history bool // newcomers get what was said within a day
+
 	loss, dup             int // percent
 	delay, jitter, notice int // ms
 	steps                 []step
@@ -36,7 +38,8 @@ type step struct {
 //
 //	start a       start a process of peer a
 //	crash a       end it without a word
-//	crash! a b    end it at its next publication: before (b=0), after it reached one neighbour (1), or after (2)
+//	crash! a b    end it at its next publication: before (b=0), after it reached one neighbour (1), or after (2);
+//	              or when it next saves something: before (3) or after (4)
 //	leave a       leave; the process ends a second later
 //	say a         send a message
 //	pause a       suspend the process
@@ -60,6 +63,8 @@ func generate(seed uint64) *schedule {
 		loss: pick(0, 0, 2, 10, 20), dup: pick(0, 0, 5, 20),
 		delay: pick(5, 25, 25, 100, 200), jitter: pick(0, 5, 50, 400), notice: pick(0, 0, 1000, 10000),
 	}
+	disk := rand.New(rand.NewPCG(seed, 2))
+	s.history = disk.IntN(4) == 0
 	n := 2 + rng.IntN(7)
 	s.peers = strings.Repeat("m", n)
 	switch rng.IntN(12) {
@@ -127,7 +132,11 @@ func generate(seed uint64) *schedule {
 				add(again, "start", a, 0)
 			}
 		case 5:
-			add(ms, "crash!", a, rng.IntN(3))
+			at := rng.IntN(3)
+			if disk.IntN(2) == 0 {
+				at = 3 + disk.IntN(2)
+			}
+			add(ms, "crash!", a, at)
 			add(again, "start", a, 0)
 		case 6, 7:
 			add(ms, "leave", a, 0)
@@ -192,6 +201,9 @@ func generate(seed uint64) *schedule {
 func (s *schedule) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schedule{\n\tseed: %d, start: %q, peers: %q, skew: %#v,\n", s.seed, s.start, s.peers, s.skew)
+	if s.history {
+		fmt.Fprintf(&b, "\thistory: true,\n")
+	}
 	fmt.Fprintf(&b, "\tloss: %d, dup: %d, delay: %d, jitter: %d, notice: %d,\n\tsteps: []step{\n", s.loss, s.dup, s.delay, s.jitter, s.notice)
 	for _, st := range s.steps {
 		fmt.Fprintf(&b, "\t\t{%d, %q, %d, %d},\n", st.ms, st.do, st.a, st.b)
@@ -243,6 +255,7 @@ func (s *schedule) shrink(budget int, fails func(*schedule) bool) *schedule {
 	}
 	steps()
 	for _, simpler := range []func(t *schedule){
+		func(t *schedule) { t.history = false },
 		func(t *schedule) { t.loss = 0 },
 		func(t *schedule) { t.dup = 0 },
 		func(t *schedule) { t.jitter = 0 },

@@ -272,10 +272,7 @@ func ParseCommit(b []byte) (*Commit, error) {
 		return nil, formError("commit: base")
 	}
 	for range changes {
-		var e Entry
-		r.copy(e.Identity[:])
-		e.CID, e.Presence = r.hash(), r.hash()
-		c.Changes = append(c.Changes, e)
+		c.Changes = append(c.Changes, r.entry())
 		if !r.ok {
 			break
 		}
@@ -309,6 +306,12 @@ func ParseCommit(b []byte) (*Commit, error) {
 	return c, nil
 }
 
+func (r *reader) entry() (e Entry) {
+	r.copy(e.Identity[:])
+	e.CID, e.Presence = r.hash(), r.hash()
+	return e
+}
+
 // ascending reports strict order, so that nothing stands twice.
 func ascending[T any](s []T, cmp func(a, b T) int) bool {
 	for i := 1; i < len(s); i++ {
@@ -339,18 +342,24 @@ func (c *Commit) Rebuild(base List) (List, error) {
 		}
 	}
 	list.Sort()
-	if len(list) != int(c.Members) || list.Hash() != c.List {
+	if !c.Header.lists(list) {
 		return nil, formError("commit: list")
+	}
+	return list, nil
+}
+
+// lists reports whether a sorted list is the header's, with one entry for each
+// peer and each contribution, the committer's among them.
+func (h *Header) lists(list List) bool {
+	if len(list) != int(h.Members) || list.Hash() != h.List || list.Index(h.By) < 0 {
+		return false
 	}
 	cids := make(map[ake.Hash]bool, len(list))
 	for i := range list {
-		if i > 0 && list[i-1].Identity == list[i].Identity || cids[list[i].CID] {
-			return nil, formError("commit: a peer listed twice")
+		if i > 0 && compareEntries(list[i-1], list[i]) >= 0 || i > 0 && list[i-1].Identity == list[i].Identity || cids[list[i].CID] {
+			return false
 		}
 		cids[list[i].CID] = true
 	}
-	if list.Index(c.By) < 0 {
-		return nil, formError("commit: the committer is not listed")
-	}
-	return list, nil
+	return true
 }

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"runtime"
@@ -214,7 +215,7 @@ func TestRapidFrames(t *testing.T) {
 		return h
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		h := &Hello{Room: hash.Draw(t, "room"), Digest: hash.Draw(t, "digest"), Head: hash.Draw(t, "head")}
+		h := &Hello{Room: hash.Draw(t, "room"), Digest: hash.Draw(t, "digest"), Head: hash.Draw(t, "head"), Logs: hash.Draw(t, "logs")}
 		for range rapid.IntRange(0, maxHelloDays).Draw(t, "days") {
 			h.Days = append(h.Days, HelloDay{Day: abe.Day(rapid.Uint32().Draw(t, "day")), CID: hash.Draw(t, "cid"), Size: rapid.Uint32().Draw(t, "size")})
 		}
@@ -227,10 +228,26 @@ func TestRapidFrames(t *testing.T) {
 			a.Have = append(a.Have, [ShortID]byte(id[:]))
 		}
 		a.Terms = rapid.SliceOfN(hash, 0, 5).Draw(t, "terms")
-		for range rapid.IntRange(0, MaxAskEpochs).Draw(t, "epochs") {
-			a.Epochs = append(a.Epochs, AskEpoch{Epoch: hash.Draw(t, "epoch"), Have: rapid.SliceOfN(rapid.Uint64(), 0, 5).Draw(t, "have")})
+		a.Logs = rapid.Bool().Draw(t, "logs")
+		if a.Logs {
+			epochs := rapid.SliceOfNDistinct(hash, 0, 9, func(h ake.Hash) ake.Hash { return h }).Draw(t, "epochs")
+			slices.SortFunc(epochs, func(x, y ake.Hash) int { return bytes.Compare(x[:], y[:]) })
+			for _, e := range epochs {
+				a.Transcripts = append(a.Transcripts, AskTranscript{Epoch: e, Digest: hash.Draw(t, "digest")})
+			}
 		}
 		if got, err := ParseAsk(a.Encode()[1:]); err != nil || !bytes.Equal(got.Encode(), a.Encode()) {
+			t.Fatal(err)
+		}
+		have := &Have{Epoch: hash.Draw(t, "epoch")}
+		for range rapid.IntRange(0, 5).Draw(t, "authors") {
+			held := Held{Upto: rapid.Uint64Max(1<<62).Draw(t, "upto")}
+			if held.Ahead = rapid.SliceOfN(rapid.Bool(), 0, 20).Draw(t, "ahead"); len(held.Ahead) > 0 {
+				held.Ahead[len(held.Ahead)-1] = true
+			}
+			have.Held = append(have.Held, held)
+		}
+		if got, err := ParseHave(have.Encode()[1:]); err != nil || !bytes.Equal(got.Encode(), have.Encode()) {
 			t.Fatal(err)
 		}
 		fields := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 20), 0, 5).Draw(t, "fields")
@@ -271,12 +288,31 @@ func TestFrameLimits(t *testing.T) {
 	taken("the most terms", true, err)
 	_, err = ParseAsk((&Ask{Terms: make([]ake.Hash, maxAskTerms+1)}).Encode()[1:])
 	taken("a term more", false, err)
-	_, err = ParseAsk((&Ask{Epochs: make([]AskEpoch, MaxAskEpochs+1)}).Encode()[1:])
-	taken("nine epochs", false, err)
-	_, err = ParseAsk((&Ask{Epochs: []AskEpoch{{Have: make([]uint64, MaxMembers)}}}).Encode()[1:])
+	transcripts := make([]AskTranscript, MaxTranscripts+1)
+	for i := range transcripts {
+		binary.BigEndian.PutUint32(transcripts[i].Epoch[:], uint32(i))
+	}
+	_, err = ParseAsk((&Ask{Logs: true, Transcripts: transcripts[:MaxTranscripts]}).Encode()[1:])
+	taken("the most transcripts", true, err)
+	_, err = ParseAsk((&Ask{Logs: true, Transcripts: transcripts}).Encode()[1:])
+	taken("a transcript more", false, err)
+	_, err = ParseAsk((&Ask{Logs: true, Transcripts: []AskTranscript{transcripts[1], transcripts[0]}}).Encode()[1:])
+	taken("transcripts in another order", false, err)
+	_, err = ParseHave((&Have{Held: make([]Held, MaxMembers)}).Encode()[1:])
 	taken("all members", true, err)
-	_, err = ParseAsk((&Ask{Epochs: []AskEpoch{{Have: make([]uint64, MaxMembers+1)}}}).Encode()[1:])
+	_, err = ParseHave((&Have{Held: make([]Held, MaxMembers+1)}).Encode()[1:])
 	taken("a member more", false, err)
+	ahead := func(n int, last bool) *Have {
+		h := &Have{Held: []Held{{Ahead: make([]bool, n)}}}
+		h.Held[0].Ahead[n-1] = last
+		return h
+	}
+	_, err = ParseHave(ahead(MaxAhead, true).Encode()[1:])
+	taken("the most messages ahead", true, err)
+	_, err = ParseHave(ahead(MaxAhead+1, true).Encode()[1:])
+	taken("a message more ahead", false, err)
+	_, err = ParseHave(ahead(9, false).Encode()[1:])
+	taken("a message ahead that is not there", false, err)
 	_, err = ParseTerms(EncodeTerms(make([]ake.SealedTerm, maxTerms))[1:])
 	taken("the most terms told", true, err)
 	_, err = ParseTerms(EncodeTerms(make([]ake.SealedTerm, maxTerms+1))[1:])

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
 
@@ -27,6 +28,9 @@ const (
 	FrameDone
 	FrameBeats
 	FrameWant
+	FrameTranscript
+	FrameHave
+	FrameTold
 )
 
 // MaxFrame is the greatest size in bytes of a frame, its type included.
@@ -40,10 +44,11 @@ const (
 	maxHelloDays = 4
 	MaxAskIDs    = 48 << 10
 	maxAskTerms  = 4096
-	MaxAskEpochs = 64
-	maxFields    = 64 << 10
-	maxTerms     = 4096
-	maxWant      = 16
+	// MaxTranscripts is how many transcripts a peer keeps, and asks about.
+	MaxTranscripts = 1024
+	maxFields      = 64 << 10
+	maxTerms       = 4096
+	maxWant        = 16
 )
 
 // A HelloDay is what a peer says of itself for one day.
@@ -59,6 +64,7 @@ type Hello struct {
 	Days   []HelloDay
 	Digest ake.Hash
 	Head   ake.Hash // zeros: none
+	Logs   ake.Hash // digest of the transcripts that the reader may read too
 	// Signature is by the working key, over whom it is said to and all of the
 	// above.
 	Signature [signatureSize]byte
@@ -88,7 +94,8 @@ func (h *Hello) body(b []byte) []byte {
 		b = binary.BigEndian.AppendUint32(b, d.Size)
 	}
 	b = append(b, h.Digest[:]...)
-	return append(b, h.Head[:]...)
+	b = append(b, h.Head[:]...)
+	return append(b, h.Logs[:]...)
 }
 
 // ParseHello takes the frame behind its type.
@@ -102,7 +109,7 @@ func ParseHello(b []byte) (*Hello, error) {
 	for range n {
 		h.Days = append(h.Days, HelloDay{Day: abe.Day(r.uint32()), CID: r.hash(), Size: r.uint32()})
 	}
-	h.Digest, h.Head = r.hash(), r.hash()
+	h.Digest, h.Head, h.Logs = r.hash(), r.hash(), r.hash()
 	r.copy(h.Signature[:])
 	if !r.end() {
 		return nil, formError("hello")
@@ -110,17 +117,20 @@ func ParseHello(b []byte) (*Hello, error) {
 	return h, nil
 }
 
-// AskEpoch says how far the asker has each author's log.
-type AskEpoch struct {
-	Epoch ake.Hash
-	Have  []uint64 // by place in the epoch's list
+// AskTranscript names a transcript that the asker holds.
+type AskTranscript struct {
+	Epoch  ake.Hash
+	Digest ake.Hash
 }
 
 // Ask asks for what the asker lacks.
 type Ask struct {
-	Have   [][ShortID]byte
-	Terms  []ake.Hash
-	Epochs []AskEpoch
+	Have  [][ShortID]byte
+	Terms []ake.Hash
+	// Logs: of transcripts, too. Transcripts are those that the asker holds and the
+	// other may read, ascending by epoch.
+	Logs        bool
+	Transcripts []AskTranscript
 }
 
 // Encode is the frame.
@@ -133,13 +143,13 @@ func (a *Ask) Encode() []byte {
 	for _, cid := range a.Terms {
 		b = append(b, cid[:]...)
 	}
-	b = binary.BigEndian.AppendUint16(b, uint16(len(a.Epochs)))
-	for _, e := range a.Epochs {
-		b = append(b, e.Epoch[:]...)
-		b = binary.BigEndian.AppendUint32(b, uint32(len(e.Have)))
-		for _, c := range e.Have {
-			b = binary.BigEndian.AppendUint64(b, c)
-		}
+	if !a.Logs {
+		return append(b, 0)
+	}
+	b = binary.BigEndian.AppendUint16(append(b, 1), uint16(len(a.Transcripts)))
+	for _, t := range a.Transcripts {
+		b = append(b, t.Epoch[:]...)
+		b = append(b, t.Digest[:]...)
 	}
 	return b
 }
@@ -166,20 +176,22 @@ func ParseAsk(b []byte) (*Ask, error) {
 	for range n {
 		a.Terms = append(a.Terms, r.hash())
 	}
-	n = int(r.uint16())
-	if n > MaxAskEpochs {
-		return nil, formError("ask")
-	}
-	for range n {
-		e := AskEpoch{Epoch: r.hash()}
-		k := r.uint32()
-		if !r.ok || k > MaxMembers || int(k)*8 > len(r.s) {
+	switch r.uint8() {
+	case 0:
+	case 1:
+		a.Logs = true
+		n = int(r.uint16())
+		if !r.ok || n > MaxTranscripts || n*2*ake.HashSize > len(r.s) {
 			return nil, formError("ask")
 		}
-		for range k {
-			e.Have = append(e.Have, r.uint64())
+		for range n {
+			a.Transcripts = append(a.Transcripts, AskTranscript{Epoch: r.hash(), Digest: r.hash()})
 		}
-		a.Epochs = append(a.Epochs, e)
+		if !ascending(a.Transcripts, func(x, y AskTranscript) int { return bytes.Compare(x.Epoch[:], y.Epoch[:]) }) {
+			return nil, formError("ask")
+		}
+	default:
+		return nil, formError("ask")
 	}
 	if !r.end() {
 		return nil, formError("ask")

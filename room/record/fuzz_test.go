@@ -33,6 +33,8 @@ func FuzzParseContent(f *testing.F)    { fuzz(f, "content") }
 func FuzzParseLog(f *testing.F)        { fuzz(f, "log") }
 func FuzzParseHello(f *testing.F)      { fuzz(f, "hello") }
 func FuzzParseAsk(f *testing.F)        { fuzz(f, "ask") }
+func FuzzParseHave(f *testing.F)       { fuzz(f, "have") }
+func FuzzParseTranscript(f *testing.F) { fuzz(f, "transcript") }
 func FuzzParseTerms(f *testing.F)      { fuzz(f, "terms") }
 func FuzzParseFields(f *testing.F)     { fuzz(f, "fields") }
 func FuzzParseJoinSecret(f *testing.F) { fuzz(f, "join secret") }

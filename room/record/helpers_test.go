@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -326,6 +327,19 @@ func formats() []format {
 		name: "ask", good: [][]byte{new(Ask).Encode()[1:], newAsk().Encode()[1:]},
 		again: reencode(ParseAsk, func(a *Ask) []byte { return a.Encode()[1:] }),
 	}, {
+		name: "have", good: [][]byte{new(Have).Encode()[1:], newHave().Encode()[1:]},
+		again: reencode(ParseHave, func(h *Have) []byte { return h.Encode()[1:] }),
+	}, {
+		name: "transcript", good: [][]byte{newTranscript("ann", "bob").Append(nil), newTranscript("ann", "bob", "cyn").Append(nil)},
+		again: reencode(func(b []byte) (*Transcript, error) { return ParseTranscript(testRoom, b) }, func(x *Transcript) []byte { return x.Append(nil) }),
+		verify: func(b []byte) error {
+			x, err := ParseTranscript(testRoom, b)
+			if err != nil {
+				return err
+			}
+			return x.Verify(testRoom)
+		},
+	}, {
 		name: "terms", good: [][]byte{EncodeTerms(nil)[1:], EncodeTerms(newTerms(3))[1:]},
 		again: reencode(ParseTerms, func(terms []ake.SealedTerm) []byte { return EncodeTerms(terms)[1:] }),
 	}, {
@@ -335,7 +349,7 @@ func formats() []format {
 }
 
 func newHello(days int) *Hello {
-	h := &Hello{Room: testRoom, Digest: hashOf("digest"), Head: hashOf("head")}
+	h := &Hello{Room: testRoom, Digest: hashOf("digest"), Head: hashOf("head"), Logs: hashOf("logs")}
 	for i := range days {
 		h.Days = append(h.Days, HelloDay{Day: testDay + abe.Day(i), CID: hashOf(fmt.Sprint("cid ", i)), Size: uint32(10 * i)})
 	}
@@ -348,8 +362,40 @@ func newAsk() *Ask {
 	for i := range 3 {
 		a.Have = append(a.Have, [ShortID]byte(binary.BigEndian.AppendUint64(make([]byte, 8), uint64(i))))
 	}
-	a.Epochs = []AskEpoch{{Epoch: hashOf("epoch"), Have: []uint64{1, 0, 1 << 40}}, {Epoch: hashOf("another")}}
+	a.Logs = true
+	a.Transcripts = []AskTranscript{{Epoch: hashOf("another"), Digest: hashOf("one")}, {Epoch: hashOf("epoch"), Digest: hashOf("two")}}
+	slices.SortFunc(a.Transcripts, func(x, y AskTranscript) int { return bytes.Compare(x.Epoch[:], y.Epoch[:]) })
 	return a
+}
+
+func newHave() *Have {
+	chain := hashOf("chain")
+	h := &Have{Epoch: hashOf("epoch"), Held: []Held{{Upto: 3, Ahead: []bool{false, true, false, false, false, false, false, false, true}}, {}}}
+	copy(h.Held[0].Chain[:], chain[:])
+	return h
+}
+
+// newTranscript is of an epoch that the first began, and that all but the last
+// have named themselves in.
+func newTranscript(names ...string) *Transcript {
+	var people []*person
+	for _, n := range names {
+		people = append(people, newPerson(n))
+	}
+	t := &Transcript{List: newList(people...)}
+	t.News = *newCommit(people[0], t.List, sortedHashes("p")).News()
+	for i := range t.List {
+		for j, p := range people {
+			if p.contribution.ID() != t.List[i].CID {
+				continue
+			}
+			t.Authors = append(t.Authors, p.contribution)
+			if j < len(people)-1 {
+				t.SetName(p.name)
+			}
+		}
+	}
+	return t
 }
 
 func newTerms(n int) (out []ake.SealedTerm) {

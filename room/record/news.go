@@ -13,6 +13,9 @@ type News struct {
 	Signature     [signatureSize]byte
 }
 
+// maxNews is the size in bytes of the largest news.
+const maxNews = 4 + 8 + 1 + MaxPrevs*ake.HashSize + ake.HashSize + 4 + 3*ake.HashSize + 3*ake.HashSize + signatureSize
+
 // News is the commit without what makes it large.
 func (c *Commit) News() *News {
 	return &News{

@@ -249,6 +249,9 @@ func TestVectorsFrames(t *testing.T) {
 		{"19: terms", EncodeTerms(newTerms(2))},
 		{"20: log", newSigned(ann, "Hei").AppendLog([]byte{FrameLog})},
 		{"21: done", []byte{FrameDone}},
+		{"24: transcript of an epoch of ann and bob", newTranscript("ann", "bob").Append([]byte{FrameTranscript})},
+		{"25: have", newHave().Encode()},
+		{"26: told", []byte{FrameTold}},
 	}
 	for _, f := range EncodeRecords([]Record{ann.contribution, ann.presence}) {
 		vs = append(vs, vector{"18: records", f})

@@ -1,0 +1,209 @@
+package room
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// Saved is something to be kept on disk: the head of a transcript, or a message
+// in it. It must be safe before anything of the same Ready is sent, published
+// or shown; then a process that dies loses nothing it has told anybody of.
+type Saved struct {
+	Epoch ake.Hash
+	// Author is the author's place in the epoch's list, or Head.
+	Author  int
+	Counter uint64 // 0 for a head
+	At      time.Time
+	Data    []byte
+}
+
+// Head is the Author of what says who was in an epoch. A later one replaces it.
+const Head = -1
+
+// A Journal is where a room reads back what Ready asked to have saved. It never
+// holds keys: no epoch's secret, and no process' working or ephemeral key.
+type Journal interface {
+	// Load yields all that was saved and not forgotten, in the order in which it
+	// was saved, until yield returns false.
+	Load(yield func(Saved) bool) error
+	// Messages are one author's messages in one epoch with counters from .. to.
+	Messages(epoch ake.Hash, author int, from, to uint64) ([]Saved, error)
+}
+
+// save asks for a message, and for what says who its author is, to be kept.
+func (r *Room) save(t *transcript, index int, m *record.Signed) {
+	if r.cfg.Journal == nil {
+		return
+	}
+	if r.learnName(t, index) || !t.saved {
+		t.saved = true
+		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: Head, At: r.now, Data: t.Append(nil)})
+	}
+	r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
+}
+
+// learnName puts what an author calls itself into the transcript; it tells
+// whether that is new.
+func (r *Room) learnName(t *transcript, index int) bool {
+	c := t.Authors[index]
+	p := r.processes[c.Working]
+	if p == nil || p.name == nil {
+		return false
+	}
+	return t.SetName(p.name)
+}
+
+// body is a message that is held; nil if it cannot be had any more.
+func (r *Room) body(t *transcript, index int, counter uint64) *record.Signed {
+	l := &t.logs[index]
+	if m := l.bodies[counter]; m != nil {
+		return m
+	}
+	if id, ok := l.id(counter); ok {
+		for _, m := range r.bodies(t, index, counter, counter) {
+			if m.ID(r.id) == id {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// bodies reads an author's messages back.
+func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signed {
+	if r.cfg.Journal == nil || !t.saved {
+		return nil
+	}
+	saved, err := r.cfg.Journal.Messages(t.id, index, from, to)
+	if err != nil {
+		r.emit(Failed{Doing: "reading back what was said", Err: err})
+		return nil
+	}
+	var out []*record.Signed
+	for _, s := range saved {
+		if m, err := record.ParseLog(s.Data); err == nil && m.Epoch == t.id && t.List.Index(m.CID) == index {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// recall reads back what this peer knew when its last process ended, and shows
+// the end of it.
+func (r *Room) recall() error {
+	var lately []Delivered
+	err := r.cfg.Journal.Load(func(s Saved) bool {
+		if s.Author == Head {
+			head, err := record.ParseTranscript(r.id, s.Data)
+			if err != nil || head.News.Epoch() != s.Epoch || r.now.After(r.expiry(&head.News)) {
+				r.ready.Forget = append(r.ready.Forget, s.Epoch)
+				return true
+			}
+			if t := r.transcripts[s.Epoch]; t != nil {
+				t.Transcript = head
+			} else {
+				t = r.keep(s.Epoch, head)
+				t.saved, t.since = true, s.At
+			}
+			return true
+		}
+		t := r.transcripts[s.Epoch]
+		m, err := record.ParseLog(s.Data)
+		if t == nil || err != nil || m.Epoch != t.id {
+			return true
+		}
+		index := t.List.Index(m.CID)
+		if index < 0 || index != s.Author {
+			return true
+		}
+		if d, ok := r.recallMessage(t, index, m, s.At); ok {
+			if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
+				lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("reading back what was said: %w", err)
+	}
+	for _, t := range r.transcripts {
+		for i := range t.logs {
+			r.show(t, i) // what waits for a gap goes on waiting
+		}
+	}
+	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 {
+		return nil
+	}
+	inOrder(lately)
+	r.emit(Past{})
+	over := Past{Over: true, Count: len(lately)}
+	for _, d := range lately {
+		if at := time.UnixMilli(int64(d.Message.Time)); over.Oldest.IsZero() || at.Before(over.Oldest) {
+			over.Oldest = at
+		}
+		r.emit(d)
+	}
+	r.emit(over)
+	return nil
+}
+
+// inOrder sorts messages as people read them: by Lamport time, and those of one
+// author by counter, whatever times he gave.
+func inOrder(all []Delivered) {
+	slices.SortStableFunc(all, func(a, b Delivered) int { return cmp.Compare(a.Message.Lamport, b.Message.Lamport) })
+	type author struct {
+		epoch ake.Hash
+		peer  peer.ID
+	}
+	places := make(map[author][]int)
+	for i := range all {
+		a := author{all[i].Epoch, all[i].Author.Peer}
+		places[a] = append(places[a], i)
+	}
+	for _, at := range places {
+		said := make([]Delivered, len(at))
+		for i, place := range at {
+			said[i] = all[place]
+		}
+		slices.SortFunc(said, func(a, b Delivered) int { return cmp.Compare(a.Message.Counter, b.Message.Counter) })
+		for i, place := range at {
+			all[place] = said[i]
+		}
+	}
+}
+
+// recallMessage takes one that was saved, as shown.
+func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time.Time) (Delivered, bool) {
+	l := &t.logs[index]
+	id := m.ID(r.id)
+	if was, ok := l.id(m.Counter); ok {
+		if was == id {
+			return Delivered{}, false
+		}
+		if compareHashes(id, was) < 0 {
+			first := l.bodies[m.Counter]
+			l.replace(m.Counter, id)
+			l.bodies[m.Counter] = m
+			m = first
+		}
+		l.fork(m.Counter, m)
+		return Delivered{}, false
+	}
+	l.take(m.Counter, id)
+	l.shown = max(l.shown, m.Counter)
+	t.count, t.last = t.count+1, max(t.last, m.Time)
+	r.logged++
+	r.lamport = max(r.lamport, m.Lamport)
+	r.remember(t, index, m)
+	return Delivered{
+		ID: id, Author: r.author(t, index), Self: index == t.mine,
+		Message: m.Body, Epoch: t.id, Received: at, History: true,
+	}, true
+}

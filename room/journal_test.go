@@ -1,0 +1,53 @@
+package room
+
+import (
+	"slices"
+
+	"coterie/crypto/ake"
+)
+
+// A memJournal is a disk: it outlives the process.
+type memJournal struct {
+	order  []Saved
+	reads  int
+	heads  int
+	failed error // what every call returns
+}
+
+func (j *memJournal) save(all []Saved) {
+	for _, s := range all {
+		s.Data = slices.Clone(s.Data)
+		if s.Author == Head {
+			j.heads++
+			if i := slices.IndexFunc(j.order, func(o Saved) bool { return o.Epoch == s.Epoch && o.Author == Head }); i >= 0 {
+				j.order[i] = s
+				continue
+			}
+		}
+		j.order = append(j.order, s)
+	}
+}
+
+func (j *memJournal) forget(ids []ake.Hash) {
+	j.order = slices.DeleteFunc(j.order, func(s Saved) bool { return slices.Contains(ids, s.Epoch) })
+}
+
+func (j *memJournal) Load(yield func(Saved) bool) error {
+	for _, s := range j.order {
+		if !yield(s) {
+			break
+		}
+	}
+	return j.failed
+}
+
+func (j *memJournal) Messages(epoch ake.Hash, author int, from, to uint64) ([]Saved, error) {
+	j.reads++
+	var out []Saved
+	for _, s := range j.order {
+		if s.Epoch == epoch && s.Author == author && s.Counter >= from && s.Counter <= to {
+			out = append(out, s)
+		}
+	}
+	return out, j.failed
+}

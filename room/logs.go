@@ -1,0 +1,300 @@
+package room
+
+import (
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// Two peers compare their transcripts: PROTOCOL.md §11.3. Each names, by digest,
+// those that the other may read too. One that the other lacks is sent whole; of
+// one that differs each says how much it holds, and is sent the rest.
+
+// mayShare reports whether a transcript is for a peer, going by its identity
+// alone: what is named to it; mayRead says what is sent.
+func (r *Room) mayShare(t *transcript, identity [32]byte) bool {
+	return t.count > 0 && (t.lists(identity) || r.isHistory(t))
+}
+
+// logsDigest is over the transcripts that a peer may read too. Both ends come to
+// the same if they hold the same.
+func (r *Room) logsDigest(identity [32]byte) ake.Hash {
+	var fields [][]byte
+	if r.inComponent(identity) {
+		for _, id := range sortedHashes(r.transcripts) {
+			if t := r.transcripts[id]; r.mayShare(t, identity) {
+				d := t.sum(r.id)
+				fields = append(fields, t.id[:], d[:])
+			}
+		}
+	}
+	return ake.Sum("coterie/1 logs", fields...)
+}
+
+// mayRead reports whether the other end may be told what was said in an epoch:
+// the processes it lists, and later ones of the same peers, once everybody can
+// see these; and all living members, as far as the room's history goes.
+func (r *Room) mayRead(t *transcript, x *exchange) bool {
+	listed := t.lists(x.identity)
+	if !listed && !r.isHistory(t) {
+		return false
+	}
+	for _, g := range r.days {
+		if r.livesIn(g, x) {
+			return true
+		}
+	}
+	working, ok := r.speaks(x)
+	if !ok || !listed {
+		return false
+	}
+	for _, c := range t.Authors {
+		if c.Identity == x.identity {
+			return c.Working == working
+		}
+	}
+	return false
+}
+
+// askLogs names what we hold, if it is not what the other holds.
+func (r *Room) askLogs(x *exchange, a *record.Ask) {
+	h := x.theirHello
+	if h.Logs == r.logsDigest(x.identity) {
+		if _, ok := r.speaks(x); ok {
+			r.reachedAll(x.identity)
+		}
+		return
+	}
+	a.Logs = true
+	for _, id := range sortedHashes(r.transcripts) {
+		if t := r.transcripts[id]; t.count > 0 && r.mayRead(t, x) && len(a.Transcripts) < record.MaxTranscripts {
+			a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: id, Digest: t.sum(r.id)})
+		}
+	}
+}
+
+// answerLogs answers what the other end named.
+func (r *Room) answerLogs(x *exchange, a *record.Ask) {
+	if !a.Logs {
+		return
+	}
+	named := make(map[ake.Hash]ake.Hash, len(a.Transcripts))
+	for _, t := range a.Transcripts {
+		named[t.Epoch] = t.Digest
+	}
+	for _, id := range sortedHashes(r.transcripts) {
+		t := r.transcripts[id]
+		if t.count == 0 || !r.mayRead(t, x) {
+			continue
+		}
+		theirs, ok := named[id]
+		switch {
+		case !ok:
+			if x.budget < 0 {
+				continue // at the next comparison
+			}
+			head := t.Append([]byte{record.FrameTranscript})
+			x.budget -= len(head)
+			r.send(x, head)
+			for i := range t.logs {
+				r.sendLog(x, t, i, &record.Held{})
+			}
+		case theirs == t.sum(r.id):
+			r.reachedIn(t, x.identity, t.ownHave())
+		default:
+			x.haves++
+			r.send(x, (&record.Have{Epoch: id, Held: t.have()}).Encode())
+		}
+	}
+}
+
+// have is how much is held, by place in the list.
+func (t *transcript) have() []record.Held {
+	out := make([]record.Held, len(t.logs))
+	for i := range t.logs {
+		out[i] = t.logs[i].held()
+	}
+	return out
+}
+
+// tookHave sends what the other end lacks of a transcript.
+func (r *Room) tookHave(x *exchange, body []byte) bool {
+	h, err := record.ParseHave(body)
+	if err != nil || x.told || x.tookHaves >= record.MaxTranscripts {
+		return false
+	}
+	x.tookHaves++
+	t := r.transcripts[h.Epoch]
+	if t == nil || len(h.Held) != len(t.logs) || !r.mayRead(t, x) {
+		return true // dropped since it was named
+	}
+	for i := range t.logs {
+		r.sendLog(x, t, i, &h.Held[i])
+	}
+	if t.mine >= 0 {
+		r.reachedIn(t, x.identity, h.Held[t.mine].Upto)
+	}
+	return true
+}
+
+// sendLog sends of one author's log what the other end does not hold.
+func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Held) {
+	l := &t.logs[index]
+	same := theirs.Upto <= l.have() && theirs.Chain == l.chainAt(theirs.Upto)
+	from := theirs.Upto + 1
+	if theirs.Upto <= l.have() && !same {
+		// The author said different things to the two of us, somewhere before. Rare,
+		// and its own doing.
+		from = 1
+	}
+	high := l.highest()
+	for from <= high && x.budget > 0 {
+		to := min(high, from+sendAtOnce-1)
+		var read []*record.Signed
+		for c := from; c <= to; c++ {
+			if _, ok := l.id(c); ok && l.bodies[c] == nil {
+				read = r.bodies(t, index, from, to)
+				break
+			}
+		}
+		for c := from; c <= to && x.budget > 0; c++ {
+			if theirs.Has(c) && same {
+				continue
+			}
+			id, ok := l.id(c)
+			if !ok {
+				continue
+			}
+			m := l.bodies[c]
+			for i := 0; m == nil && i < len(read); i++ {
+				if read[i].Counter == c && read[i].ID(r.id) == id {
+					m = read[i]
+				}
+			}
+			if m != nil {
+				r.sendBody(x, m)
+			}
+		}
+		from = to + 1
+	}
+	for _, m := range l.other {
+		r.sendBody(x, m) // what shows that the author says different things to different people
+	}
+}
+
+func (r *Room) sendBody(x *exchange, m *record.Signed) {
+	b := m.AppendLog([]byte{record.FrameLog})
+	x.budget -= len(b)
+	r.send(x, b)
+}
+
+// tell says that all haves were answered, after the other end has sent its last.
+func (r *Room) tell(x *exchange) {
+	if x.done && x.answered && !x.told && x.tookHaves > 0 {
+		x.told = true
+		r.send(x, []byte{record.FrameTold})
+	}
+}
+
+// tookTranscript takes who was in an epoch that we do not know: one that lists
+// this peer, or that the room's history gives to all. Whoever serves it may have
+// made it up, but for what others say in it.
+func (r *Room) tookTranscript(x *exchange, body []byte) bool {
+	head, err := record.ParseTranscript(r.id, body)
+	if err != nil {
+		return false
+	}
+	id := head.News.Epoch()
+	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.now.Before(r.expiry(&head.News)) {
+		return true
+	}
+	if len(r.transcripts) >= maxTranscripts || r.servedBy(head.Authors[head.List.Index(head.News.By)].Identity) >= maxServed {
+		return true
+	}
+	t := &transcript{Transcript: head}
+	if !t.lists(r.own) && r.cfg.Descriptor.History == 0 {
+		return true
+	}
+	if head.Verify(r.id) != nil {
+		return false
+	}
+	t = r.keep(id, head)
+	t.from = x.peer
+	t.past = !t.lists(r.own) || !r.proved(head)
+	return true
+}
+
+// proved reports whether everybody in an epoch is known to have proved itself.
+// Of other days, and of those whom nobody remembers who is here, we have the word
+// of the member that serves the transcript; what they said is shown as history,
+// with its name.
+func (r *Room) proved(head *record.Transcript) bool {
+	g := r.graph(head.News.Day)
+	for i := range head.List {
+		if g == nil || !g.members()[head.List[i].CID] {
+			return false
+		}
+	}
+	return true
+}
+
+// servedBy is how many transcripts were taken from others whose commits are by
+// one peer: an insider, who can make up epochs in which nobody else speaks, does
+// not fill the table.
+func (r *Room) servedBy(identity [32]byte) int {
+	n := 0
+	for _, t := range r.transcripts {
+		if t.from != "" && t.Authors[t.List.Index(t.News.By)].Identity == identity {
+			n++
+		}
+	}
+	return n
+}
+
+// tookLog takes a message that another member passes on. It returns false for
+// one that its author did not sign.
+func (r *Room) tookLog(x *exchange, body []byte) bool {
+	m, err := record.ParseLog(body)
+	if err != nil {
+		return false
+	}
+	t := r.transcripts[m.Epoch]
+	if t == nil {
+		return true
+	}
+	index := t.List.Index(m.CID)
+	if index < 0 {
+		return false
+	}
+	l := &t.logs[index]
+	if was, ok := l.id(m.Counter); ok && was == m.ID(r.id) {
+		return true
+	}
+	if !r.authentic(t, index, m) {
+		return false
+	}
+	r.server = x
+	r.log(t, index, m)
+	r.server = nil
+	return true
+}
+
+// past counts the history that came over an exchange.
+func (x *exchange) past(r *Room, d Delivered) {
+	if x.history.Count == 0 {
+		r.emit(Past{By: x.peer})
+	}
+	x.history.Count++
+	if at := time.UnixMilli(int64(d.Message.Time)); x.history.Oldest.IsZero() || at.Before(x.history.Oldest) {
+		x.history.Oldest = at
+	}
+}
+
+// pastOver says that no more history comes over an exchange.
+func (x *exchange) pastOver(r *Room) {
+	if x.history.Count > 0 {
+		r.emit(Past{Over: true, Count: x.history.Count, Oldest: x.history.Oldest, By: x.peer})
+		x.history = Past{}
+	}
+}

@@ -1,0 +1,469 @@
+package room
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// A transcript is what was said in one epoch: the logs of its members
+// (PROTOCOL.md §9.1). It outlives the epoch's keys, the records of its day and,
+// with a journal, the process.
+type transcript struct {
+	*record.Transcript
+	id    ake.Hash
+	mine  int // this peer's place in the list, or -1: it came as history
+	logs  []authorLog
+	count int       // messages held
+	since time.Time // when the first came
+	last  uint64    // the latest time that an author gave, in milliseconds
+	saved bool
+	from  peer.ID // who served it; empty for an epoch of this process, or from its journal
+	past  bool    // what is said in it is history: we were not there, or cannot tell who was
+
+	digest  ake.Hash // of what is held; zeros when it has to be worked out
+	reached reach
+}
+
+// An authorLog is what one author said in one epoch.
+type authorLog struct {
+	ids    []ake.Hash                // of messages 1 .. len(ids)
+	chain  [][record.ChainSize]byte  // over as many of them
+	ahead  map[uint64]ake.Hash       // ids of messages beyond the first gap
+	bodies map[uint64]*record.Signed // those in memory; a journal has all
+	other  map[uint64]*record.Signed // second messages under one counter, of the least maxForks
+	broken bool                      // it was told that the author's chain does not hold
+
+	shown    uint64      // the last one shown
+	gapSince time.Time   // when the next one was first waited for
+	told     [][2]uint64 // what the user was told is missing: first and last
+}
+
+// have is the counter up to which everything is held.
+func (l *authorLog) have() uint64 { return uint64(len(l.ids)) }
+
+// id finds the id under which a counter is held.
+func (l *authorLog) id(counter uint64) (ake.Hash, bool) {
+	if counter >= 1 && counter <= l.have() {
+		return l.ids[counter-1], true
+	}
+	id, ok := l.ahead[counter]
+	return id, ok
+}
+
+// highest is the greatest counter held.
+func (l *authorLog) highest() uint64 {
+	high := l.have()
+	for c := range l.ahead {
+		high = max(high, c)
+	}
+	return high
+}
+
+// take notes the id of a message that is not held yet.
+func (l *authorLog) take(counter uint64, id ake.Hash) {
+	if l.ahead == nil {
+		l.ahead = make(map[uint64]ake.Hash)
+	}
+	l.ahead[counter] = id
+	for {
+		next, ok := l.ahead[l.have()+1]
+		if !ok {
+			return
+		}
+		delete(l.ahead, l.have()+1)
+		l.ids = append(l.ids, next)
+		l.chain = append(l.chain, l.link(len(l.chain), next))
+	}
+}
+
+// link is the chain over ids[:i+1].
+func (l *authorLog) link(i int, id ake.Hash) (c [record.ChainSize]byte) {
+	before := l.chainAt(uint64(i))
+	h := ake.Sum("coterie/1 log", before[:], id[:])
+	copy(c[:], h[:])
+	return c
+}
+
+// chainAt is the chain over the first messages.
+func (l *authorLog) chainAt(upto uint64) (c [record.ChainSize]byte) {
+	if upto > 0 {
+		c = l.chain[upto-1]
+	}
+	return c
+}
+
+// replace puts another id in the place of one that is held.
+func (l *authorLog) replace(counter uint64, id ake.Hash) {
+	if _, ok := l.ahead[counter]; ok {
+		l.ahead[counter] = id
+		return
+	}
+	l.ids[counter-1] = id
+	for i := int(counter) - 1; i < len(l.ids); i++ {
+		l.chain[i] = l.link(i, l.ids[i])
+	}
+}
+
+// held is what another is told of this log.
+func (l *authorLog) held() record.Held {
+	h := record.Held{Upto: l.have(), Chain: l.chainAt(l.have())}
+	if high := l.highest(); high > l.have() {
+		h.Ahead = make([]bool, high-l.have()-1)
+		for c := range l.ahead {
+			h.Ahead[c-l.have()-2] = true
+		}
+	}
+	return h
+}
+
+// sum is the digest of what is held.
+func (t *transcript) sum(room ake.Hash) ake.Hash {
+	if t.digest != (ake.Hash{}) {
+		return t.digest
+	}
+	fields := [][]byte{t.id[:]}
+	for i := range t.logs {
+		l := &t.logs[i]
+		if l.have() == 0 && len(l.ahead) == 0 {
+			continue
+		}
+		b := binary.BigEndian.AppendUint32(nil, uint32(i))
+		b = binary.BigEndian.AppendUint64(b, l.have())
+		c := l.chainAt(l.have())
+		b = append(b, c[:]...)
+		for _, counter := range slices.Sorted(maps.Keys(l.ahead)) {
+			b = binary.BigEndian.AppendUint64(b, counter)
+			id := l.ahead[counter]
+			b = append(b, id[:]...)
+		}
+		fields = append(fields, b)
+		for _, counter := range slices.Sorted(maps.Keys(l.other)) {
+			id := l.other[counter].ID(room)
+			fields = append(fields, append(binary.BigEndian.AppendUint64(nil, counter), id[:]...))
+		}
+	}
+	t.digest = ake.Sum("coterie/1 transcript", fields...)
+	return t.digest
+}
+
+// transcribe begins the transcript of an epoch that we are in.
+func (r *Room) transcribe(g *graph, e *epoch) *transcript {
+	id := e.commit.ID()
+	if t := r.transcripts[id]; t != nil {
+		return t
+	}
+	head := &record.Transcript{News: *e.commit.News(), List: e.list}
+	for i := range e.list {
+		head.Authors = append(head.Authors, g.contribution(e.list[i].CID))
+	}
+	return r.keep(id, head)
+}
+
+// keep begins a transcript.
+func (r *Room) keep(id ake.Hash, head *record.Transcript) *transcript {
+	t := &transcript{Transcript: head, id: id, logs: make([]authorLog, len(head.List)), since: r.now}
+	t.mine = slices.IndexFunc(head.List, func(e record.Entry) bool { return e.Identity == r.own })
+	r.transcripts[id] = t
+	return t
+}
+
+// lists reports whether a peer was in the epoch.
+func (t *transcript) lists(identity [32]byte) bool {
+	return slices.ContainsFunc(t.List, func(e record.Entry) bool { return e.Identity == identity })
+}
+
+// expiry is when a transcript is dropped, by everybody's clock alike: DESIGN.md
+// keeps logs for the room's history, and for a day at least.
+func (r *Room) expiry(n *record.News) time.Time {
+	return (n.Day + 1).Start().Add(max(r.cfg.Descriptor.History, minRetention))
+}
+
+// isHistory reports whether the room's history option gives a transcript to
+// those who were not there: something in it was said within that time.
+func (r *Room) isHistory(t *transcript) bool {
+	h := r.cfg.Descriptor.History
+	return h > 0 && t.count > 0 && r.now.Sub(time.UnixMilli(int64(t.last))) <= h
+}
+
+// expireTranscripts drops what is over, what is empty and has no epoch any more,
+// and the oldest of too many.
+func (r *Room) expireTranscripts() {
+	for id, t := range r.transcripts {
+		switch {
+		case t.count == 0 && r.commits[id] == nil:
+			delete(r.transcripts, id)
+		case t.count > 0 && r.now.After(r.expiry(&t.News)):
+			r.dropTranscript(t)
+		}
+	}
+	for len(r.transcripts) > maxTranscripts || r.logged > maxLogged {
+		var oldest *transcript
+		for _, t := range r.transcripts {
+			if r.head != nil && t.id == r.head.commit.ID() {
+				continue
+			}
+			if oldest == nil || t.since.Before(oldest.since) || t.since.Equal(oldest.since) && compareHashes(t.id, oldest.id) < 0 {
+				oldest = t
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		r.dropTranscript(oldest)
+	}
+}
+
+// dropTranscript forgets what was said in an epoch, and takes it no more.
+func (r *Room) dropTranscript(t *transcript) {
+	delete(r.transcripts, t.id)
+	r.logged -= t.count
+	r.inMemory = slices.DeleteFunc(r.inMemory, func(ref logRef) bool { return ref.t == t })
+	if len(r.dropped) >= maxNamed {
+		clear(r.dropped) // of days long over
+	}
+	r.dropped[t.id] = t.News.Day
+	if t.saved {
+		r.ready.Forget = append(r.ready.Forget, t.id)
+	}
+}
+
+// A logRef names a message whose body is in memory.
+type logRef struct {
+	t       *transcript
+	index   int
+	counter uint64
+}
+
+// authentic checks the author's signature.
+func (r *Room) authentic(t *transcript, index int, m *record.Signed) bool {
+	c := t.Authors[index]
+	return c != nil && m.Verify(r.id, c) == nil
+}
+
+// log takes a message whose signature was checked, uses up its key, has it saved
+// and shows what can be shown. It returns false if nothing is new.
+func (r *Room) log(t *transcript, index int, m *record.Signed) bool {
+	l := &t.logs[index]
+	id := m.ID(r.id)
+	if was, ok := l.id(m.Counter); ok {
+		return was != id && r.forked(t, index, m, id, was)
+	}
+	if m.Counter-l.have() > ake.MaxSkip || r.logged >= 2*maxLogged {
+		return false
+	}
+	r.chained(t, index, m, id)
+	l.take(m.Counter, id)
+	t.count, t.digest, t.last = t.count+1, ake.Hash{}, max(t.last, m.Time)
+	r.logged++
+	if e := r.commits[t.id]; e != nil && e.chains != nil {
+		e.chains[index].Use(m.Counter)
+	}
+	r.lamport = max(r.lamport, m.Lamport)
+	r.remember(t, index, m)
+	r.save(t, index, m)
+	if m.Counter <= l.shown {
+		r.deliver(t, index, m, true)
+	}
+	r.show(t, index)
+	r.filled(t, index)
+	return true
+}
+
+// remember keeps a body in memory, in place of the oldest.
+func (r *Room) remember(t *transcript, index int, m *record.Signed) {
+	l := &t.logs[index]
+	if l.bodies == nil {
+		l.bodies = make(map[uint64]*record.Signed)
+	}
+	l.bodies[m.Counter] = m
+	r.inMemory = append(r.inMemory, logRef{t, index, m.Counter})
+	if len(r.inMemory) > maxLog {
+		old := r.inMemory[0]
+		r.inMemory = r.inMemory[1:]
+		delete(old.t.logs[old.index].bodies, old.counter)
+	}
+}
+
+// chained checks that an author's messages name each other: PROTOCOL.md §9.
+func (r *Room) chained(t *transcript, index int, m *record.Signed, id ake.Hash) {
+	l := &t.logs[index]
+	fork := func(counter uint64, one, two ake.Hash) {
+		if o := l.other[counter]; !l.broken && one != two && (o == nil || o.ID(r.id) != two) {
+			l.broken = true
+			r.equivocated(t, index, counter, one, two)
+		}
+	}
+	if before, ok := l.id(m.Counter - 1); ok {
+		fork(m.Counter-1, before, m.Previous)
+	}
+	if next := l.bodies[m.Counter+1]; next != nil {
+		fork(m.Counter, id, next.Previous)
+	}
+}
+
+// forked takes a second message that its author signed with one counter. Of all
+// such the two with the least ids are kept, and the least counts for comparing,
+// so that all who have met agree; the first that was here stays the one shown.
+// It returns false if nothing is new.
+func (r *Room) forked(t *transcript, index int, m *record.Signed, id, was ake.Hash) bool {
+	l := &t.logs[index]
+	second := l.other[m.Counter]
+	switch {
+	case second != nil && compareHashes(second.ID(r.id), id) <= 0:
+		return false
+	case second == nil && len(l.other) >= maxForks && m.Counter > slices.Max(slices.Collect(maps.Keys(l.other))) && compareHashes(was, id) < 0:
+		return false // it is known well enough by now what kind of author that is
+	}
+	if compareHashes(id, was) < 0 {
+		first := r.body(t, index, m.Counter)
+		l.replace(m.Counter, id)
+		r.remember(t, index, m)
+		l.fork(m.Counter, first)
+	} else {
+		l.fork(m.Counter, m)
+	}
+	t.digest = ake.Hash{}
+	r.equivocated(t, index, m.Counter, was, id)
+	r.save(t, index, m)
+	return true
+}
+
+// fork keeps a second message, of the least counters.
+func (l *authorLog) fork(counter uint64, m *record.Signed) {
+	if m == nil {
+		return
+	}
+	if l.other == nil {
+		l.other = make(map[uint64]*record.Signed)
+	}
+	l.other[counter] = m
+	if len(l.other) > maxForks {
+		delete(l.other, slices.Max(slices.Collect(maps.Keys(l.other))))
+	}
+}
+
+func (r *Room) equivocated(t *transcript, index int, counter uint64, a, b ake.Hash) {
+	if compareHashes(a, b) > 0 {
+		a, b = b, a
+	}
+	r.emit(Equivocated{Author: r.author(t, index), Epoch: t.id, Counter: counter, IDs: [2]ake.Hash{a, b}})
+}
+
+// show shows an author's messages in order, as far as none is missing.
+func (r *Room) show(t *transcript, index int) {
+	l := &t.logs[index]
+	for {
+		if _, ok := l.id(l.shown + 1); !ok {
+			break
+		}
+		l.shown++
+		if m := r.body(t, index, l.shown); m != nil {
+			r.deliver(t, index, m, false)
+		}
+	}
+	switch waits := len(l.ahead) > 0 && l.highest() > l.shown; {
+	case !waits:
+		l.gapSince = time.Time{}
+		delete(r.gaps, l)
+	case l.gapSince.IsZero():
+		l.gapSince = r.now
+		r.gaps[l] = logRef{t: t, index: index}
+		r.askSoon("")
+	}
+}
+
+// filled tells of gaps of which it was told, and in which nothing is missing any
+// more.
+func (r *Room) filled(t *transcript, index int) {
+	l := &t.logs[index]
+	l.told = slices.DeleteFunc(l.told, func(g [2]uint64) bool {
+		for c := g[0]; c <= g[1]; c++ {
+			if _, ok := l.id(c); !ok {
+				return false
+			}
+		}
+		r.emit(Gap{Author: r.author(t, index), Epoch: t.id, First: g[0], Last: g[1], Filled: true})
+		return true
+	})
+}
+
+// expireGaps tells of what is missing, and after a while shows what comes after
+// it. What fills a gap later is shown as late.
+func (r *Room) expireGaps() {
+	refs := slices.Collect(maps.Values(r.gaps))
+	slices.SortFunc(refs, func(a, b logRef) int {
+		if c := compareHashes(a.t.id, b.t.id); c != 0 {
+			return c
+		}
+		return a.index - b.index
+	})
+	for _, ref := range refs {
+		l := &ref.t.logs[ref.index]
+		if r.transcripts[ref.t.id] != ref.t {
+			delete(r.gaps, l)
+			continue
+		}
+		next := l.highest()
+		for c := range l.ahead {
+			if c > l.shown {
+				next = min(next, c)
+			}
+		}
+		age := r.now.Sub(l.gapSince)
+		if age >= gapTold && len(l.told) < maxForks && (len(l.told) == 0 || l.told[len(l.told)-1][0] != l.shown+1) {
+			gap := [2]uint64{l.shown + 1, next - 1}
+			l.told = append(l.told, gap)
+			r.emit(Gap{Author: r.author(ref.t, ref.index), Epoch: ref.t.id, First: gap[0], Last: gap[1]})
+		}
+		if age >= gapTime {
+			l.shown, l.gapSince = next-1, time.Time{}
+			r.show(ref.t, ref.index)
+		}
+	}
+}
+
+// wakeForGaps sees to being woken when a gap is to be spoken of or given up.
+func (r *Room) wakeForGaps() {
+	for l := range r.gaps {
+		if age := r.now.Sub(l.gapSince); age < gapTold {
+			r.wakeAt(l.gapSince.Add(gapTold))
+		} else {
+			r.wakeAt(l.gapSince.Add(max(gapTime, age)))
+		}
+	}
+}
+
+// deliver shows one message; late tells that later ones of its author were shown
+// before.
+func (r *Room) deliver(t *transcript, index int, m *record.Signed, late bool) {
+	d := Delivered{
+		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.mine,
+		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past,
+	}
+	if d.History && r.server != nil {
+		d.By = r.server.peer
+		r.server.past(r, d)
+	}
+	r.emit(d)
+}
+
+// author is the member in a place of an epoch's list.
+func (r *Room) author(t *transcript, index int) Member {
+	e := &t.List[index]
+	m := r.member(e.CID, e.Identity)
+	if c := t.Authors[index]; m.Name == "" && c != nil {
+		for _, n := range t.Names {
+			if n.Working == c.Working {
+				m.Name = n.Text
+			}
+		}
+	}
+	return m
+}
