@@ -29,8 +29,8 @@ func (r *Room) renew() {
 		}
 		r.renewAt[today+1] = at
 	}
-	if at := r.renewAt[today+1]; !r.now.Before(at) {
-		r.contribute(today + 1)
+	if at, g := r.renewAt[today+1], r.days[today]; !r.now.Before(at) && (g == nil || g.own != nil) {
+		r.contribute(today + 1) // after today's: nobody is to wait for the one because of the other
 	}
 	for d := range r.days {
 		// Records of a day are taken until an hour after it.

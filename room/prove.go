@@ -25,7 +25,7 @@ func (r *Room) considerDialling() {
 		case at.IsZero():
 		case at.After(r.now):
 			r.wakeAt(at)
-		case best == nil || n.tried.Before(best.tried):
+		case best == nil || day < bestDay || day == bestDay && n.tried[day].Before(best.tried[day]):
 			best, bestDay = n, day
 		}
 	}
@@ -37,7 +37,10 @@ func (r *Room) considerDialling() {
 		return
 	}
 	r.dials = append(r.dials, r.now)
-	best.tried = r.now
+	if best.tried == nil {
+		best.tried = make(map[abe.Day]time.Time)
+	}
+	best.tried[bestDay] = r.now
 	g := r.days[bestDay]
 	x := r.open(best.id, ProtocolProve)
 	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
@@ -46,7 +49,7 @@ func (r *Room) considerDialling() {
 
 // wouldDial tells from when we may dial a neighbour and for which day; zero if
 // it is not ours to do.
-func (r *Room) wouldDial(n *neighbour) (abe.Day, time.Time) {
+func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 	if n.hello == nil {
 		return 0, time.Time{}
 	}
@@ -67,16 +70,18 @@ func (r *Room) wouldDial(n *neighbour) (abe.Day, time.Time) {
 		if !alone && !lonely && !n.compared {
 			continue // perhaps records alone will do
 		}
-		if !n.tried.IsZero() {
+		if tried, ok := n.tried[theirs.Day]; ok {
 			retry := retryProof
 			if alone {
 				retry = retryAlone // it may have been busy, and nobody else may be there
 			}
-			at = maxTime(at, n.tried.Add(retry))
+			at = maxTime(at, tried.Add(retry))
 		}
-		return theirs.Day, at
+		if when.IsZero() || at.Before(when) {
+			day, when = theirs.Day, at
+		}
 	}
-	return 0, time.Time{}
+	return day, when
 }
 
 func maxTime(a, b time.Time) time.Time {
