@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
@@ -157,43 +156,7 @@ func TestOneWayCut(t *testing.T) {
 // and each member pulls the commit itself once.
 func TestLargeCommit(t *testing.T) {
 	n := newNetwork(t, 75)
-	var all []*simNode
-	for i := range 100 {
-		all = append(all, n.add(fmt.Sprint("p", i), true))
-	}
-	n.run(time.Second)
-	// As if all had proved themselves to the first: then all know each other, and
-	// one of them commits.
-	day, first := all[0].room.today(), all[0].own()
-	edge := func(from *simNode, to ake.Hash) *record.Edge {
-		e := &record.Edge{Day: day, From: from.own(), To: to}
-		e.Sign(n.desc.ID(), from.room.working)
-		return e
-	}
-	var edges []*record.Edge
-	for _, s := range all[1:] {
-		edges = append(edges, edge(all[0], s.own()), edge(s, first))
-	}
-	for i, s := range all {
-		g, r := s.day(), s.room
-		for _, e := range edges {
-			g.addEdge(e)
-		}
-		for _, o := range all {
-			c := o.day().own.contribution
-			g.addContribution(c)
-			g.nodes[c.ID()].term = o.day().nodes[c.ID()].term
-			r.workings[c.Working] = true
-			r.process(c.Working).takePresence(o.room.presence, r.names)
-		}
-		r.changed = true
-		for _, j := range []int{i - 1, i / 2, i * 3 / 4} {
-			if j >= 0 && j != i {
-				n.connect(s, all[j])
-			}
-		}
-		s.tick()
-	}
+	all := n.crowd(100)
 	w := new(pulls)
 	n.watch = w
 	n.until(time.Minute, "one epoch", func() bool { return together(all...) })

@@ -2,6 +2,7 @@ package room
 
 import (
 	"crypto/ed25519"
+	"fmt"
 	"testing"
 	"time"
 
@@ -144,6 +145,47 @@ func (n *network) party(names ...string) []*simNode {
 	}
 	n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
 	n.run(10 * time.Second)
+	return all
+}
+
+// crowd starts a room of many, as if all had proved themselves to the first: then
+// all know each other, and one of them commits. Each is connected to a few.
+func (n *network) crowd(size int) []*simNode {
+	var all []*simNode
+	for i := range size {
+		all = append(all, n.add(fmt.Sprint("p", i), true))
+	}
+	n.run(time.Second)
+	day, first := all[0].room.today(), all[0].own()
+	edge := func(from *simNode, to ake.Hash) *record.Edge {
+		e := &record.Edge{Day: day, From: from.own(), To: to}
+		e.Sign(n.desc.ID(), from.room.working)
+		return e
+	}
+	var edges []*record.Edge
+	for _, s := range all[1:] {
+		edges = append(edges, edge(all[0], s.own()), edge(s, first))
+	}
+	for i, s := range all {
+		g, r := s.day(), s.room
+		for _, e := range edges {
+			g.addEdge(e)
+		}
+		for _, o := range all {
+			c := o.day().own.contribution
+			g.addContribution(c)
+			g.nodes[c.ID()].term = o.day().nodes[c.ID()].term
+			r.workings[c.Working] = true
+			r.process(c.Working).takePresence(o.room.presence, r.names)
+		}
+		r.changed = true
+		for _, j := range []int{i - 1, i / 2, i * 3 / 4} {
+			if j >= 0 && j != i {
+				n.connect(s, all[j])
+			}
+		}
+		s.tick()
+	}
 	return all
 }
 

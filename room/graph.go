@@ -190,6 +190,8 @@ type process struct {
 	isDead bool         // an accepted commit called it silent ..
 	obit   uint64       // .. with this serial as its last
 
+	pace pace // of its messages on the topic
+
 	misbehaved bool
 	proof      ake.Hash // of two presences with one serial
 }

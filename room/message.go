@@ -56,7 +56,7 @@ func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
 	}
 	r.held = append(r.held, held{ref: ref, kind: kind, text: text})
 	r.flush()
-	if len(r.held) > 0 {
+	if len(r.held) > 0 && !r.maySend() {
 		r.emit(Held{Ref: ref, Bytes: len(text), Alone: !r.accompanied()})
 	}
 	r.finish()
@@ -105,7 +105,7 @@ func (r *Room) missesAny(g *graph, h *epoch) bool {
 
 // flush sends what is held, in order, if that may be.
 func (r *Room) flush() {
-	for len(r.held) > 0 && r.maySend() {
+	for len(r.held) > 0 && r.maySend() && r.maySendNow() {
 		m := r.held[0]
 		r.held = r.held[1:]
 		if err := r.seal(m); err != nil {
@@ -180,6 +180,9 @@ func (r *Room) receive(m *record.Message) Verdict {
 	}
 	if _, ok := t.logs[index].id(counter); ok {
 		return Ignore // a copy
+	}
+	if !r.takesFrom(t, int(index)) {
+		return Ignore
 	}
 	key, err := e.chains[index].Peek(counter)
 	if err != nil {

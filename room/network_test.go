@@ -94,6 +94,8 @@ type simNode struct {
 	epochs   []EpochStarted
 	messages []Delivered
 	sent     []Sent
+	held     []Held
+	shown    []Event
 	refused  int
 	failed   []Failed
 }
@@ -486,6 +488,7 @@ func (n *network) wake(s *simNode, w time.Time) {
 }
 
 func (s *simNode) took(e Event) {
+	s.shown = append(s.shown, e)
 	switch e := e.(type) {
 	case EpochStarted:
 		s.epochs = append(s.epochs, e)
@@ -493,6 +496,8 @@ func (s *simNode) took(e Event) {
 		s.messages = append(s.messages, e)
 	case Sent:
 		s.sent = append(s.sent, e)
+	case Held:
+		s.held = append(s.held, e)
 	case Refused:
 		s.refused++
 	case Failed:

@@ -21,6 +21,7 @@
 //	commit.go     when and how to commit                                  §8.3
 //	rotate.go     new ephemeral keys                                      §8.3
 //	message.go    sending and receiving                                   §9
+//	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	journal.go    what is kept on disk                                    §9.2
 //	reach.go      who has what we said                                    §9.3
@@ -62,6 +63,10 @@ type Config struct {
 	Name string
 	// Addresses are the process' multiaddrs, as bytes.
 	Addresses [][]byte
+	// Rate is how many messages a second each member may send, and ten times as
+	// many at once; 0: 100 a second; negative: no limit, for benchmarks. All members
+	// must have the same.
+	Rate int
 	// Journal is where the room reads back what it asked to have saved, also by
 	// the peer's last process; nil: nothing is saved.
 	Journal Journal
@@ -123,6 +128,7 @@ type Room struct {
 	nextTask TaskID
 
 	held    []held
+	pace    pace // of our messages
 	lamport uint64
 	waiting []waiting
 

@@ -1,0 +1,60 @@
+package room
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"coterie/room/record"
+)
+
+// TestPace: what one types above the pace waits and is sent in order; nobody
+// drops any of it.
+func TestPace(t *testing.T) {
+	n := newNetwork(t, 91)
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	const burst, rate = defaultRate * burstTime, defaultRate
+	for i := range burst + 50 {
+		ann.say(fmt.Sprint("number ", i))
+	}
+	if k := len(ann.sent); k != burst {
+		t.Errorf("%d of %d were sent at once", k, burst+50)
+	}
+	for _, h := range ann.held {
+		t.Errorf("told that %d bytes are held although all can read", h.Bytes)
+	}
+	took := n.until(time.Second, "all are sent", func() bool { return len(ann.sent) == burst+50 })
+	if took < 49*time.Second/rate {
+		t.Errorf("50 more took %v", took)
+	}
+	n.until(time.Second, "all have arrived", func() bool { return len(bob.messages) == burst+50 })
+	for i, m := range bob.messages {
+		if m.Message.Text != fmt.Sprint("number ", i) || m.Late {
+			t.Fatalf("message %d is %q", i, m.Message.Text)
+		}
+	}
+}
+
+// TestFlood: an insider who keeps no pace makes nobody pass on more than the
+// pace allows; what one member took all the same reaches the others in time.
+func TestFlood(t *testing.T) {
+	n := newNetwork(t, 92)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	n.disconnect(ann, cyn)
+	e := ann.room.head
+	accepted := 0
+	for i := range uint64(3000) {
+		counter, key := e.chains[e.mine].Next()
+		body := record.Body{Counter: counter, Time: 1, Lamport: i, Kind: record.KindText, Text: fmt.Sprint("flood ", i)}
+		if bob.room.Publication(n.now, ann.room.self, ann.write(t, e, e.mine, key, counter, body)) == Accept {
+			accepted++
+		}
+	}
+	n.drain(bob)
+	if limit := defaultRate * burstTime * paceSlack; accepted > int(limit) || accepted < defaultRate*burstTime {
+		t.Errorf("bob passes on %d messages that came at once", accepted)
+	}
+	n.until(time.Minute, "cyn has them too", func() bool { return len(cyn.messages) == len(bob.messages) })
+}

@@ -1,0 +1,69 @@
+package room
+
+import "time"
+
+// A pace is how many messages somebody may send: a token bucket. A member holds
+// back what is above, so nothing of an honest one's is ever dropped; receivers
+// take no more from the topic, with some slack for messages that travelled
+// together. (PROTOCOL.md §9)
+type pace struct {
+	tokens float64
+	at     time.Time // when tokens was right; zero: the bucket is full
+}
+
+const (
+	defaultRate = 100  // messages a second
+	burstTime   = 10   // seconds' worth of messages that may come at once
+	paceSlack   = 1.25 // of receivers
+)
+
+// take takes one token, if there is one.
+func (p *pace) take(now time.Time, rate float64) bool {
+	burst := rate * burstTime
+	if p.at.IsZero() {
+		p.tokens = burst
+	} else if d := now.Sub(p.at); d > 0 {
+		p.tokens = min(burst, p.tokens+d.Seconds()*rate)
+	}
+	p.at = now
+	if p.tokens < 1 {
+		return false
+	}
+	p.tokens--
+	return true
+}
+
+// next is when there will be a token again.
+func (p *pace) next(rate float64) time.Time {
+	return p.at.Add(time.Duration((1-p.tokens)/rate*float64(time.Second)).Truncate(time.Millisecond) + time.Millisecond)
+}
+
+// rate is how many messages a second one member may send; 0 for no limit.
+func (r *Room) rate() float64 {
+	switch {
+	case r.cfg.Rate < 0:
+		return 0
+	case r.cfg.Rate == 0:
+		return defaultRate
+	}
+	return float64(r.cfg.Rate)
+}
+
+// maySendNow reports whether our own pace allows another message.
+func (r *Room) maySendNow() bool {
+	rate := r.rate()
+	if rate == 0 || r.pace.take(r.now, rate) {
+		return true
+	}
+	r.wakeAt(r.pace.next(rate))
+	return false
+}
+
+// takesFrom reports whether an author's pace allows another message from the
+// topic. What is above is not passed on; those who hold it tell the others when
+// they compare.
+func (r *Room) takesFrom(t *transcript, index int) bool {
+	rate := r.rate()
+	p := r.processes[t.Authors[index].Working]
+	return rate == 0 || p == nil || p.pace.take(r.now, rate*paceSlack)
+}
