@@ -5,6 +5,7 @@
 //	host.go       the libp2p host
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
+//	disk.go       what is kept                              PROTOCOL.md §9.2
 //	connect.go    bootstrap addresses and fellow members
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a
@@ -46,6 +47,13 @@ type Config struct {
 	Name string
 	// Identity is the peer's key; nil: a fresh one.
 	Identity ed25519.PrivateKey
+	// Store keeps what is said; nil: nothing is kept when the process ends. The
+	// caller closes it after Run.
+	Store Store
+	// Replay is how many of the last messages in the store are shown at the start.
+	Replay int
+	// Rate is as in room.Config.
+	Rate int
 
 	// Host is used instead of a host of the node's own; the node then does not
 	// close it.
@@ -122,6 +130,7 @@ type Node struct {
 	streams    map[room.StreamID]*stream
 	nextStream room.StreamID
 	wake       *time.Timer
+	notSaving  bool
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
 
@@ -166,6 +175,7 @@ func New(cfg Config) (*Node, error) {
 	r, err := room.New(room.Config{
 		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Suite: suite, ValidOn: validOn,
 		Rand: rand.Reader, Now: time.Now(), Name: n.cfg.Name, Addresses: n.addresses(),
+		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Rate: n.cfg.Rate,
 	})
 	if err != nil {
 		n.closeHost()
@@ -314,6 +324,7 @@ func (n *Node) drain() {
 		if !out.Wake.IsZero() {
 			n.wake.Reset(time.Until(out.Wake))
 		}
+		n.save(&out)
 		busy := len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) > 0
 		for _, o := range out.Open {
 			n.openStream(o)
