@@ -207,8 +207,9 @@ func TestNoHistoryForStrangers(t *testing.T) {
 }
 
 // madeUp is the transcript of an epoch that never was, of a peer that exists and
-// of some that do not; and a message in it by each.
-func madeUp(t *testing.T, by *simNode, with *simNode, serial int) (frames [][]byte) {
+// of one that does not, and a message in it by each. For the last stands, if it
+// is given, an identity that somebody else has.
+func madeUp(t *testing.T, by *simNode, with *simNode, stolen *[32]byte, serial int) (frames [][]byte) {
 	t.Helper()
 	room := by.room.id
 	day := by.room.today()
@@ -228,6 +229,9 @@ func madeUp(t *testing.T, by *simNode, with *simNode, serial int) (frames [][]by
 	c := &record.Contribution{Identity: [32]byte(id.Public().(ed25519.PublicKey)), Serial: 1, Day: day, Working: [32]byte(w.Public().(ed25519.PublicKey))}
 	ctx := c.Context(room)
 	enc := &ake.Encapsulated{Bytes: []byte{byte(serial)}}
+	if stolen != nil {
+		ctx.Identity = *stolen
+	}
 	made := record.NewContribution(id, ctx, enc)
 	add(made, w)
 	list.Sort()
@@ -275,7 +279,7 @@ func TestMadeUpTranscript(t *testing.T) {
 		}
 	}
 	// In it, bob and a peer that does not exist; that ann speaks in another.
-	serve(madeUp(t, eve, bob, 1)...)
+	serve(madeUp(t, eve, bob, nil, 1)...)
 	for _, m := range bob.messages {
 		if m.Message.Text == "made up" && (!m.History || m.By != eve.room.self) {
 			t.Errorf("shown as said by %v", m.Author)
@@ -289,12 +293,18 @@ func TestMadeUpTranscript(t *testing.T) {
 	}
 	// One that does not list bob is none of his business.
 	before := len(bob.room.transcripts)
-	serve(madeUp(t, eve, ann, 2)...)
+	serve(madeUp(t, eve, bob, &ann.room.own, 3)...)
+	for _, m := range bob.messages {
+		if m.Author.Peer == ann.room.self {
+			t.Error("a word was put into ann's mouth, by a contribution that she did not sign")
+		}
+	}
+	serve(madeUp(t, eve, ann, nil, 2)...)
 	if len(bob.room.transcripts) != before {
 		t.Error("an epoch without bob was taken")
 	}
 	for i := range maxServed + 50 {
-		frames := madeUp(t, eve, bob, i+3)
+		frames := madeUp(t, eve, bob, nil, i+3)
 		serve(frames[0], frames[len(frames)-1])
 	}
 	if k := bob.room.servedBy(eve.room.own); k != maxServed {
