@@ -37,6 +37,7 @@ type own struct {
 
 type node struct {
 	contribution *record.Contribution // nil until it arrives: an edge may come first
+	since        time.Time            // when it arrived
 	out          map[ake.Hash]*record.Edge
 	in           map[ake.Hash]*record.Edge
 	term         *ake.Term // nil until told
@@ -190,6 +191,7 @@ type process struct {
 	isDead bool         // an accepted commit called it silent ..
 	obit   uint64       // .. with this serial as its last
 
+	leftSince  time.Time // when we heard that it left
 	misbehaved bool
 	proof      ake.Hash // of two presences with one serial
 }
