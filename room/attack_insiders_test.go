@@ -293,3 +293,39 @@ func TestSplitCommit(t *testing.T) {
 	all[3].leave()
 	n.until(10*time.Second, "the next epoch", func() bool { return together(all[1:3]...) || together(all[:3]...) })
 }
+
+// TestCommitsOnNothing: an insider whose commits, one after another, rest on
+// what nobody can find makes others wait for that, but not for ever.
+func TestCommitsOnNothing(t *testing.T) {
+	n := newNetwork(t, 37)
+	all := n.party("ann", "bob", "cyn", "dan")
+	ann := all[0]
+	stop := false
+	var forge func()
+	i := 0
+	forge = func() {
+		if stop {
+			return
+		}
+		i++
+		f := &forgery{list: ann.room.head.list, prevs: []*epoch{ann.room.head}, header: func(h *record.Header) {
+			h.Height, h.Prevs = h.Height+5, []ake.Hash{ake.Sum("bogus", []byte{byte(i)})}
+		}}
+		f.publish(t, ann)
+		n.at(400*time.Millisecond, forge)
+	}
+	n.pause(ann) // she does nothing else
+	forge()
+	n.run(2 * time.Second)
+	eve := n.add("eve", true)
+	n.connect(eve, all[1])
+	took := n.until(time.Minute, "eve is in", func() bool {
+		h := eve.room.head
+		return h != nil && all[1].room.head.commit.ID() == h.commit.ID() && all[2].room.head.commit.ID() == h.commit.ID()
+	})
+	stop = true
+	t.Logf("after %v", took)
+	if limit := 6 * tail(5); took > limit {
+		t.Errorf("a join took %v, the limit is %v", took, limit)
+	}
+}

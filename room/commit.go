@@ -53,7 +53,7 @@ func (r *Room) considerCommit() {
 		}
 		r.turn.want, r.turn.latest = want, r.now
 	}
-	at := maxTime(r.dueAt(g, list, prevs), r.toldBy(prevs))
+	at := maxTime(r.dueAt(g, list, prevs), r.toldBy(list, prevs))
 	if at.After(r.now) {
 		if at.Before(r.considerAt) {
 			r.considerAt = at
@@ -100,18 +100,19 @@ func (r *Room) hurry(prevs []*epoch) bool {
 // toldBy is until when we wait for somebody who has just proved itself, and is
 // telling us of those it knows: they belong into the same commit. So does what
 // another's commit refers to that we do not know yet, unless somebody is kept
-// from sending.
-func (r *Room) toldBy(prevs []*epoch) (at time.Time) {
+// from sending. Whoever makes up such commits makes nobody wait for ever.
+func (r *Room) toldBy(list record.List, prevs []*epoch) (at time.Time) {
+	underway := 2 * tail(len(list))
 	if !r.hurry(prevs) {
 		for _, e := range r.commits {
 			// What comes among other records may rest on what nobody keeps any more.
 			if e.status != accepted && e.signed && !e.compared && (r.head == nil || better(e, r.head)) {
-				at = maxTime(at, e.since.Add(tellTime))
+				at = maxTime(at, e.since.Add(underway))
 			}
 		}
 		for _, x := range r.exchanges {
 			if x.wants != (ake.Hash{}) {
-				at = maxTime(at, x.began.Add(tellTime))
+				at = maxTime(at, x.began.Add(underway))
 			}
 		}
 	}
@@ -120,7 +121,7 @@ func (r *Room) toldBy(prevs []*epoch) (at time.Time) {
 			at = maxTime(at, x.admitted.Add(tellTime))
 		}
 	}
-	return at
+	return minTime(at, r.turn.first.Add(2*underway))
 }
 
 func cidBytes(list record.List) []byte {

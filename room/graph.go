@@ -37,6 +37,7 @@ type own struct {
 
 type node struct {
 	contribution *record.Contribution // nil until it arrives: an edge may come first
+	since        time.Time            // when it arrived
 	out          map[ake.Hash]*record.Edge
 	in           map[ake.Hash]*record.Edge
 	term         *ake.Term // nil until told
@@ -192,6 +193,7 @@ type process struct {
 
 	pace pace // of its messages on the topic
 
+	leftSince  time.Time // when we heard that it left
 	misbehaved bool
 	proof      ake.Hash // of two presences with one serial
 }

@@ -45,11 +45,14 @@ const (
 	minRetention  = 24 * time.Hour
 	comparePeriod = 5 * time.Second
 	tellTime      = time.Second // how long who was just let in may be telling what it knows
-	helloTime     = 2 * time.Second
-	compareSoon   = 500 * time.Millisecond // at the earliest again with the same peer
-	retryProof    = 30 * time.Second
-	retryAlone    = 5 * time.Second
-	strangerTime  = 10 * time.Second // for a stranger to show that it opened ours
+	// forwardTime is how long the topic's copy of what a stream brought first is
+	// forwarded all the same: others may have no such stream.
+	forwardTime  = 30 * time.Second
+	helloTime    = 2 * time.Second
+	compareSoon  = 500 * time.Millisecond // at the earliest again with the same peer
+	retryProof   = 30 * time.Second
+	retryAlone   = 5 * time.Second
+	strangerTime = 10 * time.Second // for a stranger to show that it opened ours
 	// considerPeriod is how often a commit is considered although nothing was
 	// heard: silence and age come with time alone.
 	considerPeriod = time.Second

@@ -43,6 +43,8 @@ type network struct {
 	// watch, if set, is called after whatever happens to a node, and sees its
 	// events and what arrives.
 	watch watcher
+	// only, if set, tells who hears the topic.
+	only func(to *simNode) bool
 	// failed, if set, takes what breaks a rule of the protocol.
 	failed func(rule, format string, args ...any)
 }
@@ -520,7 +522,7 @@ func (n *network) gossip(s *simNode, data []byte, but *simNode) {
 		first = false
 		draw := l.rng[l.from(s)]
 		d, lost, dup := n.latency(l, s), draw.Float64() < n.loss, draw.Float64() < n.dup
-		if lost || !l.carries(s) {
+		if lost || !l.carries(s) || n.only != nil && !n.only(far) {
 			continue
 		}
 		key := string(data)

@@ -91,6 +91,13 @@ func maxTime(a, b time.Time) time.Time {
 	return b
 }
 
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // proves reports whether handshakes run for a day, give or take an hour:
 // PROTOCOL.md §7.1.
 func (r *Room) proves(d abe.Day) bool {

@@ -42,13 +42,13 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		if err != nil || !p.Left {
 			return Reject
 		}
-		return r.verdict(from, r.add(p))
+		return r.verdict(from, r.again(r.add(p), r.processes[p.Working].leftAt(p)))
 	case record.TypeCommit:
 		c, err := record.ParseCommit(data[1:])
 		if err != nil {
 			return Reject
 		}
-		v := r.verdict(from, r.add(c))
+		v := r.verdict(from, r.again(r.add(c), r.cameAs(c)))
 		r.settle()
 		if e := r.commits[c.ID()]; e != nil && e.status != accepted {
 			r.askSoon(from) // for what it refers to
@@ -59,7 +59,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		if err != nil {
 			return Reject
 		}
-		return r.verdict(from, r.addBeat(b))
+		return r.verdict(from, r.again(r.addBeat(b), r.processes[b.Working].heardAt(b)))
 	case record.TypeNews:
 		n, err := record.ParseNews(data[1:])
 		if err != nil {
@@ -103,6 +103,54 @@ func (r *Room) verdict(from peer.ID, o outcome) Verdict {
 	return Ignore
 }
 
+// again makes news of what is known, if a stream brought it a moment ago: those
+// after us on the topic may have no such stream. since is when the very same
+// came; zero if what is known is another, so that nobody makes us forward a
+// garbled copy.
+func (r *Room) again(o outcome, since time.Time) outcome {
+	if o == known && !since.IsZero() && r.now.Sub(since) < forwardTime {
+		return kept
+	}
+	return o
+}
+
+// leftAt is when we heard that the process left in these words.
+func (p *process) leftAt(left *record.Presence) time.Time {
+	if p == nil || p.bodies[left.ID()] == nil {
+		return time.Time{}
+	}
+	return p.leftSince
+}
+
+// heardAt is when we heard this beat, if it is the last.
+func (p *process) heardAt(b *record.Beat) time.Time {
+	if p == nil || p.beat == nil || *p.beat != *b {
+		return time.Time{}
+	}
+	return p.heard
+}
+
+// cameAs is when a commit came with this tag and signature, if this copy's list
+// is right.
+func (r *Room) cameAs(c *record.Commit) time.Time {
+	e := r.commits[c.ID()]
+	if e == nil || !e.signed || e.commit.Tag != c.Tag || e.commit.Signature != c.Signature {
+		return time.Time{}
+	}
+	var base record.List
+	if c.Base != record.WholeList {
+		p := r.commits[c.Prevs[c.Base]]
+		if p == nil {
+			return time.Time{}
+		}
+		base = p.list
+	}
+	if _, err := c.Rebuild(base); err != nil {
+		return time.Time{}
+	}
+	return e.since
+}
+
 // join takes a sponsor's word on a newcomer: PROTOCOL.md §10.1.
 func (r *Room) join(from peer.ID, j *record.Join) Verdict {
 	g := r.graph(j.Contribution.Day)
@@ -135,7 +183,7 @@ func (r *Room) join(from peer.ID, j *record.Join) Verdict {
 			r.add(secret.Name)
 		}
 	}
-	if !news {
+	if n := g.nodes[j.Contribution.ID()]; !news && (n == nil || r.again(known, n.since) == known) {
 		return Ignore
 	}
 	return Accept
@@ -175,8 +223,11 @@ func (r *Room) news(from peer.ID, n *record.News) Verdict {
 		return Ignore
 	}
 	epoch := n.Epoch()
-	if r.commits[epoch] != nil {
-		return Ignore
+	if e := r.commits[epoch]; e != nil {
+		if !e.signed || e.commit.Tag != n.Tag || e.commit.Signature != n.Signature {
+			return Ignore
+		}
+		return r.verdict(from, r.again(known, e.since))
 	}
 	by := g.contribution(n.By)
 	if by == nil {

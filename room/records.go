@@ -100,6 +100,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 		return refused
 	}
 	g.addContribution(c)
+	g.nodes[c.ID()].since = r.now
 	r.workings[c.Working] = true
 	return kept
 }
@@ -150,6 +151,7 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	wasThere := !proc.left()
 	proc.takePresence(p, r.names)
 	if p.Left && wasThere {
+		proc.leftSince = r.now
 		r.listed(p.Working, func(m Member) { r.emit(Departed{m}) })
 	}
 	return kept
