@@ -37,7 +37,7 @@ func (a *app) run(args []string) int {
   coterie join 'coterie:1:exam:...' --key kari.key`,
 	}
 	root.SetOut(a.stdout)
-	root.AddCommand(a.joinCommand(), cli.Version("coterie"))
+	root.AddCommand(a.joinCommand(), a.demoCommand(), cli.Version("coterie"))
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
 	}
