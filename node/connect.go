@@ -74,6 +74,7 @@ func (n *Node) keepConnected(ctx context.Context) {
 				retry = min(2*retry, lastRetry)
 			}
 		}
+		n.useRelays(ctx)
 		if !enough || time.Since(looked) >= lookEvery {
 			enough = n.connectMembers(ctx, missing)
 			looked = time.Now()

@@ -43,7 +43,9 @@ var anywhere = []string{
 }
 
 // newHost makes a libp2p host over TCP and QUIC.
-func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr) (host.Host, error) {
+// It dials through relays and can be dialled through them; with more options it
+// can be one.
+func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.Option) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(identity)
 	if err != nil {
 		return nil, fmt.Errorf("reading the identity: %w", err)
@@ -53,15 +55,15 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr) (host.Host, err
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.UserAgent("coterie/1"),
-		libp2p.DisableRelay(),
+		libp2p.EnableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.NoListenAddrs,
 	}
-	h, err := libp2p.New(opts...)
+	h, err := libp2p.New(append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("starting the network: %w", err)
 	}
-	if len(listen) == 0 {
+	if listen == nil {
 		return h, listenAnywhere(h)
 	}
 	// Each address on its own: libp2p is content if one of many works, and the
@@ -112,7 +114,7 @@ func listenAnywhere(h host.Host) error {
 // addresses are the host's, as they go into presences.
 func (n *Node) addresses() [][]byte {
 	var out [][]byte
-	for _, a := range n.host.Addrs() {
+	for _, a := range n.reachable() {
 		out = append(out, a.Bytes())
 	}
 	return out

@@ -7,6 +7,8 @@
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	connect.go    bootstrap addresses and fellow members
+//	relayed.go    reaching others through relays
+//	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a
 // function. It never waits for the network: streams have queues and goroutines
@@ -23,7 +25,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/metrics"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -37,8 +41,8 @@ type Config struct {
 	Room *room.Descriptor
 	// Key is the member's attribute key.
 	Key *abe.Key
-	// Listen are the addresses to listen on; empty: any free port on every
-	// interface.
+	// Listen are the addresses to listen on. Nil: any free port on every interface.
+	// Empty: none; the node can then be reached through relays only.
 	Listen []ma.Multiaddr
 	// Bootstrap are peers to dial first. Those without /p2p/ID must be on
 	// loopback or private networks; their id is then learnt.
@@ -121,7 +125,7 @@ type Node struct {
 
 	inputs chan func()   // to the loop; never closed
 	events chan Event    // closed by Run
-	news   chan struct{} // capacity 1: the members have changed; never closed
+	news   chan struct{} // capacity 1: who is here has changed; never closed
 	left   chan struct{}
 	once   sync.Once
 	ended  chan struct{} // closed when the loop has ended
@@ -133,6 +137,10 @@ type Node struct {
 	notSaving  bool
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
+	slots  slots        // on relays
+	began  time.Time
+	// traffic counts what the host sends and receives; not that of another's host.
+	traffic *metrics.BandwidthCounter
 
 	work chan room.Task // to the workers; never closed
 	wg   sync.WaitGroup
@@ -150,7 +158,8 @@ func New(cfg Config) (*Node, error) {
 		news: make(chan struct{}, 1),
 		left: make(chan struct{}), ended: make(chan struct{}),
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
-		work: make(chan room.Task, 64),
+		work:  make(chan room.Task, 64),
+		began: time.Now(), traffic: metrics.NewBandwidthCounter(),
 	}
 	if n.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -160,7 +169,7 @@ func New(cfg Config) (*Node, error) {
 		n.cfg.Identity = key
 	}
 	if n.host == nil {
-		h, err := newHost(n.cfg.Identity, n.cfg.Listen)
+		h, err := newHost(n.cfg.Identity, n.cfg.Listen, libp2p.BandwidthReporter(n.traffic))
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +205,7 @@ func (n *Node) Self() peer.ID { return n.host.ID() }
 
 // Addresses are where the node listens, with its peer id.
 func (n *Node) Addresses() []ma.Multiaddr {
-	out, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()})
+	out, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.host.ID(), Addrs: n.reachable()})
 	if err != nil {
 		return nil
 	}
@@ -354,12 +363,17 @@ func (n *Node) drain() {
 	}
 }
 
+// look lets keepConnected look around at once.
+func (n *Node) look() {
+	select {
+	case n.news <- struct{}{}:
+	default:
+	}
+}
+
 func (n *Node) emit(e Event) {
 	if _, ok := e.(room.EpochStarted); ok {
-		select {
-		case n.news <- struct{}{}:
-		default:
-		}
+		n.look()
 	}
 	select {
 	case n.events <- e:

@@ -8,6 +8,7 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/room"
@@ -28,26 +29,8 @@ type topic struct {
 
 // joinTopic joins the room's topic: PROTOCOL.md §10.
 func (n *Node) joinTopic(ctx context.Context) error {
-	params := pubsub.DefaultGossipSubParams()
-	// For small rooms: what gossip must repair is repaired in a quarter of a
-	// second instead of three quarters.
-	params.HeartbeatInterval = 200 * time.Millisecond
-	params.HeartbeatInitialDelay = 50 * time.Millisecond
-	params.HistoryLength, params.HistoryGossip = 25, 15
 	name := n.cfg.Room.Topic()
-	ps, err := pubsub.NewGossipSub(ctx, n.host,
-		// Every record carries its own signature, and who publishes a message is
-		// nobody's business: no pubsub signatures, and ids from the content.
-		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
-		pubsub.WithMessageIdFn(contentID),
-		// A publication before the mesh has formed would be lost.
-		pubsub.WithFloodPublish(true),
-		pubsub.WithPeerOutboundQueueSize(queueSize),
-		pubsub.WithValidateQueueSize(queueSize),
-		pubsub.WithMaxMessageSize(record.MaxPublication+1024),
-		pubsub.WithGossipSubParams(params),
-		pubsub.WithSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(name)),
-	)
+	ps, err := newGossip(ctx, n.host, pubsub.NewAllowlistSubscriptionFilter(name))
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
@@ -70,6 +53,29 @@ func (n *Node) joinTopic(ctx context.Context) error {
 	n.topic = t
 	n.spawn(func() { n.watchPeers(ctx) })
 	return nil
+}
+
+// newGossip starts gossipsub as members and relays run it.
+func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter) (*pubsub.PubSub, error) {
+	params := pubsub.DefaultGossipSubParams()
+	// For small rooms: what gossip must repair is repaired in a quarter of a
+	// second instead of three quarters.
+	params.HeartbeatInterval = 200 * time.Millisecond
+	params.HeartbeatInitialDelay = 50 * time.Millisecond
+	params.HistoryLength, params.HistoryGossip = 25, 15
+	return pubsub.NewGossipSub(ctx, h,
+		// Every record carries its own signature, and who publishes a message is
+		// nobody's business: no pubsub signatures, and ids from the content.
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithMessageIdFn(contentID),
+		// A publication before the mesh has formed would be lost.
+		pubsub.WithFloodPublish(true),
+		pubsub.WithPeerOutboundQueueSize(queueSize),
+		pubsub.WithValidateQueueSize(queueSize),
+		pubsub.WithMaxMessageSize(record.MaxPublication+1024),
+		pubsub.WithGossipSubParams(params),
+		pubsub.WithSubscriptionFilter(filter),
+	)
 }
 
 func contentID(m *pb.Message) string {
@@ -116,5 +122,6 @@ func (n *Node) watchPeers(ctx context.Context) {
 			}
 			n.emit(Connected{Peer: e.Peer, Gone: e.Type != pubsub.PeerJoin})
 		})
+		n.look()
 	}
 }

@@ -1,0 +1,178 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	// maxRelays is on how many relays a peer keeps a place.
+	maxRelays = 3
+	// askRelays is how often a peer that is not alone asks who else is there.
+	askRelays = 10 * time.Second
+)
+
+// slots are a node's places on relays: others reach it through them.
+type slots struct {
+	mu    sync.Mutex
+	on    map[peer.ID]slot
+	asked map[peer.ID]time.Time
+}
+
+type slot struct {
+	until time.Time
+	via   ma.Multiaddr // .../p2p/RELAY/p2p-circuit
+}
+
+// reachable are the addresses at which the node can be dialled, those through
+// relays last.
+func (n *Node) reachable() []ma.Multiaddr {
+	out := n.host.Addrs()
+	n.slots.mu.Lock()
+	defer n.slots.mu.Unlock()
+	var via []ma.Multiaddr
+	for _, s := range n.slots.on {
+		if time.Now().Before(s.until) {
+			via = append(via, s.via)
+		}
+	}
+	slices.SortFunc(via, func(a, b ma.Multiaddr) int { return a.Compare(b) })
+	return append(slices.Clone(out), via...)
+}
+
+// useRelays keeps a place on the relays that the node is connected to, and
+// reaches through them those who are there too.
+func (n *Node) useRelays(ctx context.Context) {
+	changed := false
+	for _, id := range n.host.Network().Peers() {
+		via, ok := n.relay(id)
+		if !ok || ctx.Err() != nil {
+			continue
+		}
+		changed = n.reserve(ctx, id, via) || changed
+		n.meet(ctx, id, via)
+	}
+	if changed {
+		addrs := n.addresses()
+		n.do(func() { n.room.SetAddresses(time.Now(), addrs) })
+	}
+}
+
+// relay reports whether a connected peer is a relay, and the address through it.
+func (n *Node) relay(id peer.ID) (ma.Multiaddr, bool) {
+	if found, err := n.host.Peerstore().SupportsProtocols(id, ProtocolPeers); err != nil || len(found) == 0 {
+		return nil, false
+	}
+	for _, c := range n.host.Network().ConnsToPeer(id) {
+		if !isRelayed(c) {
+			suffix, err := ma.NewMultiaddr("/p2p/" + id.String() + "/p2p-circuit")
+			if err != nil {
+				return nil, false
+			}
+			return c.RemoteMultiaddr().Encapsulate(suffix), true
+		}
+	}
+	return nil, false
+}
+
+// isRelayed reports whether a connection goes through a relay.
+func isRelayed(c network.Conn) bool {
+	_, err := c.RemoteMultiaddr().ValueForProtocol(ma.P_CIRCUIT)
+	return err == nil
+}
+
+// reserve gets or keeps a place on a relay. It returns whether that is new.
+func (n *Node) reserve(ctx context.Context, id peer.ID, via ma.Multiaddr) bool {
+	n.slots.mu.Lock()
+	old, has := n.slots.on[id]
+	full := len(n.slots.on) >= maxRelays
+	n.slots.mu.Unlock()
+	if has && time.Until(old.until) > 10*time.Minute && old.via.Equal(via) || full && !has {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	r, err := client.Reserve(ctx, n.host, peer.AddrInfo{ID: id})
+	n.slots.mu.Lock()
+	defer n.slots.mu.Unlock()
+	if err != nil {
+		if has && !time.Now().Before(old.until) {
+			delete(n.slots.on, id)
+			return true
+		}
+		return false // it is tried again
+	}
+	if n.slots.on == nil {
+		n.slots.on = make(map[peer.ID]slot)
+	}
+	n.slots.on[id] = slot{until: r.Expiration, via: via}
+	return !has || !old.via.Equal(via)
+}
+
+// meet asks a relay who else is on the room's topic, and connects to them
+// through it.
+func (n *Node) meet(ctx context.Context, relay peer.ID, via ma.Multiaddr) {
+	others := 0
+	for _, p := range n.host.Network().Peers() {
+		if p != relay {
+			others++
+		}
+	}
+	n.slots.mu.Lock()
+	due := others == 0 || time.Since(n.slots.asked[relay]) >= askRelays
+	if due {
+		if n.slots.asked == nil {
+			n.slots.asked = make(map[peer.ID]time.Time)
+		}
+		n.slots.asked[relay] = time.Now()
+	}
+	n.slots.mu.Unlock()
+	if !due || others >= wantPeers {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	s, err := n.host.NewStream(network.WithNoDial(ctx, "relay"), relay, ProtocolPeers)
+	if err != nil {
+		return
+	}
+	defer s.Reset()
+	s.SetDeadline(time.Now().Add(dialTime))
+	topic, err := hex.DecodeString(strings.TrimPrefix(n.cfg.Room.Topic(), topicPrefix))
+	if err != nil {
+		return
+	}
+	if _, err := s.Write(topic); err != nil || s.CloseWrite() != nil {
+		return
+	}
+	peers, err := readPeers(s)
+	if err != nil {
+		return
+	}
+	var wg sync.WaitGroup
+	for _, p := range peers {
+		if p == n.host.ID() || n.host.Network().Connectedness(p) == network.Connected {
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if s, ok := n.host.Network().(*swarm.Swarm); ok {
+				// It may have had no place on the relay yet a moment ago.
+				s.Backoff().Clear(p)
+			}
+			n.host.Connect(ctx, peer.AddrInfo{ID: p, Addrs: []ma.Multiaddr{via}})
+		}()
+	}
+	wg.Wait()
+}

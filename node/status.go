@@ -1,0 +1,177 @@
+package node
+
+import (
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"coterie/crypto/ake"
+	"coterie/room"
+)
+
+// A PathKind is how a peer is reached.
+type PathKind string
+
+// The kinds of paths.
+const (
+	Direct  PathKind = "direct"
+	Relayed PathKind = "relayed"
+	NoPath  PathKind = "none"
+)
+
+// A Path is how a peer is reached.
+type Path struct {
+	Peer      peer.ID
+	Kind      PathKind
+	Transport string        // quic, tcp, ..; of the first hop
+	Address   ma.Multiaddr  // nil for none
+	RTT       time.Duration // the smoothed one; 0: not measured yet
+	Relay     peer.ID       // empty unless relayed
+	// IsRelay: the peer is a relay, and no member.
+	IsRelay bool
+	// OnTopic: the peer gossips with us in this room.
+	OnTopic bool
+}
+
+// Status is what a node knows of itself and its room at one moment.
+type Status struct {
+	Room      room.Status
+	Peers     []Path // connected peers, by peer id
+	Uptime    time.Duration
+	BytesIn   int64
+	BytesOut  int64
+	Goroutine int // how many run in the process
+	Addresses []ma.Multiaddr
+	// Relays are those on which the node has a place.
+	Relays []peer.ID
+}
+
+// Status takes a snapshot. After the node has ended, that of the room is empty.
+func (n *Node) Status() Status {
+	s := Status{
+		Uptime: time.Since(n.began), Goroutine: runtime.NumGoroutine(), Addresses: n.Addresses(), Relays: n.slots.peers(),
+	}
+	onTopic := make(map[peer.ID]bool)
+	n.do(func() {
+		s.Room = n.room.Status(time.Now())
+		for _, p := range s.Room.Neighbours {
+			onTopic[p] = true
+		}
+	})
+	for _, p := range n.host.Network().Peers() {
+		path := n.Path(p)
+		path.OnTopic = onTopic[p]
+		s.Peers = append(s.Peers, path)
+	}
+	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
+	total := n.traffic.GetBandwidthTotals()
+	s.BytesIn, s.BytesOut = total.TotalIn, total.TotalOut
+	return s
+}
+
+func compare(a, b peer.ID) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Path is how a peer is reached now.
+func (n *Node) Path(p peer.ID) Path {
+	path := Path{Peer: p, Kind: NoPath}
+	if n.host.Network().Connectedness(p) == network.NotConnected {
+		return path
+	}
+	_, path.IsRelay = n.relay(p)
+	path.RTT = n.host.Peerstore().LatencyEWMA(p)
+	for _, c := range n.host.Network().ConnsToPeer(p) {
+		a := c.RemoteMultiaddr()
+		if path.Kind == Direct {
+			break
+		}
+		path.Address, path.Transport = a, transportOf(a)
+		path.Kind, path.Relay = Direct, ""
+		if isRelayed(c) {
+			path.Kind = Relayed
+			path.Relay = relayOf(a)
+		}
+	}
+	return path
+}
+
+// transportOf names the transport of an address as people do.
+func transportOf(a ma.Multiaddr) string {
+	for _, t := range []struct {
+		code int
+		name string
+	}{{ma.P_QUIC_V1, "quic"}, {ma.P_WEBTRANSPORT, "webtransport"}, {ma.P_WEBRTC_DIRECT, "webrtc"}, {ma.P_WS, "ws"}, {ma.P_TCP, "tcp"}} {
+		for _, c := range a {
+			if c.Protocol().Code == t.code {
+				return t.name
+			}
+		}
+	}
+	return ""
+}
+
+// relayOf is the relay in an address through one.
+func relayOf(a ma.Multiaddr) peer.ID {
+	for i := 1; i < len(a); i++ {
+		if a[i].Protocol().Code == ma.P_CIRCUIT && a[i-1].Protocol().Code == ma.P_P2P {
+			if p, err := peer.IDFromBytes(a[i-1].RawValue()); err == nil {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
+// peers are the relays on which there is a place.
+func (s *slots) peers() []peer.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []peer.ID
+	for p, slot := range s.on {
+		if time.Now().Before(slot.until) {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// SetName changes what the member calls itself; the members are told.
+func (n *Node) SetName(name string) error {
+	var err error
+	if !n.do(func() { err = n.room.Rename(time.Now(), name) }) {
+		return ErrEnded
+	}
+	return err
+}
+
+// Rekey starts a new epoch with the same members.
+func (n *Node) Rekey() error {
+	var err error
+	if !n.do(func() { err = n.room.Rekey(time.Now()) }) {
+		return ErrEnded
+	}
+	return err
+}
+
+// Drop gives up on the messages that are held, and returns them. Without a
+// predicate, on all.
+func (n *Node) Drop(which func(room.HeldMessage) bool) []room.HeldMessage {
+	var out []room.HeldMessage
+	n.do(func() { out = n.room.Drop(time.Now(), which) })
+	return out
+}
+
+// Epoch is the epoch in force; zeros for none.
+func (s *Status) Epoch() ake.Hash { return s.Room.Epoch }

@@ -1,0 +1,171 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// What the user asks of a room, besides Send and Leave.
+
+var (
+	// ErrAlone is returned for what needs another member.
+	ErrAlone = errors.New("nobody else is in the room")
+	// ErrTooSoon is returned for what was asked for just before.
+	ErrTooSoon = errors.New("that was asked for a moment ago")
+	// ErrNameSize is returned for a name over record.MaxNameSize bytes.
+	ErrNameSize = errors.New("the name is too long")
+)
+
+// rekeyPeriod is how often the user may start an epoch.
+const rekeyPeriod = 5 * time.Second
+
+// unheardTime is after how long without a sign of life a member is shown as
+// suspect: three beats. Nothing follows from it.
+func unheardTime(n int) time.Duration { return 3 * beatPeriod(n) }
+
+// A Status is a snapshot for people.
+type Status struct {
+	// Epoch is the epoch in force, SID its session id; zeros for none.
+	Epoch, SID ake.Hash
+	Since      time.Time // when it came into force here
+	Reason     string
+	Committer  peer.ID
+	Members    []MemberStatus // of that epoch, in list order
+	// Neighbours are the peers that gossip with us, by id.
+	Neighbours []peer.ID
+	// Held is how many messages wait for a reader.
+	Held int
+	// MaySend: what is sent now goes out at once.
+	MaySend bool
+	// Ready: our encapsulation for today is made.
+	Ready bool
+	// Pending is how many commits refer to what is not known here yet.
+	Pending int
+}
+
+// A MemberStatus is what is known of a member of the epoch in force.
+type MemberStatus struct {
+	Member
+	Self bool
+	// Suspect: nothing was heard of it for a while.
+	Suspect bool
+	// Have is up to where its messages in this epoch are here without a gap, Known
+	// the greatest number that is known of.
+	Have, Known uint64
+	// Reached is how many of our messages in this epoch it is known to have.
+	Reached uint64
+}
+
+// Status takes a snapshot.
+func (r *Room) Status(now time.Time) Status {
+	s := Status{
+		Neighbours: r.sortedNeighbours(), Held: len(r.held), MaySend: !r.closed && r.maySend(),
+	}
+	if g := r.graph(r.today()); g != nil && g.own != nil {
+		s.Ready = true
+	}
+	for _, e := range r.commits {
+		if e.status != accepted {
+			s.Pending++
+		}
+	}
+	h := r.head
+	if h == nil {
+		return s
+	}
+	s.Epoch, s.SID, s.Since = h.commit.ID(), h.sid, h.since
+	t := r.transcripts[s.Epoch]
+	g := r.graph(h.commit.Day)
+	for i := range h.list {
+		entry := &h.list[i]
+		m := MemberStatus{Member: r.member(entry.CID, entry.Identity), Self: entry.Identity == r.own}
+		if entry.CID == h.commit.By {
+			s.Committer = m.Peer
+		}
+		if c := g.contribution(entry.CID); c != nil && !m.Self {
+			p := r.processes[c.Working]
+			m.Suspect = p != nil && now.Sub(p.heard) > unheardTime(r.size())
+		}
+		if t != nil && i < len(t.logs) {
+			m.Have, m.Known = t.logs[i].have(), t.logs[i].highest()
+			m.Reached = t.reached.upto[entry.Identity]
+		}
+		s.Members = append(s.Members, m)
+	}
+	return s
+}
+
+// Rename changes what the member calls itself and tells the others. The error
+// is ErrNameSize or ErrLeft.
+func (r *Room) Rename(now time.Time, name string) error {
+	r.advance(now)
+	switch {
+	case r.closed:
+		return ErrLeft
+	case len(name) > record.MaxNameSize:
+		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrNameSize, len(name), record.MaxNameSize)
+	}
+	r.SetName(name)
+	r.emit(Renamed{Member: Member{Peer: r.self, Name: name}})
+	// Names travel in comparisons alone.
+	for _, n := range r.neighbours {
+		n.compareAt = r.now
+	}
+	r.finish()
+	return nil
+}
+
+// Rekey starts a new epoch of the same members. The error is ErrAlone, ErrTooSoon
+// or ErrLeft.
+func (r *Room) Rekey(now time.Time) error {
+	r.advance(now)
+	h := r.head
+	switch {
+	case r.closed:
+		return ErrLeft
+	case !r.maySend():
+		return ErrAlone
+	case r.now.Sub(h.since) < rekeyPeriod:
+		return ErrTooSoon
+	}
+	g := r.graph(h.commit.Day)
+	list := r.nextList(g)
+	prevs := r.prevs(g, list)
+	if len(list) < 2 || list.Index(g.own.cid) < 0 {
+		return ErrAlone
+	}
+	err := r.commit(g, list, prevs)
+	r.finish()
+	return err
+}
+
+// A HeldMessage waits until somebody else can read it.
+type HeldMessage struct {
+	Ref  any
+	Kind byte
+	Text string
+}
+
+// Drop gives up on the held messages that which is true of, all if it is nil,
+// and returns them in their order.
+func (r *Room) Drop(now time.Time, which func(HeldMessage) bool) []HeldMessage {
+	r.advance(now)
+	var out []HeldMessage
+	r.held = slices.DeleteFunc(r.held, func(h held) bool {
+		m := HeldMessage{Ref: h.ref, Kind: h.kind, Text: h.text}
+		if which != nil && !which(m) {
+			return false
+		}
+		out = append(out, m)
+		return true
+	})
+	r.finish()
+	return out
+}
