@@ -12,19 +12,20 @@ import (
 	"coterie/room/record"
 )
 
-// Saved is something to be kept on disk: the head of a transcript, or a message
-// in it. It must be safe before anything of the same Ready is sent, published
+// Saved is something to be kept on disk: the head of a transcript, a message in
+// it, or what an author calls itself. It must be safe before anything of the same Ready is sent, published
 // or shown; then a process that dies loses nothing it has told anybody of.
 type Saved struct {
 	Epoch ake.Hash
 	// Author is the author's place in the epoch's list, or Head.
 	Author  int
-	Counter uint64 // 0 for a head
+	Counter uint64 // 0 for a head, and for a name
 	At      time.Time
 	Data    []byte
 }
 
-// Head is the Author of what says who was in an epoch. A later one replaces it.
+// Head is the Author of what says who was in an epoch; it comes before all else
+// of that epoch.
 const Head = -1
 
 // A Journal is where a room reads back what Ready asked to have saved. It never
@@ -42,22 +43,25 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 	if r.cfg.Journal == nil {
 		return
 	}
-	if r.learnName(t, index) || !t.saved {
+	name := r.learnName(t, index)
+	switch {
+	case !t.saved:
 		t.saved = true
 		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: Head, At: r.now, Data: t.Append(nil)})
+	case name != nil:
+		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, At: r.now, Data: name.Append(nil)})
 	}
 	r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
 }
 
-// learnName puts what an author calls itself into the transcript; it tells
-// whether that is new.
-func (r *Room) learnName(t *transcript, index int) bool {
-	c := t.Authors[index]
-	p := r.processes[c.Working]
-	if p == nil || p.name == nil {
-		return false
+// learnName puts what an author calls itself into the transcript, and returns it
+// if that is new.
+func (r *Room) learnName(t *transcript, index int) *record.Name {
+	p := r.processes[t.Authors[index].Working]
+	if p == nil || p.name == nil || !t.SetName(p.name) {
+		return nil
 	}
-	return t.SetName(p.name)
+	return p.name
 }
 
 // body is a message that is held; nil if it cannot be had any more.
@@ -106,15 +110,19 @@ func (r *Room) recall() error {
 				r.ready.Forget = append(r.ready.Forget, s.Epoch)
 				return true
 			}
-			if t := r.transcripts[s.Epoch]; t != nil {
-				t.Transcript = head
-			} else {
-				t = r.keep(s.Epoch, head)
+			if r.transcripts[s.Epoch] == nil {
+				t := r.keep(s.Epoch, head)
 				t.saved, t.since = true, s.At
 			}
 			return true
 		}
 		t := r.transcripts[s.Epoch]
+		if t != nil && s.Counter == 0 {
+			if n, err := record.ParseName(s.Data); err == nil && s.Author < len(t.Authors) && t.Authors[s.Author].Working == n.Working {
+				t.SetName(n)
+			}
+			return true
+		}
 		m, err := record.ParseLog(s.Data)
 		if t == nil || err != nil || m.Epoch != t.id {
 			return true

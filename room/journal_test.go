@@ -10,20 +10,12 @@ import (
 type memJournal struct {
 	order  []Saved
 	reads  int
-	heads  int
 	failed error // what every call returns
 }
 
 func (j *memJournal) save(all []Saved) {
 	for _, s := range all {
 		s.Data = slices.Clone(s.Data)
-		if s.Author == Head {
-			j.heads++
-			if i := slices.IndexFunc(j.order, func(o Saved) bool { return o.Epoch == s.Epoch && o.Author == Head }); i >= 0 {
-				j.order[i] = s
-				continue
-			}
-		}
 		j.order = append(j.order, s)
 	}
 }
@@ -45,7 +37,7 @@ func (j *memJournal) Messages(epoch ake.Hash, author int, from, to uint64) ([]Sa
 	j.reads++
 	var out []Saved
 	for _, s := range j.order {
-		if s.Epoch == epoch && s.Author == author && s.Counter >= from && s.Counter <= to {
+		if s.Epoch == epoch && s.Author == author && s.Counter > 0 && s.Counter >= from && s.Counter <= to {
 			out = append(out, s)
 		}
 	}

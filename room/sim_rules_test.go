@@ -96,7 +96,7 @@ func (k *looker) typed(s *simNode) { k.of(s).typed++ }
 // saved notes what an author has on its disk: that was said, even if its process
 // ended before anybody heard it.
 func (k *looker) saved(s *simNode, m Saved) {
-	if m.Author == Head {
+	if m.Author == Head || m.Counter == 0 {
 		return
 	}
 	b, err := record.ParseLog(m.Data)
