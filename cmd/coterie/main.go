@@ -27,6 +27,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time
+	dirs
 }
 
 func (a *app) run(args []string) int {
@@ -37,6 +38,7 @@ func (a *app) run(args []string) int {
   coterie join 'coterie:1:exam:...' --key kari.key`,
 	}
 	root.SetOut(a.stdout)
+	a.addFlag(root)
 	root.AddCommand(a.joinCommand(), cli.Version("coterie"))
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
