@@ -41,7 +41,7 @@ import (
 	"coterie/kms/words"
 )
 
-const first = "coterie request 1"
+const first = keyfile.RequestMagic + "1"
 
 // CodeWords is how many words a code has.
 const CodeWords = 6
@@ -163,7 +163,7 @@ func Parse(data []byte) (*Request, error) {
 	}
 	lines := lines(data)
 	if len(lines) == 0 || lines[0] != first {
-		if len(lines) > 0 && Is([]byte(lines[0])) {
+		if len(lines) > 0 && strings.HasPrefix(lines[0], keyfile.RequestMagic) {
 			return nil, ErrVersion
 		}
 		return nil, fmt.Errorf("%w: it does not begin with %q", ErrFormat, first)
@@ -236,10 +236,29 @@ func (f *fields) take(key string) (string, bool) {
 	return value, true
 }
 
-// Is says whether a file that begins with b is a request, of any version.
-func Is(b []byte) bool {
-	b = bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\ufeff")), " \t\r\n")
-	return bytes.HasPrefix(b, []byte("coterie request "))
+// Load reads the request at path. Besides ErrFormat, ErrVersion and what
+// keyfile.ReadPublic returns, it returns *keyfile.KindError and, for text of a
+// shell, *keyfile.DamagedError.
+func Load(path string) (*Request, error) {
+	data, err := keyfile.ReadPublic(path)
+	if err != nil {
+		return nil, err
+	}
+	switch kind := keyfile.KindOf(data); kind {
+	case keyfile.Request, keyfile.Unknown:
+	case keyfile.UTF16:
+		return nil, &keyfile.DamagedError{Path: path, Size: len(data), UTF16: true}
+	default:
+		return nil, &keyfile.KindError{Path: path, Got: kind, Want: keyfile.Request}
+	}
+	r, err := Parse(data)
+	if err != nil && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrFormat) {
+		err = fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is %w", path, err)
+	}
+	return r, nil
 }
 
 // Code returns the six words.

@@ -9,6 +9,7 @@ import (
 	"filippo.io/age"
 
 	"coterie/crypto/abe"
+	"coterie/kms/keyfile"
 )
 
 const sample = `coterie request 1
@@ -180,7 +181,7 @@ func FuzzParse(f *testing.F) {
 		if text, err := again.Marshal(); err != nil || !bytes.Equal(text, canonical) || code(t, r) != code(t, again) {
 			t.Errorf("%q reads back as %q, %v", canonical, text, err)
 		}
-		if !Is(b) {
+		if keyfile.KindOf(b) != keyfile.Request {
 			t.Error("a request is not known as one")
 		}
 	})
