@@ -13,22 +13,18 @@ import (
 	"coterie/kms/keyfile"
 )
 
-// DefaultWorkFactor is log2 of the scrypt cost of one guess at a passphrase:
-// age's own default, about a second.
-const DefaultWorkFactor = 18
-
 // firstGeneration is the generation of a new domain's keys.
 const firstGeneration = 1
 
 // Protection is how a master key lies on disk. Without a passphrase it is plain.
 type Protection struct {
 	Passphrase []byte
-	WorkFactor int // 0 means DefaultWorkFactor
+	WorkFactor int // 0 means keyfile.DefaultWorkFactor
 }
 
 func (p Protection) workFactor() int {
 	if p.WorkFactor == 0 {
-		return DefaultWorkFactor
+		return keyfile.DefaultWorkFactor
 	}
 	return p.WorkFactor
 }

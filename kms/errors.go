@@ -3,12 +3,14 @@ package kms
 import (
 	"errors"
 	"fmt"
+
+	"coterie/kms/request"
 )
 
 // Sentinels for decisions.
 var (
 	// ErrName: the name of a domain or a person cannot be used.
-	ErrName = errors.New("not a usable name")
+	ErrName = request.ErrName
 	// ErrMasterMissing: the domain's master key is not where the domain is.
 	ErrMasterMissing = errors.New("the master key is not here")
 	// ErrLedgerMissing: the domain's ledger is not where its master key is.

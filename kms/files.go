@@ -4,10 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // Files names the three files of a domain.
@@ -44,34 +40,10 @@ func (f Files) Master() string { return f.prefix + masterSuffix }
 // Ledger is the path of the ledger.
 func (f Files) Ledger() string { return f.prefix + ledgerSuffix }
 
-// maxName bounds the name of a person, in bytes.
-const maxName = 200
-
 // domainName returns the name of the domain whose files are f.
 func (f Files) domainName() (string, error) {
 	if f.prefix == "" || strings.HasSuffix(f.prefix, string(filepath.Separator)) {
 		return "", fmt.Errorf("%w: it is empty", ErrName)
 	}
 	return filepath.Base(f.prefix), nil
-}
-
-// checkName says whether a person's name can be printed as it is and has one
-// spelling.
-func checkName(name string) error {
-	switch {
-	case len(name) > maxName:
-		return fmt.Errorf("%w: longer than %d bytes", ErrName, maxName)
-	case !utf8.ValidString(name):
-		return fmt.Errorf("%w: not UTF-8", ErrName)
-	case !norm.NFC.IsNormalString(name):
-		return fmt.Errorf("%w: not in Unicode's normal form C", ErrName)
-	case strings.TrimSpace(name) != name:
-		return fmt.Errorf("%w: spaces around it", ErrName)
-	}
-	for _, r := range name {
-		if !unicode.IsPrint(r) {
-			return fmt.Errorf("%w: the character %U in it cannot be printed", ErrName, r)
-		}
-	}
-	return nil
 }

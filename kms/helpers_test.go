@@ -50,8 +50,8 @@ func reopen(t *testing.T, files Files) *Authority {
 	return a
 }
 
-// request is the cheapest key there is: one attribute and one day.
-func request(a *Authority, file string) Request {
+// ask is for the cheapest key there is: one attribute and one day.
+func ask(a *Authority, file string) Request {
 	attributes, err := abe.ParseAttributes([]string{"NTNU"})
 	if err != nil {
 		panic(err)
@@ -61,7 +61,7 @@ func request(a *Authority, file string) Request {
 
 func issue(t *testing.T, a *Authority, file string) *Issued {
 	t.Helper()
-	out, err := a.Issue(rand.Reader, request(a, file), morning)
+	out, err := a.Issue(rand.Reader, ask(a, file), morning)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
+	"coterie/kms/request"
 )
 
 // Request is a key to be issued.
@@ -55,7 +56,7 @@ type Spelling struct {
 // *NotWrittenError, *UnfinishedError, *LedgerError, ErrName and what reading and
 // writing files returns.
 func (a *Authority) Issue(rand io.Reader, r Request, now time.Time) (*Issued, error) {
-	if err := checkName(r.Name); err != nil {
+	if err := request.CheckName(r.Name); err != nil {
 		return nil, err
 	}
 	var to age.Recipient

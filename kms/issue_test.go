@@ -101,7 +101,7 @@ func TestDomainNames(t *testing.T) {
 func TestIssuedKeyIsOnRecord(t *testing.T) {
 	a := domain(t)
 	out := issue(t, a, "kari.key")
-	k, err := keyfile.LoadKey(request(a, "kari.key").Path, nil)
+	k, err := keyfile.LoadKey(ask(a, "kari.key").Path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,10 +109,10 @@ func TestIssuedKeyIsOnRecord(t *testing.T) {
 		t.Errorf("the key says %d, %d, %s to %s", k.Serial(), k.Generation(), k.From(), k.Expires())
 	}
 	issues := list(t, reopen(t, a.files))
-	if len(issues) != 1 || issues[0].Name != "Kari Nordmann" || issues[0].Number != 1 || issues[0].File != sha256.Sum256(readFile(t, request(a, "kari.key").Path)) {
+	if len(issues) != 1 || issues[0].Name != "Kari Nordmann" || issues[0].Number != 1 || issues[0].File != sha256.Sum256(readFile(t, ask(a, "kari.key").Path)) {
 		t.Errorf("%+v", issues)
 	}
-	if out.Finished || out.Torn != nil || out.Voided != nil || out.Size != len(readFile(t, request(a, "kari.key").Path)) {
+	if out.Finished || out.Torn != nil || out.Voided != nil || out.Size != len(readFile(t, ask(a, "kari.key").Path)) {
 		t.Errorf("%+v", out)
 	}
 	if issue(t, a, "ann.key").Number != 2 {
@@ -134,7 +134,7 @@ func TestSealedKeyOpensWithPlainAge(t *testing.T) {
 		to string
 		id age.Identity
 	}{{x.Recipient().String(), x}, {h.Recipient().String(), h}} {
-		r := request(a, fmt.Sprintf("%d.key", i))
+		r := ask(a, fmt.Sprintf("%d.key", i))
 		r.To = c.to
 		if _, err := a.Issue(rand.Reader, r, morning); err != nil {
 			t.Fatal(err)
@@ -158,7 +158,7 @@ func TestSealedKeyOpensWithPlainAge(t *testing.T) {
 
 func TestNothingIsOverwritten(t *testing.T) {
 	a := domain(t)
-	r := request(a, "kari.key")
+	r := ask(a, "kari.key")
 	writeFile(t, r.Path, []byte("theirs"))
 	before := readFile(t, a.files.Ledger())
 	if _, err := a.Issue(rand.Reader, r, morning); !errors.Is(err, keyfile.ErrExists) {
@@ -167,7 +167,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 	if !bytes.Equal(before, readFile(t, a.files.Ledger())) {
 		t.Error("a key that was not issued is in the ledger")
 	}
-	r = request(a, "nowhere/kari.key")
+	r = ask(a, "nowhere/kari.key")
 	if _, err := a.Issue(rand.Reader, r, morning); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing folder gives %v", err)
 	}
@@ -215,7 +215,7 @@ func TestCrashes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := domain(t)
-			r := request(a, "kari.key")
+			r := ask(a, "kari.key")
 			c.crash(t, a, r)
 			if _, err := os.Stat(r.Path); err == nil {
 				t.Fatal("the file has its name")
@@ -246,7 +246,7 @@ func TestCrashes(t *testing.T) {
 
 func TestCrashAfterTheName(t *testing.T) {
 	a := domain(t)
-	r := request(a, "kari.key")
+	r := ask(a, "kari.key")
 	d := begin(t, a, r)
 	temp := keyfile.TempName(r.Path, a.tag(1))
 	writeFile(t, temp, d.data)
@@ -267,7 +267,7 @@ func TestCrashAfterTheName(t *testing.T) {
 // What an interrupted run left is not given to somebody else.
 func TestUnfinishedKeyOfAnother(t *testing.T) {
 	a := domain(t)
-	r := request(a, "kari.key")
+	r := ask(a, "kari.key")
 	d := begin(t, a, r)
 	temp := keyfile.TempName(r.Path, a.tag(1))
 	writeFile(t, temp, d.data)
@@ -296,7 +296,7 @@ func TestUnfinishedKeyOfAnother(t *testing.T) {
 // error says so.
 func TestNotWritten(t *testing.T) {
 	a := domain(t)
-	r := request(a, "kari.key")
+	r := ask(a, "kari.key")
 	// Randomness is read once more after the place is reserved; see record.
 	taker := takeName{rand.Reader, r.Path}
 	_, err := a.Issue(&taker, r, morning)
@@ -383,7 +383,7 @@ func TestFailedAppend(t *testing.T) {
 
 func TestMissingAndForeignFiles(t *testing.T) {
 	a, other := domain(t), domain(t)
-	r := request(a, "kari.key")
+	r := ask(a, "kari.key")
 	os.Remove(a.files.Ledger())
 	if _, err := a.Issue(rand.Reader, r, morning); !errors.Is(err, ErrLedgerMissing) {
 		t.Errorf("no ledger: %v", err)
@@ -417,7 +417,7 @@ func TestMissingAndForeignFiles(t *testing.T) {
 func TestNames(t *testing.T) {
 	a := domain(t)
 	for _, name := range []string{"Kari\x1b[2J", "Kari\n", "a\u202eb", " Kari", "Ka\u0301ri", "\xff", strings.Repeat("x", 201)} {
-		r := request(a, "kari.key")
+		r := ask(a, "kari.key")
 		r.Name = name
 		if _, err := a.Issue(rand.Reader, r, morning); !errors.Is(err, ErrName) {
 			t.Errorf("%q: %v", name, err)
@@ -429,7 +429,7 @@ func TestSpelling(t *testing.T) {
 	a := domain(t)
 	issue(t, a, "1.key")
 	issue(t, a, "2.key")
-	r := request(a, "3.key")
+	r := ask(a, "3.key")
 	r.Attributes, _ = abe.ParseAttributes([]string{"ntnu", "Professor"})
 	out, err := a.Issue(rand.Reader, r, morning)
 	if err != nil {
@@ -448,7 +448,7 @@ func TestRunsAtOnceGetDifferentNumbers(t *testing.T) {
 	for i := range runs {
 		wg.Go(func() {
 			// Each its own, as processes have it.
-			out, err := reopen(t, a.files).Issue(rand.Reader, request(a, fmt.Sprintf("%d.key", i)), morning)
+			out, err := reopen(t, a.files).Issue(rand.Reader, ask(a, fmt.Sprintf("%d.key", i)), morning)
 			if err != nil {
 				t.Error(err)
 				return

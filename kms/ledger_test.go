@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"testing"
 
@@ -231,41 +230,6 @@ func FuzzLedgerHeader(f *testing.F) {
 			t.Errorf("%q is taken: %+v", b, l)
 		}
 	})
-}
-
-func TestPassphraseWords(t *testing.T) {
-	words := slices.Collect(bytes.Lines([]byte(wordList)))
-	if len(words) != 2048 {
-		t.Fatalf("%d words", len(words))
-	}
-	beginnings := make(map[string]bool)
-	for _, w := range words {
-		w := string(bytes.TrimSpace(w))
-		if len(w) < 3 || len(w) > 8 || beginnings[w[:min(4, len(w))]] {
-			t.Errorf("%q is too short, too long, or begins as another", w)
-		}
-		beginnings[w[:min(4, len(w))]] = true
-		for _, r := range w {
-			if r < 'a' || r > 'z' {
-				t.Errorf("%q is not in lower case", w)
-			}
-		}
-	}
-	one, err := MakePassphrase(rand.Reader, PassphraseWords)
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, _ := MakePassphrase(rand.Reader, PassphraseWords)
-	if one == two || len(bytes.Split([]byte(one), []byte("-"))) != 10 {
-		t.Errorf("%q, %q", one, two)
-	}
-	if _, err := MakePassphrase(bytes.NewReader(nil), 1); err == nil {
-		t.Error("a passphrase came from nowhere")
-	}
-	// 2,048 to the tenth is 110 bits.
-	if bits := new(big.Int).Exp(big.NewInt(2048), big.NewInt(PassphraseWords), nil).BitLen() - 1; bits != 110 {
-		t.Errorf("%d bits", bits)
-	}
 }
 
 func TestParseExpires(t *testing.T) {

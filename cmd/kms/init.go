@@ -11,6 +11,7 @@ import (
 	"coterie/cmd/internal/cli"
 	"coterie/kms"
 	"coterie/kms/keyfile"
+	"coterie/kms/words"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -88,7 +89,7 @@ func (a *app) newPassphrase(file string) ([]byte, error) {
 		return nil, err
 	}
 	if len(passphrase) == 0 {
-		made, err := kms.MakePassphrase(a.rand, kms.PassphraseWords)
+		made, err := words.Random(a.rand, words.Passphrase)
 		if err != nil {
 			return nil, err
 		}

@@ -12,10 +12,11 @@ import (
 
 	"coterie/cmd/internal/cli"
 	"coterie/kms"
+	"coterie/kms/keyfile"
 )
 
 func main() {
-	a := &app{now: time.Now, rand: rand.Reader, workFactor: kms.DefaultWorkFactor}
+	a := &app{now: time.Now, rand: rand.Reader, workFactor: keyfile.DefaultWorkFactor}
 	os.Exit(a.run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -122,17 +122,22 @@ func (e *NotRegularError) Error() string {
 }
 
 // NotForYouError says that Path is sealed, and not for any of the identities
-// that were tried. An age file does not name its recipient, so neither can this.
+// that were tried.
 type NotForYouError struct {
 	Path  string
+	For   string   // whom it says it is for, shortened; empty if it does not say
 	Yours []string // the recipients of the identities tried
 }
 
 func (e *NotForYouError) Error() string {
-	if len(e.Yours) == 0 {
-		return e.Path + " is sealed for somebody else"
+	text := e.Path + " is sealed for somebody else"
+	if e.For != "" {
+		text += " (" + e.For + ")"
 	}
-	return fmt.Sprintf("%s is sealed for somebody else; your identity is %s", e.Path, strings.Join(e.Yours, ", "))
+	if len(e.Yours) == 0 {
+		return text
+	}
+	return text + "; your identity is " + strings.Join(e.Yours, ", ")
 }
 
 // SealedError says that Path is sealed and no identity was given.

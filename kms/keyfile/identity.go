@@ -3,6 +3,8 @@ package keyfile
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"time"
 
 	"filippo.io/age"
 )
@@ -58,18 +60,47 @@ func parseIdentities(path string, data []byte) ([]age.Identity, error) {
 	return ids, nil
 }
 
-// recipients names the public halves of ids, for messages.
-func recipients(ids []age.Identity) []string {
+// Recipients returns the public halves of ids.
+func Recipients(ids []age.Identity) []string {
 	var names []string
 	for _, id := range ids {
 		switch id := id.(type) {
 		case *age.X25519Identity:
-			names = append(names, ShortRecipient(id.Recipient().String()))
+			names = append(names, id.Recipient().String())
 		case *age.HybridIdentity:
-			names = append(names, ShortRecipient(id.Recipient().String()))
+			names = append(names, id.Recipient().String())
 		}
 	}
 	return names
+}
+
+// shortRecipients is Recipients for messages.
+func shortRecipients(ids []age.Identity) []string {
+	names := Recipients(ids)
+	for i := range names {
+		names[i] = ShortRecipient(names[i])
+	}
+	return names
+}
+
+// MakeIdentity returns the text of a new identity file, as age-keygen writes it,
+// and its recipient. hybrid makes it one of ML-KEM-768 and X25519 together.
+func MakeIdentity(hybrid bool, made time.Time) (text []byte, recipient string, err error) {
+	var secret string
+	if hybrid {
+		id, err := age.GenerateHybridIdentity()
+		if err != nil {
+			return nil, "", err
+		}
+		secret, recipient = id.String(), id.Recipient().String()
+	} else {
+		id, err := age.GenerateX25519Identity()
+		if err != nil {
+			return nil, "", err
+		}
+		secret, recipient = id.String(), id.Recipient().String()
+	}
+	return fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", made.UTC().Format(time.RFC3339), recipient, secret), recipient, nil
 }
 
 // ShortRecipient shortens a recipient for people: age1ql3z…cac8p.

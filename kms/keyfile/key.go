@@ -53,7 +53,11 @@ func unsealKey(path string, data []byte, ids func() ([]age.Identity, error)) (*a
 	plain, err := age.Decrypt(src, identities...)
 	var none *age.NoIdentityMatchError
 	if errors.As(err, &none) {
-		return nil, &NotForYouError{path, recipients(identities)}
+		e := &NotForYouError{Path: path, Yours: shortRecipients(identities)}
+		if h, err := ReadAgeHeader(data); err == nil && h.Label != nil {
+			e.For = h.Label.Recipient
+		}
+		return nil, e
 	} else if err != nil {
 		return nil, &DamagedError{Path: path, Size: len(data), Err: err}
 	}

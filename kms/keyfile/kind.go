@@ -24,6 +24,7 @@ const (
 	Ledger          // the authority's record
 	Identity        // an age identity
 	Recipient       // an age recipient
+	Request         // what a member asks for
 	UTF16           // text that a shell rewrote as UTF-16
 )
 
@@ -48,6 +49,8 @@ func (k Kind) String() string {
 		return "an age identity"
 	case Recipient:
 		return "an age recipient, which is public"
+	case Request:
+		return "a request for a key"
 	case UTF16:
 		return "UTF-16 text"
 	}
@@ -57,6 +60,9 @@ func (k Kind) String() string {
 // LedgerMagic begins the first line of a ledger. It stands here, and not with
 // the ledger, so that a ledger given as a key is recognised.
 const LedgerMagic = "coterie-ledger "
+
+// RequestMagic begins the first line of a request; see coterie/kms/request.
+const RequestMagic = "coterie request "
 
 const ageMagic = "age-encryption.org/"
 
@@ -87,6 +93,8 @@ func KindOf(b []byte) Kind {
 		return Identity
 	case bytes.HasPrefix(text, []byte("age1")):
 		return Recipient
+	case bytes.HasPrefix(bytes.TrimPrefix(text, []byte("\ufeff")), []byte(RequestMagic)):
+		return Request
 	}
 	return Unknown
 }
@@ -111,6 +119,8 @@ type AgeHeader struct {
 	// WorkFactor is log2 of the scrypt cost if the file is encrypted with a
 	// passphrase, otherwise 0.
 	WorkFactor int
+	// Label is what a sealed key says of itself, or nil.
+	Label *Label
 }
 
 // ReadAgeHeader reads the header of an age file, binary or armored.
@@ -130,11 +140,15 @@ func ReadAgeHeader(b []byte) (AgeHeader, error) {
 		if len(fields) == 0 {
 			continue
 		}
+		if string(fields[0]) == labelType {
+			continue
+		}
 		h.Types = append(h.Types, string(fields[0]))
 		if string(fields[0]) == "scrypt" && len(fields) == 3 {
 			h.WorkFactor = workFactor(fields[2])
 		}
 	}
+	h.Label = findLabel(header)
 	return h, nil
 }
 

@@ -8,8 +8,12 @@ import (
 	"filippo.io/age"
 )
 
+// DefaultWorkFactor is log2 of the scrypt cost of one guess at a passphrase:
+// age's own default, about a second.
+const DefaultWorkFactor = 18
+
 // EncryptPassphrase returns data as an age file for a passphrase. The cost of
-// one guess is 2^logN scrypt steps; 18, age's default, takes about a second.
+// one guess is 2^logN scrypt steps.
 func EncryptPassphrase(data, passphrase []byte, logN int) ([]byte, error) {
 	r, err := age.NewScryptRecipient(string(passphrase))
 	if err != nil {

@@ -28,6 +28,18 @@ func write(path string, data []byte, mode fs.FileMode) error {
 	return p.Commit(data)
 }
 
+// Replace writes data to path atomically, over whatever is there. It is for the
+// few files that change: whoever looks sees the old one or the new one.
+func Replace(path string, data []byte, mode fs.FileMode) error {
+	var tag [8]byte
+	rand.Read(tag[:])
+	p, err := reserveOver(path, hex.EncodeToString(tag[:]), mode)
+	if err != nil {
+		return err
+	}
+	return p.Replace(data)
+}
+
 // Pending is a secret file that has a place on disk and not yet its name. It is
 // for a writer that must record elsewhere that the file will exist before it
 // does: he reserves, which finds out that the folder can be written to, records,
@@ -52,6 +64,13 @@ func reserve(path, tag string, mode fs.FileMode) (*Pending, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, &ExistsError{path}
 	}
+	return reserveOver(path, tag, mode)
+}
+
+// ReserveOver is Reserve for whoever means to replace what may be at path.
+func ReserveOver(path, tag string) (*Pending, error) { return reserveOver(path, tag, 0o600) }
+
+func reserveOver(path, tag string, mode fs.FileMode) (*Pending, error) {
 	temp := TempName(path, tag)
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
@@ -63,6 +82,20 @@ func reserve(path, tag string, mode fs.FileMode) (*Pending, error) {
 // Commit fills the file, makes it durable and gives it its name. If it fails,
 // nothing is left behind and nothing was overwritten.
 func (p *Pending) Commit(data []byte) error {
+	return p.finish(data, func() error { return publish(p.temp, p.path, data, p.mode) })
+}
+
+// Replace is Commit over a file that is there.
+func (p *Pending) Replace(data []byte) error {
+	return p.finish(data, func() error {
+		if err := os.Rename(p.temp, p.path); err != nil {
+			return err
+		}
+		return syncFolder(filepath.Dir(p.path))
+	})
+}
+
+func (p *Pending) finish(data []byte, name func() error) error {
 	defer p.Discard()
 	_, err := p.f.Write(data)
 	if err == nil {
@@ -72,7 +105,7 @@ func (p *Pending) Commit(data []byte) error {
 		err = closed
 	}
 	if err == nil {
-		err = publish(p.temp, p.path, data, p.mode)
+		err = name()
 	}
 	var exists *ExistsError
 	if err != nil && !errors.As(err, &exists) {
@@ -81,7 +114,7 @@ func (p *Pending) Commit(data []byte) error {
 	return err
 }
 
-// Discard removes the temporary file. After Commit it does nothing.
+// Discard removes the temporary file. After Commit or Replace it does nothing.
 func (p *Pending) Discard() {
 	p.f.Close()
 	os.Remove(p.temp)

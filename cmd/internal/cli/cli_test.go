@@ -162,7 +162,7 @@ func TestDescribe(t *testing.T) {
 		{&keyfile.NotRegularError{Path: "keys", Mode: fs.ModeDir}, "file-wrong-kind", "error: keys is a folder, not a file\n"},
 		{&keyfile.PassphraseError{Path: "NTNU.master"}, "wrong-passphrase", "error: wrong passphrase for NTNU.master\n"},
 		{&keyfile.NotForYouError{Path: "kari.key", Yours: []string{"age1x0k2…99fv"}}, "not-for-you",
-			"error: kari.key is sealed for somebody else; your identity is age1x0k2…99fv\nhint: --identity FILE if you made your identity on another computer\n"},
+			"error: kari.key is sealed for somebody else; your identity is age1x0k2…99fv\nhint: --identity FILE if you made the request on another computer\n"},
 		{&keyfile.SealedError{Path: "kari.key"}, "no-identity", "error: kari.key is sealed for its owner\nhint: give the identity it was sealed for:  --identity FILE\n"},
 		{errors.New("something else"), "failed", "error: something else\n"},
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
+	"coterie/kms/request"
 )
 
 // Describe returns what to tell a person about err: the catalogue of errors.
@@ -21,7 +22,7 @@ func Describe(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	for _, describe := range []func(error) *Error{describePolicy, describeFile, describeSecret, describeSystem} {
+	for _, describe := range []func(error) *Error{describeRequest, describePolicy, describeFile, describeSecret, describeSystem} {
 		if e := describe(err); e != nil {
 			return e.Because(err)
 		}
@@ -54,6 +55,17 @@ func describePolicy(err error) *Error {
 		e.Hint("%s", syntax.Hint)
 	}
 	return e
+}
+
+// describeRequest is about what members send.
+func describeRequest(err error) *Error {
+	switch {
+	case errors.Is(err, request.ErrVersion):
+		return Fail("request-newer", "%s", err.Error()).Hint("it was made by a newer version; get that one")
+	case errors.Is(err, request.ErrFormat):
+		return Fail("request-damaged", "%s", err.Error()).Hint("have it sent again, as an attachment")
+	}
+	return nil
 }
 
 // describeFile: nos 8, 17 and 21.
@@ -110,6 +122,10 @@ func describeKind(kind *keyfile.KindError) *Error {
 		return e.Hint("--key wants the file the operator sent you")
 	case kind.Want == keyfile.Identity && kind.Got == keyfile.Recipient:
 		return e.Hint("--identity wants the secret half, which begins with AGE-SECRET-KEY-")
+	case kind.Want == keyfile.Request && kind.Got == keyfile.Recipient:
+		return e.Hint("--to takes a recipient, --request the file that 'coterie request' wrote")
+	case kind.Want == keyfile.Request:
+		return e.Hint("--request wants the file that 'coterie request' wrote")
 	case kind.Want == keyfile.Identity:
 		return e.Hint("--identity wants a file of age-keygen, with a line that begins with AGE-SECRET-KEY-")
 	}
@@ -137,7 +153,7 @@ func describeSecret(err error) *Error {
 	case errors.As(err, &passphrase):
 		return Fail("wrong-passphrase", "wrong passphrase for %s", passphrase.Path)
 	case errors.As(err, &foreign):
-		return Fail("not-for-you", "%s", foreign.Error()).Hint("--identity FILE if you made your identity on another computer")
+		return Fail("not-for-you", "%s", foreign.Error()).Hint("--identity FILE if you made the request on another computer")
 	case errors.As(err, &sealed):
 		return Fail("no-identity", "%s is sealed for its owner", sealed.Path).
 			Hint("give the identity it was sealed for:  --identity FILE")
@@ -167,5 +183,5 @@ func describeSystem(err error) *Error {
 // KeyExpired is no 2 of the catalogue: the key at path has lapsed.
 func KeyExpired(path string, k *abe.Key, today abe.Day) *Error {
 	return Fail("key-expired", "%s expired on %s, %s ago", path, k.Expires(), Plural(int(today-k.Expires()), "day")).
-		Hint("ask for a renewal; tell the operator it is key %d", k.Serial())
+		Hint("ask for a renewal; send the operator this line:   kms renew %d", k.Serial())
 }

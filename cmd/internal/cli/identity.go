@@ -29,7 +29,11 @@ func Identities(path string, opts PassphraseOptions) func() ([]age.Identity, err
 		if !protected {
 			return ids, err
 		}
-		err = WithPassphrase("Passphrase for "+path+":", opts, func(p []byte) error {
+		name := path
+		if opts.Name != "" {
+			name = opts.Name
+		}
+		err = WithPassphrase("Passphrase for "+name+":", opts, func(p []byte) error {
 			return load(func() ([]byte, error) { return p, nil })
 		})
 		return ids, err

@@ -17,6 +17,8 @@ import (
 type PassphraseOptions struct {
 	// File holds the passphrase in its first line. It must be private.
 	File string
+	// Name is what Identities calls the file in its question; empty means its path.
+	Name string
 	// AllowEmpty accepts an empty line from the terminal; a file never gives an
 	// empty passphrase.
 	AllowEmpty bool

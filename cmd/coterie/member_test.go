@@ -1,0 +1,100 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"coterie/crypto/abe"
+	"coterie/kms/keyfile"
+	"coterie/kms/request"
+)
+
+// TestMember is about what a member does before he joins anything: request and
+// key.
+func TestMember(t *testing.T) {
+	master, err := abe.Setup(rand.Reader, "NTNU")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/member",
+		Setup: func(e *testscript.Env) error {
+			home := filepath.Join(e.WorkDir, "home")
+			e.Setenv("HOME", home)
+			today := abe.DayOf(time.Now())
+			e.Setenv("TODAY", today.String())
+			e.Setenv("EXPIRES", (today + 90).String())
+			e.Setenv("FINGERPRINT", master.Domain().Fingerprint())
+			domain, err := master.Domain().MarshalBinary()
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "NTNU.domain"), domain, 0o644); err != nil {
+				return err
+			}
+			return os.Mkdir(home, 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// status N COMMAND...
+			"status": func(ts *testscript.TestScript, _ bool, args []string) {
+				err := ts.Exec(args[1], args[2:]...)
+				got := 0
+				if exit, ok := err.(interface{ ExitCode() int }); ok {
+					got = exit.ExitCode()
+				}
+				if fmt.Sprint(got) != args[0] {
+					ts.Fatalf("%q ended with status %d, want %s", args[1:], got, args[0])
+				}
+			},
+			// code FILE sets CODE and RECIPIENT to those of a request.
+			"code": func(ts *testscript.TestScript, _ bool, args []string) {
+				r, err := request.Load(ts.MkAbs(args[0]))
+				ts.Check(err)
+				code, err := r.Code()
+				ts.Check(err)
+				ts.Setenv("CODE", code)
+				ts.Setenv("RECIPIENT", r.Recipient)
+			},
+			// issue REQUEST FILE makes the key that was asked for; for -, a plain one.
+			"issue": func(ts *testscript.TestScript, _ bool, args []string) {
+				today := abe.DayOf(time.Now())
+				grant := abe.Grant{Serial: 1, Attributes: []abe.Attribute{{Name: "NTNU"}}, Generation: 1, From: today, Expires: today + 90}
+				var r *request.Request
+				if args[0] != "-" {
+					var err error
+					r, err = request.Load(ts.MkAbs(args[0]))
+					ts.Check(err)
+					grant.Attributes = r.Want
+				}
+				k, err := master.Issue(rand.Reader, grant)
+				ts.Check(err)
+				data, err := k.MarshalBinary()
+				ts.Check(err)
+				if r != nil {
+					to, err := keyfile.ParseRecipient(r.Recipient)
+					ts.Check(err)
+					data, err = keyfile.SealKey(data, to, r.Recipient, master.Domain())
+					ts.Check(err)
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
+			},
+			// private FILE checks that nobody else can read it or its folder.
+			"private": func(ts *testscript.TestScript, _ bool, args []string) {
+				for _, path := range []string{ts.MkAbs(args[0]), filepath.Dir(ts.MkAbs(args[0]))} {
+					info, err := os.Stat(path)
+					ts.Check(err)
+					if info.Mode().Perm()&0o077 != 0 {
+						ts.Fatalf("%s has mode %v", path, info.Mode())
+					}
+				}
+			},
+		},
+		RequireExplicitExec: true,
+	})
+}
