@@ -1,0 +1,113 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Kinds of entries.
+const (
+	// EpochEntry describes an epoch. Its key is Epoch; the first one stays.
+	EpochEntry byte = 1
+	// MessageEntry is a signed body. Its key is Epoch, Author and Counter; a
+	// second one with that key that differs is kept too, since it proves that
+	// its author equivocated, and a third is not.
+	MessageEntry byte = 2
+	// MetaEntry is a small value under a Name, which replaces the one before; no
+	// Data removes it. It is here so that a batch can change both at once: a
+	// message enters the log and leaves what is held.
+	MetaEntry byte = 3
+)
+
+// Bounds of what can be appended.
+const (
+	MaxData  = 1 << 20   // bytes of an epoch's or a message's Data
+	MaxMeta  = 64 << 10  // bytes of a meta's Data
+	MaxName  = 128       // bytes of a meta's Name
+	MaxMetas = 8192      // metas in a room
+	MaxBatch = 16 << 20  // bytes of one Append, and of what waits to be folded
+	maxTail  = 256 << 20 // bytes of a tail file that is still read
+)
+
+// Entry is one thing to keep.
+type Entry struct {
+	Kind    byte
+	Epoch   [32]byte
+	Author  uint32 // place in the epoch's list
+	Counter uint64
+	Time    int64  // when it was received, in milliseconds since 1970
+	Name    string // of a MetaEntry
+	Data    []byte
+	// Arrival numbers what was appended, in order. The store sets it; what
+	// Append is given is ignored.
+	Arrival uint64
+}
+
+func (e *Entry) validate() error {
+	switch e.Kind {
+	case EpochEntry, MessageEntry:
+		if e.Name != "" {
+			return fmt.Errorf("%w: only a meta has a name", ErrEntry)
+		}
+		if len(e.Data) > MaxData {
+			return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(e.Data), MaxData)
+		}
+	case MetaEntry:
+		if e.Name == "" || len(e.Name) > MaxName {
+			return fmt.Errorf("%w: a meta's name has 1 to %d bytes", ErrEntry, MaxName)
+		}
+		if len(e.Data) > MaxMeta {
+			return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(e.Data), MaxMeta)
+		}
+	default:
+		return fmt.Errorf("%w: kind %d", ErrEntry, e.Kind)
+	}
+	return nil
+}
+
+const entryFixed = 1 + 32 + 4 + 8 + 8 + 1 + 4
+
+// encodedSize is how many bytes appendTo appends.
+func (e *Entry) encodedSize() int { return entryFixed + len(e.Name) + len(e.Data) }
+
+// appendTo appends kind || epoch || author || counter || time || u8 length and
+// name || u32 length and data, numbers big endian.
+func (e *Entry) appendTo(b []byte) []byte {
+	b = append(b, e.Kind)
+	b = append(b, e.Epoch[:]...)
+	b = binary.BigEndian.AppendUint32(b, e.Author)
+	b = binary.BigEndian.AppendUint64(b, e.Counter)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Time))
+	b = append(b, byte(len(e.Name)))
+	b = append(b, e.Name...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Data)))
+	return append(b, e.Data...)
+}
+
+// parseEntry reads an entry off b, which stays the owner of Data.
+func parseEntry(b []byte) (e Entry, rest []byte, ok bool) {
+	if len(b) < entryFixed {
+		return Entry{}, nil, false
+	}
+	e.Kind = b[0]
+	copy(e.Epoch[:], b[1:])
+	e.Author = binary.BigEndian.Uint32(b[33:])
+	e.Counter = binary.BigEndian.Uint64(b[37:])
+	e.Time = int64(binary.BigEndian.Uint64(b[45:]))
+	n := int(b[53])
+	b = b[54:]
+	if len(b) < n+4 {
+		return Entry{}, nil, false
+	}
+	e.Name = string(b[:n])
+	size := binary.BigEndian.Uint32(b[n:])
+	b = b[n+4:]
+	if uint64(size) > uint64(len(b)) {
+		return Entry{}, nil, false
+	}
+	e.Data = b[:size:size]
+	if e.validate() != nil {
+		return Entry{}, nil, false
+	}
+	return e, b[size:], true
+}

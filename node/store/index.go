@@ -1,0 +1,113 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+)
+
+// index is what is stored, without its data. It is made at Open and lives in
+// memory, so that the file need not show which epoch, author and counter a
+// record is of.
+type index struct {
+	epochs []*epochLog // by arrival
+	byID   map[[32]byte]*epochLog
+	order  []item // the messages, by arrival
+	bytes  int64  // of all entries
+	metas  map[string]meta
+}
+
+// epochLog is one epoch's part.
+type epochLog struct {
+	id      [32]byte
+	seq     uint64 // of the description, if described
+	newest  int64  // the latest Time of anything of it
+	size    int64  // of the description
+	authors map[uint32][]place
+	// described: an EpochEntry came; messages alone do not make an epoch known
+	described bool
+}
+
+// place is where a message is; a log has them by counter, then by arrival.
+type place struct{ counter, seq uint64 }
+
+func comparePlaces(a, b place) int {
+	return cmp.Or(cmp.Compare(a.counter, b.counter), cmp.Compare(a.seq, b.seq))
+}
+
+// item is a message in the order of arrival.
+type item struct {
+	seq, counter uint64
+	size         int64
+	author       uint32
+	epoch        *epochLog
+}
+
+type meta struct {
+	value []byte
+	seq   uint64
+}
+
+func newIndex() *index {
+	return &index{byID: make(map[[32]byte]*epochLog), metas: make(map[string]meta)}
+}
+
+// epoch returns the epoch's part and makes one if there is none.
+func (x *index) epoch(id [32]byte) *epochLog {
+	l := x.byID[id]
+	if l == nil {
+		l = &epochLog{id: id, authors: make(map[uint32][]place)}
+		x.byID[id] = l
+		x.epochs = append(x.epochs, l)
+	}
+	return l
+}
+
+// add takes in an entry that came after all others.
+func (x *index) add(seq uint64, e *Entry) {
+	if e.Kind == MetaEntry {
+		if len(e.Data) == 0 {
+			delete(x.metas, e.Name)
+		} else {
+			x.metas[e.Name] = meta{slices.Clone(e.Data), seq}
+		}
+		return
+	}
+	l := x.epoch(e.Epoch)
+	l.newest = max(l.newest, e.Time)
+	size := int64(e.encodedSize() + overhead)
+	x.bytes += size
+	if e.Kind == EpochEntry {
+		l.seq, l.size, l.described = seq, size, true
+		return
+	}
+	places := l.authors[e.Author]
+	p := place{e.Counter, seq}
+	at, _ := slices.BinarySearchFunc(places, p, comparePlaces)
+	l.authors[e.Author] = slices.Insert(places, at, p)
+	x.order = append(x.order, item{seq, e.Counter, size, e.Author, l})
+}
+
+// same returns the messages of that key: none, one, or two.
+func (x *index) same(e *Entry) []place {
+	l := x.byID[e.Epoch]
+	if l == nil {
+		return nil
+	}
+	places := l.authors[e.Author]
+	from, _ := slices.BinarySearchFunc(places, place{e.Counter, 0}, comparePlaces)
+	to := from
+	for to < len(places) && places[to].counter == e.Counter {
+		to++
+	}
+	return places[from:to]
+}
+
+// before returns up to n messages that arrived before seq, the newest first.
+func (x *index) before(seq uint64, n int) []uint64 {
+	at, _ := slices.BinarySearchFunc(x.order, seq, func(i item, seq uint64) int { return cmp.Compare(i.seq, seq) })
+	var seqs []uint64
+	for i := at - 1; i >= 0 && len(seqs) < n; i-- {
+		seqs = append(seqs, x.order[i].seq)
+	}
+	return seqs
+}

@@ -1,0 +1,255 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// chunk is how many entries are read at once; in between, Append has its turn.
+const chunk = 256
+
+// Epochs calls yield with every epoch's description, in the order of arrival,
+// until it returns false.
+func (s *Store) Epochs(yield func(Entry) bool) error {
+	s.mu.RLock()
+	var seqs []uint64
+	for _, l := range s.index.epochs {
+		if l.described {
+			seqs = append(seqs, l.seq)
+		}
+	}
+	s.mu.RUnlock()
+	slices.Sort(seqs)
+	return s.each(seqs, yield)
+}
+
+// Messages returns an author's messages in an epoch with counters from from to
+// to, both included, by counter; two of one counter by arrival.
+func (s *Store) Messages(epoch [32]byte, author uint32, from, to uint64) ([]Entry, error) {
+	s.mu.RLock()
+	var seqs []uint64
+	if l := s.index.byID[epoch]; l != nil {
+		places := l.authors[author]
+		at, _ := slices.BinarySearchFunc(places, place{from, 0}, comparePlaces)
+		for ; at < len(places) && places[at].counter <= to; at++ {
+			seqs = append(seqs, places[at].seq)
+		}
+	}
+	s.mu.RUnlock()
+	found := make([]Entry, 0, len(seqs))
+	err := s.each(seqs, func(e Entry) bool {
+		found = append(found, e)
+		return true
+	})
+	return found, err
+}
+
+// Range is a run of counters.
+type Range struct {
+	Author   uint32
+	From, To uint64 // both included
+}
+
+// Held returns which messages of an epoch are stored, by author and counter,
+// without reading one.
+func (s *Store) Held(epoch [32]byte) []Range {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	l := s.index.byID[epoch]
+	if l == nil {
+		return nil
+	}
+	var held []Range
+	for author, places := range l.authors {
+		for _, p := range places {
+			if n := len(held) - 1; n >= 0 && held[n].Author == author && p.counter <= held[n].To+1 && held[n].To != math.MaxUint64 {
+				held[n].To = p.counter
+				continue
+			}
+			held = append(held, Range{author, p.counter, p.counter})
+		}
+	}
+	slices.SortStableFunc(held, func(a, b Range) int { return cmp.Compare(a.Author, b.Author) })
+	return held
+}
+
+// Recent returns the n messages that arrived last, the newest first.
+func (s *Store) Recent(n int) ([]Entry, error) {
+	var found []Entry
+	if n <= 0 {
+		return found, nil
+	}
+	for e, err := range s.Backward(0) {
+		if err != nil {
+			return found, err
+		}
+		if found = append(found, e); len(found) == n {
+			break
+		}
+	}
+	return found, nil
+}
+
+// Backward yields the messages that arrived before the one with that number
+// (Entry.Arrival), the newest first; 0 stands for all. It is for scrolling back
+// and for searching. It holds no lock while the caller has an entry, and does not
+// see what arrives meanwhile. An error ends it.
+func (s *Store) Backward(before uint64) iter.Seq2[Entry, error] {
+	if before == 0 {
+		before = math.MaxUint64
+	}
+	return func(yield func(Entry, error) bool) {
+		for {
+			s.mu.RLock()
+			seqs := s.index.before(before, chunk)
+			s.mu.RUnlock()
+			if len(seqs) == 0 {
+				return
+			}
+			before = seqs[len(seqs)-1]
+			stopped := false
+			err := s.each(seqs, func(e Entry) bool {
+				stopped = !yield(e, nil)
+				return !stopped
+			})
+			if stopped {
+				return
+			}
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+		}
+	}
+}
+
+// each calls yield, without a lock, with the entries of these numbers; those
+// that were pruned meanwhile are passed over.
+func (s *Store) each(seqs []uint64, yield func(Entry) bool) error {
+	for part := range slices.Chunk(seqs, chunk) {
+		entries, err := s.readAll(part)
+		if err != nil {
+			return fmt.Errorf("reading history: %w", err)
+		}
+		for _, e := range entries {
+			if !yield(e) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) readAll(seqs []uint64) ([]Entry, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	entries := make([]Entry, 0, len(seqs))
+	err := guard(s.cfg.Path, func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			for _, seq := range seqs {
+				e, ok, err := s.find(tx, seq)
+				if err != nil {
+					return err
+				}
+				if ok {
+					entries = append(entries, e)
+				}
+			}
+			return nil
+		})
+	})
+	return entries, err
+}
+
+// read returns one entry. The caller holds mu.
+func (s *Store) read(seq uint64) (e Entry, err error) {
+	if e, ok := s.waits(seq); ok {
+		return e, nil
+	}
+	err = guard(s.cfg.Path, func() error {
+		return s.db.View(func(tx *bbolt.Tx) (err error) {
+			e, _, err = s.find(tx, seq)
+			return err
+		})
+	})
+	return e, err
+}
+
+// waits returns an entry that is not in the database yet.
+func (s *Store) waits(seq uint64) (Entry, bool) {
+	first := s.next - uint64(len(s.pending))
+	if seq < first || seq >= s.next {
+		return Entry{}, false
+	}
+	e := s.pending[seq-first]
+	e.Data = slices.Clone(e.Data)
+	return e, true
+}
+
+// find returns the entry of that number and whether there is one. The caller
+// holds mu. All records opened when the file was, so one that does not now was
+// changed under us.
+func (s *Store) find(tx *bbolt.Tx, seq uint64) (Entry, bool, error) {
+	if e, ok := s.waits(seq); ok {
+		return e, true, nil
+	}
+	k := seqKey(seq)
+	v := tx.Bucket(bucketEntries).Get(k)
+	if v == nil {
+		return Entry{}, false, nil
+	}
+	var buf []byte // a new one: Data stays in it
+	e, err := openEntry(s.seal, &buf, placeEntries, k, v)
+	if err != nil {
+		return Entry{}, false, &DamagedError{s.cfg.Path, "a record does not open"}
+	}
+	e.Arrival = seq
+	return e, true, nil
+}
+
+// Meta returns the value stored under that name, or ErrNotExist.
+func (s *Store) Meta(name string) ([]byte, error) {
+	if strings.HasPrefix(name, "\x00") {
+		return nil, ErrNotExist
+	}
+	return s.meta(name)
+}
+
+func (s *Store) meta(name string) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	m, ok := s.index.metas[name]
+	if !ok {
+		return nil, ErrNotExist
+	}
+	return slices.Clone(m.value), nil
+}
+
+// SetMeta stores a small value under a name, as Append does; an empty one removes
+// what is there. Names that begin with a zero byte are the store's own.
+func (s *Store) SetMeta(name string, value []byte) error {
+	return s.Append([]Entry{{Kind: MetaEntry, Name: name, Data: value}})
+}
+
+// Metas returns the names that begin with prefix, in order.
+func (s *Store) Metas(prefix string) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var names []string
+	for name := range s.index.metas {
+		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "\x00") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// Labels of what the data key is used for. Each gives a key of its own.
+const (
+	labelSeal  = "coterie/1 store seal"
+	labelName  = "coterie/1 store name"
+	labelSet   = "coterie/1 store set"
+	labelCheck = "coterie/1 store check"
+	labelRoom  = "coterie/1 store room"
+)
+
+// overhead is what sealing adds to a value.
+const overhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
+
+// sealer seals and names what goes to disk, for one file of one room.
+type sealer struct {
+	aead  cipher.AEAD
+	name  []byte   // key of the names of metas
+	set   [32]byte // key of the set hash
+	check [32]byte // tells that the data key is the right one; shows nothing of it
+	bound []byte   // room and generation, in everything's associated data
+}
+
+func newSealer(key, room, generation [32]byte) *sealer {
+	derive := func(label string) []byte {
+		k, err := hkdf.Key(sha256.New, key[:], room[:], label, 32)
+		if err != nil {
+			panic(err) // lengths are constants
+		}
+		return k
+	}
+	aead, err := chacha20poly1305.NewX(derive(labelSeal))
+	if err != nil {
+		panic(err) // likewise
+	}
+	s := &sealer{aead: aead, name: derive(labelName), bound: append(room[:len(room):len(room)], generation[:]...)}
+	copy(s.set[:], derive(labelSet))
+	copy(s.check[:], derive(labelCheck))
+	return s
+}
+
+// ad is the associated data of a value: which file it is in, which part of the
+// file, and under which key. So no value can be moved, swapped or taken from
+// another file. The places are constants of which none is a prefix of another.
+func (s *sealer) ad(buf []byte, place string, key []byte) []byte {
+	buf = append(buf, place...)
+	buf = append(buf, s.bound...)
+	return append(buf, key...)
+}
+
+// seal appends nonce || sealed to dst. Nonces of 24 random bytes do not meet
+// within what one key can ever write.
+func (s *sealer) seal(dst []byte, place string, key, plain []byte) []byte {
+	dst = slices.Grow(dst, len(plain)+overhead)
+	nonce := dst[len(dst) : len(dst)+chacha20poly1305.NonceSizeX]
+	rand.Read(nonce)
+	var buf [128]byte
+	return s.aead.Seal(dst[:len(dst)+len(nonce)], nonce, plain, s.ad(buf[:0], place, key))
+}
+
+// open appends what is sealed in value to dst, and says whether it was.
+func (s *sealer) open(dst []byte, place string, key, value []byte) ([]byte, bool) {
+	if len(value) < overhead {
+		return nil, false
+	}
+	var buf [128]byte
+	nonce, sealed := value[:chacha20poly1305.NonceSizeX], value[chacha20poly1305.NonceSizeX:]
+	plain, err := s.aead.Open(dst, nonce, sealed, s.ad(buf[:0], place, key))
+	return plain, err == nil
+}
+
+// metaKey is what the meta of that name is called on disk.
+func (s *sealer) metaKey(name string) []byte {
+	mac := hmac.New(sha256.New, s.name)
+	mac.Write([]byte(name))
+	return mac.Sum(nil)[:16]
+}
+
+// setHash names a set of stored things by the exclusive or of a keyed hash of
+// each: adding and removing are one operation, and without the key nobody finds
+// another set of the same hash.
+type setHash [32]byte
+
+// toggle adds a thing, or removes it. Key is empty for an entry.
+func (h *setHash) toggle(s *sealer, seq uint64, key []byte) {
+	var buf [32 + 8 + 16]byte // SHA-256 of a secret and a text of two lengths only
+	b := append(buf[:0], s.set[:]...)
+	b = binary.BigEndian.AppendUint64(b, seq)
+	b = append(b, key...)
+	sum := sha256.Sum256(b)
+	for i := range h {
+		h[i] ^= sum[i]
+	}
+}
+
+// roomTag is what a file shows of its room: enough to compare with a room one
+// knows.
+func roomTag(room [32]byte) [32]byte {
+	return sha256.Sum256(append([]byte(labelRoom), room[:]...))
+}
