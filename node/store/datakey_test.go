@@ -1,0 +1,109 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+)
+
+func identities(t *testing.T) (x, hybrid []age.Identity) {
+	t.Helper()
+	a, err := age.GenerateX25519Identity()
+	must(t, err)
+	b, err := age.GenerateHybridIdentity()
+	must(t, err)
+	return []age.Identity{a}, []age.Identity{b}
+}
+
+// TestDataKey: drawn once, the same afterwards; sealed for an identity, or plain
+// and said so.
+func TestDataKey(t *testing.T) {
+	x, hybrid := identities(t)
+	for name, ids := range map[string][]age.Identity{"X25519": x, "hybrid": hybrid, "plain": nil} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "deep", "room.db")
+			key, plain, err := DataKey(path, testRoom, ids)
+			must(t, err)
+			again, plainAgain, err := DataKey(path, testRoom, ids)
+			must(t, err)
+			if key != again || key == [32]byte{} || plain != (ids == nil) || plainAgain != plain {
+				t.Errorf("plain %v, %v; equal %v", plain, plainAgain, key == again)
+			}
+			data, err := os.ReadFile(prefix(path) + keySuffix)
+			must(t, err)
+			if bytes.Contains(data, key[:]) != plain {
+				t.Error("the key is in the file, or is not, against what was said")
+			}
+			cfg := Config{Path: path, Key: key, Room: testRoom}
+			must(t, mustOpen(t, cfg).Close())
+			must(t, os.Remove(prefix(path)+keySuffix))
+			if _, _, err := DataKey(path, testRoom, ids); !errors.Is(err, ErrKeyMissing) {
+				t.Errorf("key lost: %v", err)
+			}
+		})
+	}
+}
+
+// TestWrongIdentity: the history of somebody else's identity is not opened, and
+// the file stays.
+func TestWrongIdentity(t *testing.T) {
+	x, hybrid := identities(t)
+	other, _ := identities(t)
+	path := filepath.Join(t.TempDir(), "room.db")
+	_, _, err := DataKey(path, testRoom, x)
+	must(t, err)
+	name := prefix(path) + keySuffix
+	whole, err := os.ReadFile(name)
+	must(t, err)
+	for name, ids := range map[string][]age.Identity{"another": other, "another kind": hybrid, "none": nil} {
+		key, _, err := DataKey(path, testRoom, ids)
+		if !errors.Is(err, ErrIdentity) || !strings.Contains(err.Error(), "cannot be opened with this identity") || key != [32]byte{} {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	otherRoom := testRoom
+	otherRoom[0]++
+	if _, _, err := DataKey(path, otherRoom, x); !errors.Is(err, ErrForeign) {
+		t.Errorf("another room: %v", err)
+	}
+	for cut := range len(whole) {
+		must(t, os.WriteFile(name, whole[:cut], 0o600))
+		if _, _, err := DataKey(path, testRoom, x); !isTyped(err) {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+	}
+	for i := range whole {
+		data := bytes.Clone(whole)
+		data[i] ^= 1
+		must(t, os.WriteFile(name, data, 0o600))
+		if _, _, err := DataKey(path, testRoom, x); !isTyped(err) && !errors.Is(err, ErrIdentity) {
+			t.Errorf("byte %d: %v", i, err)
+		}
+		if now, _ := os.ReadFile(name); !bytes.Equal(now, data) {
+			t.Fatal("the file was changed")
+		}
+	}
+}
+
+// TestRemove: nothing of a room is left, and there may be nothing.
+func TestRemove(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "room.db")
+	key, _, err := DataKey(path, testRoom, nil)
+	must(t, err)
+	must(t, mustOpen(t, Config{Path: path, Key: key, Room: testRoom}).Close())
+	for range 2 {
+		must(t, Remove(path))
+		left, err := os.ReadDir(dir)
+		must(t, err)
+		if len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
+	must(t, Remove(filepath.Join(dir, "no folder", "room.db")))
+}
