@@ -26,6 +26,8 @@ func TestDiskFull(t *testing.T) {
 	s := mustOpen(t, cfg)
 	ballast := filepath.Join(dir, "ballast")
 	must(t, os.WriteFile(ballast, make([]byte, 300<<10), 0o600))
+	spare := filepath.Join(dir, "spare")
+	must(t, os.WriteFile(spare, make([]byte, 8<<10), 0o600))
 
 	n := uint64(0)
 	var err error
@@ -44,6 +46,25 @@ func TestDiskFull(t *testing.T) {
 	}
 	if n < 50 {
 		t.Fatalf("full after %d", n)
+	}
+	// A write that reached the disk by half is cut off before the next one.
+	for err = nil; err == nil; {
+		e := message(epochB, 1, n+1)
+		e.Data = make([]byte, 20_000)
+		now = now.Add(2 * retryFull)
+		if err = s.Append([]Entry{e}); err == nil {
+			n++
+		}
+	}
+	now = now.Add(2 * retryFull)
+	must(t, os.Remove(spare))
+	must(t, s.SetMeta("small", []byte("x")))
+	if _, err := mustOpen(t, copyFiles(t, cfg)).Meta("small"); err != nil {
+		t.Errorf("after a write by half: %v", err)
+	}
+	err = s.Append([]Entry{{Kind: MetaEntry, Name: "n", Data: make([]byte, MaxMeta)}})
+	if !errors.Is(err, ErrFull) {
+		t.Fatalf("still full: %v", err)
 	}
 	writable := func() error { return s.Append([]Entry{{Kind: MetaEntry, Name: "n", Data: make([]byte, MaxMeta)}}) }
 	must(t, os.Remove(ballast))

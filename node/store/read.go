@@ -81,19 +81,15 @@ func (s *Store) Held(epoch [32]byte) []Range {
 
 // Recent returns the n messages that arrived last, the newest first.
 func (s *Store) Recent(n int) ([]Entry, error) {
+	s.mu.RLock()
+	seqs := s.index.before(math.MaxUint64, n)
+	s.mu.RUnlock()
 	var found []Entry
-	if n <= 0 {
-		return found, nil
-	}
-	for e, err := range s.Backward(0) {
-		if err != nil {
-			return found, err
-		}
-		if found = append(found, e); len(found) == n {
-			break
-		}
-	}
-	return found, nil
+	err := s.each(seqs, func(e Entry) bool {
+		found = append(found, e)
+		return true
+	})
+	return found, err
 }
 
 // Backward yields the messages that arrived before the one with that number
