@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"coterie/node/store"
 	"coterie/room"
 	"coterie/room/record"
 )
@@ -222,4 +224,11 @@ func benchPlain(b *testing.B, shape string, signatures pubsub.MessageSignaturePo
 	})
 }
 
-func benchStore(testing.TB, *room.Descriptor) Store { return nil }
+func benchStore(b testing.TB, d *room.Descriptor) Store {
+	s, err := store.Open(store.Config{Path: filepath.Join(b.TempDir(), "room.db"), Key: [32]byte{1}, Room: d.ID()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	return NewStore(s)
+}

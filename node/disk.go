@@ -1,7 +1,10 @@
 package node
 
 import (
+	"time"
+
 	"coterie/crypto/ake"
+	"coterie/node/store"
 	"coterie/room"
 )
 
@@ -44,4 +47,62 @@ func (n *Node) save(out *room.Ready) {
 		n.notSaving = err != nil
 		n.emit(NotSaving{Err: err})
 	}
+}
+
+// NewStore makes a Store of a room's disk, which stays the caller's to close.
+func NewStore(s *store.Store) Store { return disk{s} }
+
+// A disk keeps heads of transcripts as epochs, and messages as messages; what an
+// author calls itself is its message number 0.
+type disk struct{ s *store.Store }
+
+func (d disk) Save(all []room.Saved) error {
+	entries := make([]store.Entry, len(all))
+	for i, m := range all {
+		e := store.Entry{Kind: store.MessageEntry, Epoch: m.Epoch, Counter: m.Counter, Time: m.At.UnixMilli(), Data: m.Data}
+		if m.Author == room.Head {
+			e.Kind = store.EpochEntry
+		} else {
+			e.Author = uint32(m.Author)
+		}
+		entries[i] = e
+	}
+	return d.s.Append(entries)
+}
+
+func (d disk) Forget(ids []ake.Hash) error {
+	epochs := make([][32]byte, len(ids))
+	for i, id := range ids {
+		epochs[i] = id
+	}
+	return d.s.Forget(epochs)
+}
+
+func (d disk) Load(yield func(room.Saved) bool) error {
+	more := true
+	each := func(e store.Entry) bool {
+		more = yield(saved(e))
+		return more
+	}
+	if err := d.s.Epochs(each); err != nil || !more {
+		return err
+	}
+	return d.s.Forward(each)
+}
+
+func (d disk) Messages(epoch ake.Hash, author int, from, to uint64) ([]room.Saved, error) {
+	entries, err := d.s.Messages(epoch, uint32(author), from, to)
+	out := make([]room.Saved, len(entries))
+	for i, e := range entries {
+		out[i] = saved(e)
+	}
+	return out, err
+}
+
+func saved(e store.Entry) room.Saved {
+	s := room.Saved{Epoch: e.Epoch, Author: int(e.Author), Counter: e.Counter, At: time.UnixMilli(e.Time), Data: e.Data}
+	if e.Kind == store.EpochEntry {
+		s.Author = room.Head
+	}
+	return s
 }

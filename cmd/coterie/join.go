@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"filippo.io/age"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
@@ -28,7 +29,7 @@ type joinFlags struct {
 	key, identity, passphraseFile string
 	policy, nick, history         string
 	bootstrap, listen             []string
-	json, plain, stay             bool
+	json, plain, stay, ephemeral  bool
 	linger                        time.Duration
 	clock                         string
 }
@@ -56,6 +57,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.StringVar(&f.history, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
 	flags.StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
+	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep nothing on disk, and be another peer each time")
 	flags.BoolVar(&f.json, "json", false, "one JSON object a line, in and out")
 	flags.BoolVar(&f.plain, "plain", false, "plain lines, also on a terminal")
 	flags.DurationVar(&f.linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
@@ -76,6 +78,8 @@ type plan struct {
 	nick       string
 	flags      joinFlags
 	descriptor *room.Descriptor
+	ask        func() ([]age.Identity, error) // opens the identities; nil: there are none
+	identities []age.Identity                 // that were opened for the key
 }
 
 func (a *app) join(ctx context.Context, name string, f joinFlags) error {
@@ -133,7 +137,17 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 			return nil, cli.Usage("--bootstrap: %v", err).Hint("outside your own network an address ends in /p2p/PEER")
 		}
 	}
-	p.key, err = keyfile.LoadKey(f.key, cli.Identities(f.identity, cli.PassphraseOptions{File: f.passphraseFile}))
+	if p.ask, err = a.identities(f.identity, f.passphraseFile); err != nil {
+		return nil, err
+	}
+	ask := p.ask
+	if ask != nil {
+		ask = func() (ids []age.Identity, err error) {
+			p.identities, err = p.ask()
+			return p.identities, err
+		}
+	}
+	p.key, err = keyfile.LoadKey(f.key, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -293,17 +307,26 @@ func checkNick(s string) error {
 
 // begin starts the node.
 func (a *app) begin(p *plan, out reporter) (*session, error) {
-	n, err := node.New(node.Config{
-		Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick,
-	})
+	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick}
+	var kept *disk
+	if !p.flags.ephemeral {
+		var err error
+		if kept, err = a.openDisk(p.descriptor, p.identities, p.ask); err != nil {
+			return nil, err
+		}
+		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(kept.store), kept.identity, replay
+		if kept.plain {
+			out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
+				Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
+		}
+	}
+	n, err := node.New(cfg)
 	if err != nil {
+		kept.close()
 		return nil, nodeError(err)
 	}
 	out.state("listening", listeningText(n.Addresses()))
-	if p.descriptor.History > 0 {
-		out.warn(cli.Fail("history", "history is part of this room, but is not kept yet: newcomers read nothing from before"))
-	}
-	return &session{app: a, plan: p, node: n, out: out, names: newNames(n.Self()), departed: make(map[peer.ID]bool)}, nil
+	return &session{app: a, plan: p, node: n, disk: kept, out: out, names: newNames(n.Self()), departed: make(map[peer.ID]bool)}, nil
 }
 
 func nodeError(err error) error {

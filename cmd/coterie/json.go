@@ -171,6 +171,9 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		if e.Message.Kind == record.KindAction {
 			o.add("action", true)
 		}
+		if e.History {
+			o.add("history", true)
+		}
 		if e.Late {
 			o.add("late", true)
 		}

@@ -49,6 +49,7 @@ type session struct {
 	app   *app
 	plan  *plan
 	node  *node.Node
+	disk  *disk // nil: nothing is kept
 	out   reporter
 	names *names
 
@@ -146,6 +147,7 @@ func (s *session) run(ctx context.Context, in *bufio.Reader) error {
 		}
 	}
 	err := <-ended
+	s.disk.close()
 	if err != nil {
 		return s.out.fatal(err)
 	}

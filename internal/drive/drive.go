@@ -39,6 +39,8 @@ type Event struct {
 	Seq       int      `json:"seq"`
 	Epoch     string   `json:"epoch"`
 	Self      bool     `json:"self"`
+	History   bool     `json:"history"`
+	Late      bool     `json:"late"`
 	Ref       any      `json:"ref"`
 	Readers   []string `json:"readers"`
 	ElapsedMS int      `json:"elapsed_ms"`

@@ -44,6 +44,35 @@ type Cut struct {
 // The records leave the file's tree. Their sealed bytes stay in free pages until
 // others are written there; the file does not shrink.
 func (s *Store) Prune(before time.Time, limits Limits) (Pruned, error) {
+	return s.prune(func(x *index, folded uint64) plan { return x.plan(before.UnixMilli(), limits, folded) })
+}
+
+// Forget removes epochs as a whole. It returns when that is durable.
+func (s *Store) Forget(epochs [][32]byte) error {
+	_, err := s.prune(func(x *index, folded uint64) plan {
+		p := plan{gone: make(map[uint64]int64)}
+		drop := make(map[*epochLog]bool)
+		for _, id := range epochs {
+			if l := x.byID[id]; l != nil && !drop[l] {
+				drop[l] = true
+				p.Epochs = append(p.Epochs, id)
+				if l.described {
+					p.gone[l.seq] = l.size
+				}
+			}
+		}
+		for _, i := range x.order {
+			if drop[i.epoch] && i.seq < folded {
+				p.gone[i.seq] = i.size
+			}
+		}
+		return p
+	})
+	return err
+}
+
+// prune carries out what a plan says is to go.
+func (s *Store) prune(plan func(x *index, folded uint64) plan) (Pruned, error) {
 	s.folding.Lock()
 	defer s.folding.Unlock()
 	if err := s.usable(); err != nil {
@@ -55,7 +84,7 @@ func (s *Store) Prune(before time.Time, limits Limits) (Pruned, error) {
 		return Pruned{}, fmt.Errorf("pruning history: %w", err)
 	}
 	s.mu.RLock()
-	p := s.index.plan(before.UnixMilli(), limits, s.st.folded)
+	p := plan(s.index, s.st.folded)
 	s.mu.RUnlock()
 	if len(p.gone) == 0 {
 		return Pruned{}, nil

@@ -79,6 +79,18 @@ func (s *Store) Held(epoch [32]byte) []Range {
 	return held
 }
 
+// Forward calls yield with every message, in the order of arrival, until it
+// returns false. It holds no lock meanwhile, and does not see what arrives.
+func (s *Store) Forward(yield func(Entry) bool) error {
+	s.mu.RLock()
+	seqs := make([]uint64, len(s.index.order))
+	for i := range s.index.order {
+		seqs[i] = s.index.order[i].seq
+	}
+	s.mu.RUnlock()
+	return s.each(seqs, yield)
+}
+
 // Recent returns the n messages that arrived last, the newest first.
 func (s *Store) Recent(n int) ([]Entry, error) {
 	s.mu.RLock()
