@@ -28,6 +28,8 @@ func TestDiskFull(t *testing.T) {
 	must(t, os.WriteFile(ballast, make([]byte, 300<<10), 0o600))
 	spare := filepath.Join(dir, "spare")
 	must(t, os.WriteFile(spare, make([]byte, 8<<10), 0o600))
+	half := filepath.Join(dir, "half")
+	must(t, os.WriteFile(half, make([]byte, 12<<10), 0o600))
 
 	n := uint64(0)
 	var err error
@@ -48,6 +50,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatalf("full after %d", n)
 	}
 	// A write that reached the disk by half is cut off before the next one.
+	must(t, os.Remove(half))
 	for err = nil; err == nil; {
 		e := message(epochB, 1, n+1)
 		e.Data = make([]byte, 20_000)
