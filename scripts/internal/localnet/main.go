@@ -236,7 +236,8 @@ func (p *play) join(ctx context.Context, name, bootstrap string) (*drive.Peer, e
 	if bootstrap != "" {
 		args = append(args, "--bootstrap", bootstrap)
 	}
-	s, err := drive.Start(ctx, name, nil, filepath.Join(p.bin, "coterie"), args...)
+	// Each has a disk of its own.
+	s, err := drive.Start(ctx, name, []string{"XDG_DATA_HOME=" + filepath.Join(p.dir, "data of "+name)}, filepath.Join(p.bin, "coterie"), args...)
 	if err != nil {
 		return nil, err
 	}
