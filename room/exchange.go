@@ -219,7 +219,7 @@ func (r *Room) over(x *exchange) {
 	}
 	delete(r.exchanges, x.id)
 	x.pastOver(r)
-	if x.budget <= 0 && !r.closed {
+	if x.budget <= 0 && !r.closed && r.logAllowance(x.identity) > 0 {
 		r.askSoon(x.peer) // there is more
 	}
 	r.dirty = true

@@ -79,6 +79,7 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 	if !a.Logs {
 		return
 	}
+	x.budget = min(x.budget, r.logAllowance(x.identity))
 	named := make(map[ake.Hash]ake.Hash, len(a.Transcripts))
 	for _, t := range a.Transcripts {
 		named[t.Epoch] = t.Digest
@@ -91,12 +92,10 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 		theirs, ok := named[id]
 		switch {
 		case !ok:
-			if x.budget < 0 {
+			if x.budget <= 0 {
 				continue // at the next comparison
 			}
-			head := t.Append([]byte{record.FrameTranscript})
-			x.budget -= len(head)
-			r.send(x, head)
+			r.sendLogs(x, t.Append([]byte{record.FrameTranscript}))
 			for i := range t.logs {
 				r.sendLog(x, t, i, &record.Held{})
 			}
@@ -179,14 +178,22 @@ func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Hel
 		from = to + 1
 	}
 	for _, m := range l.other {
+		if x.budget <= 0 {
+			break
+		}
 		r.sendBody(x, m) // what shows that the author says different things to different people
 	}
 }
 
 func (r *Room) sendBody(x *exchange, m *record.Signed) {
-	b := m.AppendLog([]byte{record.FrameLog})
-	x.budget -= len(b)
-	r.send(x, b)
+	r.sendLogs(x, m.AppendLog([]byte{record.FrameLog}))
+}
+
+// sendLogs sends a frame at the cost of the budget and of the peer's allowance.
+func (r *Room) sendLogs(x *exchange, frame []byte) {
+	x.budget -= len(frame)
+	r.servedLogs(x.identity, len(frame))
+	r.send(x, frame)
 }
 
 // tell says that all haves were answered, after the other end has sent its last.

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -579,4 +580,41 @@ func (w *traffic) arriving(_ *simNode, data []byte) {
 			w.frames++
 		}
 	}
+}
+
+// TestGreedy: a member who asks for everything again and again is sent a bounded
+// amount; others are served all the same.
+func TestGreedy(t *testing.T) {
+	n := newNetwork(t, 123)
+	all := n.party("ann", "bob", "eve")
+	ann, bob, eve := all[0], all[1], all[2]
+	text := strings.Repeat("x", 16<<10)
+	for range 300 { // 5 MB
+		ann.say(text)
+		n.run(20 * time.Millisecond)
+	}
+	n.until(time.Minute, "all have them", func() bool { return len(bob.messages) == 300 && len(eve.messages) == 300 })
+	x := n.addSpy("eve, asking", eve.room.cfg.Identity)
+	n.disconnect(eve, ann)
+	n.connect(x.node, ann)
+	n.run(time.Second)
+	sent := 0
+	for range 100 {
+		id := x.open(ann, ProtocolCompare, eve.room.hello(ann.room.own), (&record.Ask{Logs: true}).Encode())
+		n.run(100 * time.Millisecond)
+		for _, f := range x.frames[id] {
+			sent += len(f)
+		}
+		x.send(id, []byte{record.FrameDone})
+		n.drain(x.node)
+	}
+	if limit := allowanceBytes + 12*allowanceRate + maxLogBytes; sent > limit || sent < allowanceBytes/2 {
+		t.Errorf("eve was sent %d bytes within ten seconds", sent)
+	}
+	// Somebody who comes back is told what it missed.
+	n.disconnect(bob, ann)
+	n.disconnect(bob, eve)
+	ann.say("meanwhile")
+	n.connect(bob, ann)
+	n.allHear(20*time.Second, "meanwhile", bob)
 }

@@ -15,17 +15,24 @@ const (
 	defaultRate = 100  // messages a second
 	burstTime   = 10   // seconds' worth of messages that may come at once
 	paceSlack   = 1.25 // of receivers
+
+	allowanceRate  = 1 << 20  // bytes of logs a second, to one peer
+	allowanceBytes = 32 << 20 // .. and at once
 )
 
-// take takes one token, if there is one.
-func (p *pace) take(now time.Time, rate float64) bool {
-	burst := rate * burstTime
+// refill puts in what has come since.
+func (p *pace) refill(now time.Time, rate, burst float64) {
 	if p.at.IsZero() {
 		p.tokens = burst
 	} else if d := now.Sub(p.at); d > 0 {
 		p.tokens = min(burst, p.tokens+d.Seconds()*rate)
 	}
 	p.at = now
+}
+
+// take takes one token, if there is one.
+func (p *pace) take(now time.Time, rate float64) bool {
+	p.refill(now, rate, rate*burstTime)
 	if p.tokens < 1 {
 		return false
 	}
@@ -36,6 +43,36 @@ func (p *pace) take(now time.Time, rate float64) bool {
 // next is when there will be a token again.
 func (p *pace) next(rate float64) time.Time {
 	return p.at.Add(time.Duration((1-p.tokens)/rate*float64(time.Second)).Truncate(time.Millisecond) + time.Millisecond)
+}
+
+// logAllowance is how many bytes of logs a peer may be sent now: 32 MiB, and 1 MiB
+// more each second. Who wants more, or the same again and again, waits.
+func (r *Room) logAllowance(identity [32]byte) int {
+	p := r.allowances[identity]
+	if p == nil {
+		return allowanceBytes
+	}
+	p.refill(r.now, allowanceRate, allowanceBytes)
+	return int(p.tokens)
+}
+
+// servedLogs notes that a peer was sent bytes of logs.
+func (r *Room) servedLogs(identity [32]byte, bytes int) {
+	if bytes <= 0 {
+		return
+	}
+	for who, p := range r.allowances {
+		if p.refill(r.now, allowanceRate, allowanceBytes); p.tokens == allowanceBytes {
+			delete(r.allowances, who)
+		}
+	}
+	p := r.allowances[identity]
+	if p == nil {
+		p = &pace{}
+		r.allowances[identity] = p
+	}
+	p.refill(r.now, allowanceRate, allowanceBytes)
+	p.tokens -= float64(bytes)
 }
 
 // rate is how many messages a second one member may send; 0 for no limit.
@@ -52,6 +89,9 @@ func (r *Room) rate() float64 {
 // maySendNow reports whether our own pace allows another message.
 func (r *Room) maySendNow() bool {
 	rate := r.rate()
+	if r.logged >= 2*maxLogged {
+		return false // this epoch's logs are full; the next begins within the hour
+	}
 	if rate == 0 || r.pace.take(r.now, rate) {
 		return true
 	}

@@ -137,6 +137,7 @@ type Room struct {
 	logged      int                   // messages in all transcripts
 	inMemory    []logRef              // those whose bodies are, oldest first
 	gaps        map[*authorLog]logRef // logs in which something is missing
+	allowances  map[[32]byte]*pace    // of bytes of logs, by peer
 	server      *exchange             // on which the message came that is being taken
 	reachAt     time.Time             // when the user may be told again how far messages have come
 	pursueAt    time.Time             // when to compare with those who may not have our last message
@@ -179,6 +180,7 @@ func New(cfg Config) (*Room, error) {
 		transcripts: make(map[ake.Hash]*transcript),
 		dropped:     make(map[ake.Hash]abe.Day),
 		gaps:        make(map[*authorLog]logRef),
+		allowances:  make(map[[32]byte]*pace),
 	}
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
 	if err != nil {
