@@ -211,7 +211,7 @@ func (r *Room) examine(e *epoch) bool {
 		if m.Identity != entry.Identity {
 			return false
 		}
-		if p == nil || p.bodies[entry.Presence] == nil {
+		if p == nil || p.bodies[entry.Presence] == nil || p.dead() && m.Working != r.workingID {
 			return true
 		}
 	}

@@ -110,6 +110,7 @@ func (r *Room) forget(d abe.Day) {
 	for w := range r.processes {
 		if !r.hasWorking(w) {
 			delete(r.processes, w)
+			delete(r.deaf, w)
 		}
 	}
 	for _, ids := range []map[ake.Hash]abe.Day{r.named, r.spent} {

@@ -188,6 +188,7 @@ type process struct {
 
 	beat   *record.Beat // the one with the greatest serial; nil: none heard
 	heard  time.Time    // when that was
+	led    time.Time    // when a stream last brought one: streams lead from there to us
 	isDead bool         // an accepted commit called it silent ..
 	obit   uint64       // .. with this serial as its last
 

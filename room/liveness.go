@@ -27,7 +27,7 @@ const stallTime = 20 * time.Second
 func (r *Room) advance(now time.Time) {
 	if gap := now.Sub(r.now); gap > stallTime {
 		for _, p := range r.processes {
-			p.heard = p.heard.Add(gap)
+			p.heard, p.led = p.heard.Add(gap), p.led.Add(gap)
 		}
 		r.heardAny = r.heardAny.Add(gap)
 	}
@@ -57,11 +57,26 @@ func (r *Room) beat() {
 		b.Serial = own.obit + 1
 	}
 	b.Sign(r.id, r.working)
-	own.beat, own.heard = b, r.now
+	own.beat, own.heard, own.led = b, r.now, r.now
 	r.beatAt = r.now.Add(beatPeriod(r.size()))
-	if r.shouts {
+	if r.shout || r.shouts() {
+		r.shout = false
 		r.publish(b.Append([]byte{record.TypeBeat}))
 	}
+}
+
+// shouts reports whether our beats go to the topic, too: as long as somebody who
+// called us silent, or whom we did, is heard there, and not over streams. So who
+// hears nothing does not go on telling others that it is there.
+func (r *Room) shouts() bool {
+	limit := silenceTime(r.size())
+	for w := range r.deaf {
+		p := r.processes[w]
+		if p != nil && r.now.Sub(p.heard) <= limit && r.now.Sub(p.led) > limit {
+			return true
+		}
+	}
+	return false
 }
 
 // tookBeats takes the beats another peer has heard. It returns false for what
@@ -78,8 +93,15 @@ func (r *Room) tookBeats(body []byte) bool {
 			return false
 		}
 		seen[b.Working] = true
-		if r.addBeat(b) == refused {
+		o := r.addBeat(b)
+		if o == refused {
 			return false
+		}
+		if p := r.processes[b.Working]; o == kept || o == known && *p.beat == *b && p.led.Before(p.heard) {
+			p.led = r.now
+			if b.Working != r.workingID {
+				r.heardAny = r.now
+			}
 		}
 	}
 	return true
@@ -99,21 +121,20 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	}
 	r.changed = r.changed || p.dead()
 	p.beat, p.heard = b, r.now
-	if b.Working != r.workingID {
-		r.heardAny = r.now
-	}
 	return kept
 }
 
-// tellBeats sends a peer the beats that were heard since it was last told.
+// tellBeats sends a peer the beats that were heard since it was last told. What
+// came over the topic alone goes no other way, so that a beat on a stream shows
+// that streams lead to its process.
 func (r *Room) tellBeats(x *exchange) {
 	since := time.Time{}
 	if n := r.neighbours[x.peer]; n != nil {
-		since, n.beatsTold = n.beatsTold, r.now
+		since = n.beatsTold
 	}
 	var fields [][]byte
 	for w, p := range r.processes {
-		if p.beat != nil && !p.heard.Before(since) && r.hasWorking(w) {
+		if p.beat != nil && !p.led.Before(p.heard) && !p.led.Before(since) && r.hasWorking(w) {
 			fields = append(fields, p.beat.Append(nil))
 		}
 	}
@@ -167,17 +188,21 @@ func (r *Room) bury(g *graph, c *record.Commit) {
 			p.obit = max(p.obit, ev.Serial())
 			p.isDead = true
 			r.changed = true
-			if m.Working == r.workingID {
+			by := g.contribution(c.By)
+			switch {
+			case m.Working == r.workingID:
 				// Our beats do not reach them the usual way: by any path, then, since
 				// streams need both directions and gossip does not.
-				r.shouts, r.beatAt = true, r.now
+				r.shout, r.beatAt, r.deaf[by.Working] = true, r.now, true
+			case by.Working == r.workingID:
+				r.deaf[m.Working] = true
 			}
 		}
 	}
 }
 
-// wronged reports whether the head drops as silent somebody who was heard since:
-// then it is not sent under it (PROTOCOL.md §8.4).
+// wronged reports whether the head drops as silent somebody who was heard since,
+// and not too long ago: then it is not sent under it (PROTOCOL.md §8.4).
 func (r *Room) wronged(g *graph, h *epoch) bool {
 	for i := range h.commit.Removals {
 		ev := &h.commit.Removals[i]
@@ -186,7 +211,7 @@ func (r *Room) wronged(g *graph, h *epoch) bool {
 			continue
 		}
 		p := r.processes[c.Working]
-		if _, gone := r.gone(g, ev.CID); !gone && p != nil && p.serial() > ev.Serial() {
+		if _, gone := r.gone(g, ev.CID); !gone && p != nil && p.serial() > ev.Serial() && !r.silent(p) {
 			return true
 		}
 	}

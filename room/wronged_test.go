@@ -48,4 +48,10 @@ func TestHeadThatDropsTheLiving(t *testing.T) {
 	if published, held := send("it is not"); published || !held {
 		t.Errorf("published %v, held %v", published, held)
 	}
+	// Whoever called it silent had only heard less of it.
+	k.now = k.now.Add(10 * time.Second)
+	p.heard, a.heardAny = k.now.Add(-time.Hour), k.now
+	if published, held := send("it is silent after all"); !published || held {
+		t.Errorf("published %v, held %v", published, held)
+	}
 }
