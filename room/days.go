@@ -113,6 +113,7 @@ func (r *Room) forget(d abe.Day) {
 			delete(r.deaf, w)
 		}
 	}
+	clear(r.wrong)
 	for _, ids := range []map[ake.Hash]abe.Day{r.named, r.spent} {
 		for id, day := range ids {
 			if day == d {

@@ -192,6 +192,9 @@ type process struct {
 	isDead bool         // an accepted commit called it silent ..
 	obit   uint64       // .. with this serial as its last
 
+	accuser [32]byte  // whose commit that was, by identity
+	buried  time.Time // when we heard of it
+
 	leftSince  time.Time // when we heard that it left
 	misbehaved bool
 	proof      ake.Hash // of two presences with one serial

@@ -119,7 +119,12 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	if b.Verify(r.id) != nil {
 		return refused
 	}
-	r.changed = r.changed || p.dead()
+	if p.dead() {
+		r.changed = true
+		if b.Serial > p.obit && r.now.Sub(p.buried) < silenceTime(r.size())/2 {
+			r.wrong[p.accuser]++
+		}
+	}
 	p.beat, p.heard = b, r.now
 	return kept
 }
@@ -179,16 +184,21 @@ func (r *Room) absent(g *graph, cid ake.Hash) (record.Evidence, bool) {
 	return record.Evidence{}, false
 }
 
-// bury notes what an accepted commit says of silent processes.
+// bury notes what an accepted commit says of silent processes, and whose word it
+// is.
 func (r *Room) bury(g *graph, c *record.Commit) {
 	for i := range c.Removals {
 		ev := &c.Removals[i]
 		if m := g.contribution(ev.CID); m != nil && ev.Kind == record.EvidenceSilent {
-			p := r.process(m.Working)
+			p, by := r.process(m.Working), g.contribution(c.By)
+			if p.serial() > ev.Serial() || m.Working == r.workingID {
+				r.wrong[by.Identity]++
+			} else if !p.isDead || ev.Serial() > p.obit {
+				p.accuser, p.buried = by.Identity, r.now
+			}
 			p.obit = max(p.obit, ev.Serial())
 			p.isDead = true
 			r.changed = true
-			by := g.contribution(c.By)
 			switch {
 			case m.Working == r.workingID:
 				// Our beats do not reach them the usual way: by any path, then, since
@@ -204,16 +214,54 @@ func (r *Room) bury(g *graph, c *record.Commit) {
 // wronged reports whether the head drops as silent somebody who was heard since,
 // and not too long ago: then it is not sent under it (PROTOCOL.md §8.4).
 func (r *Room) wronged(g *graph, h *epoch) bool {
-	for i := range h.commit.Removals {
-		ev := &h.commit.Removals[i]
+	return r.drops(h, h.list, func(e *epoch) bool { return true }, func(ev *record.Evidence) bool {
 		c := g.contribution(ev.CID)
-		if c == nil || ev.Kind != record.EvidenceSilent || !g.members()[ev.CID] {
-			continue
+		if c == nil || !g.members()[ev.CID] {
+			return false
 		}
 		p := r.processes[c.Working]
-		if _, gone := r.gone(g, ev.CID); !gone && p != nil && p.serial() > ev.Serial() && !r.silent(p) {
-			return true
+		_, gone := r.gone(g, ev.CID)
+		return !gone && p != nil && p.serial() > ev.Serial() && !p.dead() && !r.silent(p)
+	})
+}
+
+// drops reports whether a commit, or one it rests on, calls somebody silent for
+// whom holds is true, and who is not in the list. Of those it rests on only those
+// count for which rests is true, and that rest on one another so.
+func (r *Room) drops(e *epoch, list record.List, rests func(*epoch) bool, holds func(*record.Evidence) bool) bool {
+	seen := map[ake.Hash]bool{e.commit.ID(): true}
+	queue := []*epoch{e}
+	for len(queue) > 0 {
+		c := queue[0].commit
+		queue = queue[1:]
+		for i := range c.Removals {
+			if ev := &c.Removals[i]; ev.Kind == record.EvidenceSilent && list.Index(ev.CID) < 0 && holds(ev) {
+				return true
+			}
+		}
+		for _, id := range c.Prevs {
+			if p := r.commits[id]; p != nil && !seen[id] && rests(p) {
+				seen[id] = true
+				queue = append(queue, p)
+			}
 		}
 	}
 	return false
+}
+
+// slanders reports whether a commit drops as silent somebody of whom we know
+// better, in the words of a peer that was wrong too often: those it rests on
+// count, unless they were accepted. So an insider can make others wait a few
+// times a day.
+func (r *Room) slanders(g *graph, e *epoch, by *record.Contribution) bool {
+	held := func(p *epoch) bool { return p.slander && p.status != accepted }
+	if r.wrong[by.Identity] < maxWrong {
+		if !slices.ContainsFunc(e.commit.Prevs, func(id ake.Hash) bool { return r.commits[id] != nil && held(r.commits[id]) }) {
+			return false
+		}
+	}
+	return r.drops(e, e.list, held, func(ev *record.Evidence) bool {
+		_, absent := r.absent(g, ev.CID)
+		return !absent
+	})
 }

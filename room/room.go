@@ -96,6 +96,8 @@ type Room struct {
 	// not lead from one to the other.
 	deaf map[[32]byte]bool
 
+	wrong map[[32]byte]int // by identity: how often it called somebody silent who was not
+
 	commits map[ake.Hash]*epoch
 	early   bool                 // a commit is too high for now
 	named   map[ake.Hash]abe.Day // prevs of accepted commits
@@ -146,6 +148,7 @@ func New(cfg Config) (*Room, error) {
 		processes:  make(map[[32]byte]*process),
 		workings:   make(map[[32]byte]bool),
 		deaf:       make(map[[32]byte]bool),
+		wrong:      make(map[[32]byte]int),
 		inLimbo:    make(map[limboKey]bool),
 		commits:    make(map[ake.Hash]*epoch),
 		named:      make(map[ake.Hash]abe.Day),
