@@ -30,6 +30,8 @@ type epoch struct {
 	barred bool
 	// void: barred for ever, since it does not give us what it gives others.
 	void bool
+	// slander: barred since it drops as silent somebody of whom we know better.
+	slander bool
 	// named: an accepted commit names it as prev.
 	named   bool
 	readers []peer.ID // the other members, when somebody asked
@@ -97,16 +99,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 		e.commit, e.signed = c, false
 		return kept
 	}
-	all, ofAuthor := 0, 0
-	for _, e := range r.commits {
-		if e.status == pending || e.barred {
-			all++
-			if e.commit.By == c.By {
-				ofAuthor++
-			}
-		}
-	}
-	if all >= maxPending || ofAuthor >= maxPendingAuthor || len(r.commits) >= maxCommits {
+	if !r.roomForCommit(c) {
 		return foreign
 	}
 	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1, named: r.isNamed(c.ID())}
@@ -114,6 +107,48 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 		r.payAll()
 	}
 	return kept
+}
+
+// roomForCommit makes room for a commit, if need be in place of the least of its
+// committer's, or of whoever has most. So an insider who makes commits without
+// end keeps nobody else's out.
+func (r *Room) roomForCommit(c *record.Commit) bool {
+	all, ofAuthor := 0, 0 // of those that wait
+	of := make(map[ake.Hash]int)
+	for _, e := range r.commits {
+		of[e.commit.By]++
+		if e.status == pending || e.barred {
+			all++
+			if e.commit.By == c.By {
+				ofAuthor++
+			}
+		}
+	}
+	if all >= maxPending || ofAuthor >= maxPendingAuthor {
+		return false
+	}
+	by := c.By
+	if of[by] < maxCommitsAuthor {
+		if len(r.commits) < maxCommits {
+			return true
+		}
+		for cid, n := range of {
+			if n > of[by] || n == of[by] && compareHashes(cid, by) > 0 {
+				by = cid
+			}
+		}
+	}
+	var least *epoch
+	for _, e := range r.commits {
+		if e.commit.By == by && e != r.head && (least == nil || better(least, e)) {
+			least = e
+		}
+	}
+	if least == nil || by == c.By && !better(&epoch{commit: c}, least) {
+		return false
+	}
+	r.drop(least)
+	return true
 }
 
 // judge goes over the commits that are not accepted yet.
@@ -210,12 +245,16 @@ func (r *Room) examine(e *epoch) bool {
 		if m.Identity != entry.Identity {
 			return false
 		}
-		if p == nil || p.bodies[entry.Presence] == nil {
+		if p == nil || p.bodies[entry.Presence] == nil || p.dead() && m.Working != r.workingID {
 			return true
 		}
 	}
 	if known, ok := r.removalsHold(g, e, prevs); !known || !ok { // rule 6
 		return !known
+	}
+	if e.slander = !e.named && r.slanders(g, e, by); e.slander {
+		e.barred = true
+		return true
 	}
 	if _, over := r.spent[c.ID()]; over {
 		e.mine = -1 // its keys were erased: they do not come back

@@ -329,3 +329,135 @@ func TestCommitsOnNothing(t *testing.T) {
 		t.Errorf("a join took %v, the limit is %v", took, limit)
 	}
 }
+
+// TestCommitFlood: an insider who publishes more commits than a room keeps, each
+// of which is right, keeps nobody else's out.
+func TestCommitFlood(t *testing.T) {
+	for name, base := range map[string]func(head, last *epoch, h *record.Header){
+		"on one prev": nil,
+		"on nothing": func(_, _ *epoch, h *record.Header) {
+			h.Prevs = []ake.Hash{ake.Sum("bogus", h.OneTime[:])}
+		},
+		"one on another": func(_, last *epoch, h *record.Header) {
+			h.Height, h.Prevs = last.commit.Height+1, []ake.Hash{last.commit.ID()}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, 38)
+			all := n.party("ann", "bob", "cyn", "dan")
+			ann, others := all[0], all[1:]
+			head := ann.room.head
+			n.pause(ann) // she does nothing else
+			last := head
+			for range maxCommits + 100 {
+				f := &forgery{list: head.list, prevs: []*epoch{last}}
+				if base == nil {
+					f.prevs = []*epoch{head}
+				} else {
+					f.header = func(h *record.Header) { base(head, last, h) }
+				}
+				c := f.publish(t, ann)
+				last = &epoch{commit: c, list: head.list}
+				n.run(time.Millisecond)
+			}
+			n.run(time.Second)
+			for _, s := range others {
+				if k := len(s.room.commits); k > maxCommitsAuthor+10 {
+					t.Errorf("%s keeps %d commits", s.name, k)
+				}
+			}
+			others[2].leave()
+			in := others[:2]
+			n.until(10*time.Second, "an epoch without dan", func() bool {
+				h := in[0].room.head
+				return h.list.Index(others[2].own()) < 0 && in[1].room.head.commit.ID() == h.commit.ID() && in[0].room.maySend()
+			})
+			in[0].say("still here")
+			n.allHear(2*time.Second, "still here", in[1])
+		})
+	}
+}
+
+// TestCommitFloodOfMany: the same of many insiders, each of whom makes as many as
+// are kept of one.
+func TestCommitFloodOfMany(t *testing.T) {
+	k := newBenchRoom(t, 5)
+	commit := func(by, i int) *record.Commit {
+		c := &record.Commit{Header: record.Header{Day: k.g.date, Height: uint64(i + 1), By: ake.Sum("by", []byte{byte(by)})}}
+		c.Settle()
+		return c
+	}
+	for i := range maxCommitsAuthor {
+		for by := range maxCommits/maxCommitsAuthor + 2 {
+			if c := commit(by, i); k.a.roomForCommit(c) {
+				k.a.commits[c.ID()] = &epoch{commit: c, status: accepted, mine: -1}
+			}
+		}
+	}
+	if n := len(k.a.commits); n != maxCommits {
+		t.Fatalf("%d commits are kept", n)
+	}
+	if !k.a.roomForCommit(commit(100, 0)) {
+		t.Error("no room for another's commit")
+	}
+	if k.a.commits[k.a.head.commit.ID()] == nil {
+		t.Error("the head made room")
+	}
+}
+
+// TestFalseWords: an insider who calls others silent again and again, who are not,
+// makes them answer and wait a few times, and then nobody listens to him: neither
+// if he names the last serial, nor an old one, nor if an accomplice rests on his
+// commits.
+func TestFalseWords(t *testing.T) {
+	for name, c := range map[string]struct {
+		ahead      int64
+		accomplice bool
+	}{"the last serial": {0, false}, "an old serial": {-1, false}, "a serial ahead": {1000, false}, "an accomplice": {0, true}} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, 39)
+			all := n.party("ann", "bob", "cyn", "dan", "eve")
+			ann, eve, cyn, others := all[0], all[4], all[2], all[1:4]
+			n.pause(ann) // she and eve do nothing else
+			if c.accomplice {
+				n.pause(eve)
+			} else {
+				others = all[1:]
+			}
+			n.run(time.Second)
+			kept, sent := 0, 0
+			for i := range 3 * maxWrong {
+				head := others[0].room.head
+				ann.believes(others[0])
+				p := ann.room.process(cyn.room.workingID)
+				p.isDead, p.obit = true, math.MaxUint64
+				p.beat = &record.Beat{Serial: uint64(int64(others[0].room.process(cyn.room.workingID).serial()) + c.ahead)}
+				f := &forgery{list: without(head.list, cyn.own()), prevs: []*epoch{head}}
+				bad := f.publish(t, ann)
+				if c.accomplice {
+					on := &epoch{commit: bad, list: f.list}
+					eve.believes(others[0])
+					f := &forgery{list: f.list, prevs: []*epoch{on}}
+					f.publish(t, eve)
+				}
+				n.run(110 * time.Millisecond)
+				if sent++; !others[0].room.maySend() || others[0].room.head.list.Index(cyn.own()) < 0 {
+					kept++
+				}
+				if i >= 2*maxWrong && others[0].room.head != head {
+					t.Fatalf("bob took commit %d", i)
+				}
+				n.run(4 * time.Second)
+				for _, s := range others {
+					if h := s.room.head; h.commit.ID() != cyn.room.head.commit.ID() || h.list.Index(cyn.own()) < 0 {
+						t.Fatalf("after commit %d they are not together:\n%s", i, n.describe())
+					}
+				}
+			}
+			t.Logf("bob was kept from sending after %d of %d", kept, sent)
+			if kept > maxWrong+1 {
+				t.Errorf("bob was kept from sending after %d of %d", kept, sent)
+			}
+		})
+	}
+}

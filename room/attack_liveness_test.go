@@ -152,6 +152,79 @@ func TestOneWayCut(t *testing.T) {
 	}
 }
 
+// TestStreamsWithNobody: what dan says reaches ann, and what cyn says reaches
+// dan, on the topic; nobody has a stream with him. He is called silent, answers,
+// and stays.
+func TestStreamsWithNobody(t *testing.T) {
+	n := newNetwork(t, 77)
+	all := n.party("ann", "bob", "cyn", "dan")
+	dan := all[3]
+	n.disconnect(all[1], dan)
+	n.cutOff(all[0].links[dan], all[0], true)
+	n.cutOff(all[2].links[dan], dan, true)
+	before := n.commits
+	n.run(5 * time.Minute)
+	if n.commits == before {
+		t.Error("nobody noticed")
+	}
+	before = n.commits
+	n.run(50 * time.Minute) // new keys come after an hour, over streams only
+	if !together(all...) {
+		t.Errorf("not together:\n%s", n.describe())
+	}
+	if k := n.commits - before; k > 0 {
+		t.Errorf("%d more commits", k)
+	}
+	dan.say("by gossip")
+	n.allHear(2*time.Second, "by gossip", all...)
+	for _, s := range all { // and when there are streams, there is no need for it
+		n.cutOff(all[0].links[dan], all[0], false)
+		n.cutOff(all[2].links[dan], s, false)
+	}
+	n.run(5 * time.Minute)
+	for _, s := range all {
+		if s.room.shouts() {
+			t.Errorf("%s still beats on the topic", s.name)
+		}
+	}
+}
+
+// TestTopicBeatsStayThere: a beat that came over the topic alone is not passed on
+// over streams, so that a beat there shows that streams lead to its process.
+func TestTopicBeatsStayThere(t *testing.T) {
+	k := newBenchRoom(t, 5)
+	beat := k.b.processes[k.b.workingID].beat
+	tells := func() bool {
+		k.a.Ready()
+		k.a.tellBeats(&exchange{})
+		for _, f := range k.a.Ready().Send {
+			fields, err := record.ParseFields(f.Data[1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range fields {
+				if string(b) == string(beat.Append(nil)) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	k.a.PeerConnected(k.now, k.b.self)
+	if v := k.a.Publication(k.now.Add(time.Second), k.b.self, beat.Append([]byte{record.TypeBeat})); v != Accept {
+		t.Fatalf("verdict %d", v)
+	}
+	if tells() {
+		t.Error("a beat that came over the topic is passed on over a stream")
+	}
+	if !k.a.tookBeats(record.EncodeFields(record.FrameBeats, beat.Append(nil))[1:]) {
+		t.Fatal("the beat was not taken")
+	}
+	if !tells() {
+		t.Error("a beat that came over a stream is not passed on")
+	}
+}
+
 // TestLargeCommit: in a room of a hundred the topic carries the news of a commit,
 // and each member pulls the commit itself once.
 func TestLargeCommit(t *testing.T) {
@@ -190,4 +263,42 @@ func (w *pulls) arriving(s *simNode, data []byte) {
 	case record.FrameWant:
 		w.wants++
 	}
+}
+
+// TestBeatsWithheld: a hostile peer is the only link between two parts of a room,
+// and passes on everything but beats. Each part soon goes on by itself, and
+// neither commits again because of the other; when beats get through, they are
+// one room.
+func TestBeatsWithheld(t *testing.T) {
+	n := newNetwork(t, 76)
+	all := n.party("ann", "bob", "cyn", "dan", "eve")
+	left, right := all[:3], all[3:]
+	spy := n.addSpy("mallory", nil)
+	silent := true
+	spy.verdict = func(data []byte) Verdict {
+		if silent && data[0] == record.TypeBeat {
+			return Ignore
+		}
+		return Accept
+	}
+	for _, s := range all {
+		n.connect(spy.node, s)
+	}
+	for _, a := range left {
+		for _, b := range right {
+			n.disconnect(a, b)
+		}
+	}
+	before := n.commits
+	n.until(5*time.Minute, "two rooms", func() bool { return together(left...) && together(right...) })
+	n.run(20 * time.Minute)
+	if !together(left...) || !together(right...) {
+		t.Errorf("not for long:\n%s", n.describe())
+	}
+	if k := n.commits - before; k > 6 {
+		t.Errorf("%d commits", k)
+	}
+	silent = false
+	n.connect(left[0], right[0])
+	n.until(20*time.Second, "one room", func() bool { return together(all...) })
 }

@@ -27,6 +27,7 @@ type spy struct {
 	traffic  [][]byte                       // publications
 	answer   func(id StreamID, data []byte) // to frames, if set
 	opened   func(id StreamID, p peer.ID)   // to streams others open, if set
+	verdict  func(data []byte) Verdict      // on publications, if set: whether it passes them on
 }
 
 // addSpy starts a peer without a room, with the identity if there is one.
@@ -70,6 +71,9 @@ func (x *spy) StreamFrame(_ time.Time, id StreamID, data []byte) {
 
 func (x *spy) Publication(_ time.Time, _ peer.ID, data []byte) Verdict {
 	x.traffic = append(x.traffic, data)
+	if x.verdict != nil {
+		return x.verdict(data)
+	}
 	return Accept
 }
 
@@ -87,6 +91,12 @@ func (x *spy) open(to *simNode, protocol string, frames ...[]byte) StreamID {
 	x.send(id, frames...)
 	x.node.net.drain(x.node)
 	return id
+}
+
+// hang ends a stream.
+func (x *spy) hang(id StreamID) {
+	x.out.Hang = append(x.out.Hang, Hang{Stream: id})
+	x.node.net.drain(x.node)
 }
 
 func (x *spy) send(id StreamID, frames ...[]byte) {

@@ -287,6 +287,9 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 		r.send(x, r.hello(x.identity))
 		r.tellBeats(x)
 	}
+	if n := r.neighbours[x.peer]; n != nil && h.Digest == r.offer(true).digest {
+		n.beatsTold = x.began // it knows all whose beats it was told, and so could take them
+	}
 	r.send(x, r.ask(x).Encode())
 	return true
 }

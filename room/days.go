@@ -110,8 +110,10 @@ func (r *Room) forget(d abe.Day) {
 	for w := range r.processes {
 		if !r.hasWorking(w) {
 			delete(r.processes, w)
+			delete(r.deaf, w)
 		}
 	}
+	clear(r.wrong)
 	for _, ids := range []map[ake.Hash]abe.Day{r.named, r.spent} {
 		for id, day := range ids {
 			if day == d {

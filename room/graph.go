@@ -188,10 +188,13 @@ type process struct {
 
 	beat   *record.Beat // the one with the greatest serial; nil: none heard
 	heard  time.Time    // when that was
+	led    time.Time    // when a stream last brought one: streams lead from there to us
 	isDead bool         // an accepted commit called it silent ..
 	obit   uint64       // .. with this serial as its last
 
-	pace pace // of its messages on the topic
+	pace    pace      // of its messages on the topic
+	accuser [32]byte  // whose commit that was, by identity
+	buried  time.Time // when we heard of it
 
 	leftSince  time.Time // when we heard that it left
 	misbehaved bool

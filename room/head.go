@@ -159,13 +159,19 @@ func (r *Room) expireCommits() {
 		switch {
 		case e == r.head || needed[id]:
 		case r.now.Sub(e.since) > pendingTime:
-			if e.status == accepted && e.mine >= 0 {
-				r.spend(e)
-			}
-			delete(r.commits, id)
-			r.stamp++
+			r.drop(e)
 		}
 	}
+}
+
+// drop forgets a commit.
+func (r *Room) drop(e *epoch) {
+	if e.status == accepted && e.mine >= 0 {
+		r.spend(e)
+	}
+	e.erase()
+	delete(r.commits, e.commit.ID())
+	r.stamp++
 }
 
 // isNamed reports whether an accepted commit names this one as prev, also when

@@ -16,6 +16,8 @@ const (
 	maxPending       = 256
 	maxPendingAuthor = 8
 	maxCommits       = 1024
+	maxCommitsAuthor = 32    // of one committer
+	maxWrong         = 8     // words of one peer on another's silence, that were wrong, a day
 	maxNamed         = 65536 // of a day, whose commits are remembered by id
 	maxHeld          = 1000
 	maxWaiting       = 64

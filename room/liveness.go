@@ -27,7 +27,7 @@ const stallTime = 20 * time.Second
 func (r *Room) advance(now time.Time) {
 	if gap := now.Sub(r.now); gap > stallTime {
 		for _, p := range r.processes {
-			p.heard = p.heard.Add(gap)
+			p.heard, p.led = p.heard.Add(gap), p.led.Add(gap)
 		}
 		r.heardAny = r.heardAny.Add(gap)
 	}
@@ -57,11 +57,26 @@ func (r *Room) beat() {
 		b.Serial = own.obit + 1
 	}
 	b.Sign(r.id, r.working)
-	own.beat, own.heard = b, r.now
+	own.beat, own.heard, own.led = b, r.now, r.now
 	r.beatAt = r.now.Add(beatPeriod(r.size()))
-	if r.shouts {
+	if r.shout || r.shouts() {
+		r.shout = false
 		r.publish(b.Append([]byte{record.TypeBeat}))
 	}
+}
+
+// shouts reports whether our beats go to the topic, too: as long as somebody who
+// called us silent, or whom we did, is heard there, and not over streams. So who
+// hears nothing does not go on telling others that it is there.
+func (r *Room) shouts() bool {
+	limit := silenceTime(r.size())
+	for w := range r.deaf {
+		p := r.processes[w]
+		if p != nil && r.now.Sub(p.heard) <= limit && r.now.Sub(p.led) > limit {
+			return true
+		}
+	}
+	return false
 }
 
 // tookBeats takes the beats another peer has heard. It returns false for what
@@ -78,8 +93,15 @@ func (r *Room) tookBeats(body []byte) bool {
 			return false
 		}
 		seen[b.Working] = true
-		if r.addBeat(b) == refused {
+		o := r.addBeat(b)
+		if o == refused {
 			return false
+		}
+		if p := r.processes[b.Working]; o == kept || o == known && *p.beat == *b && p.led.Before(p.heard) {
+			p.led = r.now
+			if b.Working != r.workingID {
+				r.heardAny = r.now
+			}
 		}
 	}
 	return true
@@ -97,23 +119,27 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	if b.Verify(r.id) != nil {
 		return refused
 	}
-	r.changed = r.changed || p.dead()
-	p.beat, p.heard = b, r.now
-	if b.Working != r.workingID {
-		r.heardAny = r.now
+	if p.dead() {
+		r.changed = true
+		if b.Serial > p.obit && r.now.Sub(p.buried) < silenceTime(r.size())/2 {
+			r.wrong[p.accuser]++
+		}
 	}
+	p.beat, p.heard = b, r.now
 	return kept
 }
 
-// tellBeats sends a peer the beats that were heard since it was last told.
+// tellBeats sends a peer the beats that were heard since it was last told. What
+// came over the topic alone goes no other way, so that a beat on a stream shows
+// that streams lead to its process.
 func (r *Room) tellBeats(x *exchange) {
 	since := time.Time{}
 	if n := r.neighbours[x.peer]; n != nil {
-		since, n.beatsTold = n.beatsTold, r.now
+		since = n.beatsTold
 	}
 	var fields [][]byte
 	for w, p := range r.processes {
-		if p.beat != nil && !p.heard.Before(since) && r.hasWorking(w) {
+		if p.beat != nil && !p.led.Before(p.heard) && !p.led.Before(since) && r.hasWorking(w) {
 			fields = append(fields, p.beat.Append(nil))
 		}
 	}
@@ -158,37 +184,84 @@ func (r *Room) absent(g *graph, cid ake.Hash) (record.Evidence, bool) {
 	return record.Evidence{}, false
 }
 
-// bury notes what an accepted commit says of silent processes.
+// bury notes what an accepted commit says of silent processes, and whose word it
+// is.
 func (r *Room) bury(g *graph, c *record.Commit) {
 	for i := range c.Removals {
 		ev := &c.Removals[i]
 		if m := g.contribution(ev.CID); m != nil && ev.Kind == record.EvidenceSilent {
-			p := r.process(m.Working)
+			p, by := r.process(m.Working), g.contribution(c.By)
+			if p.serial() > ev.Serial() || m.Working == r.workingID {
+				r.wrong[by.Identity]++
+			} else if !p.isDead || ev.Serial() > p.obit {
+				p.accuser, p.buried = by.Identity, r.now
+			}
 			p.obit = max(p.obit, ev.Serial())
 			p.isDead = true
 			r.changed = true
-			if m.Working == r.workingID {
+			switch {
+			case m.Working == r.workingID:
 				// Our beats do not reach them the usual way: by any path, then, since
 				// streams need both directions and gossip does not.
-				r.shouts, r.beatAt = true, r.now
+				r.shout, r.beatAt, r.deaf[by.Working] = true, r.now, true
+			case by.Working == r.workingID:
+				r.deaf[m.Working] = true
 			}
 		}
 	}
 }
 
-// wronged reports whether the head drops as silent somebody who was heard since:
-// then it is not sent under it (PROTOCOL.md §8.4).
+// wronged reports whether the head drops as silent somebody who was heard since,
+// and not too long ago: then it is not sent under it (PROTOCOL.md §8.4).
 func (r *Room) wronged(g *graph, h *epoch) bool {
-	for i := range h.commit.Removals {
-		ev := &h.commit.Removals[i]
+	return r.drops(h, h.list, func(e *epoch) bool { return true }, func(ev *record.Evidence) bool {
 		c := g.contribution(ev.CID)
-		if c == nil || ev.Kind != record.EvidenceSilent || !g.members()[ev.CID] {
-			continue
+		if c == nil || !g.members()[ev.CID] {
+			return false
 		}
 		p := r.processes[c.Working]
-		if _, gone := r.gone(g, ev.CID); !gone && p != nil && p.serial() > ev.Serial() {
-			return true
+		_, gone := r.gone(g, ev.CID)
+		return !gone && p != nil && p.serial() > ev.Serial() && !p.dead() && !r.silent(p)
+	})
+}
+
+// drops reports whether a commit, or one it rests on, calls somebody silent for
+// whom holds is true, and who is not in the list. Of those it rests on only those
+// count for which rests is true, and that rest on one another so.
+func (r *Room) drops(e *epoch, list record.List, rests func(*epoch) bool, holds func(*record.Evidence) bool) bool {
+	seen := map[ake.Hash]bool{e.commit.ID(): true}
+	queue := []*epoch{e}
+	for len(queue) > 0 {
+		c := queue[0].commit
+		queue = queue[1:]
+		for i := range c.Removals {
+			if ev := &c.Removals[i]; ev.Kind == record.EvidenceSilent && list.Index(ev.CID) < 0 && holds(ev) {
+				return true
+			}
+		}
+		for _, id := range c.Prevs {
+			if p := r.commits[id]; p != nil && !seen[id] && rests(p) {
+				seen[id] = true
+				queue = append(queue, p)
+			}
 		}
 	}
 	return false
+}
+
+// slanders reports whether a commit drops as silent somebody of whom we know
+// better, in the words of a peer that was wrong too often: those it rests on
+// count, unless they were accepted. So an insider can make others wait a few
+// times a day.
+func (r *Room) slanders(g *graph, e *epoch, by *record.Contribution) bool {
+	held := func(p *epoch) bool { return p.slander && p.status != accepted }
+	if r.wrong[by.Identity] < maxWrong {
+		if !slices.ContainsFunc(e.commit.Prevs, func(id ake.Hash) bool { return r.commits[id] != nil && held(r.commits[id]) }) {
+			return false
+		}
+	}
+	return r.drops(e, e.list, held, func(ev *record.Evidence) bool {
+		_, absent := r.absent(g, ev.CID)
+		return !absent
+	})
 }

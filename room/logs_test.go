@@ -274,10 +274,7 @@ func TestMadeUpTranscript(t *testing.T) {
 	serve := func(frames ...[]byte) {
 		id := x.open(bob, ProtocolCompare, append([][]byte{eve.room.hello(bob.room.own)}, frames...)...)
 		n.run(time.Second)
-		if !x.over[id] {
-			x.send(id, []byte{record.FrameDone})
-			n.drain(x.node)
-		}
+		x.hang(id)
 	}
 	// In it, bob and a peer that does not exist; that ann speaks in another.
 	serve(madeUp(t, eve, bob, nil, 1)...)
@@ -605,8 +602,7 @@ func TestGreedy(t *testing.T) {
 		for _, f := range x.frames[id] {
 			sent += len(f)
 		}
-		x.send(id, []byte{record.FrameDone})
-		n.drain(x.node)
+		x.hang(id)
 	}
 	if limit := allowanceBytes + 12*allowanceRate + maxLogBytes; sent > limit || sent < allowanceBytes/2 {
 		t.Errorf("eve was sent %d bytes within ten seconds", sent)

@@ -576,11 +576,30 @@ func (n *network) openStream(s *simNode, o Open) {
 	near := &simStream{link: l, far: far, farID: id}
 	near.last = n.at(n.latency(l, s), func() {
 		if !far.down && l.carries(s) {
+			if far.streamsFrom(s) >= maxFromPeer { // as package node has it
+				n.deliver(s, func() {
+					delete(s.streams, o.Stream)
+					s.actor.StreamClosed(s.clock(), o.Stream)
+				})
+				return
+			}
 			far.streams[id] = &simStream{link: l, far: s, farID: o.Stream}
 			n.deliver(far, func() { far.actor.StreamOpened(far.clock(), id, s.actor.Self(), o.Protocol) })
 		}
 	})
 	s.streams[o.Stream] = near
+}
+
+// maxFromPeer is how many streams a peer may have open to another.
+const maxFromPeer = 16
+
+func (s *simNode) streamsFrom(far *simNode) (n int) {
+	for id, st := range s.streams {
+		if st.far == far && id%2 == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // inOrder does something at the far end after all that was sent before.

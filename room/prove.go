@@ -294,6 +294,7 @@ func (r *Room) tellAll(x *exchange) {
 		}
 	}
 	r.sendTerms(x, terms)
+	r.tellBeats(x)
 	r.send(x, []byte{record.FrameDone})
 	x.answered = true
 }

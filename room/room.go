@@ -105,8 +105,13 @@ type Room struct {
 	dirty      bool      // something a commit depends on may have changed since that was considered
 	considerAt time.Time // when to consider it in any case
 	beatAt     time.Time
-	shouts     bool      // we were called silent once: our beats go to the topic, too
-	heardAny   time.Time // when a beat of another process was last heard
+	shout      bool      // the next beat goes to the topic, too
+	heardAny   time.Time // when a stream last brought a beat of another process
+	// deaf are the processes that called us silent, and that we did: streams may
+	// not lead from one to the other.
+	deaf map[[32]byte]bool
+
+	wrong map[[32]byte]int // by identity: how often it called somebody silent who was not
 
 	commits map[ake.Hash]*epoch
 	early   bool                 // a commit is too high for now
@@ -167,6 +172,8 @@ func New(cfg Config) (*Room, error) {
 		renewAt:    make(map[abe.Day]time.Time),
 		processes:  make(map[[32]byte]*process),
 		workings:   make(map[[32]byte]bool),
+		deaf:       make(map[[32]byte]bool),
+		wrong:      make(map[[32]byte]int),
 		inLimbo:    make(map[limboKey]bool),
 		commits:    make(map[ake.Hash]*epoch),
 		named:      make(map[ake.Hash]abe.Day),

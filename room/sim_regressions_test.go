@@ -135,10 +135,10 @@ var regressions = []struct {
 			{32001, "connect", 2, 6},
 		},
 	}},
-	// A hostile peer is the only link between two parts, and passes on commits but
-	// no beats: each part calls the other silent, and takes its next commit. It
-	// goes on for as long as that peer likes.
-	{"a hostile peer in between", "rest-commits", schedule{
+	// A hostile peer was the only link between two parts, and passed on commits but
+	// no beats: either part took the other's next commit, which listed whom it had
+	// just called silent, and committed anew.
+	{"a hostile peer in between", "", schedule{
 		seed: 1236, start: "09:00:00", peers: "mmmmmmmr", skew: []int{0, 0, 0, 0, 0, 0, 0, 0},
 		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
 		steps: []step{
@@ -155,6 +155,77 @@ var regressions = []struct {
 			{0, "start", 6, 0},
 			{0, "start", 7, 0},
 			{62045, "part", 186, 0},
+		},
+	}},
+	// Peer 0 had been called silent once, and so beat on the topic for ever: when it
+	// could hear nothing any more, the others went on listing it.
+	{"deaf and not silent", "", schedule{
+		seed: 2092, start: "09:00:00", peers: "mmmmm", skew: []int{0, 0, 0, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{7587, "start", 2, 0},
+			{16454, "start", 0, 0},
+			{18303, "start", 1, 0},
+			{28173, "pause", 0, 0},
+			{175004, "resume", 0, 0},
+			{313108, "cut", 2, 0},
+			{313108, "cut", 1, 0},
+		},
+	}},
+	// The same of a part: its peers heard each other.
+	{"a deaf part", "", schedule{
+		seed: 7153, start: "09:00:00", peers: "mmmmmmm", skew: []int{0, 0, 0, 0, 0, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "connect", 2, 3},
+			{0, "connect", 1, 4},
+			{0, "connect", 1, 3},
+			{0, "connect", 4, 6},
+			{545, "start", 2, 0},
+			{2040, "start", 6, 0},
+			{5050, "start", 4, 0},
+			{10198, "start", 1, 0},
+			{19516, "start", 3, 0},
+			{40647, "cut", 3, 1},
+			{207691, "part", 21, 0},
+			{315338, "heal", 0, 0},
+		},
+	}},
+	// Peer 1 came back after peer 5 crashed, and called it silent without having
+	// heard a beat of it. The others had, and so never sent again.
+	{"called silent by a newcomer", "", schedule{
+		seed: 6380, start: "09:00:00", peers: "mmmmmmmp", skew: []int{0, 0, 0, 0, 0, 0, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{0, "start", 0, 0},
+			{0, "start", 1, 0},
+			{0, "start", 5, 0},
+			{0, "start", 7, 0},
+			{101239, "crash", 5, 0},
+			{177054, "crash!", 1, 0},
+			{179704, "say", 1, 0},
+			{188783, "start", 1, 0},
+			{203423, "start", 6, 0},
+			{275808, "say", 0, 0},
+		},
+	}},
+	{"called silent by one who heard less", "", schedule{
+		seed: 7354, start: "09:00:00", peers: "mmmmmm", skew: []int{0, 0, 0, 0, 0, 0},
+		loss: 0, dup: 0, delay: 100, jitter: 5, notice: 0,
+		steps: []step{
+			{0, "connect", 0, 1},
+			{0, "connect", 1, 2},
+			{0, "connect", 0, 5},
+			{0, "connect", 2, 3},
+			{3551, "start", 3, 0},
+			{16725, "start", 2, 0},
+			{17919, "start", 5, 0},
+			{18244, "start", 1, 0},
+			{19729, "start", 0, 0},
+			{28272, "crash", 2, 0},
+			{170326, "say", 1, 0},
 		},
 	}},
 }

@@ -268,6 +268,9 @@ func (w *sim) rest() {
 	if midnight := abe.DayOf(w.began) + 1; w.now.Add(limit).After(midnight.Start()) {
 		end = midnight.Start().Add(limit + 5*time.Minute)
 	}
+	for _, s := range w.nodes {
+		s.crash = "" // whoever has not published anything by now does not crash any more
+	}
 	began := w.now
 	w.run(2 * time.Second)
 	for {
