@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"coterie/crypto/ake"
 	"coterie/room"
 )
+
+// ErrNotConnected is returned for a peer to which there is no connection.
+var ErrNotConnected = errors.New("not connected to that peer")
 
 // A PathKind is how a peer is reached.
 type PathKind string
