@@ -166,6 +166,9 @@ func TestProveNeedsConsent(t *testing.T) {
 			if err := prof.answers(q.ID, true); !errors.Is(err, ErrNoQuestion) {
 				t.Errorf("answered after a minute: %v", err)
 			}
+			if len(shown[Attested](prof)) != 1 {
+				t.Error("prof is not told that the time is over")
+			}
 		} else {
 			if err := prof.answers(q.ID, how == "cannot"); err != nil {
 				t.Fatal(err)
