@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
 
@@ -75,6 +74,7 @@ type plan struct {
 	listen     []ma.Multiaddr
 	nick       string
 	flags      joinFlags
+	hold       time.Duration // how long a message is held
 	descriptor *room.Descriptor
 }
 
@@ -110,7 +110,7 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 
 // plan checks what was typed, and says so line by line.
 func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*plan, error) {
-	p := &plan{nick: f.nick, flags: f}
+	p := &plan{nick: f.nick, flags: f, hold: 10 * time.Minute}
 	if err := checkNick(f.nick); err != nil {
 		return nil, err
 	}
@@ -303,7 +303,9 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 	if p.descriptor.History > 0 {
 		out.warn(cli.Fail("history", "history is part of this room, but is not kept yet: newcomers read nothing from before"))
 	}
-	return &session{app: a, plan: p, node: n, out: out, names: newNames(n.Self()), departed: make(map[peer.ID]bool)}, nil
+	s := newSession(a, p, n, out)
+	s.names.take(n.Self(), p.nick)
+	return s, nil
 }
 
 func nodeError(err error) error {

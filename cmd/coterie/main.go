@@ -39,7 +39,7 @@ func (a *app) run(args []string) int {
 	}
 	root.SetOut(a.stdout)
 	a.addFlag(root)
-	root.AddCommand(a.joinCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(), cli.Version("coterie"))
+	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(), cli.Version("coterie"))
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
 	}

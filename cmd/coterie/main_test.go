@@ -274,7 +274,7 @@ func TestInput(t *testing.T) {
 			got = append(got, "bye")
 		}
 	}
-	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, bye"
+	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, rejected undelivered, rejected undelivered, bye"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}

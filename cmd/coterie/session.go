@@ -100,6 +100,7 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	s.out.ready(s)
+	s.look()
 	go s.listen(ctx, in)
 	go s.work(ctx)
 
