@@ -50,6 +50,8 @@ type Status struct {
 	BytesOut  int64
 	Goroutine int // how many run in the process
 	Addresses []ma.Multiaddr
+	// Fellows are the other members, and where they say they can be reached.
+	Fellows []peer.AddrInfo
 	// Relays are those on which the node has a place.
 	Relays []peer.ID
 }
@@ -61,7 +63,7 @@ func (n *Node) Status() Status {
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {
-		s.Room = n.room.Status(time.Now())
+		s.Room, s.Fellows = n.room.Status(time.Now()), n.room.Fellows()
 		for _, p := range s.Room.Neighbours {
 			onTopic[p] = true
 		}

@@ -80,11 +80,14 @@ func (o *object) close() json.RawMessage {
 	return bytes.Clone(o.b.Bytes())
 }
 
-// line is the object, with everything escaped that could harm a terminal on
+// line is the object as a line.
+func (o *object) line() []byte { return escaped(o.close()) }
+
+// escaped is a line of JSON with everything escaped that could harm a terminal on
 // which a log of events is shown.
-func (o *object) line() []byte {
+func escaped(b []byte) []byte {
 	var out []byte
-	for _, r := range string(o.close()) {
+	for _, r := range string(b) {
 		if mustEscape(r) {
 			out = fmt.Appendf(out, `\u%04x`, r)
 		} else {

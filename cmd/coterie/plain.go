@@ -22,9 +22,11 @@ type plainOut struct {
 	failed bool
 }
 
+// clockFormats are those of --time.
+var clockFormats = map[string]string{"short": "15:04 ", "full": time.RFC3339 + " ", "none": ""}
+
 func newPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*plainOut, error) {
-	formats := map[string]string{"short": "15:04 ", "full": time.RFC3339 + " ", "none": ""}
-	f, ok := formats[clock]
+	f, ok := clockFormats[clock]
 	if !ok {
 		return nil, cli.Usage("--time: %q is not short, full or none", clock)
 	}
@@ -125,7 +127,9 @@ func (p *plainOut) event(s *session, e node.Event) {
 			p.note("%s is back", s.names.show(e.member.Peer))
 		}
 	case refusal:
-		p.refuse(e.err)
+		if e.err.Code != "undelivered" { // said once for all, at the end
+			p.refuse(e.err)
+		}
 	case asked, reported, found, pinged, proofAsked, ignoring, dropped:
 		p.answer(s, e)
 	}

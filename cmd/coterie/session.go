@@ -66,6 +66,8 @@ type session struct {
 	last     view        // what was looked at last
 	box      outbox
 	errands  chan func() // done one after the other; never closed
+	door     *door       // for other processes; nil: none
+	log      *eventLog   // nil: none
 }
 
 // why the session ends.
@@ -103,6 +105,9 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 	s.look()
 	go s.listen(ctx, in)
 	go s.work(ctx)
+	if s.door != nil {
+		go s.door.serve(s)
+	}
 
 	end := ending{reason: "signal"}
 	var linger <-chan time.Time
@@ -173,6 +178,25 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 	return nil
 }
 
+// close ends what the session has opened, and remembers where others were found.
+func (s *session) close() {
+	s.door.close()
+	s.log.close()
+	if s.plan.flags.ephemeral {
+		return
+	}
+	var addrs []ma.Multiaddr
+	for _, f := range s.last.status.Fellows {
+		all, err := peer.AddrInfoToP2pAddrs(&f)
+		if err == nil {
+			addrs = append(addrs, all[:min(len(all), 2)]...)
+		}
+	}
+	if err := s.app.remember(s.plan, append(slices.Clone(s.plan.bootstrap), addrs...)); err != nil {
+		s.log.warn(cli.Describe(err))
+	}
+}
+
 // handle takes one event: it keeps track of what the commands show, and shows it.
 func (s *session) handle(e node.Event) {
 	switch ev := e.(type) {
@@ -194,6 +218,12 @@ func (s *session) handle(e node.Event) {
 	case view:
 		s.compare(ev)
 		return
+	case doorPong:
+		s.pong(ev)
+		return
+	case visit:
+		s.receive(ev)
+		return
 	case room.Delivered:
 		if s.ignored[ev.Author.Peer] {
 			return
@@ -201,6 +231,7 @@ func (s *session) handle(e node.Event) {
 	}
 	s.take(e)
 	s.out.event(s, e)
+	s.log.event(e)
 	switch e.(type) {
 	case node.Connected, room.EpochStarted:
 		s.look()
