@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"coterie/crypto/ake"
 	"coterie/room"
 )
+
+// ErrNotConnected is returned for a peer to which there is no connection.
+var ErrNotConnected = errors.New("not connected to that peer")
 
 // A PathKind is how a peer is reached.
 type PathKind string
@@ -46,6 +50,8 @@ type Status struct {
 	BytesOut  int64
 	Goroutine int // how many run in the process
 	Addresses []ma.Multiaddr
+	// Fellows are the other members, and where they say they can be reached.
+	Fellows []peer.AddrInfo
 	// Relays are those on which the node has a place.
 	Relays []peer.ID
 }
@@ -57,7 +63,7 @@ func (n *Node) Status() Status {
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {
-		s.Room = n.room.Status(time.Now())
+		s.Room, s.Fellows = n.room.Status(time.Now()), n.room.Fellows()
 		for _, p := range s.Room.Neighbours {
 			onTopic[p] = true
 		}

@@ -30,6 +30,9 @@ const (
 	readBufferSize = 16 << 10
 )
 
+// protocols are those of the streams that others may open.
+var protocols = []string{room.ProtocolProve, room.ProtocolCompare, room.ProtocolAsk}
+
 // A stream carries frames between the room and one peer. Its queue keeps the
 // loop from waiting for a slow peer. When that is full, the stream ends with what
 // is in it: a peer that reads will ask again for the rest.
@@ -176,7 +179,11 @@ func receive(conn network.Stream, frame func([]byte) bool) error {
 
 // serve runs both directions of a stream until it is over.
 func (n *Node) serve(s *stream, conn network.Stream) {
-	conn.SetDeadline(time.Now().Add(streamTime))
+	limit := streamTime
+	if conn.Protocol() == room.ProtocolAsk {
+		limit = askTime
+	}
+	conn.SetDeadline(time.Now().Add(limit))
 	var sender sync.WaitGroup
 	sender.Add(1)
 	go func() {
@@ -240,7 +247,7 @@ func (n *Node) openStream(o room.Open) {
 
 // handleStreams takes the streams that others open.
 func (n *Node) handleStreams() {
-	for _, p := range []string{room.ProtocolProve, room.ProtocolCompare} {
+	for _, p := range protocols {
 		n.host.SetStreamHandler(protocol.ID(p), func(conn network.Stream) {
 			s := n.newStream(0, conn.Conn().RemotePeer())
 			s.inbound = true
@@ -276,7 +283,7 @@ func (n *Node) handleStreams() {
 
 // ignoreStreams takes none any more: the host may live on.
 func (n *Node) ignoreStreams() {
-	for _, p := range []string{room.ProtocolProve, room.ProtocolCompare} {
+	for _, p := range protocols {
 		n.host.RemoveStreamHandler(protocol.ID(p))
 	}
 }

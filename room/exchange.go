@@ -98,7 +98,7 @@ func (r *Room) PeerDisconnected(now time.Time, p peer.ID) {
 func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, protocol string) {
 	r.advance(now)
 	identity, ok := identityOf(p)
-	if !ok || r.closed || protocol == ProtocolProve && !r.roomToAnswer(p) {
+	if !ok || r.closed || protocol == ProtocolProve && !r.roomToAnswer(p) || protocol == ProtocolAsk && !r.mayAsk(p) {
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
 		return
 	}
@@ -129,6 +129,8 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 	ok := len(data) > 0 && len(data) <= record.MaxFrame
 	if ok {
 		switch {
+		case x.protocol == ProtocolAsk:
+			ok = r.askFrame(x, data[0], data[1:])
 		case data[0] >= record.FrameHello:
 			ok = r.compareFrame(x, data[0], data[1:])
 		case x.protocol == ProtocolProve:
@@ -218,6 +220,7 @@ func (r *Room) over(x *exchange) {
 		x.opened.Proof.Erase()
 	}
 	delete(r.exchanges, x.id)
+	r.questionOver(x)
 	x.pastOver(r)
 	if x.budget <= 0 && !r.closed && r.logAllowance(x.identity) > 0 {
 		r.askSoon(x.peer) // there is more
@@ -257,10 +260,14 @@ func (r *Room) expire() {
 		if x.step == record.FrameProve1 || x.step == record.FrameProve3 {
 			limit = strangerTime
 		}
+		if x.protocol == ProtocolAsk {
+			limit = askTime
+		}
 		if r.now.Sub(x.began) > limit {
 			r.reset(x)
 		}
 	}
+	r.expireQuestions()
 	r.expireCommits()
 	r.expireMessages()
 }

@@ -27,6 +27,8 @@
 //	reach.go      who has what we said                                    §9.3
 //	logs.go       two peers compare what was said                         §11.3
 //	publish.go    what comes from the topic                               §10
+//	attest.go     one member proves a policy to another                   §7.4
+//	user.go       what else the user asks
 package room
 
 import (
@@ -132,10 +134,11 @@ type Room struct {
 	tasks    map[TaskID]func(any)
 	nextTask TaskID
 
-	held    []held
-	pace    pace // of our messages
-	lamport uint64
-	waiting []waiting
+	held      []held
+	questions questions
+	pace      pace // of our messages
+	lamport   uint64
+	waiting   []waiting
 
 	transcripts map[ake.Hash]*transcript
 	dropped     map[ake.Hash]abe.Day  // transcripts that are over: they are not taken again
@@ -295,6 +298,7 @@ func (r *Room) finish() {
 	r.flush()
 	r.considerCommit()
 	r.considerDialling()
+	r.wakeQuestions()
 	r.pursue()
 	r.schedule()
 	r.wakeForGaps()

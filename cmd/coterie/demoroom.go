@@ -1,4 +1,107 @@
 package main
 
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"time"
+
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// What ann and prof say, one line each for every line of yours.
+var demoLines = map[string][]string{
+	"ann": {
+		"hi! prof and I read that, and nobody else does",
+		"try /who: it lists everybody who can read",
+		"mallory's key is from the same domain, but it does not satisfy the policy",
+		"when you /quit, the two of us make new keys without you",
+	},
+	"prof": {
+		"my key says Professor; yours says something else. Nobody here can see which",
+		"the relay between us carries this and cannot read it",
+		"/prove prof Professor asks me, and shows you alone",
+	},
+}
+
 // demoRoom leaves the stage to the user: ann and prof answer what he types.
-func (a *app) demoRoom(st *stage, out demoOut) error { return nil }
+func (a *app) demoRoom(st *stage, _ demoOut) error {
+	out, err := newPlain(a.stdout, a.stderr, a.now, "short")
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(a.stdout, "\nOpening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.\n\n")
+	you := st.players["you"]
+	key := st.keys["you"]
+	p := &plan{
+		key: key, nick: "you", descriptor: st.desc, hold: 10 * time.Minute,
+		through: st.desc.Policy.Explain(key.Attributes(), key.Generation()).Through,
+		flags:   joinFlags{linger: time.Second},
+	}
+	s := newSession(a, p, you.Node, out)
+	s.names.take(you.Self(), "you")
+	for _, name := range []string{"ann", "prof"} {
+		st.script(name)
+	}
+	events, ended := you.handOver(s)
+	err = s.attend(context.Background(), bufio.NewReaderSize(a.stdin, maxLine), events, ended)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if e, err := st.without(ctx, you.Self()); err == nil {
+		fmt.Fprintf(a.stdout, "You left; ann and prof made epoch %x without you, so you could not read on even with your key.\n", e.ID[:2])
+	}
+	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            coterie join --help      take part in a room\n")
+	return nil
+}
+
+// handOver lets the session have the player's events: first those that tell who
+// is there, then all that come.
+func (p *player) handOver(s *session) (<-chan node.Event, <-chan error) {
+	events, ended := make(chan node.Event, 1024), make(chan error, 1)
+	p.mu.Lock()
+	for _, e := range p.events {
+		if e, ok := e.(room.EpochStarted); ok {
+			s.take(e)
+		}
+	}
+	p.tell = func(e node.Event) { events <- e }
+	p.mu.Unlock()
+	go func() {
+		<-p.ended
+		close(events)
+		ended <- nil
+	}()
+	return events, ended
+}
+
+// script lets a player answer whatever you say, and allow what it is asked.
+func (st *stage) script(name string) {
+	p, you := st.players[name], st.players["you"].Self()
+	said := 0
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tell = func(e node.Event) {
+		switch e := e.(type) {
+		case room.Delivered:
+			if lines := demoLines[name]; e.Author.Peer == you && said < len(lines) {
+				text := lines[said]
+				said++
+				go p.Send(nil, record.KindText, text)
+			}
+		case room.Asked:
+			go p.Answer(e.ID, true)
+		case room.EpochStarted:
+			// The others wait for the epoch without you.
+			p.mu.Lock()
+			p.events = append(p.events, e)
+			close(p.news)
+			p.news = make(chan struct{})
+			p.mu.Unlock()
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (a *app) identities(flag, passphraseFile string) (func() ([]age.Identity, e
 	if _, err := os.Lstat(path); flag == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return cli.Identities(path, cli.PassphraseOptions{File: passphraseFile, Name: tilde(path)}), nil
+	return cli.Identities(path, cli.PassphraseOptions{File: passphraseFile, Command: a.passphraseCommand, Name: tilde(path)}), nil
 }
 
 // tilde writes a path for people, with ~ for the home folder.

@@ -6,15 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"filippo.io/age"
-	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
@@ -31,21 +32,28 @@ type joinFlags struct {
 	bootstrap, listen             []string
 	json, plain, stay, ephemeral  bool
 	linger                        time.Duration
-	clock                         string
+	clock, log                    string
+
+	given func(flag string) bool
 }
 
 func (a *app) joinCommand() *cobra.Command {
 	var f joinFlags
 	cmd := &cobra.Command{
-		Use:   "join ROOM|LINK",
+		Use:   "join ROOM|LINK|-",
 		Short: "take part in a room",
 		Long: `Take part in a room. The room is its name, its policy and the domain of the key: whoever types the same is in the same room.
 Type, and press Enter: it is sent to everybody who can read the room. /who says who that is, /quit leaves.`,
 		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --listen /ip4/0.0.0.0/tcp/4001
   coterie join exam --key ann.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
-  coterie join 'coterie:1:exam:...' --key ann.key        (or: coterie join - to read the link from standard input)`,
-		Args: cli.Args("ROOM"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.join(cmd.Context(), args[0], f) },
+  coterie join 'coterie:1:exam:...' --key ann.key        (or: coterie join - to read the link from standard input)
+  coterie join exam                                      (again: room, policy, key and addresses are remembered)`,
+		Args:              cli.Args("ROOM"),
+		ValidArgsFunction: a.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.given = cmd.Flags().Changed
+			return a.join(cmd.Context(), args[0], f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -63,7 +71,10 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.DurationVar(&f.linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
 	flags.BoolVar(&f.stay, "stay", false, "go on reading after the end of input")
 	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full or none")
-	cmd.MarkFlagRequired("key")
+	flags.StringVar(&f.log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
+	cmd.RegisterFlagCompletionFunc("key", completeFiles("key"))
+	cmd.RegisterFlagCompletionFunc("policy", a.completePolicy)
+	cmd.RegisterFlagCompletionFunc("time", completeWords("short", "full", "none"))
 	return cmd
 }
 
@@ -72,11 +83,13 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 type plan struct {
 	link       room.Link
 	key        *abe.Key
+	keyPath    string
 	through    string
 	bootstrap  []ma.Multiaddr
 	listen     []ma.Multiaddr
 	nick       string
 	flags      joinFlags
+	hold       time.Duration // how long a message is held
 	descriptor *room.Descriptor
 	ask        func() ([]age.Identity, error) // opens the identities; nil: there are none
 	identities []age.Identity                 // that were opened for the key
@@ -105,27 +118,36 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	if err != nil {
 		return out.fatal(err)
 	}
+	if err := a.agree(p); err != nil {
+		return out.fatal(err)
+	}
 	s, err := a.begin(p, out)
 	if err != nil {
 		return out.fatal(err)
 	}
+	defer s.close()
 	return s.run(ctx, in)
 }
 
 // plan checks what was typed, and says so line by line.
 func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*plan, error) {
-	p := &plan{nick: f.nick, flags: f}
-	if err := checkNick(f.nick); err != nil {
-		return nil, err
-	}
 	if name == "-" {
 		line, err := in.ReadString('\n')
 		if err != nil && (err != io.EOF || line == "") {
-			return nil, cli.Usage("no link on standard input").Hint("echo 'coterie:1:...' | coterie join - --key %s", cli.Quote(f.key))
+			return nil, cli.Usage("no link on standard input").Hint("echo 'coterie:1:...' | coterie join - --key FILE")
 		}
 		name = strings.TrimSpace(line)
 	}
-	var err error
+	p := &plan{flags: f, keyPath: f.key}
+	known, err := a.settle(p, name)
+	if err != nil {
+		return nil, err
+	}
+	f = p.flags
+	if err := checkNick(f.nick); err != nil {
+		return nil, err
+	}
+	p.nick = f.nick
 	if p.bootstrap, err = addresses("--bootstrap", f.bootstrap); err != nil {
 		return nil, err
 	}
@@ -147,21 +169,26 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 			return p.identities, err
 		}
 	}
-	p.key, err = keyfile.LoadKey(f.key, ask)
+	p.key, err = keyfile.LoadKey(p.keyPath, ask)
 	if err != nil {
 		return nil, err
 	}
 	today := abe.DayOf(a.now())
 	if today >= p.key.Expires() {
-		return nil, cli.KeyExpired(f.key, p.key, today)
+		return nil, cli.KeyExpired(p.keyPath, p.key, today)
 	}
 	if today < p.key.From() {
-		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", f.key, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
+		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
 	}
 	out.state("key", attributeText(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
 
-	if p.descriptor, err = describe(name, f, p); err != nil {
+	if known != nil {
+		p.descriptor, err = known.descriptor(p.key.Domain())
+	} else {
+		p.descriptor, err = describe(name, f, p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	e := p.descriptor.Policy.Explain(p.key.Attributes(), p.key.Generation())
@@ -169,6 +196,9 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 		return nil, unsatisfied(p, e)
 	}
 	p.through = e.Through
+	if left := p.key.Expires() - today; left <= 7 {
+		out.warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(int(left), "day")).Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
+	}
 	out.state("policy", "you satisfy it through "+e.Through)
 	return p, nil
 }
@@ -185,8 +215,7 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 			return nil, cli.Usage("a link has the room's policy and history in it").Hint("leave out --policy and --history")
 		}
 		if l.Domain != domain.ID() {
-			return nil, cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to another domain", domain.Name(), domain.Fingerprint()).
-				Hint("give a key of the room's domain with --key")
+			return nil, wrongDomain(domain, room.Fingerprint(l.Domain))
 		}
 		p.link = *l
 		p.bootstrap = append(p.bootstrap, l.Addresses...)
@@ -211,6 +240,102 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 		return nil, cli.Usage("%v", err)
 	}
 	return d, nil
+}
+
+// wrongDomain is no 3 of the catalogue.
+func wrongDomain(key *abe.Domain, other string) error {
+	return cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to %s", key.Name(), key.Fingerprint(), other).
+		Hint("give a key of the room's domain with --key")
+}
+
+// settle fills in what was not typed: from what is remembered of the room, and
+// from the settings. It returns the remembered room, if that is the one meant.
+func (a *app) settle(p *plan, name string) (*remembered, error) {
+	c, err := a.settings()
+	if err != nil {
+		return nil, err
+	}
+	a.passphraseCommand = c.PassphraseCommand
+	f := &p.flags
+	var known *remembered
+	if !room.IsLink(name) && f.policy == "" {
+		if err := notAName(name); err != nil {
+			return nil, err
+		}
+		r, ok, err := a.recall(name, f.key)
+		if err != nil {
+			return nil, err
+		}
+		if ok && f.history == "" {
+			known = &r
+			p.keyPath = r.Key
+			f.bootstrap = append(f.bootstrap, r.Addresses...)
+		}
+	}
+	own := c.Rooms[name]
+	for _, s := range []struct {
+		flag string
+		to   *string
+		from []string
+	}{
+		{"nick", &f.nick, []string{own.Nick, c.Nick}},
+		{"key", &p.keyPath, []string{p.keyPath, untilde(own.Key), c.Key}},
+		{"identity", &f.identity, []string{c.Identity}},
+		{"time", &f.clock, []string{c.Time}},
+		{"log", &f.log, []string{c.Log}},
+	} {
+		if f.given(s.flag) {
+			continue
+		}
+		*s.to = ""
+		for _, v := range s.from {
+			if *s.to == "" {
+				*s.to = v
+			}
+		}
+	}
+	if !f.given("history") && known == nil && !room.IsLink(name) {
+		f.history = c.History
+	}
+	if !f.given("listen") {
+		f.listen = c.Listen
+	}
+	if !f.given("bootstrap") {
+		f.bootstrap = append(f.bootstrap, c.Bootstrap...)
+	}
+	if p.hold, err = time.ParseDuration(c.Hold); err != nil {
+		return nil, err // it was checked
+	}
+	if p.keyPath == "" {
+		e := cli.Usage("missing --key")
+		if f.policy == "" && !room.IsLink(name) {
+			return nil, e.Hint("coterie join %s --key FILE --policy 'EXPR'; no room of this name is remembered", cli.Quote(name))
+		}
+		return nil, e.Hint("coterie join %s --key FILE", cli.Quote(name))
+	}
+	return known, nil
+}
+
+// agree asks about a room that came as a link, before anything is dialled. Where
+// nobody can be asked, having typed the link is enough.
+func (a *app) agree(p *plan) error {
+	in, ok := a.stdin.(*os.File)
+	out, ok2 := a.stdout.(*os.File)
+	if p.link.Descriptor == nil || p.flags.json || !ok || !ok2 || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
+		return nil
+	}
+	d, k := p.descriptor, p.key
+	history := "off"
+	if d.History > 0 {
+		history = "newcomers read " + spanText(d.History)
+	}
+	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it through %s\nHistory   %s\n",
+		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()), cli.Clean(p.through), history)
+	yes, err := cli.Agree("Join?", "--json")
+	if err == nil && !yes {
+		err = cli.Fail("not-done", "not joined")
+	}
+	return err
 }
 
 // notAName guesses what else somebody may have given for a room.
@@ -308,9 +433,10 @@ func checkNick(s string) error {
 // begin starts the node.
 func (a *app) begin(p *plan, out reporter) (*session, error) {
 	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick}
+	var door *door
 	var kept *disk
+	var err error
 	if !p.flags.ephemeral {
-		var err error
 		if kept, err = a.openDisk(p.descriptor, p.identities, p.ask); err != nil {
 			return nil, err
 		}
@@ -319,14 +445,34 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 			out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
 				Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
 		}
+		if door, err = a.openDoor(p); err != nil {
+			kept.close()
+			return nil, err
+		}
+	}
+	log, err := openLog(p.flags.log)
+	if err != nil {
+		door.close()
+		kept.close()
+		return nil, err
 	}
 	n, err := node.New(cfg)
 	if err != nil {
+		door.close()
+		log.close()
 		kept.close()
 		return nil, nodeError(err)
 	}
 	out.state("listening", listeningText(n.Addresses()))
-	return &session{app: a, plan: p, node: n, disk: kept, out: out, names: newNames(n.Self()), departed: make(map[peer.ID]bool)}, nil
+	if !p.flags.ephemeral {
+		if err := a.remember(p, p.bootstrap); err != nil {
+			out.warn(cli.Describe(err))
+		}
+	}
+	s := newSession(a, p, n, out)
+	s.door, s.log, s.disk = door, log, kept
+	s.names.take(n.Self(), p.nick)
+	return s, nil
 }
 
 func nodeError(err error) error {

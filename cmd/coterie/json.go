@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	"coterie/node"
@@ -31,6 +33,7 @@ type jsonOut struct {
 	began  time.Time
 	last   time.Time
 	failed bool
+	ended  bool // bye was said, and nothing comes after it
 }
 
 func newJSON(stdout, stderr io.Writer, now func() time.Time) *jsonOut {
@@ -71,12 +74,20 @@ func (o *object) maybe(field, value string) *object {
 	return o.add(field, value)
 }
 
-// line is the object, with everything escaped that could harm a terminal on
-// which a log of events is shown.
-func (o *object) line() []byte {
+// close is the object, whole.
+func (o *object) close() json.RawMessage {
 	o.b.WriteByte('}')
+	return bytes.Clone(o.b.Bytes())
+}
+
+// line is the object as a line.
+func (o *object) line() []byte { return escaped(o.close()) }
+
+// escaped is a line of JSON with everything escaped that could harm a terminal on
+// which a log of events is shown.
+func escaped(b []byte) []byte {
 	var out []byte
-	for _, r := range o.b.String() {
+	for _, r := range string(b) {
 		if mustEscape(r) {
 			out = fmt.Appendf(out, `\u%04x`, r)
 		} else {
@@ -164,20 +175,7 @@ func (j *jsonOut) event(s *session, e node.Event) {
 	case room.Renamed:
 		j.member(s, e.Member, "renamed")
 	case room.Delivered:
-		o := newObject("message").add("id", id(e.ID)).add("from", e.Author.Peer).maybe("nick", s.names.nick(e.Author.Peer)).
-			add("tag", s.names.tag(e.Author.Peer)).add("seq", e.Message.Counter).add("text", e.Message.Text).
-			add("time", stamp(time.UnixMilli(int64(e.Message.Time)))).add("received", stamp(e.Received)).
-			add("lamport", e.Message.Lamport).add("epoch", id(e.Epoch)).add("self", e.Self)
-		if e.Message.Kind == record.KindAction {
-			o.add("action", true)
-		}
-		if e.History {
-			o.add("history", true)
-		}
-		if e.Late {
-			o.add("late", true)
-		}
-		j.put(o)
+		j.put(j.message(s, e))
 	case room.Sent:
 		o := newObject("sent")
 		if e.Ref != nil {
@@ -204,15 +202,124 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		j.progress("bootstrap", true, fmt.Sprintf("%s, %d ms", e.Address, e.Took.Milliseconds()))
 	case node.BootstrapFailed:
 		j.warn(bootstrapError(e))
+	case room.Reached:
+		j.put(newObject("delivered").add("id", id(e.ID)).add("have", e.Have).add("of", e.Of).add("missing", listed(e.Missing)))
+	case room.Gap:
+		state := "missing"
+		if e.Filled {
+			state = "filled"
+		}
+		j.put(newObject("gap").add("from", e.Author.Peer).add("first", e.First).add("last", e.Last).add("state", state))
+	case room.Equivocated:
+		j.put(newObject("equivocation").add("from", e.Author.Peer).add("seq", e.Counter).add("ids", []string{id(e.IDs[0]), id(e.IDs[1])}))
+	case room.Past:
+		o := newObject("history").add("state", "begin").add("count", e.Count)
+		if e.Over {
+			o = newObject("history").add("state", "end").add("count", e.Count)
+		}
+		if !e.Oldest.IsZero() {
+			o.add("oldest", stamp(e.Oldest))
+		}
+		j.put(o.maybe("from", e.By.String()))
+	case room.Asked:
+		j.put(newObject("ask").add("id", e.ID).add("peer", e.Member.Peer).add("expr", e.Policy))
+	case room.Attested:
+		direction := "asked"
+		if e.Given {
+			direction = "given"
+		}
+		j.put(newObject("proof").add("peer", e.Member.Peer).add("expr", e.Policy).add("ok", e.OK).add("direction", direction).maybe("reason", e.Reason))
 	case refusal:
 		j.refuse(e)
-	case node.Connected:
-		kind := "direct"
-		if e.Gone {
-			kind = "none"
+	case reported:
+		j.put(j.status(s, e.status))
+	case found:
+		o := newObject("found")
+		if e.ref != nil {
+			o.add("ref", e.ref)
 		}
-		j.put(newObject("path").add("peer", e.Peer).add("kind", kind))
+		messages := []json.RawMessage{}
+		for _, m := range e.messages {
+			messages = append(messages, j.message(s, m).close())
+		}
+		j.put(o.add("total", e.total).add("messages", messages))
+	case pinged:
+		j.path(e.path)
+	case pathChanged:
+		j.path(e.path)
+	case memberState:
+		state := "back"
+		if e.suspect {
+			state = "suspect"
+		}
+		j.member(s, e.member, state)
 	}
+}
+
+func listed(ids []peer.ID) []peer.ID {
+	if ids == nil {
+		return []peer.ID{}
+	}
+	return ids
+}
+
+func (j *jsonOut) message(s *session, e room.Delivered) *object {
+	o := newObject("message").add("id", id(e.ID)).add("from", e.Author.Peer).maybe("nick", s.names.nick(e.Author.Peer)).
+		add("tag", s.names.tag(e.Author.Peer)).add("seq", e.Message.Counter).add("text", e.Message.Text).
+		add("time", stamp(time.UnixMilli(int64(e.Message.Time)))).add("received", stamp(e.Received)).
+		add("lamport", e.Message.Lamport).add("epoch", id(e.Epoch)).add("self", e.Self).
+		add("action", e.Message.Kind == record.KindAction).add("history", e.History).add("late", e.Late).
+		add("flags", flagsOf(e.Message.Text)).add("names_me", !e.Self && s.namesMe(e.Message.Text))
+	return o
+}
+
+func (j *jsonOut) path(p node.Path) {
+	o := newObject("path").add("peer", p.Peer).add("kind", string(p.Kind)).maybe("transport", p.Transport)
+	if p.RTT > 0 {
+		o.add("rtt_ms", milliseconds(p.RTT))
+	}
+	j.put(o.maybe("relay", p.Relay.String()))
+}
+
+// milliseconds are those of a span, to the microsecond.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func (j *jsonOut) status(s *session, st node.Status) *object {
+	paths := []map[string]any{}
+	for _, p := range st.Peers {
+		m := map[string]any{"peer": p.Peer, "kind": string(p.Kind)}
+		if p.Transport != "" {
+			m["transport"] = p.Transport
+		}
+		if p.Address != nil {
+			m["address"] = p.Address.String()
+		}
+		if p.RTT > 0 {
+			m["rtt_ms"] = milliseconds(p.RTT)
+		}
+		if p.Relay != "" {
+			m["relay"] = p.Relay
+		}
+		if p.IsRelay {
+			m["is_relay"] = true
+		}
+		paths = append(paths, m)
+	}
+	members, logs := []map[string]any{}, []map[string]any{}
+	for _, m := range st.Room.Members {
+		v := map[string]any{"peer": m.Peer, "tag": s.names.tag(m.Peer), "self": m.Self, "suspect": m.Suspect}
+		if nick := s.names.nick(m.Peer); nick != "" {
+			v["nick"] = nick
+		}
+		members = append(members, v)
+		logs = append(logs, map[string]any{"peer": m.Peer, "have": m.Have, "known": m.Known})
+	}
+	o := newObject("status").add("room", s.plan.descriptor.Name).add("peer", s.node.Self()).add("peers", paths).add("members", members)
+	if st.Room.Epoch != (ake.Hash{}) {
+		o.add("epoch", id(st.Room.Epoch))
+	}
+	return o.add("logs", logs).add("held", st.Room.Held).add("uptime_ms", st.Uptime.Milliseconds()).
+		add("bytes_in", st.BytesIn).add("bytes_out", st.BytesOut).add("goroutines", st.Goroutine)
 }
 
 func (j *jsonOut) member(s *session, m room.Member, state string) {
@@ -249,44 +356,11 @@ func (j *jsonOut) fatal(err error) error {
 }
 
 func (j *jsonOut) bye(reason string, undelivered, code int) {
+	if j.ended {
+		return
+	}
+	j.ended = true
 	j.put(newObject("bye").add("reason", reason).add("undelivered", undelivered).add("code", code))
-}
-
-// parseJSON reads one line of input: an object, or a message word for word.
-func parseJSON(s string) line {
-	if !strings.HasPrefix(s, "{") {
-		return line{kind: record.KindText, text: s}
-	}
-	bad := func(format string, a ...any) line {
-		return line{bad: cli.Fail("bad-input", format, a...).Hint(`{"send":"text"} or {"quit":true}`)}
-	}
-	var in struct {
-		Send   *string `json:"send"`
-		Ref    any     `json:"ref"`
-		Action bool    `json:"action"`
-		Quit   bool    `json:"quit"`
-		Linger int     `json:"linger_ms"`
-	}
-	dec := json.NewDecoder(strings.NewReader(s))
-	dec.DisallowUnknownFields()
-	dec.UseNumber()
-	if err := dec.Decode(&in); err != nil {
-		return bad("not an object this version knows")
-	}
-	if dec.More() {
-		return bad("more than one object on a line")
-	}
-	switch {
-	case in.Quit && in.Send == nil:
-		return line{quit: true}
-	case in.Send != nil && !in.Quit && *in.Send != "":
-		l := line{kind: record.KindText, text: *in.Send, ref: in.Ref}
-		if in.Action {
-			l.kind = record.KindAction
-		}
-		return l
-	}
-	return bad("an object with neither send nor quit")
 }
 
 // failed is a trouble of the room's for people.

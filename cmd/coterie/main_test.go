@@ -66,12 +66,13 @@ func fixtures(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	good := issue(master, today, today+2, "ONE", "TWO", "THREE")
+	good := issue(master, today, today+30, "ONE", "TWO", "THREE")
 	write("ann.key", good, 0o600)
-	write("bob.key", issue(master, today, today+2, "THREE", "TWO", "FOUR"), 0o600)
-	write("dan.key", issue(master, today, today+2, "ONE", "FIVE"), 0o600)
+	write("bob.key", issue(master, today, today+30, "THREE", "TWO", "FOUR"), 0o600)
+	write("dan.key", issue(master, today, today+30, "ONE", "FIVE"), 0o600)
 	write("old.key", issue(master, today-10, today-3, "ONE", "TWO"), 0o600)
 	write("early.key", issue(master, today+5, today+9, "ONE", "TWO"), 0o600)
+	write("soon.key", issue(master, today, today+3, "ONE", "TWO"), 0o600)
 	write("loose.key", good, 0o644)
 	damaged := bytes.Clone(good)
 	damaged[len(damaged)/2] ^= 1
@@ -130,7 +131,7 @@ func TestErrors(t *testing.T) {
 				return err
 			}
 			e.Defer(func() { l.Close() })
-			e.Setenv("HOME", e.Getenv("WORK"))
+			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TAKEN", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 			files, err := os.ReadDir(dir)
 			if err != nil {
@@ -168,11 +169,16 @@ func peerProcess(ctx context.Context, t *testing.T, dir, name string, args ...st
 	}
 	all := []string{"join", "den", "--json", "--key", filepath.Join(dir, name+".key"), "--nick", name,
 		"--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen", "/ip4/127.0.0.1/tcp/0"}
-	p, err := drive.Start(ctx, name, []string{asProcess + "=1", "XDG_DATA_HOME=" + filepath.Join(dir, "data of "+name)}, exe, append(all, args...)...)
+	p, err := drive.Start(ctx, name, append([]string{asProcess + "=1"}, home(filepath.Join(dir, "home of "+name))...), exe, append(all, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// home is the environment of processes that keep nothing outside a folder.
+func home(dir string) []string {
+	return []string{"HOME=" + dir, "XDG_CONFIG_HOME=" + dir + "/config", "XDG_DATA_HOME=" + dir + "/data", "XDG_STATE_HOME=" + dir + "/state", "XDG_RUNTIME_DIR=" + dir + "/run"}
 }
 
 // TestEndings: Ctrl-C, SIGTERM, quit, end of input and a closed standard output
@@ -275,7 +281,7 @@ func TestInput(t *testing.T) {
 			got = append(got, "bye")
 		}
 	}
-	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, bye"
+	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, rejected undelivered, rejected undelivered, bye"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +22,11 @@ type plainOut struct {
 	failed bool
 }
 
+// clockFormats are those of --time.
+var clockFormats = map[string]string{"short": "15:04 ", "full": time.RFC3339 + " ", "none": ""}
+
 func newPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*plainOut, error) {
-	formats := map[string]string{"short": "15:04 ", "full": time.RFC3339 + " ", "none": ""}
-	f, ok := formats[clock]
+	f, ok := clockFormats[clock]
 	if !ok {
 		return nil, cli.Usage("--time: %q is not short, full or none", clock)
 	}
@@ -67,7 +68,9 @@ func (p *plainOut) ready(s *session) {
 	for _, a := range s.addresses() {
 		p.state("address", a.String())
 	}
-	p.note("nobody else is here yet; what you type is held until somebody can read it")
+	if len(s.members) == 0 {
+		p.note("nobody else is here yet; what you type is held until somebody can read it")
+	}
 }
 
 func (p *plainOut) event(s *session, e node.Event) {
@@ -81,13 +84,29 @@ func (p *plainOut) event(s *session, e node.Event) {
 		if e.Alone {
 			why = "nobody else is here"
 		}
-		p.trouble("%s; %s held", why, cli.Plural(s.undelivered, "message"))
+		waiting, _ := s.box.count()
+		p.trouble("%s; %s held", why, cli.Plural(waiting, "message"))
 	case room.Proved:
 		p.state("proof", fmt.Sprintf("you and %s proved yourselves to each other in %d ms", s.names.show(e.Peer), e.Took.Milliseconds()))
 	case room.Refused:
 		p.trouble("%s did not prove itself, or did not take your proof", s.names.show(e.Peer))
 	case room.Failed:
 		p.warn(failed(e))
+	case room.Gap:
+		n := e.Last - e.First + 1
+		if e.Filled {
+			p.note("%s of %s arrived after all", cli.Plural(n, "message"), s.names.show(e.Author.Peer))
+		} else {
+			p.trouble("%s of %s missing here; fetching", cli.Plural(n, "message"), s.names.show(e.Author.Peer))
+		}
+	case room.Equivocated:
+		p.trouble("%s said two different things as message %d; the first one stays", s.names.show(e.Author.Peer), e.Counter)
+	case room.Past:
+		p.past(s, e)
+	case room.Asked:
+		p.trouble("%s asks you to prove %s. It alone will learn that you hold it. /yes or /no, within a minute", s.names.show(e.Member.Peer), cli.Clean(e.Policy))
+	case room.Attested:
+		p.attested(s, e)
 	case node.Bootstrapped:
 		p.state("bootstrap", fmt.Sprintf("%s, %d ms", e.Address, e.Took.Milliseconds()))
 	case node.BootstrapFailed:
@@ -97,10 +116,49 @@ func (p *plainOut) event(s *session, e node.Event) {
 		if len(s.members) == 2 {
 			p.note("%s left; nobody else is here", s.names.show(e.Member.Peer))
 		}
+	case room.Renamed:
+		if e.Member.Peer == s.node.Self() {
+			p.note("you are now called %s", s.names.show(e.Member.Peer))
+		}
+	case memberState:
+		if e.suspect {
+			p.note("nothing is heard of %s", s.names.show(e.member.Peer))
+		} else {
+			p.note("%s is back", s.names.show(e.member.Peer))
+		}
 	case refusal:
-		p.refuse(e.err)
-	case asked:
-		p.answer(s, e.command)
+		if e.err.Code != "undelivered" { // said once for all, at the end
+			p.refuse(e.err)
+		}
+	case asked, reported, found, pinged, proofAsked, ignoring, dropped:
+		p.answer(s, e)
+	}
+}
+
+func (p *plainOut) past(s *session, e room.Past) {
+	if !e.Over {
+		return
+	}
+	from := "kept here"
+	if e.By != "" {
+		from = "told by " + s.names.show(e.By)
+	}
+	if e.Count > 0 {
+		p.note("above: %s from before, %s", cli.Plural(e.Count, "message"), from)
+	}
+}
+
+func (p *plainOut) attested(s *session, e room.Attested) {
+	who, policy := s.names.show(e.Member.Peer), cli.Clean(e.Policy)
+	switch {
+	case e.Given && e.OK:
+		p.note("you proved %s to %s", policy, who)
+	case e.Given:
+		p.note("you did not prove %s to %s: %s", policy, who, e.Reason)
+	case e.OK:
+		p.note("%s proved %s of %s to you. You cannot prove it to others.", who, policy, cli.Clean(s.plan.key.Domain().Name()))
+	default:
+		p.note("%s did not prove it", who)
 	}
 }
 
@@ -150,39 +208,6 @@ func (p *plainOut) message(s *session, e room.Delivered) {
 	}
 }
 
-// answer answers a command.
-func (p *plainOut) answer(s *session, command string) {
-	switch command {
-	case "who":
-		if len(s.members) == 0 {
-			p.note("nobody else is here")
-			return
-		}
-		p.note("%d can read this room now (epoch %x)", len(s.members), s.epoch.ID[:2])
-		for _, m := range s.members {
-			you := ""
-			if m.Peer == s.node.Self() {
-				you = "  you"
-			}
-			p.note("  %s  %s%s", s.names.show(m.Peer), s.names.tag(m.Peer), you)
-		}
-		p.note("each of them proved to hold a key that satisfies the policy, or was let in by one who did; nobody can see which attributes they used")
-	case "info":
-		d := s.plan.descriptor
-		p.note("room      %s  %s", cli.Clean(d.Name), room.Fingerprint(d.ID()))
-		p.note("domain    %s  %s", cli.Clean(s.plan.key.Domain().Name()), s.plan.key.Domain().Fingerprint())
-		p.note("policy    %s", cli.Clean(d.Policy.String()))
-		p.note("you       enter through %s; your key lapses on %s", cli.Clean(s.plan.through), s.plan.key.Expires())
-		if s.epoch.SID != (s.epoch.Previous) {
-			p.note("epoch     %x  session id %x", s.epoch.ID[:8], s.epoch.SID[:8])
-		}
-	case "link":
-		p.note("%s", s.link())
-	case "help":
-		p.note("/who  /info  /link  /me WORDS  /quit   and //x sends \"/x\"")
-	}
-}
-
 // refuse answers a line that was not taken.
 func (p *plainOut) refuse(err *cli.Error) {
 	p.trouble("%s", err.Text)
@@ -200,30 +225,6 @@ func (p *plainOut) bye(reason string, undelivered, code int) {
 	if undelivered > 0 && code != 0 {
 		cli.Report(p.stderr, cli.Fail("undelivered", "%s not delivered: nobody was in the room", wereNot(undelivered)))
 	}
-}
-
-var commands = []string{"who", "info", "link", "help"}
-
-// parsePlain reads one line of input: a message, or a command.
-func parsePlain(s string) line {
-	if rest, ok := strings.CutPrefix(s, "//"); ok {
-		return line{kind: record.KindText, text: "/" + rest}
-	}
-	command, ok := strings.CutPrefix(s, "/")
-	if !ok {
-		return line{kind: record.KindText, text: s}
-	}
-	word, rest, _ := strings.Cut(command, " ")
-	rest = strings.TrimSpace(rest)
-	switch {
-	case word == "quit":
-		return line{quit: true}
-	case word == "me" && rest != "":
-		return line{kind: record.KindAction, text: rest}
-	case slices.Contains(commands, word) && rest == "":
-		return line{command: word}
-	}
-	return line{bad: cli.Fail("bad-input", "there is no command /%s", cli.Clean(word)).Hint("/help lists the commands; //%s sends it as text", cli.Clean(word))}
 }
 
 func wereNot(n int) string {

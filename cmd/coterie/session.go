@@ -4,10 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/signal"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,10 +20,12 @@ import (
 )
 
 const (
-	// maxLine is the longest line of input in bytes.
-	maxLine = 64 << 10
 	// retryHeld is how often a full queue of held messages is tried again.
 	retryHeld = 100 * time.Millisecond
+	// lookEvery is how often paths and members are looked at.
+	lookEvery = 2 * time.Second
+	// maxSeen is how many messages can be searched.
+	maxSeen = 10_000
 	// statusAborted is the exit status after a second signal.
 	statusAborted = 130
 )
@@ -44,7 +45,9 @@ type reporter interface {
 	broken() bool
 }
 
-// A session is one run of join.
+// A session is one run of join. Its own goroutine takes events and shows them;
+// input has one of its own, and so has what takes time: neither waits for the
+// other, since the room waits for whoever reads its events.
 type session struct {
 	app   *app
 	plan  *plan
@@ -53,10 +56,19 @@ type session struct {
 	out   reporter
 	names *names
 
-	members     []room.Member
-	epoch       room.EpochStarted
-	departed    map[peer.ID]bool // told as left, before the epoch without them
-	undelivered int
+	members  []room.Member
+	epoch    room.EpochStarted
+	since    time.Time        // when that came
+	departed map[peer.ID]bool // told as left, before the epoch without them
+	first    map[peer.ID]time.Time
+	ignored  map[peer.ID]bool
+	seen     []room.Delivered
+	question *room.Asked // the last one that is open
+	last     view        // what was looked at last
+	box      outbox
+	errands  chan func() // done one after the other; never closed
+	door     *door       // for other processes; nil: none
+	log      *eventLog   // nil: none
 }
 
 // why the session ends.
@@ -65,27 +77,43 @@ type ending struct {
 	code   int
 }
 
+func newSession(a *app, p *plan, n *node.Node, out reporter) *session {
+	return &session{
+		app: a, plan: p, node: n, out: out, names: newNames(n.Self()),
+		departed: make(map[peer.ID]bool), first: make(map[peer.ID]time.Time), ignored: make(map[peer.ID]bool),
+		errands: make(chan func(), 64),
+	}
+}
+
 // run takes part in the room until the user, a signal or the end of input ends
 // it.
 func (s *session) run(ctx context.Context, in *bufio.Reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.node.Run(ctx) }()
+	return s.attend(ctx, in, s.node.Events(), ended)
+}
+
+// attend shows what happens in a room that runs, and does what the user wants.
+func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan node.Event, ended <-chan error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
-
-	ended := make(chan error, 1)
-	go func() { ended <- s.node.Run(ctx) }()
 	s.out.ready(s)
-
-	lines := make(chan line)
-	go s.read(ctx, in, lines)
+	s.look()
+	go s.listen(ctx, in)
+	go s.work(ctx)
+	if s.door != nil {
+		go s.door.serve(s)
+	}
 
 	end := ending{reason: "signal"}
 	var linger <-chan time.Time
-	var backlog <-chan time.Time
-	var waiting *line // input stops while this cannot be taken
-	events := s.node.Events()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	leaving := false
 	leave := func(e ending) {
 		if !leaving {
@@ -94,50 +122,37 @@ func (s *session) run(ctx context.Context, in *bufio.Reader) error {
 		}
 	}
 	for events != nil {
-		input := lines
-		if waiting != nil || linger != nil || leaving {
-			input = nil
-		}
 		select {
 		case e, ok := <-events:
 			if !ok {
 				events = nil
 				break
 			}
-			s.take(e)
-			s.out.event(s, e)
-			if linger != nil && s.undelivered == 0 {
-				leave(ending{reason: "eof"})
-			}
-		case l := <-input:
-			if l.end {
-				switch {
-				case s.plan.flags.stay:
-					lines = nil
-				case s.undelivered == 0:
-					leave(ending{reason: "eof"})
+			over, isOver := e.(inputOver)
+			if isOver {
+				switch waiting, _ := s.box.count(); {
+				case over.quit && over.linger == 0:
+					leave(ending{reason: "quit"})
+				case waiting > 0:
+					linger = time.After(over.linger)
 				default:
-					linger = time.After(s.plan.flags.linger)
+					leave(ending{reason: over.reason()})
 				}
 				break
 			}
-			if l.quit {
-				leave(ending{reason: "quit"})
-				break
+			s.handle(e)
+			if waiting, _ := s.box.count(); linger != nil && waiting == 0 {
+				leave(ending{reason: "eof"})
 			}
-			if !s.say(&l) {
-				waiting, backlog = &l, time.After(retryHeld)
-			}
-		case <-backlog:
-			if s.say(waiting) {
-				waiting, backlog = nil, nil
-			} else {
-				backlog = time.After(retryHeld)
-			}
+		case <-look.C:
+			s.giveUp()
+			s.look()
 		case <-linger:
 			leave(ending{reason: "eof"})
 		case <-signals:
 			if leaving {
+				waiting, lost := s.box.count()
+				s.out.bye("signal", waiting+lost, statusAborted)
 				os.Exit(statusAborted)
 			}
 			leave(ending{reason: "signal"})
@@ -147,18 +162,82 @@ func (s *session) run(ctx context.Context, in *bufio.Reader) error {
 		}
 	}
 	err := <-ended
-	s.disk.close()
 	if err != nil {
 		return s.out.fatal(err)
 	}
-	if end.reason == "eof" && s.undelivered > 0 {
+	waiting, lost := s.box.count()
+	for _, o := range s.box.rest() {
+		s.out.event(s, refusal{true, o.ref, cli.Fail("undelivered", "nobody who could read it was in the room")})
+	}
+	if end.reason == "eof" && waiting+lost > 0 {
 		end.code = cli.StatusFailed
 	}
-	s.out.bye(end.reason, s.undelivered, end.code)
+	s.out.bye(end.reason, waiting+lost, end.code)
 	if end.code != 0 {
 		return cli.Silent(end.code)
 	}
 	return nil
+}
+
+// close ends what the session has opened, and remembers where others were found.
+func (s *session) close() {
+	s.door.close()
+	s.log.close()
+	s.disk.close()
+	if s.plan.flags.ephemeral {
+		return
+	}
+	var addrs []ma.Multiaddr
+	for _, f := range s.last.status.Fellows {
+		all, err := peer.AddrInfoToP2pAddrs(&f)
+		if err == nil {
+			addrs = append(addrs, all[:min(len(all), 2)]...)
+		}
+	}
+	if err := s.app.remember(s.plan, append(slices.Clone(s.plan.bootstrap), addrs...)); err != nil {
+		s.log.warn(cli.Describe(err))
+	}
+}
+
+// handle takes one event: it keeps track of what the commands show, and shows it.
+func (s *session) handle(e node.Event) {
+	switch ev := e.(type) {
+	case room.Sent:
+		o, ok := ev.Ref.(*outgoing)
+		if !ok || !s.box.remove(o) {
+			return
+		}
+		ev.Ref = o.ref
+		e = ev
+	case room.Held:
+		if o, ok := ev.Ref.(*outgoing); ok {
+			ev.Ref = o.ref
+			e = ev
+		}
+	case wanted:
+		s.want(ev)
+		return
+	case view:
+		s.compare(ev)
+		return
+	case doorPong:
+		s.pong(ev)
+		return
+	case visit:
+		s.receive(ev)
+		return
+	case room.Delivered:
+		if s.ignored[ev.Author.Peer] {
+			return
+		}
+	}
+	s.take(e)
+	s.out.event(s, e)
+	s.log.event(e)
+	switch e.(type) {
+	case node.Connected, room.EpochStarted:
+		s.look()
+	}
 }
 
 // take keeps track of what the commands show.
@@ -168,8 +247,14 @@ func (s *session) take(e node.Event) {
 		for _, m := range e.Members {
 			s.names.take(m.Peer, m.Name)
 			delete(s.departed, m.Peer)
+			if s.first[m.Peer].IsZero() {
+				s.first[m.Peer] = s.app.now()
+			}
 		}
-		s.epoch, s.members = e, e.Members
+		for _, m := range e.Left {
+			delete(s.first, m.Peer)
+		}
+		s.epoch, s.members, s.since = e, e.Members, s.app.now()
 	case room.Departed:
 		s.departed[e.Member.Peer] = true
 	case room.Renamed:
@@ -178,49 +263,61 @@ func (s *session) take(e node.Event) {
 		if !e.Self {
 			s.names.take(e.Author.Peer, e.Author.Name)
 		}
-	case room.Sent:
-		s.undelivered--
+		if s.seen = append(s.seen, e); len(s.seen) > maxSeen {
+			s.seen = slices.Delete(s.seen, 0, maxSeen/10)
+		}
+	case room.Asked:
+		s.question = &e
+	case room.Attested:
+		if e.Given {
+			s.question = nil
+		}
 	}
 }
 
-// A line is one thing the user wants.
-type line struct {
-	text    string
-	kind    byte
-	ref     any
-	quit    bool
-	end     bool
-	command string // one that the session answers itself
-	bad     *cli.Error
+// work runs errands, in their order.
+func (s *session) work(ctx context.Context) {
+	for {
+		select {
+		case f := <-s.errands:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
-// say hands a line to the room. It returns false if the room can take no more
-// for now. What the session answers itself goes through the node too, so that
-// answers keep the order of the lines.
-func (s *session) say(l *line) bool {
-	switch {
-	case l.bad != nil:
-		s.node.Post(refusal{err: l.bad})
+// errand runs f beside the session. If too much waits already, f is dropped and
+// it returns false.
+func (s *session) errand(f func()) bool {
+	select {
+	case s.errands <- f:
 		return true
-	case l.command != "":
-		s.node.Post(asked{l.command})
-		return true
-	}
-	err := s.node.Send(l.ref, l.kind, l.text)
-	switch {
-	case err == nil:
-		s.undelivered++
-	case errors.Is(err, room.ErrHeldFull):
-		return false
-	case errors.Is(err, room.ErrTooLong):
-		s.node.Post(refusal{true, l.ref, cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(l.text)), cli.Count(record.MaxText)).
-			Hint("split it, or send it as a file by other means")})
-	case errors.Is(err, room.ErrText):
-		s.node.Post(refusal{true, l.ref, cli.Fail("bad-input", "the message is not UTF-8")})
 	default:
-		s.node.Post(refusal{true, l.ref, cli.Fail("left", "the room was left")})
+		return false
 	}
-	return true
+}
+
+// giveUp drops what nobody came to read in time.
+func (s *session) giveUp() {
+	limit := s.plan.hold
+	oldest := s.box.oldest()
+	if limit <= 0 || oldest.IsZero() || s.app.now().Sub(oldest) < limit {
+		return
+	}
+	now := s.app.now()
+	s.errand(func() {
+		for _, h := range s.node.Drop(func(h room.HeldMessage) bool {
+			o, ok := h.Ref.(*outgoing)
+			return ok && now.Sub(o.at) >= limit
+		}) {
+			if o := h.Ref.(*outgoing); s.box.remove(o) {
+				s.box.lose()
+				s.node.Post(refusal{true, o.ref, cli.Fail("alone", "nobody else was in the room for %s", durationText(limit)).
+					Hint("is the policy typed the same? /link to invite")})
+			}
+		}
+	})
 }
 
 // A refusal answers a line that was not taken; send tells that it was meant as
@@ -231,53 +328,80 @@ type refusal struct {
 	err  *cli.Error
 }
 
-// asked is a command of the user's own: who, info, link, help.
-type asked struct{ command string }
+// inputOver: nothing more comes from the user.
+type inputOver struct {
+	quit   bool // he said so
+	linger time.Duration
+}
 
-// read turns input into lines until it ends.
-func (s *session) read(ctx context.Context, in *bufio.Reader, out chan<- line) {
+func (o inputOver) reason() string {
+	if o.quit {
+		return "quit"
+	}
+	return "eof"
+}
+
+// listen reads input and does what it says, in its order, until it ends. What the
+// session answers goes through the room's events, so that answers keep the order
+// of the lines.
+func (s *session) listen(ctx context.Context, in *bufio.Reader) {
 	parse := parsePlain
 	if s.plan.flags.json {
 		parse = parseJSON
 	}
-	for {
-		text, err := readLine(in)
-		l := line{end: true}
+	for ctx.Err() == nil {
+		l, ok := readInput(in, parse)
 		switch {
-		case errors.Is(err, bufio.ErrTooLong):
-			l = line{bad: cli.Fail("bad-input", "a line of input has more than %s bytes", cli.Count(maxLine))}
-		case err == nil || text != "":
-			if text == "" {
-				continue
-			}
-			l = parse(text)
-		}
-		select {
-		case out <- l:
-		case <-ctx.Done():
+		case !ok && s.plan.flags.stay:
 			return
-		}
-		if l.end || l.quit {
+		case !ok:
+			s.node.Post(inputOver{linger: s.plan.flags.linger})
 			return
+		case l.bad != nil:
+			s.node.Post(refusal{err: l.bad})
+		case l.quit:
+			s.node.Post(inputOver{quit: true, linger: l.linger})
+			return
+		case l.wanted != nil:
+			s.node.Post(*l.wanted)
+		case l.text != "":
+			s.say(ctx, l)
 		}
 	}
 }
 
-// readLine reads one line of at most maxLine bytes, without its end; what is
-// longer is skipped, with bufio.ErrTooLong.
-func readLine(in *bufio.Reader) (string, error) {
-	b, err := in.ReadSlice('\n')
-	text := strings.TrimRight(string(b), "\r\n")
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return text, err
+// say hands a message to the room, as soon as that can take it.
+func (s *session) say(ctx context.Context, l line) {
+	o := &outgoing{ref: l.ref, text: l.text, at: s.app.now()}
+	s.box.add(o)
+	for {
+		err := s.node.Send(o, l.kind, l.text)
+		if errors.Is(err, room.ErrHeldFull) {
+			select {
+			case <-time.After(retryHeld):
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err == nil || errors.Is(err, node.ErrEnded) || errors.Is(err, room.ErrLeft) {
+			return // what was not sent is answered at the end
+		}
+		s.box.remove(o)
+		s.node.Post(refusal{true, l.ref, sendError(err, l.text)})
+		return
 	}
-	for errors.Is(err, bufio.ErrBufferFull) {
-		_, err = in.ReadSlice('\n')
+}
+
+func sendError(err error, text string) *cli.Error {
+	switch {
+	case errors.Is(err, room.ErrTooLong):
+		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)), cli.Count(record.MaxText)).
+			Hint("split it, or send it as a file by other means").Because(err)
+	case errors.Is(err, room.ErrText):
+		return cli.Fail("bad-input", "the message is not UTF-8").Because(err)
 	}
-	if err != nil && err != io.EOF {
-		return "", err
-	}
-	return "", bufio.ErrTooLong
+	return cli.Fail("failed", "%v", err).Because(err)
 }
 
 // link is the room's link, with our addresses in it.
@@ -293,4 +417,15 @@ func peers(members []room.Member) []peer.ID {
 		out[i] = m.Peer
 	}
 	return out
+}
+
+// durationText is a span for people: 10 minutes, 90 s.
+func durationText(d time.Duration) string {
+	switch {
+	case d >= time.Minute && d%time.Minute == 0:
+		return cli.Plural(int(d/time.Minute), "minute")
+	case d%time.Second == 0:
+		return cli.Plural(int(d/time.Second), "second")
+	}
+	return d.String()
 }

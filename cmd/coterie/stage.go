@@ -94,7 +94,7 @@ type player struct {
 
 // counting is a suite that counts openings, by whose they were.
 type counting struct {
-	room.Suite
+	*room.ABE
 	mu     sync.Mutex
 	opened map[[32]byte]int
 }
@@ -103,7 +103,7 @@ func (c *counting) Open(ctx *ake.Context, enc []byte) (*ake.Encapsulated, error)
 	c.mu.Lock()
 	c.opened[ctx.Identity]++
 	c.mu.Unlock()
-	return c.Suite.Open(ctx, enc)
+	return c.ABE.Open(ctx, enc)
 }
 
 // of is how often something of a peer's was opened.
@@ -124,7 +124,7 @@ func (c *counting) of(p peer.ID) int {
 // enter starts a peer.
 func (st *stage) enter(name string) (*player, error) {
 	key := st.keys[name]
-	p := &player{name: name, suite: &counting{Suite: room.NewABE(key, st.desc.Policy), opened: make(map[[32]byte]int)}, ended: make(chan struct{}), news: make(chan struct{})}
+	p := &player{name: name, suite: &counting{ABE: room.NewABE(key, st.desc.Policy), opened: make(map[[32]byte]int)}, ended: make(chan struct{}), news: make(chan struct{})}
 	var err error
 	p.Node, err = node.New(node.Config{
 		Room: st.desc, Key: key, Suite: p.suite, Name: name, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(),

@@ -34,6 +34,7 @@ func FuzzParseLog(f *testing.F)        { fuzz(f, "log") }
 func FuzzParseHello(f *testing.F)      { fuzz(f, "hello") }
 func FuzzParseAsk(f *testing.F)        { fuzz(f, "ask") }
 func FuzzParseHave(f *testing.F)       { fuzz(f, "have") }
+func FuzzParseQuestion(f *testing.F)   { fuzz(f, "question") }
 func FuzzParseTranscript(f *testing.F) { fuzz(f, "transcript") }
 func FuzzParseTerms(f *testing.F)      { fuzz(f, "terms") }
 func FuzzParseFields(f *testing.F)     { fuzz(f, "fields") }

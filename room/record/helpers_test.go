@@ -327,6 +327,16 @@ func formats() []format {
 		name: "ask", good: [][]byte{new(Ask).Encode()[1:], newAsk().Encode()[1:]},
 		again: reencode(ParseAsk, func(a *Ask) []byte { return a.Encode()[1:] }),
 	}, {
+		name: "question", good: [][]byte{newQuestion("").Append(nil), newQuestion(`"Professor"`).Append(nil)},
+		again: reencode(ParseQuestion, func(q *Question) []byte { return q.Append(nil) }),
+		verify: func(b []byte) error {
+			q, err := ParseQuestion(b)
+			if err != nil {
+				return err
+			}
+			return q.Verify(testRoom, newPerson("ann").contribution)
+		},
+	}, {
 		name: "have", good: [][]byte{new(Have).Encode()[1:], newHave().Encode()[1:]},
 		again: reencode(ParseHave, func(h *Have) []byte { return h.Encode()[1:] }),
 	}, {
@@ -419,4 +429,19 @@ func formatNamed(t testing.TB, name string) format {
 func ephemeral(text string) (*ecdh.PrivateKey, error) {
 	s := secretOf(text + " ephemeral")
 	return ecdh.X25519().NewPrivateKey(s.Bytes())
+}
+
+// newQuestion is ann's to bob.
+func newQuestion(policy string) *Question {
+	ann, bob := newPerson("ann"), newPerson("bob")
+	oneTime, err := ephemeral("question")
+	if err != nil {
+		panic(err)
+	}
+	q := &Question{
+		Day: ann.contribution.Day, Asker: ann.contribution.ID(), Prover: bob.contribution.ID(), Ephemeral: bob.presence.Ephemeral,
+		OneTime: [32]byte(oneTime.PublicKey().Bytes()), Policy: policy, Encapsulation: []byte("what the question's policy was encapsulated to"),
+	}
+	q.Sign(testRoom, ann.working)
+	return q
 }

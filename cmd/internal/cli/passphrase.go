@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 
 	"golang.org/x/term"
@@ -17,6 +18,9 @@ import (
 type PassphraseOptions struct {
 	// File holds the passphrase in its first line. It must be private.
 	File string
+	// Command prints the passphrase as the first line of its output. It counts if
+	// there is no File.
+	Command []string
 	// Name is what Identities calls the file in its question; empty means its path.
 	Name string
 	// AllowEmpty accepts an empty line from the terminal; a file never gives an
@@ -41,6 +45,9 @@ const maxPassphrase = 1024
 func Passphrase(prompt string, opts PassphraseOptions) ([]byte, error) {
 	if opts.File != "" {
 		return passphraseFile(opts.File)
+	}
+	if len(opts.Command) > 0 {
+		return passphraseCommand(opts.Command)
 	}
 	var line []byte
 	err := withTerminal(func(in, out *os.File) (err error) {
@@ -72,7 +79,7 @@ func Passphrase(prompt string, opts PassphraseOptions) ([]byte, error) {
 // It clears the passphrase afterwards.
 func WithPassphrase(prompt string, opts PassphraseOptions, try func([]byte) error) error {
 	left := tries
-	if opts.File != "" {
+	if opts.File != "" || len(opts.Command) > 0 {
 		left = 1
 	}
 	for {
@@ -109,15 +116,33 @@ func passphraseFile(path string) ([]byte, error) {
 	if keyfile.KindOf(data) == keyfile.UTF16 {
 		return nil, &keyfile.DamagedError{Path: path, Size: len(data), UTF16: true}
 	}
+	return firstLine(data, path)
+}
+
+// firstLine is the passphrase in a file or in what a command printed.
+func firstLine(data []byte, of string) ([]byte, error) {
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	if len(line) == 0 {
-		return nil, Fail("no-passphrase", "the first line of %s is empty", path).Hint("the passphrase is the first line of the file")
+		return nil, Fail("no-passphrase", "the first line of %s is empty", of).Hint("the passphrase is the first line")
 	}
 	if len(line) > maxPassphrase {
-		return nil, Fail("no-passphrase", "the first line of %s is longer than %d bytes", path, maxPassphrase)
+		return nil, Fail("no-passphrase", "the first line of %s is longer than %d bytes", of, maxPassphrase)
 	}
 	return bytes.Clone(line), nil
+}
+
+// passphraseCommand runs a command and takes the first line of what it prints.
+// It may ask on the terminal itself.
+func passphraseCommand(command []string) ([]byte, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = os.Stderr
+	data, err := cmd.Output()
+	defer clear(data)
+	if err != nil {
+		return nil, Fail("no-passphrase", "passphrase_command: %s: %v", command[0], err).Hint("--passphrase-file FILE").Because(err)
+	}
+	return firstLine(data, "what passphrase_command printed")
 }
 
 var errNoTerminal = errors.New("no terminal")

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"rsc.io/qr"
+
+	"coterie/cmd/internal/cli"
+	"coterie/room"
+)
+
+func (a *app) linkCommand() *cobra.Command {
+	var asQR, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "link LINK|ROOM|-",
+		Short: "see what a room's link says, or make one of a remembered room",
+		Example: `  coterie link 'coterie:1:exam:...'
+  coterie link exam --qr        (of a room that you joined)`,
+		Args:              cli.Args("LINK"),
+		ValidArgsFunction: a.completeRooms,
+		RunE:              func(_ *cobra.Command, args []string) error { return a.link(args[0], asQR, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asQR, "qr", false, "draw it as a QR code")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	return cmd
+}
+
+func (a *app) link(text string, asQR, asJSON bool) error {
+	if text == "-" {
+		line, err := bufio.NewReaderSize(a.stdin, maxLine).ReadString('\n')
+		if err != nil && (err != io.EOF || line == "") {
+			return cli.Usage("no link on standard input")
+		}
+		text = strings.TrimSpace(line)
+	}
+	var l *room.Link
+	var err error
+	if room.IsLink(text) {
+		if l, err = room.ParseLink(text); err != nil {
+			return linkError(err)
+		}
+	} else {
+		if err := notAName(text); err != nil {
+			return err
+		}
+		if l, err = a.rememberedLink(text); err != nil {
+			return err
+		}
+	}
+	switch {
+	case asQR && asJSON:
+		return cli.Usage("--qr and --json exclude each other")
+	case asQR:
+		return a.drawQR(l.String())
+	case asJSON:
+		addrs := []string{}
+		for _, m := range l.Addresses {
+			addrs = append(addrs, m.String())
+		}
+		_, err := a.stdout.Write(newObject("link").add("link", l.String()).add("room", l.Name).add("room_id", id(l.ID())).add("domain_id", hex.EncodeToString(l.Domain[:])).
+			add("policy", l.Policy.String()).add("history_ms", l.History.Milliseconds()).add("unlisted", len(l.Tag) > 0).add("addresses", addrs).line())
+		return err
+	}
+	history := "off: who comes later reads nothing from before"
+	if l.History > 0 {
+		history = "newcomers read what was said in the last " + spanText(l.History)
+	}
+	fmt.Fprintf(a.stdout, "room      %s  %s\ndomain    %s\npolicy    %s\nhistory   %s\n", cli.Clean(l.Name), room.Fingerprint(l.ID()), room.Fingerprint(l.Domain), cli.Clean(l.Policy.String()), history)
+	for _, m := range l.Addresses {
+		fmt.Fprintf(a.stdout, "address   %s\n", m)
+	}
+	if len(l.Tag) > 0 {
+		fmt.Fprintln(a.stdout, "unlisted  whoever has this link knows of the room")
+	}
+	if !room.IsLink(text) {
+		fmt.Fprintf(a.stdout, "\n%s\n", l)
+	}
+	return nil
+}
+
+// rememberedLink is the link of a remembered room, with the addresses known.
+func (a *app) rememberedLink(name string) (*room.Link, error) {
+	rooms, err := a.rooms()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(rooms, func(r remembered) bool { return r.Name == name })
+	if i < 0 {
+		return nil, a.noRoom(rooms, name)
+	}
+	d, err := rooms[i].bare()
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := addresses("address", rooms[i].Addresses)
+	if err != nil {
+		return nil, err
+	}
+	return &room.Link{Descriptor: d, Addresses: addrs}, nil
+}
+
+// drawQR draws with half blocks: two rows of modules a line, dark on light in
+// whatever colours the terminal has, with the quiet zone that readers need.
+func (a *app) drawQR(text string) error {
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		return cli.Fail("qr", "the link is too long for a QR code").Because(err)
+	}
+	const quiet = 2
+	side := code.Size + 2*quiet
+	if f, ok := a.stdout.(*os.File); ok {
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && (w < side || h < side/2) {
+			return cli.Fail("qr", "too large for this window: it takes %d columns and %d rows", side, side/2+1).Hint("make the window larger, or leave out --qr")
+		}
+	}
+	light := func(x, y int) bool {
+		x, y = x-quiet, y-quiet
+		return x < 0 || y < 0 || x >= code.Size || y >= code.Size || !code.Black(x, y)
+	}
+	var b strings.Builder
+	for y := 0; y < side; y += 2 {
+		for x := range side {
+			switch top, bottom := light(x, y), y+1 >= side || light(x, y+1); {
+			case top && bottom:
+				b.WriteRune('█')
+			case top:
+				b.WriteRune('▀')
+			case bottom:
+				b.WriteRune('▄')
+			default:
+				b.WriteByte(' ')
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err = io.WriteString(a.stdout, b.String())
+	return err
+}

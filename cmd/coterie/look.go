@@ -1,0 +1,64 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/node"
+	"coterie/room"
+)
+
+// A view is how things stood at one moment.
+type view struct {
+	status node.Status
+	taken  bool
+}
+
+// pathChanged: a peer is reached otherwise than before.
+type pathChanged struct{ path node.Path }
+
+// memberState: nothing was heard of a member for a while, or something again.
+type memberState struct {
+	member  room.Member
+	suspect bool
+}
+
+// look takes a view, beside the session; it comes as an event.
+func (s *session) look() {
+	s.errand(func() { s.node.Post(view{s.node.Status(), true}) })
+}
+
+// compare tells what differs from the view before.
+func (s *session) compare(v view) {
+	before := make(map[peer.ID]node.Path)
+	for _, p := range s.last.status.Peers {
+		before[p.Peer] = p
+	}
+	for _, p := range v.status.Peers {
+		old, had := before[p.Peer]
+		delete(before, p.Peer)
+		measured := old.RTT == 0 && p.RTT > 0
+		if !had || measured || old.Kind != p.Kind || old.Transport != p.Transport || old.Relay != p.Relay {
+			s.out.event(s, pathChanged{p})
+		}
+	}
+	gone := make([]peer.ID, 0, len(before))
+	for p := range before {
+		gone = append(gone, p)
+	}
+	slices.Sort(gone)
+	for _, p := range gone {
+		s.out.event(s, pathChanged{node.Path{Peer: p, Kind: node.NoPath}})
+	}
+	suspect := make(map[peer.ID]bool)
+	for _, m := range s.last.status.Room.Members {
+		suspect[m.Peer] = m.Suspect
+	}
+	for _, m := range v.status.Room.Members {
+		if was, had := suspect[m.Peer]; m.Suspect && !was || had && was && !m.Suspect {
+			s.out.event(s, memberState{m.Member, m.Suspect})
+		}
+	}
+	s.last = v
+}

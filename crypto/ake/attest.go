@@ -1,0 +1,99 @@
+package ake
+
+import (
+	"crypto/ecdh"
+	"crypto/hmac"
+
+	"golang.org/x/crypto/chacha20"
+
+	"coterie/crypto/abe"
+)
+
+// A QuestionContext is what a question of one member to another is bound to:
+// PROTOCOL.md §7.4. The cids bind the two processes and the room's day.
+type QuestionContext struct {
+	Room   Hash
+	Day    abe.Day
+	Asker  Hash // cid
+	Prover Hash // cid
+	Policy string
+}
+
+func (c *QuestionContext) hash() []byte {
+	day := [4]byte{byte(c.Day >> 24), byte(c.Day >> 16), byte(c.Day >> 8), byte(c.Day)}
+	h := Sum("coterie/1 question", c.Room[:], day[:], c.Asker[:], c.Prover[:], []byte(c.Policy))
+	return h[:]
+}
+
+// Ask encapsulates a fresh seed under another policy than the room's, for one
+// prover. Bytes of the result is the encapsulation; Proof is known to whoever
+// opens it. It has no term. The caller erases the seed.
+func Ask(seed Secret, dp *abe.DayPolicy, c *QuestionContext) (*Encapsulated, error) {
+	enc, err := encryptQuestion(dp, c, seed)
+	if err != nil {
+		return nil, err
+	}
+	return &Encapsulated{Proof: questionProof(c, seed), Bytes: enc}, nil
+}
+
+// OpenQuestion opens the encapsulation of a question that was asked in a context,
+// makes it again and compares every byte, as Open does and for the same reasons.
+// The error is ErrNotOpened.
+func OpenQuestion(k *abe.Key, dp *abe.DayPolicy, c *QuestionContext, enc []byte) (*Encapsulated, error) {
+	var seed Secret // zeros if nothing opens: the work that follows is the same
+	defer seed.Erase()
+	opened, err := dp.Decrypt(k, enc, openedSize)
+	ok := err == nil
+	if ok {
+		copy(seed.b[:], opened)
+		clear(opened)
+	}
+	again, err := encryptQuestion(dp, c, seed)
+	if err != nil || !ok || !hmac.Equal(again, enc) {
+		return nil, ErrNotOpened
+	}
+	return &Encapsulated{Proof: questionProof(c, seed)}, nil
+}
+
+// The labels differ from those of contributions, so that nothing that was
+// encapsulated for a room can be passed off as a question, nor the reverse.
+func encryptQuestion(dp *abe.DayPolicy, c *QuestionContext, seed Secret) ([]byte, error) {
+	bind := Sum("coterie/1 question bind", c.hash())
+	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
+	defer clear(plain)
+	coins := Expand(seed, "coterie/1 question coins", c.hash())
+	defer coins.Erase()
+	stream, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
+	if err != nil {
+		return nil, err
+	}
+	return dp.Encrypt(keystream{stream}, plain)
+}
+
+func questionProof(c *QuestionContext, seed Secret) Proof {
+	return Proof{Expand(seed, "coterie/1 prove", c.hash())}
+}
+
+// AnswerQuestion is the MAC by which a prover answers: over the question's bytes
+// and over a secret that only the two processes can come to, from the one-time key
+// of the question and the prover's ephemeral key. The asker could have made it
+// itself, so it proves nothing to anybody else.
+func (p *Proof) AnswerQuestion(question []byte, own *ecdh.PrivateKey, theirs []byte) (Hash, error) {
+	pub, err := PublicX25519(theirs)
+	if err != nil {
+		return Hash{}, err
+	}
+	shared, err := own.ECDH(pub)
+	if err != nil {
+		return Hash{}, ErrPublicKey
+	}
+	defer clear(shared)
+	t := Sum("coterie/1 answer", question, shared)
+	return authenticate(p.Secret, []byte("prove"), t[:]), nil
+}
+
+// CheckAnswer compares an answer in constant time.
+func (p *Proof) CheckAnswer(question []byte, own *ecdh.PrivateKey, theirs []byte, answer Hash) bool {
+	want, err := p.AnswerQuestion(question, own, theirs)
+	return err == nil && hmac.Equal(want[:], answer[:])
+}

@@ -1,0 +1,54 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+
+	"coterie/crypto/abe"
+	"coterie/room"
+)
+
+// askTime is how long a stream with a question may last: its user has a minute.
+const askTime = room.QuestionTime + 20*time.Second
+
+// Ask asks a member to prove that it satisfies a policy of the room's domain;
+// room.Attested follows. The errors are those of room.Ask, and ErrEnded.
+func (n *Node) Ask(to peer.ID, policy *abe.Policy) error {
+	var err error
+	if !n.do(func() { err = n.room.Ask(time.Now(), to, policy) }) {
+		return ErrEnded
+	}
+	return err
+}
+
+// Answer is the user's word on a question (room.Asked). The errors are those of
+// room.Answer, and ErrEnded.
+func (n *Node) Answer(id string, allow bool) error {
+	var err error
+	if !n.do(func() { err = n.room.Answer(time.Now(), id, allow) }) {
+		return ErrEnded
+	}
+	return err
+}
+
+// Ping measures how long a peer takes to answer over the path there is. It does
+// not dial.
+func (n *Node) Ping(ctx context.Context, p peer.ID) (Path, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	if path := n.Path(p); path.Kind == NoPath {
+		return path, ErrNotConnected
+	}
+	r, ok := <-ping.Ping(ctx, n.host, p)
+	if !ok {
+		return n.Path(p), ctx.Err()
+	}
+	path := n.Path(p)
+	if r.Error == nil {
+		path.RTT = r.RTT
+	}
+	return path, r.Error
+}
