@@ -125,6 +125,57 @@ func TestSuspendAndResume(t *testing.T) {
 	}
 }
 
+// TestCrashedCommitter: the process whose turn it is to commit crashes right
+// before its commit goes out, after one neighbour has it, or right after: the
+// others are soon in one epoch, and drop it when it was silent for long enough.
+func TestCrashedCommitter(t *testing.T) {
+	for _, when := range []string{"before", "amid", "after"} {
+		t.Run(when, func(t *testing.T) {
+			n := newNetwork(t, 78)
+			all := n.party("ann", "bob", "cyn", "dan", "eve")
+			eve, head := all[4], all[0].room.head
+			list := without(head.list, eve.own())
+			var first *simNode
+			var others []*simNode
+			for _, s := range all[:4] {
+				if s.room.rank(s.day(), list, []*epoch{s.room.head}) == 0 {
+					first = s
+				} else {
+					others = append(others, s)
+				}
+			}
+			first.crash = when
+			before := n.commits
+			eve.leave()
+			took := n.until(20*time.Second, "an epoch without eve", func() bool {
+				h := others[0].room.head
+				for _, s := range others {
+					if s.room.head.commit.ID() != h.commit.ID() {
+						return false
+					}
+				}
+				return h.list.Index(eve.own()) < 0
+			})
+			if !first.down {
+				t.Fatalf("%s did not crash", first.name)
+			}
+			if by := others[0].room.head.commit.By; (by == first.own()) != (when != "before") {
+				t.Errorf("it is not %s's commit that counts", first.name)
+			}
+			if limit := 3 * tail(4); took > limit {
+				t.Errorf("it took %v, the limit is %v", took, limit)
+			}
+			others[0].say("going on")
+			n.allHear(2*time.Second, "going on", others...)
+			n.until(3*time.Minute, "an epoch of those who are there", func() bool { return together(others...) })
+			n.run(time.Minute)
+			if k := n.commits - before; k > 2 {
+				t.Errorf("%d commits", k)
+			}
+		})
+	}
+}
+
 // TestOneWayCut: what dan sends to ann is lost for ever; others stand between
 // them. Nobody is dropped, and messages reach everybody.
 func TestOneWayCut(t *testing.T) {

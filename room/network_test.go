@@ -527,8 +527,8 @@ func (n *network) gossip(s *simNode, data []byte, but *simNode) {
 		}
 		key := string(data)
 		n.at(d, func() {
-			if far.down || !l.carries(s) {
-				return
+			if far.down || !l.carries(s) && !(s.down && !l.lost[l.from(s)]) {
+				return // what whoever crashed has sent arrives
 			}
 			if far.paused && len(far.backlog) > 64 {
 				return // its queue is full

@@ -228,6 +228,30 @@ var regressions = []struct {
 			{170326, "say", 1, 0},
 		},
 	}},
+	// Peer 0 was given the second message of peer 5, and the first could reach it
+	// only five minutes later, when the gap had been given up.
+	{"a gap of five minutes", "", schedule{
+		seed: 1002652, start: "09:00:00", peers: "mmmmmm", skew: []int{0, 61, -110, -2, 0, 96},
+		loss: 0, dup: 0, delay: 200, jitter: 400, notice: 10000,
+		steps: []step{
+			{0, "connect", 0, 1},
+			{0, "connect", 1, 4},
+			{0, "connect", 3, 5},
+			{475, "start", 4, 0},
+			{884, "start", 3, 0},
+			{1011, "start", 5, 0},
+			{1123, "start", 1, 0},
+			{1536, "start", 2, 0},
+			{1727, "start", 0, 0},
+			{43147, "connect", 0, 3},
+			{54454, "crash!", 3, 2},
+			{75849, "leave", 1, 0},
+			{79380, "say", 5, 0},
+			{95062, "say", 5, 0},
+			{113220, "start", 3, 0},
+			{408345, "whole", 0, 0},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.
@@ -243,6 +267,15 @@ func TestRegressions(t *testing.T) {
 				t.Logf("mended: take away the mark %q", c.broken)
 			}
 		})
+	}
+}
+
+// TestSeeds runs whole schedules that failed once, as they were drawn.
+func TestSeeds(t *testing.T) {
+	for _, seed := range []uint64{1236, 2092, 6380, 7153, 7208, 7354, 15967, 30093, 40039, 40207, 40685} {
+		if _, f := generate(seed).runWatched(); f != nil {
+			t.Errorf("seed %d: %v", seed, f)
+		}
 	}
 }
 
