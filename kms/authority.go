@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"filippo.io/age"
+
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
 )
@@ -34,6 +36,20 @@ type Authority struct {
 	files  Files
 	master *abe.MasterKey
 	aead   cipher.AEAD
+	// Waiting, if not nil, is called when another run has the ledger and this one
+	// has to wait for it.
+	Waiting func()
+	// ClockIsRight lets the ledger be written although its last entry is later
+	// than now.
+	ClockIsRight bool
+}
+
+func (a *Authority) openLedger(write bool) (*ledgerFile, error) {
+	waiting := a.Waiting
+	if waiting == nil {
+		waiting = func() {}
+	}
+	return openLedger(a.files.Ledger(), a.Domain().ID(), a.aead, write, waiting)
 }
 
 // Domain returns the public half.
@@ -66,7 +82,8 @@ func Prepare(rand io.Reader, files Files) (*Prepared, error) {
 
 // Write makes the three files. If it fails half-way, it leaves none of its own
 // behind.
-func (p *Prepared) Write(rand io.Reader, protection Protection, now time.Time) (*abe.Domain, error) {
+// limit is how many days the domain's keys may last, 0 for MaxYears.
+func (p *Prepared) Write(rand io.Reader, protection Protection, limit int, now time.Time) (*abe.Domain, error) {
 	master, files := p.master, p.files
 	public, err := master.Domain().MarshalBinary()
 	if err != nil {
@@ -77,7 +94,7 @@ func (p *Prepared) Write(rand io.Reader, protection Protection, now time.Time) (
 		return nil, fmt.Errorf("making the domain: %w", err)
 	}
 	defer clear(secret)
-	record, err := firstLines(rand, files.Ledger(), master.Domain().ID(), secret, now)
+	record, err := firstLines(rand, files.Ledger(), master.Domain().ID(), secret, limit, now)
 	if err != nil {
 		return nil, fmt.Errorf("making the ledger: %w", err)
 	}
@@ -122,13 +139,13 @@ func (f Files) checkFree() error {
 }
 
 // firstLines returns the lines of a new ledger.
-func firstLines(rand io.Reader, path string, id [32]byte, secret []byte, now time.Time) ([]byte, error) {
+func firstLines(rand io.Reader, path string, id [32]byte, secret []byte, limit int, now time.Time) ([]byte, error) {
 	aead, err := ledgerCipher(secret)
 	if err != nil {
 		return nil, err
 	}
 	l, first := newLedger(path, id, aead)
-	line, err := l.seal(rand, &entry{prev: l.last, kind: kindCreated, time: now.Unix(), generation: firstGeneration})
+	line, err := l.seal(rand, &entry{prev: l.last, kind: kindCreated, time: now.Unix(), generation: firstGeneration, limit: uint32(limit)})
 	return append(first, line...), err
 }
 
@@ -138,7 +155,12 @@ type Locked struct {
 	data  []byte
 	// Encrypted says that Open needs the passphrase.
 	Encrypted bool
+	// Sealed says that it is a successor's: OpenSealed needs his identities.
+	Sealed bool
 }
+
+// Path is where it lies.
+func (l *Locked) Path() string { return l.files.Master() }
 
 // Read reads the master key among files. If only the domain is there, it returns
 // ErrMasterMissing.
@@ -152,9 +174,13 @@ func Read(files Files) (*Locked, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newLocked(files, data)
+}
+
+func newLocked(files Files, data []byte) (*Locked, error) {
 	switch kind := keyfile.KindOf(data); kind {
-	case keyfile.Master, keyfile.Passphrase:
-		return &Locked{files, data, kind == keyfile.Passphrase}, nil
+	case keyfile.Master, keyfile.Passphrase, keyfile.Sealed:
+		return &Locked{files, data, kind == keyfile.Passphrase, kind == keyfile.Sealed}, nil
 	case keyfile.UTF16:
 		return nil, &keyfile.DamagedError{Path: files.Master(), Size: len(data), UTF16: true}
 	default:
@@ -165,21 +191,37 @@ func Read(files Files) (*Locked, error) {
 
 // Open opens the master key. The passphrase counts only if it is encrypted.
 func (l *Locked) Open(passphrase []byte) (*Authority, error) {
-	path, secret := l.files.Master(), l.data
-	if l.Encrypted {
-		plain, err := keyfile.DecryptPassphrase(path, l.data, passphrase)
-		if err != nil {
-			return nil, err
-		}
-		defer clear(plain)
-		secret = plain
+	if l.Sealed {
+		return nil, &keyfile.SealedError{Path: l.Path()}
 	}
+	if !l.Encrypted {
+		return l.parse(l.data)
+	}
+	plain, err := keyfile.DecryptPassphrase(l.Path(), l.data, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	return l.parse(plain)
+}
+
+// OpenSealed opens a successor's copy of the master key.
+func (l *Locked) OpenSealed(ids []age.Identity) (*Authority, error) {
+	plain, err := keyfile.Unseal(l.Path(), l.data, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	return l.parse(plain)
+}
+
+func (l *Locked) parse(secret []byte) (*Authority, error) {
 	if kind := keyfile.KindOf(secret); kind != keyfile.Master {
-		return nil, &keyfile.KindError{Path: path, Got: kind, Want: keyfile.Master}
+		return nil, &keyfile.KindError{Path: l.Path(), Got: kind, Want: keyfile.Master}
 	}
 	master, err := abe.ParseMasterKey(secret)
 	if err != nil {
-		return nil, keyfile.Unreadable(path, keyfile.Master, len(secret), err)
+		return nil, keyfile.Unreadable(l.Path(), keyfile.Master, len(secret), err)
 	}
 	if err := l.checkDomain(master.Domain()); err != nil {
 		return nil, err
@@ -188,7 +230,7 @@ func (l *Locked) Open(passphrase []byte) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Authority{l.files, master, aead}, nil
+	return &Authority{files: l.files, master: master, aead: aead}, nil
 }
 
 // checkDomain finds out whether the public parameters that people are given are
@@ -206,16 +248,48 @@ func (l *Locked) checkDomain(own *abe.Domain) error {
 	return nil
 }
 
-// List returns every key on record in the order of their numbers. With a
-// *TornError the list is complete but for the last line.
-func (a *Authority) List() ([]Issue, error) {
-	l, err := openLedger(a.files.Ledger(), a.Domain().ID(), a.aead, false)
+// Record is what a ledger says.
+type Record struct {
+	Issues     []Issue // in the order of their numbers
+	Generation uint32  // of the keys to come
+	Limit      int     // days a key may last; 0: MaxYears alone
+	Entries    int
+	Head       [32]byte  // the hash of the last entry, which stands for all of them
+	Last       time.Time // of the last entry
+	Uncopied   time.Time // of the first entry that is in no backup; zero: all are in one
+}
+
+// Record reads the ledger and checks its whole chain. With a *TornError it is
+// complete but for the last line.
+func (a *Authority) Record() (*Record, error) {
+	l, err := a.openLedger(false)
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
+	r := l.record()
 	if l.torn != nil {
-		return l.issues, &TornError{Path: l.path, Line: l.lines + 1, Size: len(l.torn)}
+		return r, &TornError{Path: l.path, Line: l.lines + 1, Size: len(l.torn)}
 	}
-	return l.issues, nil
+	return r, nil
+}
+
+func (l *ledger) record() *Record {
+	r := &Record{
+		Issues: l.issues, Generation: l.generation, Limit: int(l.limit), Entries: l.lines - 1, Head: l.last,
+		Last: time.Unix(l.time, 0).UTC(),
+	}
+	if l.uncopied != 0 {
+		r.Uncopied = time.Unix(l.uncopied, 0).UTC()
+	}
+	return r
+}
+
+// List is the keys of Record.
+func (a *Authority) List() ([]Issue, error) {
+	r, err := a.Record()
+	if r == nil {
+		return nil, err
+	}
+	return r.Issues, err
 }

@@ -17,6 +17,9 @@ const (
 	kindIssued  = 2
 	kindVoid    = 3
 	kindTorn    = 4
+	kindRaised  = 5
+	kindMarked  = 6
+	kindCopied  = 7
 
 	personNone      = 0
 	personKept      = 1
@@ -40,13 +43,18 @@ type entry struct {
 	kind uint8
 	time int64 // seconds since 1970
 
-	generation    uint32 // created, issued
-	number        uint64 // issued, void, torn
+	generation    uint32 // created, issued, raised
+	limit         uint32 // created
+	number        uint64 // issued, void, torn, marked
 	from, expires abe.Day
 	file          hash
+	renews        uint64
+	check         Check
 	attributes    []string
 	reason        uint8
 	torn          []byte
+	end           bool
+	because       string
 
 	person person
 }
@@ -120,12 +128,15 @@ func (e *entry) addRecord(b *cryptobyte.Builder) {
 	switch e.kind {
 	case kindCreated:
 		b.AddUint32(e.generation)
+		b.AddUint32(e.limit)
 	case kindIssued:
 		b.AddUint64(e.number)
 		b.AddUint32(e.generation)
 		b.AddUint32(uint32(e.from))
 		b.AddUint32(uint32(e.expires))
 		b.AddBytes(e.file[:])
+		b.AddUint64(e.renews)
+		b.AddUint8(uint8(e.check))
 		b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
 			for _, a := range e.attributes {
 				addString(b, a)
@@ -137,6 +148,17 @@ func (e *entry) addRecord(b *cryptobyte.Builder) {
 	case kindTorn:
 		b.AddUint64(e.number)
 		b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(e.torn) })
+	case kindRaised:
+		b.AddUint32(e.generation)
+	case kindMarked:
+		b.AddUint64(e.number)
+		if e.end {
+			b.AddUint8(1)
+		} else {
+			b.AddUint8(0)
+		}
+		addString(b, e.because)
+	case kindCopied:
 	default:
 		b.SetError(errNewerEntry)
 	}
@@ -190,12 +212,13 @@ func (e *entry) parseRecord(s cryptobyte.String) error {
 	ok := false
 	switch e.kind {
 	case kindCreated:
-		ok = s.ReadUint32(&e.generation)
+		ok = s.ReadUint32(&e.generation) && s.ReadUint32(&e.limit)
 	case kindIssued:
 		var attributes cryptobyte.String
 		ok = s.ReadUint64(&e.number) && s.ReadUint32(&e.generation) &&
 			s.ReadUint32((*uint32)(&e.from)) && s.ReadUint32((*uint32)(&e.expires)) &&
-			s.CopyBytes(e.file[:]) && s.ReadUint24LengthPrefixed(&attributes)
+			s.CopyBytes(e.file[:]) && s.ReadUint64(&e.renews) && s.ReadUint8((*uint8)(&e.check)) && e.check <= Unchecked &&
+			s.ReadUint24LengthPrefixed(&attributes)
 		for ok && !attributes.Empty() {
 			var a string
 			ok = readString(&attributes, &a)
@@ -207,6 +230,14 @@ func (e *entry) parseRecord(s cryptobyte.String) error {
 		var torn cryptobyte.String
 		ok = s.ReadUint64(&e.number) && s.ReadUint24LengthPrefixed(&torn)
 		e.torn = torn
+	case kindRaised:
+		ok = s.ReadUint32(&e.generation)
+	case kindMarked:
+		var end uint8
+		ok = s.ReadUint64(&e.number) && s.ReadUint8(&end) && end <= 1 && readString(&s, &e.because)
+		e.end = end == 1
+	case kindCopied:
+		ok = true
 	default:
 		return errNewerEntry
 	}

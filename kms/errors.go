@@ -3,6 +3,7 @@ package kms
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"coterie/kms/request"
 )
@@ -19,6 +20,10 @@ var (
 	ErrForeignLedger = errors.New("the ledger of another domain")
 	// ErrForeignDomain: the public parameters belong to another master key.
 	ErrForeignDomain = errors.New("the public parameters of another domain")
+	// ErrReadBack: what was read is not what was written.
+	ErrReadBack = errors.New("what was read back is not what was written")
+	// ErrSameFolder: a backup would be the domain itself.
+	ErrSameFolder = errors.New("where the domain itself is")
 )
 
 // LedgerError says that a line of a ledger cannot be right.
@@ -69,4 +74,73 @@ type UnfinishedError struct {
 
 func (e *UnfinishedError) Error() string {
 	return fmt.Sprintf("an earlier run recorded key %d for %s and was interrupted before it wrote the file", e.Key.Number, e.Path)
+}
+
+// ClockError says that the clock is behind the ledger: one of the two is wrong.
+type ClockError struct {
+	Path      string
+	Now, Last time.Time // of the clock, and of the last entry
+}
+
+func (e *ClockError) Error() string {
+	const form = "2006-01-02 15:04 UTC"
+	return fmt.Sprintf("this computer's clock says %s, but %s was written on %s", e.Now.UTC().Format(form), e.Path, e.Last.UTC().Format(form))
+}
+
+// LimitError says that a key would last longer than the domain allows.
+type LimitError struct{ Days, Limit uint32 }
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%d days are too long: the limit of this domain is %d days", e.Days, e.Limit)
+}
+
+// NumberError says that no key on record has a number, or none that was written.
+type NumberError struct{ Number uint64 }
+
+func (e *NumberError) Error() string { return fmt.Sprintf("there is no key %d", e.Number) }
+
+// NoRenewError says that a key is marked as not to be renewed.
+type NoRenewError struct{ Key Issue }
+
+func (e *NoRenewError) Error() string {
+	if e.Key.Because == "" {
+		return fmt.Sprintf("key %d is not to be renewed", e.Key.Number)
+	}
+	return fmt.Sprintf("key %d is not to be renewed: %s", e.Key.Number, e.Key.Because)
+}
+
+// ForgottenError says that nobody knows any more whom a key was for.
+type ForgottenError struct{ Key Issue }
+
+func (e *ForgottenError) Error() string {
+	return fmt.Sprintf("whom key %d was for was erased from the ledger", e.Key.Number)
+}
+
+// NothingLeftError says that a renewal would leave a key without attributes.
+type NothingLeftError struct{ Key Issue }
+
+func (e *NothingLeftError) Error() string {
+	return fmt.Sprintf("key %d would have no attribute left", e.Key.Number)
+}
+
+// DivergedError says that two ledgers of one domain each have entries that the
+// other has not: keys were issued from both. Longer and Shorter are their paths.
+type DivergedError struct {
+	Here, There               string
+	HereEntries, ThereEntries int
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("%s (%d entries) and %s (%d entries) went different ways: keys were issued from both", e.Here, e.HereEntries, e.There, e.ThereEntries)
+}
+
+// AheadError says that the ledger at There has all entries of the one at Here,
+// and more.
+type AheadError struct {
+	Here, There               string
+	HereEntries, ThereEntries int
+}
+
+func (e *AheadError) Error() string {
+	return fmt.Sprintf("%s has %d entries, %s only %d", e.There, e.ThereEntries, e.Here, e.HereEntries)
 }

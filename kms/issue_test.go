@@ -70,14 +70,14 @@ func TestInitMakesThreeFilesAndOverwritesNone(t *testing.T) {
 	}
 	// One name is taken in the meantime: the others are given back.
 	writeFile(t, filepath.Join(folder, "NTNU.master"), []byte("theirs"))
-	if _, err := p.Write(rand.Reader, Protection{}, morning); !errors.Is(err, keyfile.ErrExists) {
+	if _, err := p.Write(rand.Reader, Protection{}, 0, morning); !errors.Is(err, keyfile.ErrExists) {
 		t.Errorf("with the last name taken: %v", err)
 	}
 	if names := namesIn(t, folder); !slices.Equal(names, []string{"NTNU.master"}) {
 		t.Errorf("left behind %q", names)
 	}
 	os.Remove(filepath.Join(folder, "NTNU.master"))
-	if _, err := p.Write(rand.Reader, Protection{}, morning); err != nil {
+	if _, err := p.Write(rand.Reader, Protection{}, 0, morning); err != nil {
 		t.Fatal(err)
 	}
 	if names := namesIn(t, folder); !slices.Equal(names, []string{"NTNU.domain", "NTNU.ledger", "NTNU.master"}) {
@@ -177,18 +177,21 @@ func TestNothingIsOverwritten(t *testing.T) {
 }
 
 // begin does what Issue does up to the entry, and stops as a crash would.
-func begin(t *testing.T, a *Authority, r Request) *draft {
+func begin(t *testing.T, a *Authority, r Request) (data []byte) {
 	t.Helper()
-	l, err := openLedger(a.files.Ledger(), a.Domain().ID(), a.aead, true)
+	l, err := a.openLedger(true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.close()
-	d, err := a.record(rand.Reader, l, r, nil, morning)
+	data, err = a.make(rand.Reader, r, l.next(), l.generation)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	if _, err := a.record(rand.Reader, l, r, data, morning); err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // A crash at each point of issuing, and the same command again.
@@ -205,12 +208,12 @@ func TestCrashes(t *testing.T) {
 		}, 1, nil, false},
 		{"after the entry", func(t *testing.T, a *Authority, r Request) { begin(t, a, r) }, 2, []uint64{1}, false},
 		{"half-way through the file", func(t *testing.T, a *Authority, r Request) {
-			d := begin(t, a, r)
-			writeFile(t, keyfile.TempName(r.Path, a.tag(1)), d.data[:len(d.data)/2])
+			data := begin(t, a, r)
+			writeFile(t, keyfile.TempName(r.Path, a.tag(1)), data[:len(data)/2])
 		}, 2, []uint64{1}, false},
 		{"before the file's name", func(t *testing.T, a *Authority, r Request) {
-			d := begin(t, a, r)
-			writeFile(t, keyfile.TempName(r.Path, a.tag(1)), d.data)
+			data := begin(t, a, r)
+			writeFile(t, keyfile.TempName(r.Path, a.tag(1)), data)
 		}, 1, nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -247,9 +250,9 @@ func TestCrashes(t *testing.T) {
 func TestCrashAfterTheName(t *testing.T) {
 	a := domain(t)
 	r := ask(a, "kari.key")
-	d := begin(t, a, r)
+	data := begin(t, a, r)
 	temp := keyfile.TempName(r.Path, a.tag(1))
-	writeFile(t, temp, d.data)
+	writeFile(t, temp, data)
 	if err := os.Link(temp, r.Path); err != nil {
 		t.Skip(err)
 	}
@@ -268,9 +271,9 @@ func TestCrashAfterTheName(t *testing.T) {
 func TestUnfinishedKeyOfAnother(t *testing.T) {
 	a := domain(t)
 	r := ask(a, "kari.key")
-	d := begin(t, a, r)
+	data := begin(t, a, r)
 	temp := keyfile.TempName(r.Path, a.tag(1))
-	writeFile(t, temp, d.data)
+	writeFile(t, temp, data)
 	r.Name = "Ann Berg"
 	var unfinished *UnfinishedError
 	if _, err := a.Issue(rand.Reader, r, morning); !errors.As(err, &unfinished) || unfinished.Temp != temp || unfinished.Key.Name != "Kari Nordmann" {
@@ -351,7 +354,7 @@ func TestTornLedger(t *testing.T) {
 		if len(issues) != 3 || !issues[1].Torn || issues[2].Torn {
 			t.Errorf("cut at %d: %+v", end, issues)
 		}
-		l, err := openLedger(a.files.Ledger(), a.Domain().ID(), a.aead, false)
+		l, err := a.openLedger(false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,7 +367,7 @@ func TestFailedAppend(t *testing.T) {
 	a := domain(t)
 	issue(t, a, "1.key")
 	before := readFile(t, a.files.Ledger())
-	l, err := openLedger(a.files.Ledger(), a.Domain().ID(), a.aead, true)
+	l, err := a.openLedger(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,17 +429,31 @@ func TestNames(t *testing.T) {
 }
 
 func TestSpelling(t *testing.T) {
-	a := domain(t)
-	issue(t, a, "1.key")
-	issue(t, a, "2.key")
-	r := ask(a, "3.key")
-	r.Attributes, _ = abe.ParseAttributes([]string{"ntnu", "Professor"})
-	out, err := a.Issue(rand.Reader, r, morning)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := []Spelling{{"ntnu", "NTNU", 2}}; !slices.Equal(out.Spelling, want) {
-		t.Errorf("%+v", out.Spelling)
+	count := map[string]int{"NTNU": 2, "Professor": 3, `"5th year"`: 188, "IT": 9, "dept=Physics": 9, "BIO1": 9, "Profesor2": 1}
+	for in, want := range map[string]Spelling{
+		"ntnu":         {"ntnu", "NTNU", 2},
+		"5th Year":     {`"5th Year"`, `"5th year"`, 188},
+		"Profesor":     {"Profesor", "Professor", 3},
+		"Proffessor":   {"Proffessor", "Professor", 3},
+		"Porfessor":    {"Porfessor", "Professor", 3},
+		"Professos":    {"Professos", "Professor", 3},
+		"dept=Phisics": {"dept=Phisics", "dept=Physics", 9},
+		"NTNX":         {}, // two keys are not many
+		"4th year":     {}, // digits are meant to differ
+		"BIO2":         {},
+		"IB":           {}, // short names are all alike
+		"NTNU":         {}, // known
+		"Profess":      {},
+		"Prrofesssor":  {},
+	} {
+		attributes, err := abe.ParseAttributes([]string{in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := CheckSpelling(attributes, count)
+		if want.Keys == 0 && len(found) > 0 || want.Keys > 0 && !slices.Equal(found, []Spelling{want}) {
+			t.Errorf("%q: %+v", in, found)
+		}
 	}
 }
 

@@ -32,7 +32,23 @@ type Issue struct {
 	File       [32]byte // SHA-256 of the key file
 	Void       bool     // it was never written
 	Torn       bool     // its record was cut short; only the number is known
+	Forgotten  bool     // Name and Recipient were erased
+	Check      Check
+	Renews     uint64 // the key that this one takes over from, or 0
+	RenewedBy  uint64 // the last key that took over from this one, or 0
+	NoRenew    bool   // it is not to be renewed
+	Because    string // why
 }
+
+// Check says what was known of a request when its key was issued.
+type Check uint8
+
+// The checks of a request.
+const (
+	NoRequest Check = iota
+	Checked         // its six words were those that its author said
+	Unchecked       // nobody compared them
+)
 
 // ledger is a ledger in memory: what its lines say, and where the next goes.
 type ledger struct {
@@ -42,9 +58,13 @@ type ledger struct {
 	lines      int // whole lines, the first included
 	size       int // bytes of those lines
 	last       hash
+	chain      []hash // chain[i] is that of the i-th entry, from 0
 	generation uint32
+	limit      uint32  // days a key may last; 0: no limit of the domain's own
 	issues     []Issue // issues[i] has number i+1
 	torn       []byte  // what follows the last whole line
+	time       int64   // of the last entry, seconds since 1970
+	uncopied   int64   // the time of the first entry that no backup has; 0: all are in one
 }
 
 // ledgerCipher derives the cipher of a ledger's lines from the bytes of the
@@ -98,26 +118,58 @@ func readLedger(path string, data []byte, id [32]byte, aead cipher.AEAD) (*ledge
 		return nil, fmt.Errorf("%s is %w", path, ErrForeignLedger)
 	}
 	l, first := newLedger(path, id, aead)
-	for line := range bytes.Lines(data[len(first):]) {
+	if err := l.readLines(data[len(first):]); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// readLines reads the lines after the first.
+func (l *ledger) readLines(data []byte) error {
+	if err := l.eachLine(data, func(*entry, []byte) error { return nil }); err != nil {
+		return err
+	}
+	if l.lines == 1 && l.torn == nil {
+		return &LedgerError{l.path, 2, "is missing: the ledger was emptied"}
+	}
+	return nil
+}
+
+// eachLine opens and checks the lines after the first and calls f for each,
+// before it takes effect.
+func (l *ledger) eachLine(data []byte, f func(e *entry, line []byte) error) error {
+	for line := range bytes.Lines(data) {
 		text, whole := bytes.CutSuffix(line, []byte("\n"))
 		if !whole {
 			l.torn = line
 			break
 		}
 		e, err := l.open(text)
-		if err == nil {
-			err = l.apply(e)
-		}
 		if err != nil {
-			return nil, &LedgerError{path, l.lines + 1, err.Error()}
+			return &LedgerError{l.path, l.lines + 1, err.Error()}
+		}
+		if err := f(e, line); err != nil {
+			return err
+		}
+		if err := l.apply(e); err != nil {
+			return &LedgerError{l.path, l.lines + 1, err.Error()}
 		}
 		l.lines++
 		l.size += len(line)
 	}
-	if l.lines == 1 && l.torn == nil {
-		return nil, &LedgerError{path, 2, "is missing: the ledger was emptied"}
+	return nil
+}
+
+// link fills in which key took over from which. A void one took over nothing.
+func (l *ledger) link() {
+	for i := range l.issues {
+		l.issues[i].RenewedBy = 0
 	}
-	return l, nil
+	for _, issue := range l.issues {
+		if issue.Renews != 0 && !issue.Void {
+			l.issues[issue.Renews-1].RenewedBy = issue.Number
+		}
+	}
 }
 
 // next is the number of the next key.
@@ -178,27 +230,54 @@ func (l *ledger) apply(e *entry) error {
 	}
 	switch e.kind {
 	case kindCreated:
-		l.generation = e.generation
+		l.generation, l.limit = e.generation, e.limit
 	case kindIssued:
-		if e.number != l.next() || e.expires <= e.from {
-			return errors.New("cannot follow the line before it")
+		if e.number != l.next() || e.expires <= e.from || e.renews != 0 && !l.real(e.renews) {
+			return errOrder
 		}
 		l.issues = append(l.issues, Issue{
 			Number: e.number, Name: e.person.name, Recipient: e.person.recipient, Attributes: e.attributes,
 			Generation: e.generation, From: e.from, Expires: e.expires, Made: time.Unix(e.time, 0).UTC(), File: e.file,
+			Forgotten: e.person.form == personForgotten, Check: e.check, Renews: e.renews,
 		})
 	case kindVoid:
-		if e.number == 0 || e.number >= l.next() || l.issues[e.number-1].Void || l.issues[e.number-1].Torn || e.reason != reasonNotWritten {
-			return errors.New("cannot follow the line before it")
+		if !l.real(e.number) || e.reason != reasonNotWritten {
+			return errOrder
 		}
 		l.issues[e.number-1].Void = true
 	case kindTorn:
 		if e.number != l.next() {
-			return errors.New("cannot follow the line before it")
+			return errOrder
 		}
 		l.issues = append(l.issues, Issue{Number: e.number, Made: time.Unix(e.time, 0).UTC(), Torn: true})
+	case kindRaised:
+		if e.generation <= l.generation {
+			return errOrder
+		}
+		l.generation = e.generation
+	case kindMarked:
+		if !l.real(e.number) {
+			return errOrder
+		}
+		l.issues[e.number-1].NoRenew, l.issues[e.number-1].Because = e.end, e.because
+	}
+	l.time = e.time
+	switch {
+	case e.kind == kindCopied:
+		l.uncopied = 0
+	case l.uncopied == 0:
+		l.uncopied = e.time
 	}
 	last, err := e.hash()
 	l.last = last
+	l.chain = append(l.chain, last)
 	return err
+}
+
+var errOrder = errors.New("cannot follow the line before it")
+
+// real says whether number is that of a key that was written, as far as is
+// known.
+func (l *ledger) real(number uint64) bool {
+	return number != 0 && number < l.next() && !l.issues[number-1].Void && !l.issues[number-1].Torn
 }

@@ -25,7 +25,7 @@ func written(t testing.TB) (data []byte, id [32]byte, a *Authority) {
 		t.Fatal(err)
 	}
 	id = m.Domain().ID()
-	data, err = firstLines(rand.Reader, "NTNU.ledger", id, secret, morning)
+	data, err = firstLines(rand.Reader, "NTNU.ledger", id, secret, 0, morning)
 	if err != nil {
 		t.Fatal(err)
 	}

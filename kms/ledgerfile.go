@@ -23,8 +23,9 @@ type ledgerFile struct {
 // openLedger opens, locks and reads the ledger at path: for writing with an
 // exclusive lock, for reading with a shared one, so that a reader does not meet
 // half a line of a writer who is well.
-func openLedger(path string, id [32]byte, aead cipher.AEAD, write bool) (*ledgerFile, error) {
-	f, info, err := lockLedger(path, write)
+// Whoever must wait for the lock is told by waiting, once.
+func openLedger(path string, id [32]byte, aead cipher.AEAD, write bool, waiting func()) (*ledgerFile, error) {
+	f, info, err := lockLedger(path, write, waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -33,10 +34,11 @@ func openLedger(path string, id [32]byte, aead cipher.AEAD, write bool) (*ledger
 		f.Close()
 		return nil, err
 	}
+	l.link()
 	return &ledgerFile{l, f}, nil
 }
 
-func lockLedger(path string, write bool) (*os.File, fs.FileInfo, error) {
+func lockLedger(path string, write bool, waiting func()) (*os.File, fs.FileInfo, error) {
 	flag := os.O_RDONLY
 	if write {
 		flag = os.O_RDWR
@@ -48,7 +50,13 @@ func lockLedger(path string, write bool) (*os.File, fs.FileInfo, error) {
 		} else if err != nil {
 			return nil, nil, fmt.Errorf("opening the ledger: %w", err)
 		}
-		if err := lock(f, write); err != nil {
+		free, err := tryLock(f, write)
+		if err == nil && !free {
+			waiting()
+			waiting = func() {}
+			err = lock(f, write)
+		}
+		if err != nil {
 			f.Close()
 			return nil, nil, fmt.Errorf("locking %s: %w", path, err)
 		}
@@ -130,6 +138,15 @@ func (l *ledgerFile) heal(rand io.Reader, seconds int64) (*TornError, error) {
 	}
 	l.torn = nil
 	return torn, nil
+}
+
+// read returns the bytes of the whole lines.
+func (l *ledgerFile) read() ([]byte, error) {
+	data := make([]byte, l.size)
+	if _, err := l.f.ReadAt(data, 0); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", l.path, err)
+	}
+	return data, nil
 }
 
 func (l *ledgerFile) close() { l.f.Close() } // closing gives the lock back

@@ -13,8 +13,20 @@ import (
 // how long a mistake lasts.
 const MaxYears = 5
 
-// DefaultExpires is the validity of a key unless another is asked for.
-const DefaultExpires = "90d"
+// LastDay is later than any key lapses.
+const LastDay = abe.Day(1<<32 - 1)
+
+// defaultDays is the validity of a key unless another is asked for.
+const defaultDays = 90
+
+// DefaultExpires is the validity of a key unless another is asked for, in a
+// domain with a limit of so many days, or 0.
+func DefaultExpires(limit int) string {
+	if limit == 0 || limit > defaultDays {
+		limit = defaultDays
+	}
+	return strconv.Itoa(limit) + "d"
+}
 
 // ParseExpires reads when a key that is valid from a day lapses: a number of
 // days ("90d") or years ("2y"), or a date ("2026-12-31"), which is the first day
@@ -33,11 +45,13 @@ func ParseExpires(s string, from abe.Day) (abe.Day, error) {
 	return expires, nil
 }
 
+var errNotTime = errors.New("is not a time")
+
 func parseExpires(s string, from abe.Day) (abe.Day, error) {
 	if strings.Contains(s, "-") {
 		day, err := abe.ParseDay(s)
 		if err != nil {
-			return 0, fmt.Errorf("%q is not a date; write 2026-12-31 or 90d", s)
+			return 0, fmt.Errorf("%q %w; write 2026-12-31 or 90d", s, errNotTime)
 		}
 		return day, nil
 	}
@@ -48,13 +62,34 @@ func parseExpires(s string, from abe.Day) (abe.Day, error) {
 	n, err := strconv.ParseUint(digits, 10, 16)
 	switch {
 	case unit != "d" && unit != "y" || errors.Is(err, strconv.ErrSyntax):
-		return 0, fmt.Errorf("%q is not a time; write 90d, 2y or 2026-12-31", s)
+		return 0, fmt.Errorf("%q %w; write 90d, 2y or 2026-12-31", s, errNotTime)
 	case err != nil, unit == "y" && n > MaxYears:
 		return 0, fmt.Errorf("%q is too long: the limit is %d years", s, MaxYears)
 	case unit == "y":
 		return addYears(from, int(n)), nil
 	}
 	return from + abe.Day(n), nil
+}
+
+// ParseLimit reads how many days a domain's keys may last: 120d or 2y; empty is
+// no limit but MaxYears, and 0.
+func ParseLimit(s string) (days int, err error) {
+	if s == "" {
+		return 0, nil
+	}
+	if strings.Contains(s, "-") {
+		return 0, fmt.Errorf("%q is not a number of days; write 120d", s)
+	}
+	// Any first day will do: a year is counted as 365 days.
+	if years, ok := strings.CutSuffix(s, "y"); ok {
+		n, err := strconv.ParseUint(years, 10, 8)
+		if err != nil || n < 1 || n > MaxYears {
+			return 0, fmt.Errorf("%q is not a time of 1 day to %d years", s, MaxYears)
+		}
+		return int(n) * 365, nil
+	}
+	expires, err := ParseExpires(s, 0)
+	return int(expires), err
 }
 
 func addYears(d abe.Day, years int) abe.Day { return abe.DayOf(d.Start().AddDate(years, 0, 0)) }

@@ -7,6 +7,7 @@ import (
 	"coterie/cmd/internal/cli"
 	"coterie/kms"
 	"coterie/kms/keyfile"
+	"coterie/kms/request"
 )
 
 // explain turns the errors of package kms into those of the catalogue; the
@@ -19,6 +20,14 @@ func explain(err error) error {
 		unwritten  *kms.NotWrittenError
 		unfinished *kms.UnfinishedError
 		missing    *keyfile.NotExistError
+		clock      *kms.ClockError
+		limit      *kms.LimitError
+		number     *kms.NumberError
+		norenew    *kms.NoRenewError
+		forgotten  *kms.ForgottenError
+		nothing    *kms.NothingLeftError
+		diverged   *kms.DivergedError
+		ahead      *kms.AheadError
 	)
 	switch {
 	case err == nil, errors.As(err, &known):
@@ -34,21 +43,39 @@ func explain(err error) error {
 			Detail("that key  "+describeIssue(unfinished.Key)).
 			Hint("to use it:      mv -n %s %s", cli.Quote(unfinished.Temp), cli.Quote(unfinished.Path)).
 			Hint("to give it up:  rm %s", cli.Quote(unfinished.Temp)).Because(err)
+	case errors.As(err, &clock):
+		return cli.Fail("clock", "%v", clock).
+			Hint("set the clock; if it is right and the ledger's was wrong, add --clock-is-right").Because(err)
+	case errors.As(err, &limit):
+		e := cli.Usage("%v", limit)
+		return e.Hint("--expires %dd", limit.Limit).Because(err)
+	case errors.As(err, &number):
+		return cli.Fail("no-key", "%v", number).Hint("kms list shows the numbers").Because(err)
+	case errors.As(err, &norenew):
+		return cli.Fail("norenew", "%v", norenew).Hint("kms norenew %d --undo", norenew.Key.Number).Because(err)
+	case errors.As(err, &forgotten):
+		return cli.Fail("forgotten", "%v", forgotten).Hint("issue a new key: kms issue").Because(err)
+	case errors.As(err, &nothing):
+		return cli.Fail("nothing-left", "%v", nothing).Hint("kms norenew %d", nothing.Key.Number).Because(err)
+	case errors.As(err, &diverged):
+		return cli.Fail("diverged", "%v", diverged).Hint("keep both; go on with one of them, and tell the other's holders to ask again").Because(err)
+	case errors.As(err, &ahead):
+		return cli.Fail("ahead", "%v", ahead).Hint("keep the longer one: an older ledger would give numbers a second time; kms restore brings it here").Because(err)
 	case errors.As(err, &line):
 		return cli.Fail("ledger-damaged", "%v", line).
-			Hint("nothing was issued; put back a good copy of %s", cli.Quote(line.Path)).Because(err)
+			Hint("nothing was issued; put back a good copy:  kms restore /media/usb").Because(err)
 	case errors.As(err, &torn):
 		return cli.Fail("ledger-torn", "%v, as by a crash while it was written", torn).
 			Hint("its key was never written; the next kms issue puts that on record and goes on").Because(err)
 	case errors.Is(err, kms.ErrMasterMissing):
-		return cli.Fail("master-missing", "%s; the domain's public parameters alone cannot issue", missingFile(err)).
-			Hint("run where the master key is").Because(err)
+		return cli.Fail("master-missing", "%s; %s alone cannot issue", missingFile(err), strings.TrimSuffix(strings.TrimSuffix(missingFile(err), " is not here"), ".master")+".domain").
+			Hint("run where the master key is, or kms restore /media/usb").Because(err)
 	case errors.Is(err, kms.ErrLedgerMissing):
 		return cli.Fail("ledger-missing", "%s; without it a number could be given twice", missingFile(err)).
-			Hint("put it back beside the master key").Because(err)
+			Hint("kms restore /media/usb").Because(err)
 	case errors.Is(err, kms.ErrForeignLedger), errors.Is(err, kms.ErrForeignDomain):
 		return cli.Fail("wrong-domain", "%v", err).Hint("the three files of a domain belong together; put back the right one").Because(err)
-	case errors.Is(err, kms.ErrName):
+	case errors.Is(err, kms.ErrName) && !errors.Is(err, request.ErrFormat):
 		e := cli.Usage("%v", err)
 		return e.Because(err)
 	case errors.As(err, &missing) && strings.HasSuffix(missing.Path, ".master") && len(missing.Near) == 0:

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,7 @@ import (
 	"coterie/crypto/abe"
 	"coterie/kms"
 	"coterie/kms/keyfile"
+	"coterie/kms/request"
 )
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -22,7 +25,7 @@ func (a *app) inspectCommand() *cobra.Command {
 		Example: `  kms inspect kari.key
   kms inspect NTNU.ledger`,
 		Args: cli.Args("FILE"),
-		RunE: told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.told(func(cmd *cobra.Command, args []string) error {
 			w, path := cmd.OutOrStdout(), args[0]
 			kind, err := keyfile.Peek(path)
 			if err != nil {
@@ -44,6 +47,13 @@ func (a *app) inspectCommand() *cobra.Command {
 				return inspectMaster(w, path)
 			case keyfile.Ledger:
 				return inspectLedger(w, path)
+			case keyfile.Request:
+				return inspectRequest(w, path)
+			case keyfile.Identity:
+				return inspectIdentity(w, path)
+			case keyfile.Recipient:
+				_, err := fmt.Fprintln(w, "an age recipient: public; kms issue --to seals a key for it")
+				return err
 			case keyfile.UTF16:
 				data, err := keyfile.ReadPublic(path)
 				if err != nil {
@@ -94,26 +104,10 @@ func (a *app) inspectKey(w io.Writer, path string, sealed *sealedFor) error {
 	if err != nil {
 		return err
 	}
-	var attributes []string
-	for _, attribute := range k.Attributes() {
-		attributes = append(attributes, attribute.String())
-	}
-	_, err = fmt.Fprintf(w, "key %d, format 1, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s to %s, %s\n  generation  %d\n",
+	_, err = fmt.Fprintf(w, "key %d, format 1, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s\n  generation  %d\n",
 		k.Serial(), cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(),
-		cli.Clean(strings.Join(attributes, ", ")), k.From(), k.Expires(), a.remaining(k), k.Generation())
+		cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), k.Generation())
 	return err
-}
-
-// remaining says how far a key is from its end.
-func (a *app) remaining(k *abe.Key) string {
-	today := abe.DayOf(a.now())
-	switch {
-	case today < k.From():
-		return fmt.Sprintf("in %s", cli.Plural(int(k.From()-today), "day"))
-	case today >= k.Expires():
-		return fmt.Sprintf("lapsed %s ago", cli.Plural(int(today-k.Expires()), "day"))
-	}
-	return cli.Plural(int(k.Expires()-today), "more day")
 }
 
 // inspectAge reads what an age file shows from outside.
@@ -133,8 +127,23 @@ func inspectEncrypted(w io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "encrypted with a passphrase (scrypt 2^%d), %s: a master key or an identity\n", h.WorkFactor, cli.Size(size))
+	what := ""
+	if !strings.HasSuffix(path, ".master") {
+		what = ": a master key or an identity"
+	}
+	_, err = fmt.Fprintf(w, "encrypted with a passphrase (scrypt 2^%d, about %.1f s here), %s%s\n", h.WorkFactor, scryptSeconds(h.WorkFactor), cli.Size(size), what)
 	return err
+}
+
+// scryptSeconds is about how long one guess at a passphrase takes here: a smaller
+// one is measured, and the cost is proportional.
+func scryptSeconds(workFactor int) float64 {
+	const small = 12
+	began := time.Now()
+	if _, err := keyfile.EncryptPassphrase(nil, []byte("x"), small); err != nil {
+		return 0
+	}
+	return math.Ldexp(time.Since(began).Seconds(), workFactor-small)
 }
 
 func inspectSealed(w, stderr io.Writer, path string) error {
@@ -146,11 +155,49 @@ func inspectSealed(w, stderr io.Writer, path string) error {
 	if h.Armored {
 		form = ", as text"
 	}
-	if _, err := fmt.Fprintf(w, "sealed with age (%s)%s, %s; what is inside only its owner can see\n",
-		cli.Clean(strings.Join(h.Types, ", ")), form, cli.Plural(size, "byte")); err != nil {
+	text := fmt.Sprintf("sealed with age (%s)%s, %s; what is inside only its owner can see", strings.Join(h.Types, ", "), form, cli.Plural(size, "byte"))
+	if l := h.Label; l != nil {
+		text = fmt.Sprintf("sealed key, format 1, %s, for %s, of %s %s", cli.Plural(size, "byte"), l.Recipient, l.Domain, l.Fingerprint)
+	}
+	if _, err := fmt.Fprintln(w, cli.Clean(text)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stderr, "hint: its owner sees more:  kms inspect %s --identity FILE\n", cli.Clean(cli.Quote(path)))
+	_, err = fmt.Fprintf(stderr, "hint: its owner sees more:  coterie key %s\n", cli.Clean(cli.Quote(path)))
+	return err
+}
+
+func inspectRequest(w io.Writer, path string) error {
+	r, err := request.Load(path)
+	if err != nil {
+		return err
+	}
+	text, err := r.Marshal()
+	if err != nil {
+		return err
+	}
+	code, err := r.Code()
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		b.WriteString(cli.Clean(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	fmt.Fprintf(&b, "code: %s\n", code)
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+func inspectIdentity(w io.Writer, path string) error {
+	ids, err := keyfile.LoadIdentities(path, nil)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, r := range keyfile.Recipients(ids) {
+		names = append(names, keyfile.ShortRecipient(r))
+	}
+	_, err = fmt.Fprintf(w, "identity of %s, without a passphrase: whoever has it opens every key that was made for it\n", strings.Join(names, ", "))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,90 +13,274 @@ import (
 	"coterie/crypto/abe"
 	"coterie/kms"
 	"coterie/kms/keyfile"
+	"coterie/kms/request"
 )
 
 // issueFlags are the flags of kms issue as they were typed.
 type issueFlags struct {
 	domainFlags
-	attributes              []string
-	expires, from, name, to string
-	output                  string
+	attributes                    []string
+	request, code, name, to       string
+	csv, expires, from, output    string
+	unchecked, yes, force, dryRun bool
 }
 
 func (a *app) issueCommand() *cobra.Command {
 	var f issueFlags
 	cmd := &cobra.Command{
-		Use:   "issue --domain NAME --attr A [--attr A]... [--to age1...] -o FILE",
-		Short: "issue a key: record it in the ledger and write it to a file",
-		Example: `  kms issue --domain NTNU --attr NTNU --attr "5th year" --name "Kari Nordmann" --to age1... -o kari.key
-  kms issue --domain NTNU --attr Professor --attr dept=Telematics --expires 2026-12-31 --to age1... -o prof.key`,
+		Use:   "issue (--request FILE | --attr A... [--to age1...] | --csv FILE) -o FILE",
+		Short: "issue a key, or many: record each in the ledger and write it to a file",
+		Example: `  kms issue --domain NTNU --request kari.request -o kari.key
+  kms issue --domain NTNU --csv members.csv -o keys/ --dry-run`,
 		Args: cli.Args(),
-		RunE: told(func(cmd *cobra.Command, _ []string) error { return a.issue(cmd, f) }),
+		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(cmd); err != nil {
+				return err
+			}
+			if f.csv != "" {
+				return a.issueSheet(cmd, &f)
+			}
+			return a.issue(cmd, &f)
+		}),
 	}
-	f.add(cmd)
-	cmd.Flags().StringArrayVar(&f.attributes, "attr", nil, "an attribute `A`: NTNU, \"5th year\", dept=Telematics, age=21; give one --attr for each")
-	cmd.Flags().StringVar(&f.expires, "expires", kms.DefaultExpires, "when it lapses: `TIME` such as 90d, 2y (at most 5y) or 2026-12-31")
-	cmd.Flags().StringVar(&f.from, "from", "", "the first `DAY` it is valid, such as 2026-12-01 (default today, UTC)")
-	cmd.Flags().StringVar(&f.name, "name", "", "`NAME` of the person, for the ledger")
-	cmd.Flags().StringVar(&f.to, "to", "", "seal the key for this age `RECIPIENT`, age1...")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write the key to `FILE`, which must not exist")
-	cmd.MarkFlagRequired("attr")
+	f.addWriting(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.request, "request", "", "issue what was asked for in `FILE`")
+	flags.StringVar(&f.code, "code", "", "the request's six `WORDS`, as its author said them; otherwise they are asked for")
+	flags.BoolVar(&f.unchecked, "unchecked", false, "do not ask for the six words; the ledger remembers")
+	flags.StringArrayVar(&f.attributes, "attr", nil, "an attribute `A`: NTNU, \"5th year\", dept=Telematics, age=21; one --attr for each")
+	flags.StringVar(&f.name, "name", "", "`NAME` of the person, for the ledger")
+	flags.StringVar(&f.to, "to", "", "seal the key for this age `RECIPIENT`, age1...")
+	flags.StringVar(&f.csv, "csv", "", "issue a key for each row of `FILE`")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "with --csv: check all rows, say what would be issued, and stop")
+	flags.StringVar(&f.expires, "expires", "", "when it lapses: `TIME` such as 90d (the default), 2y or 2026-12-31")
+	flags.StringVar(&f.from, "from", "", "the first `DAY` it is valid, such as 2026-12-01 (default today, UTC)")
+	flags.StringVarP(&f.output, "output", "o", "", "write the key to `FILE`; with --csv, the keys to this folder")
+	flags.BoolVar(&f.force, "force", false, "overwrite FILE; the key in it stays valid until it lapses")
+	flags.BoolVar(&f.yes, "yes", false, "ask nothing but the passphrase and the six words")
 	cmd.MarkFlagRequired("output")
+	cmd.MarkFlagFilename("csv", "csv", "tsv", "txt")
+	cmd.MarkFlagFilename("request", "request")
 	return cmd
 }
 
-func (a *app) issue(cmd *cobra.Command, f issueFlags) error {
-	now := a.now()
-	// All that was typed is checked before the passphrase is asked for.
-	request, err := f.request(abe.DayOf(now))
-	if err != nil {
-		return err
+// check finds what does not go together.
+func (f *issueFlags) check(cmd *cobra.Command) error {
+	exclude := func(flags ...string) error {
+		var given []string
+		for _, name := range flags {
+			if cmd.Flags().Changed(name) {
+				given = append(given, "--"+name)
+			}
+		}
+		if len(given) > 1 {
+			return cli.Usage("%s exclude each other", strings.Join(given, " and "))
+		}
+		return nil
 	}
-	authority, err := f.open()
-	if err != nil {
-		return err
+	for _, flags := range [][]string{{"request", "to", "csv"}, {"code", "unchecked"}, {"csv", "name"}, {"csv", "attr"}, {"csv", "code"}, {"csv", "force"}} {
+		if err := exclude(flags...); err != nil {
+			return err
+		}
 	}
-	issued, err := authority.Issue(a.rand, request, now)
-	stderr := cmd.ErrOrStderr()
-	if issued != nil {
-		warnBefore(stderr, issued)
+	switch {
+	case f.request == "" && f.csv == "" && len(f.attributes) == 0:
+		return cli.Missing(cmd, "--request, --attr or --csv")
+	case (f.code != "" || f.unchecked) && f.request == "":
+		return cli.Usage("--code and --unchecked belong to --request")
+	case f.dryRun && f.csv == "":
+		return cli.Usage("--dry-run belongs to --csv")
+	case f.output == "" || f.csv == "" && filepath.Base(f.output) == string(filepath.Separator):
+		return cli.Usage("-o wants the name of a file")
 	}
-	if err != nil {
-		return err
-	}
-	if err := printIssued(cmd.OutOrStdout(), issued, request); err != nil {
-		return err
-	}
-	warnAfter(stderr, issued, request)
 	return nil
 }
 
-func (f *issueFlags) request(today abe.Day) (kms.Request, error) {
-	r := kms.Request{Name: f.name, To: f.to, From: today, Path: f.output}
-	var err error
+func (a *app) issue(cmd *cobra.Command, f *issueFlags) error {
+	now, stderr := a.now(), cmd.ErrOrStderr()
+	// All that was typed is checked before the passphrase is asked for.
+	r, asked, err := f.parse(abe.DayOf(now))
+	if err != nil {
+		return err
+	}
+	authority, err := a.open(cmd, &f.domainFlags)
+	if err != nil {
+		return err
+	}
+	known, err := record(authority)
+	if known == nil {
+		return err
+	}
+	if err := f.expire(&r, known.Limit, abe.DayOf(now)); err != nil {
+		return err
+	}
+	if asked != nil {
+		if err := f.checkRequest(stderr, authority.Domain(), asked, &r); err != nil {
+			return err
+		}
+	}
+	if err := confirmSpelling(stderr, kms.CheckSpelling(r.Attributes, kms.CountAttributes(known.Issues)), f.yes); err != nil {
+		return err
+	}
+	issued, err := authority.Issue(a.rand, r, now)
+	if issued != nil {
+		warnFound(stderr, issued.Torn, issued.Voided)
+	}
+	var exists *keyfile.ExistsError
+	var unwritten *kms.NotWrittenError
+	if errors.As(err, &exists) && !errors.As(err, &unwritten) {
+		return cli.Fail("exists", "%s exists", exists.Path).Hint("--force overwrites it; the old key stays valid until it lapses").Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := printIssued(cmd.OutOrStdout(), issued, r, f.named()); err != nil {
+		return err
+	}
+	warnUnsealed(stderr, r)
+	return nil
+}
+
+// parse checks what was typed. asked is the request, if there is one.
+func (f *issueFlags) parse(today abe.Day) (r kms.Request, asked *request.Request, err error) {
+	r = kms.Request{Name: f.name, To: f.to, From: today, Path: f.output, Force: f.force}
 	if r.Attributes, err = abe.ParseAttributes(f.attributes); err != nil {
-		return r, err
+		return r, nil, err
+	}
+	if err := request.CheckName(f.name); err != nil {
+		return r, nil, err
 	}
 	if f.from != "" {
 		if r.From, err = abe.ParseDay(f.from); err != nil {
-			return r, cli.Usage("--from: %v", err)
+			return r, nil, cli.Usage("--from: %v", err)
 		}
-	}
-	if r.Expires, err = kms.ParseExpires(f.expires, r.From); err != nil {
-		return r, cli.Usage("--expires: %v", err)
-	}
-	if r.Expires <= today {
-		return r, cli.Usage("such a key lapsed on %s", r.Expires)
 	}
 	if f.to != "" {
 		if _, err := keyfile.ParseRecipient(f.to); err != nil {
-			return r, badRecipient(f.to)
+			return r, nil, badRecipient(f.to)
 		}
 	}
-	if f.output == "" || filepath.Base(f.output) == string(filepath.Separator) {
-		return r, cli.Usage("-o wants the name of a file")
+	if err := f.expire(&r, 0, today); err != nil {
+		return r, nil, err
 	}
-	return r, nil
+	if f.request == "" {
+		return r, nil, nil
+	}
+	if asked, err = request.Load(f.request); err != nil {
+		return r, nil, err
+	}
+	r.To = asked.Recipient
+	if r.Name == "" {
+		r.Name = asked.Name
+	}
+	if len(f.attributes) == 0 {
+		var texts []string
+		for _, attribute := range asked.Want {
+			texts = append(texts, attribute.String())
+		}
+		r.Attributes, err = abe.ParseAttributes(texts)
+	}
+	return r, asked, err
+}
+
+// expire sets when the key lapses. limit is the domain's, in days.
+func (f *issueFlags) expire(r *kms.Request, limit int, today abe.Day) (err error) {
+	expires := f.expires
+	if expires == "" {
+		expires = kms.DefaultExpires(limit)
+	}
+	if r.Expires, err = kms.ParseExpires(expires, r.From); err != nil {
+		return cli.Usage("--expires: %v", err)
+	}
+	if r.Expires <= today {
+		return cli.Usage("such a key lapsed on %s", r.Expires)
+	}
+	return nil
+}
+
+// checkRequest shows what is asked for and has the six words compared. They are
+// never shown: whoever reads them would not ask for them.
+func (f *issueFlags) checkRequest(stderr io.Writer, domain *abe.Domain, asked *request.Request, r *kms.Request) error {
+	if !asked.IsFor(domain.Fingerprint()) {
+		return cli.Fail("wrong-domain", "%s asks another domain than %s %s", f.request, domain.Name(), domain.Fingerprint())
+	}
+	who := asked.Name
+	if who == "" {
+		who = "Somebody without a name"
+	}
+	fmt.Fprintf(stderr, "%s asks for  %s\n", cli.Clean(who), attributeText(asked.Want))
+	if len(f.attributes) > 0 {
+		fmt.Fprintf(stderr, "You give  %s\n", attributeText(r.Attributes))
+	}
+	code, err := asked.Code()
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.unchecked:
+		r.Check = kms.Unchecked
+		cli.Warn(stderr, cli.Fail("unchecked", "nobody compared the six words of %s: whoever carried it may have put his own recipient into it", f.request))
+	case f.code != "":
+		typed, err := normalWords(f.code)
+		if err != nil {
+			return cli.Usage("--code: %v", err)
+		}
+		if typed != code {
+			return wrongWords(f.request)
+		}
+		r.Check = kms.Checked
+	default:
+		// Having typed the words for what is on the screen is a yes to it.
+		if err := askWords(f.request, code); err != nil {
+			return err
+		}
+		r.Check = kms.Checked
+		fmt.Fprintln(stderr, "They match.")
+		return nil
+	}
+	if len(f.attributes) > 0 || f.yes {
+		return nil
+	}
+	return confirm("Issue that?", "say with --attr what to issue, or --yes")
+}
+
+// confirm asks, and makes an error of a no.
+func confirm(question, otherwise string) error {
+	yes, err := cli.Confirm(question, otherwise)
+	if err == nil && !yes {
+		err = cli.Fail("no", "nothing was done")
+	}
+	return err
+}
+
+// confirmSpelling asks about each attribute that may be misspelt.
+func confirmSpelling(stderr io.Writer, found []kms.Spelling, yes bool) error {
+	for _, s := range found {
+		text := fmt.Sprintf("%s is new; %s %s", s.Attribute, haveKeys(s.Keys), s.Like)
+		if yes {
+			cli.Warn(stderr, cli.Fail("attr-unknown", "%s", text))
+			continue
+		}
+		ok, err := cli.Confirm(text+"      Issue anyway?", "")
+		var unasked *cli.Error
+		if errors.As(err, &unasked) && unasked.Code == "no-terminal" {
+			return cli.Fail("attr-unknown", "%s; nothing was issued", text).Hint("names are exact; --yes issues it anyway")
+		}
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return cli.Fail("attr-unknown", "nothing was issued")
+		}
+	}
+	return nil
+}
+
+func haveKeys(n int) string {
+	if n == 1 {
+		return "1 key has"
+	}
+	return cli.Count(n) + " keys have"
 }
 
 // badRecipient says what is wrong with --to. It quotes nothing: the mistake may
@@ -106,32 +291,29 @@ func badRecipient(to string) error {
 			Hint("the line '# public key:' of that file has the recipient; and the secret is in your shell's history now")
 	}
 	return cli.Usage("--to is not an age recipient (%s; an X25519 one begins with age1 and has 62)", cli.Plural(len(to), "character")).
-		Hint("age-keygen -o FILE makes an identity and prints its recipient")
+		Hint("have its owner run 'coterie request' and issue with --request")
 }
 
-// warnBefore tells what was found on the way to the new key.
-func warnBefore(w io.Writer, issued *kms.Issued) {
-	if issued.Torn != nil {
-		cli.Warn(w, cli.Fail("ledger-torn", "%v, as by a crash while it was written; that is on record now, and its number stays unused", issued.Torn))
+// warnFound tells what was found on the way to new keys.
+func warnFound(w io.Writer, torn *kms.TornError, voided []uint64) {
+	if torn != nil {
+		cli.Warn(w, cli.Fail("ledger-torn", "%v, as by a crash while it was written; that is on record now, and its number stays unused", torn))
 	}
-	for _, n := range issued.Voided {
+	for _, n := range voided {
 		cli.Warn(w, cli.Fail("void", "an earlier run recorded key %d and was interrupted before it wrote it; the ledger has it as void now", n))
 	}
-	for _, s := range issued.Spelling {
-		cli.Warn(w, cli.Fail("attr-unknown", "%s is new; %s %s", s.Attribute, haveKeys(s.Keys), s.Like).
-			Hint("names are exact; if it is misspelt, issue another key and do not hand out this one"))
-	}
 }
 
-func haveKeys(n int) string {
-	if n == 1 {
-		return "1 key has"
+func attributeText(attributes []abe.Attribute) string {
+	var texts []string
+	for _, a := range attributes {
+		texts = append(texts, a.String())
 	}
-	return cli.Count(n) + " keys have"
+	return cli.Attributes(texts)
 }
 
 // printIssued names what was made, what is secret in it, and what comes next.
-func printIssued(w io.Writer, issued *kms.Issued, r kms.Request) error {
+func printIssued(w io.Writer, issued *kms.Issued, r kms.Request, domain string) error {
 	var b strings.Builder
 	verb := "Issued"
 	if issued.Finished {
@@ -141,7 +323,7 @@ func printIssued(w io.Writer, issued *kms.Issued, r kms.Request) error {
 	if r.Name != "" {
 		fmt.Fprintf(&b, " to %s", cli.Clean(r.Name))
 	}
-	fmt.Fprintf(&b, ".\n\n  attributes  %s\n", cli.Clean(strings.Join(issued.Attributes, ", ")))
+	fmt.Fprintf(&b, ".\n\n  attributes  %s\n", cli.Attributes(issued.Attributes))
 	fmt.Fprintf(&b, "  valid       %s to %s (%s)\n", issued.From, issued.Expires, cli.Plural(int(issued.Expires-issued.From), "day"))
 	if r.To != "" {
 		fmt.Fprintf(&b, "  sealed for  %s; nobody else can open it, you included\n", keyfile.ShortRecipient(r.To))
@@ -153,20 +335,20 @@ func printIssued(w io.Writer, issued *kms.Issued, r kms.Request) error {
 	} else {
 		fmt.Fprintf(&b, "Next: hand over %s where nobody else can copy it.", path)
 	}
-	fmt.Fprintf(&b, " It lapses on %s; issue another before that.\n", issued.Expires)
+	fmt.Fprintf(&b, " It lapses on %s unless you renew it:  kms renew%s %d\n", issued.Expires, cli.Clean(domain), issued.Number)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// warnAfter says what an unsealed key is.
-func warnAfter(w io.Writer, issued *kms.Issued, r kms.Request) {
+// warnUnsealed says what an unsealed key is.
+func warnUnsealed(w io.Writer, r kms.Request) {
 	if r.To != "" {
 		return
 	}
-	meaning := "has these attributes"
+	meaning, who := "has these attributes", "its owner"
 	if r.Name != "" {
-		meaning = "is " + r.Name
+		meaning, who = "is "+r.Name, "her"
 	}
 	cli.Warn(w, cli.Fail("not-sealed", "%s is not sealed: whoever copies this file %s", r.Path, meaning).
-		Hint("have its owner run 'age-keygen -o identity' and issue with --to and the age1... it prints"))
+		Hint("have %s run 'coterie request' and issue with --request", who))
 }

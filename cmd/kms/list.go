@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,55 +21,72 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	var f domainFlags
 	var filter listFilter
-	var asJSON bool
+	var asJSON, asCSV bool
 	cmd := &cobra.Command{
-		Use:   "list --domain NAME",
+		Use:   "list",
 		Short: "list the keys that were issued, and when they lapse",
 		Example: `  kms list --domain NTNU
-  kms list --domain NTNU --expiring 14d
-  kms list --domain NTNU --attr "5th year" --json`,
+  kms list --expiring 14d
+  kms list --policy '"NTNU" and "5th year"'        who could enter such a room today
+  kms list --attr "5th year" --json`,
 		Args: cli.Args(),
-		RunE: told(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+			if asJSON && asCSV {
+				return cli.Usage("--json and --csv exclude each other")
+			}
 			today := abe.DayOf(a.now())
 			if err := filter.parse(today); err != nil {
 				return err
 			}
-			authority, err := f.open()
+			authority, err := a.open(cmd, &f)
 			if err != nil {
 				return err
 			}
-			issues, err := authority.List()
-			// A ledger whose last line is cut short is worth seeing all the same.
-			var torn *kms.TornError
-			if err != nil && !errors.As(err, &torn) {
+			known, err := record(authority)
+			if known == nil {
 				return err
 			}
 			show := printTable
-			if asJSON {
+			switch {
+			case asJSON:
 				show = printLines
+			case asCSV:
+				show = printCSV
 			}
-			return errors.Join(show(cmd.OutOrStdout(), filter.apply(issues, today), today), err)
+			chosen, filterErr := filter.apply(known.Issues, today)
+			if filterErr != nil {
+				return filterErr
+			}
+			return errors.Join(show(cmd.OutOrStdout(), chosen, today), err)
 		}),
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&filter.expiring, "expiring", "", "only keys that lapse within `TIME`, such as 14d")
 	cmd.Flags().StringVar(&filter.attribute, "attr", "", "only keys with the attribute `A`")
 	cmd.Flags().StringVar(&filter.name, "name", "", "only keys of people with `NAME` in their name")
+	cmd.Flags().StringVar(&filter.policy, "policy", "", "only keys that open a room with the policy `EXPR` today")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "as a table for spreadsheets")
 	return cmd
 }
 
 // listFilter chooses keys.
 type listFilter struct {
-	expiring, attribute, name string
-	until                     abe.Day
-	want                      string
+	expiring, attribute, name, policy string
+	until                             abe.Day
+	want                              string
+	opens                             *abe.Policy
 }
 
 func (f *listFilter) parse(today abe.Day) (err error) {
 	if f.expiring != "" {
 		if f.until, err = kms.ParseExpires(f.expiring, today); err != nil {
 			return cli.Usage("--expiring: %v", err)
+		}
+	}
+	if f.policy != "" {
+		if f.opens, err = abe.ParsePolicy(f.policy); err != nil {
+			return err
 		}
 	}
 	if f.attribute != "" {
@@ -81,19 +99,29 @@ func (f *listFilter) parse(today abe.Day) (err error) {
 	return nil
 }
 
-func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issue) {
+func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issue, err error) {
 	for _, i := range issues {
 		state, _ := i.StateOn(today)
-		live := state == kms.Valid || state == kms.Renew || state == kms.Later
+		valid := state == kms.Valid || state == kms.Renew
 		switch {
-		case f.expiring != "" && !(live && i.Expires <= f.until):
+		case f.expiring != "" && !((valid || state == kms.Later) && i.Expires <= f.until):
 		case f.want != "" && !slices.Contains(i.Attributes, f.want):
 		case f.name != "" && !strings.Contains(strings.ToLower(i.Name), strings.ToLower(f.name)):
+		case f.opens != nil && !valid:
 		default:
+			if f.opens != nil {
+				attributes, err := abe.ParseAttributes(i.Attributes)
+				if err != nil {
+					return nil, fmt.Errorf("key %d: %w", i.Number, err)
+				}
+				if !f.opens.Explain(attributes, i.Generation).Satisfied {
+					continue
+				}
+			}
 			chosen = append(chosen, i)
 		}
 	}
-	return chosen
+	return chosen, nil
 }
 
 // stateWords are what people and machines read for a state.
@@ -110,7 +138,14 @@ func stateText(i kms.Issue, today abe.Day) string {
 	state, days := i.StateOn(today)
 	text := stateWords[state].person
 	if strings.Contains(text, "%d") {
-		return fmt.Sprintf(text, days)
+		text = fmt.Sprintf(text, days)
+	}
+	live := state == kms.Valid || state == kms.Renew || state == kms.Later
+	switch {
+	case live && i.RenewedBy != 0:
+		return fmt.Sprintf("valid, %d d; renewed by %d", days, i.RenewedBy)
+	case live && i.NoRenew:
+		return fmt.Sprintf("valid, %d d; not to be renewed", days)
 	}
 	return text
 }
@@ -121,7 +156,7 @@ func describeIssue(i kms.Issue) string {
 	if who == "" {
 		who = "nobody by name"
 	}
-	return fmt.Sprintf("%s, %s, %s to %s", who, strings.Join(i.Attributes, ", "), i.From, i.Expires)
+	return fmt.Sprintf("%s, %s, %s to %s", who, cli.Attributes(i.Attributes), i.From, i.Expires)
 }
 
 func printTable(w io.Writer, issues []kms.Issue, today abe.Day) error {
@@ -131,13 +166,21 @@ func printTable(w io.Writer, issues []kms.Issue, today abe.Day) error {
 	}
 	t := table{{"NO", "NAME", "ATTRIBUTES", "ISSUED", "EXPIRES", "STATE"}}
 	for _, i := range issues {
-		row := []string{strconv.FormatUint(i.Number, 10), dash(i.Name), dash(strings.Join(i.Attributes, ", ")), abe.DayOf(i.Made).String(), "-", stateText(i, today)}
+		row := []string{strconv.FormatUint(i.Number, 10), nameText(i), dash(cli.Attributes(i.Attributes)), abe.DayOf(i.Made).String(), "-", stateText(i, today)}
 		if !i.Torn {
 			row[4] = i.Expires.String()
 		}
 		t = append(t, row)
 	}
 	return t.print(w)
+}
+
+// nameText is a name, or why there is none.
+func nameText(i kms.Issue) string {
+	if i.Forgotten {
+		return "(erased)"
+	}
+	return dash(i.Name)
 }
 
 func dash(s string) string {
@@ -159,14 +202,23 @@ type listLine struct {
 	Expires    string    `json:"expires"`
 	State      string    `json:"state"`
 	Days       int       `json:"days"`
+	Check      string    `json:"check"` // none: there was no request; words; unchecked
+	Renews     uint64    `json:"renews,omitempty"`
+	RenewedBy  uint64    `json:"renewed_by,omitempty"`
+	NoRenew    bool      `json:"norenew,omitempty"`
+	Because    string    `json:"because,omitempty"`
+	Forgotten  bool      `json:"forgotten,omitempty"`
 }
+
+var checkWords = map[kms.Check]string{kms.NoRequest: "none", kms.Checked: "words", kms.Unchecked: "unchecked"}
 
 func printLines(w io.Writer, issues []kms.Issue, today abe.Day) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	for _, i := range issues {
 		state, days := i.StateOn(today)
-		line := listLine{i.Number, i.Name, i.Recipient, i.Attributes, i.Generation, i.Made, i.From.String(), i.Expires.String(), stateWords[state].machine, days}
+		line := listLine{i.Number, i.Name, i.Recipient, i.Attributes, i.Generation, i.Made, i.From.String(), i.Expires.String(), stateWords[state].machine, days,
+			checkWords[i.Check], i.Renews, i.RenewedBy, i.NoRenew, i.Because, i.Forgotten}
 		if i.Torn {
 			line.From, line.Expires = "", ""
 		}
@@ -178,4 +230,20 @@ func printLines(w io.Writer, issues []kms.Issue, today abe.Day) error {
 		}
 	}
 	return nil
+}
+
+// printCSV writes a table for spreadsheets, one column for all attributes.
+func printCSV(w io.Writer, issues []kms.Issue, today abe.Day) error {
+	t := csv.NewWriter(w)
+	t.Write([]string{"number", "name", "attributes", "issued", "expires", "state", "recipient"})
+	for _, i := range issues {
+		state, _ := i.StateOn(today)
+		expires := i.Expires.String()
+		if i.Torn {
+			expires = ""
+		}
+		t.Write([]string{strconv.FormatUint(i.Number, 10), cell(i.Name), cell(strings.Join(i.Attributes, ", ")), abe.DayOf(i.Made).String(), expires, stateWords[state].machine, i.Recipient})
+	}
+	t.Flush()
+	return t.Error()
 }

@@ -25,57 +25,43 @@ type app struct {
 	now        func() time.Time
 	rand       io.Reader
 	workFactor int // log2 of the scrypt cost of a new master key's passphrase
+
+	opened *kms.Authority // the domain of this run, for remind
 }
 
 func (a *app) run(args []string, stdout, stderr io.Writer) int {
+	root := a.root()
+	root.SetOut(stdout)
+	return cli.Run(root, args, stderr)
+}
+
+// root is the tree of all commands.
+func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kms",
 		Short: "kms makes the keys of a domain: it runs offline and keeps a record of what it issues",
 		Example: `  kms init NTNU
-  kms issue --domain NTNU --attr NTNU --attr "5th year" --name "Kari Nordmann" --to age1... -o kari.key
-  kms list --domain NTNU`,
+  kms issue --request kari.request -o kari.key`,
 	}
-	root.SetOut(stdout)
-	root.AddCommand(a.initCommand(), a.issueCommand(), a.inspectCommand(), a.listCommand(), a.policyCommand(), cli.Version("kms"))
+	root.AddCommand(
+		a.initCommand(), a.issueCommand(), a.listCommand(), a.renewCommand(), a.norenewCommand(), a.policyCommand(), a.inspectCommand(),
+		a.calendarCommand(), a.generationCommand(), a.ledgerCommand(), a.backupCommand(), a.restoreCommand(), a.passphraseCommand(), a.successorCommand(),
+		cli.Version("kms"),
+	)
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
 	}
-	return cli.Run(root, args, stderr)
+	return root
 }
 
-// told lets a command return the errors of package kms as they are.
-func told(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error { return explain(run(cmd, args)) }
-}
-
-// open opens a domain's master key, asking for its passphrase if it has one.
-func open(files kms.Files, opts cli.PassphraseOptions) (*kms.Authority, error) {
-	locked, err := kms.Read(files)
-	if err != nil {
-		return nil, err
+// told lets a command return the errors of package kms as they are, and ends
+// one that went well with what its user should not forget.
+func (a *app) told(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		if err == nil {
+			a.remind(cmd.ErrOrStderr())
+		}
+		return explain(err)
 	}
-	if !locked.Encrypted {
-		return locked.Open(nil)
-	}
-	var authority *kms.Authority
-	err = cli.WithPassphrase("Passphrase for "+files.Master()+":", opts, func(passphrase []byte) (err error) {
-		authority, err = locked.Open(passphrase)
-		return err
-	})
-	return authority, err
-}
-
-// domainFlags are those of a command that opens a domain.
-type domainFlags struct{ domain, passphraseFile string }
-
-func (f *domainFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.domain, "domain", "", "the domain: `NAME` of its files in this folder, or a path to them")
-	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "take the passphrase from the first line of `FILE`")
-	cmd.MarkFlagRequired("domain")
-}
-
-func (f *domainFlags) files() kms.Files { return kms.At(f.domain) }
-
-func (f *domainFlags) open() (*kms.Authority, error) {
-	return open(f.files(), cli.PassphraseOptions{File: f.passphraseFile})
 }

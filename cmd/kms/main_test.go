@@ -167,7 +167,7 @@ func different(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func TestHelpFitsAScreen(t *testing.T) {
-	for _, command := range []string{"", "init", "issue", "inspect", "list", "policy", "version"} {
+	for _, command := range []string{"", "init", "issue", "inspect", "list", "policy", "version", "renew", "norenew", "calendar", "generation", "ledger", "ledger verify", "ledger forget", "backup", "restore", "passphrase", "successor"} {
 		var out, errs strings.Builder
 		args := append(strings.Fields(command), "--help")
 		if got := testApp().run(args, &out, &errs); got != 0 || errs.Len() > 0 {

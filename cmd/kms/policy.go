@@ -9,13 +9,14 @@ import (
 
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
+	"coterie/kms"
 	"coterie/kms/keyfile"
 )
 
 // policyFlags are the flags of kms policy as they were typed.
 type policyFlags struct {
-	key, identity, passphraseFile string
-	as                            []string
+	key, identity, domain, passphraseFile string
+	as                                    []string
 }
 
 func (a *app) policyCommand() *cobra.Command {
@@ -27,9 +28,12 @@ func (a *app) policyCommand() *cobra.Command {
   kms policy '("NTNU" and "5th year") or "Professor"' --as NTNU --as "4th year"
   kms policy '2 of (NTNU, SINTEF, dept = "Telematics") and age >= 18' --key kari.key`,
 		Args: cli.Args("'EXPR'"),
-		RunE: told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.told(func(cmd *cobra.Command, args []string) error {
 			if f.key != "" && len(f.as) > 0 {
 				return cli.Usage("--key and --as exclude each other")
+			}
+			if f.key != "" && f.domain != "" {
+				return cli.Usage("--key and --domain exclude each other")
 			}
 			return a.policy(cmd, args[0], f)
 		}),
@@ -37,7 +41,10 @@ func (a *app) policyCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&f.as, "as", nil, "would somebody with attribute `A` satisfy it? give one --as for each")
 	cmd.Flags().StringVar(&f.key, "key", "", "does the key in `FILE` satisfy it?")
 	cmd.Flags().StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
-	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
+	cmd.Flags().StringVar(&f.domain, "domain", "", "hold its names against what the domain `NAME` has issued")
+	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's or the domain's passphrase is the first line of `FILE`")
+	cmd.RegisterFlagCompletionFunc("domain", completeDomains)
+	cmd.MarkFlagFilename("key", "key")
 	return cmd
 }
 
@@ -60,8 +67,22 @@ func (a *app) policy(cmd *cobra.Command, expr string, f policyFlags) error {
 			return err
 		}
 	}
+	var known *kms.Record
+	if f.domain != "" {
+		authority, err := a.open(cmd, &domainFlags{domain: f.domain, passphraseFile: f.passphraseFile, identity: f.identity})
+		if err != nil {
+			return err
+		}
+		if known, err = record(authority); known == nil {
+			return err
+		}
+		h.generation = known.Generation
+	}
 	if err := printPolicy(cmd.OutOrStdout(), p); err != nil {
 		return err
+	}
+	if known != nil {
+		warnUnissued(cmd.ErrOrStderr(), p, known)
 	}
 	if f.key == "" && len(f.as) == 0 {
 		return nil
@@ -78,6 +99,37 @@ type holder struct {
 	generation uint32
 	path       string
 	key        *abe.Key
+}
+
+// warnUnissued says which names of a policy nobody has, while many have one that
+// differs in case or a letter.
+func warnUnissued(w io.Writer, p *abe.Policy, known *kms.Record) {
+	count := kms.CountAttributes(known.Issues)
+	var attributes []abe.Attribute
+	for _, m := range p.Explain(nil, 0).Missing {
+		// A comparison is not an attribute, and does not parse as one.
+		if a, err := abe.ParseAttribute(m.Attribute); err == nil {
+			attributes = append(attributes, a)
+		}
+	}
+	for _, s := range kms.CheckSpelling(attributes, count) {
+		cli.Warn(w, cli.Fail("attr-unknown", "policy: %s is used but this domain has issued %s %s", quoted(s.Attribute), quoted(s.Like), times(s.Keys)))
+	}
+}
+
+// quoted writes an attribute as policies have it.
+func quoted(attribute string) string {
+	if strings.ContainsAny(attribute, `"=`) {
+		return attribute
+	}
+	return `"` + attribute + `"`
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return cli.Count(n) + " times"
 }
 
 // maxAlternatives is how many ways to satisfy a policy are written out.

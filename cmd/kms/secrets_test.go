@@ -52,7 +52,7 @@ func TestNoSecretsInOutput(t *testing.T) {
 	run("init", "NTNU", "--passphrase-file", "pass")
 	run("init", "plain", "--no-passphrase")
 	run("issue", "--domain", "NTNU", "--passphrase-file", "pass", "--attr", "NTNU", "--attr", "5th year", "--name", "Kari", "-o", "kari.key")
-	run("issue", "--domain", "NTNU", "--passphrase-file", "pass", "--attr", "ntnu", "--to", id.Recipient().String(), "-o", "ann.key")
+	run("issue", "--domain", "NTNU", "--passphrase-file", "pass", "--attr", "ntnu", "--yes", "--to", id.Recipient().String(), "-o", "ann.key")
 	run("issue", "--domain", "NTNU", "--passphrase-file", "wrong", "--attr", "NTNU", "-o", "x.key")
 	run("issue", "--domain", "NTNU", "--passphrase-file", "pass", "--attr", "NTNU", "--to", id.String(), "-o", "x.key")
 	run("issue", "--domain", "NTNU", "--passphrase-file", "pass", "--attr", "NTNU", "-o", "kari.key")

@@ -58,7 +58,7 @@ var may = map[string]struct {
 	"room":        {[]string{"crypto/abe", "crypto/ake", "room/record"}, noInputOutput},
 	"node":        {[]string{"crypto/abe", "crypto/ake", "room", "room/record", "node/store"}, nil},
 	"node/store":  {nil, nil},
-	"kms":         {[]string{"crypto/abe", "kms/keyfile", "kms/request", "internal/near"}, nil},
+	"kms":         {[]string{"crypto/abe", "kms/keyfile", "kms/request", "kms/words"}, nil},
 	"kms/request": {[]string{"crypto/abe", "kms/keyfile", "kms/words"}, noInputOutput},
 	"kms/words":   {[]string{"internal/near"}, noInputOutput},
 	"kms/keyfile": {[]string{"crypto/abe", "internal/near"}, nil},

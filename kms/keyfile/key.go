@@ -49,6 +49,20 @@ func unsealKey(path string, data []byte, ids func() ([]age.Identity, error)) (*a
 	if len(identities) == 0 {
 		return nil, &SealedError{path}
 	}
+	body, err := Unseal(path, data, identities)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(body)
+	if kind := KindOf(body); kind != Key {
+		return nil, &KindError{path, kind, Key}
+	}
+	return parseKey(path, body)
+}
+
+// Unseal opens the age file data, read from path. It returns a *NotForYouError
+// or a *DamagedError.
+func Unseal(path string, data []byte, identities []age.Identity) ([]byte, error) {
 	src, _ := dearmor(data)
 	plain, err := age.Decrypt(src, identities...)
 	var none *age.NoIdentityMatchError
@@ -62,14 +76,11 @@ func unsealKey(path string, data []byte, ids func() ([]age.Identity, error)) (*a
 		return nil, &DamagedError{Path: path, Size: len(data), Err: err}
 	}
 	body, err := io.ReadAll(io.LimitReader(plain, MaxSize+1))
-	defer clear(body)
 	if err != nil {
+		clear(body)
 		return nil, &DamagedError{Path: path, Size: len(data), Err: err}
 	}
-	if kind := KindOf(body); kind != Key {
-		return nil, &KindError{path, kind, Key}
-	}
-	return parseKey(path, body)
+	return body, nil
 }
 
 func parseKey(path string, data []byte) (*abe.Key, error) {

@@ -96,6 +96,10 @@ func TestCommitNeverOverwrites(t *testing.T) {
 		if err := p.Commit([]byte("ours")); !errors.Is(err, ErrExists) {
 			t.Errorf("Commit gave %v", err)
 		}
+		if rest := leftovers(t, path); len(rest) != 2 {
+			t.Errorf("nothing is left for the next run to find: %q", rest)
+		}
+		p.Discard()
 		if rest := leftovers(t, path); len(rest) != 1 {
 			t.Errorf("left behind: %q", rest)
 		}

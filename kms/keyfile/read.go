@@ -37,6 +37,15 @@ func ReadPublic(path string) ([]byte, error) {
 	return data, err
 }
 
+// ReadPublicUpTo is ReadPublic for a file that may have up to limit bytes.
+func ReadPublicUpTo(path string, limit int64) ([]byte, error) {
+	data, info, err := readUpTo(path, limit+1)
+	if int64(len(data)) > limit {
+		return nil, &SizeError{path, max(info.Size(), int64(len(data)))}
+	}
+	return data, err
+}
+
 // Peek says what kind of file is at path. It reads no more than the first part
 // of it, so it has no limit.
 func Peek(path string) (Kind, error) {

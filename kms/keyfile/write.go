@@ -25,6 +25,7 @@ func write(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
+	defer p.Discard()
 	return p.Commit(data)
 }
 
@@ -37,6 +38,7 @@ func Replace(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
+	defer p.Discard()
 	return p.Replace(data)
 }
 
@@ -80,7 +82,7 @@ func reserveOver(path, tag string, mode fs.FileMode) (*Pending, error) {
 }
 
 // Commit fills the file, makes it durable and gives it its name. If it fails,
-// nothing is left behind and nothing was overwritten.
+// nothing was overwritten, and the temporary file is there until Discard.
 func (p *Pending) Commit(data []byte) error {
 	return p.finish(data, func() error { return publish(p.temp, p.path, data, p.mode) })
 }
@@ -96,7 +98,6 @@ func (p *Pending) Replace(data []byte) error {
 }
 
 func (p *Pending) finish(data []byte, name func() error) error {
-	defer p.Discard()
 	_, err := p.f.Write(data)
 	if err == nil {
 		err = p.f.Sync()
@@ -107,14 +108,19 @@ func (p *Pending) finish(data []byte, name func() error) error {
 	if err == nil {
 		err = name()
 	}
+	if err == nil {
+		os.Remove(p.temp)
+		return nil
+	}
 	var exists *ExistsError
-	if err != nil && !errors.As(err, &exists) {
+	if !errors.As(err, &exists) {
 		return fmt.Errorf("writing %s: %w", p.path, bare(err))
 	}
 	return err
 }
 
-// Discard removes the temporary file. After Commit or Replace it does nothing.
+// Discard removes the temporary file. After a Commit or Replace that succeeded it
+// does nothing.
 func (p *Pending) Discard() {
 	p.f.Close()
 	os.Remove(p.temp)
@@ -123,15 +129,31 @@ func (p *Pending) Discard() {
 // Finish gives the complete temporary file that an interrupted Commit left
 // behind its name.
 func Finish(path, tag string) error {
+	return finish(path, tag, func(temp string, data []byte) error {
+		if err := publish(temp, path, data, 0o600); err != nil {
+			return err
+		}
+		return os.Remove(temp)
+	})
+}
+
+// FinishOver is Finish over a file that may be there.
+func FinishOver(path, tag string) error {
+	return finish(path, tag, func(temp string, _ []byte) error {
+		if err := os.Rename(temp, path); err != nil {
+			return err
+		}
+		return syncFolder(filepath.Dir(path))
+	})
+}
+
+func finish(path, tag string, name func(temp string, data []byte) error) error {
 	temp := TempName(path, tag)
 	data, err := ReadSecret(temp)
 	if err != nil {
 		return err
 	}
-	if err := publish(temp, path, data, 0o600); err != nil {
-		return err
-	}
-	return os.Remove(temp)
+	return name(temp, data)
 }
 
 // publish gives temp the name path. A link, unlike a rename, fails if the name
@@ -150,7 +172,11 @@ func publish(temp, path string, data []byte, mode fs.FileMode) error {
 			return err
 		}
 	}
-	return syncFolder(filepath.Dir(path))
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		os.Remove(path) // the writer is about to say that it is not there
+		return err
+	}
+	return nil
 }
 
 // createExclusive is the second best way: it overwrites nothing either, but

@@ -54,6 +54,9 @@ func Args(names ...string) cobra.PositionalArgs {
 // once a command's own code runs.
 func prepare(cmd *cobra.Command, begun *bool) {
 	cmd.SetFlagErrorFunc(flagError)
+	// Whoever reads the help knows how he came by it; it has 24 lines.
+	cmd.InitDefaultHelpFlag()
+	cmd.Flags().Lookup("help").Hidden = true
 	cmd.DisableFlagsInUseLine = true
 	check := cmd.Args
 	switch {
@@ -140,6 +143,12 @@ func missingFlag(cmd *cobra.Command) error {
 		return nil
 	}
 	return withExample(cmd, Usage("missing %s", strings.Join(missing, " and ")))
+}
+
+// Missing says that a command needs flags or arguments that were not given, for
+// what cobra's own check of required flags cannot say.
+func Missing(cmd *cobra.Command, what string) error {
+	return withExample(cmd, Usage("missing %s", what))
 }
 
 func flagError(cmd *cobra.Command, err error) error {

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"coterie/cmd/internal/cli"
+	"coterie/kms"
+	"coterie/kms/keyfile"
+)
+
+// indexName is the table of a folder of keys: whose is which.
+const indexName = "index.csv"
+
+var indexHead = []string{"number", "name", "file"}
+
+// writeIndex puts keys into the table of a folder, which keeps what it has of
+// others.
+func writeIndex(folder string, keys []kms.Issued) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	path := filepath.Join(folder, indexName)
+	rows := make(map[uint64][]string)
+	data, err := keyfile.ReadSecret(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		old, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+		if err != nil || len(old) == 0 || !slices.Equal(old[0], indexHead) {
+			return cli.Fail("exists", "%s exists and is no table of keys", path).Hint("the keys are issued; move that file away and run it again")
+		}
+		for _, row := range old[1:] {
+			if n, err := strconv.ParseUint(row[0], 10, 64); err == nil {
+				rows[n] = row
+			}
+		}
+	}
+	var numbers []uint64
+	for _, k := range keys {
+		rows[k.Number] = []string{strconv.FormatUint(k.Number, 10), cell(k.Name), cell(filepath.Base(k.Path))}
+	}
+	for n := range rows {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.Write(indexHead)
+	for _, n := range numbers {
+		w.Write(rows[n])
+	}
+	w.Flush()
+	return keyfile.Replace(path, b.Bytes(), 0o600)
+}
+
+// cell makes text fit for a spreadsheet: names come from strangers, and what
+// begins like a formula is one to a spreadsheet.
+func cell(s string) string {
+	if strings.ContainsAny(s[:min(1, len(s))], "=+-@\t\r") {
+		return "'" + s
+	}
+	return s
+}
