@@ -1,0 +1,307 @@
+// Package health says how a peer is doing, in one word and with the reason: facts
+// go in, items come out. It does no input or output and reads no clock; the
+// terminal, JSON lines and status show what it finds.
+//
+// An item that is explained by another is not shown beside it, so that one cause
+// gives one line, and what may pass by itself has to last a while.
+package health
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Severity says how bad it is.
+type Severity string
+
+// The severities.
+const (
+	Info  Severity = "info"
+	Warn  Severity = "warn"
+	Error Severity = "error"
+)
+
+// A Code names an item. It is also the word on the screen.
+type Code string
+
+// The codes, worst first.
+const (
+	Expired  Code = "EXPIRED"  // your key lapsed
+	Refused  Code = "REFUSED"  // nobody accepts your proof
+	Offline  Code = "OFFLINE"  // no network
+	Alone    Code = "ALONE"    // nobody to read
+	Split    Code = "SPLIT"    // a member's view differs from ours
+	Clock    Code = "CLOCK"    // ours differs from the others'
+	Joining  Code = "JOINING"  // the next epoch is on its way
+	Behind   Code = "BEHIND"   // messages are known of but not yet here
+	Relayed  Code = "RELAYED"  // every path is relayed
+	Old      Code = "OLD"      // a newer protocol is in the room
+	Expiring Code = "EXPIRING" // your key lapses within a week
+	OK       Code = "ok"       // none of these
+)
+
+// An Item is one thing that is wrong.
+type Item struct {
+	Code     Code
+	Severity Severity
+	// Text is one or two sentences for people, Hint what to do about it.
+	Text, Hint string
+	// Args are what is in the text, for machines.
+	Args map[string]any
+	// DependsOn: where one of these is present, this item says nothing more.
+	DependsOn []Code
+	// TimeToVisible is how long it must last before it is shown.
+	TimeToVisible time.Duration
+}
+
+// Facts are what is known at one moment. The zero value is that of a peer that
+// has just begun, with a key that lapsed.
+type Facts struct {
+	// KeyDays is how many more days the key is valid, today included; Expires is
+	// its last day's successor, for the text.
+	KeyDays int
+	Expires string
+	// Refusals is how many peers did not take our proof, nor prove themselves,
+	// since the last that did.
+	Refusals int
+	// Bootstraps is how many addresses were given to begin with.
+	Bootstraps int
+	// Direct and Relayed are how many peers are connected on such paths, relays
+	// left out; Relays how many of those are.
+	Direct, Relayed, Relays int
+	// Members is the size of the epoch in force, ourselves included; 0: there is
+	// none.
+	Members int
+	// MaySend: what is sent now goes out at once.
+	MaySend bool
+	// Held is how many messages wait for a reader.
+	Held int
+	// Others is how many neighbours there are in the room, in the epoch or not.
+	Others int
+	// Differ are members whose view differs from ours.
+	Differ []string
+	// Skew is how far our clock is ahead of the median of SkewOf others.
+	Skew   time.Duration
+	SkewOf int
+	// Missing is how many messages are known of but not here.
+	Missing int
+	// Newer of Peers speak a later protocol.
+	Newer, Peers int
+}
+
+const (
+	// blip is how long trouble with the network must last.
+	blip = 5 * time.Second
+	// splitTime is how long views may differ: PROTOCOL.md's own repair takes less.
+	splitTime = 20 * time.Second
+	// maxSkew is how far clocks may differ.
+	maxSkew = 2 * time.Minute
+	// soon is how many days before its end a key is said to lapse.
+	soon = 7
+)
+
+// Check returns all that is wrong, worst first, whether shown or not.
+func Check(f Facts) []Item {
+	var items []Item
+	add := func(i Item) { items = append(items, i) }
+	connected := f.Direct + f.Relayed + f.Relays
+	if f.KeyDays <= 0 {
+		add(Item{
+			Code: Expired, Severity: Error,
+			Text: fmt.Sprintf("Your key lapsed on %s.", f.Expires),
+			Hint: "ask for a renewal, then join again with the new key",
+			Args: map[string]any{"expires": f.Expires},
+		})
+	}
+	if f.Refusals > 0 && f.Members < 2 {
+		text := fmt.Sprintf("%s answered and none accepted your proof.", plural(f.Refusals, "member"))
+		if f.Refusals == 1 {
+			text = "1 member answered and did not accept your proof."
+		}
+		add(Item{
+			Code: Refused, Severity: Error, Text: text,
+			Hint: "usually a clock or an expired key: coterie doctor",
+			Args: map[string]any{"members": f.Refusals}, DependsOn: []Code{Expired},
+		})
+	}
+	if connected == 0 && f.Bootstraps > 0 {
+		add(Item{
+			Code: Offline, Severity: Error,
+			Text: "No peer is within reach." + heldText(f.Held),
+			Hint: "is the network up, and are the bootstrap addresses right? they are tried again",
+			Args: map[string]any{"held": f.Held}, TimeToVisible: blip,
+		})
+	}
+	switch {
+	case f.Members < 2 && f.Others == 0:
+		add(Item{
+			Code: Alone, Severity: Warn,
+			Text: "Nobody else is here." + heldText(f.Held),
+			Hint: "/link to invite; is the policy typed the same? the room id must match",
+			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
+		})
+	case f.Members < 2:
+		add(Item{
+			Code: Joining, Severity: Info,
+			Text: fmt.Sprintf("Joining: %s here.", are(f.Others, "peer")) + heldText(f.Held),
+			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
+		})
+	case !f.MaySend && f.Held > 0:
+		add(Item{
+			Code: Joining, Severity: Info,
+			Text: "The next epoch is on its way." + heldText(f.Held),
+			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Offline},
+		})
+	}
+	if len(f.Differ) > 0 {
+		add(Item{
+			Code: Split, Severity: Warn,
+			Text: fmt.Sprintf("%s %s other members than you do.", list(f.Differ), verb(len(f.Differ), "sees", "see")),
+			Hint: "a path between some members is cut; it heals when one leads around",
+			Args: map[string]any{"peers": f.Differ}, DependsOn: []Code{Offline, Alone}, TimeToVisible: splitTime,
+		})
+	}
+	if skew := f.Skew.Abs(); skew > maxSkew && f.SkewOf > 0 {
+		way := "ahead of"
+		if f.Skew < 0 {
+			way = "behind"
+		}
+		add(Item{
+			Code: Clock, Severity: Warn,
+			Text: fmt.Sprintf("This computer's clock is %s %s the others (median of %d).", span(skew), way, f.SkewOf),
+			Hint: "set the clock; until then your key and their messages may seem expired",
+			Args: map[string]any{"ms": f.Skew.Milliseconds(), "peers": f.SkewOf}, TimeToVisible: blip,
+		})
+	}
+	if f.Missing > 0 {
+		add(Item{
+			Code: Behind, Severity: Info,
+			Text: fmt.Sprintf("%s missing here; fetching.", are(f.Missing, "message")),
+			Args: map[string]any{"messages": f.Missing}, DependsOn: []Code{Offline}, TimeToVisible: blip,
+		})
+	}
+	if f.Direct == 0 && f.Relayed > 0 {
+		add(Item{
+			Code: Relayed, Severity: Info,
+			Text: "Every path is relayed.",
+			Hint: "open udp 4001, or run with --listen on a port you forward",
+			Args: map[string]any{"peers": f.Relayed}, DependsOn: []Code{Offline, Alone}, TimeToVisible: blip,
+		})
+	}
+	if f.Newer > 0 {
+		add(Item{
+			Code: Old, Severity: Warn,
+			Text: fmt.Sprintf("%d of %d peers speak a newer protocol and cannot be heard.", f.Newer, f.Peers),
+			Hint: "update coterie; they still relay for you",
+			Args: map[string]any{"newer": f.Newer, "peers": f.Peers}, TimeToVisible: blip,
+		})
+	}
+	if f.KeyDays > 0 && f.KeyDays <= soon {
+		add(Item{
+			Code: Expiring, Severity: Info,
+			Text: fmt.Sprintf("Your key lapses in %s, on %s.", plural(f.KeyDays, "day"), f.Expires),
+			Hint: "ask for a renewal",
+			Args: map[string]any{"days": f.KeyDays, "expires": f.Expires},
+		})
+	}
+	slices.SortStableFunc(items, func(a, b Item) int { return rank(a.Code) - rank(b.Code) })
+	return items
+}
+
+var order = []Code{Expired, Refused, Offline, Alone, Split, Clock, Joining, Behind, Relayed, Old, Expiring, OK}
+
+func rank(c Code) int { return slices.Index(order, c) }
+
+// A Watch keeps how long each item has lasted.
+type Watch struct {
+	since map[Code]time.Time
+	shown []Item
+}
+
+// Step takes the facts of a moment and returns what is to be shown, worst first.
+func (w *Watch) Step(now time.Time, f Facts) []Item {
+	items := Check(f)
+	since := make(map[Code]time.Time)
+	for _, i := range items {
+		since[i.Code] = now
+		if t, ok := w.since[i.Code]; ok {
+			since[i.Code] = t
+		}
+	}
+	w.since = since
+	w.shown = nil
+	for _, i := range items {
+		// What explains an item does so from the first moment, seen or not: else the
+		// one would appear before the other.
+		explained := slices.ContainsFunc(i.DependsOn, func(c Code) bool { _, ok := since[c]; return ok })
+		if !explained && now.Sub(since[i.Code]) >= i.TimeToVisible {
+			w.shown = append(w.shown, i)
+		}
+	}
+	return w.shown
+}
+
+// Shown are the items of the last step.
+func (w *Watch) Shown() []Item { return w.shown }
+
+// Word is the one word for the items that are shown.
+func Word(shown []Item) Code {
+	if len(shown) == 0 {
+		return OK
+	}
+	return shown[0].Code
+}
+
+// Trouble reports whether an item deserves a line of its own.
+func (i Item) Trouble() bool { return i.Severity != Info || i.Code == Joining }
+
+func heldText(held int) string {
+	switch held {
+	case 0:
+		return ""
+	case 1:
+		return " 1 message is held until somebody can read it."
+	}
+	return fmt.Sprintf(" %d messages are held until somebody can read them.", held)
+}
+
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func are(n int, thing string) string { return plural(n, thing) + verb(n, " is", " are") }
+
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func list(names []string) string {
+	if len(names) > 3 {
+		return fmt.Sprintf("%s and %d others", strings.Join(names[:2], ", "), len(names)-2)
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+// span writes a time for people: 3 h 2 min.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return plural(int(d.Hours()/24), "day")
+}

@@ -1,0 +1,127 @@
+package health
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+var fine = Facts{KeyDays: 90, Expires: "2027-02-21", Direct: 2, Members: 3, MaySend: true, Others: 2, Peers: 2}
+
+func with(change func(*Facts)) Facts {
+	f := fine
+	change(&f)
+	return f
+}
+
+var cases = []struct {
+	name  string
+	facts Facts
+	word  Code // in the end
+	text  string
+}{
+	{"all is well", fine, OK, ""},
+	{"the key lapsed", with(func(f *Facts) { f.KeyDays = 0 }), Expired, "Your key lapsed on 2027-02-21."},
+	{"nobody takes the proof", with(func(f *Facts) { f.Members, f.Refusals, f.Others = 0, 3, 3 }), Refused, "3 members answered and none accepted your proof."},
+	{"no network", with(func(f *Facts) { f.Direct, f.Members, f.Others, f.Bootstraps, f.Held = 0, 0, 0, 1, 2 }), Offline,
+		"No peer is within reach. 2 messages are held until somebody can read them."},
+	{"nobody is here", with(func(f *Facts) { f.Direct, f.Members, f.Others, f.Held = 0, 0, 0, 1 }), Alone,
+		"Nobody else is here. 1 message is held until somebody can read it."},
+	{"nobody is here, and no address was given", with(func(f *Facts) { f.Direct, f.Members, f.Others = 0, 0, 0 }), Alone, "Nobody else is here."},
+	{"a view differs", with(func(f *Facts) { f.Differ = []string{"ann"} }), Split, "ann sees other members than you do."},
+	{"the clock is behind", with(func(f *Facts) { f.Skew, f.SkewOf = -182*time.Minute, 4 }), Clock,
+		"This computer's clock is 3 h 2 min behind the others (median of 4)."},
+	{"joining", with(func(f *Facts) { f.Members = 0 }), Joining, "Joining: 2 peers are here."},
+	{"rekeying", with(func(f *Facts) { f.MaySend, f.Held = false, 1 }), Joining, "The next epoch is on its way. 1 message is held until somebody can read it."},
+	{"messages are missing", with(func(f *Facts) { f.Missing = 2 }), Behind, "2 messages are missing here; fetching."},
+	{"relayed", with(func(f *Facts) { f.Direct, f.Relayed = 0, 2 }), Relayed, "Every path is relayed."},
+	{"a newer protocol", with(func(f *Facts) { f.Newer, f.Peers = 3, 5 }), Old, "3 of 5 peers speak a newer protocol and cannot be heard."},
+	{"lapsing", with(func(f *Facts) { f.KeyDays = 6 }), Expiring, "Your key lapses in 6 days, on 2027-02-21."},
+}
+
+func TestItems(t *testing.T) {
+	for _, c := range cases {
+		var w Watch
+		start := time.Unix(0, 0)
+		w.Step(start, c.facts)
+		shown := w.Step(start.Add(time.Minute), c.facts)
+		if Word(shown) != c.word {
+			t.Errorf("%s: %s, want %s", c.name, Word(shown), c.word)
+		}
+		if c.word != OK && (len(shown) != 1 || shown[0].Text != c.text) {
+			t.Errorf("%s: %d items: %+v", c.name, len(shown), shown)
+		}
+	}
+}
+
+// TestEveryCode: each code can be reached, and is ranked.
+func TestEveryCode(t *testing.T) {
+	seen := make(map[Code]bool)
+	for _, c := range cases {
+		seen[c.word] = true
+	}
+	for _, c := range order {
+		if !seen[c] {
+			t.Errorf("no case leads to %s", c)
+		}
+	}
+}
+
+// TestOneCauseOneLine: what is explained by something worse is not shown
+// beside it, not even while that is not old enough to be seen.
+func TestOneCauseOneLine(t *testing.T) {
+	cut := with(func(f *Facts) { f.Direct, f.Members, f.Others, f.Bootstraps, f.Missing = 0, 0, 0, 1, 4 })
+	var w Watch
+	start := time.Unix(0, 0)
+	for _, s := range []struct {
+		after time.Duration
+		want  Code
+	}{{0, OK}, {blip - 1, OK}, {blip, Offline}, {time.Hour, Offline}} {
+		shown := w.Step(start.Add(s.after), cut)
+		if Word(shown) != s.want || len(shown) > 1 {
+			t.Errorf("after %v: %v (%d items), want %v", s.after, Word(shown), len(shown), s.want)
+		}
+	}
+}
+
+// TestBlips: what comes and goes is not shown, and begins anew each time.
+func TestBlips(t *testing.T) {
+	differs := with(func(f *Facts) { f.Differ = []string{"ann", "prof"} })
+	var w Watch
+	now := time.Unix(0, 0)
+	for range 10 {
+		w.Step(now, differs)
+		now = now.Add(splitTime - time.Second)
+		if shown := w.Step(now, differs); len(shown) > 0 {
+			t.Fatalf("shown after %v", splitTime-time.Second)
+		}
+		w.Step(now, fine)
+		now = now.Add(time.Second)
+	}
+	w.Step(now, differs)
+	if shown := w.Step(now.Add(splitTime), differs); Word(shown) != Split || !strings.HasPrefix(shown[0].Text, "ann and prof see ") {
+		t.Errorf("got %+v", shown)
+	}
+}
+
+// TestWorstFirst: whatever is wrong at once, one word is shown, the worst.
+func TestWorstFirst(t *testing.T) {
+	f := with(func(f *Facts) {
+		f.KeyDays, f.Missing, f.Relayed, f.Direct, f.Skew, f.SkewOf = 3, 1, 1, 0, time.Hour, 2
+	})
+	var w Watch
+	w.Step(time.Unix(0, 0), f)
+	var got []Code
+	for _, i := range w.Step(time.Unix(60, 0), f) {
+		got = append(got, i.Code)
+	}
+	want := []Code{Clock, Behind, Relayed, Expiring}
+	if len(got) != len(want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
