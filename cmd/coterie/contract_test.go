@@ -170,7 +170,7 @@ func everyEvent(self, other, relay peer.ID) []node.Event {
 	history.History, history.By, history.Late = true, other, true
 	return []node.Event{
 		room.Proved{Peer: other, Took: 61 * time.Millisecond},
-		room.Refused{Peer: other},
+		room.Refused{Peer: other}, stillAlone{"nobody answered yet (8 s). Trying: 1 address"},
 		room.EpochStarted{ID: hashOf("first"), SID: hashOf("sid"), Members: []room.Member{me, ann}, Joined: []room.Member{ann}, Committer: self, Reason: room.ReasonFirst},
 		room.EpochStarted{ID: hashOf("epoch"), Previous: hashOf("first"), SID: hashOf("sid"), Members: []room.Member{me}, Left: []room.Member{ann}, Committer: self, Reason: room.ReasonLeft},
 		room.Departed{Member: ann}, room.Renamed{Member: ann}, said, history,

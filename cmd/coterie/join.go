@@ -340,15 +340,18 @@ func (a *app) agree(p *plan) error {
 
 // notAName guesses what else somebody may have given for a room.
 func notAName(s string) error {
+	var e *cli.Error
 	switch {
 	case strings.HasPrefix(s, "/ip4/"), strings.HasPrefix(s, "/ip6/"), strings.HasPrefix(s, "/dns"):
-		return cli.Usage("that is a multiaddress, not a room or link").Hint("coterie join ROOM --bootstrap %s", cli.Quote(s))
+		e = cli.Usage("that is a multiaddress, not a room or link").Hint("coterie join ROOM --bootstrap %s", cli.Quote(s))
 	case strings.HasSuffix(s, ".key"):
-		return cli.Usage("that is a key file, not a room or link").Hint("coterie join ROOM --key %s", cli.Quote(s))
+		e = cli.Usage("that is a key file, not a room or link").Hint("coterie join ROOM --key %s", cli.Quote(s))
 	case strings.ContainsAny(s, `()"`):
-		return cli.Usage("that is a policy, not a room or link").Hint("coterie join ROOM --policy %s", cli.Quote(s))
+		e = cli.Usage("that is a policy, not a room or link").Hint("coterie join ROOM --policy %s", cli.Quote(s))
+	default:
+		return nil
 	}
-	return nil
+	return withCode("link-not", e)
 }
 
 func linkError(err error) error {
@@ -356,7 +359,7 @@ func linkError(err error) error {
 	case errors.Is(err, room.ErrNewer):
 		return cli.Fail("link-newer", "%v; this coterie knows format 1", err).Hint("get a newer coterie").Because(err)
 	case errors.Is(err, room.ErrNotLink):
-		return cli.Usage("that is not a room link")
+		return withCode("link-not", cli.Usage("that is not a room link"))
 	}
 	return cli.Fail("link-damaged", "the link is cut short or mistyped (its check letters do not match)").
 		Hint("quote it: coterie join 'coterie:...'; or paste it: coterie join -").Because(err)
@@ -419,15 +422,18 @@ func span(s string) (time.Duration, error) {
 
 // checkNick keeps names that would be refused by others from being sent.
 func checkNick(s string) error {
+	var e *cli.Error
 	switch {
 	case len(s) > record.MaxNameSize:
-		return cli.Usage("the nickname has %d bytes; the limit is %d", len(s), record.MaxNameSize)
+		e = cli.Usage("the nickname has %d bytes; the limit is %d", len(s), record.MaxNameSize)
 	case s != strings.TrimSpace(s) || s != cli.Clean(s):
-		return cli.Usage("the nickname has a character that cannot be shown, or a space at an end")
+		e = cli.Usage("the nickname has a character that cannot be shown, or a space at an end")
 	case s != "" && strings.ContainsRune("-!*~/@#", []rune(s)[0]):
-		return cli.Usage("a nickname cannot begin with %q", s[:1])
+		e = cli.Usage("a nickname cannot begin with %q", s[:1])
+	default:
+		return nil
 	}
-	return nil
+	return withCode("bad-nick", e)
 }
 
 // begin starts the node.

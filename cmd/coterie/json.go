@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -194,6 +195,8 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		j.put(o.add("reason", reason).add("text_bytes", e.Bytes))
 	case room.Proved:
 		j.progress("proof", true, fmt.Sprintf("%s and you proved yourselves to each other in %d ms", e.Peer, e.Took.Milliseconds()))
+	case stillAlone:
+		j.progress("discover", false, e.text)
 	case room.Refused:
 		j.progress("proof", false, fmt.Sprintf("%s did not prove itself, or did not take your proof", e.Peer))
 	case room.Failed:
@@ -374,6 +377,12 @@ func failed(e room.Failed) *cli.Error {
 
 // bootstrapError is no 4 of the catalogue.
 func bootstrapError(e node.BootstrapFailed) *cli.Error {
+	for i, err := range e.Errors {
+		if errors.Is(err, node.ErrWrongPeer) {
+			return cli.Fail("bootstrap-wrong-peer", "%s is a different peer: %s", e.Addresses[i], cli.Clean(lastLine(err))).
+				Hint("get a fresh link, or leave out /p2p/... on your own network")
+		}
+	}
 	f := cli.Fail("bootstrap-unreachable", "none of %s answered", cli.Plural(len(e.Addresses), "bootstrap address"))
 	if len(e.Addresses) == 1 {
 		f.Text = "the bootstrap address did not answer"

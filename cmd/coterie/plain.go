@@ -75,7 +75,14 @@ func (p *plainOut) ready(s *session) {
 
 func (p *plainOut) event(s *session, e node.Event) {
 	switch e := e.(type) {
+	case stillAlone:
+		p.put("...  %-14s %s", "room", e.text)
+		p.put("     %-14s %s", "", "you are first, or the others are offline. What you type is held until somebody can read it")
 	case room.EpochStarted:
+		if e.Reason == room.ReasonFirst {
+			p.state(fmt.Sprintf("epoch %x", e.ID[:2]), fmt.Sprintf("%d can read: %s", len(e.Members), p.readers(s, e)))
+			return
+		}
 		p.note("epoch %x: %s; %d can read", e.ID[:2], p.change(s, e), len(e.Members))
 	case room.Delivered:
 		p.message(s, e)
@@ -162,6 +169,17 @@ func (p *plainOut) attested(s *session, e room.Attested) {
 	}
 }
 
+// readers are the members of an epoch, you first.
+func (p *plainOut) readers(s *session, e room.EpochStarted) string {
+	out := []string{"you"}
+	for _, m := range e.Members {
+		if m.Peer != s.node.Self() {
+			out = append(out, s.names.show(m.Peer))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
 // change says what is new in an epoch.
 func (p *plainOut) change(s *session, e room.EpochStarted) string {
 	list := func(members []room.Member, what string) string {
@@ -172,9 +190,6 @@ func (p *plainOut) change(s *session, e room.EpochStarted) string {
 		return strings.Join(out, ", ") + " " + what
 	}
 	var parts []string
-	if e.Reason == room.ReasonFirst {
-		return "you joined"
-	}
 	if len(e.Joined) > 0 {
 		parts = append(parts, list(e.Joined, "joined"))
 	}

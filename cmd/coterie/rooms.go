@@ -134,6 +134,10 @@ func (r *remembered) descriptor(domain *abe.Domain) (*room.Descriptor, error) {
 		return nil, err
 	}
 	if d.Domain != domain.ID() {
+		if r.Domain == domain.Name() {
+			return nil, cli.Fail("same-name-domain", "two domains call themselves %s: your key's is %s, the room's is %s", r.Domain, domain.Fingerprint(), room.Fingerprint(d.Domain)).
+				Hint("compare the fingerprint with your operator")
+		}
 		return nil, wrongDomain(domain, r.Domain+" "+room.Fingerprint(d.Domain))
 	}
 	return d, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -65,6 +66,9 @@ type session struct {
 	seen     []room.Delivered
 	question *room.Asked // the last one that is open
 	last     view        // what was looked at last
+	began    time.Time
+	wondered bool // it was said that nobody is here
+	refusals map[peer.ID]bool
 	box      outbox
 	errands  chan func() // done one after the other; never closed
 	door     *door       // for other processes; nil: none
@@ -81,7 +85,7 @@ func newSession(a *app, p *plan, n *node.Node, out reporter) *session {
 	return &session{
 		app: a, plan: p, node: n, out: out, names: newNames(n.Self()),
 		departed: make(map[peer.ID]bool), first: make(map[peer.ID]time.Time), ignored: make(map[peer.ID]bool),
-		errands: make(chan func(), 64),
+		errands: make(chan func(), 64), began: a.now(), refusals: make(map[peer.ID]bool),
 	}
 }
 
@@ -147,6 +151,7 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 		case <-look.C:
 			s.giveUp()
 			s.look()
+			s.wonder()
 		case <-linger:
 			leave(ending{reason: "eof"})
 		case <-signals:
@@ -266,12 +271,48 @@ func (s *session) take(e node.Event) {
 		if s.seen = append(s.seen, e); len(s.seen) > maxSeen {
 			s.seen = slices.Delete(s.seen, 0, maxSeen/10)
 		}
+	case room.Refused:
+		s.refusedBy(e.Peer)
 	case room.Asked:
 		s.question = &e
 	case room.Attested:
 		if e.Given {
 			s.question = nil
 		}
+	}
+}
+
+// wonderAfter is after how long alone it is said what is being tried.
+const wonderAfter = 8 * time.Second
+
+// stillAlone: nobody has answered for a while.
+type stillAlone struct{ text string }
+
+// wonder says once, while nobody is here, what is being tried.
+func (s *session) wonder() {
+	waited := s.app.now().Sub(s.began)
+	if s.wondered || len(s.members) > 0 || waited < wonderAfter {
+		return
+	}
+	s.wondered = true
+	trying := "nobody: give an address with --bootstrap, or wait for others to come here"
+	if n := len(s.plan.bootstrap); n > 0 {
+		trying = "1 address"
+		if n > 1 {
+			trying = fmt.Sprintf("%d addresses", n)
+		}
+	}
+	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s). Trying: %s", int(waited.Seconds()), trying)})
+}
+
+// refusedBy warns once if all who answered turned us away.
+func (s *session) refusedBy(p peer.ID) {
+	if len(s.members) > 0 || s.refusals[p] {
+		return
+	}
+	if s.refusals[p] = true; len(s.refusals) == 1 {
+		s.out.warn(cli.Fail("refused", "a member answered and did not accept your proof").
+			Hint("usually a clock or an expired key: coterie doctor --key %s", cli.Quote(s.plan.keyPath)))
 	}
 }
 
