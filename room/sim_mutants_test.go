@@ -68,6 +68,14 @@ var mutants = []struct {
 		`if p != nil && (p.dead() || r.silent(p)) {`, `if p != nil && p.dead() {`, "TestSimulate", "30"},
 	{"one sends although the head drops somebody alive", "message.go",
 		`!r.wronged(g, h)`, `true`, "TestHeadThatDropsTheLiving", "0"},
+	{"somebody dead may be listed", "accept.go",
+		` || p.dead() && m.Working != r.workingID`, ``, "TestBeatsWithheld", "0"},
+	{"one committer's commits without end", "accept.go",
+		`if of[by] < maxCommitsAuthor {`, `if true {`, "TestCommitFlood", "0"},
+	{"every word on silence counts", "accept.go",
+		`e.slander = !e.named && r.slanders(g, e, by); e.slander`, `false`, "TestFalseWords", "0"},
+	{"beats on the topic for ever", "liveness.go",
+		`r.now.Sub(p.heard) <= limit && `, ``, "TestRegressions", "0"},
 }
 
 // TestMutants takes one rule out of the protocol at a time, by an overlay over
