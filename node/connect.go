@@ -58,21 +58,25 @@ func (n *Node) keepConnected(ctx context.Context) {
 	next := time.Now()
 	told := false
 	missing := make(map[peer.ID]time.Time)
+	off := offTopic{since: make(map[peer.ID]time.Time), met: make(map[peer.ID]bool)}
+	reached := make(map[string]peer.ID) // by bootstrap address
 	var looked time.Time
 	enough := false
 	tick := time.NewTicker(connectEvery)
 	defer tick.Stop()
 	for {
-		if peers := n.host.Network().Peers(); len(peers) > 0 {
+		off.look(n)
+		if len(n.topic.topic.ListPeers()) > 0 {
 			retry, told = firstRetry, false
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
-			if failed := n.bootstrap(ctx); failed != nil {
+			// Also while somebody is connected who is not in the room.
+			if failed := n.bootstrap(ctx, reached); failed != nil && len(n.host.Network().Peers()) == 0 {
 				if !told {
 					told = n.do(func() { n.emit(*failed) })
 				}
-				next = time.Now().Add(retry)
-				retry = min(2*retry, lastRetry)
 			}
+			next = time.Now().Add(retry)
+			retry = min(2*retry, lastRetry)
 		}
 		n.useRelays(ctx)
 		if !enough || time.Since(looked) >= lookEvery {
@@ -89,15 +93,19 @@ func (n *Node) keepConnected(ctx context.Context) {
 	}
 }
 
-// bootstrap dials all bootstrap addresses at once. It returns what went wrong
-// if none of them answered.
-func (n *Node) bootstrap(ctx context.Context) *BootstrapFailed {
+// bootstrap dials all bootstrap addresses at once, but those that are connected.
+// It returns what went wrong if none of them answered.
+func (n *Node) bootstrap(ctx context.Context, reached map[string]peer.ID) *BootstrapFailed {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	addrs := n.cfg.Bootstrap
 	errs := make([]error, len(addrs))
 	var wg sync.WaitGroup
+	var mu sync.Mutex
 	for i, a := range addrs {
+		if id, ok := reached[string(a.Bytes())]; ok && n.host.Network().Connectedness(id) == network.Connected {
+			continue
+		}
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -105,6 +113,9 @@ func (n *Node) bootstrap(ctx context.Context) *BootstrapFailed {
 			id, err := n.dial(ctx, a)
 			errs[i] = err
 			if err == nil {
+				mu.Lock()
+				reached[string(a.Bytes())] = id
+				mu.Unlock()
 				n.do(func() { n.emit(Bootstrapped{Address: a, Peer: id, Took: time.Since(began)}) })
 			}
 		}()

@@ -6,6 +6,7 @@
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	disk.go       what is kept                              PROTOCOL.md §9.2
+//	offtopic.go   peers that are met without the topic
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
@@ -135,6 +136,7 @@ type Node struct {
 	nextStream room.StreamID
 	wake       *time.Timer
 	notSaving  bool
+	superseded bool // another process takes part as this peer
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays
@@ -216,7 +218,8 @@ func (n *Node) Addresses() []ma.Multiaddr {
 func (n *Node) Events() <-chan Event { return n.events }
 
 // Run takes part in the room until Leave is called or ctx ends; then it leaves,
-// and returns when all it started has ended.
+// and returns when all it started has ended. The error is room.ErrSuperseded if
+// another process took its place.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer context.AfterFunc(ctx, n.Leave)() // also while the room waits for a reader of events
@@ -258,6 +261,9 @@ func (n *Node) Run(ctx context.Context) error {
 			n.room.Tick(time.Now())
 		case <-n.left:
 			n.leave()
+			if n.superseded {
+				return room.ErrSuperseded
+			}
 			return nil
 		}
 		n.drain()
@@ -356,6 +362,12 @@ func (n *Node) drain() {
 		}
 		for _, e := range out.Events {
 			n.emit(e)
+			if f, ok := e.(room.Failed); ok && errors.Is(f.Err, room.ErrSuperseded) {
+				// It is no member any more, and its connections keep the other's from
+				// being used.
+				n.superseded = true
+				n.Leave()
+			}
 		}
 		if !busy {
 			return

@@ -508,10 +508,10 @@ func TestHeldThenSentInOrder(t *testing.T) {
 func TestHeldExpires(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	if err := os.MkdirAll(filepath.Join(dir, "config", "coterie"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "home of ann", "config", "coterie"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config", "coterie", "config.toml"), []byte("hold = \"1s\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "home of ann", "config", "coterie", "config.toml"), []byte("hold = \"1s\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -224,6 +224,8 @@ func (j *jsonOut) event(s *session, e node.Event) {
 			o.add("oldest", stamp(e.Oldest))
 		}
 		j.put(o.maybe("from", e.By.String()))
+	case node.NotSaving:
+		j.warn(savingError(e))
 	case room.Asked:
 		j.put(newObject("ask").add("id", e.ID).add("peer", e.Member.Peer).add("expr", e.Policy))
 	case room.Attested:

@@ -110,6 +110,8 @@ func (p *plainOut) event(s *session, e node.Event) {
 		p.trouble("%s said two different things as message %d; the first one stays", s.names.show(e.Author.Peer), e.Counter)
 	case room.Past:
 		p.past(s, e)
+	case node.NotSaving:
+		p.warn(savingError(e))
 	case room.Asked:
 		p.trouble("%s asks you to prove %s. It alone will learn that you hold it. /yes or /no, within a minute", s.names.show(e.Member.Peer), cli.Clean(e.Policy))
 	case room.Attested:

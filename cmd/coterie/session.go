@@ -167,6 +167,11 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 		}
 	}
 	err := <-ended
+	if errors.Is(err, room.ErrSuperseded) {
+		err = cli.Fail("profile-twice", "%s was opened with a copy of this profile somewhere else, and goes on there", cli.Clean(s.plan.descriptor.Name)).
+			Hint("if that was you: use one of the two, or another profile here: --profile second").
+			Hint("if not: somebody has your key and your files; tell the operator of %s", s.plan.key.Domain().Name()).Because(err)
+	}
 	if err != nil {
 		return s.out.fatal(err)
 	}
