@@ -28,7 +28,6 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/metrics"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -142,7 +141,7 @@ type Node struct {
 	slots  slots        // on relays
 	began  time.Time
 	// traffic counts what the host sends and receives; not that of another's host.
-	traffic *metrics.BandwidthCounter
+	traffic traffic
 
 	work chan room.Task // to the workers; never closed
 	wg   sync.WaitGroup
@@ -161,7 +160,7 @@ func New(cfg Config) (*Node, error) {
 		left: make(chan struct{}), ended: make(chan struct{}),
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
 		work:  make(chan room.Task, 64),
-		began: time.Now(), traffic: metrics.NewBandwidthCounter(),
+		began: time.Now(),
 	}
 	if n.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -171,7 +170,7 @@ func New(cfg Config) (*Node, error) {
 		n.cfg.Identity = key
 	}
 	if n.host == nil {
-		h, err := newHost(n.cfg.Identity, n.cfg.Listen, libp2p.BandwidthReporter(n.traffic))
+		h, err := newHost(n.cfg.Identity, n.cfg.Listen, libp2p.BandwidthReporter(&n.traffic))
 		if err != nil {
 			return nil, err
 		}

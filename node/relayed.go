@@ -119,6 +119,11 @@ func (n *Node) reserve(ctx context.Context, id peer.ID, via ma.Multiaddr) bool {
 	return !has || !old.via.Equal(via)
 }
 
+// topicHash is the hash in a topic's name.
+func topicHash(topic string) ([]byte, error) {
+	return hex.DecodeString(strings.TrimPrefix(topic, topicPrefix))
+}
+
 // meet asks a relay who else is on the room's topic, and connects to them
 // through it.
 func (n *Node) meet(ctx context.Context, relay peer.ID, via ma.Multiaddr) {
@@ -148,7 +153,7 @@ func (n *Node) meet(ctx context.Context, relay peer.ID, via ma.Multiaddr) {
 	}
 	defer s.Reset()
 	s.SetDeadline(time.Now().Add(dialTime))
-	topic, err := hex.DecodeString(strings.TrimPrefix(n.cfg.Room.Topic(), topicPrefix))
+	topic, err := topicHash(n.cfg.Room.Topic())
 	if err != nil {
 		return
 	}

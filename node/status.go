@@ -74,8 +74,7 @@ func (n *Node) Status() Status {
 		s.Peers = append(s.Peers, path)
 	}
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
-	total := n.traffic.GetBandwidthTotals()
-	s.BytesIn, s.BytesOut = total.TotalIn, total.TotalOut
+	s.BytesIn, s.BytesOut = n.traffic.in.Load(), n.traffic.out.Load()
 	return s
 }
 

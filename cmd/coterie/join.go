@@ -357,7 +357,11 @@ func notAName(s string) error {
 func linkError(err error) error {
 	switch {
 	case errors.Is(err, room.ErrNewer):
-		return cli.Fail("link-newer", "%v; this coterie knows format 1", err).Hint("get a newer coterie").Because(err)
+		what := "the room in this link is of a later version"
+		if _, format, ok := strings.Cut(err.Error(), "link format "); ok {
+			what = "this link is of format " + format
+		}
+		return cli.Fail("link-newer", "%s; this coterie knows format 1", what).Hint("coterie %s is too old; get a newer one", cli.ProgramVersion()).Because(err)
 	case errors.Is(err, room.ErrNotLink):
 		return withCode("link-not", cli.Usage("that is not a room link"))
 	}
@@ -378,13 +382,7 @@ func unsatisfied(p *plan, e abe.Explanation) error {
 	return fail.Hint("ask %s's operator for what is missing, or check the spelling: names are exact (\"5th Year\" is not \"5th year\")", p.key.Domain().Name())
 }
 
-func attributeText(k *abe.Key) string {
-	var names []string
-	for _, a := range k.Attributes() {
-		names = append(names, a.String())
-	}
-	return strings.Join(names, ", ")
-}
+func attributeText(k *abe.Key) string { return cli.KeyAttributes(k) }
 
 func addresses(flag string, texts []string) ([]ma.Multiaddr, error) {
 	var out []ma.Multiaddr

@@ -100,7 +100,14 @@ func (a *app) rememberedLink(name string) (*room.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := addresses("address", rooms[i].Addresses)
+	// It may have been joined with several keys.
+	var known []string
+	for _, r := range rooms {
+		if r.same(d) {
+			known = append(known, r.Addresses...)
+		}
+	}
+	addrs, err := addresses("address", known)
 	if err != nil {
 		return nil, err
 	}

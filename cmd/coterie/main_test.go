@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for what should take well under a second.
 const patience = 60 * time.Second
 
+// phrase is the passphrase of the fixtures' identity.
+const phrase = "lamp-orbit-seven-canoe"
+
 // fixtures are keys of one domain, and what surrounds them, in a folder.
 func fixtures(t *testing.T, dir string) {
 	t.Helper()
@@ -68,7 +71,8 @@ func fixtures(t *testing.T, dir string) {
 	}
 	good := issue(master, today, today+30, "ONE", "TWO", "THREE")
 	write("ann.key", good, 0o600)
-	write("bob.key", issue(master, today, today+30, "THREE", "TWO", "FOUR"), 0o600)
+	bob := issue(master, today, today+30, "THREE", "TWO", "FOUR")
+	write("bob.key", bob, 0o600)
 	write("dan.key", issue(master, today, today+30, "ONE", "FIVE"), 0o600)
 	write("old.key", issue(master, today-10, today-3, "ONE", "TWO"), 0o600)
 	write("early.key", issue(master, today+5, today+9, "ONE", "TWO"), 0o600)
@@ -93,18 +97,18 @@ func fixtures(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := keyfile.Seal(good, id.Recipient())
+	sealed, err := keyfile.Seal(bob, id.Recipient())
 	if err != nil {
 		t.Fatal(err)
 	}
 	write("sealed.key", sealed, 0o600)
-	locked, err := keyfile.EncryptPassphrase([]byte(id.String()+"\n"), []byte("right"), 10)
+	locked, err := keyfile.EncryptPassphrase([]byte(id.String()+"\n"), []byte(phrase), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	write("identity", locked, 0o600)
 	write("stranger", []byte(stranger.String()+"\n"), 0o600)
-	write("right", []byte("right\n"), 0o600)
+	write("right", []byte(phrase+"\n"), 0o600)
 	write("wrong", []byte("wrong\n"), 0o600)
 
 	policy, err := abe.ParsePolicy(`((ONE or THREE) and (TWO or FOUR))`)

@@ -15,6 +15,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
@@ -69,6 +70,7 @@ type session struct {
 	began    time.Time
 	wondered bool // it was said that nobody is here
 	refusals map[peer.ID]bool
+	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	box      outbox
 	errands  chan func() // done one after the other; never closed
 	door     *door       // for other processes; nil: none
@@ -85,7 +87,7 @@ func newSession(a *app, p *plan, n *node.Node, out reporter) *session {
 	return &session{
 		app: a, plan: p, node: n, out: out, names: newNames(n.Self()),
 		departed: make(map[peer.ID]bool), first: make(map[peer.ID]time.Time), ignored: make(map[peer.ID]bool),
-		errands: make(chan func(), 64), began: a.now(), refusals: make(map[peer.ID]bool),
+		errands: make(chan func(), 64), began: a.now(), refusals: make(map[peer.ID]bool), unread: make(map[ake.Hash]bool),
 	}
 }
 
@@ -118,6 +120,7 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 	var linger <-chan time.Time
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
+	why := "" // the input is over
 	leaving := false
 	leave := func(e ending) {
 		if !leaving {
@@ -134,26 +137,25 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 			}
 			over, isOver := e.(inputOver)
 			if isOver {
-				switch waiting, _ := s.box.count(); {
-				case over.quit && over.linger == 0:
-					leave(ending{reason: "quit"})
-				case waiting > 0:
-					linger = time.After(over.linger)
+				why = over.reason()
+				switch {
+				case over.quit && over.linger == 0, s.settled():
+					leave(ending{reason: why})
 				default:
-					leave(ending{reason: over.reason()})
+					linger = time.After(over.linger)
 				}
 				break
 			}
 			s.handle(e)
-			if waiting, _ := s.box.count(); linger != nil && waiting == 0 {
-				leave(ending{reason: "eof"})
+			if linger != nil && s.settled() {
+				leave(ending{reason: why})
 			}
 		case <-look.C:
 			s.giveUp()
 			s.look()
 			s.wonder()
 		case <-linger:
-			leave(ending{reason: "eof"})
+			leave(ending{reason: why})
 		case <-signals:
 			if leaving {
 				waiting, lost := s.box.count()
@@ -179,8 +181,11 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 	for _, o := range s.box.rest() {
 		s.out.event(s, refusal{true, o.ref, cli.Fail("undelivered", "nobody who could read it was in the room")})
 	}
-	if end.reason == "eof" && waiting+lost > 0 {
+	if end.reason == "eof" && waiting+lost+len(s.unread) > 0 {
 		end.code = cli.StatusFailed
+	}
+	if end.code != 0 && waiting+lost == 0 {
+		s.out.warn(cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived", cli.Plural(len(s.unread), "message")).Hint("--linger waits longer"))
 	}
 	s.out.bye(end.reason, waiting+lost, end.code)
 	if end.code != 0 {
@@ -209,6 +214,12 @@ func (s *session) close() {
 	}
 }
 
+// settled reports whether somebody has all that was typed.
+func (s *session) settled() bool {
+	waiting, _ := s.box.count()
+	return waiting == 0 && len(s.unread) == 0
+}
+
 // handle takes one event: it keeps track of what the commands show, and shows it.
 func (s *session) handle(e node.Event) {
 	switch ev := e.(type) {
@@ -219,6 +230,11 @@ func (s *session) handle(e node.Event) {
 		}
 		ev.Ref = o.ref
 		e = ev
+		s.unread[ev.ID] = true
+	case room.Reached:
+		if ev.Have > 0 {
+			delete(s.unread, ev.ID)
+		}
 	case room.Held:
 		if o, ok := ev.Ref.(*outgoing); ok {
 			ev.Ref = o.ref

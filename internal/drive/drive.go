@@ -56,6 +56,7 @@ type Peer struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	stderr bytes.Buffer
+	stdout bytes.Buffer  // all lines; under mu
 	exited chan struct{} // closed when the process has ended and all was read
 
 	mu     sync.Mutex
@@ -95,6 +96,7 @@ func (p *Peer) follow(out io.Reader) {
 		err := json.Unmarshal(lines.Bytes(), &e)
 		e.At = time.Now()
 		p.mu.Lock()
+		p.stdout.Write(append(lines.Bytes(), '\n'))
 		if err != nil {
 			p.bad = append(p.bad, lines.Text())
 		} else {
@@ -268,6 +270,13 @@ func (p *Peer) Exit(ctx context.Context) (int, error) {
 	case <-ctx.Done():
 		return 0, fmt.Errorf("%s did not end", p.Name)
 	}
+}
+
+// Stdout is what the process has written to standard output so far.
+func (p *Peer) Stdout() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stdout.String()
 }
 
 // Stderr is what the process wrote to standard error; only after Exit.
