@@ -21,31 +21,7 @@ func aliveIn(ctx context.Context, t *testing.T, peers ...*drive.Peer) {
 	}
 }
 
-// TestRoomRunning: a second process of one profile in one room is told so, and
-// the first goes on.
-func TestRoomRunning(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	if _, err := ann.Ready(ctx); err != nil {
-		t.Fatal(err)
-	}
-	again := peerProcess(ctx, t, dir, "ann")
-	e, err := again.Wait(ctx, "the error", func(e drive.Event) bool { return e.Event == "error" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e.Code != "room-running" || !strings.Contains(e.Text, "pid ") || !strings.Contains(e.Hint, "--profile") {
-		t.Errorf("got %v %q %q", e.Code, e.Text, e.Hint)
-	}
-	if status, err := again.Exit(ctx); err != nil || status != 1 {
-		t.Errorf("status %d, %v", status, err)
-	}
-	leave(ctx, t, ann)
-}
-
+// leave lets peers leave, as they should.
 func leave(ctx context.Context, t *testing.T, peers ...*drive.Peer) {
 	t.Helper()
 	for _, p := range peers {
