@@ -69,6 +69,13 @@ func (a *Authority) Backup(rand io.Reader, folder string, open func(*Locked) (*A
 	if err != nil {
 		return nil, err
 	}
+	// The copy ends with the entry that says so, and the ledger gets the same one
+	// once the copy is good: then the two are alike.
+	line, err := l.seal(rand, &entry{prev: l.last, kind: kindCopied, time: now.Unix()})
+	if err != nil {
+		return nil, err
+	}
+	ledger = append(ledger, line...)
 	master, err := keyfile.ReadSecret(a.files.Master())
 	if err != nil {
 		return nil, err
@@ -98,7 +105,7 @@ func (a *Authority) Backup(rand io.Reader, folder string, open func(*Locked) (*A
 		return nil, err
 	}
 	record := copied.ledger.record()
-	return record, l.append(rand, &entry{kind: kindCopied, time: now.Unix()})
+	return record, l.appendLine(&entry{prev: l.last, kind: kindCopied, time: now.Unix()}, line)
 }
 
 func same(one, other string) bool {
@@ -283,7 +290,7 @@ func (out *Restored) ledger(c *copied, to Files) error {
 func (out *Restored) replaceDamaged(c *copied, to Files, damaged *LedgerError) error {
 	o, err := Outside(to.Ledger())
 	if err == nil && o.Entries > len(c.ledger.chain) {
-		return fmt.Errorf("%w, and has %d entries; %w", damaged, o.Entries, &AheadError{c.ledger.path, to.Ledger(), len(c.ledger.chain), o.Entries})
+		return &DamagedLongerError{damaged, o.Entries, len(c.ledger.chain), c.ledger.path}
 	}
 	aside := to.Ledger() + ".damaged"
 	if _, err := os.Lstat(aside); err == nil {

@@ -18,11 +18,12 @@ func array(t *rapid.T, name string) (a [32]byte) {
 
 // anyEntry draws entries of every kind and form.
 func anyEntry(t *rapid.T) *entry {
-	e := &entry{prev: array(t, "prev"), kind: uint8(rapid.IntRange(kindCreated, kindTorn).Draw(t, "kind")), time: rapid.Int64Range(0, maxTime).Draw(t, "time")}
+	e := &entry{prev: array(t, "prev"), kind: uint8(rapid.IntRange(kindCreated, kindCopied).Draw(t, "kind")), time: rapid.Int64Range(0, maxTime).Draw(t, "time")}
 	switch e.kind {
 	case kindCreated:
-		e.generation = rapid.Uint32().Draw(t, "generation")
+		e.generation, e.limit = rapid.Uint32().Draw(t, "generation"), rapid.Uint32().Draw(t, "limit")
 	case kindIssued:
+		e.renews, e.check = rapid.Uint64().Draw(t, "renews"), Check(rapid.IntRange(0, int(Unchecked)).Draw(t, "check"))
 		e.number, e.generation = rapid.Uint64().Draw(t, "number"), rapid.Uint32().Draw(t, "generation")
 		e.from, e.expires = abe.Day(rapid.Uint32().Draw(t, "from")), abe.Day(rapid.Uint32().Draw(t, "expires"))
 		e.file = array(t, "file")
@@ -36,6 +37,10 @@ func anyEntry(t *rapid.T) *entry {
 		}
 	case kindVoid:
 		e.number, e.reason = rapid.Uint64().Draw(t, "number"), rapid.Byte().Draw(t, "reason")
+	case kindRaised:
+		e.generation = rapid.Uint32().Draw(t, "generation")
+	case kindMarked:
+		e.number, e.end, e.because = rapid.Uint64().Draw(t, "number"), rapid.Bool().Draw(t, "end"), rapid.String().Draw(t, "because")
 	case kindTorn:
 		e.number, e.torn = rapid.Uint64().Draw(t, "number"), rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "torn")
 	}

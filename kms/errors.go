@@ -144,3 +144,15 @@ type AheadError struct {
 func (e *AheadError) Error() string {
 	return fmt.Sprintf("%s has %d entries, %s only %d", e.There, e.ThereEntries, e.Here, e.HereEntries)
 }
+
+// DamagedLongerError says that a damaged ledger has more entries than its
+// backup: whatever they say, their numbers must not be given again.
+type DamagedLongerError struct {
+	Damaged       *LedgerError
+	Entries, Copy int
+	CopyPath      string
+}
+
+func (e *DamagedLongerError) Error() string {
+	return fmt.Sprintf("%v, and it has %d entries, %s only %d", e.Damaged, e.Entries, e.CopyPath, e.Copy)
+}

@@ -100,7 +100,12 @@ func (l *ledgerFile) append(rand io.Reader, e *entry) error {
 	if err != nil {
 		return fmt.Errorf("recording in %s: %w", l.path, err)
 	}
-	_, err = l.f.WriteAt(line, int64(l.size))
+	return l.appendLine(e, line)
+}
+
+// appendLine is append for an entry that was sealed already.
+func (l *ledgerFile) appendLine(e *entry, line []byte) error {
+	_, err := l.f.WriteAt(line, int64(l.size))
 	if err == nil {
 		err = l.f.Sync()
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -110,7 +111,11 @@ func (a *app) restoreCommand() *cobra.Command {
 				return err
 			}
 			first := len(out.Record.Issues) + 1
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Numbers %d to %d stay unused.\n", first, first+skip-1)
+			text := fmt.Sprintf("Numbers %d to %d stay unused.", first, first+skip-1)
+			if skip == 1 {
+				text = fmt.Sprintf("Number %d stays unused.", first)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 			return err
 		}),
 	}
@@ -153,11 +158,9 @@ func printRestored(cmd *cobra.Command, to kms.Files, out *kms.Restored) error {
 	if out.Aside != "" {
 		cli.Warn(cmd.ErrOrStderr(), cli.Fail("ledger-damaged", "the damaged ledger is %s now", out.Aside))
 	}
-	for _, path := range out.Written {
-		if path == to.Ledger() {
-			cli.Warn(cmd.ErrOrStderr(), cli.Fail("restored", "keys that were issued after the copy are on no record, and their numbers would be given again").
-				Hint("if there may be any: run it once more with --skip and how many"))
-		}
+	if slices.Contains(out.Written, to.Ledger()) {
+		cli.Warn(cmd.ErrOrStderr(), cli.Fail("restored", "keys that were issued after the copy are on no record, and their numbers would be given again").
+			Hint("if there may be any: run it once more with --skip and how many"))
 	}
 	return nil
 }

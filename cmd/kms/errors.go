@@ -26,6 +26,7 @@ func explain(err error) error {
 		norenew    *kms.NoRenewError
 		forgotten  *kms.ForgottenError
 		nothing    *kms.NothingLeftError
+		longer     *kms.DamagedLongerError
 		diverged   *kms.DivergedError
 		ahead      *kms.AheadError
 	)
@@ -61,6 +62,10 @@ func explain(err error) error {
 		return cli.Fail("diverged", "%v", diverged).Hint("keep both; go on with one of them, and tell the other's holders to ask again").Because(err)
 	case errors.As(err, &ahead):
 		return cli.Fail("ahead", "%v", ahead).Hint("keep the longer one: an older ledger would give numbers a second time; kms restore brings it here").Because(err)
+	case errors.As(err, &longer):
+		path := cli.Quote(longer.Damaged.Path)
+		return cli.Fail("ledger-damaged", "%v", longer).
+			Hint("mv -n %s %s.damaged; then kms restore FOLDER --skip %d, so that no number is given again", path, path, longer.Entries-longer.Copy).Because(err)
 	case errors.As(err, &line):
 		return cli.Fail("ledger-damaged", "%v", line).
 			Hint("nothing was issued; put back a good copy:  kms restore /media/usb").Because(err)

@@ -14,7 +14,9 @@ import (
 	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
+	"coterie/kms/request"
 )
 
 // The scripts run this very test program as kms, with a clock and randomness of
@@ -56,6 +58,11 @@ func TestScripts(t *testing.T) {
 			"hostile":   hostile,
 			"clean":     clean,
 			"different": different,
+			"request":   makeRequest,
+			"recipient": makeRecipient,
+			"expand":    expand,
+			"swap":      swapRecipient,
+			"ttytype":   typeWords,
 		},
 		RequireExplicitExec: true,
 		// A question that no script answers would wait for ever.
@@ -95,6 +102,85 @@ func identity(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
 	ts.Setenv("RECIPIENT", id.Recipient().String())
 	ts.Setenv("RECIPIENT_SHORT", keyfile.ShortRecipient(id.Recipient().String()))
+}
+
+// makeRequest writes a request of a new identity, and sets RECIPIENT,
+// RECIPIENT_SHORT, CODE, and TYPED, which are keys that type the code with Tab:
+// request FILE NAME WANT... [domain=FINGERPRINT]
+func makeRequest(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	now, err := time.Parse(time.RFC3339, ts.Getenv("TEST_NOW"))
+	ts.Check(err)
+	r := &request.Request{Name: args[1], Recipient: id.Recipient().String(), Made: abe.DayOf(now)}
+	for _, text := range args[2:] {
+		if domain, ok := strings.CutPrefix(text, "domain="); ok {
+			r.Domain = domain
+			continue
+		}
+		a, err := abe.ParseAttribute(text)
+		ts.Check(err)
+		r.Want = append(r.Want, a)
+	}
+	data, err := r.Marshal()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+	setRequest(ts, r)
+}
+
+// makeRecipient sets environment variables to age recipients of nobody.
+func makeRecipient(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		id, err := age.GenerateX25519Identity()
+		ts.Check(err)
+		ts.Setenv(name, id.Recipient().String())
+	}
+}
+
+// expand writes a file, out of one of that name and .in, with its environment
+// variables filled in.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]+".in"), ts.Getenv)), 0o644))
+}
+
+func setRequest(ts *testscript.TestScript, r *request.Request) {
+	code, err := r.Code()
+	ts.Check(err)
+	var typed strings.Builder
+	for _, w := range strings.Split(code, "-") {
+		typed.WriteString(w[:min(4, len(w))])
+		// Tab completes four letters; a word of fewer may begin another.
+		if len(w) >= 4 {
+			typed.WriteString("\t")
+		} else {
+			typed.WriteString("-")
+		}
+	}
+	ts.Setenv("CODE", code)
+	ts.Setenv("TYPED", strings.TrimSuffix(typed.String(), "-"))
+	ts.Setenv("RECIPIENT", r.Recipient)
+	ts.Setenv("RECIPIENT_SHORT", keyfile.ShortRecipient(r.Recipient))
+}
+
+// swapRecipient does what somebody on the way of a request would do, and sets
+// SWAPPED to the code of what arrives.
+func swapRecipient(ts *testscript.TestScript, _ bool, args []string) {
+	r, err := request.Load(ts.MkAbs(args[0]))
+	ts.Check(err)
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	r.Recipient = id.Recipient().String()
+	data, err := r.Marshal()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+	code, err := r.Code()
+	ts.Check(err)
+	ts.Setenv("SWAPPED", code)
+}
+
+// typeWords writes what is typed on the terminal: the passphrase, and the words.
+func typeWords(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("anchor-velvet-tundra\n"+args[1]+"\n"), 0o600))
 }
 
 // damage changes a file:  damage FILE flip|cut|utf16

@@ -63,6 +63,10 @@ func printMany(w io.Writer, authority *kms.Authority, folder string, out *kms.Ba
 			}
 		}
 	}
+	if len(out.Issued)+len(out.Finished) == 0 {
+		_, err := fmt.Fprintf(w, "Nothing was left to issue. Ledger: %s.\n", plural(entries, "entry", "entries"))
+		return err
+	}
 	folder = cli.Clean(strings.TrimSuffix(folder, string(filepath.Separator)) + string(filepath.Separator))
 	finished := ""
 	if n := len(out.Finished); n > 0 {
