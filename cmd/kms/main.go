@@ -16,6 +16,7 @@ import (
 )
 
 func main() {
+	cli.NoCore()
 	a := &app{now: time.Now, rand: rand.Reader, workFactor: keyfile.DefaultWorkFactor}
 	os.Exit(a.run(os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
@@ -23,6 +26,9 @@ import (
 // their own (TEST_NOW, TEST_SEED) and cheap passphrases: none of that is in the
 // real one.
 func TestMain(m *testing.M) {
+	if os.Getenv(asProcess) != "" {
+		os.Exit(testApp().run(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){
 		"kms": func() { os.Exit(testApp().run(os.Args[1:], os.Stdout, os.Stderr)) },
 	})
@@ -252,8 +258,68 @@ func different(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// commands are all commands there are, with their arguments.
+func commands(cmd *cobra.Command) (all []*cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		all = append(all, sub)
+		all = append(all, commands(sub)...)
+	}
+	return all
+}
+
+// TestExitStatus: 0 done, 1 it failed, 2 wrong usage, for every command.
+func TestExitStatus(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("pass", []byte("anchor-velvet-tundra\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status := func(args ...string) (int, string) {
+		var out, errs strings.Builder
+		got := testApp().run(args, &out, &errs)
+		// policy explains what it was given, whoever satisfies it.
+		if got != 0 && len(args) > 0 && args[0] != "policy" && (out.Len() > 0 || !strings.HasPrefix(errs.String(), "error: ") && !strings.Contains(errs.String(), "\nusage: ")) {
+			t.Errorf("%q ended with %d and said %q, %q", args, got, out.String(), errs.String())
+		}
+		return got, errs.String()
+	}
+	for _, cmd := range commands(testApp().root()) {
+		words := strings.Fields(cmd.CommandPath())[1:]
+		// An unknown flag, and more arguments than any command takes.
+		for _, more := range [][]string{{"--no-such-flag"}, {"a", "b", "c"}} {
+			if got, errs := status(append(slices.Clone(words), more...)...); got != 2 {
+				t.Errorf("%q ended with %d: %s", append(words, more...), got, errs)
+			}
+		}
+		// Whatever needs an argument or a flag says which.
+		needs := regexp.MustCompile(`^\w+ (['(A-Z]|--)`).MatchString(cmd.Use)
+		if got, errs := status(words...); needs && got != 2 {
+			t.Errorf("%q ended with %d: %s", words, got, errs)
+		}
+	}
+	for _, c := range []struct {
+		status int
+		args   string
+	}{
+		{2, ""}, {2, "isue"}, {2, "ledger"}, {2, "ledger verfy"}, {0, "--help"}, {0, "help issue"}, {2, "help isue"}, {0, "version"}, {0, "completion bash"},
+		{0, "init NTNU --passphrase-file pass"}, {1, "init NTNU --passphrase-file pass"}, {2, "init"},
+		{0, "issue --attr NTNU --expires 1d -o a.key --passphrase-file pass"}, {1, "issue --attr NTNU --expires 1d -o a.key --passphrase-file pass"},
+		{2, "issue --attr NTNU"}, {2, "issue -o x"}, {2, "issue --attr NTNU --expires never -o x --passphrase-file pass"},
+		{0, "list --passphrase-file pass"}, {1, "list"}, {1, "list --domain none --passphrase-file pass"}, {1, "list --passphrase-file a.key"},
+		{0, "policy NTNU --key a.key"}, {1, "policy ntnu --key a.key"}, {2, "policy NTNU) --key a.key"}, {1, "policy NTNU --key none"},
+		{0, "inspect a.key"}, {1, "inspect none"}, {0, "ledger verify --passphrase-file pass"}, {1, "renew 7 --passphrase-file pass"}, {2, "restore none"},
+	} {
+		if got, errs := status(strings.Fields(c.args)...); got != c.status {
+			t.Errorf("%q ended with %d, want %d: %s", c.args, got, c.status, errs)
+		}
+	}
+}
+
 func TestHelpFitsAScreen(t *testing.T) {
-	for _, command := range []string{"", "init", "issue", "inspect", "list", "policy", "version", "renew", "norenew", "calendar", "generation", "ledger", "ledger verify", "ledger forget", "backup", "restore", "passphrase", "successor"} {
+	helps := []string{""}
+	for _, cmd := range commands(testApp().root()) {
+		helps = append(helps, strings.TrimPrefix(cmd.CommandPath(), "kms "))
+	}
+	for _, command := range helps {
 		var out, errs strings.Builder
 		args := append(strings.Fields(command), "--help")
 		if got := testApp().run(args, &out, &errs); got != 0 || errs.Len() > 0 {
