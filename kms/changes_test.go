@@ -191,15 +191,40 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// A number that could not be declared void is found by the next run: the
-// temporary file is still there.
+// The name is taken, and then the ledger cannot be written either: the number
+// could not be declared void. The next run finds the temporary file and makes up
+// for it.
 func TestVoidIsMadeUpFor(t *testing.T) {
 	a := domain(t)
 	requests, folder := many(a, 1)
 	mkdir(t, folder)
-	begin(t, a, requests[0]) // on record, not in its file, not void
-	if _, err := a.IssueAll(t.Context(), rand.Reader, batch(requests, folder), morning); err != nil {
+	r := requests[0]
+	l, _, err := a.change(rand.Reader, morning)
+	if err != nil {
 		t.Fatal(err)
+	}
+	data, err := a.make(rand.Reader, r, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Enough for the salt and the nonce of one entry, and not for another.
+	once := &takeName{io.LimitReader(rand.Reader, 32+24), r.Path}
+	var unwritten *NotWrittenError
+	if _, err := a.write(once, l, r, data, morning); !errors.As(err, &unwritten) || unwritten.Voided {
+		t.Fatalf("%v", err)
+	}
+	l.close()
+	if issues := list(t, a); len(issues) != 1 || issues[0].Void {
+		t.Fatalf("%+v", issues)
+	}
+	os.Remove(r.Path)
+	out, err := a.IssueAll(t.Context(), rand.Reader, batch(requests, folder), morning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Finished) != 1 {
+		// What was written before the name was taken is the key.
+		t.Errorf("%+v", out)
 	}
 	checkAll(t, a, requests, folder)
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -39,8 +42,11 @@ func (a *app) calendarCommand() *cobra.Command {
 				return err
 			}
 			// It has names in it. A newer calendar replaces the older one.
-			if kind, err := keyfile.Peek(output); err == nil && kind != keyfile.Unknown {
-				return cli.Fail("exists", "%s exists and is %s", output, kind)
+			old, err := keyfile.ReadPublic(output)
+			if err == nil && !bytes.HasPrefix(old, []byte(calendarHead)) {
+				return cli.Fail("exists", "%s exists and is no calendar of keys", output).Hint("choose another name, or move that file away")
+			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
 			}
 			if err := keyfile.Replace(output, []byte(text), 0o600); err != nil {
 				return err
@@ -53,6 +59,9 @@ func (a *app) calendarCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE` (default: standard output)")
 	return cmd
 }
+
+// calendarHead begins the calendars that are made here.
+const calendarHead = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//coterie//kms//EN\r\n"
 
 // calendar is an iCalendar (RFC 5545) with an event on each day on which keys
 // lapse that nobody has renewed, and an alarm two weeks before. The events keep
@@ -71,9 +80,7 @@ func (a *app) calendar(domain *abe.Domain, issues []kms.Issue) string {
 	slices.Sort(sorted)
 	var b strings.Builder
 	line := func(name, text string) { b.WriteString(foldLine(name + ":" + text)) }
-	line("BEGIN", "VCALENDAR")
-	line("VERSION", "2.0")
-	line("PRODID", "-//coterie//kms//EN")
+	b.WriteString(calendarHead)
 	for _, day := range sorted {
 		keys := days[day]
 		var names []string

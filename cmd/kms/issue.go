@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +20,10 @@ import (
 // issueFlags are the flags of kms issue as they were typed.
 type issueFlags struct {
 	domainFlags
-	attributes                    []string
-	request, code, name, to       string
-	csv, expires, from, output    string
-	unchecked, yes, force, dryRun bool
+	attributes                            []string
+	request, code, name, to               string
+	csv, expires, from, output            string
+	unchecked, yes, force, dryRun, asJSON bool
 }
 
 func (a *app) issueCommand() *cobra.Command {
@@ -57,6 +58,7 @@ func (a *app) issueCommand() *cobra.Command {
 	flags.StringVar(&f.from, "from", "", "the first `DAY` it is valid, such as 2026-12-01 (default today, UTC)")
 	flags.StringVarP(&f.output, "output", "o", "", "write the key to `FILE`; with --csv, the keys to this folder")
 	flags.BoolVar(&f.force, "force", false, "overwrite FILE; the key in it stays valid until it lapses")
+	flags.BoolVar(&f.asJSON, "json", false, "print an object for each key that was made")
 	flags.BoolVar(&f.yes, "yes", false, "ask nothing but the passphrase and the six words")
 	cmd.MarkFlagRequired("output")
 	cmd.MarkFlagFilename("csv", "csv", "tsv", "txt")
@@ -134,7 +136,7 @@ func (a *app) issue(cmd *cobra.Command, f *issueFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := printIssued(cmd.OutOrStdout(), issued, r, f.named()); err != nil {
+	if err := a.say(cmd, f.asJSON, issued, r, f.named()); err != nil {
 		return err
 	}
 	warnUnsealed(stderr, r)
@@ -310,6 +312,38 @@ func attributeText(attributes []abe.Attribute) string {
 		texts = append(texts, a.String())
 	}
 	return cli.Attributes(texts)
+}
+
+// say tells a person, or a machine, what was made.
+func (a *app) say(cmd *cobra.Command, asJSON bool, issued *kms.Issued, r kms.Request, domain string) error {
+	if asJSON {
+		return printIssuedLines(cmd.OutOrStdout(), []kms.Issued{*issued})
+	}
+	return printIssued(cmd.OutOrStdout(), issued, r, domain)
+}
+
+// issuedLine is a key that was made, for machines.
+type issuedLine struct {
+	Number     uint64   `json:"no"`
+	Name       string   `json:"name"`
+	Attributes []string `json:"attributes"`
+	From       string   `json:"from"`
+	Expires    string   `json:"expires"`
+	File       string   `json:"file"`
+	Sealed     bool     `json:"sealed"`
+	Renews     uint64   `json:"renews,omitempty"`
+}
+
+func printIssuedLines(w io.Writer, keys []kms.Issued) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for _, k := range keys {
+		line := issuedLine{k.Number, k.Name, k.Attributes, k.From.String(), k.Expires.String(), k.Path, k.Recipient != "", k.Renews}
+		if err := enc.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printIssued names what was made, what is secret in it, and what comes next.

@@ -47,7 +47,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.issueCommand(), a.listCommand(), a.renewCommand(), a.norenewCommand(), a.policyCommand(), a.inspectCommand(),
 		a.calendarCommand(), a.generationCommand(), a.ledgerCommand(), a.backupCommand(), a.restoreCommand(), a.passphraseCommand(), a.successorCommand(),
-		cli.Version("kms"),
+		cli.Version("kms"), cli.ManCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true

@@ -261,6 +261,9 @@ func different(ts *testscript.TestScript, _ bool, args []string) {
 // commands are all commands there are, with their arguments.
 func commands(cmd *cobra.Command) (all []*cobra.Command) {
 	for _, sub := range cmd.Commands() {
+		if sub.Hidden {
+			continue
+		}
 		all = append(all, sub)
 		all = append(all, commands(sub)...)
 	}
@@ -310,6 +313,42 @@ func TestExitStatus(t *testing.T) {
 	} {
 		if got, errs := status(strings.Fields(c.args)...); got != c.status {
 			t.Errorf("%q ended with %d, want %d: %s", c.args, got, c.status, errs)
+		}
+	}
+}
+
+// Each command has a page in the manual, and the shells complete them all.
+func TestManualAndCompletion(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var out, errs strings.Builder
+	if got := testApp().run([]string{"man", "man1"}, &out, &errs); got != 0 {
+		t.Fatal(errs.String())
+	}
+	for _, cmd := range commands(testApp().root()) {
+		page, err := os.ReadFile("man1/" + strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1")
+		if err != nil || !strings.Contains(string(page), ".SH SYNOPSIS") {
+			t.Errorf("%s: %v, %d bytes", cmd.CommandPath(), err, len(page))
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		var script strings.Builder
+		if got := testApp().run([]string{"completion", shell}, &script, &errs); got != 0 || !strings.Contains(script.String(), "kms") {
+			t.Errorf("%s: %d, %s", shell, got, errs.String())
+		}
+	}
+	// What completes depends on the folder.
+	for _, name := range []string{"NTNU", "UiO"} {
+		if err := os.WriteFile(name+".master", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ typed, want string }{
+		{"iss", "issue\t"}, {"list --domain ", "NTNU\nUiO\n"}, {"ledger ", "verify\t"}, {"issue --uncheck", "--unchecked\t"}, {"issue --csv ", ":8\n"},
+	} {
+		var found strings.Builder
+		testApp().run(append([]string{"__complete"}, strings.Split(c.typed, " ")...), &found, &errs)
+		if !strings.Contains(found.String(), c.want) {
+			t.Errorf("%q completes to %q", c.typed, found.String())
 		}
 	}
 }

@@ -54,7 +54,10 @@ func (a *app) issueMany(cmd *cobra.Command, authority *kms.Authority, b kms.Batc
 }
 
 // printMany names what was made.
-func printMany(w io.Writer, authority *kms.Authority, folder string, out *kms.BatchResult) error {
+func printMany(w io.Writer, authority *kms.Authority, folder string, out *kms.BatchResult, asJSON bool) error {
+	if asJSON {
+		return printIssuedLines(w, slices.Concat(out.Finished, out.Issued))
+	}
 	entries := 0
 	if known, _ := authority.Record(); known != nil {
 		for _, i := range known.Issues {

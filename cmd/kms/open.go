@@ -34,6 +34,8 @@ func (f *domainFlags) add(cmd *cobra.Command) {
 func (f *domainFlags) addWriting(cmd *cobra.Command) {
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.clockIsRight, "clock-is-right", false, "write the ledger although its last entry is later than now")
+	// The error that calls for it names it.
+	cmd.Flags().MarkHidden("clock-is-right")
 }
 
 // files are those of the domain: the one that is named, or the only one here.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -157,6 +158,33 @@ func TestCSVTwiceAtOnce(t *testing.T) {
 		if err := run.Wait(); err != nil {
 			t.Errorf("%v\n%s", err, run.Stderr)
 		}
+	}
+	checkMembers(t, folder, members)
+}
+
+// Between what one run is shown and its yes, another issues it all: the one finds
+// that out with the ledger locked, and issues nothing twice.
+func TestCSVOvertaken(t *testing.T) {
+	const members = 3
+	folder := rowsOfMembers(t, members)
+	t.Chdir(folder)
+	args := []string{"issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes", "--expires", "1d"}
+	slow := testApp()
+	overtaken := false
+	var out, errs bytes.Buffer
+	now := slow.now
+	slow.now = func() time.Time {
+		// The folder is made after the plan and before the ledger is locked.
+		if _, err := os.Stat("keys"); err == nil && !overtaken {
+			overtaken = true
+			if got := testApp().run(args, io.Discard, &errs); got != 0 {
+				t.Errorf("the other run ended with %d: %s", got, &errs)
+			}
+		}
+		return now()
+	}
+	if got := slow.run(args, &out, &errs); got != 0 || !overtaken || !strings.HasPrefix(out.String(), "Nothing was left to issue.") {
+		t.Errorf("%d, overtaken: %v\n%s%s", got, overtaken, &out, &errs)
 	}
 	checkMembers(t, folder, members)
 }

@@ -18,7 +18,7 @@ import (
 type renewFlags struct {
 	domainFlags
 	expiring, expires, output string
-	all, yes, dryRun          bool
+	all, yes, dryRun, asJSON  bool
 	add, drop                 []string
 }
 
@@ -42,6 +42,7 @@ func (a *app) renewCommand() *cobra.Command {
 	flags.StringVar(&f.expires, "expires", "", "when they lapse: `TIME` such as 90d or 2026-12-31 (default: each lasts as long as the old one)")
 	flags.StringVarP(&f.output, "output", "o", "", "write to this folder; for a single number, to this `FILE`")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be issued, and stop")
+	flags.BoolVar(&f.asJSON, "json", false, "print an object for each key that was made")
 	flags.BoolVar(&f.yes, "yes", false, "ask nothing but the passphrase")
 	return cmd
 }
@@ -90,7 +91,7 @@ func (a *app) renew(cmd *cobra.Command, f *renewFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	return printMany(cmd.OutOrStdout(), authority, n.Folder, out)
+	return printMany(cmd.OutOrStdout(), authority, n.Folder, out, f.asJSON)
 }
 
 // renewal reads what was typed.
@@ -169,7 +170,7 @@ func (a *app) renewOne(cmd *cobra.Command, f *renewFlags, authority *kms.Authori
 	if err != nil {
 		return err
 	}
-	if err := printIssued(cmd.OutOrStdout(), issued, r, f.named()); err != nil {
+	if err := a.say(cmd, f.asJSON, issued, r, f.named()); err != nil {
 		return err
 	}
 	warnUnsealed(stderr, r)

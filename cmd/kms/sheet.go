@@ -90,7 +90,7 @@ func (a *app) issueSheet(cmd *cobra.Command, f *issueFlags) error {
 	if err != nil {
 		return err
 	}
-	return printMany(cmd.OutOrStdout(), authority, f.output, out)
+	return printMany(cmd.OutOrStdout(), authority, f.output, out, f.asJSON)
 }
 
 // plan is what is to be done about a sheet's rows.

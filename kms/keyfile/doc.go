@@ -14,8 +14,9 @@
 //
 // A key comes in two shapes. Plain, it is the bytes of abe.Key.MarshalBinary.
 // Sealed, it is those bytes in an age file (age-encryption.org/v1, binary or
-// armored) for the X25519 or hybrid recipient of its owner. A sealed key is
-// secret to nobody but its owner's identity, so its mode is not looked at.
+// armored) for the X25519 or hybrid recipient of its owner, with a label in the
+// header that says for whom and of which domain it is. A sealed key is secret to
+// nobody but its owner's identity, so its mode is not looked at.
 //
 // Errors name files and kinds of files, never bytes out of them.
 package keyfile
