@@ -69,7 +69,7 @@ func (m *Model) hasText(p peer.ID) string {
 
 func (m *Model) showWho() {
 	x := &m.rooms
-	members := x.now.Members
+	members := m.readers()
 	var out []string
 	if len(members) < 2 {
 		out = append(out, "Nobody else can read this room now. What you type is held until somebody can.")
@@ -145,7 +145,7 @@ func (m *Model) showInfo() {
 		case x.now.Reason == room.ReasonRekey:
 			why = "of new keys"
 		}
-		out = append(out, fmt.Sprintf("epoch     %x%s  since %s because %s; %s; commit by %s",
+		out = append(out, fmt.Sprintf("epoch     %x%s  since %s because %s; %s; commit by %s, confirmed",
 			x.now.ID[:4], m.style.more, m.clock(x.since), why, plural(len(x.now.Members), "member"), m.namesOf([]peer.ID{x.now.Committer})))
 		if x.earlier > 0 {
 			out = append(out, "past      keys of "+plural(x.earlier, "earlier epoch")+" are erased two minutes after each ended; then nobody can open their traffic again, the authority included")
@@ -186,7 +186,7 @@ func (m *Model) showStatus() {
 			messages++
 		}
 	}
-	head := fmt.Sprintf("%s %s %d can read", m.pad(m.cfg.Room, 8), m.pad(word, 6), max(len(m.rooms.now.Members), 1))
+	head := fmt.Sprintf("%s %s %d can read", m.pad(m.cfg.Room, 8), m.pad(word, 6), max(len(m.readers()), 1))
 	if m.joined {
 		head += fmt.Sprintf(", epoch %x (%s)", m.rooms.now.ID[:2], age(m.now().Sub(m.rooms.since)))
 	}
@@ -263,10 +263,10 @@ func (m *Model) showReaders(args string) {
 		m.trouble(Trouble{Text: "there is no such message here"})
 		return
 	}
-	m.open("readers", m.readers(found))
+	m.open("readers", m.readersOf(found))
 }
 
-func (m *Model) readers(e *entry) []string {
+func (m *Model) readersOf(e *entry) []string {
 	quote, _, cut := strings.Cut(e.text, "\n")
 	if short := text.Truncate(quote, 60, m.method); short != quote {
 		quote = short

@@ -20,6 +20,7 @@ type epochs struct {
 	members map[ake.Hash][]peer.ID
 	order   []ake.Hash
 	earlier int
+	gone    map[peer.ID]bool // members that have left since
 
 	// run is the line that further changes join, if they come soon and nothing was
 	// said in between.
@@ -57,7 +58,7 @@ func (m *Model) epoch(e room.EpochStarted) {
 	for _, mb := range e.Left {
 		delete(x.here, mb.Peer)
 	}
-	x.now, x.since = e, now
+	x.now, x.since, x.gone = e, now, nil
 	x.members[e.ID] = ids
 	if x.order = append(x.order, e.ID); len(x.order) > maxEpochs {
 		delete(x.members, x.order[0])
@@ -91,6 +92,32 @@ func (m *Model) epoch(e room.EpochStarted) {
 		m.lookTwice(mb.Peer)
 	}
 	m.out.Do(Look{})
+}
+
+// departed takes the leave of a member. Where others remain, the epoch without it
+// says so.
+func (m *Model) departed(p peer.ID) {
+	x := &m.rooms
+	if x.gone == nil {
+		x.gone = make(map[peer.ID]bool)
+	}
+	if x.gone[p] {
+		return
+	}
+	x.gone[p] = true
+	if len(m.readers()) < 2 {
+		m.note("%s left; nobody else is here", m.name(p))
+	}
+	m.out.Do(Look{})
+}
+
+// readers are the members that can read now: none before the first epoch.
+func (m *Model) readers() []room.Member {
+	x := &m.rooms
+	if len(x.gone) == 0 {
+		return x.now.Members
+	}
+	return slices.DeleteFunc(slices.Clone(x.now.Members), func(mb room.Member) bool { return x.gone[mb.Peer] })
 }
 
 // change shows who joined and who left. A run of changes is one line.

@@ -19,10 +19,7 @@ func (m *Model) event(e any) bool {
 	case room.EpochStarted:
 		m.epoch(e)
 	case room.Departed:
-		if len(m.rooms.now.Members) == 2 {
-			m.note("%s left; nobody else is here", m.name(e.Member.Peer))
-		}
-		m.out.Do(Look{})
+		m.departed(e.Member.Peer)
 	case room.Renamed:
 		m.renamed(e.Member)
 	case room.Delivered:

@@ -37,7 +37,7 @@ func rttText(d time.Duration) string {
 
 // memberRows are the panel of members: width cells, at most height rows.
 func (m *Model) memberRows(width, height int) []string {
-	members := m.rooms.now.Members
+	members := m.readers()
 	var out []string
 	add := func(s string) { out = append(out, text.Truncate(s, width, m.method)) }
 	add(fmt.Sprintf(" Can read: %d", max(len(members), 1)))
@@ -131,7 +131,7 @@ func (m *Model) relays() []peer.ID {
 
 // pathCounts are how many members are reached directly, and through relays.
 func (m *Model) pathCounts() (direct, relayed int) {
-	for _, mb := range m.rooms.now.Members {
+	for _, mb := range m.readers() {
 		if path, ok := m.path(mb.Peer); ok {
 			switch path.Kind {
 			case node.Direct:

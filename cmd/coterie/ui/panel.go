@@ -37,9 +37,7 @@ func (m *Model) panelRows() []row {
 	for _, l := range p.lines {
 		// What is wrapped goes on where the text of its column begins.
 		indent := min(column(l), width/2)
-		for _, r := range m.flow(" ", 1, l, width, indent+1) {
-			p.rows = append(p.rows, r)
-		}
+		p.rows = append(p.rows, m.flow(" ", 1, l, width, indent+1)...)
 	}
 	return p.rows
 }

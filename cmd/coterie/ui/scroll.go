@@ -158,14 +158,18 @@ func (m *Model) up(n int) {
 	if len(s.entries) == 0 {
 		return
 	}
-	if s.anchor == nil {
-		m.unread.leave(m)
+	followed := s.anchor == nil
+	if followed {
 		s.anchor, s.skip = s.newest(), 0
 	}
 	// The first screen stays full.
 	height := m.bodyHeight()
 	i := s.index(s.anchor)
 	for ; n > 0; n-- {
+		if _, top := m.visible(height); top {
+			m.wantOlder()
+			break
+		}
 		if len(m.block(i))-s.skip > 1 {
 			s.skip++
 		} else if i > 0 {
@@ -174,10 +178,11 @@ func (m *Model) up(n int) {
 		} else {
 			break
 		}
-		if rows, top := m.visible(height); top && len(rows) <= height {
-			m.wantOlder()
-			break
-		}
+	}
+	if s.anchor == s.newest() && s.skip == 0 {
+		s.anchor = nil
+	} else if followed {
+		m.unread.leave(m)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"coterie/crypto/ake"
 	"coterie/room"
 )
 
@@ -172,13 +171,13 @@ func (m *Model) trouble(t Trouble) {
 // enter is the Enter key on the input line.
 func (m *Model) enter() tea.Cmd {
 	now := m.now()
-	if m.guard.block(now) {
-		return nil
-	}
 	if !m.send.lastEnter.IsZero() && now.Sub(m.send.lastEnter) < burstTime {
 		m.send.lastEnter = now
 		m.input.insert("\n", true)
 		m.guard.pasted(m.input.String(), now)
+		return nil
+	}
+	if m.guard.block(now) {
 		return nil
 	}
 	s := m.input.String()
@@ -253,16 +252,6 @@ func (m *Model) submit(s string) tea.Cmd {
 		return m.command(trimmed)
 	default:
 		m.say(strings.TrimRight(s, " \n"), false)
-	}
-	return nil
-}
-
-// lastOwn is the last message of one's own that went out; nil for none.
-func (m *Model) entryByID(id ake.Hash) *entry {
-	for i := len(m.log.entries) - 1; i >= 0; i-- {
-		if e := m.log.entries[i]; e.kind == kindMessage && e.id == id {
-			return e
-		}
 	}
 	return nil
 }

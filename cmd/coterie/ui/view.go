@@ -189,7 +189,7 @@ func (m *Model) word() string {
 // header is room, domain, who reads, epoch, paths, health.
 func (m *Model) header() string {
 	dot := " " + m.style.dot + " "
-	readers := max(len(m.rooms.now.Members), 1)
+	readers := max(len(m.readers()), 1)
 	word := m.word()
 	if m.layout() == narrow {
 		tail := fmt.Sprintf("%s%d%s%s", dot, readers, dot, word)

@@ -159,7 +159,7 @@ func TestEscape(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	clean, _ := Clean("på\x1b · … \u009b")
-	if got, want := ASCII(clean), `p\u{e5}^[ - ... \u{9b}`; got != want {
+	if got, want := ASCII(clean), `p\u{e5}^[ \u{b7} ... \u{9b}`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
