@@ -111,6 +111,9 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 			return err
 		}
 		out = p
+		if !f.plain && a.onTerminal() {
+			out = &terminalOut{plainOut: p}
+		}
 	}
 	in := bufio.NewReaderSize(a.stdin, maxLine)
 	out.hello()
@@ -126,6 +129,9 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 		return out.fatal(err)
 	}
 	defer s.close()
+	if t, ok := out.(*terminalOut); ok {
+		return t.run(ctx, s)
+	}
 	return s.run(ctx, in)
 }
 

@@ -129,7 +129,7 @@ func check(t *testing.T, in string) {
 	}
 	for _, m := range []Method{ByRune, ByCluster} {
 		for _, width := range []int{1, 7, 40} {
-			for _, l := range Wrap(one, width, m) {
+			for _, l := range Wrap(one, width, width, m) {
 				if w := m.StringWidth(l); w > width {
 					t.Errorf("method %d, width %d: %q takes %d", m, width, l, w)
 				}
@@ -159,7 +159,7 @@ func TestEscape(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	clean, _ := Clean("på\x1b · … \u009b")
-	if got, want := ASCII(clean), `p\u{e5}^[ - ... \u{9b}`; got != want {
+	if got, want := ASCII(clean), `p\u{e5}^[ \u{b7} ... \u{9b}`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -179,7 +179,7 @@ func TestWrap(t *testing.T) {
 		{"東", 1, "\ufffd"},
 		{"a verylongword", 6, "a|verylo|ngword"},
 	} {
-		if got := strings.Join(Wrap(c.in, c.width, ByCluster), "|"); got != c.want {
+		if got := strings.Join(Wrap(c.in, c.width, c.width, ByCluster), "|"); got != c.want {
 			t.Errorf("Wrap(%q, %d) = %q, want %q", c.in, c.width, got, c.want)
 		}
 	}

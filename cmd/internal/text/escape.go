@@ -27,11 +27,9 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// pictures are the characters of ours that a terminal without UTF-8 gets as
-// something like them.
+// pictures are the few characters that have the same meaning in ASCII.
 var pictures = map[rune]string{
-	'…': "...", '·': "-", '─': "-", '│': "|", '┬': "+", '┴': "+", '├': "+", '┤': "+", '┼': "+",
-	'–': "-", '—': "-", '‘': "'", '’': "'", '“': `"`, '”': `"`, '«': `"`, '»': `"`,
+	'…': "...", '–': "-", '—': "-", '‘': "'", '’': "'", '“': `"`, '”': `"`,
 }
 
 // ASCII is clean text for a terminal that shows nothing else: pictures of

@@ -20,14 +20,17 @@ const (
 // Width is how many cells clean text takes on a terminal that counts clusters.
 func Width(s string) int { return ByCluster.StringWidth(s) }
 
-// Wrap breaks one line of clean text into lines of at most width cells, between
-// words where that is possible. The spaces at a break go; those that begin the
-// line stay. A cluster that is wider than a line becomes U+FFFD.
-func Wrap(s string, width int, m Method) []string {
-	width = max(width, 1)
-	if len(s) <= width && isPlain(s, true) {
+// Wrap breaks one line of clean text into lines of at most width cells, the
+// first of at most first, between words where that is possible. The spaces at a
+// break go; those that begin the line stay. A cluster that is wider than a line
+// becomes U+FFFD.
+func Wrap(s string, first, width int, m Method) []string {
+	width, first = max(width, 1), max(first, 1)
+	if len(s) <= first && isPlain(s, true) {
 		return []string{s}
 	}
+	rest := width
+	width = first
 	var (
 		out   []string
 		line  strings.Builder
@@ -42,7 +45,7 @@ func Wrap(s string, width int, m Method) []string {
 		line.Reset()
 		line.WriteString(all[n:])
 		cells -= c
-		brk, breakCells = 0, 0
+		brk, breakCells, width = 0, 0, rest
 	}
 	for i := 0; i < len(s); {
 		var (

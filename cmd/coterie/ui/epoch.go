@@ -1,0 +1,200 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room"
+)
+
+// epochs are the epoch in force, and the line about the last changes.
+type epochs struct {
+	now     room.EpochStarted
+	since   time.Time
+	here    map[peer.ID]time.Time // since when each member has been here
+	members map[ake.Hash][]peer.ID
+	order   []ake.Hash
+	earlier int
+	gone    map[peer.ID]bool // members that have left since
+
+	// run is the line that further changes join, if they come soon and nothing was
+	// said in between.
+	run          *entry
+	began        time.Time
+	joined, left []peer.ID
+	from         string // the reason
+}
+
+const (
+	// runTime is how long changes join one line.
+	runTime = 60 * second
+	// maxEpochs is how many epochs' members are remembered, for /readers.
+	maxEpochs = 256
+)
+
+// epoch takes a new epoch.
+func (m *Model) epoch(e room.EpochStarted) {
+	x := &m.rooms
+	now := m.now()
+	first := x.members == nil
+	if first {
+		x.members, x.here = make(map[ake.Hash][]peer.ID), make(map[peer.ID]time.Time)
+	} else {
+		x.earlier++
+	}
+	var ids []peer.ID
+	for _, mb := range e.Members {
+		m.names.Take(mb.Peer, mb.Name, now)
+		ids = append(ids, mb.Peer)
+		if x.here[mb.Peer].IsZero() {
+			x.here[mb.Peer] = now
+		}
+	}
+	for _, mb := range e.Left {
+		delete(x.here, mb.Peer)
+	}
+	x.now, x.since, x.gone = e, now, nil
+	x.members[e.ID] = ids
+	if x.order = append(x.order, e.ID); len(x.order) > maxEpochs {
+		delete(x.members, x.order[0])
+		x.order = x.order[1:]
+	}
+	m.refuse = 0
+	m.joined = true
+	short := fmt.Sprintf("%x", e.ID[:2])
+	can := fmt.Sprintf("%d can read", len(e.Members))
+	switch {
+	case first:
+		m.log.add(&entry{kind: kindIntro, text: m.introLine("epoch "+short, can+": "+m.namesOf(ids))})
+		line := fmt.Sprintf("epoch %s  you joined; %s", short, can)
+		whole := line
+		if m.cfg.History == 0 {
+			whole += ". You cannot read what was said before (history is off)."
+		}
+		x.run = nil
+		m.log.add(&entry{kind: kindNote, at: now, text: line, wide: whole})
+	case len(e.Joined) == 0 && len(e.Left) == 0:
+		// Rotated: not shown, counted in /info. If it was asked for, that is.
+		if x.from == room.ReasonRekey {
+			m.log.add(&entry{kind: kindNote, at: now, text: fmt.Sprintf("epoch %s  new keys; %s from here", short, can)})
+		}
+		x.run = nil
+	default:
+		m.change(e, short, can, now)
+	}
+	x.from = ""
+	for _, mb := range e.Members {
+		m.lookTwice(mb.Peer)
+	}
+	m.out.Do(Look{})
+}
+
+// departed takes the leave of a member. Where others remain, the epoch without it
+// says so.
+func (m *Model) departed(p peer.ID) {
+	x := &m.rooms
+	if x.gone == nil {
+		x.gone = make(map[peer.ID]bool)
+	}
+	if x.gone[p] {
+		return
+	}
+	x.gone[p] = true
+	if len(m.readers()) < 2 {
+		m.note("%s left; nobody else is here", m.name(p))
+	}
+	m.out.Do(Look{})
+}
+
+// readers are the members that can read now: none before the first epoch.
+func (m *Model) readers() []room.Member {
+	x := &m.rooms
+	if len(x.gone) == 0 {
+		return x.now.Members
+	}
+	return slices.DeleteFunc(slices.Clone(x.now.Members), func(mb room.Member) bool { return x.gone[mb.Peer] })
+}
+
+// change shows who joined and who left. A run of changes is one line.
+func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
+	x := &m.rooms
+	if x.run == nil || x.run.gone || now.Sub(x.began) > runTime || m.log.newest() != x.run {
+		x.run = m.log.add(&entry{kind: kindNote, at: now})
+		x.began, x.joined, x.left = now, nil, nil
+	}
+	for _, mb := range e.Joined {
+		if i := slices.Index(x.left, mb.Peer); i >= 0 {
+			x.left = slices.Delete(x.left, i, i+1)
+		}
+		if !slices.Contains(x.joined, mb.Peer) {
+			x.joined = append(x.joined, mb.Peer)
+		}
+	}
+	for _, mb := range e.Left {
+		if !slices.Contains(x.left, mb.Peer) {
+			x.left = append(x.left, mb.Peer)
+		}
+	}
+	var parts []string
+	if len(x.joined) > 0 {
+		if e.Reason == room.ReasonHealed && len(x.joined) > 1 {
+			parts = append(parts, fmt.Sprintf("%d joined from another group", len(x.joined)))
+		} else {
+			parts = append(parts, m.namesOf(x.joined)+" joined")
+		}
+	}
+	if len(x.left) > 0 {
+		parts = append(parts, m.namesOf(x.left)+" left")
+	}
+	x.run.at = now
+	x.run.text = fmt.Sprintf("epoch %s  %s; %s from here", short, strings.Join(parts, ", "), can)
+	x.run.touch()
+}
+
+// namesOf is a list of peers for people: this peer first, as "you".
+func (m *Model) namesOf(ids []peer.ID) string {
+	var out []string
+	for _, p := range ids {
+		if p == m.cfg.Self {
+			out = slices.Insert(out, 0, "you")
+		} else {
+			out = append(out, m.name(p))
+		}
+	}
+	const most = 12
+	if len(out) > most {
+		return fmt.Sprintf("%s and %d others", strings.Join(out[:most-1], ", "), len(out)-most+1)
+	}
+	if n := len(out); n > 1 && out[0] != "you" {
+		return strings.Join(out[:n-1], ", ") + " and " + out[n-1]
+	}
+	return strings.Join(out, ", ")
+}
+
+// introLine is a finished line, as join prints them.
+func (m *Model) introLine(step, s string) string {
+	return fmt.Sprintf("ok   %-14s %s", step, m.clean(s))
+}
+
+// lookTwice says once when a name looks like another's.
+func (m *Model) lookTwice(p peer.ID) {
+	first, like := m.names.Like(p)
+	if !like {
+		return
+	}
+	name := m.names.Nick(p)
+	if m.looked[p] == name {
+		return
+	}
+	m.looked[p] = name
+	who := fmt.Sprintf("%s, who was here first. Another peer.", m.name(first))
+	if first == m.cfg.Self {
+		who = "you. Another peer."
+	}
+	m.log.add(&entry{kind: kindAside, text: fmt.Sprintf("%s looks like %s", m.name(p), who)})
+}

@@ -1,0 +1,268 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"coterie/cmd/internal/text"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// event takes what happened in the room or on the network. It returns false for
+// what is no such thing.
+func (m *Model) event(e any) bool {
+	switch e := e.(type) {
+	case room.EpochStarted:
+		m.epoch(e)
+	case room.Departed:
+		m.departed(e.Member.Peer)
+	case room.Renamed:
+		m.renamed(e.Member)
+	case room.Delivered:
+		m.delivered(e)
+	case room.Sent:
+		m.sent(e)
+	case room.Held:
+		m.held(e)
+	case room.Reached:
+		m.reached(e)
+	case room.Gap:
+		m.gap(e)
+	case room.Equivocated:
+		m.alarm("%s sent two different messages as number %d", m.name(e.Author.Peer), e.Counter)
+	case room.Past:
+		if e.Over && e.Count > 0 {
+			from := "kept here"
+			if e.By != "" {
+				from = "from " + m.name(e.By)
+			}
+			m.note("%s from before, since %s (%s)", plural(e.Count, "message"), m.dayClock(e.Oldest), from)
+		}
+	case room.Proved:
+		m.refuse = 0
+		if !m.joined {
+			m.state("proof", fmt.Sprintf("you and %s proved yourselves to each other in %d ms", m.names.Show(e.Peer), e.Took.Milliseconds()))
+		}
+	case room.Refused:
+		if m.refuse++; m.refuse <= 3 {
+			m.note("%s did not prove itself, or did not take your proof", m.name(e.Peer))
+		}
+	case room.Contributed:
+	case room.Failed:
+		text := e.Doing + " failed"
+		if e.Err != nil {
+			text += ": " + e.Err.Error()
+		}
+		m.alarm("%s", m.clean(text))
+	case node.Connected:
+		m.out.Do(Look{})
+	case node.Bootstrapped:
+		if !m.joined {
+			m.state("bootstrap", fmt.Sprintf("%s, %d ms", e.Address, e.Took.Milliseconds()))
+		}
+	case node.BootstrapFailed:
+		m.bootstrapFailed(e)
+	default:
+		return false
+	}
+	return true
+}
+
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// note adds a line from Coterie itself; its arguments are clean.
+func (m *Model) note(format string, a ...any) *entry {
+	return m.log.add(&entry{kind: kindNote, at: m.now(), text: m.shown(fmt.Sprintf(format, a...))})
+}
+
+// alarm adds a line to look at; its arguments are clean.
+func (m *Model) alarm(format string, a ...any) *entry {
+	return m.log.add(&entry{kind: kindAlarm, at: m.now(), text: m.shown(fmt.Sprintf(format, a...))})
+}
+
+// state adds a finished line of the beginning.
+func (m *Model) state(step, s string) {
+	m.log.add(&entry{kind: kindIntro, text: m.introLine(step, s)})
+}
+
+func (m *Model) dayClock(t time.Time) string {
+	t = t.Local()
+	if n := m.now().Local(); t.YearDay() == n.YearDay() && t.Year() == n.Year() {
+		return t.Format(m.cfg.Clock)
+	}
+	return t.Format("Mon 2 Jan " + m.cfg.Clock)
+}
+
+func (m *Model) bootstrapFailed(e node.BootstrapFailed) {
+	line := "the bootstrap address did not answer"
+	if n := len(e.Addresses); n > 1 {
+		line = fmt.Sprintf("none of %d bootstrap addresses answered", n)
+	}
+	for i, a := range e.Addresses {
+		line += "\n" + m.clean(a.String())
+		if i < len(e.Errors) && e.Errors[i] != nil {
+			line += "   " + m.clean(rootText(e.Errors[i]))
+		}
+	}
+	m.log.add(&entry{kind: kindAlarm, at: m.now(), text: line + "\nthey are tried again until somebody answers"})
+}
+
+// rootText is what a person can use of a nested error: its last cause.
+func rootText(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			break
+		}
+		err = next
+	}
+	s := strings.TrimSpace(err.Error())
+	if i := strings.LastIndex(s, "\n"); i >= 0 {
+		s = s[i+1:]
+	}
+	if i := strings.LastIndex(s, ": "); i >= 0 {
+		s = s[i+2:]
+	}
+	return strings.TrimRight(strings.TrimSpace(s), "]")
+}
+
+func (m *Model) renamed(mb room.Member) {
+	before := m.name(mb.Peer)
+	if !m.names.Take(mb.Peer, mb.Name, m.now()) {
+		return
+	}
+	if mb.Peer == m.cfg.Self {
+		m.note("you are %s now", m.name(mb.Peer))
+		return
+	}
+	m.note("%s is %s now", before, m.name(mb.Peer))
+	m.lookTwice(mb.Peer)
+}
+
+// shownTime is the author's time, but never later than arrival, and arrival's if
+// they are far apart.
+func shownTime(e room.Delivered) time.Time {
+	at := time.UnixMilli(int64(min(e.Message.Time, 1<<52)))
+	if e.Received.IsZero() || e.History {
+		if e.Received.IsZero() || !at.After(e.Received) {
+			return at
+		}
+		return e.Received
+	}
+	if at.After(e.Received) || e.Received.Sub(at) > 2*time.Minute {
+		return e.Received
+	}
+	return at
+}
+
+// message makes the entry of a message.
+func (m *Model) message(e room.Delivered) *entry {
+	clean, flags := text.Clean(e.Message.Text)
+	clean = text.MarkHosts(clean)
+	out := &entry{
+		kind: kindMessage, at: shownTime(e), peer: e.Author.Peer, text: m.shown(clean), flags: flags, self: e.Self,
+		action: e.Message.Kind == record.KindAction, late: e.Late,
+		id: e.ID, epoch: e.Epoch, counter: e.Message.Counter, lamport: e.Message.Lamport, received: e.Received,
+	}
+	if clean != e.Message.Text {
+		out.raw = e.Message.Text
+	}
+	return out
+}
+
+func (m *Model) delivered(e room.Delivered) {
+	if m.ignored[e.Author.Peer] {
+		return
+	}
+	if e.Self {
+		if !e.History {
+			return // shown when it was sent
+		}
+	} else if !e.History || e.Author.Name != "" {
+		m.names.Take(e.Author.Peer, e.Author.Name, m.now())
+	}
+	out := m.message(e)
+	out.namesMe = !e.Self && !e.History && m.namesMe(e.Message.Text)
+	switch {
+	case e.Late || e.History && e.By != "":
+		m.insertLate(out)
+	default:
+		m.log.add(out)
+	}
+	if !e.Self && !e.History {
+		m.unread.arrived(m, out)
+		m.lookTwice(e.Author.Peer)
+	}
+}
+
+// maxLate is how far back the place of a late message is looked for.
+const maxLate = 5000
+
+// insertLate puts a message where it belongs, and says so at the end: nothing
+// appears above the reader unseen.
+func (m *Model) insertLate(e *entry) {
+	s := &m.log
+	at := len(s.entries)
+	for i := len(s.entries) - 1; i >= 0 && i > len(s.entries)-maxLate; i-- {
+		o := s.entries[i]
+		if o.kind == kindIntro {
+			break
+		}
+		if o.kind == kindMessage {
+			if o.lamport < e.lamport || o.lamport == e.lamport && !o.at.After(e.at) {
+				break
+			}
+			at = i
+		}
+	}
+	if at == len(s.entries) {
+		e.late = false
+		s.add(e)
+		return
+	}
+	s.insert(at, e)
+	if !e.late {
+		return // from before: room.Past says how many
+	}
+	last := s.newest()
+	if last.kind == kindNote && last.counter > 0 {
+		last.counter++
+		last.text = fmt.Sprintf("%d earlier messages arrived", last.counter)
+		last.touch()
+		return
+	}
+	n := m.note("1 earlier message arrived")
+	n.counter = 1
+}
+
+func (m *Model) gap(e room.Gap) {
+	count := int(min(e.Last-e.First+1, 1<<30))
+	if e.Filled {
+		for i := len(m.log.entries) - 1; i >= 0; i-- {
+			o := m.log.entries[i]
+			if o.kind == kindGap && o.peer == e.Author.Peer && o.epoch == e.Epoch && o.counter >= e.First && o.counter <= e.Last {
+				o.text = fmt.Sprintf("%s of %s were missing here, and have arrived", plural(count, "message"), m.name(e.Author.Peer))
+				o.touch()
+				return
+			}
+		}
+		return
+	}
+	are := "are"
+	if count == 1 {
+		are = "is"
+	}
+	m.log.add(&entry{
+		kind: kindGap, at: m.now(), peer: e.Author.Peer, epoch: e.Epoch, counter: e.First,
+		text: fmt.Sprintf("%s of %s %s missing here; fetching", plural(count, "message"), m.name(e.Author.Peer), are),
+	})
+}

@@ -1,0 +1,257 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"coterie/room"
+)
+
+// sender has what was typed and is on its way.
+type sender struct {
+	ref     uint64
+	pending map[uint64]*entry // by ref, until sent, dropped or rejected
+	sent    []*entry          // those that not all readers have yet
+	// burst are lines that came faster than anybody types, on a terminal without
+	// bracketed paste.
+	burst     []string
+	burstN    int
+	bracketed bool      // the terminal marks pastes
+	lastEnter time.Time // in a burst that was taken for a paste
+}
+
+const (
+	// maxSent bounds the messages whose readers are followed.
+	maxSent = 1000
+	// burstTime: three or more lines within it are a paste.
+	burstTime  = 40 * time.Millisecond
+	burstLines = 3
+)
+
+// say sends a message and shows it as being sent.
+func (m *Model) say(s string, action bool) {
+	m.send.ref++
+	ref := m.send.ref
+	e := &entry{
+		kind: kindMessage, state: stateSending, self: true, action: action, at: m.now(), received: m.now(), peer: m.cfg.Self,
+		own: &delivery{ref: ref, since: m.now()},
+	}
+	e.raw = s
+	d := room.Delivered{}
+	d.Message.Text = s
+	e.text, e.flags = m.message(d).text, 0
+	m.log.add(e)
+	m.log.lamport(e)
+	m.send.pending[ref] = e
+	m.newest()
+	m.unread.typed(m)
+	m.out.Send(ref, s, action)
+}
+
+// lamport gives a message of one's own its place among others, until it has one.
+func (s *scroll) lamport(e *entry) {
+	for i := len(s.entries) - 2; i >= 0; i-- {
+		if o := s.entries[i]; o.kind == kindMessage {
+			e.lamport = o.lamport + 1
+			return
+		}
+	}
+}
+
+func (m *Model) pending(ref any) (*entry, uint64) {
+	n, ok := ref.(uint64)
+	if !ok {
+		return nil, 0
+	}
+	return m.send.pending[n], n
+}
+
+func (m *Model) held(h room.Held) {
+	if e, _ := m.pending(h.Ref); e != nil && h.Alone {
+		e.state = stateHeld
+		e.touch()
+	}
+}
+
+func (m *Model) sent(s room.Sent) {
+	e, ref := m.pending(s.Ref)
+	if e == nil {
+		return
+	}
+	delete(m.send.pending, ref)
+	e.state, e.id, e.counter, e.epoch = stateSent, s.ID, s.Counter, s.Epoch
+	e.own.readers, e.own.missing, e.own.of, e.own.since = s.Readers, s.Readers, len(s.Readers), m.now()
+	e.touch()
+	if m.send.sent = append(m.send.sent, e); len(m.send.sent) > maxSent {
+		m.send.sent = m.send.sent[1:]
+	}
+}
+
+func (m *Model) reached(r room.Reached) {
+	for i := len(m.send.sent) - 1; i >= 0; i-- {
+		e := m.send.sent[i]
+		if e.id != r.ID {
+			continue
+		}
+		e.own.have, e.own.of, e.own.missing = r.Have, r.Of, r.Missing
+		e.touch()
+		if r.Have >= r.Of {
+			m.send.sent = append(m.send.sent[:i], m.send.sent[i+1:]...)
+		}
+		return
+	}
+}
+
+// rejected says why a message went nowhere; its text is in the history of input.
+func (m *Model) rejected(r Rejected) {
+	if e, ref := m.pending(r.Ref); e != nil {
+		delete(m.send.pending, ref)
+		e.state = stateFailed
+		e.touch()
+		m.own.add(e.raw)
+	}
+	m.trouble(Trouble{Text: r.Text, Hints: r.Hints})
+}
+
+func (m *Model) dropped(d Dropped) {
+	if e, ref := m.pending(d.Ref); e != nil {
+		delete(m.send.pending, ref)
+		e.state = stateFailed
+		e.touch()
+		m.own.add(e.raw)
+	}
+}
+
+// expire gives up what nobody came to read in time.
+func (m *Model) expire() {
+	var refs []any
+	for ref, e := range m.send.pending {
+		if m.now().Sub(e.own.since) >= m.cfg.Hold {
+			refs = append(refs, ref)
+		}
+	}
+	if len(refs) == 0 {
+		return
+	}
+	m.out.Do(Drop{Refs: refs})
+	m.alarm("%s held for %s and nobody came: given up. Up brings the text back.", wereHeld(len(refs)), spanText(m.cfg.Hold))
+}
+
+func wereHeld(n int) string {
+	if n == 1 {
+		return "1 message was"
+	}
+	return fmt.Sprintf("%d messages were", n)
+}
+
+func spanText(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return plural(int(d/time.Hour), "hour")
+	case d >= time.Minute:
+		return plural(int(d/time.Minute), "minute")
+	}
+	return plural(int(d/time.Second), "second")
+}
+
+// heldCount is how many messages wait for a reader.
+func (m *Model) heldCount() int { return len(m.send.pending) }
+
+func (m *Model) trouble(t Trouble) {
+	line := m.clean(t.Text)
+	for _, h := range t.Hints {
+		line += "\n" + m.clean(h)
+	}
+	m.log.add(&entry{kind: kindAlarm, at: m.now(), text: line})
+}
+
+// enter is the Enter key on the input line.
+func (m *Model) enter() tea.Cmd {
+	now := m.now()
+	if !m.send.lastEnter.IsZero() && now.Sub(m.send.lastEnter) < burstTime {
+		m.send.lastEnter = now
+		m.input.insert("\n", true)
+		m.guard.pasted(m.input.String(), now)
+		return nil
+	}
+	if m.guard.block(now) {
+		return nil
+	}
+	s := m.input.String()
+	if m.guard.kind == guardYes || m.guard.kind == guardSecret {
+		return m.confirmed()
+	}
+	if strings.TrimSpace(s) == "" {
+		m.input.clear()
+		m.guard.drop()
+		return nil
+	}
+	if m.send.bracketed || m.guard.kind != guardNone {
+		return m.submit(s)
+	}
+	// Until the terminal has shown that it marks pastes, a line waits for a moment:
+	// if others follow at once, all are one paste.
+	m.send.burst = append(m.send.burst, s)
+	m.input.clear()
+	if len(m.send.burst) > 1 {
+		return nil
+	}
+	m.send.burstN++
+	n := m.send.burstN
+	return tea.Tick(burstTime, func(time.Time) tea.Msg { return burstOver{n} })
+}
+
+// endBurst decides about lines that came together.
+func (m *Model) endBurst(b burstOver) tea.Cmd {
+	if b.n != m.send.burstN || len(m.send.burst) == 0 {
+		return nil
+	}
+	lines := m.send.burst
+	m.send.burst = nil
+	if len(lines) >= burstLines {
+		rest := m.input.String()
+		m.input.clear()
+		m.input.insert(strings.Join(lines, "\n")+"\n"+rest, false)
+		m.send.lastEnter = m.now()
+		m.guard.pasted(m.input.String(), m.now())
+		return nil
+	}
+	rest, at := m.input.chars, m.input.at
+	var cmds []tea.Cmd
+	for _, l := range lines {
+		cmds = append(cmds, m.submit(l))
+	}
+	if m.guard.kind == guardNone && m.input.empty() {
+		m.input.chars, m.input.at = rest, at
+	}
+	return tea.Batch(cmds...)
+}
+
+// submit takes a line: a command, or a message.
+func (m *Model) submit(s string) tea.Cmd {
+	if m.secret(s) {
+		m.input.set(s)
+		m.guard.kind, m.guard.word = guardSecret, ""
+		return nil
+	}
+	m.input.clear()
+	m.guard.drop()
+	m.own.add(s)
+	m.tab = completion{}
+	trimmed := strings.TrimSpace(s)
+	if len(m.asks) > 0 && m.answered(trimmed) {
+		return nil
+	}
+	switch {
+	case strings.HasPrefix(s, "//"):
+		m.say(s[1:], false)
+	case strings.HasPrefix(s, "/"):
+		return m.command(trimmed)
+	default:
+		m.say(strings.TrimRight(s, " \n"), false)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// unread is the mark before what one has not seen, and who is told about it.
+type unread struct {
+	focused bool
+	// armed: what comes next is new, since this time.
+	armed bool
+	since time.Time
+	// mark is the sequence number of the first new entry; 0: no mark. byHand: it
+	// was put there with /unread, and looking does not take it away.
+	mark   uint64
+	byHand bool
+	// seenSince is since when the newest line has been on a screen with focus.
+	seenSince time.Time
+	count     int // new messages
+	mentions  int // of them, those that name the user
+	mentioned *entry
+	bell      *entry // the last one to be told about
+}
+
+// seenTime is how long the newest line must have been seen.
+const seenTime = 2 * second
+
+// arm begins to count as new what comes next.
+func (u *unread) arm(m *Model) {
+	if !u.armed && u.mark == 0 {
+		u.armed, u.since, u.count, u.mentions = true, m.now(), 0, 0
+	}
+}
+
+// leave: one scrolls up.
+func (u *unread) leave(m *Model) { u.arm(m) }
+
+func (u *unread) blur(m *Model) {
+	u.focused = false
+	u.arm(m)
+}
+
+func (u *unread) focus(m *Model) {
+	u.focused = true
+	u.seenSince = time.Time{}
+	if u.mark == 0 && m.log.anchor == nil {
+		u.armed = false
+	}
+}
+
+// typed: who types has seen what is there.
+func (u *unread) typed(m *Model) {
+	if m.log.anchor == nil && !u.byHand {
+		u.clear(m)
+	}
+}
+
+func (u *unread) clear(m *Model) {
+	if u.mark != 0 {
+		m.out.Do(Mark{})
+	}
+	u.armed, u.mark, u.count, u.mentions, u.byHand = false, 0, 0, 0, false
+}
+
+// arrived takes a new message.
+func (u *unread) arrived(m *Model, e *entry) {
+	if !u.armed && u.mark == 0 {
+		return
+	}
+	if u.mark == 0 {
+		u.mark, u.armed = e.seq, false
+		m.out.Do(Mark{ID: e.id, At: u.since})
+	}
+	u.count++
+	if e.namesMe {
+		u.mentions++
+	}
+	if !u.focused && (m.cfg.Notify == "all" || m.cfg.Notify == "names" && e.namesMe) {
+		u.bell = e
+	}
+}
+
+// seen takes the mark away when the newest line has been seen for a while.
+func (u *unread) seen(m *Model) {
+	if u.mark == 0 || u.byHand || !u.focused || m.log.anchor != nil || m.panel != nil {
+		u.seenSince = time.Time{}
+		return
+	}
+	if u.seenSince.IsZero() {
+		u.seenSince = m.now()
+	}
+	if m.now().Sub(u.seenSince) >= seenTime {
+		u.clear(m)
+	}
+}
+
+// hand puts the mark before the newest message, or the first on the screen.
+func (u *unread) hand(m *Model) {
+	e := m.log.newest()
+	if m.log.anchor != nil {
+		e = m.log.anchor
+	}
+	if e == nil {
+		return
+	}
+	u.mark, u.since, u.byHand, u.armed = e.seq, m.now(), true, false
+	m.out.Do(Mark{ID: e.id, At: u.since})
+}
+
+// first goes to the mark.
+func (u *unread) first(m *Model) {
+	if u.mark == 0 {
+		return
+	}
+	for _, e := range m.log.entries {
+		if e.seq == u.mark {
+			m.show(e)
+			return
+		}
+	}
+}
+
+func (m *Model) unreadRow() row {
+	dashes := 12
+	if m.layout() == narrow {
+		dashes = 2
+	}
+	return m.row(warn(m.style.titled(dashes, "new since "+m.clock(m.unread.since), m.bodyWidth())))
+}
+
+// title is the window's.
+func (u *unread) title(m *Model) string {
+	switch {
+	case m.cfg.NoTitle:
+		return ""
+	case u.mentions > 0:
+		return fmt.Sprintf("(%d!) %s", u.mentions, m.cfg.Room)
+	case u.count > 0 && u.mark != 0:
+		return fmt.Sprintf("(%d) %s", u.count, m.cfg.Room)
+	}
+	return m.cfg.Room
+}
+
+// ring tells the terminal of a message, if one is to be told of.
+func (u *unread) ring(m *Model) tea.Cmd {
+	e := u.bell
+	if e == nil {
+		return nil
+	}
+	u.bell = nil
+	m.out.Do(Notified{Nick: m.name(e.peer), Count: u.count})
+	words := m.cfg.Room + ": " + m.name(e.peer)
+	if m.cfg.NotifyText {
+		words += ": " + strings.ReplaceAll(e.text, "\n", " ")
+	}
+	return tea.Raw(m.notification(words))
+}
+
+// notification is what asks a terminal for one; words are clean.
+func (m *Model) notification(words string) string {
+	if utf8.RuneCountInString(words) > 200 {
+		words = string([]rune(words)[:199]) + "…"
+	}
+	seq := ""
+	switch m.cfg.Desktop {
+	case "9":
+		seq = ansi.Notify(words)
+	case "99":
+		seq = ansi.DesktopNotification(words)
+	case "777":
+		seq = ansi.URxvtExt("notify", strings.ReplaceAll(m.cfg.Room, ";", ","), strings.ReplaceAll(words, ";", ","))
+	}
+	if seq != "" && m.cfg.Tmux {
+		seq = ansi.TmuxPassthrough(seq)
+	}
+	return "\a" + seq
+}
+
+// fold is a text without case and accents, for searching.
+func fold(s string) string {
+	if isASCII(s) {
+		return strings.ToLower(s)
+	}
+	var b strings.Builder
+	for _, r := range norm.NFD.String(cases.Fold().String(s)) {
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// namesMe reports whether a text has the user's name in it, as a word.
+func (m *Model) namesMe(s string) bool {
+	me := fold(m.names.Nick(m.cfg.Self))
+	tag := m.names.Tag(m.cfg.Self)
+	if strings.Contains(s, tag) {
+		return true
+	}
+	if me == "" {
+		return false
+	}
+	if len(s) > 4*maxScan {
+		s = s[:4*maxScan]
+	}
+	s = fold(s)
+	for i := 0; ; {
+		j := strings.Index(s[i:], me)
+		if j < 0 {
+			return false
+		}
+		start, end := i+j, i+j+len(me)
+		before, _ := utf8.DecodeLastRuneInString(s[:start])
+		after, _ := utf8.DecodeRuneInString(s[end:])
+		if !wordRune(before) && !wordRune(after) {
+			return true
+		}
+		i = end
+	}
+}
+
+// maxScan bounds what is looked through for a name, in letters.
+const maxScan = 4 << 10
+
+func wordRune(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_')
+}

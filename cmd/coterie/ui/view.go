@@ -1,0 +1,348 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"coterie/cmd/coterie/health"
+	"coterie/cmd/internal/text"
+)
+
+// A layout is one of the ways in which a screen of some size is used.
+type layout uint8
+
+const (
+	tiny   layout = iota // too small for anything
+	narrow               // time and name on a line of their own
+	middle               // no members
+	wide                 // with members
+)
+
+const (
+	minWidth, minHeight = 20, 6
+	middleWidth         = 50
+	wideWidth           = 90
+	maxInput            = 8
+)
+
+func (m *Model) layout() layout {
+	switch {
+	case m.width < minWidth || m.height < minHeight:
+		return tiny
+	case m.width < middleWidth:
+		return narrow
+	case m.width < wideWidth:
+		return middle
+	}
+	return wide
+}
+
+// bodyWidth is how wide the messages are.
+func (m *Model) bodyWidth() int {
+	if m.layout() == wide && !m.bare {
+		return m.width - panelWidth
+	}
+	return max(m.width, 1)
+}
+
+// bodyHeight is how many rows the messages have.
+func (m *Model) bodyHeight() int {
+	input, _ := m.inputRows()
+	n := m.height - 3 - len(input)
+	if m.notice() != "" {
+		n--
+	}
+	return max(n, 1)
+}
+
+// View draws the screen.
+func (m *Model) View() tea.View {
+	if !m.dirty {
+		return m.frame
+	}
+	m.dirty = false
+	v := tea.NewView("")
+	v.AltScreen = true
+	v.ReportFocus = true
+	v.WindowTitle = m.unread.title(m)
+	if m.cfg.Mouse && !m.bare {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
+	switch {
+	case m.quit:
+		v.Content = ""
+	case m.layout() == tiny:
+		v.Content = text.Truncate("make the window larger", max(m.width, 1), m.method)
+	case m.bare:
+		v.Content = m.bareView()
+	default:
+		v.Content, v.Cursor = m.screen()
+	}
+	m.frame = v
+	return v
+}
+
+// screen is header, messages, trouble, input.
+func (m *Model) screen() (string, *tea.Cursor) {
+	var b strings.Builder
+	l := m.layout()
+	height, width := m.bodyHeight(), m.bodyWidth()
+	input, at := m.inputRows()
+
+	b.WriteString(m.header())
+	b.WriteByte('\n')
+	b.WriteString(m.edge(m.style.above, m.panelTitle()))
+	b.WriteByte('\n')
+
+	var rows []row
+	switch {
+	case m.panel != nil:
+		all := m.panelRows()
+		m.panel.top = max(min(m.panel.top, len(all)-height), 0)
+		rows = all[m.panel.top:min(len(all), m.panel.top+height)]
+	case m.who && l != wide:
+		for _, s := range m.memberRows(width, height) {
+			rows = append(rows, m.row(s))
+		}
+	default:
+		rows, _ = m.visible(height)
+	}
+	var side []string
+	if l == wide {
+		side = m.memberRows(panelWidth-1, height)
+	}
+	for i := range height {
+		cells := 0
+		if i < len(rows) {
+			b.WriteString(rows[i].s)
+			cells = rows[i].w
+		}
+		if l == wide {
+			b.WriteString(strings.Repeat(" ", max(width-cells, 0)))
+			b.WriteString(m.style.down)
+			if i < len(side) {
+				b.WriteString(side[i])
+			}
+		}
+		b.WriteByte('\n')
+	}
+	below := ""
+	if n := m.log.below(); n > 0 && m.panel == nil {
+		below = fmt.Sprintf("%d below", n)
+	}
+	b.WriteString(m.edge(m.style.below, below))
+	b.WriteByte('\n')
+	if n := m.notice(); n != "" {
+		b.WriteString(text.Truncate(n, m.width, m.method))
+		b.WriteByte('\n')
+	}
+	y := 2 + height + 1
+	if m.notice() != "" {
+		y++
+	}
+	b.WriteString(strings.Join(input, "\n"))
+	return b.String(), m.cursor(at, y)
+}
+
+// edge is a line across, with a corner above the members and words at its
+// beginning.
+func (m *Model) edge(corner, words string) string {
+	width := m.bodyWidth()
+	line := m.style.rule(width)
+	if words != "" {
+		line = m.style.titled(2, text.Truncate(words, max(width-6, 1), m.method), width)
+	}
+	if m.layout() == wide {
+		line += corner + m.style.rule(panelWidth-1)
+	}
+	return line
+}
+
+func (m *Model) panelTitle() string {
+	if m.panel == nil {
+		return ""
+	}
+	hint := "Esc closes"
+	if len(m.panelRows()) > m.bodyHeight() {
+		hint = "PgDn for more, Esc closes"
+	}
+	if m.layout() == narrow {
+		return m.panel.title
+	}
+	return m.panel.title + " " + m.style.dot + " " + hint
+}
+
+// word is the health of the room.
+func (m *Model) word() string {
+	w := health.Word(m.watch.Shown())
+	switch {
+	case w == health.OK:
+		return string(w)
+	case m.watch.Shown()[0].Severity == health.Error:
+		return bad(string(w))
+	}
+	return warn(string(w))
+}
+
+// header is room, domain, who reads, epoch, paths, health.
+func (m *Model) header() string {
+	dot := " " + m.style.dot + " "
+	readers := max(len(m.readers()), 1)
+	word := m.word()
+	if m.layout() == narrow {
+		tail := fmt.Sprintf("%s%d%s%s", dot, readers, dot, word)
+		room := text.Truncate(m.cfg.Room, max(m.width-1-m.method.StringWidth(tail), 1), m.method)
+		return text.Truncate(" "+bold(room)+tail, m.width, m.method)
+	}
+	epoch := ""
+	if m.joined {
+		epoch = fmt.Sprintf("%x", m.rooms.now.ID[:2])
+	}
+	var parts []string
+	parts = append(parts, fmt.Sprintf("%d can read", readers))
+	trouble := len(m.watch.Shown()) > 0 && m.watch.Shown()[0].Trouble()
+	direct, relayed := m.pathCounts()
+	if m.layout() == wide {
+		if epoch != "" {
+			parts = append(parts, "epoch "+epoch)
+		}
+		if paths := pathsText(direct, relayed, " "); paths != "" && !trouble {
+			parts = append(parts, paths)
+		}
+	} else {
+		if epoch != "" {
+			parts = append(parts, epoch)
+		}
+		switch {
+		case trouble:
+		case relayed > 0:
+			parts = append(parts, fmt.Sprintf("%d relayed", relayed))
+		case direct > 0:
+			parts = append(parts, fmt.Sprintf("%d direct", direct))
+		}
+	}
+	parts = append(parts, word)
+	right := strings.Join(parts, dot) + " "
+	rightCells := m.method.StringWidth(right)
+	left := " " + bold(m.cfg.Room) + dot + m.cfg.Domain
+	if room := m.width - rightCells - 2; m.method.StringWidth(left) > room {
+		left = text.Truncate(" "+m.cfg.Room+dot+m.cfg.Domain, max(room, 1), m.method)
+	}
+	gap := max(m.width-m.method.StringWidth(left)-rightCells, 1)
+	return text.Truncate(left+strings.Repeat(" ", gap)+right, m.width, m.method)
+}
+
+func pathsText(direct, relayed int, sep string) string {
+	var parts []string
+	if direct > 0 {
+		parts = append(parts, fmt.Sprintf("%d direct", direct))
+	}
+	if relayed > 0 {
+		parts = append(parts, fmt.Sprintf("%d relayed", relayed))
+	}
+	return strings.Join(parts, sep)
+}
+
+// notice is the one line above the input: a question, what was pasted, or
+// trouble.
+func (m *Model) notice() string {
+	if m.guard.kind != guardNone {
+		line := " " + m.guard.line()
+		if m.guard.wants() != "" {
+			line += "  > " + m.guard.word
+		}
+		return warn(m.shown(line))
+	}
+	if len(m.asks) > 0 {
+		return warn(" " + m.asks[0].text)
+	}
+	for _, i := range m.watch.Shown() {
+		if i.Trouble() {
+			line := " " + i.Text + " Alt+S: why"
+			if m.layout() == narrow {
+				line = " " + i.Text
+			}
+			return warn(m.shown(m.clean(line)))
+		}
+	}
+	return ""
+}
+
+// prompt is what stands before the input.
+func (m *Model) prompt() string {
+	switch {
+	case m.rfind != nil:
+		return " "
+	case m.find != nil:
+		return " " + m.find.line()
+	case m.layout() == narrow:
+		return "> "
+	}
+	return " " + text.Truncate(m.name(m.cfg.Self), max(m.width/3, 4), m.method) + "> "
+}
+
+// inputWidth is how wide the input's text is.
+func (m *Model) inputWidth() int {
+	return max(m.width-m.method.StringWidth(m.prompt())-1, 4)
+}
+
+// inputRows are the rows of the input that are shown, and where the cursor is.
+func (m *Model) inputRows() (out []string, at cell) {
+	prompt := m.prompt()
+	cells := m.method.StringWidth(prompt)
+	if m.rfind != nil {
+		line := text.Truncate(prompt+m.shown(m.ownSearchLine()), m.width, m.method)
+		return []string{line}, cell{0, min(m.method.StringWidth(line), m.width-1)}
+	}
+	e := &m.input
+	if m.find != nil {
+		e = &m.find.words
+	}
+	rows, places := e.layout(m.inputWidth(), m.method, m.shown)
+	at = places[min(e.at, len(places)-1)]
+	most := max(min(maxInput, m.height-5), 1)
+	first := 0
+	if len(rows) > most {
+		first = max(min(at.row-most/2, len(rows)-most), 0)
+		rows = rows[first : first+most]
+	}
+	for i, r := range rows {
+		if i == 0 && first == 0 {
+			out = append(out, prompt+r)
+		} else {
+			out = append(out, strings.Repeat(" ", cells)+r)
+		}
+	}
+	const hint = "F1 help  Alt+S status"
+	if m.layout() == wide && len(out) == 1 && m.find == nil {
+		if used := m.method.StringWidth(out[0]); used+2+len(hint)+2 < m.width {
+			out[0] += strings.Repeat(" ", m.width-used-len(hint)-2) + dim(hint)
+		}
+	}
+	return out, cell{at.row - first, at.col + cells}
+}
+
+func (m *Model) cursor(at cell, y int) *tea.Cursor {
+	x := at.col
+	if m.guard.wants() != "" {
+		// The word is typed above.
+		y--
+		x = min(m.method.StringWidth(m.notice()), m.width-1)
+		at.row = 0
+	}
+	c := tea.NewCursor(min(x, m.width-1), min(y+at.row, m.height-1))
+	c.Shape = tea.CursorBar
+	return c
+}
+
+// bareView is the messages alone, for the terminal's own selection.
+func (m *Model) bareView() string {
+	rows, _ := m.visible(m.height)
+	lines := make([]string, len(rows))
+	for i, r := range rows {
+		lines[i] = r.s
+	}
+	return strings.Join(lines, "\n")
+}

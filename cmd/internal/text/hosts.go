@@ -1,0 +1,67 @@
+package text
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+)
+
+var hosts = regexp.MustCompile(`\b(?:https?|ftp)://([^\s/?#<>"']{1,253})[^\s<>"']*`)
+
+// MarkHosts writes the ASCII form of its host behind each address that mixes
+// scripts, as http://аpple.example (xn--pple-43d.example): the letters of one
+// script can be drawn like those of another.
+func MarkHosts(s string) string {
+	if !strings.Contains(s, "://") {
+		return s
+	}
+	return hosts.ReplaceAllStringFunc(s, func(found string) string {
+		host := hosts.FindStringSubmatch(found)[1]
+		host = host[strings.LastIndex(host, "@")+1:]
+		host, _, _ = strings.Cut(host, ":")
+		if !mixed(host) {
+			return found
+		}
+		ascii, err := idna.Punycode.ToASCII(host)
+		if err != nil || ascii == host {
+			return found
+		}
+		return found + " (" + ascii + ")"
+	})
+}
+
+// mixed reports whether one label of a host has letters of Latin and of another
+// script, or looks like Latin and is not.
+func mixed(host string) bool {
+	for label := range strings.SplitSeq(host, ".") {
+		latin, other := false, false
+		for _, r := range label {
+			if r < 0x80 {
+				latin = latin || unicode.IsLetter(r)
+				continue
+			}
+			if unicode.Is(unicode.L, r) {
+				if unicode.Is(unicode.Latin, r) {
+					latin = true
+				} else {
+					other = true
+				}
+			}
+		}
+		if latin && other || other && isASCII(skeleton(label)) {
+			return true
+		}
+	}
+	return false
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
