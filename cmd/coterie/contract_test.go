@@ -279,6 +279,12 @@ func at(lines []string, i int) string {
 // run runs coterie as a process, with input, and returns what it wrote.
 func run(t *testing.T, dir, input string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
+	return runAt(t, dir, dir, input, args...)
+}
+
+// runAt runs coterie with another home.
+func runAt(t *testing.T, dir, at, input string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +293,7 @@ func run(t *testing.T, dir, input string, args ...string) (stdout, stderr string
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, args...)
 	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(dir)...)
+	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(at)...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -508,10 +514,11 @@ func TestHeldThenSentInOrder(t *testing.T) {
 func TestHeldExpires(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	if err := os.MkdirAll(filepath.Join(dir, "config", "coterie"), 0o700); err != nil {
+	config := filepath.Join(homeOf(dir, "ann"), "config", "coterie")
+	if err := os.MkdirAll(config, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config", "coterie", "config.toml"), []byte("hold = \"1s\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(config, "config.toml"), []byte("hold = \"1s\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
