@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -190,6 +191,7 @@ func everyEvent(self, other, relay peer.ID) []node.Event {
 		pathChanged{node.Path{Peer: other, Kind: node.Direct, Transport: "quic", RTT: 12 * time.Millisecond}},
 		pathChanged{node.Path{Peer: other, Kind: node.Relayed, Relay: relay}}, pathChanged{node.Path{Peer: other, Kind: node.NoPath}},
 		pinged{node.Path{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond}},
+		healthChanged{health.Check(health.Facts{KeyDays: 90})[0], true}, healthChanged{health.Item{Code: health.Alone, Severity: health.Warn, Text: "x"}, false},
 		memberState{ann, true}, memberState{ann, false},
 		reported{node.Status{Room: room.Status{Epoch: hashOf("epoch"), Members: []room.MemberStatus{{Member: me, Self: true}, {Member: ann, Have: 1, Known: 2}}},
 			Peers: []node.Path{{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond, Address: ma.StringCast("/ip4/10.0.0.7/tcp/4001")}}}},

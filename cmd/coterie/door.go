@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 )
@@ -160,8 +161,13 @@ func (s *session) receive(v visit) {
 	default:
 		lines := statusLines(s, v.status)
 		j := newJSON(nil, nil, s.app.now)
-		v.reply <- doorAnswer{Lines: lines, Event: j.status(s, v.status).close(), OK: len(v.status.Room.Members) > 1}
+		v.reply <- doorAnswer{Lines: lines, Event: j.status(s, v.status).close(), OK: wellEnough(s.shownNow(v.status))}
 	}
+}
+
+// wellEnough reports whether nothing is worse than worth knowing.
+func wellEnough(items []health.Item) bool {
+	return !slices.ContainsFunc(items, func(i health.Item) bool { return i.Severity != health.Info })
 }
 
 // doorPong is the answer to a visitor's ping.

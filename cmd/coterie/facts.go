@@ -1,0 +1,37 @@
+package main
+
+import (
+	"time"
+
+	"coterie/cmd/coterie/health"
+	"coterie/crypto/abe"
+	"coterie/node"
+)
+
+// facts are what a node's status tells of its health. What only whoever follows
+// the events knows (refusals, what is held by whom) is added there.
+func facts(p *plan, st node.Status, now time.Time) health.Facts {
+	f := health.Facts{
+		KeyDays: int(p.key.Expires()) - int(abe.DayOf(now)), Expires: p.key.Expires().String(),
+		Bootstraps: len(p.bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: st.Room.Held,
+		Others: len(st.Room.Neighbours),
+	}
+	member := make(map[string]bool)
+	for _, m := range st.Room.Members {
+		member[string(m.Peer)] = true
+		if !m.Self && m.Known > m.Have {
+			f.Missing += int(m.Known - m.Have)
+		}
+	}
+	for _, path := range st.Peers {
+		switch {
+		case path.IsRelay:
+			f.Relays++
+		case path.Kind == node.Relayed:
+			f.Relayed++
+		case path.Kind == node.Direct:
+			f.Direct++
+		}
+	}
+	return f
+}
