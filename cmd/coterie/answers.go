@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	"coterie/node"
@@ -180,13 +182,8 @@ func infoLines(s *session) []string {
 // statusLines are what works and what does not: UX of status.
 func statusLines(s *session, st node.Status) []string {
 	n := len(st.Room.Members)
-	state := "ok"
-	switch {
-	case n < 2 && len(st.Peers) == 0:
-		state = "OFFLINE"
-	case n < 2:
-		state = "ALONE"
-	}
+	shown := s.shownNow(st)
+	state := health.Word(shown)
 	head := fmt.Sprintf("%s     %s     ", cli.Clean(s.plan.descriptor.Name), state)
 	if n < 2 {
 		head += fmt.Sprintf("nobody else can read; %s held", cli.Plural(st.Room.Held, "message"))
@@ -228,7 +225,27 @@ func statusLines(s *session, st node.Status) []string {
 			lines = append(lines, fmt.Sprintf("  %-8s %s   %s   reads nothing", "relay", s.names.tag(p.Peer), pathKind(s, p)))
 		}
 	}
+	if len(shown) > 0 {
+		lines = append(lines, "# Health")
+	}
+	for _, i := range shown {
+		lines = append(lines, fmt.Sprintf("#   %-9s %s", i.Code, i.Text))
+		if i.Hint != "" {
+			lines = append(lines, "#   hint: "+i.Hint)
+		}
+	}
 	return lines
+}
+
+// shownNow are the items that hold now, those that explain others alone. Who asks
+// does not want to wait until they have lasted.
+func (s *session) shownNow(st node.Status) []health.Item {
+	all := health.Check(s.facts(st))
+	return slices.DeleteFunc(slices.Clone(all), func(i health.Item) bool {
+		return slices.ContainsFunc(i.DependsOn, func(c health.Code) bool {
+			return slices.ContainsFunc(all, func(o health.Item) bool { return o.Code == c })
+		})
+	})
 }
 
 func pathIn(st node.Status, who peer.ID) node.Path {

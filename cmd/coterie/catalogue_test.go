@@ -174,35 +174,44 @@ func TestErrorsInARoom(t *testing.T) {
 	}
 }
 
-// TestRoomRunning: a second process on the same room and key is told so, with the
-// other's pid; one with another key may be there.
+// TestRoomRunning: a second process on the same room is told so, with the other's
+// pid; one that keeps nothing, or in another profile, may be there.
 func TestRoomRunning(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
+	ann := peerAt(ctx, t, dir, dir, "ann")
 	if _, err := ann.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
-	hers, key := filepath.Join(dir, "home of ann"), filepath.Join(dir, "ann.key")
-	stdout, stderr, status := run(t, hers, "", "join", "den", "--json", "--key", key, "--policy", thePolicy)
-	if status != 1 || errorCode(stdout) != "room-running" || !strings.Contains(stderr, "is already open in another process (pid ") {
+	stdout, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy)
+	if status != 1 || errorCode(stdout) != "room-running" || !strings.Contains(stderr, "is already open in another process") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
-	if _, stderr, status := run(t, hers, "", "join", "den", "--json", "--key", key, "--policy", thePolicy, "--profile", "second"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "bob.key", "--policy", thePolicy, "--ephemeral"); status != 0 {
+		t.Errorf("one that keeps nothing: status %d: %s", status, stderr)
+	}
+	if _, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--profile", "second"); status != 0 {
 		t.Errorf("another profile: status %d: %s", status, stderr)
 	}
 	// status and ping ask it; alone is not well.
-	stdout, _, status = run(t, hers, "", "status", "den")
-	if status != 1 || !strings.HasPrefix(stdout, "den     OFFLINE ") {
-		t.Errorf("status %d: %s", status, stdout)
+	stdout, stderr, status = run(t, dir, "", "status", "den")
+	if status != 1 || !strings.HasPrefix(stdout, "den     ") {
+		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}
-	stdout, _, _ = run(t, hers, "", "status", "--json")
+	stdout, _, _ = run(t, dir, "", "status", "--json")
 	if _, err := readSchema(t).check([]byte(stdout)); err != nil {
 		t.Errorf("%v in %s", err, stdout)
 	}
-	for _, f := range doors(t, hers) {
+	if _, stderr, status := run(t, dir, "", "ping", "nobody"); status != 1 || !strings.Contains(stderr, "nobody here is called nobody") {
+		t.Errorf("ping: status %d: %s", status, stderr)
+	}
+	found := doors(t, dir)
+	if len(found) != 1 {
+		t.Errorf("sockets %q", found)
+	}
+	for _, f := range found {
 		info, err := os.Lstat(f)
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("the socket has mode %v, %v", info.Mode(), err)
@@ -214,7 +223,7 @@ func TestRoomRunning(t *testing.T) {
 	if _, err := ann.Exit(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if left := doors(t, hers); len(left) > 0 {
+	if left := doors(t, dir); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }
@@ -428,7 +437,7 @@ func TestNoSecretsInOutput(t *testing.T) {
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"rooms"}, {"rooms", "--json"}, {"config"},
 		{"doctor", "--key", "sealed.key", "--identity", "identity", "--passphrase-file", "right", "--json"}, {"doctor", "--key", "ann.key"},
 		{"join", "den", "--key", "sealed.key", "--identity", "identity", "--passphrase-file", "wrong", "--policy", thePolicy}} {
-		stdout, stderr, _ := run(t, dir, "", args...)
+		stdout, stderr, _ := runAt(t, dir, homeOf(dir, "ann"), "", args...)
 		streams = append(streams, stdout, stderr)
 	}
 	for _, p := range []*drive.Peer{ann, bob} {

@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -190,6 +191,7 @@ func everyEvent(self, other, relay peer.ID) []node.Event {
 		pathChanged{node.Path{Peer: other, Kind: node.Direct, Transport: "quic", RTT: 12 * time.Millisecond}},
 		pathChanged{node.Path{Peer: other, Kind: node.Relayed, Relay: relay}}, pathChanged{node.Path{Peer: other, Kind: node.NoPath}},
 		pinged{node.Path{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond}},
+		healthChanged{health.Check(health.Facts{KeyDays: 90})[0], true}, healthChanged{health.Item{Code: health.Alone, Severity: health.Warn, Text: "x"}, false},
 		memberState{ann, true}, memberState{ann, false},
 		reported{node.Status{Room: room.Status{Epoch: hashOf("epoch"), Members: []room.MemberStatus{{Member: me, Self: true}, {Member: ann, Have: 1, Known: 2}}},
 			Peers: []node.Path{{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond, Address: ma.StringCast("/ip4/10.0.0.7/tcp/4001")}}}},
@@ -279,6 +281,12 @@ func at(lines []string, i int) string {
 // run runs coterie as a process, with input, and returns what it wrote.
 func run(t *testing.T, dir, input string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
+	return runAt(t, dir, dir, input, args...)
+}
+
+// runAt runs coterie with another home.
+func runAt(t *testing.T, dir, at, input string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +295,7 @@ func run(t *testing.T, dir, input string, args ...string) (stdout, stderr string
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, args...)
 	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(dir)...)
+	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(at)...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -508,10 +516,11 @@ func TestHeldThenSentInOrder(t *testing.T) {
 func TestHeldExpires(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	if err := os.MkdirAll(filepath.Join(dir, "home of ann", "config", "coterie"), 0o700); err != nil {
+	config := filepath.Join(homeOf(dir, "ann"), "config", "coterie")
+	if err := os.MkdirAll(config, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "home of ann", "config", "coterie", "config.toml"), []byte("hold = \"1s\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(config, "config.toml"), []byte("hold = \"1s\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -20,6 +20,7 @@ import (
 const (
 	demoDomain = "demo"
 	demoPolicy = `NTNU and "5th year" or Professor`
+	demoNick   = "guest"          // nobody may be called "you"
 	demoTime   = 45 * time.Second // for all checks together
 )
 

@@ -36,12 +36,12 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 	you := st.players["you"]
 	key := st.keys["you"]
 	p := &plan{
-		key: key, nick: "you", descriptor: st.desc, hold: 10 * time.Minute,
+		key: key, nick: demoNick, descriptor: st.desc, hold: 10 * time.Minute,
 		through: st.desc.Policy.Explain(key.Attributes(), key.Generation()).Through,
 		flags:   joinFlags{linger: time.Second},
 	}
 	s := newSession(a, p, you.Node, out)
-	s.names.take(you.Self(), "you")
+	s.names.take(you.Self(), demoNick)
 	for _, name := range []string{"ann", "prof"} {
 		st.script(name)
 	}

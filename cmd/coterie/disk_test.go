@@ -50,8 +50,8 @@ func TestCopiedProfile(t *testing.T) {
 	aliveIn(ctx, t, ann, bob)
 	// The copy is taken from a profile that is at rest, and both run then.
 	leave(ctx, t, ann)
-	first := filepath.Join(dir, "home of ann")
-	if err := os.CopyFS(filepath.Join(dir, "other computer", "home of ann"), os.DirFS(filepath.Join(first))); err != nil {
+	first := homeOf(dir, "ann")
+	if err := os.CopyFS(homeOf(filepath.Join(dir, "other computer"), "ann"), os.DirFS(filepath.Join(first))); err != nil {
 		t.Fatal(err)
 	}
 	private(t, filepath.Join(dir, "other computer"))
@@ -128,7 +128,7 @@ func TestDiskFullGoesOn(t *testing.T) {
 	fixtures(t, dir)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	data := filepath.Join(dir, "home of ann", "data")
+	data := filepath.Join(homeOf(dir, "ann"), "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,14 +13,14 @@ import (
 	"strings"
 	"time"
 
+	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
-	"coterie/crypto/ake"
 	"coterie/node"
 )
 
 // A running session has a door: a unix socket through which coterie status and
-// coterie ping ask it, and by which a second process on the same room and key
-// sees that it is running. Only the user may open it (a folder with mode 0700, a
+// coterie ping ask it, and by which a second process on the same room sees that
+// it is running. Only the user may open it (a folder with mode 0700, a
 // socket with 0600).
 
 const (
@@ -35,13 +34,10 @@ type door struct {
 	path string
 }
 
-// doorName is the socket of a room and a key: several keys of one's own may be in
-// a room at once.
+// doorName is the socket of a room: a profile has one process in it.
 func doorName(p *plan) string {
 	id := p.descriptor.ID()
-	domain := p.key.Domain().ID()
-	key := ake.Sum("coterie/1 key file", domain[:], fmt.Append(nil, p.key.Serial(), p.key.From(), p.key.Expires(), attributeText(p.key)))
-	return hex.EncodeToString(id[:8]) + "-" + hex.EncodeToString(key[:4]) + ".sock"
+	return hex.EncodeToString(id[:8]) + ".sock"
 }
 
 // greeting is what a door says first.
@@ -76,7 +72,7 @@ func (a *app) openDoor(p *plan) (*door, error) {
 	if conn, hello, err := visitDoor(path); err == nil {
 		conn.Close()
 		return nil, cli.Fail("room-running", "%s is already open in another process (pid %d)", cli.Clean(p.descriptor.Name), hello.PID).
-			Hint("one process a room and key; or use another profile: --profile second")
+			Hint("one process a room; or use another profile: --profile second")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -165,8 +161,13 @@ func (s *session) receive(v visit) {
 	default:
 		lines := statusLines(s, v.status)
 		j := newJSON(nil, nil, s.app.now)
-		v.reply <- doorAnswer{Lines: lines, Event: j.status(s, v.status).close(), OK: len(v.status.Room.Members) > 1}
+		v.reply <- doorAnswer{Lines: lines, Event: j.status(s, v.status).close(), OK: wellEnough(s.shownNow(v.status))}
 	}
+}
+
+// wellEnough reports whether nothing is worse than worth knowing.
+func wellEnough(items []health.Item) bool {
+	return !slices.ContainsFunc(items, func(i health.Item) bool { return i.Severity != health.Info })
 }
 
 // doorPong is the answer to a visitor's ping.

@@ -252,6 +252,16 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		j.path(e.path)
 	case pathChanged:
 		j.path(e.path)
+	case healthChanged:
+		state := "off"
+		if e.on {
+			state = "on"
+		}
+		o := newObject("health").add("code", e.item.Code).add("state", state).add("severity", e.item.Severity).add("text", e.item.Text).maybe("hint", e.item.Hint)
+		if len(e.item.Args) > 0 {
+			o.add("args", e.item.Args)
+		}
+		j.put(o)
 	case memberState:
 		state := "back"
 		if e.suspect {
@@ -319,7 +329,15 @@ func (j *jsonOut) status(s *session, st node.Status) *object {
 		members = append(members, v)
 		logs = append(logs, map[string]any{"peer": m.Peer, "have": m.Have, "known": m.Known})
 	}
-	o := newObject("status").add("room", s.plan.descriptor.Name).add("peer", s.node.Self()).add("peers", paths).add("members", members)
+	items := []map[string]any{}
+	for _, i := range s.shownNow(st) {
+		m := map[string]any{"code": i.Code, "severity": i.Severity, "text": i.Text}
+		if i.Hint != "" {
+			m["hint"] = i.Hint
+		}
+		items = append(items, m)
+	}
+	o := newObject("status").add("health", items).add("room", s.plan.descriptor.Name).add("peer", s.node.Self()).add("peers", paths).add("members", members)
 	if st.Room.Epoch != (ake.Hash{}) {
 		o.add("epoch", id(st.Room.Epoch))
 	}

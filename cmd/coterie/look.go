@@ -1,10 +1,12 @@
 package main
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/coterie/health"
 	"coterie/node"
 	"coterie/room"
 )
@@ -61,4 +63,36 @@ func (s *session) compare(v view) {
 		}
 	}
 	s.last = v
+	s.compareHealth(v.status)
+}
+
+// healthChanged: something is wrong, or is so no more.
+type healthChanged struct {
+	item health.Item
+	on   bool
+}
+
+// compareHealth tells which items of health are new, and which are over.
+func (s *session) compareHealth(st node.Status) {
+	before := make(map[health.Code]health.Item)
+	for _, i := range s.watch.Shown() {
+		before[i.Code] = i
+	}
+	for _, i := range s.watch.Step(s.app.now(), s.facts(st)) {
+		old, had := before[i.Code]
+		delete(before, i.Code)
+		if !had || old.Text != i.Text {
+			s.out.event(s, healthChanged{i, true})
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(before)) {
+		s.out.event(s, healthChanged{before[code], false})
+	}
+}
+
+// facts are all that is known of the session's health.
+func (s *session) facts(st node.Status) health.Facts {
+	f := facts(s.plan, st, s.app.now())
+	f.Refusals = len(s.refusals)
+	return f
 }

@@ -167,13 +167,22 @@ func TestErrors(t *testing.T) {
 // peerProcess starts coterie join --json as a process.
 func peerProcess(ctx context.Context, t *testing.T, dir, name string, args ...string) *drive.Peer {
 	t.Helper()
+	return peerAt(ctx, t, dir, homeOf(dir, name), name, args...)
+}
+
+// homeOf is where peerProcess lets a peer keep what it keeps.
+func homeOf(dir, name string) string { return filepath.Join(dir, "home of "+name) }
+
+// peerAt starts a peer that keeps what it keeps in a folder.
+func peerAt(ctx context.Context, t *testing.T, dir, at, name string, args ...string) *drive.Peer {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []string{"join", "den", "--json", "--key", filepath.Join(dir, name+".key"), "--nick", name,
 		"--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen", "/ip4/127.0.0.1/tcp/0"}
-	p, err := drive.Start(ctx, name, append([]string{asProcess + "=1"}, home(filepath.Join(dir, "home of "+name))...), exe, append(all, args...)...)
+	p, err := drive.Start(ctx, name, append([]string{asProcess + "=1"}, home(at)...), exe, append(all, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	"coterie/node"
@@ -67,6 +68,7 @@ type session struct {
 	seen     []room.Delivered
 	question *room.Asked // the last one that is open
 	last     view        // what was looked at last
+	watch    health.Watch
 	began    time.Time
 	wondered bool // it was said that nobody is here
 	refusals map[peer.ID]bool
@@ -292,6 +294,8 @@ func (s *session) take(e node.Event) {
 		if s.seen = append(s.seen, e); len(s.seen) > maxSeen {
 			s.seen = slices.Delete(s.seen, 0, maxSeen/10)
 		}
+	case room.Proved:
+		clear(s.refusals)
 	case room.Refused:
 		s.refusedBy(e.Peer)
 	case room.Asked:

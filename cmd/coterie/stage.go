@@ -125,9 +125,13 @@ func (c *counting) of(p peer.ID) int {
 func (st *stage) enter(name string) (*player, error) {
 	key := st.keys[name]
 	p := &player{name: name, suite: &counting{ABE: room.NewABE(key, st.desc.Policy), opened: make(map[[32]byte]int)}, ended: make(chan struct{}), news: make(chan struct{})}
+	nick := name
+	if name == "you" {
+		nick = demoNick
+	}
 	var err error
 	p.Node, err = node.New(node.Config{
-		Room: st.desc, Key: key, Suite: p.suite, Name: name, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(),
+		Room: st.desc, Key: key, Suite: p.suite, Name: nick, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
