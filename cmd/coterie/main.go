@@ -16,6 +16,7 @@ import (
 )
 
 func main() {
+	cli.NoCore()
 	// A closed standard output is an error to be handled, not a death.
 	signal.Ignore(syscall.SIGPIPE)
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"coterie/crypto/abe"
@@ -97,4 +100,82 @@ func TestMember(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 	})
+}
+
+// TestMemberSecrets: neither the identity nor a passphrase is in anything that
+// request and key print, or in a file that others can read.
+func TestMemberSecrets(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("HOME", filepath.Join(t.TempDir(), "home"))
+	t.Setenv("XDG_CONFIG_HOME", "")
+	var printed bytes.Buffer
+	run := func(args ...string) {
+		a := &app{stdin: strings.NewReader(""), stdout: &printed, stderr: &printed, now: time.Now}
+		a.run(args)
+	}
+	const passphrase, wrong = "lamp-and-orbit-and-seven", "canoe-and-rust"
+	for name, text := range map[string]string{"pass": passphrase, "wrong": wrong} {
+		if err := os.WriteFile(name, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("request", "--name", "Kari", "--want", "NTNU", "--passphrase-file", "pass")
+	run("request", "--name", "Kari", "--want", "NTNU", "--passphrase-file", "wrong", "--force")
+	run("request", "--name", "Kari", "--want", "NTNU", "--passphrase-file", "pass", "-o", "second.request")
+	run("request", "--want", "NTNU", "--no-passphrase", "--identity", "plain.identity")
+	plain, err := os.ReadFile("plain.identity")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := age.ParseIdentities(bytes.NewReader(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	master, err := abe.Setup(rand.Reader, "NTNU")
+	if err != nil {
+		t.Fatal(err)
+	}
+	today := abe.DayOf(time.Now())
+	k, err := master.Issue(rand.Reader, abe.Grant{Attributes: []abe.Attribute{{Name: "NTNU"}}, From: today, Expires: today + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := k.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := ids[0].(*age.X25519Identity).Recipient()
+	sealed, err := keyfile.SealKey(data, own, own.String(), master.Domain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"kari.key": data, "sealed.key": sealed, "broken.identity": append([]byte("x"), plain...)} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"kari.key", "sealed.key", "plain.identity", "broken.identity", "pass", "kari.request"} {
+		run("key", f)
+		run("key", f, "--identity", "plain.identity", "--json")
+		run("key", "sealed.key", "--identity", f, "--passphrase-file", "wrong")
+	}
+	identity := strings.TrimPrefix(ids[0].(*age.X25519Identity).String(), "AGE-SECRET-KEY-1")
+	public := map[string]string{"the output": printed.String()}
+	for _, path := range []string{"kari.request", "second.request", "key.request"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public[path] = string(text)
+	}
+	if printed.Len() < 2000 {
+		t.Fatalf("it printed only %q", &printed)
+	}
+	for where, text := range public {
+		for _, secret := range []string{passphrase, wrong, identity[:12], identity[20:32], string(data[len(data)-100:])} {
+			if strings.Contains(strings.ToUpper(text), strings.ToUpper(secret)) {
+				t.Errorf("%q is in %s", secret, where)
+			}
+		}
+	}
 }

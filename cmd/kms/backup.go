@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,7 @@ func (a *app) backupCommand() *cobra.Command {
 			a.use(cmd, &f, authority)
 			known, err := authority.Backup(a.rand, args[0], o.open, a.now())
 			if known == nil {
-				return err
+				return damagedCopy(err, files, "move it away and run it again")
 			}
 			base := filepath.Base(files.Prefix())
 			fmt.Fprintf(cmd.OutOrStdout(), "Copied %s, %s, %s; read back and opened: good. %s issued.\n",
@@ -56,6 +57,16 @@ func (a *app) backupCommand() *cobra.Command {
 	}
 	f.addWriting(cmd)
 	return cmd
+}
+
+// damagedCopy says what to do about a damaged ledger that is not the domain's own
+// but a copy.
+func damagedCopy(err error, own kms.Files, hint string) error {
+	var line *kms.LedgerError
+	if errors.As(err, &line) && line.Path != own.Ledger() {
+		return cli.Fail("ledger-damaged", "%v", line).Hint("%s", hint).Because(err)
+	}
+	return err
 }
 
 // issuedKeys is how many keys were issued, as far as is known.
@@ -90,7 +101,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			defer o.close()
 			out, err := kms.Restore(from, to, o.open)
 			if err != nil {
-				return err
+				return damagedCopy(err, to, "use another backup")
 			}
 			if err := printRestored(cmd, to, out); err != nil {
 				return err

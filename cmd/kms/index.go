@@ -28,7 +28,7 @@ func writeIndex(folder string, keys []kms.Issued) error {
 	}
 	path := filepath.Join(folder, indexName)
 	rows := make(map[uint64][]string)
-	data, err := keyfile.ReadSecret(path)
+	data, err := keyfile.ReadPublicUpTo(path, maxSheet)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:

@@ -72,7 +72,7 @@ func TestScripts(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 		// A question that no script answers would wait for ever.
-		Deadline: time.Now().Add(time.Minute),
+		Deadline: time.Now().Add(10 * time.Minute),
 	})
 }
 

@@ -159,6 +159,10 @@ func (a *app) renewOne(cmd *cobra.Command, f *renewFlags, authority *kms.Authori
 	case f.output == "":
 		r.Path = request.FileName(r.Name) + "-" + r.Expires.String() + ".key"
 	case err == nil && info.IsDir():
+	case os.IsPathSeparator(f.output[len(f.output)-1]):
+		if err := os.MkdirAll(f.output, 0o700); err != nil {
+			return err
+		}
 	default:
 		r.Path = f.output
 	}
