@@ -100,6 +100,7 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 		ctx = context.Background()
 	}
 	var out reporter
+	in := bufio.NewReaderSize(a.stdin, maxLine)
 	switch {
 	case f.json && f.plain:
 		return cli.Usage("--json and --plain exclude each other")
@@ -112,10 +113,9 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 		}
 		out = p
 		if !f.plain && a.onTerminal() {
-			out = &terminalOut{plainOut: p}
+			out = a.screen(p)
 		}
 	}
-	in := bufio.NewReaderSize(a.stdin, maxLine)
 	out.hello()
 	p, err := a.plan(name, f, in, out)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	}
 	defer s.close()
 	if t, ok := out.(*terminalOut); ok {
-		return t.run(ctx, s)
+		in = t.input // the interface reads the keys
 	}
 	return s.run(ctx, in)
 }

@@ -114,26 +114,39 @@ func (a *app) rememberedLink(name string) (*room.Link, error) {
 	return &room.Link{Descriptor: d, Addresses: addrs}, nil
 }
 
-// drawQR draws with half blocks: two rows of modules a line, dark on light in
-// whatever colours the terminal has, with the quiet zone that readers need.
+// drawQR draws a text as a QR code on standard output.
 func (a *app) drawQR(text string) error {
+	rows, err := a.qrRows(text, 0, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(a.stdout, strings.Join(rows, "\n")+"\n")
+	return err
+}
+
+// qrRows draws with half blocks: two rows of modules a line, dark on light in
+// whatever colours the terminal has, with the quiet zone that readers need. It
+// fails if the window does not have that many columns and rows beside those that
+// are taken.
+func (a *app) qrRows(text string, columns, lines int) ([]string, error) {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
-		return cli.Fail("qr", "the link is too long for a QR code").Because(err)
+		return nil, cli.Fail("qr", "the link is too long for a QR code").Because(err)
 	}
 	const quiet = 2
 	side := code.Size + 2*quiet
 	if f, ok := a.stdout.(*os.File); ok {
-		if w, h, err := term.GetSize(int(f.Fd())); err == nil && (w < side || h < side/2) {
-			return cli.Fail("qr", "too large for this window: it takes %d columns and %d rows", side, side/2+1).Hint("make the window larger, or leave out --qr")
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && (w-columns < side || h-lines < side/2) {
+			return nil, cli.Fail("qr", "too large for this window: it takes %d columns and %d rows", side+columns, side/2+1+lines).Hint("make the window larger, or leave out --qr")
 		}
 	}
 	light := func(x, y int) bool {
 		x, y = x-quiet, y-quiet
 		return x < 0 || y < 0 || x >= code.Size || y >= code.Size || !code.Black(x, y)
 	}
-	var b strings.Builder
+	var rows []string
 	for y := 0; y < side; y += 2 {
+		var b strings.Builder
 		for x := range side {
 			switch top, bottom := light(x, y), y+1 >= side || light(x, y+1); {
 			case top && bottom:
@@ -146,8 +159,7 @@ func (a *app) drawQR(text string) error {
 				b.WriteByte(' ')
 			}
 		}
-		b.WriteByte('\n')
+		rows = append(rows, b.String())
 	}
-	_, err = io.WriteString(a.stdout, b.String())
-	return err
+	return rows, nil
 }

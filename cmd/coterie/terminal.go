@@ -1,16 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -48,19 +48,50 @@ func (a *app) onTerminal() bool {
 	return kind != "" && kind != "dumb"
 }
 
-// terminalOut is a terminal: plain lines until the room is open, the interface
-// from there on, which begins with what was printed before.
+// terminalOut is a reporter: plain lines until the room is open, and from there
+// on the interface, which begins with what was printed before. It is the
+// interface's backend as well: what is typed goes to the session, as from any
+// other input.
 type terminalOut struct {
 	*plainOut
+	stdin *os.File
 	intro []string
+
+	// From ready on:
+	session *session
+	program *tea.Program
+	ctx     context.Context
+	cancel  context.CancelFunc
+	says    chan line   // what is to be said, in its order; never closed
+	errands chan func() // what else is to be done; never closed
+	queue   queue
+	over    chan struct{} // closed when the interface has ended
+	err     error         // of the interface; after over
+	// input is the session's, on which nothing comes until hangUp.
+	input  *bufio.Reader
+	hangUp io.Closer
+}
+
+// screen is the reporter for a terminal.
+func (a *app) screen(p *plainOut) *terminalOut {
+	in, hangUp := io.Pipe()
+	return &terminalOut{plainOut: p, stdin: a.stdin.(*os.File), input: bufio.NewReader(in), hangUp: hangUp}
 }
 
 func (t *terminalOut) state(step, text string) {
+	if t.program != nil {
+		t.queue.put(ui.State{Step: step, Text: text})
+		return
+	}
 	t.plainOut.state(step, text)
 	t.intro = append(t.intro, fmt.Sprintf("ok   %-14s %s", step, cli.Clean(text)))
 }
 
 func (t *terminalOut) warn(err *cli.Error) {
+	if t.program != nil {
+		t.queue.put(ui.Trouble{Text: strings.Join(append([]string{err.Text}, err.Details...), "\n"), Hints: err.Hints})
+		return
+	}
 	t.plainOut.warn(err)
 	t.intro = append(t.intro, "warning: "+cli.Clean(err.Text))
 	for _, h := range err.Hints {
@@ -68,228 +99,292 @@ func (t *terminalOut) warn(err *cli.Error) {
 	}
 }
 
-// A terminal runs the interface of one room. It is the interface's backend: what
-// it is asked for is done one after the other, beside the interface.
-type terminal struct {
-	*session
-	program *tea.Program
-	errands chan func() // closed by nobody
-	ctx     context.Context
-}
-
-// run shows the room until the user leaves it.
-func (t *terminalOut) run(ctx context.Context, s *session) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	u := &terminal{session: s, errands: make(chan func(), maxErrands), ctx: ctx}
+// ready opens the interface.
+func (t *terminalOut) ready(s *session) {
 	d, k := s.plan.descriptor, s.plan.key
+	t.session = s
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.says, t.errands, t.over = make(chan line, maxErrands), make(chan func(), maxErrands), make(chan struct{})
+	t.queue.init()
 	model := ui.New(ui.Config{
 		Room: d.Name, RoomID: room.Fingerprint(d.ID()), Domain: k.Domain().Name(), DomainID: k.Domain().Fingerprint(),
 		Policy: d.Policy.String(), Through: s.plan.through, KeyDays: int(k.Expires()) - int(abe.DayOf(s.app.now())),
 		History: d.History, Kept: s.disk != nil, Self: s.node.Self(), Nick: s.plan.nick, Intro: t.intro,
 		ASCII: !isUTF8(), Desktop: desktop(), Tmux: os.Getenv("TMUX") != "",
-	}, u)
-	u.program = tea.NewProgram(model, tea.WithInput(t.stdin(s)), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler())
-
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	}, t)
+	t.program = tea.NewProgram(model, tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler())
+	go t.talk()
+	go t.work()
+	go t.pump()
 	go func() {
-		select {
-		case <-signals:
-			u.program.Quit()
-		case <-ctx.Done():
-		}
+		_, t.err = t.program.Run()
+		close(t.over)
+		// However it ended, the user is gone.
+		s.node.Post(inputOver{quit: true})
 	}()
-
-	ended := make(chan error, 1)
-	go func() { ended <- s.node.Run(ctx) }()
-	go u.work()
-	shown := make(chan struct{})
-	pumped := make(chan struct{})
-	go func() { defer close(pumped); u.pump(shown) }()
-
-	_, err := u.program.Run()
-	close(shown)
-	s.node.Leave()
-	runErr := <-ended
-	<-pumped
-	if err != nil && !errors.Is(err, tea.ErrInterrupted) {
-		return cli.Fail("terminal", "the terminal cannot be used: %v", err).Hint("--plain").Because(err)
-	}
-	if runErr != nil {
-		return runErr
-	}
-	t.note("you left")
-	return nil
 }
 
-func (t *terminalOut) stdin(s *session) *os.File { return s.app.stdin.(*os.File) }
+// end closes the interface and gives the terminal back.
+func (t *terminalOut) end() {
+	if t.program == nil {
+		return
+	}
+	t.program.Quit()
+	<-t.over
+	t.cancel()
+	t.queue.close()
+	t.hangUp.Close()
+	t.program = nil
+}
 
-// pump hands the node's events to the interface, as many at a time as there are:
-// a frame is drawn for all of them. Once nobody looks, they are thrown away.
-func (u *terminal) pump(shown <-chan struct{}) {
-	events := u.node.Events()
+func (t *terminalOut) fatal(err error) error {
+	t.end()
+	return t.plainOut.fatal(err)
+}
+
+func (t *terminalOut) bye(reason string, undelivered, code int) {
+	t.end()
+	t.plainOut.bye(reason, undelivered, code)
+	if undelivered > 0 && code == 0 {
+		cli.Warn(t.stderr, cli.Fail("undelivered", "%s not delivered: nobody was in the room", wereNot(undelivered)))
+	}
+	if t.err != nil && !errors.Is(t.err, tea.ErrInterrupted) {
+		cli.Warn(t.stderr, cli.Fail("terminal", "the terminal cannot be used: %v", t.err).Hint("--plain"))
+	}
+}
+
+// event hands an event to the interface, in its words.
+func (t *terminalOut) event(s *session, e node.Event) {
+	if t.program == nil {
+		return // it has ended; the rest is said by bye
+	}
+	switch e := e.(type) {
+	case refusal:
+		if e.send {
+			if e.err.Code != "undelivered" {
+				t.queue.put(ui.Rejected{Ref: e.ref, Code: e.err.Code, Text: e.err.Text, Hints: e.err.Hints})
+			}
+			return
+		}
+		t.queue.put(ui.Trouble{Text: e.err.Text, Hints: e.err.Hints})
+	case room.Asked:
+		t.queue.put(ui.Question{ID: e.ID, Peer: e.Member.Peer, Expr: e.Policy})
+	case room.Attested:
+		t.queue.put(ui.Proof{Peer: e.Member.Peer, Expr: e.Policy, OK: e.OK, Given: e.Given, Reason: e.Reason})
+	case memberState:
+		text := "nothing is heard of " + s.names.show(e.member.Peer)
+		if !e.suspect {
+			text = s.names.show(e.member.Peer) + " is back"
+		}
+		t.queue.put(ui.Note{Text: text})
+	case stillAlone:
+		t.queue.put(ui.Note{Text: e.text})
+	case node.NotSaving:
+		t.warn(savingError(e))
+	case pinged:
+		t.queue.put(ui.Note{Text: fmt.Sprintf("pong from %s  %s", s.names.show(e.path.Peer), pathKind(s, e.path))})
+	case pathChanged:
+		t.Do(ui.Look{})
+	case asked, reported, found, proofAsked, ignoring, dropped:
+		// The interface answers these itself.
+	default:
+		t.queue.put(e)
+	}
+}
+
+// A queue has events on their way to the interface. When it is full, whoever puts
+// something there waits, and so does the room: nothing is lost.
+type queue struct {
+	mu     sync.Mutex
+	space  *sync.Cond
+	events ui.Events
+	news   chan struct{} // capacity 1
+	closed bool
+}
+
+const maxQueue = 1 << 14
+
+func (q *queue) init() {
+	q.space = sync.NewCond(&q.mu)
+	q.news = make(chan struct{}, 1)
+}
+
+func (q *queue) put(e any) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.events) >= maxQueue && !q.closed {
+		q.space.Wait()
+	}
+	if q.closed {
+		return
+	}
+	q.events = append(q.events, e)
+	select {
+	case q.news <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue) take() ui.Events {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := q.events
+	q.events = nil
+	q.space.Broadcast()
+	return out
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.space.Broadcast()
+}
+
+// pump gives the interface what has gathered: a frame is drawn for all of it.
+func (t *terminalOut) pump() {
+	defer t.queue.close()
 	look := time.NewTicker(snapshotEvery)
 	defer look.Stop()
 	for {
-		var batch ui.Events
 		select {
-		case e, ok := <-events:
-			if !ok {
+		case <-t.queue.news:
+			// More is likely to come at once.
+			select {
+			case <-time.After(gatherTime):
+			case <-t.over:
 				return
 			}
-			batch = append(batch, e)
-			gather := time.NewTimer(gatherTime)
-			for open := true; open && len(batch) < maxErrands; {
-				select {
-				case e, ok := <-events:
-					if !ok {
-						gather.Stop()
-						u.program.Send(batch)
-						return
-					}
-					batch = append(batch, e)
-				case <-gather.C:
-					open = false
-				}
-			}
-			gather.Stop()
+			t.program.Send(t.queue.take())
 		case <-look.C:
-			u.do(u.look)
-			continue
-		}
-		select {
-		case <-shown:
-		default:
-			u.program.Send(batch)
-		}
-	}
-}
-
-// work does what the interface asks for.
-func (u *terminal) work() {
-	for {
-		select {
-		case f := <-u.errands:
-			f()
-		case <-u.ctx.Done():
+			t.Do(ui.Look{})
+		case <-t.over:
 			return
 		}
 	}
 }
 
-// do puts an errand on the list; it returns false if that is full.
-func (u *terminal) do(f func()) bool {
-	select {
-	case u.errands <- f:
-		return true
-	default:
-		return false
+// talk says what was typed.
+func (t *terminalOut) talk() {
+	for {
+		select {
+		case l := <-t.says:
+			t.session.say(t.ctx, l)
+		case <-t.ctx.Done():
+			return
+		}
 	}
 }
 
-// tell hands the interface a message of ours.
-func (u *terminal) tell(msg tea.Msg) { u.program.Send(msg) }
+// work does what else is asked for.
+func (t *terminalOut) work() {
+	for {
+		select {
+		case f := <-t.errands:
+			f()
+		case <-t.ctx.Done():
+			return
+		}
+	}
+}
 
-func (u *terminal) trouble(format string, a ...any) {
-	u.tell(ui.Trouble{Text: fmt.Sprintf(format, a...)})
+func (t *terminalOut) tell(msg any) { t.queue.put(msg) }
+
+func (t *terminalOut) trouble(format string, a ...any) {
+	t.tell(ui.Trouble{Text: fmt.Sprintf(format, a...)})
 }
 
 // Send is of ui.Backend.
-func (u *terminal) Send(ref any, text string, action bool) {
-	kind := record.KindText
+func (t *terminalOut) Send(ref any, text string, action bool) {
+	l := line{text: text, kind: record.KindText, ref: ref}
 	if action {
-		kind = record.KindAction
+		l.kind = record.KindAction
 	}
-	took := u.do(func() {
-		switch err := u.node.Send(ref, kind, text); {
-		case err == nil:
-		case errors.Is(err, room.ErrTooLong):
-			u.tell(ui.Rejected{Ref: ref, Code: "too-long", Hints: []string{"split it, or send it as a file by other means"},
-				Text: fmt.Sprintf("the message has %s bytes; the limit is %s", cli.Count(len(text)), cli.Count(record.MaxText))})
-		case errors.Is(err, room.ErrHeldFull):
-			u.tell(ui.Rejected{Ref: ref, Code: "alone", Text: "too many messages are held already", Hints: []string{"/drop gives them up"}})
-		default:
-			u.tell(ui.Rejected{Ref: ref, Code: "left", Text: "the message was not sent: " + err.Error()})
-		}
-	})
-	if !took {
-		go u.tell(ui.Rejected{Ref: ref, Code: "busy", Text: "too much is waiting to be sent"})
+	select {
+	case t.says <- l:
+	default:
+		go t.tell(ui.Rejected{Ref: ref, Code: "busy", Text: "too much is waiting to be sent"})
 	}
 }
 
 // Do is of ui.Backend.
-func (u *terminal) Do(c ui.Command) {
+func (t *terminalOut) Do(c ui.Command) {
+	s := t.session
+	want := func(w wanted) func() { return func() { s.node.Post(w) } }
 	var f func()
 	switch c := c.(type) {
 	case ui.Look:
-		f = u.look
+		f = t.look
 	case ui.SetNick:
-		f = func() { u.check(u.node.SetName(c.Name)) }
+		f = want(wanted{word: "nick", text: c.Name})
 	case ui.Rekey:
-		f = func() { u.check(u.node.Rekey()) }
+		f = want(wanted{word: "rekey"})
 	case ui.Drop:
-		f = func() { u.drop(c) }
+		f = want(wanted{word: "drop"})
 	case ui.Ping:
-		f = func() { u.ping(c) }
+		f = want(wanted{word: "ping", who: c.Peer.String()})
+	case ui.Prove:
+		f = want(wanted{word: "prove", who: c.Peer.String(), text: c.Expr})
+	case ui.Allow:
+		f = want(wanted{word: "answer", text: c.ID, allow: c.Allow})
+	case ui.Ignore:
+		word := "unignore"
+		if c.On {
+			word = "ignore"
+		}
+		f = want(wanted{word: word, who: c.Peer.String()})
 	case ui.Link:
-		f = func() { u.showLink(c.How) }
+		f = func() { t.showLink(c.How) }
 	case ui.Save:
-		f = func() { u.save(c) }
+		f = func() { t.save(c) }
 	case ui.Edit:
-		f = func() { u.edit(c.Text) }
+		f = func() { t.edit(c.Text) }
 	case ui.CompleteFile:
-		f = func() { u.tell(ui.Files(files(c.Begin))) }
-	case ui.Quit, ui.Mark, ui.Ignore, ui.Whois, ui.Notified, ui.Set:
-		return // nothing is kept of these
+		f = func() { t.tell(ui.Files(files(c.Begin))) }
 	case ui.Older:
-		f = func() { u.tell(ui.Past{All: true}) }
+		f = func() { t.older(c) }
+	case ui.Quit, ui.Mark, ui.Whois, ui.Notified, ui.Set:
+		return // nothing more follows from these
+	case ui.Forget:
+		f = func() {
+			t.tell(ui.Trouble{Text: "a room that is open cannot be forgotten", Hints: []string{"/quit, then coterie forget " + cli.Quote(s.plan.descriptor.Name)}})
+		}
 	default:
-		f = func() { u.trouble("not in this version") }
+		f = func() { t.trouble("not in this version") }
 	}
-	if !u.do(f) {
-		go u.trouble("too much is waiting to be done")
-	}
-}
-
-func (u *terminal) check(err error) {
-	if err != nil {
-		u.trouble("%s", err)
+	select {
+	case t.errands <- f:
+	default:
+		go t.trouble("too much is waiting to be done")
 	}
 }
 
-func (u *terminal) look() {
-	st := u.node.Status()
-	u.tell(ui.Snapshot{Status: st, Facts: facts(u.plan, st, u.app.now()), Link: u.link()})
+func (t *terminalOut) look() {
+	st := t.session.node.Status()
+	t.tell(ui.Snapshot{Status: st, Facts: facts(t.session.plan, st, t.session.app.now()), Link: t.session.link()})
 }
 
-func (u *terminal) drop(c ui.Drop) {
-	var which func(room.HeldMessage) bool
-	if c.Refs != nil {
-		which = func(h room.HeldMessage) bool { return slices.Contains(c.Refs, h.Ref) }
-	}
-	for _, h := range u.node.Drop(which) {
-		u.tell(ui.Dropped{Ref: h.Ref})
-	}
-}
-
-func (u *terminal) showLink(how string) {
-	link := u.link()
+func (t *terminalOut) showLink(how string) {
+	link := t.session.link()
 	switch how {
 	case "copy":
-		u.tell(ui.Copy{Text: link})
+		t.tell(ui.Copy{Text: link})
 	case "qr":
-		u.trouble("not in this version")
+		rows, err := t.session.app.qrRows(link, 23, 5)
+		if err != nil {
+			t.trouble("%s", err)
+			return
+		}
+		t.tell(ui.Answer{Title: "link", Lines: rows})
 	default:
-		u.tell(ui.Answer{Title: "link", Lines: []string{link}})
+		t.tell(ui.Answer{Title: "link", Lines: []string{link}})
 	}
 }
 
-func (u *terminal) save(c ui.Save) {
+func (t *terminalOut) save(c ui.Save) {
 	file, err := os.OpenFile(c.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		u.trouble("%s exists", c.Path)
+		t.trouble("%s exists", c.Path)
 		return
 	}
 	if err == nil {
@@ -299,15 +394,15 @@ func (u *terminal) save(c ui.Save) {
 		}
 	}
 	if err != nil {
-		u.trouble("cannot save: %s", err)
+		t.trouble("cannot save: %s", err)
 		return
 	}
-	u.tell(ui.Note{Text: "saved " + c.Path + ", not encrypted"})
+	t.tell(ui.Note{Text: "saved " + c.Path + ", not encrypted"})
 }
 
 // edit opens the user's editor on a file that only he can read, and takes it
 // away again.
-func (u *terminal) edit(text string) {
+func (t *terminalOut) edit(text string) {
 	editor := os.Getenv("VISUAL")
 	if editor == "" {
 		editor = os.Getenv("EDITOR")
@@ -318,17 +413,17 @@ func (u *terminal) edit(text string) {
 	}
 	dir, err := os.MkdirTemp("", "coterie-")
 	if err != nil {
-		u.trouble("cannot edit: %s", err)
+		t.trouble("cannot edit: %s", err)
 		return
 	}
 	path := filepath.Join(dir, "message.txt")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		os.RemoveAll(dir)
-		u.trouble("cannot edit: %s", err)
+		t.trouble("cannot edit: %s", err)
 		return
 	}
-	cmd := exec.CommandContext(u.ctx, words[0], append(words[1:], path)...)
-	u.tell(tea.ExecProcess(cmd, func(err error) tea.Msg {
+	cmd := exec.CommandContext(t.ctx, words[0], append(words[1:], path)...)
+	t.program.Send(tea.ExecProcess(cmd, func(err error) tea.Msg {
 		defer os.RemoveAll(dir)
 		if err != nil {
 			return ui.Edited{Err: words[0] + ": " + err.Error()}
@@ -381,14 +476,12 @@ func desktop() string {
 	return ""
 }
 
-// ping measures the way to a peer.
-func (u *terminal) ping(c ui.Ping) {
-	u.tell(ui.Note{Text: pathLine(u.node.Path(c.Peer))})
-}
-
-func pathLine(p node.Path) string {
-	if p.Kind == node.NoPath {
-		return "no connection to it"
+// older reads back what was said before a time.
+func (t *terminalOut) older(c ui.Older) {
+	past, all, err := t.session.before(c.Before, c.Count)
+	if err != nil {
+		t.trouble("cannot read back what was said: %s", err)
+		return
 	}
-	return fmt.Sprintf("%s %s %d ms", p.Kind, p.Transport, p.RTT.Milliseconds())
+	t.tell(ui.Past{Messages: past, All: all})
 }

@@ -223,6 +223,19 @@ func (m *Model) showStatus() {
 	m.open("status", out)
 }
 
+// spanText is a span of time for people: 7 days, 10 minutes.
+func spanText(d time.Duration) string {
+	switch {
+	case d >= 24*time.Hour && d%(24*time.Hour) == 0:
+		return plural(int(d/(24*time.Hour)), "day")
+	case d >= time.Hour && d%time.Hour == 0:
+		return plural(int(d/time.Hour), "hour")
+	case d >= time.Minute:
+		return plural(int(d/time.Minute), "minute")
+	}
+	return plural(int(d/time.Second), "second")
+}
+
 // age is how long ago something was, for people.
 func age(d time.Duration) string {
 	switch {

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -21,6 +20,7 @@ type sender struct {
 	burstN    int
 	bracketed bool      // the terminal marks pastes
 	lastEnter time.Time // in a burst that was taken for a paste
+	told      string    // the code of the last rejection that was shown
 }
 
 const (
@@ -113,48 +113,11 @@ func (m *Model) rejected(r Rejected) {
 		e.touch()
 		m.own.add(e.raw)
 	}
-	m.trouble(Trouble{Text: r.Text, Hints: r.Hints})
-}
-
-func (m *Model) dropped(d Dropped) {
-	if e, ref := m.pending(d.Ref); e != nil {
-		delete(m.send.pending, ref)
-		e.state = stateFailed
-		e.touch()
-		m.own.add(e.raw)
+	// What is given up all at once is said once.
+	if r.Code != m.send.told || m.log.newest().kind != kindAlarm {
+		m.trouble(Trouble{Text: r.Text, Hints: r.Hints})
 	}
-}
-
-// expire gives up what nobody came to read in time.
-func (m *Model) expire() {
-	var refs []any
-	for ref, e := range m.send.pending {
-		if m.now().Sub(e.own.since) >= m.cfg.Hold {
-			refs = append(refs, ref)
-		}
-	}
-	if len(refs) == 0 {
-		return
-	}
-	m.out.Do(Drop{Refs: refs})
-	m.alarm("%s held for %s and nobody came: given up. Up brings the text back.", wereHeld(len(refs)), spanText(m.cfg.Hold))
-}
-
-func wereHeld(n int) string {
-	if n == 1 {
-		return "1 message was"
-	}
-	return fmt.Sprintf("%d messages were", n)
-}
-
-func spanText(d time.Duration) string {
-	switch {
-	case d%time.Hour == 0:
-		return plural(int(d/time.Hour), "hour")
-	case d >= time.Minute:
-		return plural(int(d/time.Minute), "minute")
-	}
-	return plural(int(d/time.Second), "second")
+	m.send.told = r.Code
 }
 
 // heldCount is how many messages wait for a reader.

@@ -43,8 +43,6 @@ type Config struct {
 	Mouse bool
 	// Clock is the layout of times; empty: 15:04.
 	Clock string
-	// Hold is how long a message waits for a reader; 0: 10 minutes.
-	Hold time.Duration
 	// Desktop is how the terminal is asked for a notification: "9", "777", "99", or
 	// empty for the bell alone. Tmux wraps it.
 	Desktop string
@@ -81,9 +79,8 @@ type (
 	SetNick struct{ Name string }
 	// Rekey asks for a new epoch.
 	Rekey struct{}
-	// Drop gives up on held messages: those with these refs, or all. Dropped
-	// follows for each.
-	Drop struct{ Refs []any }
+	// Drop gives up on what is held. Rejected follows for each message.
+	Drop struct{}
 	// Look asks for a Snapshot.
 	Look struct{}
 	// Prove asks a peer to prove that it satisfies a policy.
@@ -142,13 +139,10 @@ type (
 	Events []any
 	// Rejected: a message was not taken; the text is for people.
 	Rejected struct {
-		Ref         any
-		Code, Text  string
-		Hints       []string
-		KeepPending bool
+		Ref        any
+		Code, Text string
+		Hints      []string
 	}
-	// Dropped: a held message was given up.
-	Dropped struct{ Ref any }
 	// Snapshot is how things stand.
 	Snapshot struct {
 		Status node.Status
@@ -207,7 +201,6 @@ type (
 
 const (
 	defaultLines = 10_000
-	defaultHold  = 10 * time.Minute
 	second       = time.Second
 )
 
@@ -256,9 +249,6 @@ func New(cfg Config, out Backend) *Model {
 	}
 	if cfg.Lines == 0 {
 		cfg.Lines = defaultLines
-	}
-	if cfg.Hold == 0 {
-		cfg.Hold = defaultHold
 	}
 	if cfg.Clock == "" {
 		cfg.Clock = "15:04"

@@ -62,8 +62,6 @@ func (m *Model) outside(msg any) tea.Cmd {
 	switch msg := msg.(type) {
 	case Rejected:
 		m.rejected(msg)
-	case Dropped:
-		m.dropped(msg)
 	case Snapshot:
 		m.snap = msg
 		m.health()
@@ -95,7 +93,6 @@ func (m *Model) outside(msg any) tea.Cmd {
 // everySecond is what time does.
 func (m *Model) everySecond() {
 	m.health()
-	m.expire()
 	m.unread.seen(m)
 }
 
@@ -103,6 +100,9 @@ func (m *Model) everySecond() {
 func (m *Model) health() {
 	f := m.snap.Facts
 	f.Held = m.heldCount()
+	if m.joined {
+		f.Members = len(m.readers())
+	}
 	f.Refusals = m.refuse
 	m.watch.Step(m.now(), f)
 }

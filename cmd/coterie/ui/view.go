@@ -50,11 +50,7 @@ func (m *Model) bodyWidth() int {
 // bodyHeight is how many rows the messages have.
 func (m *Model) bodyHeight() int {
 	input, _ := m.inputRows()
-	n := m.height - 3 - len(input)
-	if m.notice() != "" {
-		n--
-	}
-	return max(n, 1)
+	return max(m.height-3-len(input)-len(m.notices()), 1)
 }
 
 // View draws the screen.
@@ -134,16 +130,20 @@ func (m *Model) screen() (string, *tea.Cursor) {
 	}
 	b.WriteString(m.edge(m.style.below, below))
 	b.WriteByte('\n')
-	if n := m.notice(); n != "" {
-		b.WriteString(text.Truncate(n, m.width, m.method))
+	notices := m.notices()
+	for _, n := range notices {
+		b.WriteString(warn(n))
 		b.WriteByte('\n')
 	}
-	y := 2 + height + 1
-	if m.notice() != "" {
-		y++
-	}
 	b.WriteString(strings.Join(input, "\n"))
-	return b.String(), m.cursor(at, y)
+	y := 2 + height + 1 + len(notices)
+	if m.guard.wants() != "" && len(notices) > 0 {
+		// The word is typed above.
+		at = cell{-1, m.method.StringWidth(notices[len(notices)-1])}
+	}
+	c := tea.NewCursor(min(at.col, m.width-1), min(y+at.row, m.height-1))
+	c.Shape = tea.CursorBar
+	return b.String(), c
 }
 
 // edge is a line across, with a corner above the members and words at its
@@ -245,29 +245,48 @@ func pathsText(direct, relayed int, sep string) string {
 	return strings.Join(parts, sep)
 }
 
-// notice is the one line above the input: a question, what was pasted, or
-// trouble.
-func (m *Model) notice() string {
-	if m.guard.kind != guardNone {
-		line := " " + m.guard.line()
-		if m.guard.wants() != "" {
+// notices are the lines above the input: a question, what was pasted, or
+// trouble. The last is where a word is typed that is asked for.
+func (m *Model) notices() []string {
+	line, most := "", 1
+	switch {
+	case m.guard.kind != guardNone:
+		if line = m.guard.line(); m.guard.wants() != "" {
 			line += "  > " + m.guard.word
 		}
-		return warn(m.shown(line))
-	}
-	if len(m.asks) > 0 {
-		return warn(" " + m.asks[0].text)
-	}
-	for _, i := range m.watch.Shown() {
-		if i.Trouble() {
-			line := " " + i.Text + " Alt+S: why"
-			if m.layout() == narrow {
-				line = " " + i.Text
+		most = 3
+	case len(m.asks) > 0:
+		line, most = m.asks[0].text, 3
+	default:
+		for _, i := range m.watch.Shown() {
+			if i.Trouble() {
+				line = m.clean(i.Text)
+				if m.layout() != narrow {
+					line += " Alt+S: why"
+				}
+				break
 			}
-			return warn(m.shown(m.clean(line)))
 		}
 	}
-	return ""
+	if line == "" {
+		return nil
+	}
+	rows := text.Wrap(line, m.width-1, m.width-1, m.method)
+	// A low screen keeps a row for messages.
+	if most = max(min(most, m.height-5), 1); len(rows) > most {
+		// What is asked is at the end.
+		last := rows[len(rows)-1]
+		rows = rows[:most]
+		if most == 1 {
+			rows[0] = text.Truncate(line, m.width-1, m.method)
+		} else {
+			rows[most-1] = last
+		}
+	}
+	for i := range rows {
+		rows[i] = " " + rows[i]
+	}
+	return rows
 }
 
 // prompt is what stands before the input.
@@ -302,7 +321,7 @@ func (m *Model) inputRows() (out []string, at cell) {
 	}
 	rows, places := e.layout(m.inputWidth(), m.method, m.shown)
 	at = places[min(e.at, len(places)-1)]
-	most := max(min(maxInput, m.height-5), 1)
+	most := max(min(maxInput, m.height-5-len(m.notices())+1), 1)
 	first := 0
 	if len(rows) > most {
 		first = max(min(at.row-most/2, len(rows)-most), 0)
@@ -322,19 +341,6 @@ func (m *Model) inputRows() (out []string, at cell) {
 		}
 	}
 	return out, cell{at.row - first, at.col + cells}
-}
-
-func (m *Model) cursor(at cell, y int) *tea.Cursor {
-	x := at.col
-	if m.guard.wants() != "" {
-		// The word is typed above.
-		y--
-		x = min(m.method.StringWidth(m.notice()), m.width-1)
-		at.row = 0
-	}
-	c := tea.NewCursor(min(x, m.width-1), min(y+at.row, m.height-1))
-	c.Shape = tea.CursorBar
-	return c
 }
 
 // bareView is the messages alone, for the terminal's own selection.

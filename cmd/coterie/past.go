@@ -1,0 +1,101 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// before reads back from this computer's disk the last n messages that were said
+// before a time, oldest first. all: there are none before these. What is on the
+// disk was checked before it was written, and the disk's own seal keeps it so.
+func (s *session) before(t time.Time, n int) (past []room.Delivered, all bool, err error) {
+	if s.disk == nil {
+		return nil, true, nil
+	}
+	id := s.plan.descriptor.ID()
+	heads := make(map[ake.Hash]*record.Transcript)
+	all = true
+	err = node.NewStore(s.disk.store).Load(func(m room.Saved) bool {
+		if m.Author == room.Head {
+			if head, err := record.ParseTranscript(id, m.Data); err == nil {
+				heads[m.Epoch] = head
+			}
+			return true
+		}
+		head := heads[m.Epoch]
+		if head == nil || m.Author >= len(head.Authors) {
+			return true
+		}
+		if m.Counter == 0 {
+			if name, err := record.ParseName(m.Data); err == nil && head.Authors[m.Author].Working == name.Working {
+				head.SetName(name)
+			}
+			return true
+		}
+		signed, err := record.ParseLog(m.Data)
+		if err != nil || !time.UnixMilli(int64(min(signed.Time, 1<<52))).Before(t) {
+			return true
+		}
+		d, ok := s.remembered(head, m, signed)
+		if !ok {
+			return true
+		}
+		if past = append(past, d); len(past) >= 2*n {
+			past, all = append([]room.Delivered(nil), lastOf(past, n)...), false
+		}
+		return true
+	})
+	if len(past) > n {
+		past, all = lastOf(past, n), false
+	}
+	return past, all, err
+}
+
+// lastOf sorts by time and keeps the n last.
+func lastOf(all []room.Delivered, n int) []room.Delivered {
+	slices.SortStableFunc(all, func(a, b room.Delivered) int {
+		switch {
+		case a.Message.Time < b.Message.Time:
+			return -1
+		case a.Message.Time > b.Message.Time:
+			return 1
+		}
+		return 0
+	})
+	return all[max(len(all)-n, 0):]
+}
+
+// remembered is a message on disk as it was shown once.
+func (s *session) remembered(head *record.Transcript, m room.Saved, signed *record.Signed) (room.Delivered, bool) {
+	index := head.List.Index(signed.CID)
+	if index != m.Author {
+		return room.Delivered{}, false
+	}
+	identity := head.List[index].Identity
+	key, err := crypto.UnmarshalEd25519PublicKey(identity[:])
+	if err != nil {
+		return room.Delivered{}, false
+	}
+	author, err := peer.IDFromPublicKey(key)
+	if err != nil {
+		return room.Delivered{}, false
+	}
+	d := room.Delivered{
+		ID: signed.ID(s.plan.descriptor.ID()), Author: room.Member{Peer: author}, Self: author == s.node.Self(),
+		Message: signed.Body, Epoch: m.Epoch, Received: m.At, History: true,
+	}
+	for _, name := range head.Names {
+		if name.Working == head.Authors[index].Working {
+			d.Author.Name = name.Text
+		}
+	}
+	return d, true
+}
