@@ -105,6 +105,7 @@ func (t *terminalOut) run(ctx context.Context, s *session) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.node.Run(ctx) }()
 	go u.work()
+	s.attendDoor(ctx)
 	shown := make(chan struct{})
 	pumped := make(chan struct{})
 	go func() { defer close(pumped); u.pump(shown) }()
@@ -139,7 +140,9 @@ func (u *terminal) pump(shown <-chan struct{}) {
 			if !ok {
 				return
 			}
-			batch = append(batch, e)
+			if !u.follow(e) {
+				batch = append(batch, e)
+			}
 			gather := time.NewTimer(gatherTime)
 			for open := true; open && len(batch) < maxErrands; {
 				select {
@@ -149,7 +152,9 @@ func (u *terminal) pump(shown <-chan struct{}) {
 						u.program.Send(batch)
 						return
 					}
-					batch = append(batch, e)
+					if !u.follow(e) {
+						batch = append(batch, e)
+					}
 				case <-gather.C:
 					open = false
 				}
@@ -157,6 +162,10 @@ func (u *terminal) pump(shown <-chan struct{}) {
 			gather.Stop()
 		case <-look.C:
 			u.do(u.look)
+			u.session.look()
+			continue
+		}
+		if len(batch) == 0 {
 			continue
 		}
 		select {
