@@ -251,6 +251,9 @@ func (n *Node) Run(ctx context.Context) error {
 	n.handleStreams()
 	n.spawn(func() { n.keepConnected(netCtx) })
 	n.spawn(func() { n.watchAddresses(netCtx) })
+	if n.ownsIt {
+		n.spawn(func() { n.measure(netCtx) })
+	}
 	n.drain()
 	for {
 		select {

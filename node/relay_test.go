@@ -109,6 +109,9 @@ func TestThroughRelay(t *testing.T) {
 	if err != nil || pong.RTT <= 0 || pong.Kind != Relayed {
 		t.Errorf("ping: %+v %v", pong, err)
 	}
+	if path := ann.Path(bob.Self()); path.RTT <= 0 {
+		t.Error("the round trip was not noted")
+	}
 	if _, err := ann.Ping(context.Background(), fakePeer(t)); !errors.Is(err, ErrNotConnected) {
 		t.Errorf("ping of a stranger: %v", err)
 	}

@@ -171,8 +171,8 @@ func infoLines(s *session) []string {
 		"history   " + history,
 	}
 	if s.epoch.ID != (ake.Hash{}) {
-		lines = append(lines, fmt.Sprintf("epoch     %x  since %s; %d members; commit by %s; session id %x",
-			s.epoch.ID[:8], s.since.Local().Format("15:04"), len(s.members), s.names.show(s.epoch.Committer), s.epoch.SID[:8]))
+		lines = append(lines, fmt.Sprintf("epoch     %x  since %s; %s; commit by %s; session id %x",
+			s.epoch.ID[:8], s.since.Local().Format("15:04"), cli.Plural(len(s.members), "member"), s.names.show(s.epoch.Committer), s.epoch.SID[:8]))
 	} else {
 		lines = append(lines, "epoch     none yet: nobody else is here")
 	}

@@ -103,7 +103,8 @@ func (c *settings) parse(data []byte) error {
 	case err != nil:
 		return cli.Fail("config", "%s: %s", c.path, strings.TrimPrefix(err.Error(), "toml: ")).Because(err)
 	}
-	for _, k := range md.Undecoded() {
+	if unknown := md.Undecoded(); len(unknown) > 0 {
+		k := unknown[0]
 		line, col := locate(string(data), k)
 		e := cli.Fail("config", "%s:%d:%d: there is no setting %q", c.path, line, col, k[len(k)-1])
 		names := []string{"rooms"}

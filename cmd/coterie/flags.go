@@ -1,60 +1,41 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"coterie/cmd/internal/text"
+	"coterie/room"
 )
 
-// flagsOf says what is odd in a text from the network: names for programs. The
-// text itself is passed on as it came.
-func flagsOf(text string) []string {
-	seen := make(map[string]bool)
-	marks := 0
-	for _, r := range text {
-		if unicode.Is(unicode.M, r) {
-			if marks++; marks > 4 {
-				seen["stacked"] = true
-			}
-			continue
-		}
-		marks = 0
-		switch {
-		case r == '\n' || r == '\t':
-		case unicode.IsControl(r):
-			seen["control"] = true
-		case r == 0x61c, r == 0x200e, r == 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			seen["bidi"] = true
-		case unicode.Is(unicode.Cf, r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
-			seen["invisible"] = true
-		}
+// flagsOf says what is odd in a message: names for programs. The text itself is
+// passed on as it came.
+func (s *session) flagsOf(e room.Delivered) []string {
+	_, flags := text.Clean(e.Message.Text)
+	if _, like := s.names.Like(e.Author.Peer); like {
+		flags |= text.Confusable
 	}
-	if !utf8.ValidString(text) {
-		seen["utf8"] = true
+	if names := flags.Names(); names != nil {
+		return names
 	}
-	out := []string{}
-	for f := range seen {
-		out = append(out, f)
-	}
-	slices.Sort(out)
-	return out
+	return []string{}
 }
 
 // namesMe reports whether a text has one's own name in it, as a word.
-func (s *session) namesMe(text string) bool {
+func (s *session) namesMe(said string) bool {
 	nick := strings.ToLower(s.names.nick(s.node.Self()))
 	if nick == "" {
 		return false
 	}
-	text = strings.ToLower(text)
+	said = strings.ToLower(said)
 	for at := 0; ; {
-		i := strings.Index(text[at:], nick)
+		i := strings.Index(said[at:], nick)
 		if i < 0 {
 			return false
 		}
-		before, _ := utf8.DecodeLastRuneInString(text[:at+i])
-		after, _ := utf8.DecodeRuneInString(text[at+i+len(nick):])
+		before, _ := utf8.DecodeLastRuneInString(said[:at+i])
+		after, _ := utf8.DecodeRuneInString(said[at+i+len(nick):])
 		if !wordRune(before) && !wordRune(after) {
 			return true
 		}

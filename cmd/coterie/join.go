@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
 	"coterie/node"
@@ -424,20 +425,22 @@ func span(s string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
-// checkNick keeps names that would be refused by others from being sent.
+// checkNick keeps names that others would not show from being sent: no 16 of the
+// catalogue. An empty one is none.
 func checkNick(s string) error {
-	var e *cli.Error
-	switch {
-	case len(s) > record.MaxNameSize:
-		e = cli.Usage("the nickname has %d bytes; the limit is %d", len(s), record.MaxNameSize)
-	case s != strings.TrimSpace(s) || s != cli.Clean(s):
-		e = cli.Usage("the nickname has a character that cannot be shown, or a space at an end")
-	case s != "" && strings.ContainsRune("-!*~/@#", []rune(s)[0]):
-		e = cli.Usage("a nickname cannot begin with %q", s[:1])
-	default:
+	if s == "" {
 		return nil
 	}
-	return withCode("bad-nick", e)
+	name, err := text.Nick(s)
+	switch {
+	case errors.Is(err, text.ErrNickLong), err == nil && len(name) > record.MaxNameSize:
+		return withCode("bad-nick", cli.Usage("%q is too long for a nickname; %d letters are the limit", s, text.MaxNick))
+	case err != nil:
+		return withCode("bad-nick", cli.Usage("%q cannot be a nickname: it %v", s, err))
+	case name != s:
+		return withCode("bad-nick", cli.Usage("%q cannot be a nickname as it stands", s).Hint("--nick %s", cli.Quote(name)))
+	}
+	return nil
 }
 
 // begin starts the node.

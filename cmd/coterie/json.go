@@ -284,7 +284,7 @@ func (j *jsonOut) message(s *session, e room.Delivered) *object {
 		add("time", stamp(time.UnixMilli(int64(e.Message.Time)))).add("received", stamp(e.Received)).
 		add("lamport", e.Message.Lamport).add("epoch", id(e.Epoch)).add("self", e.Self).
 		add("action", e.Message.Kind == record.KindAction).add("history", e.History).add("late", e.Late).
-		add("flags", flagsOf(e.Message.Text)).add("names_me", !e.Self && s.namesMe(e.Message.Text))
+		add("flags", s.flagsOf(e)).add("names_me", !e.Self && s.namesMe(e.Message.Text))
 	return o
 }
 
@@ -346,8 +346,12 @@ func (j *jsonOut) status(s *session, st node.Status) *object {
 }
 
 func (j *jsonOut) member(s *session, m room.Member, state string) {
-	j.put(newObject("member").add("peer", m.Peer).add("state", state).maybe("nick", s.names.nick(m.Peer)).
-		add("tag", s.names.tag(m.Peer)).add("self", m.Peer == s.node.Self()).add("time", stamp(j.now())))
+	o := newObject("member").add("peer", m.Peer).add("state", state).maybe("nick", s.names.nick(m.Peer)).
+		add("tag", s.names.tag(m.Peer)).add("self", m.Peer == s.node.Self())
+	if first, ok := s.names.Like(m.Peer); ok {
+		o.add("looks_like", first)
+	}
+	j.put(o.add("time", stamp(j.now())))
 }
 
 // refuse answers a line that was not taken.

@@ -229,7 +229,7 @@ func (p *plainOut) message(s *session, e room.Delivered) {
 func (p *plainOut) refuse(err *cli.Error) {
 	p.trouble("%s", err.Text)
 	for _, h := range err.Hints {
-		p.trouble("%s", h)
+		p.trouble("hint: %s", h)
 	}
 }
 

@@ -113,10 +113,7 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 	s.out.ready(s)
 	s.look()
 	go s.listen(ctx, in)
-	go s.work(ctx)
-	if s.door != nil {
-		go s.door.serve(s)
-	}
+	s.attendDoor(ctx)
 
 	end := ending{reason: "signal"}
 	var linger <-chan time.Time
@@ -265,6 +262,36 @@ func (s *session) handle(e node.Event) {
 	switch e.(type) {
 	case node.Connected, room.EpochStarted:
 		s.look()
+	}
+}
+
+// follow keeps the session up to date where something else shows the room. It
+// returns true for what is not to be shown.
+func (s *session) follow(e node.Event) bool {
+	switch e := e.(type) {
+	case visit:
+		s.receive(e)
+		return true
+	case doorPong:
+		s.pong(e)
+		return true
+	case view:
+		s.last = e
+		return true
+	case room.Refused:
+		s.refusals[e.Peer] = true
+	default:
+		s.take(e)
+	}
+	s.log.event(e)
+	return false
+}
+
+// attendDoor answers other processes, and runs errands, until ctx ends.
+func (s *session) attendDoor(ctx context.Context) {
+	go s.work(ctx)
+	if s.door != nil {
+		go s.door.serve(s)
 	}
 }
 

@@ -125,13 +125,9 @@ func (s *session) resolve(who string) (peer.ID, *cli.Error) {
 	if p, err := peer.Decode(who); err == nil {
 		return p, nil
 	}
-	var hits []peer.ID
-	for _, m := range s.members {
-		nick, tag := s.names.nick(m.Peer), s.names.tag(m.Peer)
-		if who == tag || who == nick+tag || who == nick && nick != "" {
-			hits = append(hits, m.Peer)
-		}
-	}
+	hits := slices.DeleteFunc(s.names.Find(who), func(p peer.ID) bool {
+		return !slices.ContainsFunc(s.members, func(m room.Member) bool { return m.Peer == p })
+	})
 	switch len(hits) {
 	case 1:
 		return hits[0], nil
