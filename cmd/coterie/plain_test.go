@@ -101,7 +101,7 @@ func TestParseJSON(t *testing.T) {
 	}
 	for _, bad := range []string{
 		`{`, `{}`, `{"send":""}`, `{"send":"a","quit":true}`, `{"send":"a"}{"send":"b"}`, `{"send":"a"} x`, `{"quit":true,"linger_ms":-1}`, `{"prove":"ann"}`, `{"answer":"1"}`,
-		`{"search":"x","limit":0}`, `{"search":"x","after":"noon"}`, `{"send":1}`, `{"unknown":true}`, `{"quit":false}`,
+		`{"search":"x","limit":0}`, `{"search":"x","after":"noon"}`, `{"send":1}`, `{"send":"a","reff":1}`, `{"unknown":true}`, `{"quit":false}`,
 	} {
 		if l := parseJSON(bad); l.bad == nil || l.bad.Code != "bad-input" {
 			t.Errorf("%s is taken as %+v", bad, l)
