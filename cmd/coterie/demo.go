@@ -85,7 +85,7 @@ func (a *app) demoKeys() (*abe.MasterKey, map[string]*abe.Key, error) {
 			return nil, nil, fmt.Errorf("making a key: %w", err)
 		}
 		keys[c.name], err = master.Issue(rand.Reader, abe.Grant{
-			Attributes: attributes, Serial: uint64(i + 1), Generation: 1, From: today, Expires: today + 7,
+			Attributes: attributes, Serial: uint64(i + 1), Generation: 1, From: today, Expires: today + 90,
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("making a key: %w", err)

@@ -28,9 +28,15 @@ var demoLines = map[string][]string{
 
 // demoRoom leaves the stage to the user: ann and prof answer what he types.
 func (a *app) demoRoom(st *stage, _ demoOut) error {
-	out, err := newPlain(a.stdout, a.stderr, a.now, "short")
+	plain, err := newPlain(a.stdout, a.stderr, a.now, "short")
 	if err != nil {
 		return err
+	}
+	var out reporter = plain
+	in := bufio.NewReaderSize(a.stdin, maxLine)
+	if a.onTerminal() {
+		t := a.screen(plain)
+		out, in = t, t.input
 	}
 	fmt.Fprint(a.stdout, "\nOpening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.\n\n")
 	you := st.players["you"]
@@ -46,7 +52,7 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 		st.script(name)
 	}
 	events, ended := you.handOver(s)
-	err = s.attend(context.Background(), bufio.NewReaderSize(a.stdin, maxLine), events, ended)
+	err = s.attend(context.Background(), in, events, ended)
 	if err != nil {
 		return err
 	}
@@ -55,7 +61,7 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 	if e, err := st.without(ctx, you.Self()); err == nil {
 		fmt.Fprintf(a.stdout, "You left; ann and prof made epoch %x without you, so you could not read on even with your key.\n", e.ID[:2])
 	}
-	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            coterie join --help      take part in a room\n")
+	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            coterie request          ask somebody for one  (docs/MEMBER.md)\n")
 	return nil
 }
 
@@ -64,10 +70,15 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 func (p *player) handOver(s *session) (<-chan node.Event, <-chan error) {
 	events, ended := make(chan node.Event, 1024), make(chan error, 1)
 	p.mu.Lock()
+	var last node.Event
 	for _, e := range p.events {
 		if e, ok := e.(room.EpochStarted); ok {
 			s.take(e)
+			last = e
 		}
+	}
+	if last != nil {
+		events <- last // the one in force is shown
 	}
 	p.tell = func(e node.Event) { events <- e }
 	p.mu.Unlock()
