@@ -126,7 +126,7 @@ func (a *app) demoFiles(dir string) error {
 		return fmt.Sprintf("  coterie join den --ephemeral --key %s --nick %s --policy '%s' %s /ip4/127.0.0.1/tcp/7101\n",
 			cli.Quote(filepath.Join(dir, name+".key")), name, demoPolicy, how)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Wrote %s/ (a domain and four keys without passphrase; for trying only, valid for 7 days). In three terminals:\n\n%s%s%s\nmallory's key does not satisfy the policy; you.key is one more that does.\n",
+	_, err = fmt.Fprintf(a.stdout, "Wrote %s/ (a domain and four keys without passphrase; for trying only, valid for 90 days). In three terminals:\n\n%s%s%s\nmallory's key does not satisfy the policy; you.key is one more that does.\n",
 		cli.Clean(dir), join("ann", "--listen"), join("prof", "--bootstrap"), join("mallory", "--bootstrap"))
 	return err
 }
