@@ -218,6 +218,36 @@ func TestWaitingIsSaid(t *testing.T) {
 	}
 }
 
+// A run that waits while the ledger is replaced, as forgetting does, writes to
+// the new one.
+func TestWaitingWhileTheLedgerIsReplaced(t *testing.T) {
+	a := domain(t)
+	issue(t, a, "1.key")
+	l, err := a.openLedger(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan struct{})
+	other := reopen(t, a.files)
+	other.Waiting = func() { close(waits) }
+	done := make(chan error)
+	go func() {
+		_, err := other.Issue(rand.Reader, ask(a, "2.key"), morning)
+		done <- err
+	}()
+	<-waits
+	if err := keyfile.Replace(a.files.Ledger(), readFile(t, a.files.Ledger()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := len(list(t, a)); n != 2 {
+		t.Errorf("%d keys are on record", n)
+	}
+}
+
 // What fails in the middle leaves what was before it, and no number out.
 func TestBatchFailsInTheMiddle(t *testing.T) {
 	a := domain(t)

@@ -42,6 +42,13 @@ func (t table) print(w io.Writer) error {
 
 // cells is how many cells of a terminal clean text takes.
 func cells(s string) int {
+	ascii := true
+	for i := range len(s) {
+		ascii = ascii && s[i] < 0x80
+	}
+	if ascii {
+		return len(s)
+	}
 	n := 0
 	for _, r := range s {
 		switch kind := width.LookupRune(r).Kind(); {
