@@ -21,7 +21,7 @@ import (
 	"coterie/room/record"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var update = flag.Bool("screens", false, "write testdata/screens")
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // screens show local time
