@@ -237,7 +237,13 @@ func (p *play) join(ctx context.Context, name, bootstrap string) (*drive.Peer, e
 		args = append(args, "--bootstrap", bootstrap)
 	}
 	// Each has a disk of its own.
-	s, err := drive.Start(ctx, name, []string{"XDG_DATA_HOME=" + filepath.Join(p.dir, "data of "+name)}, filepath.Join(p.bin, "coterie"), args...)
+	// Each peer has folders of its own, as if it were on a computer of its own.
+	own := filepath.Join(p.dir, "data of "+name)
+	var env []string
+	for _, folder := range []string{"CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"} {
+		env = append(env, "XDG_"+folder+"="+filepath.Join(own, folder))
+	}
+	s, err := drive.Start(ctx, name, env, filepath.Join(p.bin, "coterie"), args...)
 	if err != nil {
 		return nil, err
 	}
