@@ -316,9 +316,12 @@ func TestNotify(t *testing.T) {
 		}
 		return fmt.Sprint(cmd().(tea.RawMsg).Msg)
 	}
+	s.press("pgup") // what comes now is new, and yet it is seen
+	s.m.unread.arm(s.m)
 	if got := raw("kari: with focus"); got != "" {
 		t.Errorf("with focus: %q", got)
 	}
+	s.m.unread.clear(s.m)
 	s.do(tea.BlurMsg{})
 	if got := raw("nobody's name, not even in karin"); got != "" {
 		t.Errorf("not named: %q", got)

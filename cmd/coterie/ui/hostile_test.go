@@ -158,7 +158,7 @@ func emulate(out []byte, width, height int) []string {
 			}
 		}
 	}()
-	e.Write(out)
+	e.Write(bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))) // as a terminal's driver does
 	rows := emulated(e)
 	e.Close()
 	<-done
