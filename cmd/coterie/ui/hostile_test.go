@@ -16,6 +16,7 @@ import (
 	"github.com/charmbracelet/x/vt"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/internal/screen"
 	"coterie/room"
 )
 
@@ -159,28 +160,9 @@ func emulate(out []byte, width, height int) []string {
 		}
 	}()
 	e.Write(bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))) // as a terminal's driver does
-	rows := emulated(e)
+	rows := screen.Rows(e)
 	e.Close()
 	<-done
-	return rows
-}
-
-func emulated(e *vt.Emulator) []string {
-	rows := make([]string, e.Height())
-	for y := range rows {
-		var b strings.Builder
-		for x := 0; x < e.Width(); {
-			c := e.CellAt(x, y)
-			if c == nil || c.Content == "" {
-				b.WriteByte(' ')
-				x++
-				continue
-			}
-			b.WriteString(c.Content)
-			x += max(c.Width, 1)
-		}
-		rows[y] = strings.TrimRight(b.String(), " ")
-	}
 	return rows
 }
 
