@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,8 +28,14 @@ import (
 const (
 	// gatherTime is how long events are gathered for one frame.
 	gatherTime = 8 * time.Millisecond
+	// framesPerSecond: a key is on the screen within 25 ms, and an idle terminal
+	// costs little.
+	framesPerSecond = 40
 	// snapshotEvery is how often it is looked how things stand.
 	snapshotEvery = 2 * time.Second
+	// measureEvery is how often some paths are measured, measureAtOnce how many.
+	measureEvery  = 15 * time.Second
+	measureAtOnce = 16
 	// maxErrands is how much of the user's may wait for the node.
 	maxErrands = 1024
 )
@@ -58,15 +65,16 @@ type terminalOut struct {
 	intro []string
 
 	// From ready on:
-	session *session
-	program *tea.Program
-	ctx     context.Context
-	cancel  context.CancelFunc
-	says    chan line   // what is to be said, in its order; never closed
-	errands chan func() // what else is to be done; never closed
-	queue   queue
-	over    chan struct{} // closed when the interface has ended
-	err     error         // of the interface; after over
+	session  *session
+	program  *tea.Program
+	ctx      context.Context
+	cancel   context.CancelFunc
+	says     chan line   // what is to be said, in its order; never closed
+	errands  chan func() // what else is to be done; never closed
+	queue    queue
+	measured time.Time     // only for work
+	over     chan struct{} // closed when the interface has ended
+	err      error         // of the interface; after over
 	// input is the session's, on which nothing comes until hangUp.
 	input  *bufio.Reader
 	hangUp io.Closer
@@ -112,7 +120,7 @@ func (t *terminalOut) ready(s *session) {
 		History: d.History, Kept: s.disk != nil, Self: s.node.Self(), Nick: s.plan.nick, Intro: t.intro,
 		ASCII: !isUTF8(), Desktop: desktop(), Tmux: os.Getenv("TMUX") != "",
 	}, t)
-	t.program = tea.NewProgram(model, tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler())
+	t.program = tea.NewProgram(model, tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond))
 	go t.talk()
 	go t.work()
 	go t.pump()
@@ -359,8 +367,26 @@ func (t *terminalOut) Do(c ui.Command) {
 	}
 }
 
+// measure pings members, so that the screen can say how far away they are.
+func (t *terminalOut) measure(st node.Status) {
+	if time.Since(t.measured) < measureEvery {
+		return
+	}
+	n := 0
+	for _, i := range rand.Perm(len(st.Peers)) {
+		if p := st.Peers[i]; p.Kind != node.NoPath && (p.OnTopic || p.IsRelay) {
+			if n++; n > measureAtOnce {
+				return
+			}
+			t.measured = time.Now()
+			go t.session.node.Ping(t.ctx, p.Peer)
+		}
+	}
+}
+
 func (t *terminalOut) look() {
 	st := t.session.node.Status()
+	t.measure(st)
 	t.tell(ui.Snapshot{Status: st, Facts: facts(t.session.plan, st, t.session.app.now()), Link: t.session.link()})
 }
 

@@ -236,6 +236,20 @@ func TestUnknownCommand(t *testing.T) {
 	}
 }
 
+// TestEscapeAndSlashTogether: a terminal sends Esc and a key after it as Alt and
+// that key; the command must not become a message.
+func TestEscapeAndSlashTogether(t *testing.T) {
+	s := newStage(t, 80, 24)
+	s.types("/help")
+	s.enter()
+	s.press("alt+/")
+	s.types("ignores")
+	s.enter()
+	if len(s.b.sent) > 0 || s.m.panel != nil || !s.contains("you ignore nobody") {
+		t.Errorf("sent %q\n%s", s.b.sent, s.screen())
+	}
+}
+
 // TestInterrupt: Ctrl+C clears the input, writes /quit on an empty one, and
 // leaves when it is pressed twice within two seconds.
 func TestInterrupt(t *testing.T) {

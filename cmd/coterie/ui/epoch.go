@@ -70,6 +70,13 @@ func (m *Model) epoch(e room.EpochStarted) {
 	can := fmt.Sprintf("%d can read", len(e.Members))
 	switch {
 	case first:
+		direct := 0
+		for _, p := range ids {
+			if m.connected[p] {
+				direct++
+			}
+		}
+		m.state("room", fmt.Sprintf("%s, %s", plural(len(ids), "member"), plural(direct, "direct connection")))
 		m.log.add(&entry{kind: kindIntro, text: m.introLine("epoch "+short, can+": "+m.namesOf(ids))})
 		line := fmt.Sprintf("epoch %s  you joined; %s", short, can)
 		whole := line

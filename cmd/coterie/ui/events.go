@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	ma "github.com/multiformats/go-multiaddr"
+
 	"coterie/cmd/internal/text"
 	"coterie/node"
 	"coterie/room"
@@ -59,10 +61,15 @@ func (m *Model) event(e any) bool {
 		}
 		m.alarm("%s", m.clean(text))
 	case node.Connected:
+		if e.Gone {
+			delete(m.connected, e.Peer)
+		} else {
+			m.connected[e.Peer] = true
+		}
 		m.out.Do(Look{})
 	case node.Bootstrapped:
 		if !m.joined {
-			m.state("bootstrap", fmt.Sprintf("%s, %d ms", e.Address, e.Took.Milliseconds()))
+			m.state("bootstrap", fmt.Sprintf("%s, %d ms", hostText(e.Address), e.Took.Milliseconds()))
 		}
 	case node.BootstrapFailed:
 		m.bootstrapFailed(e)
@@ -70,6 +77,29 @@ func (m *Model) event(e any) bool {
 		return false
 	}
 	return true
+}
+
+// hostText is what people know an address by: its name, or address and port.
+func hostText(a ma.Multiaddr) string {
+	for _, c := range a {
+		switch c.Protocol().Code {
+		case ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_DNSADDR:
+			return c.Value()
+		}
+	}
+	var parts []string
+	for _, c := range a {
+		switch c.Protocol().Code {
+		case ma.P_IP4, ma.P_IP6:
+			parts = append(parts, c.Value())
+		case ma.P_TCP, ma.P_UDP:
+			parts = append(parts, c.Protocol().Name+" "+c.Value())
+		}
+	}
+	if len(parts) == 0 {
+		return a.String()
+	}
+	return strings.Join(parts, " ")
 }
 
 func plural(n int, thing string) string {

@@ -68,6 +68,13 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		m.escape()
 		return nil
 	}
+	if name == "alt+/" {
+		// Esc and a slash that came together: without this, the rest of the command
+		// would be said to the room.
+		m.escape()
+		k = tea.KeyPressMsg{Code: '/', Text: "/"}
+		name = "/"
+	}
 	if a := m.action(name); a != "" {
 		return m.act(a)
 	}

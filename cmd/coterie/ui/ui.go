@@ -235,11 +235,12 @@ type Model struct {
 	bare   bool
 	unread unread
 
-	ignored map[peer.ID]bool
-	looked  map[peer.ID]string // who was said to look like another, by name
-	ctrlC   time.Time
-	dirty   bool
-	frame   tea.View
+	ignored   map[peer.ID]bool
+	connected map[peer.ID]bool
+	looked    map[peer.ID]string // who was said to look like another, by name
+	ctrlC     time.Time
+	dirty     bool
+	frame     tea.View
 }
 
 // New returns a model with nothing in it but the lines of the beginning.
@@ -258,7 +259,7 @@ func New(cfg Config, out Backend) *Model {
 	}
 	m := &Model{
 		cfg: cfg, out: out, names: text.NewNames(cfg.Self), style: newStyle(cfg.ASCII),
-		method: text.ByRune, ignored: make(map[peer.ID]bool), looked: make(map[peer.ID]string), dirty: true,
+		method: text.ByRune, ignored: make(map[peer.ID]bool), connected: make(map[peer.ID]bool), looked: make(map[peer.ID]string), dirty: true,
 	}
 	m.cfg.Room, m.cfg.Domain = m.clean(cfg.Room), m.clean(cfg.Domain)
 	m.log.limit = cfg.Lines
