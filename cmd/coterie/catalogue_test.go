@@ -246,13 +246,13 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		"nick = \"a\"\nnik = \"b\"\n":                `:2:1: there is no setting "nik"`,
-		"[rooms.exam]\n  colour = 1\n":               `:2:3: there is no setting "colour"`,
-		"hold = \"soon\"\n":                          `: hold: "soon" is not a span of time`,
-		"nick = \n":                                  `:1:8: `,
-		"nick = 7\n":                                 `nick`,
-		"time = \"noon\"\n":                          `: time: "noon" is not short, full or none`,
-		"hold = \"10m\"\n\n[keys]\nsearch = \"f\"\n": `:3:1: there is no setting "keys"`,
+		"nick = \"a\"\nnik = \"b\"\n":               `:2:1: there is no setting "nik"`,
+		"[rooms.exam]\n  colour = 1\n":              `:2:3: there is no setting "colour"`,
+		"hold = \"soon\"\n":                         `: hold: "soon" is not a span of time`,
+		"nick = \n":                                 `:1:8: `,
+		"nick = 7\n":                                `nick`,
+		"time = \"noon\"\n":                         `: time: "noon" is not short, full or none`,
+		"hold = \"10m\"\n\n[kez]\nsearch = \"f\"\n": `:3:1: there is no setting "kez"`,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -1,18 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/internal/near"
 )
@@ -32,14 +36,23 @@ type settings struct {
 	Bootstrap         []string                `toml:"bootstrap"`
 	Rooms             map[string]roomSettings `toml:"rooms"`
 
+	// Of the terminal:
+	Notify        string            `toml:"notify"`
+	NotifyText    bool              `toml:"notify_text"`
+	NotifyCommand []string          `toml:"notify_command"`
+	Title         bool              `toml:"title"`
+	Mouse         bool              `toml:"mouse"`
+	Keys          map[string]string `toml:"keys"`
+
 	path string
 	from map[string]string // where each comes from, by name; none: the default
 }
 
 // roomSettings are those of one room, by its name.
 type roomSettings struct {
-	Nick string `toml:"nick"`
-	Key  string `toml:"key"`
+	Nick   string `toml:"nick"`
+	Key    string `toml:"key"`
+	Notify string `toml:"notify"`
 }
 
 // settingNames are all names, in the order in which they are shown, with their
@@ -47,6 +60,7 @@ type roomSettings struct {
 var settingNames = []struct{ name, usual string }{
 	{"nick", ""}, {"key", ""}, {"identity", ""}, {"history", "0"}, {"time", "short"}, {"hold", "10m"},
 	{"log", ""}, {"passphrase_command", ""}, {"listen", ""}, {"bootstrap", ""},
+	{"notify", "names"}, {"notify_text", "false"}, {"notify_command", ""}, {"title", "true"}, {"mouse", "false"},
 }
 
 // maxConfig bounds the file in bytes.
@@ -59,7 +73,7 @@ func (a *app) settings() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &settings{path: filepath.Join(dir, "config.toml"), from: make(map[string]string)}
+	c := &settings{path: filepath.Join(dir, "config.toml"), from: make(map[string]string), Title: true}
 	data, err := os.ReadFile(c.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -75,7 +89,7 @@ func (a *app) settings() (*settings, error) {
 	for _, s := range []struct {
 		name string
 		to   *string
-	}{{"nick", &c.Nick}, {"key", &c.Key}, {"identity", &c.Identity}, {"history", &c.History}, {"time", &c.Time}, {"hold", &c.Hold}, {"log", &c.Log}} {
+	}{{"nick", &c.Nick}, {"key", &c.Key}, {"identity", &c.Identity}, {"history", &c.History}, {"time", &c.Time}, {"hold", &c.Hold}, {"log", &c.Log}, {"notify", &c.Notify}} {
 		variable := "COTERIE_" + strings.ToUpper(s.name)
 		if v, ok := os.LookupEnv(variable); ok {
 			*s.to, c.from[s.name] = v, variable
@@ -107,7 +121,7 @@ func (c *settings) parse(data []byte) error {
 		k := unknown[0]
 		line, col := locate(string(data), k)
 		e := cli.Fail("config", "%s:%d:%d: there is no setting %q", c.path, line, col, k[len(k)-1])
-		names := []string{"rooms"}
+		names := []string{"rooms", "keys"}
 		for _, s := range settingNames {
 			names = append(names, s.name)
 		}
@@ -165,6 +179,24 @@ func (c *settings) check() error {
 	if _, ok := clockFormats[c.Time]; !ok {
 		return cli.Fail("config", "%s: %q is not short, full or none", at("time"), c.Time)
 	}
+	notify := map[string]string{at("notify"): c.Notify}
+	for name, r := range c.Rooms {
+		notify[c.path+": rooms."+cli.Clean(name)+".notify"] = cmp.Or(r.Notify, "names")
+	}
+	for where, how := range notify {
+		if how != "all" && how != "names" && how != "none" {
+			return cli.Fail("config", "%s: %q is not all, names or none", where, how)
+		}
+	}
+	for _, action := range sortedKeys(c.Keys) {
+		if !slices.Contains(ui.Actions(), action) {
+			e := cli.Fail("config", "%s: [keys] has no action %q", c.path, action)
+			if like := near.Words(action, ui.Actions(), 1); len(like) > 0 {
+				return e.Hint("did you mean %s?", like[0])
+			}
+			return e.Hint("they are %s", strings.Join(ui.Actions(), ", "))
+		}
+	}
 	return nil
 }
 
@@ -201,6 +233,8 @@ func (c *settings) print(a *app) error {
 	values := map[string]string{
 		"nick": c.Nick, "key": tilde(c.Key), "identity": tilde(c.Identity), "history": c.History, "time": c.Time, "hold": c.Hold, "log": tilde(c.Log),
 		"passphrase_command": list(c.PassphraseCommand), "listen": list(c.Listen), "bootstrap": list(c.Bootstrap),
+		"notify": c.Notify, "notify_text": strconv.FormatBool(c.NotifyText), "notify_command": list(c.NotifyCommand),
+		"title": strconv.FormatBool(c.Title), "mouse": strconv.FormatBool(c.Mouse),
 	}
 	for _, s := range settingNames {
 		from := c.from[s.name]
@@ -218,9 +252,12 @@ func (c *settings) print(a *app) error {
 			return err
 		}
 	}
+	for _, action := range sortedKeys(c.Keys) {
+		fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "keys."+action, cli.Clean(c.Keys[action]), cli.Clean(tilde(c.path)))
+	}
 	for _, name := range sortedKeys(c.Rooms) {
 		r := c.Rooms[name]
-		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"key", r.Key}} {
+		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"key", r.Key}, {"notify", r.Notify}} {
 			if s.value != "" {
 				fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "rooms."+cli.Clean(name)+"."+s.name, cli.Clean(s.value), cli.Clean(tilde(c.path)))
 			}

@@ -91,6 +91,7 @@ type plan struct {
 	nick       string
 	flags      joinFlags
 	hold       time.Duration // how long a message is held
+	settings   *settings     // nil in a demonstration
 	descriptor *room.Descriptor
 	ask        func() ([]age.Identity, error) // opens the identities; nil: there are none
 	identities []age.Identity                 // that were opened for the key
@@ -280,6 +281,7 @@ func (a *app) settle(p *plan, name string) (*remembered, error) {
 		}
 	}
 	own := c.Rooms[name]
+	p.settings = c
 	for _, s := range []struct {
 		flag string
 		to   *string

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -98,4 +99,33 @@ func (s *session) remembered(head *record.Transcript, m room.Saved, signed *reco
 		}
 	}
 	return d, true
+}
+
+// unreadMeta is under which name the disk has the unread mark: the id of the
+// first new message, and since when what came was new.
+const unreadMeta = "terminal unread"
+
+// setUnread keeps the mark; a zero id takes it away. Without a disk, or with one
+// that is full, the mark is only for this run.
+func (d *disk) setUnread(id ake.Hash, since time.Time) {
+	if d == nil {
+		return
+	}
+	var value []byte
+	if id != (ake.Hash{}) {
+		value = binary.BigEndian.AppendUint64(id[:], uint64(since.UnixMilli()))
+	}
+	d.store.SetMeta(unreadMeta, value)
+}
+
+func (d *disk) unread() (id ake.Hash, since time.Time) {
+	if d == nil {
+		return id, since
+	}
+	value, err := d.store.Meta(unreadMeta)
+	if err != nil || len(value) != len(id)+8 {
+		return id, since
+	}
+	copy(id[:], value)
+	return id, time.UnixMilli(int64(binary.BigEndian.Uint64(value[len(id):])))
 }

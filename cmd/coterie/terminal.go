@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -72,6 +74,7 @@ type terminalOut struct {
 	says     chan line   // what is to be said, in its order; never closed
 	errands  chan func() // what else is to be done; never closed
 	queue    queue
+	notify   []string      // the user's command
 	measured time.Time     // only for work
 	over     chan struct{} // closed when the interface has ended
 	err      error         // of the interface; after over
@@ -114,12 +117,19 @@ func (t *terminalOut) ready(s *session) {
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.says, t.errands, t.over = make(chan line, maxErrands), make(chan func(), maxErrands), make(chan struct{})
 	t.queue.init()
-	model := ui.New(ui.Config{
+	cfg := ui.Config{
 		Room: d.Name, RoomID: room.Fingerprint(d.ID()), Domain: k.Domain().Name(), DomainID: k.Domain().Fingerprint(),
 		Policy: d.Policy.String(), Through: s.plan.through, KeyDays: int(k.Expires()) - int(abe.DayOf(s.app.now())),
 		History: d.History, Kept: s.disk != nil, Self: s.node.Self(), Nick: s.plan.nick, Intro: t.intro,
 		ASCII: !isUTF8(), Desktop: desktop(), Tmux: os.Getenv("TMUX") != "",
-	}, t)
+	}
+	if c := s.plan.settings; c != nil {
+		cfg.Notify, cfg.NotifyText = cmp.Or(c.Rooms[d.Name].Notify, c.Notify), c.NotifyText
+		cfg.NoTitle, cfg.Mouse, cfg.Keys = !c.Title, c.Mouse, c.Keys
+		t.notify = c.NotifyCommand
+	}
+	cfg.Unread, cfg.UnreadSince = s.disk.unread()
+	model := ui.New(cfg, t)
 	t.program = tea.NewProgram(model, tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond))
 	go t.talk()
 	go t.work()
@@ -351,7 +361,11 @@ func (t *terminalOut) Do(c ui.Command) {
 		f = func() { t.tell(ui.Files(files(c.Begin))) }
 	case ui.Older:
 		f = func() { t.older(c) }
-	case ui.Quit, ui.Mark, ui.Whois, ui.Notified, ui.Set:
+	case ui.Notified:
+		f = func() { t.notified(c) }
+	case ui.Mark:
+		f = func() { s.disk.setUnread(c.ID, c.At) }
+	case ui.Quit, ui.Whois, ui.Set:
 		return // nothing more follows from these
 	case ui.Forget:
 		f = func() {
@@ -460,6 +474,20 @@ func (t *terminalOut) edit(text string) {
 		}
 		return ui.Edited{Text: strings.TrimRight(string(b), "\n")}
 	})())
+}
+
+// notified runs the user's own command, which gets no word of what was said.
+func (t *terminalOut) notified(c ui.Notified) {
+	if len(t.notify) == 0 {
+		return
+	}
+	cmd := exec.CommandContext(t.ctx, t.notify[0], t.notify[1:]...)
+	cmd.Env = append(os.Environ(), "ROOM="+cli.Clean(t.session.plan.descriptor.Name), "NICK="+c.Nick, "COUNT="+strconv.Itoa(c.Count))
+	if err := cmd.Start(); err != nil {
+		t.trouble("notify_command: %s", err)
+		return
+	}
+	go cmd.Wait()
 }
 
 // files are those whose path begins so, at most a screen full.

@@ -9,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"coterie/crypto/ake"
 	"coterie/room"
 )
 
@@ -250,6 +251,19 @@ func TestEscapeAndSlashTogether(t *testing.T) {
 	}
 }
 
+// TestOwnKeys: an action has the key it was given, and no other.
+func TestOwnKeys(t *testing.T) {
+	s := newStage(t, 80, 24, func(c *Config) { c.Keys = map[string]string{"search": "ctrl+s"} })
+	s.press("ctrl+f")
+	if s.m.find != nil {
+		t.Error("the old key still searches")
+	}
+	s.press("ctrl+s")
+	if s.m.find == nil {
+		t.Error("the new key does not")
+	}
+}
+
 // TestInterrupt: Ctrl+C clears the input, writes /quit on an empty one, and
 // leaves when it is pressed twice within two seconds.
 func TestInterrupt(t *testing.T) {
@@ -313,6 +327,33 @@ func TestUnread(t *testing.T) {
 	s.wait(time.Minute)
 	if !s.contains("new since") {
 		t.Error("the mark that was set by hand went")
+	}
+}
+
+// TestUnreadIsKept: the mark of the last time is where it was.
+func TestUnreadIsKept(t *testing.T) {
+	s := newStage(t, 80, 24)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
+	s.do(tea.BlurMsg{})
+	s.at("09:33")
+	d := s.say(mAnn, "new")
+	k, ok := asked[Mark](s.b)
+	if !ok || k.ID != d.ID {
+		t.Fatalf("told %+v", k)
+	}
+	again := newStage(t, 80, 24, func(c *Config) { c.Unread, c.UnreadSince = k.ID, k.At })
+	before := d
+	before.ID[31], before.Message.Text, before.History = 1, "old", true
+	d.History = true
+	again.do(room.Past{}, before, d, room.Past{Over: true, Count: 2})
+	rows := again.screen()
+	if old, mark, fresh := strings.Index(rows, "ann  old"), strings.Index(rows, "new since 08:54"), strings.Index(rows, "ann  new"); old < 0 || mark < old || fresh < mark {
+		t.Errorf("got\n%s", rows)
+	}
+	again.do(tea.FocusMsg{})
+	again.wait(4 * time.Second)
+	if k, ok := asked[Mark](again.b); !ok || k.ID != (ake.Hash{}) {
+		t.Errorf("told %+v when it was seen", k)
 	}
 }
 

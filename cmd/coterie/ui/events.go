@@ -9,6 +9,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/internal/text"
+	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
@@ -227,6 +228,9 @@ func (m *Model) delivered(e room.Delivered) {
 		m.insertLate(out)
 	default:
 		m.log.add(out)
+	}
+	if e.ID == m.cfg.Unread && e.ID != (ake.Hash{}) {
+		m.unread.mark, m.unread.since, m.cfg.Unread = out.seq, m.cfg.UnreadSince, ake.Hash{}
 	}
 	if !e.Self && !e.History {
 		m.unread.arrived(m, out)

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -25,6 +26,7 @@ func Actions() []string {
 			out = append(out, a)
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 

@@ -31,6 +31,11 @@ type Config struct {
 	// Intro are the finished lines that were printed before.
 	Intro []string
 
+	// Unread is the first message that was new when the room was left, and since
+	// when; zeros: there was none.
+	Unread      ake.Hash
+	UnreadSince time.Time
+
 	// ASCII: the terminal does not show UTF-8.
 	ASCII bool
 	// Notify is "names", "all" or "none".

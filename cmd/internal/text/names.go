@@ -1,7 +1,6 @@
 package text
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -97,13 +96,7 @@ func (n *Names) Take(p peer.ID, nick string, at time.Time) bool {
 	if nick == k.nick {
 		return false
 	}
-	shown, err := Nick(nick)
-	var reserved *ReservedError
-	if p == n.self && errors.As(err, &reserved) && reserved.Word == nick {
-		// A demonstration calls its user "you"; nobody else can be called that.
-		shown, err = nick, nil
-	}
-	if err != nil || shown != nick {
+	if shown, err := Nick(nick); err != nil || shown != nick {
 		nick = ""
 	}
 	if nick == k.nick {

@@ -130,14 +130,6 @@ func TestNickFold(t *testing.T) {
 	}
 }
 
-// TestReservedForOneself: only this peer itself can be called what is Coterie's.
-func TestReservedForOneself(t *testing.T) {
-	n := roomOf(t, "you", "you", "yоu")
-	if n.Show(self) != "you" || n.Nick(ann) != "" || n.Nick(other) != "" {
-		t.Errorf("shown as %s, %s, %s", n.Show(self), n.Show(ann), n.Show(other))
-	}
-}
-
 // TestTags: a tag is lengthened until it is unlike the others.
 func TestTags(t *testing.T) {
 	n := NewNames(self)
