@@ -160,7 +160,7 @@ func (k *looker) opening(s *simNode, of [32]byte) {
 	o.openings = append(o.openings, k.w.now)
 	recent := 0
 	for _, t := range o.openings {
-		if k.w.now.Sub(t) < 55*time.Second { // a dial may take some of its minute
+		if k.w.now.Sub(t) < time.Minute-exchangeTime { // what a dial leads to may come so much later
 			recent++
 		}
 	}
