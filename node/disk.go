@@ -33,15 +33,20 @@ func journal(s Store) room.Journal {
 // save has what the room wants kept on disk, before anything that follows from
 // it is done: PROTOCOL.md §9.2.
 func (n *Node) save(out *room.Ready) {
+	n.forget = append(n.forget, out.Forget...)
 	if n.cfg.Store == nil || len(out.Save) == 0 && len(out.Forget) == 0 {
 		return
 	}
 	var err error
-	if len(out.Save) > 0 {
-		err = n.cfg.Store.Save(out.Save)
+	if len(n.forget) > 0 {
+		if err = n.cfg.Store.Forget(n.forget); err == nil {
+			n.forget = nil // else the next time: it may make the space that is missing
+		}
 	}
-	if len(out.Forget) > 0 && err == nil {
-		err = n.cfg.Store.Forget(out.Forget)
+	if len(out.Save) > 0 {
+		if err = n.cfg.Store.Save(out.Save); err != nil {
+			n.room.NotSaved(out.Save)
+		}
 	}
 	if (err != nil) != n.notSaving {
 		n.notSaving = err != nil

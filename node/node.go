@@ -32,6 +32,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/crypto/abe"
+	"coterie/crypto/ake"
 	"coterie/room"
 )
 
@@ -135,7 +136,8 @@ type Node struct {
 	nextStream room.StreamID
 	wake       *time.Timer
 	notSaving  bool
-	superseded bool // another process takes part as this peer
+	forget     []ake.Hash // what the store is to forget, and has not yet
+	superseded bool       // another process takes part as this peer
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays

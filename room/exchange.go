@@ -16,14 +16,15 @@ type neighbour struct {
 	id        peer.ID
 	identity  [32]byte
 	since     time.Time
-	hello     *record.Hello         // its last word on itself
-	compared  bool                  // a comparison came to its end since then
-	compareAt time.Time             // when to compare again; zero: when chance has it
-	lastTime  time.Time             // when the last comparison began
-	tried     map[abe.Day]time.Time // when we last dialled a proof for a day
-	beatsTold time.Time             // up to when it was told the beats heard
-	waits     bool                  // it asked while we did not understand a commit ourselves
-	behind    bool                  // it may need us to understand the head
+	hello     *record.Hello          // its last word on itself
+	compared  bool                   // a comparison came to its end since then
+	compareAt time.Time              // when to compare again; zero: when chance has it
+	lastTime  time.Time              // when the last comparison began
+	tried     map[abe.Day]time.Time  // when we last dialled a proof for a day
+	beatsTold time.Time              // up to when it was told the beats heard
+	whole     map[ake.Hash]time.Time // when it was sent transcripts that it did not name
+	waits     bool                   // it asked while we did not understand a commit ourselves
+	behind    bool                   // it may need us to understand the head
 }
 
 // An exchange is a conversation on one stream.

@@ -47,11 +47,31 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 	switch {
 	case !t.saved:
 		t.saved = true
-		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: Head, At: r.now, Data: t.Append(nil)})
+		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: Head, At: r.now, Data: t.saveHead()})
 	case name != nil:
 		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, At: r.now, Data: name.Append(nil)})
 	}
 	r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
+}
+
+// saveHead is the head of a transcript as it is saved: whether it is past, and
+// what it is.
+func (t *transcript) saveHead() []byte {
+	b := []byte{0}
+	if t.past {
+		b[0] = 1
+	}
+	return t.Append(b)
+}
+
+// NotSaved tells the room of what could not be saved: the heads among it are
+// saved again before the next message of theirs.
+func (r *Room) NotSaved(all []Saved) {
+	for _, s := range all {
+		if t := r.transcripts[s.Epoch]; t != nil && s.Author == Head {
+			t.saved = false
+		}
+	}
 }
 
 // learnName puts what an author calls itself into the transcript, and returns it
@@ -103,16 +123,27 @@ func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signe
 // the end of it.
 func (r *Room) recall() error {
 	var lately []Delivered
+	forgotten := make(map[ake.Hash]bool)
+	forget := func(id ake.Hash) {
+		if !forgotten[id] {
+			forgotten[id] = true
+			r.ready.Forget = append(r.ready.Forget, id)
+		}
+	}
 	err := r.cfg.Journal.Load(func(s Saved) bool {
 		if s.Author == Head {
-			head, err := record.ParseTranscript(r.id, s.Data)
-			if err != nil || head.News.Epoch() != s.Epoch || r.now.After(r.expiry(&head.News)) {
-				r.ready.Forget = append(r.ready.Forget, s.Epoch)
+			if len(s.Data) == 0 {
+				forget(s.Epoch)
+				return true
+			}
+			head, err := record.ParseTranscript(r.id, s.Data[1:])
+			if err != nil || head.News.Epoch() != s.Epoch || !r.current(head.News.Day) {
+				forget(s.Epoch)
 				return true
 			}
 			if r.transcripts[s.Epoch] == nil {
 				t := r.keep(s.Epoch, head)
-				t.saved, t.since = true, s.At
+				t.saved, t.since, t.past = true, s.At, s.Data[0] != 0
 			}
 			return true
 		}
@@ -121,6 +152,10 @@ func (r *Room) recall() error {
 			if n, err := record.ParseName(s.Data); err == nil && s.Author < len(t.Authors) && t.Authors[s.Author].Working == n.Working {
 				t.SetName(n)
 			}
+			return true
+		}
+		if t == nil {
+			forget(s.Epoch) // who spoke in it was not saved: the disk was full
 			return true
 		}
 		m, err := record.ParseLog(s.Data)
@@ -196,19 +231,26 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 			return Delivered{}, false
 		}
 		if compareHashes(id, was) < 0 {
-			first := l.bodies[m.Counter]
+			first := r.body(t, index, m.Counter)
 			l.replace(m.Counter, id)
-			l.bodies[m.Counter] = m
-			m = first
+			r.remember(t, index, m)
+			l.fork(m.Counter, first)
+		} else {
+			l.fork(m.Counter, m)
 		}
-		l.fork(m.Counter, m)
 		return Delivered{}, false
+	}
+	if m.Counter-l.have() > ake.MaxSkip {
+		return Delivered{}, false // too much before it was not saved; the others have it
 	}
 	l.take(m.Counter, id)
 	l.shown = max(l.shown, m.Counter)
-	t.count, t.last = t.count+1, max(t.last, m.Time)
+	t.count, t.last = t.count+1, max(t.last, t.said(m))
 	r.logged++
-	r.lamport = max(r.lamport, m.Lamport)
+	if t.past {
+		r.loggedPast++
+	}
+	r.hearLamport(m)
 	r.remember(t, index, m)
 	return Delivered{
 		ID: id, Author: r.author(t, index), Self: index == t.mine,

@@ -24,7 +24,10 @@ const (
 	maxLog           = 10000   // bodies of messages in memory
 	maxLogged        = 1000000 // messages of which the ids are
 	maxTranscripts   = record.MaxTranscripts
-	maxServed        = 256     // transcripts taken from others, by committer
+	maxAuthorLog     = 400000 // .. of one author in one epoch: more than the pace allows in an hour
+	maxLoggedPast    = 200000 // .. in transcripts that only whoever served them vouches for
+	maxLamport       = 1 << 62
+	maxServed        = 512     // transcripts taken from others, by committer
 	maxForks         = 16      // messages of one author and epoch that show that he contradicts himself
 	maxLogBytes      = 8 << 20 // of logs sent in one comparison
 	maxReach         = 1000    // messages of ours of which it is told how far they have come
@@ -45,6 +48,7 @@ const (
 	reachPeriod   = time.Second
 	pursuePeriod  = 2 * time.Second
 	minRetention  = 24 * time.Hour
+	wholeAgain    = 2 * time.Minute // until a transcript that was not taken is sent again
 	comparePeriod = 5 * time.Second
 	tellTime      = time.Second // how long who was just let in may be telling what it knows
 	// forwardTime is how long the topic's copy of what a stream brought first is

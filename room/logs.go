@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"time"
 
 	"coterie/crypto/ake"
@@ -14,7 +15,7 @@ import (
 // mayShare reports whether a transcript is for a peer, going by its identity
 // alone: what is named to it; mayRead says what is sent.
 func (r *Room) mayShare(t *transcript, identity [32]byte) bool {
-	return t.count > 0 && (t.lists(identity) || r.isHistory(t))
+	return t.count > 0 && (r.isHistory(t) || t.mine >= 0 && t.lists(identity))
 }
 
 // logsDigest is over the transcripts that a peer may read too. Both ends come to
@@ -36,7 +37,7 @@ func (r *Room) logsDigest(identity [32]byte) ake.Hash {
 // the processes it lists, and later ones of the same peers, once everybody can
 // see these; and all living members, as far as the room's history goes.
 func (r *Room) mayRead(t *transcript, x *exchange) bool {
-	listed := t.lists(x.identity)
+	listed := t.mine >= 0 && t.lists(x.identity)
 	if !listed && !r.isHistory(t) {
 		return false
 	}
@@ -72,6 +73,13 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 			a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: id, Digest: t.sum(r.id)})
 		}
 	}
+	// Those that are over here are named without a digest: they are not wanted.
+	for _, id := range sortedHashes(r.dropped) {
+		if len(a.Transcripts) < record.MaxTranscripts && r.transcripts[id] == nil {
+			a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: id})
+		}
+	}
+	slices.SortFunc(a.Transcripts, func(x, y record.AskTranscript) int { return compareHashes(x.Epoch, y.Epoch) })
 }
 
 // answerLogs answers what the other end named.
@@ -92,18 +100,28 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 		theirs, ok := named[id]
 		switch {
 		case !ok:
-			if x.budget <= 0 {
-				continue // at the next comparison
+			n := r.neighbours[x.peer]
+			if x.budget <= 0 || n != nil && r.now.Sub(n.whole[id]) < wholeAgain {
+				continue // at another comparison
+			}
+			if n != nil {
+				if n.whole == nil || len(n.whole) >= maxTranscripts {
+					n.whole = make(map[ake.Hash]time.Time)
+				}
+				n.whole[id] = r.now
 			}
 			r.sendLogs(x, t.Append([]byte{record.FrameTranscript}))
 			for i := range t.logs {
 				r.sendLog(x, t, i, &record.Held{})
 			}
+		case theirs == ake.Hash{}:
 		case theirs == t.sum(r.id):
 			r.reachedIn(t, x.identity, t.ownHave())
 		default:
-			x.haves++
-			r.send(x, (&record.Have{Epoch: id, Held: t.have()}).Encode())
+			if x.budget > 0 {
+				x.haves++
+				r.sendLogs(x, (&record.Have{Epoch: id, Held: t.have()}).Encode())
+			}
 		}
 	}
 }
@@ -120,10 +138,11 @@ func (t *transcript) have() []record.Held {
 // tookHave sends what the other end lacks of a transcript.
 func (r *Room) tookHave(x *exchange, body []byte) bool {
 	h, err := record.ParseHave(body)
-	if err != nil || x.told || x.tookHaves >= record.MaxTranscripts {
+	if err != nil || !x.asked || x.told || x.tookHaves >= record.MaxTranscripts {
 		return false
 	}
 	x.tookHaves++
+	x.budget = min(x.budget, r.logAllowance(x.identity))
 	t := r.transcripts[h.Epoch]
 	if t == nil || len(h.Held) != len(t.logs) || !r.mayRead(t, x) {
 		return true // dropped since it was named
@@ -141,15 +160,30 @@ func (r *Room) tookHave(x *exchange, body []byte) bool {
 func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Held) {
 	l := &t.logs[index]
 	same := theirs.Upto <= l.have() && theirs.Chain == l.chainAt(theirs.Upto)
-	from := theirs.Upto + 1
-	if theirs.Upto <= l.have() && !same {
-		// The author said different things to the two of us, somewhere before. Rare,
-		// and its own doing.
-		from = 1
+	if theirs.Upto > l.have() || same {
+		r.sendRange(x, t, index, theirs, same, theirs.Upto+1, l.highest())
+	} else {
+		// The author said different things to the two of us, somewhere before. Where
+		// is not known, and what he said may be more than is sent in one comparison:
+		// so it begins anywhere.
+		at := 1 + uint64(r.random(int(l.highest())))
+		r.sendRange(x, t, index, theirs, false, at, l.highest())
+		r.sendRange(x, t, index, theirs, false, 1, at-1)
 	}
-	high := l.highest()
-	for from <= high && x.budget > 0 {
-		to := min(high, from+sendAtOnce-1)
+	for _, m := range l.other {
+		if x.budget <= 0 {
+			break
+		}
+		r.sendBody(x, m) // what shows that the author says different things to different people
+	}
+}
+
+// sendRange sends messages with counters from .. to, but those that the other end
+// holds as we do.
+func (r *Room) sendRange(x *exchange, t *transcript, index int, theirs *record.Held, same bool, from, last uint64) {
+	l := &t.logs[index]
+	for from <= last && x.budget > 0 {
+		to := min(last, from+sendAtOnce-1)
 		var read []*record.Signed
 		for c := from; c <= to; c++ {
 			if _, ok := l.id(c); ok && l.bodies[c] == nil {
@@ -176,12 +210,6 @@ func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Hel
 			}
 		}
 		from = to + 1
-	}
-	for _, m := range l.other {
-		if x.budget <= 0 {
-			break
-		}
-		r.sendBody(x, m) // what shows that the author says different things to different people
 	}
 }
 
@@ -213,10 +241,10 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 		return false
 	}
 	id := head.News.Epoch()
-	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.now.Before(r.expiry(&head.News)) {
+	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.current(head.News.Day) {
 		return true
 	}
-	if len(r.transcripts) >= maxTranscripts || r.servedBy(head.Authors[head.List.Index(head.News.By)].Identity) >= maxServed {
+	if len(r.transcripts) >= maxTranscripts || r.servedBy(x.identity) >= maxServed {
 		return true
 	}
 	t := &transcript{Transcript: head}
@@ -227,7 +255,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 		return false
 	}
 	t = r.keep(id, head)
-	t.from = x.peer
+	t.from = x.identity
 	t.past = !t.lists(r.own) || !r.proved(head)
 	return true
 }
@@ -246,13 +274,12 @@ func (r *Room) proved(head *record.Transcript) bool {
 	return true
 }
 
-// servedBy is how many transcripts were taken from others whose commits are by
-// one peer: an insider, who can make up epochs in which nobody else speaks, does
-// not fill the table.
+// servedBy is how many transcripts that are past were taken from one member: an
+// insider, who can make up epochs of whom it likes, does not fill the table.
 func (r *Room) servedBy(identity [32]byte) int {
 	n := 0
 	for _, t := range r.transcripts {
-		if t.from != "" && t.Authors[t.List.Index(t.News.By)].Identity == identity {
+		if t.past && t.from == identity {
 			n++
 		}
 	}

@@ -497,6 +497,9 @@ func containsBytes(b, part []byte) bool {
 // TestRetention: a transcript is dropped a day after its day, by everybody's
 // clock alike, is forgotten on disk, and is not taken again.
 func TestRetention(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole day")
+	}
 	n := newNetwork(t, 121)
 	n.now = n.now.Add(14*time.Hour + 30*time.Minute)
 	var disk memJournal
@@ -531,6 +534,9 @@ func TestRetention(t *testing.T) {
 // TestQuietLogs: in a calm room of a hundred, comparing logs costs below 1 kB a
 // second and member, however much was said before.
 func TestQuietLogs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a room of a hundred, for minutes")
+	}
 	n := newNetwork(t, 122)
 	all := n.crowd(100)
 	n.until(time.Minute, "one epoch", func() bool { return together(all...) })
@@ -596,8 +602,11 @@ func TestGreedy(t *testing.T) {
 	n.connect(x.node, ann)
 	n.run(time.Second)
 	sent := 0
+	epoch := ann.room.head.commit.ID()
+	ask := &record.Ask{Logs: true, Transcripts: []record.AskTranscript{{Epoch: epoch, Digest: ake.Hash{1}}}}
+	have := &record.Have{Epoch: epoch, Held: make([]record.Held, 3)}
 	for range 100 {
-		id := x.open(ann, ProtocolCompare, eve.room.hello(ann.room.own), (&record.Ask{Logs: true}).Encode())
+		id := x.open(ann, ProtocolCompare, eve.room.hello(ann.room.own), ask.Encode(), have.Encode())
 		n.run(100 * time.Millisecond)
 		for _, f := range x.frames[id] {
 			sent += len(f)

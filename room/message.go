@@ -198,6 +198,7 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if err != nil || signed.Counter != counter || !r.authentic(t, int(index), signed) {
 		return Reject
 	}
+	r.took(t, int(index))
 	if !r.log(t, int(index), signed) {
 		return Ignore
 	}

@@ -62,6 +62,9 @@ func (r *Room) servedLogs(identity [32]byte, bytes int) {
 		return
 	}
 	for who, p := range r.allowances {
+		if len(r.allowances) < 64 {
+			break
+		}
 		if p.refill(r.now, allowanceRate, allowanceBytes); p.tokens == allowanceBytes {
 			delete(r.allowances, who)
 		}
@@ -89,8 +92,8 @@ func (r *Room) rate() float64 {
 // maySendNow reports whether our own pace allows another message.
 func (r *Room) maySendNow() bool {
 	rate := r.rate()
-	if r.logged >= 2*maxLogged {
-		return false // this epoch's logs are full; the next begins within the hour
+	if t := r.transcripts[r.head.commit.ID()]; t == nil || t.ownHave() >= maxAuthorLog {
+		return false // our log of this epoch is full; the next begins within the hour
 	}
 	if rate == 0 || r.pace.take(r.now, rate) {
 		return true
@@ -101,9 +104,20 @@ func (r *Room) maySendNow() bool {
 
 // takesFrom reports whether an author's pace allows another message from the
 // topic. What is above is not passed on; those who hold it tell the others when
-// they compare.
+// they compare. Only a message that is the author's takes a token: took.
 func (r *Room) takesFrom(t *transcript, index int) bool {
-	rate := r.rate()
+	rate := r.rate() * paceSlack
 	p := r.processes[t.Authors[index].Working]
-	return rate == 0 || p == nil || p.pace.take(r.now, rate*paceSlack)
+	if rate == 0 || p == nil {
+		return true
+	}
+	p.pace.refill(r.now, rate, rate*burstTime)
+	return p.pace.tokens >= 1
+}
+
+// took notes that a message of an author came from the topic.
+func (r *Room) took(t *transcript, index int) {
+	if p := r.processes[t.Authors[index].Working]; p != nil && r.rate() > 0 {
+		p.pace.take(r.now, r.rate()*paceSlack)
+	}
 }

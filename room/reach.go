@@ -66,24 +66,23 @@ func (r *Room) tellReached(t *transcript) {
 	if c.told == nil {
 		c.told = make(map[uint64]int)
 	}
+	of := len(t.List) - 1
+	var upto []uint64 // of all readers, ascending
+	for i := range t.List {
+		if i != t.mine {
+			upto = append(upto, c.upto[t.List[i].Identity])
+		}
+	}
+	slices.Sort(upto)
 	from := max(c.all, l.have()-min(l.have(), maxReach))
 	for counter := from + 1; counter <= l.have(); counter++ {
-		var missing []peer.ID
-		for i := range t.List {
-			if i == t.mine || c.upto[t.List[i].Identity] >= counter {
-				continue
-			}
-			if p, err := peerOf(t.List[i].Identity[:]); err == nil {
-				missing = append(missing, p)
-			}
-		}
-		of := len(t.List) - 1
-		have := of - len(missing)
+		lack, _ := slices.BinarySearch(upto, counter)
+		have := of - lack
 		if have > c.told[counter] {
 			c.told[counter] = have
-			r.emit(Reached{ID: l.ids[counter-1], Have: have, Of: of, Missing: missing})
+			r.emit(Reached{ID: l.ids[counter-1], Have: have, Of: of, Missing: t.lacking(counter)})
 		}
-		if len(missing) == 0 && counter == c.all+1 {
+		if lack == 0 && counter == c.all+1 {
 			c.all = counter
 			delete(c.told, counter)
 		}
@@ -93,6 +92,19 @@ func (r *Room) tellReached(t *transcript) {
 			delete(c.told, counter)
 		}
 	}
+}
+
+// lacking are the readers that are not known to have a message of ours.
+func (t *transcript) lacking(counter uint64) (missing []peer.ID) {
+	for i := range t.List {
+		if i == t.mine || t.reached.upto[t.List[i].Identity] >= counter {
+			continue
+		}
+		if p, err := peerOf(t.List[i].Identity[:]); err == nil {
+			missing = append(missing, p)
+		}
+	}
+	return missing
 }
 
 // pursue compares, soon after we said something, with those neighbours who are

@@ -143,6 +143,7 @@ type Room struct {
 	transcripts map[ake.Hash]*transcript
 	dropped     map[ake.Hash]abe.Day  // transcripts that are over: they are not taken again
 	logged      int                   // messages in all transcripts
+	loggedPast  int                   // .. in those that are past
 	inMemory    []logRef              // those whose bodies are, oldest first
 	gaps        map[*authorLog]logRef // logs in which something is missing
 	allowances  map[[32]byte]*pace    // of bytes of logs, by peer

@@ -6,8 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -24,8 +23,8 @@ type transcript struct {
 	since time.Time // when the first came
 	last  uint64    // the latest time that an author gave, in milliseconds
 	saved bool
-	from  peer.ID // who served it; empty for an epoch of this process, or from its journal
-	past  bool    // what is said in it is history: we were not there, or cannot tell who was
+	from  [32]byte // the identity that served it; zeros for an epoch of this process, or from its journal
+	past  bool     // what is said in it is history: we were not there, or cannot tell who was
 
 	digest  ake.Hash // of what is held; zeros when it has to be worked out
 	reached reach
@@ -34,7 +33,7 @@ type transcript struct {
 // An authorLog is what one author said in one epoch.
 type authorLog struct {
 	ids    []ake.Hash                // of messages 1 .. len(ids)
-	chain  [][record.ChainSize]byte  // over as many of them
+	chain  [][record.ChainSize]byte  // over the first of them, as far as anybody asked
 	ahead  map[uint64]ake.Hash       // ids of messages beyond the first gap
 	bodies map[uint64]*record.Signed // those in memory; a journal has all
 	other  map[uint64]*record.Signed // second messages under one counter, of the least maxForks
@@ -79,24 +78,26 @@ func (l *authorLog) take(counter uint64, id ake.Hash) {
 		}
 		delete(l.ahead, l.have()+1)
 		l.ids = append(l.ids, next)
-		l.chain = append(l.chain, l.link(len(l.chain), next))
 	}
 }
 
-// link is the chain over ids[:i+1].
-func (l *authorLog) link(i int, id ake.Hash) (c [record.ChainSize]byte) {
-	before := l.chainAt(uint64(i))
-	h := ake.Sum("coterie/1 log", before[:], id[:])
-	copy(c[:], h[:])
-	return c
-}
-
-// chainAt is the chain over the first messages.
+// chainAt is the chain over the first messages, which is made when it is asked
+// for: an author who goes on contradicting himself does not have it made anew
+// for each time.
 func (l *authorLog) chainAt(upto uint64) (c [record.ChainSize]byte) {
-	if upto > 0 {
-		c = l.chain[upto-1]
+	if n := len(l.chain); n > 0 {
+		c = l.chain[n-1]
 	}
-	return c
+	for uint64(len(l.chain)) < upto {
+		id := l.ids[len(l.chain)]
+		h := ake.Sum("coterie/1 log", c[:], id[:])
+		copy(c[:], h[:])
+		l.chain = append(l.chain, c)
+	}
+	if upto == 0 {
+		return [record.ChainSize]byte{}
+	}
+	return l.chain[upto-1]
 }
 
 // replace puts another id in the place of one that is held.
@@ -106,9 +107,7 @@ func (l *authorLog) replace(counter uint64, id ake.Hash) {
 		return
 	}
 	l.ids[counter-1] = id
-	for i := int(counter) - 1; i < len(l.ids); i++ {
-		l.chain[i] = l.link(i, l.ids[i])
-	}
+	l.chain = l.chain[:min(uint64(len(l.chain)), counter-1)]
 }
 
 // held is what another is told of this log.
@@ -157,6 +156,10 @@ func (t *transcript) sum(room ake.Hash) ake.Hash {
 func (r *Room) transcribe(g *graph, e *epoch) *transcript {
 	id := e.commit.ID()
 	if t := r.transcripts[id]; t != nil {
+		if t.past { // somebody else told us of it first
+			r.loggedPast -= t.count
+			t.past, t.from = false, [32]byte{}
+		}
 		return t
 	}
 	head := &record.Transcript{News: *e.commit.News(), List: e.list}
@@ -181,8 +184,20 @@ func (t *transcript) lists(identity [32]byte) bool {
 
 // expiry is when a transcript is dropped, by everybody's clock alike: DESIGN.md
 // keeps logs for the room's history, and for a day at least.
-func (r *Room) expiry(n *record.News) time.Time {
-	return (n.Day + 1).Start().Add(max(r.cfg.Descriptor.History, minRetention))
+func (r *Room) expiry(day abe.Day) time.Time {
+	return (day + 1).Start().Add(max(r.cfg.Descriptor.History, minRetention))
+}
+
+// current reports whether what was said on a day is kept now: it is not over, and
+// no more than an hour ahead.
+func (r *Room) current(day abe.Day) bool {
+	return r.now.Before(r.expiry(day)) && !r.now.Add(earlyDay).Before(day.Start())
+}
+
+// said is the latest that an author can have said something in an epoch, whatever
+// he says.
+func (t *transcript) said(m *record.Signed) uint64 {
+	return min(m.Time, uint64((t.News.Day + 1).Start().Add(earlyDay).UnixMilli()))
 }
 
 // isHistory reports whether the room's history option gives a transcript to
@@ -199,8 +214,13 @@ func (r *Room) expireTranscripts() {
 		switch {
 		case t.count == 0 && r.commits[id] == nil:
 			delete(r.transcripts, id)
-		case t.count > 0 && r.now.After(r.expiry(&t.News)):
+		case t.count > 0 && r.now.After(r.expiry(t.News.Day)):
 			r.dropTranscript(t)
+		}
+	}
+	for id, day := range r.dropped {
+		if r.now.After(r.expiry(day)) {
+			delete(r.dropped, id)
 		}
 	}
 	for len(r.transcripts) > maxTranscripts || r.logged > maxLogged {
@@ -209,7 +229,7 @@ func (r *Room) expireTranscripts() {
 			if r.head != nil && t.id == r.head.commit.ID() {
 				continue
 			}
-			if oldest == nil || t.since.Before(oldest.since) || t.since.Equal(oldest.since) && compareHashes(t.id, oldest.id) < 0 {
+			if oldest == nil || t.lessThan(oldest) {
 				oldest = t
 			}
 		}
@@ -220,10 +240,25 @@ func (r *Room) expireTranscripts() {
 	}
 }
 
+// lessThan orders transcripts by what they are worth: first what only the member
+// that served it says anything of, then by age.
+func (t *transcript) lessThan(o *transcript) bool {
+	switch {
+	case t.past != o.past:
+		return t.past
+	case !t.since.Equal(o.since):
+		return t.since.Before(o.since)
+	}
+	return compareHashes(t.id, o.id) < 0
+}
+
 // dropTranscript forgets what was said in an epoch, and takes it no more.
 func (r *Room) dropTranscript(t *transcript) {
 	delete(r.transcripts, t.id)
 	r.logged -= t.count
+	if t.past {
+		r.loggedPast -= t.count
+	}
 	r.inMemory = slices.DeleteFunc(r.inMemory, func(ref logRef) bool { return ref.t == t })
 	if len(r.dropped) >= maxNamed {
 		clear(r.dropped) // of days long over
@@ -255,17 +290,20 @@ func (r *Room) log(t *transcript, index int, m *record.Signed) bool {
 	if was, ok := l.id(m.Counter); ok {
 		return was != id && r.forked(t, index, m, id, was)
 	}
-	if m.Counter-l.have() > ake.MaxSkip || r.logged >= 2*maxLogged {
+	if m.Counter-l.have() > ake.MaxSkip || m.Counter > maxAuthorLog || t.past && r.loggedPast >= maxLoggedPast {
 		return false
 	}
 	r.chained(t, index, m, id)
 	l.take(m.Counter, id)
-	t.count, t.digest, t.last = t.count+1, ake.Hash{}, max(t.last, m.Time)
+	t.count, t.digest, t.last = t.count+1, ake.Hash{}, max(t.last, t.said(m))
 	r.logged++
+	if t.past {
+		r.loggedPast++
+	}
 	if e := r.commits[t.id]; e != nil && e.chains != nil {
 		e.chains[index].Use(m.Counter)
 	}
-	r.lamport = max(r.lamport, m.Lamport)
+	r.hearLamport(m)
 	r.remember(t, index, m)
 	r.save(t, index, m)
 	if m.Counter <= l.shown {
@@ -330,9 +368,19 @@ func (r *Room) forked(t *transcript, index int, m *record.Signed, id, was ake.Ha
 		l.fork(m.Counter, m)
 	}
 	t.digest = ake.Hash{}
-	r.equivocated(t, index, m.Counter, was, id)
+	if second == nil {
+		r.equivocated(t, index, m.Counter, was, id) // once for each counter
+	}
 	r.save(t, index, m)
 	return true
+}
+
+// hearLamport moves our clock past an author's, unless that would bring it to its
+// end.
+func (r *Room) hearLamport(m *record.Signed) {
+	if m.Lamport < maxLamport {
+		r.lamport = max(r.lamport, m.Lamport)
+	}
 }
 
 // fork keeps a second message, of the least counters.
