@@ -532,7 +532,12 @@ func desktop() string {
 
 // older reads back what was said before a time.
 func (t *terminalOut) older(c ui.Older) {
-	past, all, err := t.session.before(c.Before, c.Count)
+	s := t.session
+	if s.disk == nil {
+		t.tell(ui.Past{All: true})
+		return
+	}
+	past, all, err := readBack(node.NewStore(s.disk.store), s.plan.descriptor.ID(), s.node.Self(), c.Before, c.Count)
 	if err != nil {
 		t.trouble("cannot read back what was said: %s", err)
 		return
