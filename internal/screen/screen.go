@@ -67,7 +67,7 @@ func Start(t testing.TB, width, height int, env []string, name string, args ...s
 		s.cmd.Process.Kill()
 		<-s.gone
 		s.pty.Close()
-		s.vt.Close()
+		Hush(s.vt)
 	})
 	return s
 }

@@ -543,6 +543,17 @@ func TestGaps(t *testing.T) {
 	if !s.contains("!!  ann sent two different messages as number 41") {
 		t.Errorf("got\n%s", s.screen())
 	}
+	s.do(Proof{Peer: ann, Expr: `"Professor"`, OK: true})
+	if !s.contains(`proved "Professor" of NTNU to you at 08:54. You cannot`) {
+		t.Errorf("got\n%s", s.screen())
+	}
+	s.types("/whois ann")
+	s.enter()
+	for _, want := range []string{"sent two different messages as number 41 of epoch", `proved "Professor" of NTNU to you at 08:54`} {
+		if !s.contains(want) {
+			t.Errorf("no %q in\n%s", want, s.screen())
+		}
+	}
 }
 
 // TestSearch: as one types, newest first, without case and accents.
