@@ -401,7 +401,9 @@ func TestNoPairingPerMessage(t *testing.T) {
 	if after := countA.total() + countB.total(); after != before {
 		t.Errorf("100 messages cost %d operations", after-before)
 	}
-	if before != 4 {
+	// Under the race detector a proof can take longer than strangers are given, and
+	// is then tried again.
+	if before != 4 && !raceDetector {
 		t.Errorf("the join cost %d operations, want two encapsulations and two openings", before)
 	}
 }

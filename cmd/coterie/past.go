@@ -14,17 +14,13 @@ import (
 	"coterie/room/record"
 )
 
-// before reads back from this computer's disk the last n messages that were said
-// before a time, oldest first. all: there are none before these. What is on the
-// disk was checked before it was written, and the disk's own seal keeps it so.
-func (s *session) before(t time.Time, n int) (past []room.Delivered, all bool, err error) {
-	if s.disk == nil {
-		return nil, true, nil
-	}
-	id := s.plan.descriptor.ID()
+// readBack reads from a room's disk the last n messages that were said before a
+// time, oldest first. all: there are none before these. What is on the disk was
+// checked before it was written, and the disk's own seal keeps it so.
+func readBack(from node.Store, id ake.Hash, self peer.ID, t time.Time, n int) (past []room.Delivered, all bool, err error) {
 	heads := make(map[ake.Hash]*record.Transcript)
 	all = true
-	err = node.NewStore(s.disk.store).Load(func(m room.Saved) bool {
+	err = from.Load(func(m room.Saved) bool {
 		if m.Author == room.Head {
 			if head, err := record.ParseTranscript(id, m.Data); err == nil {
 				heads[m.Epoch] = head
@@ -45,7 +41,7 @@ func (s *session) before(t time.Time, n int) (past []room.Delivered, all bool, e
 		if err != nil || !time.UnixMilli(int64(min(signed.Time, 1<<52))).Before(t) {
 			return true
 		}
-		d, ok := s.remembered(head, m, signed)
+		d, ok := readMessage(head, id, self, m, signed)
 		if !ok {
 			return true
 		}
@@ -54,7 +50,7 @@ func (s *session) before(t time.Time, n int) (past []room.Delivered, all bool, e
 		}
 		return true
 	})
-	if len(past) > n {
+	if past = lastOf(past, len(past)); len(past) > n {
 		past, all = lastOf(past, n), false
 	}
 	return past, all, err
@@ -74,8 +70,8 @@ func lastOf(all []room.Delivered, n int) []room.Delivered {
 	return all[max(len(all)-n, 0):]
 }
 
-// remembered is a message on disk as it was shown once.
-func (s *session) remembered(head *record.Transcript, m room.Saved, signed *record.Signed) (room.Delivered, bool) {
+// readMessage is a message on disk as it was shown once.
+func readMessage(head *record.Transcript, id ake.Hash, self peer.ID, m room.Saved, signed *record.Signed) (room.Delivered, bool) {
 	index := head.List.Index(signed.CID)
 	if index != m.Author {
 		return room.Delivered{}, false
@@ -90,7 +86,7 @@ func (s *session) remembered(head *record.Transcript, m room.Saved, signed *reco
 		return room.Delivered{}, false
 	}
 	d := room.Delivered{
-		ID: signed.ID(s.plan.descriptor.ID()), Author: room.Member{Peer: author}, Self: author == s.node.Self(),
+		ID: signed.ID(id), Author: room.Member{Peer: author}, Self: author == self,
 		Message: signed.Body, Epoch: m.Epoch, Received: m.At, History: true,
 	}
 	for _, name := range head.Names {

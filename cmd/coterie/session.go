@@ -265,28 +265,6 @@ func (s *session) handle(e node.Event) {
 	}
 }
 
-// follow keeps the session up to date where something else shows the room. It
-// returns true for what is not to be shown.
-func (s *session) follow(e node.Event) bool {
-	switch e := e.(type) {
-	case visit:
-		s.receive(e)
-		return true
-	case doorPong:
-		s.pong(e)
-		return true
-	case view:
-		s.last = e
-		return true
-	case room.Refused:
-		s.refusals[e.Peer] = true
-	default:
-		s.take(e)
-	}
-	s.log.event(e)
-	return false
-}
-
 // attendDoor answers other processes, and runs errands, until ctx ends.
 func (s *session) attendDoor(ctx context.Context) {
 	go s.work(ctx)

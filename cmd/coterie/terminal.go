@@ -10,10 +10,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -135,6 +137,17 @@ func (t *terminalOut) ready(s *session) {
 	go t.work()
 	go t.pump()
 	go func() {
+		// A window that is closed takes the user away.
+		gone := make(chan os.Signal, 1)
+		signal.Notify(gone, syscall.SIGHUP)
+		defer signal.Stop(gone)
+		select {
+		case <-gone:
+			t.program.Kill()
+		case <-t.over:
+		}
+	}()
+	go func() {
 		_, t.err = t.program.Run()
 		close(t.over)
 		// However it ended, the user is gone.
@@ -166,7 +179,7 @@ func (t *terminalOut) bye(reason string, undelivered, code int) {
 	if undelivered > 0 && code == 0 {
 		cli.Warn(t.stderr, cli.Fail("undelivered", "%s not delivered: nobody was in the room", wereNot(undelivered)))
 	}
-	if t.err != nil && !errors.Is(t.err, tea.ErrInterrupted) {
+	if t.err != nil && !errors.Is(t.err, tea.ErrInterrupted) && !errors.Is(t.err, tea.ErrProgramKilled) {
 		cli.Warn(t.stderr, cli.Fail("terminal", "the terminal cannot be used: %v", t.err).Hint("--plain"))
 	}
 }
@@ -532,7 +545,12 @@ func desktop() string {
 
 // older reads back what was said before a time.
 func (t *terminalOut) older(c ui.Older) {
-	past, all, err := t.session.before(c.Before, c.Count)
+	s := t.session
+	if s.disk == nil {
+		t.tell(ui.Past{All: true})
+		return
+	}
+	past, all, err := readBack(node.NewStore(s.disk.store), s.plan.descriptor.ID(), s.node.Self(), c.Before, c.Count)
 	if err != nil {
 		t.trouble("cannot read back what was said: %s", err)
 		return

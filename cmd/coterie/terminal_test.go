@@ -99,6 +99,29 @@ func TestTerminalStory(t *testing.T) {
 	}
 }
 
+// TestTerminalHangUp: who closes the window has left the room, and not vanished
+// from it.
+func TestTerminalHangUp(t *testing.T) {
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	a := peerProcess(ctx, t, dir, "ann")
+	at, err := a.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := onScreen(t, dir, "bob", 80, 24, nil, "--bootstrap", at.Addrs[0])
+	s.Shows("you joined; 2 can read")
+	s.HangUp()
+	if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool { return e.Event == "member" && e.State == "left" }); err != nil {
+		t.Error(err)
+	}
+	if err := a.Quit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDumbTerminalPlain: a terminal that cannot move the cursor gets lines, and
 // no escape code.
 func TestDumbTerminalPlain(t *testing.T) {

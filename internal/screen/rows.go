@@ -3,10 +3,19 @@
 package screen
 
 import (
+	"io"
 	"strings"
 
 	"github.com/charmbracelet/x/vt"
 )
+
+// Hush ends what an emulator answers: whoever reads it comes to the end.
+func Hush(e *vt.Emulator) {
+	// Its own Close writes what its Read reads at the same time.
+	if c, ok := e.InputPipe().(io.Closer); ok {
+		c.Close()
+	}
+}
 
 // Rows are the rows of an emulated screen, without the spaces at their ends.
 func Rows(e *vt.Emulator) []string {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func Start(t testing.TB, width, height int, env []string, name string, args ...s
 		s.cmd.Process.Kill()
 		<-s.gone
 		s.pty.Close()
-		s.vt.Close()
+		Hush(s.vt)
 	})
 	return s
 }
@@ -133,6 +134,15 @@ func (s *Screen) Exit() int {
 	case <-time.After(patience):
 		s.t.Fatalf("did not end:\n%s", strings.Join(s.Rows(), "\n"))
 		return -1
+	}
+}
+
+// HangUp tells the process that its terminal is gone, as when somebody closes the
+// window.
+func (s *Screen) HangUp() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		s.t.Fatal(err)
 	}
 }
 

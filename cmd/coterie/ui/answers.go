@@ -379,6 +379,9 @@ func (m *Model) showWhois(p peer.ID) {
 			out = append(out, "ignored    /unignore "+m.names.Tag(p))
 		}
 	}
+	for _, what := range m.about[p] {
+		out = append(out, "           "+what)
+	}
 	m.open("whois "+m.names.Show(p), out)
 	m.out.Do(Whois{Peer: p})
 }

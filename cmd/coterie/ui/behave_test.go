@@ -22,7 +22,8 @@ func TestPasteNeverSends(t *testing.T) {
 		{strings.Repeat("line\n", 12), "12 lines pasted: one message.  Enter sends   Alt+E editor   Esc drops"},
 		{strings.Repeat("0123456789012345678901234567890123456789012\n", 214), "214 lines (9.4 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
 		{strings.Repeat("x", 5000), "1 line (5.0 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
-		{"a\rb\x1b[201~\x1b[31m", ""},
+		{"a\rb\x1b[201~\x1b[31m", "2 lines pasted: one message."},
+		{"one\rtwo\r\nthree\r", "3 lines pasted: one message."},
 	} {
 		s := newStage(t, 120, 24)
 		s.do(tea.PasteMsg{Content: c.paste})
@@ -542,6 +543,17 @@ func TestGaps(t *testing.T) {
 	s.do(room.Equivocated{Author: mAnn, Counter: 41})
 	if !s.contains("!!  ann sent two different messages as number 41") {
 		t.Errorf("got\n%s", s.screen())
+	}
+	s.do(Proof{Peer: ann, Expr: `"Professor"`, OK: true})
+	if !s.contains(`proved "Professor" of NTNU to you at 08:54. You cannot`) {
+		t.Errorf("got\n%s", s.screen())
+	}
+	s.types("/whois ann")
+	s.enter()
+	for _, want := range []string{"sent two different messages as number 41 of epoch", `proved "Professor" of NTNU to you at 08:54`} {
+		if !s.contains(want) {
+			t.Errorf("no %q in\n%s", want, s.screen())
+		}
 	}
 }
 

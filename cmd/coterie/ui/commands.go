@@ -157,6 +157,7 @@ func (m *Model) proof(p Proof) {
 	case p.Given:
 		m.note("you did not prove %s to %s", expr, who)
 	case p.OK:
+		m.learn(p.Peer, fmt.Sprintf("proved %s of %s to you at %s", expr, m.cfg.Domain, m.clock(m.now())))
 		m.note("%s proved %s of %s to you at %s. You cannot prove it to others.", who, expr, m.cfg.Domain, m.clock(m.now()))
 	default:
 		m.note("%s did not prove it", who)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/internal/text"
@@ -37,6 +38,7 @@ func (m *Model) event(e any) bool {
 		m.gap(e)
 	case room.Equivocated:
 		m.alarm("%s sent two different messages as number %d", m.name(e.Author.Peer), e.Counter)
+		m.learn(e.Author.Peer, fmt.Sprintf("sent two different messages as number %d of epoch %x: %x and %x", e.Counter, e.Epoch[:2], e.IDs[0][:4], e.IDs[1][:4]))
 	case room.Past:
 		if e.Over && e.Count > 0 {
 			from := "kept here"
@@ -78,6 +80,18 @@ func (m *Model) event(e any) bool {
 		return false
 	}
 	return true
+}
+
+// maxAbout bounds what is remembered of one peer, and of how many.
+const maxAbout, maxAboutPeers = 16, 1024
+
+// learn remembers something of a peer, for /whois.
+func (m *Model) learn(p peer.ID, what string) {
+	if _, known := m.about[p]; !known && len(m.about) >= maxAboutPeers {
+		return
+	}
+	all := append(m.about[p], what)
+	m.about[p] = all[max(len(all)-maxAbout, 0):]
 }
 
 // hostText is what people know an address by: its name, or address and port.

@@ -142,6 +142,8 @@ func (m *Model) secret(s string) bool {
 func (m *Model) paste(s string) {
 	m.send.bracketed = true
 	m.unread.typed(m)
+	// Terminals send the ends of pasted lines as the Enter key would.
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
 	clean, _ := text.Clean(s)
 	before := m.input.String()
 	m.input.insert(clean, false)

@@ -161,7 +161,7 @@ func emulate(out []byte, width, height int) []string {
 	}()
 	e.Write(bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))) // as a terminal's driver does
 	rows := screen.Rows(e)
-	e.Close()
+	screen.Hush(e)
 	<-done
 	return rows
 }

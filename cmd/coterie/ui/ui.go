@@ -241,6 +241,7 @@ type Model struct {
 	unread unread
 
 	ignored   map[peer.ID]bool
+	about     map[peer.ID][]string // proofs of theirs, and what they were caught at: for /whois
 	connected map[peer.ID]bool
 	looked    map[peer.ID]string // who was said to look like another, by name
 	ctrlC     time.Time
@@ -264,7 +265,7 @@ func New(cfg Config, out Backend) *Model {
 	}
 	m := &Model{
 		cfg: cfg, out: out, names: text.NewNames(cfg.Self), style: newStyle(cfg.ASCII),
-		method: text.ByRune, ignored: make(map[peer.ID]bool), connected: make(map[peer.ID]bool), looked: make(map[peer.ID]string), dirty: true,
+		method: text.ByRune, ignored: make(map[peer.ID]bool), about: make(map[peer.ID][]string), connected: make(map[peer.ID]bool), looked: make(map[peer.ID]string), dirty: true,
 	}
 	m.cfg.Room, m.cfg.Domain = m.clean(cfg.Room), m.clean(cfg.Domain)
 	m.log.limit = cfg.Lines
