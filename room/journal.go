@@ -64,6 +64,16 @@ func (t *transcript) saveHead() []byte {
 	return t.Append(b)
 }
 
+// ParseHead takes the head of a transcript as it was saved; past tells that only
+// the member that served it says anything of who was there.
+func ParseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, err error) {
+	if len(data) == 0 || data[0] > 1 {
+		return nil, false, fmt.Errorf("%w: head of a transcript", record.ErrForm)
+	}
+	head, err = record.ParseTranscript(room, data[1:])
+	return head, data[0] == 1, err
+}
+
 // NotSaved tells the room of what could not be saved: the heads among it are
 // saved again before the next message of theirs.
 func (r *Room) NotSaved(all []Saved) {
@@ -132,18 +142,14 @@ func (r *Room) recall() error {
 	}
 	err := r.cfg.Journal.Load(func(s Saved) bool {
 		if s.Author == Head {
-			if len(s.Data) == 0 {
-				forget(s.Epoch)
-				return true
-			}
-			head, err := record.ParseTranscript(r.id, s.Data[1:])
+			head, past, err := ParseHead(r.id, s.Data)
 			if err != nil || head.News.Epoch() != s.Epoch || !r.current(head.News.Day) {
 				forget(s.Epoch)
 				return true
 			}
 			if r.transcripts[s.Epoch] == nil {
 				t := r.keep(s.Epoch, head)
-				t.saved, t.since, t.past = true, s.At, s.Data[0] != 0
+				t.saved, t.since, t.past = true, s.At, past
 			}
 			return true
 		}

@@ -22,7 +22,7 @@ func readBack(from node.Store, id ake.Hash, self peer.ID, t time.Time, n int) (p
 	all = true
 	err = from.Load(func(m room.Saved) bool {
 		if m.Author == room.Head {
-			if head, err := record.ParseTranscript(id, m.Data); err == nil {
+			if head, _, err := room.ParseHead(id, m.Data); err == nil {
 				heads[m.Epoch] = head
 			}
 			return true
