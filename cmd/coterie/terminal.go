@@ -14,12 +14,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"golang.org/x/term"
 
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
@@ -43,21 +41,6 @@ const (
 	// maxErrands is how much of the user's may wait for the node.
 	maxErrands = 1024
 )
-
-// onTerminal reports whether the interface can be drawn: both ends are a
-// terminal, of a kind that can move the cursor. Otherwise lines are plain.
-func (a *app) onTerminal() bool {
-	in, ok := a.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return false
-	}
-	out, ok := a.stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) {
-		return false
-	}
-	kind := os.Getenv("TERM")
-	return kind != "" && kind != "dumb"
-}
 
 // terminalOut is a reporter: plain lines until the room is open, and from there
 // on the interface, which begins with what was printed before. It is the
@@ -221,55 +204,6 @@ func (t *terminalOut) event(s *session, e node.Event) {
 	default:
 		t.queue.put(e)
 	}
-}
-
-// A queue has events on their way to the interface. When it is full, whoever puts
-// something there waits, and so does the room: nothing is lost.
-type queue struct {
-	mu     sync.Mutex
-	space  *sync.Cond
-	events ui.Events
-	news   chan struct{} // capacity 1
-	closed bool
-}
-
-const maxQueue = 1 << 14
-
-func (q *queue) init() {
-	q.space = sync.NewCond(&q.mu)
-	q.news = make(chan struct{}, 1)
-}
-
-func (q *queue) put(e any) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for len(q.events) >= maxQueue && !q.closed {
-		q.space.Wait()
-	}
-	if q.closed {
-		return
-	}
-	q.events = append(q.events, e)
-	select {
-	case q.news <- struct{}{}:
-	default:
-	}
-}
-
-func (q *queue) take() ui.Events {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	out := q.events
-	q.events = nil
-	q.space.Broadcast()
-	return out
-}
-
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	q.space.Broadcast()
 }
 
 // pump gives the interface what has gathered: a frame is drawn for all of it.
@@ -517,30 +451,6 @@ func files(begin string) []string {
 		out = append(out, f)
 	}
 	return out
-}
-
-// isUTF8 reports whether the terminal shows UTF-8, as the environment says.
-func isUTF8() bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := strings.ToLower(os.Getenv(name)); v != "" {
-			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
-		}
-	}
-	return os.PathSeparator == '\\'
-}
-
-// desktop is how this terminal is asked for a notification.
-func desktop() string {
-	kind, program := os.Getenv("TERM"), os.Getenv("TERM_PROGRAM")
-	switch {
-	case strings.Contains(kind, "kitty"):
-		return "99"
-	case strings.HasPrefix(kind, "rxvt"), strings.HasPrefix(kind, "foot"), os.Getenv("VTE_VERSION") != "":
-		return "777"
-	case program == "iTerm.app", program == "WezTerm", program == "ghostty", os.Getenv("WT_SESSION") != "":
-		return "9"
-	}
-	return ""
 }
 
 // older reads back what was said before a time.

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// onTerminal reports whether the interface can be drawn: both ends are a
+// terminal, of a kind that can move the cursor. Otherwise lines are plain.
+func (a *app) onTerminal() bool {
+	in, ok := a.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return false
+	}
+	out, ok := a.stdout.(*os.File)
+	if !ok || !term.IsTerminal(int(out.Fd())) {
+		return false
+	}
+	kind := os.Getenv("TERM")
+	return kind != "" && kind != "dumb"
+}
+
+// isUTF8 reports whether the terminal shows UTF-8, as the environment says.
+func isUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToLower(os.Getenv(name)); v != "" {
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return os.PathSeparator == '\\'
+}
+
+// desktop is how this terminal is asked for a notification.
+func desktop() string {
+	kind, program := os.Getenv("TERM"), os.Getenv("TERM_PROGRAM")
+	switch {
+	case strings.Contains(kind, "kitty"):
+		return "99"
+	case strings.HasPrefix(kind, "rxvt"), strings.HasPrefix(kind, "foot"), os.Getenv("VTE_VERSION") != "":
+		return "777"
+	case program == "iTerm.app", program == "WezTerm", program == "ghostty", os.Getenv("WT_SESSION") != "":
+		return "9"
+	}
+	return ""
+}
