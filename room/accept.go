@@ -1,11 +1,12 @@
 package room
 
 import (
+	"slices"
 	"time"
 
-	"coterie/crypto/abe"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -349,20 +350,23 @@ func (r *Room) removalsHold(g *graph, e *epoch, prevs []*epoch) (known, ok bool)
 // as a term is missing.
 func (r *Room) derive(g *graph, e *epoch, prevs []*epoch) (ok, known bool) {
 	c := e.commit
-	mine, recipients := r.recipients(g, e.list)
-	key := r.ephemeral[recipients[e.mine].Ephemeral]
-	if !mine {
+	p := r.listedPresence(g, &e.list[e.mine])
+	if p.Working != r.workingID {
 		return false, false
 	}
-	if key == nil {
-		// It was erased: the commit is good for others, and unreadable for us.
+	recipients := r.recipients(g, e.list, c.By)
+	mine := slices.IndexFunc(recipients, func(to ake.Recipient) bool { return to.CID == e.list[e.mine].CID })
+	key := r.ephemeral[p.Ephemeral]
+	if key == nil || mine < 0 {
+		// It was erased, or was our own commit: it is good for others, and
+		// unreadable for us.
 		e.mine = -1
 		return true, true
 	}
 	e.sid = r.sid(g, e.list)
 	core := &ake.Core{SID: e.sid, Height: c.Height, Prevs: c.Prevs, By: c.By}
 	h := c.Header.Hash()
-	d, err := ake.Unwrap(c.Wraps, e.mine, key, core, c.OneTime, h, recipients)
+	d, err := ake.Unwrap(c.Wraps, mine, key, core, c.OneTime, h, recipients)
 	if err != nil {
 		return false, false
 	}
@@ -420,16 +424,16 @@ func (r *Room) useSecret(e *epoch, secret ake.Secret) {
 	r.transcribe(r.graph(e.commit.Day), e)
 }
 
-// recipients are the listed members' ephemeral keys, as their listed presences
-// have them. mine reports whether ours is among them.
-func (r *Room) recipients(g *graph, list record.List) (mine bool, out []ake.Recipient) {
-	out = make([]ake.Recipient, len(list))
+// recipients are the ephemeral keys of those listed but the committer, who has
+// the secret, as their listed presences have them.
+func (r *Room) recipients(g *graph, list record.List, by ake.Hash) []ake.Recipient {
+	out := make([]ake.Recipient, 0, len(list))
 	for i := range list {
-		p := r.listedPresence(g, &list[i])
-		out[i] = ake.Recipient{CID: list[i].CID, Ephemeral: p.Ephemeral}
-		mine = mine || p.Working == r.workingID
+		if list[i].CID != by {
+			out = append(out, ake.Recipient{CID: list[i].CID, Ephemeral: r.listedPresence(g, &list[i]).Ephemeral})
+		}
 	}
-	return mine, out
+	return out
 }
 
 func (r *Room) listedPresence(g *graph, e *record.Entry) *record.Presence {

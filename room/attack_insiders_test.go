@@ -213,7 +213,7 @@ func TestMergePartition(t *testing.T) {
 		n.until(10*time.Second, "the right group", func() bool { return together(right...) })
 	}
 	head = eve.room.head
-	bad := &forgery{list: head.list, prevs: []*epoch{head}, wraps: func(w []byte) { w[0] ^= 1; w[32] ^= 1; w[64] ^= 1 }}
+	bad := &forgery{list: head.list, prevs: []*epoch{head}, wraps: func(w []byte) { w[0] ^= 1; w[32] ^= 1 }}
 	c := bad.publish(t, eve)
 	n.run(300 * time.Millisecond)
 	for _, s := range right {
@@ -252,16 +252,13 @@ func TestSplitCommit(t *testing.T) {
 		// The second half gets another secret, under a key that fits neither.
 		other := r.draw()
 		core := &ake.Core{SID: r.sid(g, head.list), Height: head.commit.Height + 1, Prevs: []ake.Hash{head.commit.ID()}, By: ann.own()}
-		key, err := core.OneTimeKey(other)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, to := r.recipients(g, head.list)
+		key := core.OneTimeKey(other)
+		to := r.recipients(g, head.list, ann.own())
 		again, err := ake.Wrap(other, key, ake.Sum("h"), to)
 		if err != nil {
 			t.Fatal(err)
 		}
-		copy(w[64:], again[64:])
+		copy(w[32:], again[32:])
 	}
 	c := halves.publish(t, ann)
 	n.run(time.Second)

@@ -89,7 +89,7 @@ func inventFor(n *network, with *simNode, committer byte, serial int, msgs int) 
 		authors[c.ID()] = c
 	}
 	list.Sort()
-	commit := &record.Commit{Header: record.Header{Day: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash(), OneTime: with.room.presence.Ephemeral}, Base: record.WholeList, Changes: list, Wraps: make([]byte, 64)}
+	commit := &record.Commit{Header: record.Header{Day: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash(), OneTime: with.room.presence.Ephemeral}, Base: record.WholeList, Changes: list, Wraps: make([]byte, 32)}
 	commit.SetEvidence(nil)
 	commit.Settle()
 	commit.Sign(room, w)

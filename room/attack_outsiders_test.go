@@ -118,7 +118,7 @@ func TestLeakedTerms(t *testing.T) {
 	list.Sort()
 	commit := &record.Commit{
 		Header: record.Header{Day: day, Height: e.commit.Height + 1, Prevs: []ake.Hash{e.commit.ID()}, By: c.ID(), Members: uint32(len(list)), List: list.Hash(), OneTime: [32]byte{9}},
-		Base:   record.WholeList, Changes: list, Wraps: make([]byte, 32*len(list)), Sealed: make([]byte, 32),
+		Base:   record.WholeList, Changes: list, Wraps: make([]byte, 32*(len(list)-1)), Sealed: make([]byte, 32),
 	}
 	commit.SetEvidence(nil)
 	commit.Settle()

@@ -145,7 +145,7 @@ func cannotUnwrap(t *testing.T, knows, r *Room, c *record.Commit) {
 		return
 	}
 	g := knows.graph(c.Day)
-	_, to := knows.recipients(g, e.list)
+	to := knows.recipients(g, e.list, c.By)
 	core := &ake.Core{SID: knows.sid(g, e.list), Height: c.Height, Prevs: c.Prevs, By: c.By}
 	for i := range to {
 		for _, key := range r.ephemeral {
@@ -210,7 +210,7 @@ func TestForwardSecrecyEscrow(t *testing.T) {
 		}
 	}
 	g := ann.day()
-	_, to := ann.room.recipients(g, old.list)
+	to := ann.room.recipients(g, old.list, d.By)
 	core := &ake.Core{SID: ann.room.sid(g, old.list), Height: d.Height, Prevs: d.Prevs, By: d.By}
 	for _, s := range all {
 		for i := range to {

@@ -249,14 +249,12 @@ func (r *Room) commit(g *graph, list record.List, prevs []*epoch) error {
 	d := r.draw()
 	defer d.Erase()
 	core := &ake.Core{SID: e.sid, Height: c.Height, Prevs: c.Prevs, By: c.By}
-	key, err := core.OneTimeKey(d)
-	if err != nil {
-		return err
-	}
-	c.OneTime = [32]byte(key.PublicKey().Bytes())
+	key := core.OneTimeKey(d)
+	defer key.Erase()
+	c.OneTime = key.Public
 	h := c.Header.Hash()
-	_, recipients := r.recipients(g, list)
-	if c.Wraps, err = ake.Wrap(d, key, h, recipients); err != nil {
+	var err error
+	if c.Wraps, err = ake.Wrap(d, key, h, r.recipients(g, list, c.By)); err != nil {
 		return err
 	}
 	if c.Sealed, err = ake.Seal(d, h, r.missing(g, list, prevs)); err != nil {

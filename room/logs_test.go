@@ -239,7 +239,7 @@ func madeUp(t *testing.T, by *simNode, with *simNode, stolen *[32]byte, serial i
 	commit := &record.Commit{Header: record.Header{
 		Day: day, Height: uint64(serial), By: by.own(), Members: uint32(len(list)), List: list.Hash(),
 		OneTime: by.room.presence.Ephemeral,
-	}, Base: record.WholeList, Changes: list, Wraps: make([]byte, 32*len(list))}
+	}, Base: record.WholeList, Changes: list, Wraps: make([]byte, 32*(len(list)-1))}
 	commit.SetEvidence(nil)
 	commit.Settle()
 	commit.Sign(room, by.room.working)

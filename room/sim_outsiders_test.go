@@ -272,7 +272,7 @@ func (x *intruder) publishFlood(now time.Time) {
 	list.Sort()
 	commit := &record.Commit{
 		Header: record.Header{Day: d.contribution.Day, Height: 1 + uint64(x.rng.IntN(1<<20)), By: cid, Members: 2, List: list.Hash(), OneTime: [32]byte{9}},
-		Base:   record.WholeList, Changes: list, Wraps: make([]byte, 64), Sealed: make([]byte, 32), Tag: x.hash(),
+		Base:   record.WholeList, Changes: list, Wraps: make([]byte, 32), Sealed: make([]byte, 32), Tag: x.hash(),
 	}
 	commit.SetEvidence(nil)
 	commit.Settle()

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/cloudflare/circl/dh/x25519"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -34,9 +35,15 @@ type Core struct {
 	By     Hash // cid of the committer
 }
 
+// A OneTimeKey is r of PROTOCOL.md §8.
+type OneTimeKey struct {
+	Public  [32]byte
+	private x25519.Key
+}
+
 // OneTimeKey is r of PROTOCOL.md §8. It follows from d, so that whoever has d
 // can check that all others got the same.
-func (c *Core) OneTimeKey(d Secret) (*ecdh.PrivateKey, error) {
+func (c *Core) OneTimeKey(d Secret) *OneTimeKey {
 	height := binary.BigEndian.AppendUint64(nil, c.Height)
 	var prevs []byte
 	for _, p := range c.Prevs {
@@ -44,22 +51,25 @@ func (c *Core) OneTimeKey(d Secret) (*ecdh.PrivateKey, error) {
 	}
 	k := Expand(d, "coterie/1 r", c.SID[:], height, prevs, c.By[:])
 	defer k.Erase()
-	return ecdh.X25519().NewPrivateKey(k.b[:])
+	return newOneTimeKey(k)
 }
 
-// Wrap gives d to each recipient: Smart's multi-recipient KEM, one r for all,
+func newOneTimeKey(private Secret) *OneTimeKey {
+	r := &OneTimeKey{private: private.b}
+	x25519.KeyGen((*x25519.Key)(&r.Public), &r.private)
+	return r
+}
+
+// Erase overwrites the private key.
+func (r *OneTimeKey) Erase() { clear(r.private[:]) }
+
+// Wrap gives d to each recipient, who are all listed but the committer: Smart's multi-recipient KEM, one r for all,
 // 32 bytes each. It costs one X25519 operation a recipient. h is the hash of
 // the commit's header. The error is ErrPublicKey.
-func Wrap(d Secret, r *ecdh.PrivateKey, h Hash, to []Recipient) ([]byte, error) {
+func Wrap(d Secret, r *OneTimeKey, h Hash, to []Recipient) ([]byte, error) {
 	out := make([]byte, 0, len(to)*SecretSize)
 	for i := range to {
-		// Not PublicX25519: ECDH below refuses small order just so, and probing
-		// for it first would double the cost.
-		e, err := ecdh.X25519().NewPublicKey(to[i].Ephemeral[:])
-		if err != nil {
-			return nil, ErrPublicKey
-		}
-		pad, err := wrapPad(r, e, h, &to[i])
+		pad, err := wrapPad(&r.private, &to[i].Ephemeral, h, &to[i])
 		if err != nil {
 			return nil, err
 		}
@@ -80,11 +90,9 @@ func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, 
 	if len(wraps) != len(to)*SecretSize {
 		return d, ErrWrap
 	}
-	pub, err := ecdh.X25519().NewPublicKey(rpub[:])
-	if err != nil {
-		return d, ErrWrap
-	}
-	pad, err := wrapPad(e, pub, h, &to[i])
+	private := x25519.Key(e.Bytes())
+	pad, err := wrapPad(&private, &rpub, h, &to[i])
+	clear(private[:])
 	if err != nil {
 		return d, ErrWrap
 	}
@@ -92,8 +100,9 @@ func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, 
 		d.b[j] = pad.b[j] ^ wraps[i*SecretSize+j]
 	}
 	pad.Erase()
-	r, err := core.OneTimeKey(d)
-	if err != nil || !hmac.Equal(r.PublicKey().Bytes(), rpub[:]) {
+	r := core.OneTimeKey(d)
+	defer r.Erase()
+	if !hmac.Equal(r.Public[:], rpub[:]) {
 		d.Erase()
 		return d, ErrWrap
 	}
@@ -108,17 +117,19 @@ func Unwrap(wraps []byte, i int, e *ecdh.PrivateKey, core *Core, rpub [32]byte, 
 // wrapPad is the key that hides d from all but one recipient. Each is used
 // once: r belongs to one commit, whose header is in h. The error is
 // ErrPublicKey, for a key of small order.
-func wrapPad(priv *ecdh.PrivateKey, pub *ecdh.PublicKey, h Hash, to *Recipient) (Secret, error) {
-	shared, err := priv.ECDH(pub)
-	if err != nil {
+func wrapPad(private *x25519.Key, public *[32]byte, h Hash, to *Recipient) (Secret, error) {
+	var shared x25519.Key
+	defer clear(shared[:])
+	// circl's, which is faster than the standard library's and refuses small order
+	// as well.
+	if !x25519.Shared(&shared, private, (*x25519.Key)(public)) {
 		return Secret{}, ErrPublicKey
 	}
-	defer clear(shared)
 	info := make([]byte, 0, 96)
 	info = append(info, h[:]...)
 	info = append(info, to.CID[:]...)
 	info = append(info, to.Ephemeral[:]...)
-	k, err := hkdf.Key(sha256.New, shared, []byte("coterie/1 wrap"), string(info), SecretSize)
+	k, err := hkdf.Key(sha256.New, shared[:], []byte("coterie/1 wrap"), string(info), SecretSize)
 	if err != nil {
 		return Secret{}, err
 	}

@@ -32,14 +32,12 @@ func newCrowd(n int) *crowd {
 
 func (c *crowd) wrap(t testing.TB, d Secret) (wraps []byte, rpub [32]byte) {
 	t.Helper()
-	r, err := c.core.OneTimeKey(d)
+	r := c.core.OneTimeKey(d)
+	wraps, err := Wrap(d, r, c.h, c.to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wraps, err = Wrap(d, r, c.h, c.to); err != nil {
-		t.Fatal(err)
-	}
-	return wraps, [32]byte(r.PublicKey().Bytes())
+	return wraps, r.Public
 }
 
 // TestWrap: everybody listed gets the secret.
@@ -113,10 +111,7 @@ func TestSplitCommit(t *testing.T) {
 	// or of neither.
 	d2 := secretOf("d2")
 	for what, from := range map[string]Secret{"the first": d, "the second": d2, "neither": secretOf("d3")} {
-		r, err := c.core.OneTimeKey(from)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := c.core.OneTimeKey(from)
 		one, err := Wrap(d, r, c.h, c.to[:n/2])
 		if err != nil {
 			t.Fatal(err)
@@ -125,16 +120,16 @@ func TestSplitCommit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused("two secrets, r of "+what, append(one, two...), [32]byte(r.PublicKey().Bytes()), &c.core, c.h, c.to)
+		refused("two secrets, r of "+what, append(one, two...), r.Public, &c.core, c.h, c.to)
 	}
 
 	// r that is not drawn from d: nobody could check that all got the same.
-	r := x25519Of("any r")
+	r := newOneTimeKey(secretOf("any r"))
 	loose, err := Wrap(d, r, c.h, c.to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused("r of its own", loose, [32]byte(r.PublicKey().Bytes()), &c.core, c.h, c.to)
+	refused("r of its own", loose, r.Public, &c.core, c.h, c.to)
 
 	// Another text of the same r: X25519 drops the highest bit, so every secret is
 	// the same, and the epoch another.
@@ -170,10 +165,7 @@ func TestSplitCommit(t *testing.T) {
 		to := append([]Recipient(nil), c.to...)
 		to[2].Ephemeral = low
 		refused(fmt.Sprintf("a member of small order %x", low), wraps, rpub, &c.core, c.h, to)
-		key, err := c.core.OneTimeKey(d)
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := c.core.OneTimeKey(d)
 		if out, err := Wrap(d, key, c.h, to); !errors.Is(err, ErrPublicKey) || out != nil {
 			t.Errorf("wrapped for %x: %v", low, err)
 		}

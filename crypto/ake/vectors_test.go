@@ -175,7 +175,7 @@ func TestVectorsCommits(t *testing.T) {
 		EphemeralPrivate hexBytes `json:"ephemeral_private"`
 		EphemeralPublic  hexBytes `json:"ephemeral_public"`
 		Term             hexBytes `json:"term"`
-		Wrap             hexBytes `json:"wrap"`
+		Wrap             hexBytes `json:"wrap,omitempty"` // the committer has none
 		InAttributes     hexBytes `json:"hmac_in_kabe"`
 		Sealed           bool     `json:"term_is_sealed"`
 	}
@@ -203,38 +203,42 @@ func TestVectorsCommits(t *testing.T) {
 		if n == 2 {
 			c.core.Prevs, c.core.Height = nil, 1
 		}
+		all := c.to
+		c.to = c.to[1:] // the first is the committer
 		wraps, rpub := c.wrap(t, d)
-		r, err := c.core.OneTimeKey(d)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := c.core.OneTimeKey(d)
 		v := vector{
 			D: d.Bytes(), SID: hexed(c.core.SID), Height: c.core.Height, Prevs: []hexBytes{}, By: hexed(c.core.By),
-			HeaderHash: c.h[:], Epoch: epoch[:], OneTime: r.Bytes(), OneTimePub: rpub[:],
+			HeaderHash: c.h[:], Epoch: epoch[:], OneTime: r.private[:], OneTimePub: rpub[:],
 		}
 		for _, p := range c.core.Prevs {
 			v.Prevs = append(v.Prevs, hexed(p))
 		}
 		var list []Member
 		sealed := terms(n)[1:]
-		for i := range c.to {
+		for i := range all {
 			m := Member{Identity: hashOf(fmt.Sprint("vector identity ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}}
 			list = append(list, m)
 			in := authenticate(m.Term.Secret, []byte("K"), c.core.SID[:], m.Identity[:])
 			isSealed := false
 			for j := range sealed {
-				isSealed = isSealed || sealed[j].CID == c.to[i].CID
+				isSealed = isSealed || sealed[j].CID == all[i].CID
 			}
 			v.Members = append(v.Members, member{
-				Identity: append(hexBytes(nil), m.Identity[:]...), CID: hexed(c.to[i].CID),
-				EphemeralPrivate: c.keys[i].Bytes(), EphemeralPublic: append(hexBytes(nil), c.to[i].Ephemeral[:]...),
-				Term: m.Term.Bytes(), Wrap: wraps[i*SecretSize : (i+1)*SecretSize], InAttributes: in[:], Sealed: isSealed,
+				Identity: append(hexBytes(nil), m.Identity[:]...), CID: hexed(all[i].CID),
+				EphemeralPrivate: c.keys[i].Bytes(), EphemeralPublic: append(hexBytes(nil), all[i].Ephemeral[:]...),
+				Term: m.Term.Bytes(), InAttributes: in[:], Sealed: isSealed,
 			})
-			got, err := Unwrap(wraps, i, c.keys[i], &c.core, rpub, c.h, c.to)
+			if i == 0 {
+				continue
+			}
+			v.Members[i].Wrap = wraps[(i-1)*SecretSize : i*SecretSize]
+			got, err := Unwrap(wraps, i-1, c.keys[i], &c.core, rpub, c.h, c.to)
 			if err != nil || !got.Equal(&d) {
 				t.Fatal(err)
 			}
 		}
+		var err error
 		if v.Seal, err = Seal(d, c.h, sealed); err != nil {
 			t.Fatal(err)
 		}

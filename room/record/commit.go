@@ -183,7 +183,7 @@ type Commit struct {
 	Base      byte // which of Prevs Changes refers to, or WholeList
 	Changes   List
 	Removals  []Evidence // ascending
-	Wraps     []byte
+	Wraps     []byte     // of all listed but the committer
 	Sealed    []byte
 	Tag       ake.Hash
 	Signature [signatureSize]byte
@@ -288,7 +288,7 @@ func ParseCommit(b []byte) (*Commit, error) {
 		}
 		c.Removals = append(c.Removals, ev)
 	}
-	c.Wraps = r.bytes(int(c.Members) * ake.SecretSize)
+	c.Wraps = r.bytes((int(c.Members) - 1) * ake.SecretSize)
 	c.Sealed = r.vec32(ake.SealSize(MaxMembers))
 	c.Tag = r.hash()
 	r.copy(c.Signature[:])

@@ -155,7 +155,7 @@ func newCommit(by *person, list List, prevs []ake.Hash, removals ...Evidence) *C
 		Members: uint32(len(list)), List: list.Hash(), OneTime: x25519Of("one time"),
 	}, Base: WholeList, Changes: list, Tag: hashOf("tag")}
 	c.SetEvidence(removals)
-	c.Wraps = make([]byte, len(list)*ake.SecretSize)
+	c.Wraps = make([]byte, (len(list)-1)*ake.SecretSize)
 	io.ReadFull(stream("wraps"), c.Wraps)
 	c.Sealed = make([]byte, ake.SealSize(1))
 	io.ReadFull(stream("seal"), c.Sealed)
