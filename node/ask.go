@@ -18,7 +18,7 @@ const askTime = room.QuestionTime + 20*time.Second
 // room.Attested follows. The errors are those of room.Ask, and ErrEnded.
 func (n *Node) Ask(to peer.ID, policy *abe.Policy) error {
 	var err error
-	if !n.do(func() { err = n.room.Ask(time.Now(), to, policy) }) {
+	if !n.do(func() { err = n.room.Ask(n.now(), to, policy) }) {
 		return ErrEnded
 	}
 	return err
@@ -28,7 +28,7 @@ func (n *Node) Ask(to peer.ID, policy *abe.Policy) error {
 // room.Answer, and ErrEnded.
 func (n *Node) Answer(id string, allow bool) error {
 	var err error
-	if !n.do(func() { err = n.room.Answer(time.Now(), id, allow) }) {
+	if !n.do(func() { err = n.room.Answer(n.now(), id, allow) }) {
 		return ErrEnded
 	}
 	return err

@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -136,7 +135,7 @@ func (n *Node) watchAddresses(ctx context.Context) {
 			}
 			if now := n.addresses(); !slices.EqualFunc(now, last, slices.Equal) {
 				last = now
-				n.do(func() { n.room.SetAddresses(time.Now(), now) })
+				n.do(func() { n.room.SetAddresses(n.now(), now) })
 			}
 		case <-ctx.Done():
 			return

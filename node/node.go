@@ -7,6 +7,7 @@
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
+//	clock.go      the room's time
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
@@ -59,6 +60,9 @@ type Config struct {
 	Replay int
 	// Rate is as in room.Config.
 	Rate int
+
+	// Now is the wall clock the protocol goes by; nil: time.Now.
+	Now func() time.Time
 
 	// Host is used instead of a host of the node's own; the node then does not
 	// close it.
@@ -142,6 +146,7 @@ type Node struct {
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays
 	began  time.Time
+	clock  *clock
 	// traffic counts what the host sends and receives; not that of another's host.
 	traffic traffic
 
@@ -164,6 +169,10 @@ func New(cfg Config) (*Node, error) {
 		work:  make(chan room.Task, 64),
 		began: time.Now(),
 	}
+	if n.cfg.Now == nil {
+		n.cfg.Now = time.Now
+	}
+	n.clock = newClock(n.cfg.Now)
 	if n.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
@@ -186,7 +195,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	r, err := room.New(room.Config{
 		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Suite: suite, ValidOn: validOn,
-		Rand: rand.Reader, Now: time.Now(), Name: n.cfg.Name, Addresses: n.addresses(),
+		Rand: rand.Reader, Now: n.now(), Name: n.cfg.Name, Addresses: n.addresses(),
 		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Rate: n.cfg.Rate,
 	})
 	if err != nil {
@@ -196,6 +205,9 @@ func New(cfg Config) (*Node, error) {
 	n.room = r
 	return n, nil
 }
+
+// now is the room's time.
+func (n *Node) now() time.Time { return n.clock.now() }
 
 func (n *Node) closeHost() {
 	if n.ownsIt {
@@ -262,7 +274,7 @@ func (n *Node) Run(ctx context.Context) error {
 		case f := <-n.inputs:
 			f()
 		case <-n.wake.C:
-			n.room.Tick(time.Now())
+			n.room.Tick(n.now())
 		case <-n.left:
 			n.leave()
 			if n.superseded {
@@ -302,7 +314,7 @@ var ErrEnded = errors.New("the room was left")
 // tell which. The errors are those of room.Send, and ErrEnded.
 func (n *Node) Send(ref any, kind byte, text string) error {
 	var err error
-	if !n.do(func() { err = n.room.Send(time.Now(), ref, kind, text) }) {
+	if !n.do(func() { err = n.room.Send(n.now(), ref, kind, text) }) {
 		return ErrEnded
 	}
 	return err
@@ -321,7 +333,7 @@ func (n *Node) Leave() { n.once.Do(func() { close(n.left) }) }
 
 // leave tells the others, for a limited time.
 func (n *Node) leave() {
-	n.room.Leave(time.Now())
+	n.room.Leave(n.now())
 	n.drain()
 	limit := time.NewTimer(leaveTime)
 	defer limit.Stop()
@@ -341,7 +353,7 @@ func (n *Node) drain() {
 	for {
 		out := n.room.Ready()
 		if !out.Wake.IsZero() {
-			n.wake.Reset(time.Until(out.Wake))
+			n.wake.Reset(out.Wake.Sub(n.now()))
 		}
 		n.save(&out)
 		busy := len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) > 0
@@ -415,7 +427,7 @@ func (n *Node) worker() {
 		select {
 		case t := <-n.work:
 			result := t.Run()
-			n.do(func() { n.room.Computed(time.Now(), t.ID, result) })
+			n.do(func() { n.room.Computed(n.now(), t.ID, result) })
 		case <-n.ended:
 			return
 		}

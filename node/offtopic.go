@@ -43,13 +43,13 @@ func (o *offTopic) look(n *Node) {
 		known, err := n.host.Peerstore().SupportsProtocols(p, room.ProtocolCompare)
 		if err == nil && len(known) > 0 {
 			o.met[p] = true
-			n.do(func() { n.room.PeerConnected(time.Now(), p) })
+			n.do(func() { n.room.PeerConnected(n.now(), p) })
 		}
 	}
 	for p := range o.met {
 		if n.host.Network().Connectedness(p) != network.Connected {
 			delete(o.met, p)
-			n.do(func() { n.room.PeerDisconnected(time.Now(), p) })
+			n.do(func() { n.room.PeerDisconnected(n.now(), p) })
 		}
 	}
 	for p := range o.since {

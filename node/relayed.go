@@ -64,7 +64,7 @@ func (n *Node) useRelays(ctx context.Context) {
 	}
 	if changed {
 		addrs := n.addresses()
-		n.do(func() { n.room.SetAddresses(time.Now(), addrs) })
+		n.do(func() { n.room.SetAddresses(n.now(), addrs) })
 	}
 }
 

@@ -66,7 +66,7 @@ func (n *Node) Status() Status {
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {
-		s.Room, s.Fellows = n.room.Status(time.Now()), n.room.Fellows()
+		s.Room, s.Fellows = n.room.Status(n.now()), n.room.Fellows()
 		for _, p := range s.Room.Neighbours {
 			onTopic[p] = true
 		}
@@ -200,7 +200,7 @@ func (s *slots) peers() []peer.ID {
 // SetName changes what the member calls itself; the members are told.
 func (n *Node) SetName(name string) error {
 	var err error
-	if !n.do(func() { err = n.room.Rename(time.Now(), name) }) {
+	if !n.do(func() { err = n.room.Rename(n.now(), name) }) {
 		return ErrEnded
 	}
 	return err
@@ -209,7 +209,7 @@ func (n *Node) SetName(name string) error {
 // Rekey starts a new epoch with the same members.
 func (n *Node) Rekey() error {
 	var err error
-	if !n.do(func() { err = n.room.Rekey(time.Now()) }) {
+	if !n.do(func() { err = n.room.Rekey(n.now()) }) {
 		return ErrEnded
 	}
 	return err
@@ -219,7 +219,7 @@ func (n *Node) Rekey() error {
 // predicate, on all.
 func (n *Node) Drop(which func(room.HeldMessage) bool) []room.HeldMessage {
 	var out []room.HeldMessage
-	n.do(func() { out = n.room.Drop(time.Now(), which) })
+	n.do(func() { out = n.room.Drop(n.now(), which) })
 	return out
 }
 

@@ -194,7 +194,7 @@ func (n *Node) serve(s *stream, conn network.Stream) {
 		s.drop()
 	}()
 	err := receive(conn, func(frame []byte) bool {
-		return n.do(func() { n.room.StreamFrame(time.Now(), s.id, frame) })
+		return n.do(func() { n.room.StreamFrame(n.now(), s.id, frame) })
 	})
 	if !errors.Is(err, io.EOF) {
 		conn.Reset()
@@ -209,7 +209,7 @@ func (n *Node) serve(s *stream, conn network.Stream) {
 func (n *Node) over(s *stream) {
 	n.do(func() {
 		delete(n.streams, s.id)
-		n.room.StreamClosed(time.Now(), s.id)
+		n.room.StreamClosed(n.now(), s.id)
 	})
 }
 
@@ -270,7 +270,7 @@ func (n *Node) handleStreams() {
 				s.id = n.nextStream
 				n.nextStream += 2
 				n.streams[s.id] = s
-				n.room.StreamOpened(time.Now(), s.id, s.peer, p)
+				n.room.StreamOpened(n.now(), s.id, s.peer, p)
 			})
 			if !taken {
 				conn.Reset()

@@ -97,7 +97,7 @@ func (n *Node) judge(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.
 		return pubsub.ValidationAccept
 	}
 	verdict := room.Ignore
-	n.do(func() { verdict = n.room.Publication(time.Now(), from, m.Data) })
+	n.do(func() { verdict = n.room.Publication(n.now(), from, m.Data) })
 	switch verdict {
 	case room.Accept:
 		return pubsub.ValidationAccept
@@ -116,9 +116,9 @@ func (n *Node) watchPeers(ctx context.Context) {
 		}
 		n.do(func() {
 			if e.Type == pubsub.PeerJoin {
-				n.room.PeerConnected(time.Now(), e.Peer)
+				n.room.PeerConnected(n.now(), e.Peer)
 			} else {
-				n.room.PeerDisconnected(time.Now(), e.Peer)
+				n.room.PeerDisconnected(n.now(), e.Peer)
 			}
 			n.emit(Connected{Peer: e.Peer, Gone: e.Type != pubsub.PeerJoin})
 		})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"coterie/crypto/ake"
+	"coterie/room/record"
 )
 
 // chooseHead moves the head to the greatest accepted commit that lists us. It
@@ -42,7 +43,7 @@ func (r *Room) chooseHead() {
 // started tells the user of the new head.
 func (r *Room) started(previous *epoch) EpochStarted {
 	e := r.head
-	ev := EpochStarted{ID: e.commit.ID(), SID: e.sid, Reason: ReasonRekey}
+	ev := EpochStarted{ID: e.commit.ID(), SID: e.sid, Reason: ReasonRotated}
 	was := make(map[[32]byte]ake.Hash)
 	if previous != nil {
 		ev.Previous = previous.commit.ID()
@@ -77,9 +78,30 @@ func (r *Room) started(previous *epoch) EpochStarted {
 	case len(ev.Joined) > 0:
 		ev.Reason = ReasonJoined
 	case len(ev.Left) > 0:
-		ev.Reason = ReasonLeft
+		ev.Reason = r.whyLeft(previous, was)
+	case previous.commit.Day == e.commit.Day && r.now.Sub(previous.since) < rotatePeriod-rotateSlack:
+		ev.Reason = ReasonRekey
 	}
 	return ev
+}
+
+// whyLeft is the most deliberate reason for which some are not listed any more.
+func (r *Room) whyLeft(previous *epoch, left map[[32]byte]ake.Hash) string {
+	g := r.graph(previous.commit.Day)
+	if g == nil {
+		return ReasonExpired
+	}
+	why := ReasonLapsed
+	for _, cid := range left {
+		ev, absent := r.absent(g, cid)
+		switch {
+		case absent && ev.Kind != record.EvidenceSilent:
+			return ReasonLeft
+		case !absent && previous.commit.Day != r.head.commit.Day:
+			why = ReasonExpired
+		}
+	}
+	return why
 }
 
 // loose reports whether the next commit should name this one as prev: no

@@ -116,11 +116,14 @@ type Member struct {
 
 // The reasons for an epoch.
 const (
-	ReasonFirst  = "first"
-	ReasonJoined = "joined"
-	ReasonLeft   = "left"
-	ReasonHealed = "healed"
-	ReasonRekey  = "rekey"
+	ReasonFirst   = "first"   // it is this peer's first
+	ReasonJoined  = "joined"  // somebody joined
+	ReasonHealed  = "healed"  // two groups met
+	ReasonLeft    = "left"    // somebody left
+	ReasonExpired = "expired" // somebody's key does not hold for the new day
+	ReasonLapsed  = "lapsed"  // somebody was not heard any more
+	ReasonRotated = "rotated" // the hour's new keys, or the day's
+	ReasonRekey   = "rekey"   // somebody asked for new keys
 )
 
 // EpochStarted: this epoch is in force; its members can read what is said from

@@ -13,6 +13,8 @@ import (
 const (
 	rotatePeriod = time.Hour
 	eraseAfter   = 2 * time.Minute
+	// rotateSlack is by how much another may be ahead of us in calling a head old.
+	rotateSlack = time.Minute
 )
 
 // rotate announces a new ephemeral key when ours is an hour old, and erases the

@@ -19,9 +19,12 @@ func main() {
 	cli.NoCore()
 	// A closed standard output is an error to be handled, not a death.
 	signal.Ignore(syscall.SIGPIPE)
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: clock}
 	os.Exit(a.run(os.Args[1:]))
 }
+
+// clock is the time, everywhere; tests give their processes a wrong one.
+var clock = time.Now
 
 // app is what the commands take from outside.
 type app struct {

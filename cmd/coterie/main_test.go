@@ -24,7 +24,14 @@ import (
 // asProcess makes the test binary behave as coterie, for tests with processes.
 const asProcess = "COTERIE_TEST_MAIN"
 
+// shifted is by how much such a process' clock is ahead, as time.ParseDuration
+// has it.
+const shifted = "COTERIE_TEST_CLOCK"
+
 func TestMain(m *testing.M) {
+	if ahead, err := time.ParseDuration(os.Getenv(shifted)); err == nil {
+		clock = func() time.Time { return time.Now().Add(ahead) }
+	}
 	if os.Getenv(asProcess) != "" {
 		main()
 	}
