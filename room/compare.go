@@ -278,6 +278,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 	x.theirHello = h
 	if n := r.neighbours[x.peer]; n != nil {
 		n.hello, n.compared = h, false
+		n.differs.note(r.head, h.Head, r.now)
 		if !x.dialler {
 			n.waits = r.puzzled()
 			n.compareAt, n.lastTime = time.Time{}, r.now

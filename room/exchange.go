@@ -25,6 +25,7 @@ type neighbour struct {
 	whole     map[ake.Hash]time.Time // when it was sent transcripts that it did not name
 	waits     bool                   // it asked while we did not understand a commit ourselves
 	behind    bool                   // it may need us to understand the head
+	differs   difference
 }
 
 // An exchange is a conversation on one stream.

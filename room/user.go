@@ -56,6 +56,8 @@ type MemberStatus struct {
 	Self bool
 	// Suspect: nothing was heard of it for a while.
 	Suspect bool
+	// Differs: it has been in another epoch than ours for a while.
+	Differs bool
 	// Have is up to where its messages in this epoch are here without a gap, Known
 	// the greatest number that is known of.
 	Have, Known uint64
@@ -92,6 +94,9 @@ func (r *Room) Status(now time.Time) Status {
 		if c := g.contribution(entry.CID); c != nil && !m.Self {
 			p := r.processes[c.Working]
 			m.Suspect = p != nil && now.Sub(p.heard) > unheardTime(r.size())
+		}
+		if n := r.neighbours[m.Peer]; n != nil {
+			m.Differs = n.differs.lasts(h, now)
 		}
 		if t != nil && i < len(t.logs) {
 			m.Have, m.Known = t.logs[i].have(), t.logs[i].highest()

@@ -16,9 +16,14 @@ func facts(p *plan, st node.Status, now time.Time) health.Facts {
 		Bootstraps: len(p.bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: st.Room.Held,
 		Others: len(st.Room.Neighbours),
 	}
-	member := make(map[string]bool)
+	names := newNames("")
 	for _, m := range st.Room.Members {
-		member[string(m.Peer)] = true
+		names.take(m.Peer, m.Name)
+	}
+	for _, m := range st.Room.Members {
+		if m.Differs {
+			f.Differ = append(f.Differ, names.show(m.Peer))
+		}
 		if !m.Self && m.Known > m.Have {
 			f.Missing += int(m.Known - m.Have)
 		}

@@ -80,7 +80,7 @@ type Facts struct {
 	Held int
 	// Others is how many neighbours there are in the room, in the epoch or not.
 	Others int
-	// Differ are members whose view differs from ours.
+	// Differ are members whose view has differed from ours for a while.
 	Differ []string
 	// Skew is how far our clock is ahead of the median of SkewOf others.
 	Skew   time.Duration
@@ -94,8 +94,6 @@ type Facts struct {
 const (
 	// blip is how long trouble with the network must last.
 	blip = 5 * time.Second
-	// splitTime is how long views may differ: PROTOCOL.md's own repair takes less.
-	splitTime = 20 * time.Second
 	// maxSkew is how far clocks may differ.
 	maxSkew = 2 * time.Minute
 	// soon is how many days before its end a key is said to lapse.
@@ -160,7 +158,7 @@ func Check(f Facts) []Item {
 			Code: Split, Severity: Warn,
 			Text: fmt.Sprintf("%s %s other members than you do.", list(f.Differ), verb(len(f.Differ), "sees", "see")),
 			Hint: "a path between some members is cut; it heals when one leads around",
-			Args: map[string]any{"peers": f.Differ}, DependsOn: []Code{Offline, Alone}, TimeToVisible: splitTime,
+			Args: map[string]any{"peers": f.Differ}, DependsOn: []Code{Offline, Alone},
 		})
 	}
 	if skew := f.Skew.Abs(); skew > maxSkew && f.SkewOf > 0 {

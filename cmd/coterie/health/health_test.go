@@ -1,7 +1,6 @@
 package health
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -86,20 +85,20 @@ func TestOneCauseOneLine(t *testing.T) {
 
 // TestBlips: what comes and goes is not shown, and begins anew each time.
 func TestBlips(t *testing.T) {
-	differs := with(func(f *Facts) { f.Differ = []string{"ann", "prof"} })
+	off := with(func(f *Facts) { f.Direct, f.Relayed, f.Relays, f.Bootstraps = 0, 0, 0, 1 })
 	var w Watch
 	now := time.Unix(0, 0)
 	for range 10 {
-		w.Step(now, differs)
-		now = now.Add(splitTime - time.Second)
-		if shown := w.Step(now, differs); len(shown) > 0 {
-			t.Fatalf("shown after %v", splitTime-time.Second)
+		w.Step(now, off)
+		now = now.Add(blip - time.Second)
+		if shown := w.Step(now, off); len(shown) > 0 {
+			t.Fatalf("shown after %v", blip-time.Second)
 		}
 		w.Step(now, fine)
 		now = now.Add(time.Second)
 	}
-	w.Step(now, differs)
-	if shown := w.Step(now.Add(splitTime), differs); Word(shown) != Split || !strings.HasPrefix(shown[0].Text, "ann and prof see ") {
+	w.Step(now, off)
+	if shown := w.Step(now.Add(blip), off); Word(shown) != Offline {
 		t.Errorf("got %+v", shown)
 	}
 }
