@@ -5,6 +5,7 @@
 //	host.go       the libp2p host
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
+//	share.go      what they may cost
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
@@ -362,7 +363,7 @@ func (n *Node) drain() {
 		}
 		for _, f := range out.Send {
 			if s := n.streams[f.Stream]; s != nil {
-				s.write(f.Data)
+				n.write(s, f.Data)
 			}
 		}
 		for _, h := range out.Hang {

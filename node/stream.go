@@ -81,9 +81,18 @@ func (s *stream) write(frame []byte) {
 // sent takes n bytes that were written out of the account.
 func (s *stream) sent(n int) {
 	s.mu.Lock()
-	s.size -= n
-	s.sizes.Add(-int64(n))
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if !s.dead { // then it is out of the account already, or will be with the rest
+		s.size -= n
+		s.sizes.Add(-int64(n))
+	}
+}
+
+// queuing is how many bytes wait, or are being written.
+func (s *stream) queuing() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
 }
 
 // drop forgets what is queued; nothing is queued any more.
@@ -208,6 +217,9 @@ func (n *Node) serve(s *stream, conn network.Stream) {
 // over tells the room that a stream has ended, and forgets it.
 func (n *Node) over(s *stream) {
 	n.do(func() {
+		if n.streams[s.id] != s {
+			return // it gave way
+		}
 		delete(n.streams, s.id)
 		n.room.StreamClosed(n.now(), s.id)
 	})
@@ -254,19 +266,9 @@ func (n *Node) handleStreams() {
 			s.attach(conn)
 			taken := false
 			n.do(func() {
-				ofPeer, all := 0, 0
-				for _, other := range n.streams {
-					if other.inbound {
-						all++
-						if other.peer == s.peer {
-							ofPeer++
-						}
-					}
-				}
-				if ofPeer >= maxFromPeer || all >= maxFromAll {
+				if taken = n.admit(s); !taken {
 					return
 				}
-				taken = true
 				s.id = n.nextStream
 				n.nextStream += 2
 				n.streams[s.id] = s
