@@ -23,6 +23,7 @@
 //	message.go    sending and receiving                                   §9
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
+//	gaps.go       what is missing of it                                   §9.1
 //	journal.go    what is kept on disk                                    §9.2
 //	reach.go      who has what we said                                    §9.3
 //	logs.go       two peers compare what was said                         §11.3

@@ -427,67 +427,6 @@ func (r *Room) show(t *transcript, index int) {
 	}
 }
 
-// filled tells of gaps of which it was told, and in which nothing is missing any
-// more.
-func (r *Room) filled(t *transcript, index int) {
-	l := &t.logs[index]
-	l.told = slices.DeleteFunc(l.told, func(g [2]uint64) bool {
-		for c := g[0]; c <= g[1]; c++ {
-			if _, ok := l.id(c); !ok {
-				return false
-			}
-		}
-		r.emit(Gap{Author: r.author(t, index), Epoch: t.id, First: g[0], Last: g[1], Filled: true})
-		return true
-	})
-}
-
-// expireGaps tells of what is missing, and after a while shows what comes after
-// it. What fills a gap later is shown as late.
-func (r *Room) expireGaps() {
-	refs := slices.Collect(maps.Values(r.gaps))
-	slices.SortFunc(refs, func(a, b logRef) int {
-		if c := compareHashes(a.t.id, b.t.id); c != 0 {
-			return c
-		}
-		return a.index - b.index
-	})
-	for _, ref := range refs {
-		l := &ref.t.logs[ref.index]
-		if r.transcripts[ref.t.id] != ref.t {
-			delete(r.gaps, l)
-			continue
-		}
-		next := l.highest()
-		for c := range l.ahead {
-			if c > l.shown {
-				next = min(next, c)
-			}
-		}
-		age := r.now.Sub(l.gapSince)
-		if age >= gapTold && len(l.told) < maxForks && (len(l.told) == 0 || l.told[len(l.told)-1][0] != l.shown+1) {
-			gap := [2]uint64{l.shown + 1, next - 1}
-			l.told = append(l.told, gap)
-			r.emit(Gap{Author: r.author(ref.t, ref.index), Epoch: ref.t.id, First: gap[0], Last: gap[1]})
-		}
-		if age >= gapTime {
-			l.shown, l.gapSince = next-1, time.Time{}
-			r.show(ref.t, ref.index)
-		}
-	}
-}
-
-// wakeForGaps sees to being woken when a gap is to be spoken of or given up.
-func (r *Room) wakeForGaps() {
-	for l := range r.gaps {
-		if age := r.now.Sub(l.gapSince); age < gapTold {
-			r.wakeAt(l.gapSince.Add(gapTold))
-		} else {
-			r.wakeAt(l.gapSince.Add(max(gapTime, age)))
-		}
-	}
-}
-
 // deliver shows one message; late tells that later ones of its author were shown
 // before.
 func (r *Room) deliver(t *transcript, index int, m *record.Signed, late bool) {

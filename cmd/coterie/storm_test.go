@@ -33,14 +33,8 @@ func TestStorm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
-	if os.Getuid() != 0 {
-		t.Skip("network namespaces need root")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("network namespaces need ip, of iproute2")
-	}
 	t.Logf("seed %d", *stormSeed)
-	w := newStorm(t)
+	w := newStorm(t, *stormPeers)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	for _, p := range w.peers {
@@ -100,7 +94,13 @@ type stormPeer struct {
 	acked map[int]bool
 }
 
-func newStorm(t *testing.T) *storm {
+func newStorm(t *testing.T, peers int) *storm {
+	if os.Getuid() != 0 {
+		t.Skip("network namespaces need root")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("network namespaces need ip, of iproute2")
+	}
 	w := &storm{t: t, rng: rand.New(rand.NewPCG(*stormSeed, 0)), dir: t.TempDir(), did: make(map[string]int)}
 	fixtures(t, w.dir)
 	w.hub = fmt.Sprintf("coterie%d-hub", os.Getpid())
@@ -118,7 +118,7 @@ func newStorm(t *testing.T) *storm {
 	namespace(w.hub)
 	ip("-n", w.hub, "link", "add", "br0", "type", "bridge")
 	ip("-n", w.hub, "link", "set", "br0", "up")
-	for i := range *stormPeers {
+	for i := range peers {
 		p := &stormPeer{
 			index: i, ns: fmt.Sprintf("coterie%d-%d", os.Getpid(), i), addr: fmt.Sprintf("10.77.0.%d", i+1), acked: make(map[int]bool),
 		}
@@ -140,7 +140,7 @@ func newStorm(t *testing.T) *storm {
 			"netns", "exec", p.ns, os.Args[0], "join", "den", "--json", "--key", filepath.Join(w.dir, "ann.key"), "--policy", "ONE",
 			"--nick", fmt.Sprint("p", i), "--listen", "/ip4/" + p.addr + "/tcp/4001",
 		}
-		for j := range *stormPeers {
+		for j := range peers {
 			if j != i {
 				p.args = append(p.args, "--bootstrap", fmt.Sprintf("/ip4/10.77.0.%d/tcp/4001", j+1))
 			}
