@@ -48,6 +48,7 @@ const (
 	reachPeriod   = time.Second
 	pursuePeriod  = 2 * time.Second
 	minRetention  = 24 * time.Hour
+	emptyTime     = time.Minute     // that a transcript is kept in which nothing was said, as far as is known yet
 	wholeAgain    = 2 * time.Minute // until a transcript that was not taken is sent again
 	comparePeriod = 5 * time.Second
 	tellTime      = time.Second // how long who was just let in may be telling what it knows

@@ -252,6 +252,26 @@ var regressions = []struct {
 			{408345, "whole", 0, 0},
 		},
 	}},
+	// Who an epoch's members were came in one frame, what they said a moment later
+	// in the next; in between, the epoch in which nothing was said was forgotten.
+	{"a transcript whose messages come later", "", schedule{
+		seed: 3023877, start: "09:00:00", peers: "mmp", skew: []int{0, 0, 0},
+		loss: 0, dup: 5, delay: 25, jitter: 400, notice: 10000,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{3834, "start", 0, 0},
+			{8740, "start", 1, 0},
+			{10799, "start", 2, 0},
+			{32519, "crash", 1, 0},
+			{38341, "say", 0, 0},
+			{47392, "drop", 0, 1},
+			{49342, "start", 1, 0},
+			{49951, "leave", 0, 0},
+			{57675, "say", 1, 0},
+			{73739, "start", 0, 0},
+			{75702, "connect", 0, 1},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.

@@ -5,10 +5,13 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -341,33 +344,52 @@ func (s *schedule) report(t *testing.T, f *failure) {
 	t.Logf("in %d steps: %v\n%v", len(small.steps), g, small)
 }
 
-// TestSimulate runs schedules (DESIGN: the simulator). A failure prints its seed
-// and shrinks to a table for TestRegressions.
+// TestSimulate runs schedules (DESIGN: the simulator), as many at once as there
+// are processors. A failure prints its seed and shrinks to a table for
+// TestRegressions.
 func TestSimulate(t *testing.T) {
-	var steps, failures, commits, changes, opens int
-	var rest, worst time.Duration
-	began := time.Now()
 	if testing.Short() {
 		*simSchedules = min(*simSchedules, 20)
 	}
-	for i := range *simSchedules {
-		s := generate(*simSeed + uint64(i))
-		w, f := s.runWatched()
-		steps += w.network.steps
-		commits += w.commits
-		changes += w.changes
-		opens += w.opens
-		rest += w.restAt
-		worst = max(worst, w.restAt)
-		if f != nil {
-			failures++
-			s.report(t, f)
-			if failures >= *simKeep {
-				break
-			}
+	var mu sync.Mutex
+	var steps, commits, changes, opens, begun int
+	var rest, worst time.Duration
+	failed := make(map[uint64]func())
+	began := time.Now()
+	// next is the seed of the next schedule; none is left, or enough have failed.
+	next := func() (seed uint64, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if begun == *simSchedules || len(failed) >= *simKeep {
+			return 0, false
 		}
+		begun++
+		return *simSeed + uint64(begun) - 1, true
 	}
-	n := time.Duration(max(*simSchedules, 1))
-	t.Logf("%d schedules in %v: %d events, %d changes, %d commits, %d openings; at rest after %v on average, %v at most",
-		*simSchedules, time.Since(began).Round(time.Millisecond), steps, changes, commits, opens, (rest / n).Round(time.Millisecond), worst)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for seed, ok := next(); ok; seed, ok = next() {
+				s := generate(seed)
+				w, f := s.runWatched()
+				mu.Lock()
+				steps += w.network.steps
+				commits += w.commits
+				changes += w.changes
+				opens += w.opens
+				rest += w.restAt
+				worst = max(worst, w.restAt)
+				if f != nil {
+					failed[seed] = func() { s.report(t, f) }
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	for _, seed := range slices.Sorted(maps.Keys(failed)) {
+		failed[seed]()
+	}
+	t.Logf("%d schedules from seed %d in %v: %d events, %d changes, %d commits, %d openings; at rest after %v on average, %v at most",
+		begun, *simSeed, time.Since(began).Round(time.Millisecond), steps, changes, commits, opens, (rest / time.Duration(max(begun, 1))).Round(time.Millisecond), worst)
 }

@@ -212,7 +212,7 @@ func (r *Room) isHistory(t *transcript) bool {
 func (r *Room) expireTranscripts() {
 	for id, t := range r.transcripts {
 		switch {
-		case t.count == 0 && r.commits[id] == nil:
+		case t.count == 0 && r.commits[id] == nil && r.now.Sub(t.since) > emptyTime:
 			delete(r.transcripts, id)
 		case t.count > 0 && r.now.After(r.expiry(t.News.Day)):
 			r.dropTranscript(t)
