@@ -236,14 +236,7 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 		if was == id {
 			return Delivered{}, false
 		}
-		if compareHashes(id, was) < 0 {
-			first := r.body(t, index, m.Counter)
-			l.replace(m.Counter, id)
-			r.remember(t, index, m)
-			l.fork(m.Counter, first)
-		} else {
-			l.fork(m.Counter, m)
-		}
+		r.second(t, index, m, id, was)
 		return Delivered{}, false
 	}
 	if m.Counter-l.have() > ake.MaxSkip {

@@ -359,20 +359,27 @@ func (r *Room) forked(t *transcript, index int, m *record.Signed, id, was ake.Ha
 	case second == nil && len(l.other) >= maxForks && m.Counter > slices.Max(slices.Collect(maps.Keys(l.other))) && compareHashes(was, id) < 0:
 		return false // it is known well enough by now what kind of author that is
 	}
-	if compareHashes(id, was) < 0 {
-		first := r.body(t, index, m.Counter)
-		l.replace(m.Counter, id)
-		r.remember(t, index, m)
-		l.fork(m.Counter, first)
-	} else {
-		l.fork(m.Counter, m)
-	}
+	r.second(t, index, m, id, was)
 	t.digest = ake.Hash{}
 	if second == nil {
 		r.equivocated(t, index, m.Counter, was, id) // once for each counter
 	}
 	r.save(t, index, m)
 	return true
+}
+
+// second keeps a second message under one counter beside the first: the one of
+// the lesser id counts as what was said, for everybody alike.
+func (r *Room) second(t *transcript, index int, m *record.Signed, id, was ake.Hash) {
+	l := &t.logs[index]
+	if compareHashes(id, was) > 0 {
+		l.fork(m.Counter, m)
+		return
+	}
+	first := r.body(t, index, m.Counter)
+	l.replace(m.Counter, id)
+	r.remember(t, index, m)
+	l.fork(m.Counter, first)
 }
 
 // hearLamport moves our clock past an author's, unless that would bring it to its

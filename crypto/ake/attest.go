@@ -40,17 +40,10 @@ func Ask(seed Secret, dp *abe.DayPolicy, c *QuestionContext) (*Encapsulated, err
 // makes it again and compares every byte, as Open does and for the same reasons.
 // The error is ErrNotOpened.
 func OpenQuestion(k *abe.Key, dp *abe.DayPolicy, c *QuestionContext, enc []byte) (*Encapsulated, error) {
-	var seed Secret // zeros if nothing opens: the work that follows is the same
+	seed, err := openSeed(k, dp, enc, func(seed Secret) ([]byte, error) { return encryptQuestion(dp, c, seed) })
 	defer seed.Erase()
-	opened, err := dp.Decrypt(k, enc, openedSize)
-	ok := err == nil
-	if ok {
-		copy(seed.b[:], opened)
-		clear(opened)
-	}
-	again, err := encryptQuestion(dp, c, seed)
-	if err != nil || !ok || !hmac.Equal(again, enc) {
-		return nil, ErrNotOpened
+	if err != nil {
+		return nil, err
 	}
 	return &Encapsulated{Proof: questionProof(c, seed)}, nil
 }

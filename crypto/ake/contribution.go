@@ -91,21 +91,32 @@ func Open(k *abe.Key, dp *abe.DayPolicy, c *Context, enc []byte) (*Encapsulated,
 type encryptFunc func(*abe.DayPolicy, *Context, Secret) ([]byte, error)
 
 func open(k *abe.Key, dp *abe.DayPolicy, c *Context, enc []byte, encrypt encryptFunc) (*Encapsulated, error) {
-	var seed Secret // zeros if nothing opens: the work that follows is the same
+	seed, err := openSeed(k, dp, enc, func(seed Secret) ([]byte, error) { return encrypt(dp, c, seed) })
 	defer seed.Erase()
+	if err != nil {
+		return nil, err
+	}
+	return derive(c, seed, nil), nil
+}
+
+// openSeed opens an encapsulation and has it made again from the seed. The bytes
+// made again hold the binding to the context, so comparing them checks that the
+// plaintext is bound to it and that its maker used its coins. What does not open
+// costs as much as what does. The error is ErrNotOpened.
+func openSeed(k *abe.Key, dp *abe.DayPolicy, enc []byte, encrypt func(Secret) ([]byte, error)) (Secret, error) {
+	var seed Secret // zeros if nothing opens: the work that follows is the same
 	opened, err := dp.Decrypt(k, enc, openedSize)
 	ok := err == nil
 	if ok {
 		copy(seed.b[:], opened)
 		clear(opened)
 	}
-	again, err := encrypt(dp, c, seed)
-	// The bytes made again hold the binding to c, so comparing them checks that
-	// the plaintext is bound to this context and that its maker used its coins.
+	again, err := encrypt(seed)
 	if err != nil || !ok || !hmac.Equal(again, enc) {
-		return nil, ErrNotOpened
+		seed.Erase()
+		return Secret{}, ErrNotOpened
 	}
-	return derive(c, seed, nil), nil
+	return seed, nil
 }
 
 func encrypt(dp *abe.DayPolicy, c *Context, seed Secret) ([]byte, error) {
