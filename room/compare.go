@@ -61,6 +61,9 @@ func (r *Room) schedule() {
 	}
 	r.wakeAt(r.compareAt)
 	r.wakeAt(r.beatAt)
+	for _, x := range r.exchanges {
+		r.wakeAt(x.limit())
+	}
 	for _, t := range r.renewAt {
 		if t.After(r.now) {
 			r.wakeAt(t)

@@ -251,6 +251,17 @@ func (r *Room) sortedExchanges() []StreamID {
 	return ids
 }
 
+// limit is when it has taken too long.
+func (x *exchange) limit() time.Time {
+	switch {
+	case x.protocol == ProtocolAsk:
+		return x.began.Add(askTime)
+	case x.step == record.FrameProve1 || x.step == record.FrameProve3:
+		return x.began.Add(strangerTime)
+	}
+	return x.began.Add(exchangeTime)
+}
+
 // expire ends what took too long.
 func (r *Room) expire() {
 	for _, id := range r.sortedExchanges() {
@@ -258,14 +269,7 @@ func (r *Room) expire() {
 		if x == nil {
 			continue // ended with another
 		}
-		limit := exchangeTime
-		if x.step == record.FrameProve1 || x.step == record.FrameProve3 {
-			limit = strangerTime
-		}
-		if x.protocol == ProtocolAsk {
-			limit = askTime
-		}
-		if r.now.Sub(x.began) > limit {
+		if !r.now.Before(x.limit()) {
 			r.reset(x)
 		}
 	}

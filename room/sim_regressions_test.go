@@ -272,6 +272,20 @@ var regressions = []struct {
 			{75702, "connect", 0, 1},
 		},
 	}},
+	// A handshake that was dialled ended some seconds late, when something else
+	// woke the room; what it cost came on top of what the next ones did.
+	{"handshakes that end late", "", schedule{
+		seed: 4009854, start: "09:00:00", peers: "mmo", skew: []int{0, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{1298, "start", 2, 0},
+			{82770, "start", 1, 0},
+			{147565, "pause", 2, 0},
+			{180813, "resume", 2, 0},
+			{194067, "connect", 0, 0},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.
