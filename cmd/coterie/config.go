@@ -22,7 +22,8 @@ import (
 )
 
 // settings are what config.toml may say. A flag is stronger than the environment,
-// the environment than the room's own settings, those than the file's.
+// the environment than what is remembered of the room (rooms.toml), that than the
+// room's own settings here, and those than the others.
 type settings struct {
 	Nick              string                  `toml:"nick"`
 	Key               string                  `toml:"key"`
@@ -62,6 +63,9 @@ var settingNames = []struct{ name, usual string }{
 	{"log", ""}, {"passphrase_command", ""}, {"listen", ""}, {"bootstrap", ""},
 	{"notify", "names"}, {"notify_text", "false"}, {"notify_command", ""}, {"title", "true"}, {"mouse", "false"},
 }
+
+// envNick is the variable that is stronger than what is remembered of a room.
+const envNick = "COTERIE_NICK"
 
 // maxConfig bounds the file in bytes.
 const maxConfig = 256 << 10
@@ -224,7 +228,21 @@ func (a *app) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(a)
+			rooms, err := a.rooms()
+			if err != nil {
+				return err
+			}
+			// What is remembered is stronger, and said in its place.
+			for _, r := range rooms {
+				if own, ok := c.Rooms[r.Name]; ok && r.Nick != "" {
+					own.Nick = ""
+					c.Rooms[r.Name] = own
+				}
+			}
+			if err := c.print(a); err != nil {
+				return err
+			}
+			return a.printHabits(rooms)
 		},
 	}
 }
@@ -260,6 +278,26 @@ func (c *settings) print(a *app) error {
 		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"key", r.Key}, {"notify", r.Notify}} {
 			if s.value != "" {
 				fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "rooms."+cli.Clean(name)+"."+s.name, cli.Clean(s.value), cli.Clean(tilde(c.path)))
+			}
+		}
+	}
+	return nil
+}
+
+// printHabits says what is remembered of rooms and is stronger than the file.
+func (a *app) printHabits(rooms []remembered) error {
+	path, err := a.roomsPath()
+	if err != nil {
+		return err
+	}
+	for _, r := range rooms {
+		history := ""
+		if r.history() > 0 {
+			history = spanFlag(r.history())
+		}
+		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"listen", list(r.Listen)}, {"history", history}} {
+			if s.value != "" {
+				fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "rooms."+cli.Clean(r.Name)+"."+s.name, cli.Clean(s.value), cli.Clean(tilde(path)))
 			}
 		}
 	}

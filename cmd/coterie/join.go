@@ -92,6 +92,7 @@ type plan struct {
 	flags      joinFlags
 	hold       time.Duration // how long a message is held
 	settings   *settings     // nil in a demonstration
+	habit      habit         // what is remembered for the next time
 	descriptor *room.Descriptor
 	ask        func() ([]age.Identity, error) // opens the identities; nil: there are none
 	identities []age.Identity                 // that were opened for the key
@@ -155,11 +156,10 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 	if err := checkNick(f.nick); err != nil {
 		return nil, err
 	}
-	p.nick = f.nick
 	if p.bootstrap, err = addresses("--bootstrap", f.bootstrap); err != nil {
 		return nil, err
 	}
-	if p.listen, err = addresses("--listen", f.listen); err != nil {
+	if _, err = addresses("--listen", f.listen); err != nil {
 		return nil, err
 	}
 	for _, b := range p.bootstrap {
@@ -197,6 +197,9 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 		p.descriptor, err = describe(name, f, p)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := a.habits(p); err != nil {
 		return nil, err
 	}
 	e := p.descriptor.Policy.Explain(p.key.Attributes(), p.key.Generation())
@@ -254,75 +257,6 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 func wrongDomain(key *abe.Domain, other string) error {
 	return cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to %s", key.Name(), key.Fingerprint(), other).
 		Hint("give a key of the room's domain with --key")
-}
-
-// settle fills in what was not typed: from what is remembered of the room, and
-// from the settings. It returns the remembered room, if that is the one meant.
-func (a *app) settle(p *plan, name string) (*remembered, error) {
-	c, err := a.settings()
-	if err != nil {
-		return nil, err
-	}
-	a.passphraseCommand = c.PassphraseCommand
-	f := &p.flags
-	var known *remembered
-	if !room.IsLink(name) && f.policy == "" {
-		if err := notAName(name); err != nil {
-			return nil, err
-		}
-		r, ok, err := a.recall(name, f.key)
-		if err != nil {
-			return nil, err
-		}
-		if ok && f.history == "" {
-			known = &r
-			p.keyPath = r.Key
-			f.bootstrap = append(f.bootstrap, r.Addresses...)
-		}
-	}
-	own := c.Rooms[name]
-	p.settings = c
-	for _, s := range []struct {
-		flag string
-		to   *string
-		from []string
-	}{
-		{"nick", &f.nick, []string{own.Nick, c.Nick}},
-		{"key", &p.keyPath, []string{p.keyPath, untilde(own.Key), c.Key}},
-		{"identity", &f.identity, []string{c.Identity}},
-		{"time", &f.clock, []string{c.Time}},
-		{"log", &f.log, []string{c.Log}},
-	} {
-		if f.given(s.flag) {
-			continue
-		}
-		*s.to = ""
-		for _, v := range s.from {
-			if *s.to == "" {
-				*s.to = v
-			}
-		}
-	}
-	if !f.given("history") && known == nil && !room.IsLink(name) {
-		f.history = c.History
-	}
-	if !f.given("listen") {
-		f.listen = c.Listen
-	}
-	if !f.given("bootstrap") {
-		f.bootstrap = append(f.bootstrap, c.Bootstrap...)
-	}
-	if p.hold, err = time.ParseDuration(c.Hold); err != nil {
-		return nil, err // it was checked
-	}
-	if p.keyPath == "" {
-		e := cli.Usage("missing --key")
-		if f.policy == "" && !room.IsLink(name) {
-			return nil, e.Hint("coterie join %s --key FILE --policy 'EXPR'; no room of this name is remembered", cli.Quote(name))
-		}
-		return nil, e.Hint("coterie join %s --key FILE", cli.Quote(name))
-	}
-	return known, nil
 }
 
 // agree asks about a room that came as a link, before anything is dialled. Where
@@ -427,6 +361,14 @@ func span(s string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
+// spanFlag is a span as --history takes it.
+func spanFlag(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return fmt.Sprintf("%dh", d/time.Hour)
+}
+
 // checkNick keeps names that others would not show from being sent: no 16 of the
 // catalogue. An empty one is none.
 func checkNick(s string) error {
@@ -488,54 +430,4 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 	s.door, s.log, s.disk = door, log, kept
 	s.names.take(n.Self(), p.nick)
 	return s, nil
-}
-
-func nodeError(err error) error {
-	var l *node.ListenError
-	if errors.As(err, &l) && errors.Is(err, node.ErrPortTaken) {
-		return cli.Fail("port-taken", "%s is in use by another program", portText(l.Addresses[0])).
-			Hint("leave out --listen to get any free port, or stop the other one").Because(err)
-	}
-	if errors.As(err, &l) {
-		return cli.Fail("listen", "cannot listen on %s: %s", l.Addresses[0], cli.Clean(lastLine(l.Err))).
-			Hint("leave out --listen to get any free port").Because(err)
-	}
-	return err
-}
-
-// lastLine is the part of a nested network error that a person can use.
-func lastLine(err error) string {
-	s := strings.TrimSpace(err.Error())
-	if i := strings.LastIndex(s, "\n"); i >= 0 {
-		s = s[i+1:]
-	}
-	if i := strings.LastIndex(s, ": "); i >= 0 {
-		s = s[i+2:]
-	}
-	return strings.TrimRight(strings.TrimSpace(s), "]")
-}
-
-// portText is an address as people know it: tcp 4001.
-func portText(a ma.Multiaddr) string {
-	for _, proto := range []int{ma.P_TCP, ma.P_UDP} {
-		if port, err := a.ValueForProtocol(proto); err == nil {
-			return fmt.Sprintf("%s %s", ma.ProtocolWithCode(proto).Name, port)
-		}
-	}
-	return a.String()
-}
-
-func listeningText(addrs []ma.Multiaddr) string {
-	seen := make(map[string]bool)
-	var out []string
-	for _, a := range addrs {
-		if t := portText(a); !seen[t] {
-			seen[t] = true
-			out = append(out, t)
-		}
-	}
-	if len(out) == 0 {
-		return "on no port: nobody can dial this peer"
-	}
-	return strings.Join(out, ", ")
 }

@@ -33,6 +33,7 @@ type remembered struct {
 	Key       string    `toml:"key"`           // the path of the key file
 	Addresses []string  `toml:"addresses,omitempty"`
 	Last      time.Time `toml:"last"`
+	habit
 }
 
 // maxRemembered bounds the addresses kept of one room.
@@ -156,7 +157,7 @@ func (a *app) remember(p *plan, addrs []ma.Multiaddr) error {
 	d := p.descriptor
 	now := remembered{
 		Name: d.Name, Domain: p.key.Domain().Name(), DomainID: hex.EncodeToString(d.Domain[:]), Policy: d.Policy.String(),
-		Tag: hex.EncodeToString(d.Tag), Key: key, Last: a.now().UTC().Truncate(time.Second),
+		Tag: hex.EncodeToString(d.Tag), Key: key, Last: a.now().UTC().Truncate(time.Second), habit: p.habit,
 	}
 	if d.History > 0 {
 		now.History = d.History.String()
