@@ -126,6 +126,7 @@ func errorCode(stdout string) (code string) {
 var (
 	someDay   = regexp.MustCompile(`\b20\d\d-\d\d-\d\d\b`)
 	somePrint = regexp.MustCompile(`\b[0-9a-f]{4}(-[0-9a-f]{4}){3}\b`)
+	somePID   = regexp.MustCompile(` \([^() ]+, pid [0-9]+\)`) // where the system tells
 	someAge   = regexp.MustCompile(`age1[0-9a-z]+…[0-9a-z]+`)
 )
 
@@ -133,6 +134,7 @@ var (
 func stable(s, dir, port string) string {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, dir, "DIR"), port, "PORT")
 	s = strings.ReplaceAll(s, "coterie "+cli.ProgramVersion()+" is", "coterie VERSION is")
+	s = somePID.ReplaceAllString(s, "")
 	s = someDay.ReplaceAllString(s, "2026-11-23")
 	s = somePrint.ReplaceAllString(s, "4f1c-9ab2-77d0-e31a")
 	return someAge.ReplaceAllString(s, "age1…")

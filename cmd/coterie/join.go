@@ -390,7 +390,6 @@ func checkNick(s string) error {
 // begin starts the node.
 func (a *app) begin(p *plan, out reporter) (*session, error) {
 	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now}
-	var door *door
 	var kept *disk
 	var err error
 	if !p.flags.ephemeral {
@@ -398,14 +397,11 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 			return nil, err
 		}
 		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(kept.store), kept.identity, replay
-		if kept.plain {
-			out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
-				Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
-		}
-		if door, err = a.openDoor(p); err != nil {
-			kept.close()
-			return nil, err
-		}
+	}
+	door, err := a.openDoor(p)
+	if err != nil {
+		kept.close()
+		return nil, err
 	}
 	log, err := openLog(p.flags.log)
 	if err != nil {
@@ -418,7 +414,16 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 		door.close()
 		log.close()
 		kept.close()
-		return nil, nodeError(err)
+		err = nodeError(err)
+		var e *cli.Error
+		if errors.As(err, &e) && e.Code == "port-taken" && !p.flags.given("listen") {
+			e.Hints = []string{"--listen /ip4/0.0.0.0/tcp/0 takes any free port; or stop the other one"}
+		}
+		return nil, err
+	}
+	if kept != nil && kept.plain {
+		out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
+			Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
 	}
 	out.state("listening", listeningText(n.Addresses()))
 	if !p.flags.ephemeral {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -14,7 +15,7 @@ import (
 func nodeError(err error) error {
 	var l *node.ListenError
 	if errors.As(err, &l) && errors.Is(err, node.ErrPortTaken) {
-		return cli.Fail("port-taken", "%s is in use by another program", portText(l.Addresses[0])).
+		return cli.Fail("port-taken", "%s is in use by another program%s", portText(l.Addresses[0]), holderText(l.Addresses[0])).
 			Hint("leave out --listen to get any free port, or stop the other one").Because(err)
 	}
 	if errors.As(err, &l) {
@@ -59,4 +60,25 @@ func listeningText(addrs []ma.Multiaddr) string {
 		return "on no port: nobody can dial this peer"
 	}
 	return strings.Join(out, ", ")
+}
+
+// holderText is which program has the port of an address, where that can be found
+// out: " (coterie, pid 4122)".
+func holderText(a ma.Multiaddr) string {
+	for _, proto := range []string{"tcp", "udp"} {
+		value, err := a.ValueForProtocol(ma.ProtocolWithName(proto).Code)
+		if err != nil {
+			continue
+		}
+		port, err := strconv.ParseUint(value, 10, 16)
+		if err != nil {
+			return ""
+		}
+		pid, name := portHolder("/proc", proto, uint16(port))
+		if pid == 0 {
+			return ""
+		}
+		return fmt.Sprintf(" (%s, pid %d)", name, pid)
+	}
+	return ""
 }
