@@ -19,7 +19,6 @@ import (
 	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/room"
-	"coterie/room/record"
 )
 
 const (
@@ -255,6 +254,8 @@ func (s *session) handle(e node.Event) {
 		if s.ignored[ev.Author.Peer] {
 			return
 		}
+	case room.EpochStarted:
+		e = s.withReturned(ev)
 	}
 	s.take(e)
 	s.out.event(s, e)
@@ -263,6 +264,21 @@ func (s *session) handle(e node.Event) {
 	case node.Connected, room.EpochStarted:
 		s.look()
 	}
+}
+
+// withReturned is an epoch with those as joined who were told as left and are in
+// it. Where nobody else remained there was none without them, so that for two
+// epochs compared nothing has changed.
+func (s *session) withReturned(e room.EpochStarted) room.EpochStarted {
+	for _, m := range e.Members {
+		if s.departed[m.Peer] && !slices.Contains(e.Joined, m) {
+			e.Joined = append(slices.Clone(e.Joined), m)
+			if e.Reason == room.ReasonRekey {
+				e.Reason = room.ReasonJoined
+			}
+		}
+	}
+	return e
 }
 
 // attendDoor answers other processes, and runs errands, until ctx ends.
@@ -439,40 +455,6 @@ func (s *session) listen(ctx context.Context, in *bufio.Reader) {
 			s.say(ctx, l)
 		}
 	}
-}
-
-// say hands a message to the room, as soon as that can take it.
-func (s *session) say(ctx context.Context, l line) {
-	o := &outgoing{ref: l.ref, text: l.text, at: s.app.now()}
-	s.box.add(o)
-	for {
-		err := s.node.Send(o, l.kind, l.text)
-		if errors.Is(err, room.ErrHeldFull) {
-			select {
-			case <-time.After(retryHeld):
-				continue
-			case <-ctx.Done():
-				return
-			}
-		}
-		if err == nil || errors.Is(err, node.ErrEnded) || errors.Is(err, room.ErrLeft) {
-			return // what was not sent is answered at the end
-		}
-		s.box.remove(o)
-		s.node.Post(refusal{true, l.ref, sendError(err, l.text)})
-		return
-	}
-}
-
-func sendError(err error, text string) *cli.Error {
-	switch {
-	case errors.Is(err, room.ErrTooLong):
-		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)), cli.Count(record.MaxText)).
-			Hint("split it, or send it as a file by other means").Because(err)
-	case errors.Is(err, room.ErrText):
-		return cli.Fail("bad-input", "the message is not UTF-8").Because(err)
-	}
-	return cli.Fail("failed", "%v", err).Because(err)
 }
 
 // link is the room's link, with our addresses in it.

@@ -495,10 +495,22 @@ func TestEpochLinesAreJoined(t *testing.T) {
 		t.Errorf("not joined:\n%s", s.screen())
 	}
 	s.say(mia, "a message between")
+	s.epoch(6, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
+	s.now = s.now.Add(20 * time.Second)
+	s.epoch(7, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
+	if want := "-- epoch 0007  tor left and came back; 4 can read from here"; !s.contains(want) {
+		t.Errorf("no %q in\n%s", want, s.screen())
+	}
+	s.epoch(8, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
+	if want := "-- epoch 0008  tor left; 3 can read from here"; !s.contains(want) {
+		t.Errorf("no %q in\n%s", want, s.screen())
+	}
+	s.epoch(9, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
+	s.say(mia, "another")
 	s.epoch(4, room.ReasonJoined, []room.Member{mAnn}, nil, mKari, mAnn, mia, tor, liv)
 	s.now = s.now.Add(2 * time.Minute)
 	s.epoch(5, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if strings.Count(s.screen(), "-- epoch") != 4 {
+	if strings.Count(s.screen(), "-- epoch") != 5 {
 		t.Errorf("joined:\n%s", s.screen())
 	}
 }

@@ -27,7 +27,8 @@ type epochs struct {
 	run          *entry
 	began        time.Time
 	joined, left []peer.ID
-	from         string // the reason
+	back         []peer.ID // that left and joined again
+	from         string    // the reason
 }
 
 const (
@@ -132,17 +133,25 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 	x := &m.rooms
 	if x.run == nil || x.run.gone || now.Sub(x.began) > runTime || m.log.newest() != x.run {
 		x.run = m.log.add(&entry{kind: kindNote, at: now})
-		x.began, x.joined, x.left = now, nil, nil
+		x.began, x.joined, x.left, x.back = now, nil, nil, nil
 	}
 	for _, mb := range e.Joined {
-		if i := slices.Index(x.left, mb.Peer); i >= 0 {
+		i := slices.Index(x.left, mb.Peer)
+		if i >= 0 {
 			x.left = slices.Delete(x.left, i, i+1)
 		}
-		if !slices.Contains(x.joined, mb.Peer) {
+		switch {
+		case slices.Contains(x.joined, mb.Peer):
+		case i >= 0:
+			x.back = append(x.back, mb.Peer)
+		default:
 			x.joined = append(x.joined, mb.Peer)
 		}
 	}
 	for _, mb := range e.Left {
+		if i := slices.Index(x.back, mb.Peer); i >= 0 {
+			x.back = slices.Delete(x.back, i, i+1)
+		}
 		if !slices.Contains(x.left, mb.Peer) {
 			x.left = append(x.left, mb.Peer)
 		}
@@ -157,6 +166,9 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 	}
 	if len(x.left) > 0 {
 		parts = append(parts, m.namesOf(x.left)+" left")
+	}
+	if len(x.back) > 0 {
+		parts = append(parts, m.namesOf(x.back)+" left and came back")
 	}
 	x.run.at = now
 	x.run.text = fmt.Sprintf("epoch %s  %s; %s from here", short, strings.Join(parts, ", "), can)
