@@ -64,8 +64,11 @@ var settingNames = []struct{ name, usual string }{
 	{"notify", "names"}, {"notify_text", "false"}, {"notify_command", ""}, {"title", "true"}, {"mouse", "false"},
 }
 
-// envNick is the variable that is stronger than what is remembered of a room.
-const envNick = "COTERIE_NICK"
+// The variables that are stronger than what is remembered of a room.
+const (
+	envNick   = "COTERIE_NICK"
+	envNotify = "COTERIE_NOTIFY"
+)
 
 // maxConfig bounds the file in bytes.
 const maxConfig = 256 << 10
@@ -295,7 +298,14 @@ func (a *app) printHabits(rooms []remembered) error {
 		if r.history() > 0 {
 			history = spanFlag(r.history())
 		}
-		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"listen", list(r.Listen)}, {"history", history}} {
+		yesNo := func(b *bool) string {
+			if b == nil {
+				return ""
+			}
+			return strconv.FormatBool(*b)
+		}
+		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"listen", list(r.Listen)}, {"history", history},
+			{"notify", r.Notify}, {"notify_text", yesNo(r.NotifyText)}, {"title", yesNo(r.Title)}, {"mouse", yesNo(r.Mouse)}} {
 			if s.value != "" {
 				fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "rooms."+cli.Clean(r.Name)+"."+s.name, cli.Clean(s.value), cli.Clean(tilde(path)))
 			}

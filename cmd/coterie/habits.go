@@ -80,6 +80,12 @@ func (a *app) settle(p *plan, name string) (*remembered, error) {
 type habit struct {
 	Nick   string   `toml:"nick,omitempty"`
 	Listen []string `toml:"listen,omitempty"`
+
+	// By /set in the room:
+	Notify     string `toml:"notify,omitempty"`
+	NotifyText *bool  `toml:"notify_text,omitempty"`
+	Title      *bool  `toml:"title,omitempty"`
+	Mouse      *bool  `toml:"mouse,omitempty"`
 }
 
 // habits settles how this peer takes part: by what was typed, the environment,

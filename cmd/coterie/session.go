@@ -76,6 +76,8 @@ type session struct {
 	errands  chan func() // done one after the other; never closed
 	door     *door       // for other processes; nil: none
 	log      *eventLog   // nil: none
+
+	forgotten bool // nothing of this room is to be left here
 }
 
 // why the session ends.
@@ -200,6 +202,10 @@ func (s *session) close() {
 	if s.plan.flags.ephemeral {
 		return
 	}
+	if s.forgotten {
+		s.erase()
+		return
+	}
 	var addrs []ma.Multiaddr
 	for _, f := range s.last.status.Fellows {
 		all, err := peer.AddrInfoToP2pAddrs(&f)
@@ -258,12 +264,17 @@ func (s *session) handle(e node.Event) {
 		e = s.withReturned(ev)
 	}
 	s.take(e)
-	s.out.event(s, e)
-	s.log.event(e)
+	s.show(e)
 	switch e.(type) {
 	case node.Connected, room.EpochStarted:
 		s.look()
 	}
+}
+
+// show hands an event to whoever looks, and to the log.
+func (s *session) show(e node.Event) {
+	s.out.event(s, e)
+	s.log.event(e)
 }
 
 // withReturned is an epoch with those as joined who were told as left and are in

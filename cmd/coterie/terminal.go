@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,10 +107,8 @@ func (t *terminalOut) ready(s *session) {
 		History: d.History, Kept: s.disk != nil, Self: s.node.Self(), Nick: s.plan.nick, Intro: t.intro,
 		ASCII: !isUTF8(), Desktop: desktop(), Tmux: os.Getenv("TMUX") != "",
 	}
-	if c := s.plan.settings; c != nil {
-		cfg.Notify, cfg.NotifyText = cmp.Or(c.Rooms[d.Name].Notify, c.Notify), c.NotifyText
-		cfg.NoTitle, cfg.Mouse, cfg.Keys = !c.Title, c.Mouse, c.Keys
-		t.notify = c.NotifyCommand
+	if s.plan.terminal(&cfg); s.plan.settings != nil {
+		t.notify = s.plan.settings.NotifyCommand
 	}
 	cfg.Unread, cfg.UnreadSince = s.disk.unread()
 	model := ui.New(cfg, t)
@@ -197,6 +194,10 @@ func (t *terminalOut) event(s *session, e node.Event) {
 		t.warn(savingError(e))
 	case pinged:
 		t.queue.put(ui.Note{Text: fmt.Sprintf("pong from %s  %s", s.names.show(e.path.Peer), pathKind(s, e.path))})
+	case kept:
+		t.queue.put(ui.Note{Text: e.name + ": " + e.value + "; " + e.how})
+	case logged:
+		t.queue.put(ui.Logged{Line: e.line})
 	case pathChanged:
 		t.Do(ui.Look{})
 	case asked, reported, found, proofAsked, ignoring, dropped:
@@ -312,12 +313,14 @@ func (t *terminalOut) Do(c ui.Command) {
 		f = func() { t.notified(c) }
 	case ui.Mark:
 		f = func() { s.disk.setUnread(c.ID, c.At) }
-	case ui.Quit, ui.Whois, ui.Set:
-		return // nothing more follows from these
+	case ui.Set:
+		f = want(wanted{word: "set", text: c.Name, value: c.Value})
+	case ui.Debug:
+		f = want(wanted{word: "debug", allow: c.On})
 	case ui.Forget:
-		f = func() {
-			t.tell(ui.Trouble{Text: "a room that is open cannot be forgotten", Hints: []string{"/quit, then coterie forget " + cli.Quote(s.plan.descriptor.Name)}})
-		}
+		f = want(wanted{word: "forget"})
+	case ui.Quit, ui.Whois:
+		return // nothing more follows from these
 	default:
 		f = func() { t.trouble("not in this version") }
 	}

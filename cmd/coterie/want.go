@@ -72,6 +72,13 @@ func (s *session) want(w wanted) {
 		s.prove(who, w.text)
 	case "answer":
 		s.allow(w.text, w.allow)
+	case "set":
+		s.set(w.text, w.value)
+	case "debug":
+		s.debug(w.allow)
+	case "forget":
+		s.forgotten = true
+		s.node.Post(inputOver{quit: true})
 	case "ignore", "unignore":
 		on := w.word == "ignore"
 		if s.ignored[who] = on; !on {

@@ -63,6 +63,9 @@ func (m *Model) panelKey(name string) bool {
 	most := max(len(m.panelRows())-height, 0)
 	switch name {
 	case "esc":
+		if m.debugShown() {
+			m.endDebug()
+		}
 		m.panel = nil
 	case "pgup":
 		p.top = max(p.top-height, 0)

@@ -116,9 +116,10 @@ type (
 	}
 	// Save writes the scrollback to a file.
 	Save struct{ Path, Text string }
-	// Forget erases the room's history on this computer.
+	// Forget leaves, and erases the room's history on this computer.
 	Forget struct{}
-	// Set changes a setting for this and later runs.
+	// Set changes a setting for this and, where it can be kept, later runs. A Note
+	// follows.
 	Set struct{ Name, Value string }
 	// Mark keeps where the unread mark is; a zero ID: nowhere.
 	Mark struct {
@@ -134,8 +135,8 @@ type (
 		Nick  string
 		Count int
 	}
-	// Debug shows the log as it runs.
-	Debug struct{}
+	// Debug asks for the log as it runs, or for no more of it. Logged follows.
+	Debug struct{ On bool }
 )
 
 // Messages from the backend, besides the events of packages room and node.
@@ -194,6 +195,8 @@ type (
 	}
 	// Files are completions.
 	Files []string
+	// Logged is a line of the log.
+	Logged struct{ Line string }
 	// Copy puts a text on the clipboard.
 	Copy struct{ Text string }
 )
@@ -236,6 +239,7 @@ type Model struct {
 	find   *search
 	rfind  *ownSearch
 	panel  *panel
+	debug  debugLog
 	who    bool // the members are shown over the messages
 	bare   bool
 	unread unread

@@ -83,6 +83,8 @@ func (m *Model) outside(msg any) tea.Cmd {
 		m.edited(msg)
 	case Files:
 		m.tab.files(m, msg)
+	case Logged:
+		m.logged(msg.Line)
 	case Copy:
 		m.note("copied")
 		return tea.SetClipboard(msg.Text)
