@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
 )
@@ -41,6 +43,9 @@ func TestPlainLines(t *testing.T) {
 			} else {
 				s.handle(*in.wanted)
 			}
+			if strings.HasPrefix(l, "/search") {
+				s.handle(answerTo[found](s))
+			}
 		}
 		out.bye("quit", 0, 0)
 		for i, l := range strings.Split(b.String(), "\n") {
@@ -61,6 +66,19 @@ func TestPlainLines(t *testing.T) {
 			t.Errorf("--time %s: no %q in\n%s", clock, want, text)
 		}
 	}
+}
+
+// answerTo runs a session's errands until one has an answer of a type.
+func answerTo[T node.Event](s *session) T {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go s.work(ctx)
+	for e := range s.node.Events() {
+		if e, ok := e.(T); ok {
+			return e
+		}
+	}
+	panic("the room has ended")
 }
 
 // TestParsePlain: a line is a message unless it begins with one slash; an unknown

@@ -104,10 +104,21 @@ type (
 	Link struct{ How string }
 	// Whois asks for what is known of a peer besides what is on the screen.
 	Whois struct{ Peer peer.ID }
-	// Older asks for up to Count messages before a time. Past follows.
+	// Older asks for Count messages before a time, or for all since another, if
+	// those are more. Past follows, perhaps with fewer.
 	Older struct {
-		Before time.Time
-		Count  int
+		Before, Since time.Time
+		Count         int
+	}
+	// Search looks through what is kept, for folded words; From is for another
+	// goroutine, and nil for everybody. Found follows, with the same N.
+	Search struct {
+		N             int
+		Words         string
+		From          func(room.Member) bool
+		After, Before time.Time // from this one on; up to this one
+		Ignored       map[peer.ID]bool
+		Limit         int
 	}
 	// Ignore hides a peer, or shows it again.
 	Ignore struct {
@@ -169,10 +180,17 @@ type (
 		Title string
 		Lines []string
 	}
-	// Past are older messages, oldest first. All: there are none before these.
+	// Past are older messages, oldest first, with the Since of Older. All: there are
+	// none before these.
 	Past struct {
 		Messages []room.Delivered
+		Since    time.Time
 		All      bool
+	}
+	// Found are the newest of what was looked for, newest first.
+	Found struct {
+		N, Total int
+		Messages []room.Delivered
 	}
 	// Question: somebody asks the user to prove something.
 	Question struct {
@@ -230,19 +248,21 @@ type Model struct {
 	refuse int // peers that did not take our proof since one did
 	joined bool
 
-	input  editor
-	own    history
-	send   sender
-	guard  guard
-	asks   []ask
-	tab    completion
-	find   *search
-	rfind  *ownSearch
-	panel  *panel
-	debug  debugLog
-	who    bool // the members are shown over the messages
-	bare   bool
-	unread unread
+	input editor
+	own   history
+	send  sender
+	guard guard
+	asks  []ask
+	tab   completion
+	find  *search
+	// searches counts the questions for the disk.
+	searches int
+	rfind    *ownSearch
+	panel    *panel
+	debug    debugLog
+	who      bool // the members are shown over the messages
+	bare     bool
+	unread   unread
 
 	ignored   map[peer.ID]bool
 	about     map[peer.ID][]string // proofs of theirs, and what they were caught at: for /whois
