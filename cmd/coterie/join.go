@@ -208,7 +208,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 	}
 	p.through = e.Through
 	if left := p.key.Expires() - today; left <= 7 {
-		out.warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(int(left), "day")).Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
+		a.expiring(p, out, int(left), today.String())
 	}
 	out.state("policy", "you satisfy it through "+e.Through)
 	return p, nil
