@@ -205,7 +205,11 @@ func (p *demoPlain) ok(text string, epoch []byte, readers int, took time.Duratio
 		fmt.Fprintf(p.w, "ok   %s\n", text)
 		return
 	}
-	fmt.Fprintf(p.w, "ok   %-42s epoch %x   %d can read    %d ms\n", text, epoch[:2], readers, took.Milliseconds())
+	time := ""
+	if took > 0 {
+		time = fmt.Sprintf("    %d ms", took.Milliseconds())
+	}
+	fmt.Fprintf(p.w, "ok   %-42s   epoch %x   %d can read%s\n", text, epoch[:2], readers, time)
 }
 
 func (p *demoPlain) failed(doing string, err error) error { return demoError(doing, err) }

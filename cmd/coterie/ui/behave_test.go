@@ -238,6 +238,19 @@ func TestUnknownCommand(t *testing.T) {
 	}
 }
 
+// TestNobodyCalledThat: the error names the name alone.
+func TestNobodyCalledThat(t *testing.T) {
+	s := newStage(t, 100, 24)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
+	for line, want := range map[string]string{"/prove liv NTNU": `called "liv"`, "/whois liv and tor": `called "liv and tor"`} {
+		s.types(line)
+		s.enter()
+		if !s.contains("nobody here is " + want) {
+			t.Errorf("%s:\n%s", line, s.screen())
+		}
+	}
+}
+
 // TestEscapeAndSlashTogether: a terminal sends Esc and a key after it as Alt and
 // that key; the command must not become a message.
 func TestEscapeAndSlashTogether(t *testing.T) {

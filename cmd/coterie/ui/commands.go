@@ -26,14 +26,15 @@ func slashes() []slash {
 	tell := func(f func(m *Model)) func(*Model, string) tea.Cmd {
 		return func(m *Model, _ string) tea.Cmd { f(m); return nil }
 	}
-	with := func(f func(m *Model, p peer.ID, rest string)) func(*Model, string) tea.Cmd {
+	named := func(more bool, f func(m *Model, p peer.ID, rest string)) func(*Model, string) tea.Cmd {
 		return func(m *Model, args string) tea.Cmd {
-			if p, rest, ok := m.whom(args); ok {
+			if p, rest, ok := m.whom(args, more); ok {
 				f(m, p, rest)
 			}
 			return nil
 		}
 	}
+	with := func(f func(m *Model, p peer.ID, rest string)) func(*Model, string) tea.Cmd { return named(false, f) }
 	return []slash{
 		{name: "help", args: "[COMMAND]", help: "this, or one command", do: func(m *Model, args string) tea.Cmd { m.help(args); return nil }},
 		{name: "quit", args: "[WORDS]", help: "leave; the words are said first", do: func(m *Model, args string) tea.Cmd {
@@ -51,7 +52,7 @@ func slashes() []slash {
 		{name: "whois", args: "NICK", help: "full peer id, six words, first seen, names used, proofs", nicks: true,
 			do: with(func(m *Model, p peer.ID, _ string) { m.showWhois(p) })},
 		{name: "prove", args: "NICK EXPR", help: "ask somebody to prove attributes to you alone", nicks: true,
-			do: with(func(m *Model, p peer.ID, rest string) { m.prove(p, rest) })},
+			do: named(true, func(m *Model, p peer.ID, rest string) { m.prove(p, rest) })},
 		{name: "link", args: "[qr|copy]", help: "the room's link", do: func(m *Model, args string) tea.Cmd { return m.link(args) }},
 		{name: "search", args: "WORDS", help: "also from:NICK before:DATE after:DATE", do: func(m *Model, args string) tea.Cmd { m.startSearch(args); return nil }},
 		{name: "unread", help: "put the unread mark here", do: tell(func(m *Model) { m.unread.hand(m) })},
@@ -97,8 +98,8 @@ func (m *Model) command(s string) tea.Cmd {
 	return nil
 }
 
-// whom is the peer that the first word of args means.
-func (m *Model) whom(args string) (p peer.ID, rest string, ok bool) {
+// whom is the peer that the beginning of args means; more: something else follows.
+func (m *Model) whom(args string, more bool) (p peer.ID, rest string, ok bool) {
 	// A name may have spaces: the longest that is somebody's counts.
 	words := strings.Fields(args)
 	for n := len(words); n > 0; n-- {
@@ -115,7 +116,11 @@ func (m *Model) whom(args string) (p peer.ID, rest string, ok bool) {
 			return "", "", false
 		}
 	}
-	m.trouble(Trouble{Text: fmt.Sprintf("nobody here is called %q", args), Hints: []string{"/who lists who is here"}})
+	name := args
+	if more {
+		name = words[0] // what follows belongs to something else
+	}
+	m.trouble(Trouble{Text: fmt.Sprintf("nobody here is called %q", name), Hints: []string{"/who lists who is here"}})
 	return "", "", false
 }
 
