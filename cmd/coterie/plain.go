@@ -83,7 +83,9 @@ func (p *plainOut) event(s *session, e node.Event) {
 			p.state(fmt.Sprintf("epoch %x", e.ID[:2]), fmt.Sprintf("%d can read: %s", len(e.Members), p.readers(s, e)))
 			return
 		}
-		p.note("epoch %x: %s; %d can read", e.ID[:2], p.change(s, e), len(e.Members))
+		if e.Reason != room.ReasonRotated { // nobody's doing: counted, not told
+			p.note("epoch %x: %s; %d can read", e.ID[:2], p.change(s, e), len(e.Members))
+		}
 	case room.Delivered:
 		p.message(s, e)
 	case room.Held:
@@ -196,7 +198,14 @@ func (p *plainOut) change(s *session, e room.EpochStarted) string {
 		parts = append(parts, list(e.Joined, "joined"))
 	}
 	if len(e.Left) > 0 {
-		parts = append(parts, list(e.Left, "left"))
+		how := "left"
+		switch e.Reason {
+		case room.ReasonLapsed:
+			how = "vanished"
+		case room.ReasonExpired:
+			how = "expired"
+		}
+		parts = append(parts, list(e.Left, how))
 	}
 	if len(parts) == 0 {
 		return "new keys"

@@ -284,7 +284,7 @@ func (s *session) withReturned(e room.EpochStarted) room.EpochStarted {
 	for _, m := range e.Members {
 		if s.departed[m.Peer] && !slices.Contains(e.Joined, m) {
 			e.Joined = append(slices.Clone(e.Joined), m)
-			if e.Reason == room.ReasonRekey {
+			if e.Reason == room.ReasonRekey || e.Reason == room.ReasonRotated {
 				e.Reason = room.ReasonJoined
 			}
 		}

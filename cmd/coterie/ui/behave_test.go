@@ -518,6 +518,11 @@ func TestEpochLinesAreJoined(t *testing.T) {
 	if want := "-- epoch 0008  tor left; 3 can read from here"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
+	s.epoch(10, room.ReasonLapsed, nil, []room.Member{mia}, mKari, liv)
+	s.epoch(11, room.ReasonExpired, nil, []room.Member{liv}, mKari)
+	if want := "-- epoch 000b  tor left, mia vanished, liv expired; 1 can read from here"; !s.contains(want) {
+		t.Errorf("no %q in\n%s", want, s.screen())
+	}
 	s.epoch(9, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
 	s.say(mia, "another")
 	s.epoch(4, room.ReasonJoined, []room.Member{mAnn}, nil, mKari, mAnn, mia, tor, liv)

@@ -27,8 +27,9 @@ type epochs struct {
 	run          *entry
 	began        time.Time
 	joined, left []peer.ID
-	back         []peer.ID // that left and joined again
-	from         string    // the reason
+	back         []peer.ID          // that left and joined again
+	how          map[peer.ID]string // how each of left is gone
+	from         string             // the reason
 }
 
 const (
@@ -88,7 +89,7 @@ func (m *Model) epoch(e room.EpochStarted) {
 		m.log.add(&entry{kind: kindNote, at: now, text: line, wide: whole})
 	case len(e.Joined) == 0 && len(e.Left) == 0:
 		// Rotated: not shown, counted in /info. If it was asked for, that is.
-		if x.from == room.ReasonRekey {
+		if x.from == room.ReasonRekey || e.Reason == room.ReasonRekey {
 			m.log.add(&entry{kind: kindNote, at: now, text: fmt.Sprintf("epoch %s  new keys; %s from here", short, can)})
 		}
 		x.run = nil
@@ -134,6 +135,7 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 	if x.run == nil || x.run.gone || now.Sub(x.began) > runTime || m.log.newest() != x.run {
 		x.run = m.log.add(&entry{kind: kindNote, at: now})
 		x.began, x.joined, x.left, x.back = now, nil, nil, nil
+		x.how = make(map[peer.ID]string)
 	}
 	for _, mb := range e.Joined {
 		i := slices.Index(x.left, mb.Peer)
@@ -155,6 +157,7 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 		if !slices.Contains(x.left, mb.Peer) {
 			x.left = append(x.left, mb.Peer)
 		}
+		x.how[mb.Peer] = gone(e.Reason)
 	}
 	var parts []string
 	if len(x.joined) > 0 {
@@ -164,8 +167,10 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 			parts = append(parts, m.namesOf(x.joined)+" joined")
 		}
 	}
-	if len(x.left) > 0 {
-		parts = append(parts, m.namesOf(x.left)+" left")
+	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonLapsed), gone(room.ReasonExpired)} {
+		if some := slices.DeleteFunc(slices.Clone(x.left), func(p peer.ID) bool { return x.how[p] != how }); len(some) > 0 {
+			parts = append(parts, m.namesOf(some)+" "+how)
+		}
 	}
 	if len(x.back) > 0 {
 		parts = append(parts, m.namesOf(x.back)+" left and came back")
@@ -173,6 +178,17 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 	x.run.at = now
 	x.run.text = fmt.Sprintf("epoch %s  %s; %s from here", short, strings.Join(parts, ", "), can)
 	x.run.touch()
+}
+
+// gone is how somebody is gone, by the reason of the epoch without him.
+func gone(reason string) string {
+	switch reason {
+	case room.ReasonLapsed:
+		return "vanished"
+	case room.ReasonExpired:
+		return "expired"
+	}
+	return "left"
 }
 
 // namesOf is a list of peers for people: this peer first, as "you".
