@@ -30,6 +30,7 @@ type settings struct {
 	Identity          string                  `toml:"identity"`
 	History           string                  `toml:"history"`
 	Time              string                  `toml:"time"`
+	Color             string                  `toml:"color"`
 	Hold              string                  `toml:"hold"`
 	Log               string                  `toml:"log"`
 	PassphraseCommand []string                `toml:"passphrase_command"`
@@ -59,7 +60,7 @@ type roomSettings struct {
 // settingNames are all names, in the order in which they are shown, with their
 // defaults.
 var settingNames = []struct{ name, usual string }{
-	{"nick", ""}, {"key", ""}, {"identity", ""}, {"history", "0"}, {"time", "short"}, {"hold", "10m"},
+	{"nick", ""}, {"key", ""}, {"identity", ""}, {"history", "0"}, {"time", "short"}, {"color", "auto"}, {"hold", "10m"},
 	{"log", ""}, {"passphrase_command", ""}, {"listen", ""}, {"bootstrap", ""},
 	{"notify", "names"}, {"notify_text", "false"}, {"notify_command", ""}, {"title", "true"}, {"mouse", "false"},
 }
@@ -96,7 +97,7 @@ func (a *app) settings() (*settings, error) {
 	for _, s := range []struct {
 		name string
 		to   *string
-	}{{"nick", &c.Nick}, {"key", &c.Key}, {"identity", &c.Identity}, {"history", &c.History}, {"time", &c.Time}, {"hold", &c.Hold}, {"log", &c.Log}, {"notify", &c.Notify}} {
+	}{{"nick", &c.Nick}, {"key", &c.Key}, {"identity", &c.Identity}, {"history", &c.History}, {"time", &c.Time}, {"color", &c.Color}, {"hold", &c.Hold}, {"log", &c.Log}, {"notify", &c.Notify}} {
 		variable := "COTERIE_" + strings.ToUpper(s.name)
 		if v, ok := os.LookupEnv(variable); ok {
 			*s.to, c.from[s.name] = v, variable
@@ -186,6 +187,9 @@ func (c *settings) check() error {
 	if _, ok := clockFormats[c.Time]; !ok {
 		return cli.Fail("config", "%s: %q is not short, full or none", at("time"), c.Time)
 	}
+	if !checkColour(c.Color) {
+		return cli.Fail("config", "%s: %q is not auto, always or never", at("color"), c.Color)
+	}
 	notify := map[string]string{at("notify"): c.Notify}
 	for name, r := range c.Rooms {
 		notify[c.path+": rooms."+cli.Clean(name)+".notify"] = cmp.Or(r.Notify, "names")
@@ -252,7 +256,7 @@ func (a *app) configCommand() *cobra.Command {
 
 func (c *settings) print(a *app) error {
 	values := map[string]string{
-		"nick": c.Nick, "key": tilde(c.Key), "identity": tilde(c.Identity), "history": c.History, "time": c.Time, "hold": c.Hold, "log": tilde(c.Log),
+		"nick": c.Nick, "key": tilde(c.Key), "identity": tilde(c.Identity), "history": c.History, "time": c.Time, "color": c.Color, "hold": c.Hold, "log": tilde(c.Log),
 		"passphrase_command": list(c.PassphraseCommand), "listen": list(c.Listen), "bootstrap": list(c.Bootstrap),
 		"notify": c.Notify, "notify_text": strconv.FormatBool(c.NotifyText), "notify_command": list(c.NotifyCommand),
 		"title": strconv.FormatBool(c.Title), "mouse": strconv.FormatBool(c.Mouse),

@@ -44,6 +44,7 @@ func (a *app) settle(p *plan, name string) (*remembered, error) {
 		{"key", &p.keyPath, []string{p.keyPath, untilde(own.Key), c.Key}},
 		{"identity", &f.identity, []string{c.Identity}},
 		{"time", &f.clock, []string{c.Time}},
+		{"color", &f.colour, []string{c.Color}},
 		{"log", &f.log, []string{c.Log}},
 	} {
 		if f.given(s.flag) {

@@ -33,7 +33,7 @@ type joinFlags struct {
 	bootstrap, listen             []string
 	json, plain, stay, ephemeral  bool
 	linger                        time.Duration
-	clock, log                    string
+	clock, colour, log            string
 
 	given func(flag string) bool
 }
@@ -72,10 +72,12 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.DurationVar(&f.linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
 	flags.BoolVar(&f.stay, "stay", false, "go on reading after the end of input")
 	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full or none")
+	flags.StringVar(&f.colour, "color", "auto", "colours: never, always, or auto, as the terminal and NO_COLOR say")
 	flags.StringVar(&f.log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
 	cmd.RegisterFlagCompletionFunc("key", completeFiles("key"))
 	cmd.RegisterFlagCompletionFunc("policy", a.completePolicy)
 	cmd.RegisterFlagCompletionFunc("time", completeWords("short", "full", "none"))
+	cmd.RegisterFlagCompletionFunc("color", completeWords("auto", "always", "never"))
 	return cmd
 }
 
@@ -107,6 +109,8 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	switch {
 	case f.json && f.plain:
 		return cli.Usage("--json and --plain exclude each other")
+	case !checkColour(f.colour):
+		return cli.Usage("--color: %q is not auto, always or never", f.colour)
 	case f.json:
 		out = newJSON(a.stdout, a.stderr, a.now)
 	default:
@@ -123,6 +127,9 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	p, err := a.plan(name, f, in, out)
 	if err != nil {
 		return out.fatal(err)
+	}
+	if lines, ok := out.(interface{ use(*joinFlags) }); ok {
+		lines.use(&p.flags)
 	}
 	if err := a.agree(p); err != nil {
 		return out.fatal(err)

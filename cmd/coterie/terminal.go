@@ -112,7 +112,11 @@ func (t *terminalOut) ready(s *session) {
 	}
 	cfg.Unread, cfg.UnreadSince = s.disk.unread()
 	model := ui.New(cfg, t)
-	t.program = tea.NewProgram(model, tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond))
+	options := []tea.ProgramOption{tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond)}
+	if profile, ok := colours(s.plan.flags.colour, os.Environ()); ok {
+		options = append(options, tea.WithColorProfile(profile))
+	}
+	t.program = tea.NewProgram(model, options...)
 	go t.talk()
 	go t.work()
 	go t.pump()
@@ -369,7 +373,11 @@ func (t *terminalOut) showLink(how string) {
 		}
 		t.tell(ui.Answer{Title: "link", Lines: rows})
 	default:
-		t.tell(ui.Answer{Title: "link", Lines: []string{link}})
+		lines := []string{link}
+		if len(t.session.plan.descriptor.Tag) > 0 {
+			lines = append(lines, "", "This room is unlisted: whoever has the link knows of it.")
+		}
+		t.tell(ui.Answer{Title: "link", Lines: lines})
 	}
 }
 

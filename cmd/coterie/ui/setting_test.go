@@ -98,6 +98,12 @@ func TestDebug(t *testing.T) {
 		t.Error("it goes on")
 	}
 	s.command("/debug")
+	s.b.did = nil
+	s.press("ctrl+c")
+	if got, ok := asked[Debug](s.b); !ok || got.On {
+		t.Errorf("Ctrl+C: %+v", s.b.did)
+	}
+	s.command("/debug")
 	s.command("/debug")
 	if got, ok := asked[Debug](s.b); !ok || got.On {
 		t.Errorf("%+v", s.b.did)
