@@ -137,6 +137,13 @@ func breakLine(s string, width int, indent string) (out []string) {
 	return append(out, s)
 }
 
+// Print writes a line, which is clean; on a terminal it is broken between words,
+// and goes on below indent.
+func Print(w io.Writer, line, indent string) error {
+	_, err := io.WriteString(w, strings.Join(breakLine(line, columns(w), indent), "\n")+"\n")
+	return err
+}
+
 // columns is how many columns a terminal has; 0: w is none.
 func columns(w io.Writer) int {
 	f, ok := w.(*os.File)
