@@ -81,6 +81,27 @@ func answerTo[T node.Event](s *session) T {
 	panic("the room has ended")
 }
 
+// TestTrying: what is tried is said by what people know it by, each once.
+func TestTrying(t *testing.T) {
+	relay, near := "/dns4/relay.ntnu.no/udp/4001/quic-v1", "/ip4/127.0.0.1/tcp/7101"
+	for _, test := range []struct {
+		addrs []string
+		want  string
+	}{
+		{nil, "; no address is known to try: --bootstrap gives one, or others come here"},
+		{[]string{relay, near, "/dns4/relay.ntnu.no/tcp/4001"}, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101"},
+		{[]string{relay, near, "/ip4/10.0.0.7/udp/1", "/ip4/10.0.0.7/udp/2", "/ip4/10.0.0.7/udp/3"}, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101, 10.0.0.7 udp 1, and 2 more"},
+	} {
+		addrs, err := addresses("", test.addrs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tryingText(addrs); got != test.want {
+			t.Errorf("%q: %q", test.addrs, got)
+		}
+	}
+}
+
 // TestParsePlain: a line is a message unless it begins with one slash; an unknown
 // command is never sent.
 func TestParsePlain(t *testing.T) {

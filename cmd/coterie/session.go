@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -337,29 +336,6 @@ func (s *session) take(e node.Event) {
 			s.question = nil
 		}
 	}
-}
-
-// wonderAfter is after how long alone it is said what is being tried.
-const wonderAfter = 8 * time.Second
-
-// stillAlone: nobody has answered for a while.
-type stillAlone struct{ text string }
-
-// wonder says once, while nobody is here, what is being tried.
-func (s *session) wonder() {
-	waited := s.app.now().Sub(s.began)
-	if s.wondered || len(s.members) > 0 || waited < wonderAfter {
-		return
-	}
-	s.wondered = true
-	trying := "nobody: give an address with --bootstrap, or wait for others to come here"
-	if n := len(s.plan.bootstrap); n > 0 {
-		trying = "1 address"
-		if n > 1 {
-			trying = fmt.Sprintf("%d addresses", n)
-		}
-	}
-	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s). Trying: %s", int(waited.Seconds()), trying)})
 }
 
 // refusedBy warns once if all who answered turned us away.

@@ -193,7 +193,7 @@ func (t *terminalOut) event(s *session, e node.Event) {
 		}
 		t.queue.put(ui.Note{Text: text})
 	case stillAlone:
-		t.queue.put(ui.Note{Text: e.text})
+		t.queue.put(ui.Note{Text: e.text + ". You are first, or the others are offline. What you type is held until somebody can read it."})
 	case node.NotSaving:
 		t.warn(savingError(e))
 	case pinged:

@@ -489,50 +489,6 @@ func TestOlder(t *testing.T) {
 	}
 }
 
-// TestEpochLinesAreJoined: a run of changes without a message between is one
-// line.
-func TestEpochLinesAreJoined(t *testing.T) {
-	mia, tor, liv := member("mia's id", "mia"), member("tor's id", "tor"), member("liv's id", "liv")
-	s := newStage(t, 120, 16)
-	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
-	s.say(mAnn, "hei")
-	s.epoch(2, room.ReasonJoined, []room.Member{mia}, nil, mAnn, mKari, mia)
-	s.now = s.now.Add(20 * time.Second)
-	s.epoch(3, room.ReasonJoined, []room.Member{tor, liv}, nil, mAnn, mKari, mia, tor, liv)
-	s.now = s.now.Add(20 * time.Second)
-	s.epoch(0xa410, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if want := "-- epoch a410  mia, tor and liv joined, ann left; 4 can read from here"; !s.contains(want) {
-		t.Errorf("no %q in\n%s", want, s.screen())
-	}
-	if strings.Count(s.screen(), "-- epoch") != 2 {
-		t.Errorf("not joined:\n%s", s.screen())
-	}
-	s.say(mia, "a message between")
-	s.epoch(6, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
-	s.now = s.now.Add(20 * time.Second)
-	s.epoch(7, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
-	if want := "-- epoch 0007  tor left and came back; 4 can read from here"; !s.contains(want) {
-		t.Errorf("no %q in\n%s", want, s.screen())
-	}
-	s.epoch(8, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
-	if want := "-- epoch 0008  tor left; 3 can read from here"; !s.contains(want) {
-		t.Errorf("no %q in\n%s", want, s.screen())
-	}
-	s.epoch(10, room.ReasonLapsed, nil, []room.Member{mia}, mKari, liv)
-	s.epoch(11, room.ReasonExpired, nil, []room.Member{liv}, mKari)
-	if want := "-- epoch 000b  tor left, mia vanished, liv expired; 1 can read from here"; !s.contains(want) {
-		t.Errorf("no %q in\n%s", want, s.screen())
-	}
-	s.epoch(9, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
-	s.say(mia, "another")
-	s.epoch(4, room.ReasonJoined, []room.Member{mAnn}, nil, mKari, mAnn, mia, tor, liv)
-	s.now = s.now.Add(2 * time.Minute)
-	s.epoch(5, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if strings.Count(s.screen(), "-- epoch") != 5 {
-		t.Errorf("joined:\n%s", s.screen())
-	}
-}
-
 // TestLate: a message that came late is where it belongs, and a line at the end
 // says so.
 func TestLate(t *testing.T) {

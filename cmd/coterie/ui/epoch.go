@@ -22,6 +22,10 @@ type epochs struct {
 	earlier int
 	gone    map[peer.ID]bool // members that have left since
 
+	// intro is the finished line that says who can read in the first one.
+	intro     *entry
+	introHead string
+
 	// run is the line that further changes join, if they come soon and nothing was
 	// said in between.
 	run          *entry
@@ -29,12 +33,16 @@ type epochs struct {
 	joined, left []peer.ID
 	back         []peer.ID          // that left and joined again
 	how          map[peer.ID]string // how each of left is gone
-	from         string             // the reason
+	head, can    string             // of the line
+	healed       bool
+	from         string // the reason
 }
 
 const (
 	// runTime is how long changes join one line.
 	runTime = 60 * second
+	// nameTime is how long after somebody came its first name is no change.
+	nameTime = 10 * second
 	// maxEpochs is how many epochs' members are remembered, for /readers.
 	maxEpochs = 256
 )
@@ -79,7 +87,9 @@ func (m *Model) epoch(e room.EpochStarted) {
 			}
 		}
 		m.state("room", fmt.Sprintf("%s, %s", plural(len(ids), "member"), plural(direct, "direct connection")))
-		m.log.add(&entry{kind: kindIntro, text: m.introLine("epoch "+short, can+": "+m.namesOf(ids))})
+		x.introHead = can + ": "
+		x.intro = m.log.add(&entry{kind: kindIntro, text: m.introLine("epoch "+short, x.introHead+m.namesOf(ids))})
+		x.intro.id = e.ID
 		line := fmt.Sprintf("epoch %s  you joined; %s", short, can)
 		whole := line
 		if m.cfg.History == 0 {
@@ -159,9 +169,17 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 		}
 		x.how[mb.Peer] = gone(e.Reason)
 	}
+	x.run.at = now
+	x.head, x.can, x.healed = "epoch "+short, can, e.Reason == room.ReasonHealed
+	m.tellRun()
+}
+
+// tellRun writes the line about the last changes.
+func (m *Model) tellRun() {
+	x := &m.rooms
 	var parts []string
 	if len(x.joined) > 0 {
-		if e.Reason == room.ReasonHealed && len(x.joined) > 1 {
+		if x.healed && len(x.joined) > 1 {
 			parts = append(parts, fmt.Sprintf("%d joined from another group", len(x.joined)))
 		} else {
 			parts = append(parts, m.namesOf(x.joined)+" joined")
@@ -175,9 +193,27 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 	if len(x.back) > 0 {
 		parts = append(parts, m.namesOf(x.back)+" left and came back")
 	}
-	x.run.at = now
-	x.run.text = fmt.Sprintf("epoch %s  %s; %s from here", short, strings.Join(parts, ", "), can)
+	x.run.text = fmt.Sprintf("%s  %s; %s from here", x.head, strings.Join(parts, ", "), x.can)
 	x.run.touch()
+}
+
+// firstName takes what somebody calls itself who came without a name a moment ago:
+// the lines that say that it came have the name, and there is no line of its own.
+// It returns false for what is a change of name.
+func (m *Model) firstName(p peer.ID) bool {
+	x := &m.rooms
+	since := x.here[p]
+	if since.IsZero() || m.now().Sub(since) > nameTime {
+		return false
+	}
+	if x.run != nil && !x.run.gone && slices.Contains(slices.Concat(x.joined, x.left, x.back), p) {
+		m.tellRun()
+	}
+	if members := x.members[x.order[0]]; x.intro != nil && !x.intro.gone && x.intro.id == x.order[0] && slices.Contains(members, p) {
+		x.intro.text = m.introLine(fmt.Sprintf("epoch %x", x.intro.id[:2]), x.introHead+m.namesOf(members))
+		x.intro.touch()
+	}
+	return true
 }
 
 // gone is how somebody is gone, by the reason of the epoch without him.
