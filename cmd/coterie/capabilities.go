@@ -2,8 +2,10 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/charmbracelet/colorprofile"
 	"golang.org/x/term"
 )
 
@@ -44,4 +46,22 @@ func desktop() string {
 		return "9"
 	}
 	return ""
+}
+
+// colours is which colours the interface uses; ok is false where the terminal and
+// NO_COLOR are to say.
+func colours(mode string, environ []string) (p colorprofile.Profile, ok bool) {
+	switch mode {
+	case "never":
+		return colorprofile.ASCII, true
+	case "always":
+		environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") })
+		return max(colorprofile.Env(environ), colorprofile.ANSI), true
+	}
+	return p, false
+}
+
+// checkColour keeps words from being taken for a mode that are none.
+func checkColour(mode string) bool {
+	return mode == "auto" || mode == "always" || mode == "never" || mode == ""
 }

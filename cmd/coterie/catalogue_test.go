@@ -93,6 +93,7 @@ func TestErrorCatalogue(t *testing.T) {
 		{"", 2, []string{"demo", "--json"}},
 		{"", 2, []string{"status"}},
 		{"", 2, []string{"ping", "ann"}},
+		{"", 2, []string{"ping", "den", "ann"}},
 		{"", 1, []string{"link", "den"}},
 		{"", 1, []string{"forget", "den"}},
 	} {
@@ -126,6 +127,7 @@ func errorCode(stdout string) (code string) {
 var (
 	someDay   = regexp.MustCompile(`\b20\d\d-\d\d-\d\d\b`)
 	somePrint = regexp.MustCompile(`\b[0-9a-f]{4}(-[0-9a-f]{4}){3}\b`)
+	somePID   = regexp.MustCompile(` \([^() ]+, pid [0-9]+\)`) // where the system tells
 	someAge   = regexp.MustCompile(`age1[0-9a-z]+…[0-9a-z]+`)
 )
 
@@ -133,6 +135,7 @@ var (
 func stable(s, dir, port string) string {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, dir, "DIR"), port, "PORT")
 	s = strings.ReplaceAll(s, "coterie "+cli.ProgramVersion()+" is", "coterie VERSION is")
+	s = somePID.ReplaceAllString(s, "")
 	s = someDay.ReplaceAllString(s, "2026-11-23")
 	s = somePrint.ReplaceAllString(s, "4f1c-9ab2-77d0-e31a")
 	return someAge.ReplaceAllString(s, "age1…")
@@ -361,6 +364,18 @@ func TestDemoCheck(t *testing.T) {
 	stdout, stderr, status := run(t, dir, "", "demo", "--check")
 	if status != 0 || !regexp.MustCompile(`\nall 9 checks passed in [0-9.]+ s\n$`).MatchString(stdout) {
 		t.Errorf("status %d: %s%s", status, stdout, stderr)
+	}
+	// The columns are under each other, and what took no time has none.
+	column := -1
+	for _, l := range strings.Split(stdout, "\n") {
+		if at := strings.Index(l, "   epoch "); strings.HasPrefix(l, "ok ") && strings.Contains(l, " epoch ") && regexp.MustCompile(`[0-9] can read`).MatchString(l) {
+			if column < 0 {
+				column = at
+			}
+			if at != column || at < 0 || strings.Contains(l, " 0 ms") {
+				t.Errorf("%q", l)
+			}
+		}
 	}
 	stdout, _, status = run(t, dir, "", "demo", "--check", "--json")
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")

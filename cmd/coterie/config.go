@@ -22,13 +22,15 @@ import (
 )
 
 // settings are what config.toml may say. A flag is stronger than the environment,
-// the environment than the room's own settings, those than the file's.
+// the environment than what is remembered of the room (rooms.toml), that than the
+// room's own settings here, and those than the others.
 type settings struct {
 	Nick              string                  `toml:"nick"`
 	Key               string                  `toml:"key"`
 	Identity          string                  `toml:"identity"`
 	History           string                  `toml:"history"`
 	Time              string                  `toml:"time"`
+	Color             string                  `toml:"color"`
 	Hold              string                  `toml:"hold"`
 	Log               string                  `toml:"log"`
 	PassphraseCommand []string                `toml:"passphrase_command"`
@@ -58,10 +60,16 @@ type roomSettings struct {
 // settingNames are all names, in the order in which they are shown, with their
 // defaults.
 var settingNames = []struct{ name, usual string }{
-	{"nick", ""}, {"key", ""}, {"identity", ""}, {"history", "0"}, {"time", "short"}, {"hold", "10m"},
+	{"nick", ""}, {"key", ""}, {"identity", ""}, {"history", "0"}, {"time", "short"}, {"color", "auto"}, {"hold", "10m"},
 	{"log", ""}, {"passphrase_command", ""}, {"listen", ""}, {"bootstrap", ""},
 	{"notify", "names"}, {"notify_text", "false"}, {"notify_command", ""}, {"title", "true"}, {"mouse", "false"},
 }
+
+// The variables that are stronger than what is remembered of a room.
+const (
+	envNick   = "COTERIE_NICK"
+	envNotify = "COTERIE_NOTIFY"
+)
 
 // maxConfig bounds the file in bytes.
 const maxConfig = 256 << 10
@@ -89,7 +97,7 @@ func (a *app) settings() (*settings, error) {
 	for _, s := range []struct {
 		name string
 		to   *string
-	}{{"nick", &c.Nick}, {"key", &c.Key}, {"identity", &c.Identity}, {"history", &c.History}, {"time", &c.Time}, {"hold", &c.Hold}, {"log", &c.Log}, {"notify", &c.Notify}} {
+	}{{"nick", &c.Nick}, {"key", &c.Key}, {"identity", &c.Identity}, {"history", &c.History}, {"time", &c.Time}, {"color", &c.Color}, {"hold", &c.Hold}, {"log", &c.Log}, {"notify", &c.Notify}} {
 		variable := "COTERIE_" + strings.ToUpper(s.name)
 		if v, ok := os.LookupEnv(variable); ok {
 			*s.to, c.from[s.name] = v, variable
@@ -179,6 +187,9 @@ func (c *settings) check() error {
 	if _, ok := clockFormats[c.Time]; !ok {
 		return cli.Fail("config", "%s: %q is not short, full or none", at("time"), c.Time)
 	}
+	if !checkColour(c.Color) {
+		return cli.Fail("config", "%s: %q is not auto, always or never", at("color"), c.Color)
+	}
 	notify := map[string]string{at("notify"): c.Notify}
 	for name, r := range c.Rooms {
 		notify[c.path+": rooms."+cli.Clean(name)+".notify"] = cmp.Or(r.Notify, "names")
@@ -224,14 +235,28 @@ func (a *app) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(a)
+			rooms, err := a.rooms()
+			if err != nil {
+				return err
+			}
+			// What is remembered is stronger, and said in its place.
+			for _, r := range rooms {
+				if own, ok := c.Rooms[r.Name]; ok && r.Nick != "" {
+					own.Nick = ""
+					c.Rooms[r.Name] = own
+				}
+			}
+			if err := c.print(a); err != nil {
+				return err
+			}
+			return a.printHabits(rooms)
 		},
 	}
 }
 
 func (c *settings) print(a *app) error {
 	values := map[string]string{
-		"nick": c.Nick, "key": tilde(c.Key), "identity": tilde(c.Identity), "history": c.History, "time": c.Time, "hold": c.Hold, "log": tilde(c.Log),
+		"nick": c.Nick, "key": tilde(c.Key), "identity": tilde(c.Identity), "history": c.History, "time": c.Time, "color": c.Color, "hold": c.Hold, "log": tilde(c.Log),
 		"passphrase_command": list(c.PassphraseCommand), "listen": list(c.Listen), "bootstrap": list(c.Bootstrap),
 		"notify": c.Notify, "notify_text": strconv.FormatBool(c.NotifyText), "notify_command": list(c.NotifyCommand),
 		"title": strconv.FormatBool(c.Title), "mouse": strconv.FormatBool(c.Mouse),
@@ -260,6 +285,33 @@ func (c *settings) print(a *app) error {
 		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"key", r.Key}, {"notify", r.Notify}} {
 			if s.value != "" {
 				fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "rooms."+cli.Clean(name)+"."+s.name, cli.Clean(s.value), cli.Clean(tilde(c.path)))
+			}
+		}
+	}
+	return nil
+}
+
+// printHabits says what is remembered of rooms and is stronger than the file.
+func (a *app) printHabits(rooms []remembered) error {
+	path, err := a.roomsPath()
+	if err != nil {
+		return err
+	}
+	for _, r := range rooms {
+		history := ""
+		if r.history() > 0 {
+			history = spanFlag(r.history())
+		}
+		yesNo := func(b *bool) string {
+			if b == nil {
+				return ""
+			}
+			return strconv.FormatBool(*b)
+		}
+		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"listen", list(r.Listen)}, {"history", history},
+			{"notify", r.Notify}, {"notify_text", yesNo(r.NotifyText)}, {"title", yesNo(r.Title)}, {"mouse", yesNo(r.Mouse)}} {
+			if s.value != "" {
+				fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "rooms."+cli.Clean(r.Name)+"."+s.name, cli.Clean(s.value), cli.Clean(tilde(path)))
 			}
 		}
 	}

@@ -174,7 +174,8 @@ type demoOut interface {
 type demoPlain struct{ w io.Writer }
 
 func (p *demoPlain) begin(bool) {
-	fmt.Fprintf(p.w, "A throw-away domain, four keys and four peers on this computer. Nothing leaves it; nothing is kept.\n\n")
+	cli.Print(p.w, "A throw-away domain, four keys and four peers on this computer. Nothing leaves it; nothing is kept.", "")
+	fmt.Fprintln(p.w)
 	policy, err := abe.ParsePolicy(demoPolicy)
 	if err == nil {
 		fmt.Fprintf(p.w, "  policy   %s\n", policy)
@@ -202,10 +203,14 @@ func joined(words []string) string {
 
 func (p *demoPlain) ok(text string, epoch []byte, readers int, took time.Duration) {
 	if epoch == nil {
-		fmt.Fprintf(p.w, "ok   %s\n", text)
+		cli.Print(p.w, "ok   "+text, "     ")
 		return
 	}
-	fmt.Fprintf(p.w, "ok   %-42s epoch %x   %d can read    %d ms\n", text, epoch[:2], readers, took.Milliseconds())
+	time := ""
+	if took > 0 {
+		time = fmt.Sprintf("    %d ms", took.Milliseconds())
+	}
+	fmt.Fprintf(p.w, "ok   %-36s   epoch %x   %d can read%s\n", text, epoch[:2], readers, time)
 }
 
 func (p *demoPlain) failed(doing string, err error) error { return demoError(doing, err) }

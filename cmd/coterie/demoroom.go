@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"coterie/cmd/internal/cli"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
@@ -38,7 +39,9 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 		t := a.screen(plain)
 		out, in = t, t.input
 	}
-	fmt.Fprint(a.stdout, "\nOpening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.\n\n")
+	fmt.Fprintln(a.stdout)
+	cli.Print(a.stdout, "Opening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.", "")
+	fmt.Fprintln(a.stdout)
 	you := st.players["you"]
 	key := st.keys["you"]
 	p := &plan{
@@ -59,7 +62,7 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if e, err := st.without(ctx, you.Self()); err == nil {
-		fmt.Fprintf(a.stdout, "You left; ann and prof made epoch %x without you, so you could not read on even with your key.\n", e.ID[:2])
+		cli.Print(a.stdout, fmt.Sprintf("You left; ann and prof made epoch %x without you, so you could not read on even with your key.", e.ID[:2]), "")
 	}
 	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            coterie request          ask somebody for one  (docs/MEMBER.md)\n")
 	return nil

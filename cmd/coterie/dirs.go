@@ -34,7 +34,7 @@ func (d *dirs) dataDir() (string, error) {
 	return d.folder("XDG_DATA_HOME", "LOCALAPPDATA", ".local", "share")
 }
 
-// stateDir is for what can be lost: logs.
+// stateDir is for what can be lost: logs, and what was said today.
 func (d *dirs) stateDir() (string, error) {
 	return d.folder("XDG_STATE_HOME", "LOCALAPPDATA", ".local", "state")
 }

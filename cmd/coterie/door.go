@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"coterie/cmd/coterie/health"
@@ -34,10 +36,15 @@ type door struct {
 	path string
 }
 
-// doorName is the socket of a room: a profile has one process in it.
+// doorName is the socket of a room: a profile has one process in it that keeps
+// anything, and any number of those that do not.
 func doorName(p *plan) string {
 	id := p.descriptor.ID()
-	return hex.EncodeToString(id[:8]) + ".sock"
+	name := hex.EncodeToString(id[:8])
+	if p.flags.ephemeral {
+		name += "-" + strconv.Itoa(os.Getpid())
+	}
+	return name + ".sock"
 }
 
 // greeting is what a door says first.
@@ -46,16 +53,18 @@ type greeting struct {
 	Room string `json:"room"`
 }
 
-// question is what a visitor may ask: one of the two.
+// question is what a visitor may ask: one of these.
 type doorQuestion struct {
 	Status bool   `json:"status,omitempty"`
 	Ping   string `json:"ping,omitempty"`
+	Link   bool   `json:"link,omitempty"`
 }
 
 // doorAnswer has what people read, and what programs read.
 type doorAnswer struct {
 	Lines  []string        `json:"lines,omitempty"`
 	Event  json.RawMessage `json:"event,omitempty"`
+	Link   string          `json:"link,omitempty"`
 	OK     bool            `json:"ok"`
 	Direct bool            `json:"direct,omitempty"`
 	Error  string          `json:"error,omitempty"`
@@ -153,6 +162,9 @@ func (s *session) receive(v visit) {
 			path, err := s.node.Ping(context.Background(), who)
 			s.node.Post(doorPong{path, err, v.reply})
 		}()
+	case v.Link:
+		// Asking the node waits for it.
+		s.errand(func() { v.reply <- doorAnswer{Link: s.link(), OK: true} })
 	case v.status.Uptime == 0:
 		s.errand(func() {
 			v.status = s.node.Status()
@@ -259,7 +271,8 @@ func (a *app) running(name string) ([]openRoom, error) {
 	for _, p := range paths {
 		conn, g, err := visitDoor(p)
 		if err != nil {
-			continue // of a process that is no more
+			sweep(p, err)
+			continue
 		}
 		conn.Close()
 		if name == "" || g.Room == name {
@@ -268,4 +281,12 @@ func (a *app) running(name string) ([]openRoom, error) {
 	}
 	slices.SortStableFunc(out, func(x, y openRoom) int { return strings.Compare(x.Room, y.Room) })
 	return out, nil
+}
+
+// sweep takes away the socket of a process that is no more. One that is young may
+// be about to answer.
+func sweep(path string, err error) {
+	if info, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil && time.Since(info.ModTime()) > time.Minute {
+		os.Remove(path)
+	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -13,17 +15,18 @@ import (
 	"coterie/room"
 )
 
-// An eventLog tells what happened, for whoever looks for a fault later: no texts,
-// no keys, no names, and ids shortened. A nil one tells nothing.
+// An eventLog tells what happened, for whoever looks for a fault: no texts, no
+// keys, no names, and ids shortened. It goes to a file, to whoever watches, or to
+// both; a nil one tells nothing.
 type eventLog struct {
-	file *os.File
-	log  *slog.Logger
+	file        *os.File
+	log, viewer *slog.Logger // nil: nobody
 }
 
-// openLog opens the file to append to; an empty path is no log.
+// openLog opens the file to append to; an empty path is none.
 func openLog(path string) (*eventLog, error) {
 	if path == "" {
-		return nil, nil
+		return &eventLog{}, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
@@ -33,20 +36,48 @@ func openLog(path string) (*eventLog, error) {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
 	l := &eventLog{file: f, log: slog.New(slog.NewJSONHandler(f, nil))}
-	l.log.Info("begin", "version", cli.ProgramVersion(), "pid", os.Getpid())
+	l.info("begin", "version", cli.ProgramVersion(), "pid", os.Getpid())
 	return l, nil
 }
 
 func (l *eventLog) close() {
-	if l != nil {
-		l.log.Info("end")
+	if l != nil && l.file != nil {
+		l.info("end")
 		l.file.Close()
 	}
 }
 
+// watch lets tell have each line from here on; a nil one ends that.
+func (l *eventLog) watch(tell func(line string)) {
+	l.viewer = nil
+	if tell != nil {
+		l.viewer = slog.New(slog.NewTextHandler(lineWriter(tell), nil))
+	}
+}
+
+// A lineWriter is told each line; a handler of slog writes one at a time.
+type lineWriter func(string)
+
+func (w lineWriter) Write(b []byte) (int, error) {
+	w(strings.TrimSuffix(string(b), "\n"))
+	return len(b), nil
+}
+
+func (l *eventLog) put(level slog.Level, msg string, args ...any) {
+	for _, to := range []*slog.Logger{l.log, l.viewer} {
+		if to != nil {
+			to.Log(context.Background(), level, msg, args...)
+		}
+	}
+}
+
+func (l *eventLog) info(msg string, args ...any)  { l.put(slog.LevelInfo, msg, args...) }
+func (l *eventLog) alert(msg string, args ...any) { l.put(slog.LevelWarn, msg, args...) }
+func (l *eventLog) fault(msg string, args ...any) { l.put(slog.LevelError, msg, args...) }
+
 func (l *eventLog) warn(e *cli.Error) {
 	if l != nil {
-		l.log.Warn("warning", "code", e.Code)
+		l.alert("warning", "code", e.Code)
 	}
 }
 
@@ -62,30 +93,36 @@ func (l *eventLog) event(e node.Event) {
 	}
 	switch e := e.(type) {
 	case room.EpochStarted:
-		l.log.Info("epoch", "id", fmt.Sprintf("%x", e.ID[:4]), "size", len(e.Members), "reason", e.Reason, "committer", brief(e.Committer))
+		l.info("epoch", "id", fmt.Sprintf("%x", e.ID[:4]), "size", len(e.Members), "reason", e.Reason, "committer", brief(e.Committer))
 	case room.Sent:
-		l.log.Info("sent", "seq", e.Counter)
+		l.info("sent", "seq", e.Counter)
 	case room.Held:
-		l.log.Info("held", "alone", e.Alone, "bytes", e.Bytes)
+		l.info("held", "alone", e.Alone, "bytes", e.Bytes)
 	case room.Proved:
-		l.log.Info("proved", "peer", brief(e.Peer), "ms", e.Took.Milliseconds())
+		l.info("proved", "peer", brief(e.Peer), "ms", e.Took.Milliseconds())
 	case room.Refused:
-		l.log.Warn("refused", "peer", brief(e.Peer))
+		l.alert("refused", "peer", brief(e.Peer))
 	case room.Departed:
-		l.log.Info("left", "peer", brief(e.Member.Peer))
+		l.info("left", "peer", brief(e.Member.Peer))
 	case room.Gap:
-		l.log.Warn("gap", "peer", brief(e.Author.Peer), "first", e.First, "last", e.Last, "filled", e.Filled)
+		l.alert("gap", "peer", brief(e.Author.Peer), "first", e.First, "last", e.Last, "filled", e.Filled)
 	case room.Equivocated:
-		l.log.Error("equivocation", "peer", brief(e.Author.Peer), "seq", e.Counter)
+		l.fault("equivocation", "peer", brief(e.Author.Peer), "seq", e.Counter)
 	case room.Failed:
-		l.log.Error("failed", "doing", e.Doing)
+		l.fault("failed", "doing", e.Doing)
 	case room.Attested:
-		l.log.Info("proof", "peer", brief(e.Member.Peer), "ok", e.OK, "given", e.Given)
+		l.info("proof", "peer", brief(e.Member.Peer), "ok", e.OK, "given", e.Given)
 	case node.Bootstrapped:
-		l.log.Info("bootstrap", "peer", brief(e.Peer), "ms", e.Took.Milliseconds())
+		l.info("bootstrap", "peer", brief(e.Peer), "ms", e.Took.Milliseconds())
 	case node.BootstrapFailed:
-		l.log.Warn("bootstrap failed", "addresses", len(e.Addresses))
+		l.alert("bootstrap failed", "addresses", len(e.Addresses))
 	case node.Connected:
-		l.log.Info("peer", "peer", brief(e.Peer), "gone", e.Gone)
+		l.info("peer", "peer", brief(e.Peer), "gone", e.Gone)
+	case healthChanged:
+		l.alert("health", "code", string(e.item.Code), "on", e.on)
+	case pathChanged:
+		l.info("path", "peer", brief(e.path.Peer), "kind", string(e.path.Kind), "ms", e.path.RTT.Milliseconds())
+	case refusal:
+		l.alert("not done", "code", e.err.Code)
 	}
 }

@@ -33,6 +33,7 @@ type wanted struct {
 	word   string
 	who    string // a peer, by id, tag or name
 	text   string
+	value  string // of a setting
 	ref    any
 	allow  bool
 	after  time.Time

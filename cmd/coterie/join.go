@@ -33,7 +33,7 @@ type joinFlags struct {
 	bootstrap, listen             []string
 	json, plain, stay, ephemeral  bool
 	linger                        time.Duration
-	clock, log                    string
+	clock, colour, log            string
 
 	given func(flag string) bool
 }
@@ -72,10 +72,12 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.DurationVar(&f.linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
 	flags.BoolVar(&f.stay, "stay", false, "go on reading after the end of input")
 	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full or none")
+	flags.StringVar(&f.colour, "color", "auto", "colours: never, always, or auto, as the terminal and NO_COLOR say")
 	flags.StringVar(&f.log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
 	cmd.RegisterFlagCompletionFunc("key", completeFiles("key"))
 	cmd.RegisterFlagCompletionFunc("policy", a.completePolicy)
 	cmd.RegisterFlagCompletionFunc("time", completeWords("short", "full", "none"))
+	cmd.RegisterFlagCompletionFunc("color", completeWords("auto", "always", "never"))
 	return cmd
 }
 
@@ -92,6 +94,7 @@ type plan struct {
 	flags      joinFlags
 	hold       time.Duration // how long a message is held
 	settings   *settings     // nil in a demonstration
+	habit      habit         // what is remembered for the next time
 	descriptor *room.Descriptor
 	ask        func() ([]age.Identity, error) // opens the identities; nil: there are none
 	identities []age.Identity                 // that were opened for the key
@@ -106,6 +109,8 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	switch {
 	case f.json && f.plain:
 		return cli.Usage("--json and --plain exclude each other")
+	case !checkColour(f.colour):
+		return cli.Usage("--color: %q is not auto, always or never", f.colour)
 	case f.json:
 		out = newJSON(a.stdout, a.stderr, a.now)
 	default:
@@ -122,6 +127,9 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	p, err := a.plan(name, f, in, out)
 	if err != nil {
 		return out.fatal(err)
+	}
+	if lines, ok := out.(interface{ use(*joinFlags) }); ok {
+		lines.use(&p.flags)
 	}
 	if err := a.agree(p); err != nil {
 		return out.fatal(err)
@@ -155,11 +163,10 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 	if err := checkNick(f.nick); err != nil {
 		return nil, err
 	}
-	p.nick = f.nick
 	if p.bootstrap, err = addresses("--bootstrap", f.bootstrap); err != nil {
 		return nil, err
 	}
-	if p.listen, err = addresses("--listen", f.listen); err != nil {
+	if _, err = addresses("--listen", f.listen); err != nil {
 		return nil, err
 	}
 	for _, b := range p.bootstrap {
@@ -199,13 +206,16 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 	if err != nil {
 		return nil, err
 	}
+	if err := a.habits(p); err != nil {
+		return nil, err
+	}
 	e := p.descriptor.Policy.Explain(p.key.Attributes(), p.key.Generation())
 	if !e.Satisfied {
 		return nil, unsatisfied(p, e)
 	}
 	p.through = e.Through
 	if left := p.key.Expires() - today; left <= 7 {
-		out.warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(int(left), "day")).Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
+		a.expiring(p, out, int(left), today.String())
 	}
 	out.state("policy", "you satisfy it through "+e.Through)
 	return p, nil
@@ -254,75 +264,6 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 func wrongDomain(key *abe.Domain, other string) error {
 	return cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to %s", key.Name(), key.Fingerprint(), other).
 		Hint("give a key of the room's domain with --key")
-}
-
-// settle fills in what was not typed: from what is remembered of the room, and
-// from the settings. It returns the remembered room, if that is the one meant.
-func (a *app) settle(p *plan, name string) (*remembered, error) {
-	c, err := a.settings()
-	if err != nil {
-		return nil, err
-	}
-	a.passphraseCommand = c.PassphraseCommand
-	f := &p.flags
-	var known *remembered
-	if !room.IsLink(name) && f.policy == "" {
-		if err := notAName(name); err != nil {
-			return nil, err
-		}
-		r, ok, err := a.recall(name, f.key)
-		if err != nil {
-			return nil, err
-		}
-		if ok && f.history == "" {
-			known = &r
-			p.keyPath = r.Key
-			f.bootstrap = append(f.bootstrap, r.Addresses...)
-		}
-	}
-	own := c.Rooms[name]
-	p.settings = c
-	for _, s := range []struct {
-		flag string
-		to   *string
-		from []string
-	}{
-		{"nick", &f.nick, []string{own.Nick, c.Nick}},
-		{"key", &p.keyPath, []string{p.keyPath, untilde(own.Key), c.Key}},
-		{"identity", &f.identity, []string{c.Identity}},
-		{"time", &f.clock, []string{c.Time}},
-		{"log", &f.log, []string{c.Log}},
-	} {
-		if f.given(s.flag) {
-			continue
-		}
-		*s.to = ""
-		for _, v := range s.from {
-			if *s.to == "" {
-				*s.to = v
-			}
-		}
-	}
-	if !f.given("history") && known == nil && !room.IsLink(name) {
-		f.history = c.History
-	}
-	if !f.given("listen") {
-		f.listen = c.Listen
-	}
-	if !f.given("bootstrap") {
-		f.bootstrap = append(f.bootstrap, c.Bootstrap...)
-	}
-	if p.hold, err = time.ParseDuration(c.Hold); err != nil {
-		return nil, err // it was checked
-	}
-	if p.keyPath == "" {
-		e := cli.Usage("missing --key")
-		if f.policy == "" && !room.IsLink(name) {
-			return nil, e.Hint("coterie join %s --key FILE --policy 'EXPR'; no room of this name is remembered", cli.Quote(name))
-		}
-		return nil, e.Hint("coterie join %s --key FILE", cli.Quote(name))
-	}
-	return known, nil
 }
 
 // agree asks about a room that came as a link, before anything is dialled. Where
@@ -427,6 +368,14 @@ func span(s string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
+// spanFlag is a span as --history takes it.
+func spanFlag(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return fmt.Sprintf("%dh", d/time.Hour)
+}
+
 // checkNick keeps names that others would not show from being sent: no 16 of the
 // catalogue. An empty one is none.
 func checkNick(s string) error {
@@ -448,7 +397,6 @@ func checkNick(s string) error {
 // begin starts the node.
 func (a *app) begin(p *plan, out reporter) (*session, error) {
 	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now}
-	var door *door
 	var kept *disk
 	var err error
 	if !p.flags.ephemeral {
@@ -456,14 +404,11 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 			return nil, err
 		}
 		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(kept.store), kept.identity, replay
-		if kept.plain {
-			out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
-				Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
-		}
-		if door, err = a.openDoor(p); err != nil {
-			kept.close()
-			return nil, err
-		}
+	}
+	door, err := a.openDoor(p)
+	if err != nil {
+		kept.close()
+		return nil, err
 	}
 	log, err := openLog(p.flags.log)
 	if err != nil {
@@ -476,7 +421,16 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 		door.close()
 		log.close()
 		kept.close()
-		return nil, nodeError(err)
+		err = nodeError(err)
+		var e *cli.Error
+		if errors.As(err, &e) && e.Code == "port-taken" && !p.flags.given("listen") {
+			e.Hints = []string{"--listen /ip4/0.0.0.0/tcp/0 takes any free port; or stop the other one"}
+		}
+		return nil, err
+	}
+	if kept != nil && kept.plain {
+		out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
+			Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
 	}
 	out.state("listening", listeningText(n.Addresses()))
 	if !p.flags.ephemeral {
@@ -488,54 +442,4 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 	s.door, s.log, s.disk = door, log, kept
 	s.names.take(n.Self(), p.nick)
 	return s, nil
-}
-
-func nodeError(err error) error {
-	var l *node.ListenError
-	if errors.As(err, &l) && errors.Is(err, node.ErrPortTaken) {
-		return cli.Fail("port-taken", "%s is in use by another program", portText(l.Addresses[0])).
-			Hint("leave out --listen to get any free port, or stop the other one").Because(err)
-	}
-	if errors.As(err, &l) {
-		return cli.Fail("listen", "cannot listen on %s: %s", l.Addresses[0], cli.Clean(lastLine(l.Err))).
-			Hint("leave out --listen to get any free port").Because(err)
-	}
-	return err
-}
-
-// lastLine is the part of a nested network error that a person can use.
-func lastLine(err error) string {
-	s := strings.TrimSpace(err.Error())
-	if i := strings.LastIndex(s, "\n"); i >= 0 {
-		s = s[i+1:]
-	}
-	if i := strings.LastIndex(s, ": "); i >= 0 {
-		s = s[i+2:]
-	}
-	return strings.TrimRight(strings.TrimSpace(s), "]")
-}
-
-// portText is an address as people know it: tcp 4001.
-func portText(a ma.Multiaddr) string {
-	for _, proto := range []int{ma.P_TCP, ma.P_UDP} {
-		if port, err := a.ValueForProtocol(proto); err == nil {
-			return fmt.Sprintf("%s %s", ma.ProtocolWithCode(proto).Name, port)
-		}
-	}
-	return a.String()
-}
-
-func listeningText(addrs []ma.Multiaddr) string {
-	seen := make(map[string]bool)
-	var out []string
-	for _, a := range addrs {
-		if t := portText(a); !seen[t] {
-			seen[t] = true
-			out = append(out, t)
-		}
-	}
-	if len(out) == 0 {
-		return "on no port: nobody can dial this peer"
-	}
-	return strings.Join(out, ", ")
 }

@@ -21,9 +21,9 @@ func (a *app) linkCommand() *cobra.Command {
 	var asQR, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "link LINK|ROOM|-",
-		Short: "see what a room's link says, or make one of a remembered room",
+		Short: "see what a room's link says, or make one of a room of yours",
 		Example: `  coterie link 'coterie:1:exam:...'
-  coterie link exam --qr        (of a room that you joined)`,
+  coterie link exam --qr        (of a room that you are in, or were)`,
 		Args:              cli.Args("LINK"),
 		ValidArgsFunction: a.completeRooms,
 		RunE:              func(_ *cobra.Command, args []string) error { return a.link(args[0], asQR, asJSON) },
@@ -51,7 +51,7 @@ func (a *app) link(text string, asQR, asJSON bool) error {
 		if err := notAName(text); err != nil {
 			return err
 		}
-		if l, err = a.rememberedLink(text); err != nil {
+		if l, err = a.roomLink(text); err != nil {
 			return err
 		}
 	}
@@ -86,13 +86,28 @@ func (a *app) link(text string, asQR, asJSON bool) error {
 	return nil
 }
 
-// rememberedLink is the link of a remembered room, with the addresses known.
-func (a *app) rememberedLink(name string) (*room.Link, error) {
+// roomLink is the link of a room: as a running process of ours gives it, with its
+// addresses; or as it is remembered, with those of others.
+func (a *app) roomLink(name string) (*room.Link, error) {
 	rooms, err := a.rooms()
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(rooms, func(r remembered) bool { return r.Name == name })
+	running, err := a.running(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range running {
+		answer, err := r.ask(doorQuestion{Link: true})
+		if err != nil {
+			continue
+		}
+		l, err := room.ParseLink(answer.Link)
+		if err == nil && (i < 0 || slices.ContainsFunc(rooms, func(r remembered) bool { return r.same(l.Descriptor) })) {
+			return l, nil
+		}
+	}
 	if i < 0 {
 		return nil, a.noRoom(rooms, name)
 	}
@@ -110,6 +125,10 @@ func (a *app) rememberedLink(name string) (*room.Link, error) {
 	addrs, err := addresses("address", known)
 	if err != nil {
 		return nil, err
+	}
+	if len(addrs) == 0 {
+		cli.Warn(a.stderr, cli.Fail("link-bare", "the link has no addresses yet: %s does not run, and nobody else was met in it", cli.Clean(name)).
+			Hint("coterie join %s, and then once more; a link without addresses still needs --bootstrap", cli.Quote(name)))
 	}
 	return &room.Link{Descriptor: d, Addresses: addrs}, nil
 }

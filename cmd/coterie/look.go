@@ -42,7 +42,7 @@ func (s *session) compare(v view) {
 		delete(before, p.Peer)
 		measured := old.RTT == 0 && p.RTT > 0
 		if !had || measured || old.Kind != p.Kind || old.Transport != p.Transport || old.Relay != p.Relay {
-			s.out.event(s, pathChanged{p})
+			s.show(pathChanged{p})
 		}
 	}
 	gone := make([]peer.ID, 0, len(before))
@@ -51,7 +51,7 @@ func (s *session) compare(v view) {
 	}
 	slices.Sort(gone)
 	for _, p := range gone {
-		s.out.event(s, pathChanged{node.Path{Peer: p, Kind: node.NoPath}})
+		s.show(pathChanged{node.Path{Peer: p, Kind: node.NoPath}})
 	}
 	suspect := make(map[peer.ID]bool)
 	for _, m := range s.last.status.Room.Members {
@@ -82,11 +82,11 @@ func (s *session) compareHealth(st node.Status) {
 		old, had := before[i.Code]
 		delete(before, i.Code)
 		if !had || old.Text != i.Text {
-			s.out.event(s, healthChanged{i, true})
+			s.show(healthChanged{i, true})
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(before)) {
-		s.out.event(s, healthChanged{before[code], false})
+		s.show(healthChanged{before[code], false})
 	}
 }
 

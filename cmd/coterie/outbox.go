@@ -1,9 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
+
+	"coterie/cmd/internal/cli"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
 )
 
 // An outgoing message is one that was typed and has not gone out yet. The room
@@ -70,4 +77,38 @@ func (b *outbox) rest() []*outgoing {
 	out := b.waiting
 	b.waiting = nil
 	return out
+}
+
+// say hands a message to the room, as soon as that can take it.
+func (s *session) say(ctx context.Context, l line) {
+	o := &outgoing{ref: l.ref, text: l.text, at: s.app.now()}
+	s.box.add(o)
+	for {
+		err := s.node.Send(o, l.kind, l.text)
+		if errors.Is(err, room.ErrHeldFull) {
+			select {
+			case <-time.After(retryHeld):
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err == nil || errors.Is(err, node.ErrEnded) || errors.Is(err, room.ErrLeft) {
+			return // what was not sent is answered at the end
+		}
+		s.box.remove(o)
+		s.node.Post(refusal{true, l.ref, sendError(err, l.text)})
+		return
+	}
+}
+
+func sendError(err error, text string) *cli.Error {
+	switch {
+	case errors.Is(err, room.ErrTooLong):
+		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)), cli.Count(record.MaxText)).
+			Hint("split it, or send it as a file by other means").Because(err)
+	case errors.Is(err, room.ErrText):
+		return cli.Fail("bad-input", "the message is not UTF-8").Because(err)
+	}
+	return cli.Fail("failed", "%v", err).Because(err)
 }

@@ -14,13 +14,12 @@ import (
 	"coterie/room/record"
 )
 
-// readBack reads from a room's disk the last n messages that were said before a
-// time, oldest first. all: there are none before these. What is on the disk was
+// walk reads a room's disk, oldest entries first, and visits what was said and is
+// worth it by its record alone, until visit returns false. What is on the disk was
 // checked before it was written, and the disk's own seal keeps it so.
-func readBack(from node.Store, id ake.Hash, self peer.ID, t time.Time, n int) (past []room.Delivered, all bool, err error) {
+func walk(from node.Store, id ake.Hash, self peer.ID, worth func(*record.Signed) bool, visit func(room.Delivered) bool) error {
 	heads := make(map[ake.Hash]*record.Transcript)
-	all = true
-	err = from.Load(func(m room.Saved) bool {
+	return from.Load(func(m room.Saved) bool {
 		if m.Author == room.Head {
 			if head, _, err := room.ParseHead(id, m.Data); err == nil {
 				heads[m.Epoch] = head
@@ -38,23 +37,45 @@ func readBack(from node.Store, id ake.Hash, self peer.ID, t time.Time, n int) (p
 			return true
 		}
 		signed, err := record.ParseLog(m.Data)
-		if err != nil || !time.UnixMilli(int64(min(signed.Time, 1<<52))).Before(t) {
+		if err != nil || !worth(signed) {
 			return true
 		}
 		d, ok := readMessage(head, id, self, m, signed)
-		if !ok {
-			return true
+		return !ok || visit(d)
+	})
+}
+
+func timeOf(milliseconds uint64) time.Time { return time.UnixMilli(int64(min(milliseconds, 1<<52))) }
+
+// readBack reads from a room's disk the last messages that were said before a
+// time, oldest first: n of them, or back to since if that is more, but at most
+// maxBack. all: there are none before these.
+func readBack(from node.Store, id ake.Hash, self peer.ID, before, since time.Time, n int) (past []room.Delivered, all bool, err error) {
+	all = true
+	wanted := func() int {
+		later := 0
+		for _, d := range past {
+			if !since.IsZero() && !timeOf(d.Message.Time).Before(since) {
+				later++
+			}
 		}
-		if past = append(past, d); len(past) >= 2*n {
-			past, all = append([]room.Delivered(nil), lastOf(past, n)...), false
+		return min(max(n, later), maxBack)
+	}
+	err = walk(from, id, self, func(r *record.Signed) bool { return timeOf(r.Time).Before(before) }, func(d room.Delivered) bool {
+		if past = append(past, d); len(past) >= 2*maxBack {
+			past, all = append([]room.Delivered(nil), lastOf(past, maxBack)...), false
 		}
 		return true
 	})
-	if past = lastOf(past, len(past)); len(past) > n {
+	past = lastOf(past, len(past))
+	if n := wanted(); len(past) > n {
 		past, all = lastOf(past, n), false
 	}
 	return past, all, err
 }
+
+// maxBack is how many messages are read back at once.
+const maxBack = 5000
 
 // lastOf sorts by time and keeps the n last.
 func lastOf(all []room.Delivered, n int) []room.Delivered {

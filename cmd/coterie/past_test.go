@@ -10,9 +10,11 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/node/store"
+	"coterie/room"
 )
 
 // TestReadBack: what was said comes back from the disk in its order, with who said
@@ -81,7 +83,7 @@ func TestReadBack(t *testing.T) {
 		{time.Now().Add(time.Hour), 2, false, "[ann 2 bob 2]"},
 		{time.Now().Add(-time.Hour), 10, true, "[]"},
 	} {
-		past, all, err := readBack(node.NewStore(s), id, self, c.before, c.n)
+		past, all, err := readBack(node.NewStore(s), id, self, c.before, time.Time{}, c.n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +96,42 @@ func TestReadBack(t *testing.T) {
 		}
 		if got := fmt.Sprint(texts); got != c.want || all != c.all {
 			t.Errorf("the last %d: %s, all %v; want %s, %v", c.n, got, all, c.want, c.all)
+		}
+	}
+	if past, all, err := readBack(node.NewStore(s), id, self, time.Now().Add(time.Hour), time.Now().Add(-time.Hour), 1); len(past) != 6 || !all || err != nil {
+		t.Errorf("all since an hour ago: %d, all %v, %v", len(past), all, err)
+	}
+	said, _, err := readBack(node.NewStore(s), id, self, time.Now().Add(time.Hour), time.Time{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byAnn := func(d room.Delivered) bool { return d.Author.Name == "ann" }
+	for _, c := range []struct {
+		q    search
+		want string
+		n    int
+	}{
+		{search{words: "ann", limit: 10}, "[ann 2 ann 1 ann 0]", 3},
+		{search{words: text.Fold("ÀNN"), limit: 2}, "[ann 2 ann 1]", 3},
+		{search{words: "", from: byAnn, limit: 10}, "[ann 2 ann 1 ann 0]", 3},
+		{search{words: "n 1", after: time.Now().Add(-time.Hour), before: time.Now().Add(time.Hour), limit: 10}, "[ann 1]", 1},
+		{search{words: "n 1", after: timeOf(said[5].Message.Time), limit: 10}, "[]", 0},
+		{search{words: "n 1", before: timeOf(said[0].Message.Time), limit: 10}, "[]", 0},
+		{search{words: "2", ignored: map[peer.ID]bool{self: true}, limit: 10}, "[bob 2]", 1},
+	} {
+		// What is in memory as well is found once.
+		for _, memory := range [][]room.Delivered{nil, said[4:], said} {
+			q := c.q
+			if err := q.look(ctx, memory, node.NewStore(s), id, self); err != nil {
+				t.Fatal(err)
+			}
+			var texts []string
+			for _, d := range q.found {
+				texts = append(texts, d.Message.Text)
+			}
+			if got := fmt.Sprint(texts); got != c.want || q.total != c.n {
+				t.Errorf("%+v: %s, %d in all; want %s, %d", c.q, got, q.total, c.want, c.n)
+			}
 		}
 	}
 	d := &disk{store: s}

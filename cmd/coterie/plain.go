@@ -20,6 +20,7 @@ type plainOut struct {
 	now    func() time.Time
 	format string
 	failed bool
+	colour bool // whatever reads it
 }
 
 // clockFormats are those of --time.
@@ -31,6 +32,25 @@ func newPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*pl
 		return nil, cli.Usage("--time: %q is not short, full or none", clock)
 	}
 	return &plainOut{w: stdout, stderr: stderr, now: now, format: f}, nil
+}
+
+// use takes what the settings say besides the flags.
+func (p *plainOut) use(f *joinFlags) {
+	p.format, p.colour = clockFormats[f.clock], f.colour == "always"
+}
+
+// The colours of plain lines repeat what is said without them.
+const (
+	codeBold = "1"
+	codeDim  = "2"
+	codeBad  = "1;31"
+)
+
+func (p *plainOut) paint(s, code string) string {
+	if !p.colour || s == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
 func (p *plainOut) put(format string, a ...any) {
@@ -50,12 +70,12 @@ func (p *plainOut) clock(t time.Time) string {
 
 // note is a line from Coterie itself.
 func (p *plainOut) note(format string, a ...any) {
-	p.put("-- %s%s", p.clock(p.now()), fmt.Sprintf(format, a...))
+	p.put("%s %s%s", p.paint("--", codeDim), p.clock(p.now()), fmt.Sprintf(format, a...))
 }
 
 // trouble is a line from Coterie itself that needs attention.
 func (p *plainOut) trouble(format string, a ...any) {
-	p.put("!! %s%s", p.clock(p.now()), fmt.Sprintf(format, a...))
+	p.put("%s %s%s", p.paint("!!", codeBad), p.clock(p.now()), fmt.Sprintf(format, a...))
 }
 
 func (p *plainOut) hello() {}
@@ -83,7 +103,9 @@ func (p *plainOut) event(s *session, e node.Event) {
 			p.state(fmt.Sprintf("epoch %x", e.ID[:2]), fmt.Sprintf("%d can read: %s", len(e.Members), p.readers(s, e)))
 			return
 		}
-		p.note("epoch %x: %s; %d can read", e.ID[:2], p.change(s, e), len(e.Members))
+		if e.Reason != room.ReasonRotated { // nobody's doing: counted, not told
+			p.note("epoch %x: %s; %d can read", e.ID[:2], p.change(s, e), len(e.Members))
+		}
 	case room.Delivered:
 		p.message(s, e)
 	case room.Held:
@@ -196,7 +218,14 @@ func (p *plainOut) change(s *session, e room.EpochStarted) string {
 		parts = append(parts, list(e.Joined, "joined"))
 	}
 	if len(e.Left) > 0 {
-		parts = append(parts, list(e.Left, "left"))
+		how := "left"
+		switch e.Reason {
+		case room.ReasonLapsed:
+			how = "vanished"
+		case room.ReasonExpired:
+			how = "expired"
+		}
+		parts = append(parts, list(e.Left, how))
 	}
 	if len(parts) == 0 {
 		return "new keys"
@@ -210,11 +239,12 @@ func (p *plainOut) message(s *session, e room.Delivered) {
 	if at.After(e.Received) || e.Received.Sub(at) > 2*time.Minute {
 		at = e.Received
 	}
-	head := p.clock(at) + s.names.show(e.Author.Peer)
+	name := p.paint(s.names.show(e.Author.Peer), codeBold)
+	head := p.clock(at) + name
 	text := e.Message.Text
 	sep := ":"
 	if e.Message.Kind == record.KindAction {
-		head, sep = p.clock(at)+"* "+s.names.show(e.Author.Peer), ""
+		head, sep = p.clock(at)+"* "+name, ""
 	}
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	for i, l := range strings.Split(text, "\n") {

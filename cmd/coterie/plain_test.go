@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
 )
@@ -41,6 +43,9 @@ func TestPlainLines(t *testing.T) {
 			} else {
 				s.handle(*in.wanted)
 			}
+			if strings.HasPrefix(l, "/search") {
+				s.handle(answerTo[found](s))
+			}
 		}
 		out.bye("quit", 0, 0)
 		for i, l := range strings.Split(b.String(), "\n") {
@@ -59,6 +64,40 @@ func TestPlainLines(t *testing.T) {
 		want := map[string]string{"short": "09:00 ann: first\n09:00 ann| second ", "full": "2026-11-23T09:00:00Z ann: first\n", "none": "\nann: first\nann| second "}[clock]
 		if !strings.Contains(text, want) {
 			t.Errorf("--time %s: no %q in\n%s", clock, want, text)
+		}
+	}
+}
+
+// answerTo runs a session's errands until one has an answer of a type.
+func answerTo[T node.Event](s *session) T {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go s.work(ctx)
+	for e := range s.node.Events() {
+		if e, ok := e.(T); ok {
+			return e
+		}
+	}
+	panic("the room has ended")
+}
+
+// TestTrying: what is tried is said by what people know it by, each once.
+func TestTrying(t *testing.T) {
+	relay, near := "/dns4/relay.ntnu.no/udp/4001/quic-v1", "/ip4/127.0.0.1/tcp/7101"
+	for _, test := range []struct {
+		addrs []string
+		want  string
+	}{
+		{nil, "; no address is known to try: --bootstrap gives one, or others come here"},
+		{[]string{relay, near, "/dns4/relay.ntnu.no/tcp/4001"}, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101"},
+		{[]string{relay, near, "/ip4/10.0.0.7/udp/1", "/ip4/10.0.0.7/udp/2", "/ip4/10.0.0.7/udp/3"}, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101, 10.0.0.7 udp 1, and 2 more"},
+	} {
+		addrs, err := addresses("", test.addrs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tryingText(addrs); got != test.want {
+			t.Errorf("%q: %q", test.addrs, got)
 		}
 	}
 }

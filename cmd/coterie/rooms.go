@@ -33,6 +33,7 @@ type remembered struct {
 	Key       string    `toml:"key"`           // the path of the key file
 	Addresses []string  `toml:"addresses,omitempty"`
 	Last      time.Time `toml:"last"`
+	habit
 }
 
 // maxRemembered bounds the addresses kept of one room.
@@ -156,7 +157,7 @@ func (a *app) remember(p *plan, addrs []ma.Multiaddr) error {
 	d := p.descriptor
 	now := remembered{
 		Name: d.Name, Domain: p.key.Domain().Name(), DomainID: hex.EncodeToString(d.Domain[:]), Policy: d.Policy.String(),
-		Tag: hex.EncodeToString(d.Tag), Key: key, Last: a.now().UTC().Truncate(time.Second),
+		Tag: hex.EncodeToString(d.Tag), Key: key, Last: a.now().UTC().Truncate(time.Second), habit: p.habit,
 	}
 	if d.History > 0 {
 		now.History = d.History.String()
@@ -320,6 +321,12 @@ func (a *app) forget(name string, yes bool) error {
 	if len(gone) == 0 {
 		return a.noRoom(rooms, name)
 	}
+	for _, r := range gone {
+		if pid := a.runs(r); pid != 0 {
+			return cli.Fail("room-running", "%s is open in another process (pid %d)", cli.Clean(name), pid).
+				Hint("/forget there leaves and erases; or /quit there, and then once more")
+		}
+	}
 	if !yes {
 		ok, err := cli.Confirm(fmt.Sprintf("Forget %s, with its history, policy and addresses? Your key stays.", cli.Clean(name)), "--yes")
 		if err != nil {
@@ -337,6 +344,34 @@ func (a *app) forget(name string, yes bool) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "Forgot %s. The key file %s is still there.\n", cli.Clean(name), cli.Clean(tilde(gone[0].Key)))
 	return err
+}
+
+// runs is the process that has a remembered room open; 0: none.
+func (a *app) runs(r remembered) int {
+	d, err := r.bare()
+	dir, err2 := a.runtimeDir()
+	if err != nil || err2 != nil {
+		return 0
+	}
+	conn, hello, err := visitDoor(filepath.Join(dir, doorName(&plan{descriptor: d})))
+	if err != nil {
+		return 0
+	}
+	conn.Close()
+	return hello.PID
+}
+
+// forgetRoom erases a room, whichever keys it was joined with.
+func (a *app) forgetRoom(d *room.Descriptor) error {
+	rooms, err := a.rooms()
+	if err != nil {
+		return err
+	}
+	gone := slices.DeleteFunc(slices.Clone(rooms), func(r remembered) bool { return !r.same(d) })
+	if err := a.eraseHistory(gone); err != nil {
+		return err
+	}
+	return a.saveRooms(slices.DeleteFunc(rooms, func(r remembered) bool { return r.same(d) }))
 }
 
 // eraseHistory removes what the data folder has of rooms: all files that begin

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -19,7 +18,6 @@ import (
 	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/room"
-	"coterie/room/record"
 )
 
 const (
@@ -77,6 +75,8 @@ type session struct {
 	errands  chan func() // done one after the other; never closed
 	door     *door       // for other processes; nil: none
 	log      *eventLog   // nil: none
+
+	forgotten bool // nothing of this room is to be left here
 }
 
 // why the session ends.
@@ -201,6 +201,10 @@ func (s *session) close() {
 	if s.plan.flags.ephemeral {
 		return
 	}
+	if s.forgotten {
+		s.erase()
+		return
+	}
 	var addrs []ma.Multiaddr
 	for _, f := range s.last.status.Fellows {
 		all, err := peer.AddrInfoToP2pAddrs(&f)
@@ -255,14 +259,36 @@ func (s *session) handle(e node.Event) {
 		if s.ignored[ev.Author.Peer] {
 			return
 		}
+	case room.EpochStarted:
+		e = s.withReturned(ev)
 	}
 	s.take(e)
-	s.out.event(s, e)
-	s.log.event(e)
+	s.show(e)
 	switch e.(type) {
 	case node.Connected, room.EpochStarted:
 		s.look()
 	}
+}
+
+// show hands an event to whoever looks, and to the log.
+func (s *session) show(e node.Event) {
+	s.out.event(s, e)
+	s.log.event(e)
+}
+
+// withReturned is an epoch with those as joined who were told as left and are in
+// it. Where nobody else remained there was none without them, so that for two
+// epochs compared nothing has changed.
+func (s *session) withReturned(e room.EpochStarted) room.EpochStarted {
+	for _, m := range e.Members {
+		if s.departed[m.Peer] && !slices.Contains(e.Joined, m) {
+			e.Joined = append(slices.Clone(e.Joined), m)
+			if e.Reason == room.ReasonRekey || e.Reason == room.ReasonRotated {
+				e.Reason = room.ReasonJoined
+			}
+		}
+	}
+	return e
 }
 
 // attendDoor answers other processes, and runs errands, until ctx ends.
@@ -310,29 +336,6 @@ func (s *session) take(e node.Event) {
 			s.question = nil
 		}
 	}
-}
-
-// wonderAfter is after how long alone it is said what is being tried.
-const wonderAfter = 8 * time.Second
-
-// stillAlone: nobody has answered for a while.
-type stillAlone struct{ text string }
-
-// wonder says once, while nobody is here, what is being tried.
-func (s *session) wonder() {
-	waited := s.app.now().Sub(s.began)
-	if s.wondered || len(s.members) > 0 || waited < wonderAfter {
-		return
-	}
-	s.wondered = true
-	trying := "nobody: give an address with --bootstrap, or wait for others to come here"
-	if n := len(s.plan.bootstrap); n > 0 {
-		trying = "1 address"
-		if n > 1 {
-			trying = fmt.Sprintf("%d addresses", n)
-		}
-	}
-	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s). Trying: %s", int(waited.Seconds()), trying)})
 }
 
 // refusedBy warns once if all who answered turned us away.
@@ -439,40 +442,6 @@ func (s *session) listen(ctx context.Context, in *bufio.Reader) {
 			s.say(ctx, l)
 		}
 	}
-}
-
-// say hands a message to the room, as soon as that can take it.
-func (s *session) say(ctx context.Context, l line) {
-	o := &outgoing{ref: l.ref, text: l.text, at: s.app.now()}
-	s.box.add(o)
-	for {
-		err := s.node.Send(o, l.kind, l.text)
-		if errors.Is(err, room.ErrHeldFull) {
-			select {
-			case <-time.After(retryHeld):
-				continue
-			case <-ctx.Done():
-				return
-			}
-		}
-		if err == nil || errors.Is(err, node.ErrEnded) || errors.Is(err, room.ErrLeft) {
-			return // what was not sent is answered at the end
-		}
-		s.box.remove(o)
-		s.node.Post(refusal{true, l.ref, sendError(err, l.text)})
-		return
-	}
-}
-
-func sendError(err error, text string) *cli.Error {
-	switch {
-	case errors.Is(err, room.ErrTooLong):
-		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)), cli.Count(record.MaxText)).
-			Hint("split it, or send it as a file by other means").Because(err)
-	case errors.Is(err, room.ErrText):
-		return cli.Fail("bad-input", "the message is not UTF-8").Because(err)
-	}
-	return cli.Fail("failed", "%v", err).Because(err)
 }
 
 // link is the room's link, with our addresses in it.

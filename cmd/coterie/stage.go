@@ -318,7 +318,7 @@ func (st *stage) profJoins(ctx context.Context) error {
 	if err := st.players["prof"].wait(ctx, "what ann said while alone", func(e []node.Event) bool { return heard(e, whileAlone) }); err != nil {
 		return err
 	}
-	st.passed("prof joined, and what ann said reached him", &e, took)
+	st.passed("prof joined, and has what ann said", &e, took)
 	return nil
 }
 

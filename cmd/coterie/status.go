@@ -86,7 +86,12 @@ func (a *app) pingCommand() *cobra.Command {
 		Short: "see how a member of a running room is reached; stops when that is direct",
 		Example: `  coterie ping prof
   coterie ping '~x9w0' --room exam`,
-		Args: cli.Args("WHO"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 && room == "" {
+				return cli.Usage("ping takes one member").Hint("coterie ping %s --room %s", cli.Quote(args[1]), cli.Quote(args[0]))
+			}
+			return cli.Args("WHO")(cmd, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error { return a.ping(args[0], room, count) },
 	}
 	cmd.Flags().StringVar(&room, "room", "", "in this `ROOM` (default: the one that runs)")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,14 +107,16 @@ func (t *terminalOut) ready(s *session) {
 		History: d.History, Kept: s.disk != nil, Self: s.node.Self(), Nick: s.plan.nick, Intro: t.intro,
 		ASCII: !isUTF8(), Desktop: desktop(), Tmux: os.Getenv("TMUX") != "",
 	}
-	if c := s.plan.settings; c != nil {
-		cfg.Notify, cfg.NotifyText = cmp.Or(c.Rooms[d.Name].Notify, c.Notify), c.NotifyText
-		cfg.NoTitle, cfg.Mouse, cfg.Keys = !c.Title, c.Mouse, c.Keys
-		t.notify = c.NotifyCommand
+	if s.plan.terminal(&cfg); s.plan.settings != nil {
+		t.notify = s.plan.settings.NotifyCommand
 	}
 	cfg.Unread, cfg.UnreadSince = s.disk.unread()
 	model := ui.New(cfg, t)
-	t.program = tea.NewProgram(model, tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond))
+	options := []tea.ProgramOption{tea.WithInput(t.stdin), tea.WithOutput(s.app.stdout), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond)}
+	if profile, ok := colours(s.plan.flags.colour, os.Environ()); ok {
+		options = append(options, tea.WithColorProfile(profile))
+	}
+	t.program = tea.NewProgram(model, options...)
 	go t.talk()
 	go t.work()
 	go t.pump()
@@ -192,11 +193,15 @@ func (t *terminalOut) event(s *session, e node.Event) {
 		}
 		t.queue.put(ui.Note{Text: text})
 	case stillAlone:
-		t.queue.put(ui.Note{Text: e.text})
+		t.queue.put(ui.Note{Text: e.text + ". You are first, or the others are offline. What you type is held until somebody can read it."})
 	case node.NotSaving:
 		t.warn(savingError(e))
 	case pinged:
 		t.queue.put(ui.Note{Text: fmt.Sprintf("pong from %s  %s", s.names.show(e.path.Peer), pathKind(s, e.path))})
+	case kept:
+		t.queue.put(ui.Note{Text: e.name + ": " + e.value + "; " + e.how})
+	case logged:
+		t.queue.put(ui.Logged{Line: e.line})
 	case pathChanged:
 		t.Do(ui.Look{})
 	case asked, reported, found, proofAsked, ignoring, dropped:
@@ -308,16 +313,20 @@ func (t *terminalOut) Do(c ui.Command) {
 		f = func() { t.tell(ui.Files(files(c.Begin))) }
 	case ui.Older:
 		f = func() { t.older(c) }
+	case ui.Search:
+		f = func() { t.search(c) }
 	case ui.Notified:
 		f = func() { t.notified(c) }
 	case ui.Mark:
 		f = func() { s.disk.setUnread(c.ID, c.At) }
-	case ui.Quit, ui.Whois, ui.Set:
-		return // nothing more follows from these
+	case ui.Set:
+		f = want(wanted{word: "set", text: c.Name, value: c.Value})
+	case ui.Debug:
+		f = want(wanted{word: "debug", allow: c.On})
 	case ui.Forget:
-		f = func() {
-			t.tell(ui.Trouble{Text: "a room that is open cannot be forgotten", Hints: []string{"/quit, then coterie forget " + cli.Quote(s.plan.descriptor.Name)}})
-		}
+		f = want(wanted{word: "forget"})
+	case ui.Quit, ui.Whois:
+		return // nothing more follows from these
 	default:
 		f = func() { t.trouble("not in this version") }
 	}
@@ -364,7 +373,11 @@ func (t *terminalOut) showLink(how string) {
 		}
 		t.tell(ui.Answer{Title: "link", Lines: rows})
 	default:
-		t.tell(ui.Answer{Title: "link", Lines: []string{link}})
+		lines := []string{link}
+		if len(t.session.plan.descriptor.Tag) > 0 {
+			lines = append(lines, "", "This room is unlisted: whoever has the link knows of it.")
+		}
+		t.tell(ui.Answer{Title: "link", Lines: lines})
 	}
 }
 
@@ -457,13 +470,31 @@ func files(begin string) []string {
 func (t *terminalOut) older(c ui.Older) {
 	s := t.session
 	if s.disk == nil {
-		t.tell(ui.Past{All: true})
+		t.tell(ui.Past{Since: c.Since, All: true})
 		return
 	}
-	past, all, err := readBack(node.NewStore(s.disk.store), s.plan.descriptor.ID(), s.node.Self(), c.Before, c.Count)
+	past, all, err := readBack(node.NewStore(s.disk.store), s.plan.descriptor.ID(), s.node.Self(), c.Before, c.Since, c.Count)
 	if err != nil {
 		t.trouble("cannot read back what was said: %s", err)
 		return
 	}
-	t.tell(ui.Past{Messages: past, All: all})
+	t.tell(ui.Past{Messages: past, Since: c.Since, All: all})
+}
+
+// search looks through what is on the disk.
+func (t *terminalOut) search(c ui.Search) {
+	s := t.session
+	q := &search{words: c.Words, ignored: c.Ignored, limit: c.Limit}
+	if c.From != nil {
+		q.from = func(d room.Delivered) bool { return c.From(d.Author) }
+	}
+	// The days of the interface are inclusive.
+	if !c.After.IsZero() {
+		q.after = c.After.Add(-time.Millisecond)
+	}
+	q.before = c.Before
+	if err := q.look(t.ctx, nil, s.disk.saved(), s.plan.descriptor.ID(), s.node.Self()); err != nil {
+		t.trouble("cannot search what is kept: %s", err)
+	}
+	t.tell(ui.Found{N: c.N, Total: q.total, Messages: q.found})
 }

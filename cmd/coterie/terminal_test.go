@@ -171,3 +171,19 @@ func TestNoTerminalPlain(t *testing.T) {
 		t.Errorf("got %q", all)
 	}
 }
+
+// TestDemoFits: on a narrow terminal no word of the demonstration is cut.
+func TestDemoFits(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := screen.Start(t, 60, 40, []string{asProcess + "=1", "HOME=" + t.TempDir(), "TERM=xterm-256color", "LC_ALL=C.UTF-8"}, exe, "demo", "--check")
+	rows := s.Shows("checks passed")
+	for _, want := range []string{"she cannot read and", "could read nothing", "prof joined, and has what ann said"} {
+		if !strings.Contains(strings.Join(strings.Fields(strings.Join(rows, " ")), " "), want) {
+			t.Errorf("no %q in\n%s", want, strings.Join(rows, "\n"))
+		}
+	}
+	s.Exit()
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -59,7 +57,7 @@ func (s *session) want(w wanted) {
 	case "status":
 		s.busy(func() { s.node.Post(reported{s.node.Status()}) })
 	case "search":
-		s.out.event(s, s.search(w, who))
+		s.search(w, who)
 	case "nick":
 		s.nick(w.text)
 	case "rekey":
@@ -72,6 +70,13 @@ func (s *session) want(w wanted) {
 		s.prove(who, w.text)
 	case "answer":
 		s.allow(w.text, w.allow)
+	case "set":
+		s.set(w.text, w.value)
+	case "debug":
+		s.debug(w.allow)
+	case "forget":
+		s.forgotten = true
+		s.node.Post(inputOver{quit: true})
 	case "ignore", "unignore":
 		on := w.word == "ignore"
 		if s.ignored[who] = on; !on {
@@ -197,23 +202,4 @@ func (s *session) allow(id string, yes bool) {
 		id = s.question.ID
 	}
 	s.busy(func() { s.answer(s.node.Answer(id, yes)) })
-}
-
-// search looks through what was said, newest first.
-func (s *session) search(w wanted, from peer.ID) found {
-	f := found{ref: w.ref}
-	needle := strings.ToLower(w.text)
-	for _, m := range slices.Backward(s.seen) {
-		at := time.UnixMilli(int64(m.Message.Time))
-		switch {
-		case !strings.Contains(strings.ToLower(m.Message.Text), needle):
-		case from != "" && m.Author.Peer != from:
-		case !w.after.IsZero() && !at.After(w.after), !w.before.IsZero() && !at.Before(w.before):
-		default:
-			if f.total++; len(f.messages) < w.limit {
-				f.messages = append(f.messages, m)
-			}
-		}
-	}
-	return f
 }

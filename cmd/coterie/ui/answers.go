@@ -139,11 +139,13 @@ func (m *Model) showInfo() {
 		case len(x.now.Joined) > 0 && x.now.Reason != room.ReasonFirst:
 			why = m.namesOf(ids(x.now.Joined)) + " joined"
 		case len(x.now.Left) > 0:
-			why = m.namesOf(ids(x.now.Left)) + " left"
+			why = m.namesOf(ids(x.now.Left)) + " " + gone(x.now.Reason)
 		case x.now.Reason == room.ReasonFirst:
 			why = "you joined"
 		case x.now.Reason == room.ReasonRekey:
-			why = "of new keys"
+			why = "somebody asked for new keys"
+		case x.now.Reason == room.ReasonRotated:
+			why = "new keys were due"
 		}
 		out = append(out, fmt.Sprintf("epoch     %x%s  since %s because %s; %s; commit by %s, confirmed",
 			x.now.ID[:4], m.style.more, m.clock(x.since), why, plural(len(x.now.Members), "member"), m.namesOf([]peer.ID{x.now.Committer})))

@@ -238,6 +238,19 @@ func TestUnknownCommand(t *testing.T) {
 	}
 }
 
+// TestNobodyCalledThat: the error names the name alone.
+func TestNobodyCalledThat(t *testing.T) {
+	s := newStage(t, 100, 24)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
+	for line, want := range map[string]string{"/prove liv NTNU": `called "liv"`, "/whois liv and tor": `called "liv and tor"`} {
+		s.types(line)
+		s.enter()
+		if !s.contains("nobody here is " + want) {
+			t.Errorf("%s:\n%s", line, s.screen())
+		}
+	}
+}
+
 // TestEscapeAndSlashTogether: a terminal sends Esc and a key after it as Alt and
 // that key; the command must not become a message.
 func TestEscapeAndSlashTogether(t *testing.T) {
@@ -473,33 +486,6 @@ func TestOlder(t *testing.T) {
 		if _, ok := c.(Older); ok {
 			t.Error("asked for although there are none")
 		}
-	}
-}
-
-// TestEpochLinesAreJoined: a run of changes without a message between is one
-// line.
-func TestEpochLinesAreJoined(t *testing.T) {
-	mia, tor, liv := member("mia's id", "mia"), member("tor's id", "tor"), member("liv's id", "liv")
-	s := newStage(t, 120, 16)
-	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
-	s.say(mAnn, "hei")
-	s.epoch(2, room.ReasonJoined, []room.Member{mia}, nil, mAnn, mKari, mia)
-	s.now = s.now.Add(20 * time.Second)
-	s.epoch(3, room.ReasonJoined, []room.Member{tor, liv}, nil, mAnn, mKari, mia, tor, liv)
-	s.now = s.now.Add(20 * time.Second)
-	s.epoch(0xa410, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if want := "-- epoch a410  mia, tor and liv joined, ann left; 4 can read from here"; !s.contains(want) {
-		t.Errorf("no %q in\n%s", want, s.screen())
-	}
-	if strings.Count(s.screen(), "-- epoch") != 2 {
-		t.Errorf("not joined:\n%s", s.screen())
-	}
-	s.say(mia, "a message between")
-	s.epoch(4, room.ReasonJoined, []room.Member{mAnn}, nil, mKari, mAnn, mia, tor, liv)
-	s.now = s.now.Add(2 * time.Minute)
-	s.epoch(5, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if strings.Count(s.screen(), "-- epoch") != 4 {
-		t.Errorf("joined:\n%s", s.screen())
 	}
 }
 

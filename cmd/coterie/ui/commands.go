@@ -26,14 +26,15 @@ func slashes() []slash {
 	tell := func(f func(m *Model)) func(*Model, string) tea.Cmd {
 		return func(m *Model, _ string) tea.Cmd { f(m); return nil }
 	}
-	with := func(f func(m *Model, p peer.ID, rest string)) func(*Model, string) tea.Cmd {
+	named := func(more bool, f func(m *Model, p peer.ID, rest string)) func(*Model, string) tea.Cmd {
 		return func(m *Model, args string) tea.Cmd {
-			if p, rest, ok := m.whom(args); ok {
+			if p, rest, ok := m.whom(args, more); ok {
 				f(m, p, rest)
 			}
 			return nil
 		}
 	}
+	with := func(f func(m *Model, p peer.ID, rest string)) func(*Model, string) tea.Cmd { return named(false, f) }
 	return []slash{
 		{name: "help", args: "[COMMAND]", help: "this, or one command", do: func(m *Model, args string) tea.Cmd { m.help(args); return nil }},
 		{name: "quit", args: "[WORDS]", help: "leave; the words are said first", do: func(m *Model, args string) tea.Cmd {
@@ -51,7 +52,7 @@ func slashes() []slash {
 		{name: "whois", args: "NICK", help: "full peer id, six words, first seen, names used, proofs", nicks: true,
 			do: with(func(m *Model, p peer.ID, _ string) { m.showWhois(p) })},
 		{name: "prove", args: "NICK EXPR", help: "ask somebody to prove attributes to you alone", nicks: true,
-			do: with(func(m *Model, p peer.ID, rest string) { m.prove(p, rest) })},
+			do: named(true, func(m *Model, p peer.ID, rest string) { m.prove(p, rest) })},
 		{name: "link", args: "[qr|copy]", help: "the room's link", do: func(m *Model, args string) tea.Cmd { return m.link(args) }},
 		{name: "search", args: "WORDS", help: "also from:NICK before:DATE after:DATE", do: func(m *Model, args string) tea.Cmd { m.startSearch(args); return nil }},
 		{name: "unread", help: "put the unread mark here", do: tell(func(m *Model) { m.unread.hand(m) })},
@@ -60,17 +61,17 @@ func slashes() []slash {
 		{name: "unignore", args: "NICK", help: "show it again", nicks: true,
 			do: with(func(m *Model, p peer.ID, _ string) { m.ignore(p, false) })},
 		{name: "ignores", help: "whom you ignore", do: tell((*Model).showIgnores)},
-		{name: "notify", args: "all|names|none", help: "for this room", do: func(m *Model, args string) tea.Cmd { m.setNotify(args); return nil }},
+		{name: "notify", args: "all|names|none", help: "for this room", do: func(m *Model, args string) tea.Cmd { m.set("notify " + args); return nil }},
 		{name: "rekey", help: "new epoch now", do: tell(func(m *Model) { m.rooms.from = "rekey"; m.out.Do(Rekey{}) })},
 		{name: "retry", help: "try the held messages again", do: tell(func(m *Model) { m.out.Do(Look{}); m.note("%s", m.heldText()) })},
 		{name: "drop", help: "give up the held messages", do: tell((*Model).drop)},
 		{name: "save", args: "FILE", help: "the scrollback as text", file: true, do: func(m *Model, args string) tea.Cmd { m.save(args); return nil }},
-		{name: "forget", help: "erase this room's local history and its key", do: tell((*Model).forget)},
+		{name: "forget", help: "erase this room's local history and its key, and leave", do: tell((*Model).forget)},
 		{name: "peers", help: "every connection, its path and relay", do: tell((*Model).showPeers)},
 		{name: "ping", args: "NICK", help: "how long the way to a peer is", nicks: true,
 			do: with(func(m *Model, p peer.ID, _ string) { m.out.Do(Ping{Peer: p}) })},
-		{name: "set", args: "NAME VALUE", help: "settings: notify, notify_text, title, mouse, time", do: func(m *Model, args string) tea.Cmd { m.set(args); return nil }},
-		{name: "debug", help: "the log as it runs", do: tell(func(m *Model) { m.out.Do(Debug{}) })},
+		{name: "set", args: "NAME VALUE", help: "settings: " + strings.Join(settable, ", "), do: func(m *Model, args string) tea.Cmd { m.set(args); return nil }},
+		{name: "debug", help: "the log as it runs; once more, or Esc, ends it", do: tell((*Model).toggleDebug)},
 	}
 }
 
@@ -97,8 +98,8 @@ func (m *Model) command(s string) tea.Cmd {
 	return nil
 }
 
-// whom is the peer that the first word of args means.
-func (m *Model) whom(args string) (p peer.ID, rest string, ok bool) {
+// whom is the peer that the beginning of args means; more: something else follows.
+func (m *Model) whom(args string, more bool) (p peer.ID, rest string, ok bool) {
 	// A name may have spaces: the longest that is somebody's counts.
 	words := strings.Fields(args)
 	for n := len(words); n > 0; n-- {
@@ -115,17 +116,22 @@ func (m *Model) whom(args string) (p peer.ID, rest string, ok bool) {
 			return "", "", false
 		}
 	}
-	m.trouble(Trouble{Text: fmt.Sprintf("nobody here is called %q", args), Hints: []string{"/who lists who is here"}})
+	name := args
+	if more {
+		name = words[0] // what follows belongs to something else
+	}
+	m.trouble(Trouble{Text: fmt.Sprintf("nobody here is called %q", name), Hints: []string{"/who lists who is here"}})
 	return "", "", false
 }
 
-func (m *Model) setNick(s string) {
+func (m *Model) setNick(s string) bool {
 	name, err := text.Nick(s)
 	if err != nil {
 		m.trouble(Trouble{Text: fmt.Sprintf("%q cannot be a nickname: it %s", s, err)})
-		return
+		return false
 	}
 	m.out.Do(SetNick{Name: name})
+	return true
 }
 
 func (m *Model) prove(p peer.ID, expr string) {
@@ -189,17 +195,6 @@ func (m *Model) ignore(p peer.ID, on bool) {
 	m.out.Do(Ignore{Peer: p, On: on})
 }
 
-func (m *Model) setNotify(how string) {
-	switch how {
-	case "all", "names", "none":
-		m.cfg.Notify = how
-		m.out.Do(Set{"notify", how})
-		m.note("notifications: %s", how)
-	default:
-		m.trouble(Trouble{Text: "/notify takes all, names or none"})
-	}
-}
-
 func (m *Model) heldText() string {
 	n := m.heldCount()
 	if n == 0 {
@@ -225,8 +220,12 @@ func (m *Model) save(path string) {
 }
 
 func (m *Model) forget() {
+	if !m.cfg.Kept {
+		m.note("nothing of this room is kept here")
+		return
+	}
 	m.asks = append(m.asks, ask{
-		text: "Erase this room's history on this computer, and its key? It cannot be undone. [y/N]",
+		text: "Erase this room's history on this computer, and its key, and leave? It cannot be undone. [y/N]",
 		yes:  func() { m.out.Do(Forget{}) },
 	})
 }
@@ -255,54 +254,6 @@ func (m *Model) transcript() string {
 		fmt.Fprintf(&b, "%s%s%s\n", stamp, head, strings.ReplaceAll(e.text, "\n", "\n    "))
 	}
 	return b.String()
-}
-
-func (m *Model) set(args string) {
-	name, value, _ := strings.Cut(args, " ")
-	value = strings.TrimSpace(value)
-	on := func() (bool, bool) {
-		switch value {
-		case "on", "true", "yes":
-			return true, true
-		case "off", "false", "no":
-			return false, true
-		}
-		m.trouble(Trouble{Text: fmt.Sprintf("%s is on or off", name)})
-		return false, false
-	}
-	switch name {
-	case "notify":
-		m.setNotify(value)
-		return
-	case "mouse":
-		v, ok := on()
-		if !ok {
-			return
-		}
-		m.cfg.Mouse = v
-	case "title":
-		v, ok := on()
-		if !ok {
-			return
-		}
-		m.cfg.NoTitle = !v
-	case "notify_text":
-		v, ok := on()
-		if !ok {
-			return
-		}
-		m.cfg.NotifyText = v
-	case "time":
-		if value == "" || len(value) > 20 {
-			m.trouble(Trouble{Text: "time wants a layout such as 15:04 or 15:04:05"})
-			return
-		}
-		m.cfg.Clock = value
-		for _, e := range m.log.entries {
-			e.touch()
-		}
-	}
-	m.out.Do(Set{name, value})
 }
 
 // nth reads a number from 1, or what stands for none.

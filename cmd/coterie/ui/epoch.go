@@ -22,17 +22,27 @@ type epochs struct {
 	earlier int
 	gone    map[peer.ID]bool // members that have left since
 
+	// intro is the finished line that says who can read in the first one.
+	intro     *entry
+	introHead string
+
 	// run is the line that further changes join, if they come soon and nothing was
 	// said in between.
 	run          *entry
 	began        time.Time
 	joined, left []peer.ID
+	back         []peer.ID          // that left and joined again
+	how          map[peer.ID]string // how each of left is gone
+	head, can    string             // of the line
+	healed       bool
 	from         string // the reason
 }
 
 const (
 	// runTime is how long changes join one line.
 	runTime = 60 * second
+	// nameTime is how long after somebody came its first name is no change.
+	nameTime = 10 * second
 	// maxEpochs is how many epochs' members are remembered, for /readers.
 	maxEpochs = 256
 )
@@ -77,7 +87,9 @@ func (m *Model) epoch(e room.EpochStarted) {
 			}
 		}
 		m.state("room", fmt.Sprintf("%s, %s", plural(len(ids), "member"), plural(direct, "direct connection")))
-		m.log.add(&entry{kind: kindIntro, text: m.introLine("epoch "+short, can+": "+m.namesOf(ids))})
+		x.introHead = can + ": "
+		x.intro = m.log.add(&entry{kind: kindIntro, text: m.introLine("epoch "+short, x.introHead+m.namesOf(ids))})
+		x.intro.id = e.ID
 		line := fmt.Sprintf("epoch %s  you joined; %s", short, can)
 		whole := line
 		if m.cfg.History == 0 {
@@ -87,7 +99,7 @@ func (m *Model) epoch(e room.EpochStarted) {
 		m.log.add(&entry{kind: kindNote, at: now, text: line, wide: whole})
 	case len(e.Joined) == 0 && len(e.Left) == 0:
 		// Rotated: not shown, counted in /info. If it was asked for, that is.
-		if x.from == room.ReasonRekey {
+		if x.from == room.ReasonRekey || e.Reason == room.ReasonRekey {
 			m.log.add(&entry{kind: kindNote, at: now, text: fmt.Sprintf("epoch %s  new keys; %s from here", short, can)})
 		}
 		x.run = nil
@@ -132,35 +144,87 @@ func (m *Model) change(e room.EpochStarted, short, can string, now time.Time) {
 	x := &m.rooms
 	if x.run == nil || x.run.gone || now.Sub(x.began) > runTime || m.log.newest() != x.run {
 		x.run = m.log.add(&entry{kind: kindNote, at: now})
-		x.began, x.joined, x.left = now, nil, nil
+		x.began, x.joined, x.left, x.back = now, nil, nil, nil
+		x.how = make(map[peer.ID]string)
 	}
 	for _, mb := range e.Joined {
-		if i := slices.Index(x.left, mb.Peer); i >= 0 {
+		i := slices.Index(x.left, mb.Peer)
+		if i >= 0 {
 			x.left = slices.Delete(x.left, i, i+1)
 		}
-		if !slices.Contains(x.joined, mb.Peer) {
+		switch {
+		case slices.Contains(x.joined, mb.Peer):
+		case i >= 0:
+			x.back = append(x.back, mb.Peer)
+		default:
 			x.joined = append(x.joined, mb.Peer)
 		}
 	}
 	for _, mb := range e.Left {
+		if i := slices.Index(x.back, mb.Peer); i >= 0 {
+			x.back = slices.Delete(x.back, i, i+1)
+		}
 		if !slices.Contains(x.left, mb.Peer) {
 			x.left = append(x.left, mb.Peer)
 		}
+		x.how[mb.Peer] = gone(e.Reason)
 	}
+	x.run.at = now
+	x.head, x.can, x.healed = "epoch "+short, can, e.Reason == room.ReasonHealed
+	m.tellRun()
+}
+
+// tellRun writes the line about the last changes.
+func (m *Model) tellRun() {
+	x := &m.rooms
 	var parts []string
 	if len(x.joined) > 0 {
-		if e.Reason == room.ReasonHealed && len(x.joined) > 1 {
+		if x.healed && len(x.joined) > 1 {
 			parts = append(parts, fmt.Sprintf("%d joined from another group", len(x.joined)))
 		} else {
 			parts = append(parts, m.namesOf(x.joined)+" joined")
 		}
 	}
-	if len(x.left) > 0 {
-		parts = append(parts, m.namesOf(x.left)+" left")
+	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonLapsed), gone(room.ReasonExpired)} {
+		if some := slices.DeleteFunc(slices.Clone(x.left), func(p peer.ID) bool { return x.how[p] != how }); len(some) > 0 {
+			parts = append(parts, m.namesOf(some)+" "+how)
+		}
 	}
-	x.run.at = now
-	x.run.text = fmt.Sprintf("epoch %s  %s; %s from here", short, strings.Join(parts, ", "), can)
+	if len(x.back) > 0 {
+		parts = append(parts, m.namesOf(x.back)+" left and came back")
+	}
+	x.run.text = fmt.Sprintf("%s  %s; %s from here", x.head, strings.Join(parts, ", "), x.can)
 	x.run.touch()
+}
+
+// firstName takes what somebody calls itself who came without a name a moment ago:
+// the lines that say that it came have the name, and there is no line of its own.
+// It returns false for what is a change of name.
+func (m *Model) firstName(p peer.ID) bool {
+	x := &m.rooms
+	since := x.here[p]
+	if since.IsZero() || m.now().Sub(since) > nameTime {
+		return false
+	}
+	if x.run != nil && !x.run.gone && slices.Contains(slices.Concat(x.joined, x.left, x.back), p) {
+		m.tellRun()
+	}
+	if members := x.members[x.order[0]]; x.intro != nil && !x.intro.gone && x.intro.id == x.order[0] && slices.Contains(members, p) {
+		x.intro.text = m.introLine(fmt.Sprintf("epoch %x", x.intro.id[:2]), x.introHead+m.namesOf(members))
+		x.intro.touch()
+	}
+	return true
+}
+
+// gone is how somebody is gone, by the reason of the epoch without him.
+func gone(reason string) string {
+	switch reason {
+	case room.ReasonLapsed:
+		return "vanished"
+	case room.ReasonExpired:
+		return "expired"
+	}
+	return "left"
 }
 
 // namesOf is a list of peers for people: this peer first, as "you".

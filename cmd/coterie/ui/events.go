@@ -94,6 +94,9 @@ func (m *Model) learn(p peer.ID, what string) {
 	m.about[p] = all[max(len(all)-maxAbout, 0):]
 }
 
+// Host is what people know an address by: its name, or address and port.
+func Host(a ma.Multiaddr) string { return hostText(a) }
+
 // hostText is what people know an address by: its name, or address and port.
 func hostText(a ma.Multiaddr) string {
 	for _, c := range a {
@@ -181,7 +184,7 @@ func rootText(err error) string {
 }
 
 func (m *Model) renamed(mb room.Member) {
-	before := m.name(mb.Peer)
+	before, had := m.name(mb.Peer), m.names.Nick(mb.Peer) != ""
 	if !m.names.Take(mb.Peer, mb.Name, m.now()) {
 		return
 	}
@@ -189,7 +192,9 @@ func (m *Model) renamed(mb room.Member) {
 		m.note("you are %s now", m.name(mb.Peer))
 		return
 	}
-	m.note("%s is %s now", before, m.name(mb.Peer))
+	if had || !m.firstName(mb.Peer) {
+		m.note("%s is %s now", before, m.name(mb.Peer))
+	}
 	m.lookTwice(mb.Peer)
 }
 

@@ -176,7 +176,7 @@ func (m *Model) escape() {
 	case m.find != nil:
 		m.endSearch()
 	case m.panel != nil:
-		m.panel = nil
+		m.closePanel()
 	case m.who:
 		m.who = false
 	case m.guard.kind != guardNone:

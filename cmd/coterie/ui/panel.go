@@ -63,7 +63,7 @@ func (m *Model) panelKey(name string) bool {
 	most := max(len(m.panelRows())-height, 0)
 	switch name {
 	case "esc":
-		m.panel = nil
+		m.closePanel()
 	case "pgup":
 		p.top = max(p.top-height, 0)
 	case "pgdown":
@@ -93,6 +93,14 @@ func (m *Model) panelKey(name string) bool {
 		return false
 	}
 	return true
+}
+
+// closePanel closes it; with its panel the log ends, too.
+func (m *Model) closePanel() {
+	if m.debugShown() {
+		m.endDebug()
+	}
+	m.panel = nil
 }
 
 func (p *panel) opened() string {

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/cmd/internal/text"
 )
 
 // A search is Ctrl+F: as one types, newest first.
@@ -16,6 +19,7 @@ type search struct {
 	place int    // which of them at is, from the newest: 1
 	was   *entry // where one was before, to return to
 	skip  int
+	disk  diskSearch
 }
 
 // A filter is a search as it was typed.
@@ -52,7 +56,7 @@ func parseFilter(s string) filter {
 		day, err := time.ParseInLocation("2006-01-02", value, time.Local)
 		switch {
 		case ok && key == "from" && value != "":
-			f.from = fold(value)
+			f.from = text.Fold(value)
 		case ok && key == "before" && err == nil:
 			f.before = day
 		case ok && key == "after" && err == nil:
@@ -61,7 +65,7 @@ func parseFilter(s string) filter {
 			words = append(words, w)
 		}
 	}
-	f.words = fold(strings.Join(words, " "))
+	f.words = text.Fold(strings.Join(words, " "))
 	return f
 }
 
@@ -75,10 +79,15 @@ func (m *Model) matches(f *filter, e *entry) bool {
 		return false
 	case !f.before.IsZero() && !e.at.Before(f.before), !f.after.IsZero() && e.at.Before(f.after):
 		return false
-	case f.from != "" && !strings.HasPrefix(fold(m.name(e.peer)), f.from) && m.names.Tag(e.peer) != f.from:
+	case f.from != "" && !m.isFrom(f, e.peer):
 		return false
 	}
-	return strings.Contains(fold(e.text), f.words)
+	return strings.Contains(text.Fold(e.text), f.words)
+}
+
+// isFrom reports whether a peer is the one that is asked for.
+func (m *Model) isFrom(f *filter, p peer.ID) bool {
+	return strings.HasPrefix(text.Fold(m.name(p)), f.from) || m.names.Tag(p) == f.from
 }
 
 // lookFor finds the newest match before an entry; nil: of all.
@@ -93,6 +102,7 @@ func (m *Model) lookFor(before *entry) {
 		s.at = nil
 		return
 	}
+	m.searchDisk(&f)
 	var found *entry
 	passed := before == nil
 	for i := len(m.log.entries) - 1; i >= 0; i-- {
@@ -107,9 +117,11 @@ func (m *Model) lookFor(before *entry) {
 			passed = true
 		}
 	}
-	if found == nil && before != nil {
-		found, s.place = s.at, s.count // the oldest stays
-		m.wantOlder()
+	if found == nil {
+		if before != nil {
+			found, s.place = s.at, s.count // the oldest stays
+		}
+		m.deeper()
 	}
 	s.at = found
 	if found != nil {
@@ -169,10 +181,12 @@ func (s *search) line() string {
 	switch {
 	case s.words.empty():
 		return "search: "
-	case s.count == 0:
+	case s.all() == 0 && s.disk.asking:
+		return "search (looking): "
+	case s.all() == 0:
 		return "search (nothing): "
 	}
-	return fmt.Sprintf("search (%d of %d): ", s.place, s.count)
+	return fmt.Sprintf("search (%d of %d): ", s.place, s.all())
 }
 
 // An ownSearch is Ctrl+R: through one's own input.
@@ -184,9 +198,9 @@ type ownSearch struct {
 func (m *Model) ownSearchKey(k tea.KeyPressMsg) bool {
 	r := m.rfind
 	find := func(from int) {
-		words := fold(r.words.String())
+		words := text.Fold(r.words.String())
 		for i := from; i >= 0 && i < len(m.own.lines); i-- {
-			if words != "" && strings.Contains(fold(m.own.lines[i]), words) {
+			if words != "" && strings.Contains(text.Fold(m.own.lines[i]), words) {
 				r.at = i
 				return
 			}

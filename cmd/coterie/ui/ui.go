@@ -104,10 +104,21 @@ type (
 	Link struct{ How string }
 	// Whois asks for what is known of a peer besides what is on the screen.
 	Whois struct{ Peer peer.ID }
-	// Older asks for up to Count messages before a time. Past follows.
+	// Older asks for Count messages before a time, or for all since another, if
+	// those are more. Past follows, perhaps with fewer.
 	Older struct {
-		Before time.Time
-		Count  int
+		Before, Since time.Time
+		Count         int
+	}
+	// Search looks through what is kept, for folded words; From is for another
+	// goroutine, and nil for everybody. Found follows, with the same N.
+	Search struct {
+		N             int
+		Words         string
+		From          func(room.Member) bool
+		After, Before time.Time // from this one on; up to this one
+		Ignored       map[peer.ID]bool
+		Limit         int
 	}
 	// Ignore hides a peer, or shows it again.
 	Ignore struct {
@@ -116,9 +127,10 @@ type (
 	}
 	// Save writes the scrollback to a file.
 	Save struct{ Path, Text string }
-	// Forget erases the room's history on this computer.
+	// Forget leaves, and erases the room's history on this computer.
 	Forget struct{}
-	// Set changes a setting for this and later runs.
+	// Set changes a setting for this and, where it can be kept, later runs. A Note
+	// follows.
 	Set struct{ Name, Value string }
 	// Mark keeps where the unread mark is; a zero ID: nowhere.
 	Mark struct {
@@ -134,8 +146,8 @@ type (
 		Nick  string
 		Count int
 	}
-	// Debug shows the log as it runs.
-	Debug struct{}
+	// Debug asks for the log as it runs, or for no more of it. Logged follows.
+	Debug struct{ On bool }
 )
 
 // Messages from the backend, besides the events of packages room and node.
@@ -168,10 +180,17 @@ type (
 		Title string
 		Lines []string
 	}
-	// Past are older messages, oldest first. All: there are none before these.
+	// Past are older messages, oldest first, with the Since of Older. All: there are
+	// none before these.
 	Past struct {
 		Messages []room.Delivered
+		Since    time.Time
 		All      bool
+	}
+	// Found are the newest of what was looked for, newest first.
+	Found struct {
+		N, Total int
+		Messages []room.Delivered
 	}
 	// Question: somebody asks the user to prove something.
 	Question struct {
@@ -194,6 +213,8 @@ type (
 	}
 	// Files are completions.
 	Files []string
+	// Logged is a line of the log.
+	Logged struct{ Line string }
 	// Copy puts a text on the clipboard.
 	Copy struct{ Text string }
 )
@@ -227,18 +248,21 @@ type Model struct {
 	refuse int // peers that did not take our proof since one did
 	joined bool
 
-	input  editor
-	own    history
-	send   sender
-	guard  guard
-	asks   []ask
-	tab    completion
-	find   *search
-	rfind  *ownSearch
-	panel  *panel
-	who    bool // the members are shown over the messages
-	bare   bool
-	unread unread
+	input editor
+	own   history
+	send  sender
+	guard guard
+	asks  []ask
+	tab   completion
+	find  *search
+	// searches counts the questions for the disk.
+	searches int
+	rfind    *ownSearch
+	panel    *panel
+	debug    debugLog
+	who      bool // the members are shown over the messages
+	bare     bool
+	unread   unread
 
 	ignored   map[peer.ID]bool
 	about     map[peer.ID][]string // proofs of theirs, and what they were caught at: for /whois

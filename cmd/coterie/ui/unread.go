@@ -9,8 +9,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+
+	"coterie/cmd/internal/text"
 )
 
 // unread is the mark before what one has not seen, and who is told about it.
@@ -185,23 +185,9 @@ func (m *Model) notification(words string) string {
 	return "\a" + seq
 }
 
-// fold is a text without case and accents, for searching.
-func fold(s string) string {
-	if isASCII(s) {
-		return strings.ToLower(s)
-	}
-	var b strings.Builder
-	for _, r := range norm.NFD.String(cases.Fold().String(s)) {
-		if !unicode.Is(unicode.Mn, r) {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
 // namesMe reports whether a text has the user's name in it, as a word.
 func (m *Model) namesMe(s string) bool {
-	me := fold(m.names.Nick(m.cfg.Self))
+	me := text.Fold(m.names.Nick(m.cfg.Self))
 	tag := m.names.Tag(m.cfg.Self)
 	if strings.Contains(s, tag) {
 		return true
@@ -212,7 +198,7 @@ func (m *Model) namesMe(s string) bool {
 	if len(s) > 4*maxScan {
 		s = s[:4*maxScan]
 	}
-	s = fold(s)
+	s = text.Fold(s)
 	for i := 0; ; {
 		j := strings.Index(s[i:], me)
 		if j < 0 {

@@ -5,6 +5,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"coterie/cmd/internal/text"
+	"coterie/room"
 )
 
 // Update takes a message: a key, an event of the room, a word of the backend.
@@ -75,6 +76,11 @@ func (m *Model) outside(msg any) tea.Cmd {
 		m.open(msg.Title, msg.Lines)
 	case Past:
 		m.past(msg)
+		if !msg.Since.IsZero() {
+			m.arrived()
+		}
+	case Found:
+		m.found(msg)
 	case Question:
 		m.question(msg)
 	case Proof:
@@ -83,6 +89,8 @@ func (m *Model) outside(msg any) tea.Cmd {
 		m.edited(msg)
 	case Files:
 		m.tab.files(m, msg)
+	case Logged:
+		m.logged(msg.Line)
 	case Copy:
 		m.note("copied")
 		return tea.SetClipboard(msg.Text)
@@ -130,9 +138,7 @@ func (m *Model) past(p Past) {
 			continue
 		}
 		d.History = true
-		if d.Author.Name != "" && m.names.Nick(d.Author.Peer) == "" {
-			m.names.Take(d.Author.Peer, d.Author.Name, m.now())
-		}
+		m.nameFromBefore(d)
 		s.seq++
 		e := m.message(d)
 		e.seq = s.seq
@@ -142,6 +148,14 @@ func (m *Model) past(p Past) {
 	entries = append(entries, s.entries[:at]...)
 	entries = append(entries, older...)
 	s.entries = append(entries, s.entries[at:]...)
+}
+
+// nameFromBefore notes what somebody called itself who is not here by another
+// name.
+func (m *Model) nameFromBefore(d room.Delivered) {
+	if d.Author.Name != "" && m.names.Nick(d.Author.Peer) == "" {
+		m.names.Take(d.Author.Peer, d.Author.Name, m.now())
+	}
 }
 
 func (m *Model) edited(e Edited) {

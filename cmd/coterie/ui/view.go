@@ -70,7 +70,8 @@ func (m *Model) View() tea.View {
 	case m.quit:
 		v.Content = ""
 	case m.layout() == tiny:
-		v.Content = text.Truncate("make the window larger", max(m.width, 1), m.method)
+		rows := text.Wrap("make the window larger", max(m.width, 1), max(m.width, 1), m.method)
+		v.Content = strings.Join(rows[:min(len(rows), max(m.height, 1))], "\n")
 	case m.bare:
 		v.Content = m.bareView()
 	default:

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -250,5 +251,55 @@ func TestFormats(t *testing.T) {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// TestHelpCannotBeWritten: where nobody reads the help, that is an error like any
+// other.
+func TestHelpCannotBeWritten(t *testing.T) {
+	for _, args := range []string{"--help", "help", "help join", "join --help", "room list --help"} {
+		var ran string
+		var errs bytes.Buffer
+		root := program(&ran)
+		root.SetOut(closed{})
+		if status := Run(root, strings.Fields(args), &errs); status != StatusFailed || !strings.HasPrefix(errs.String(), "error: ") {
+			t.Errorf("%q: status %d, %q", args, status, errs.String())
+		}
+	}
+}
+
+// closed is a pipe whose other end is gone.
+type closed struct{}
+
+func (closed) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// TestLinesAreBrokenBetweenWords: at every width no word is cut, none is lost, and
+// what a caret points into stays as it is.
+func TestLinesAreBrokenBetweenWords(t *testing.T) {
+	e := Fail("x", "history of exam cannot be opened with this identity and blåbærsyltetøy").
+		Detail("policy   (\"NTNU\" and \"5th year\") or \"Professor\" or \"a rather long attribute\"").
+		Hint("coterie join exam --key /home/kari/keys/a-very-long-file-name-that-fits-nowhere.key --policy 'EXPR'")
+	whole := lines("error", e, 0)
+	if len(whole) != 3 {
+		t.Fatalf("%q", whole)
+	}
+	words := strings.Fields(strings.Join(whole, " "))
+	for width := 1; width < 120; width++ {
+		out := lines("error", e, width)
+		if got := strings.Fields(strings.Join(out, " ")); !slices.Equal(got, words) {
+			t.Fatalf("%d: %q", width, out)
+		}
+		for _, l := range out {
+			if n := len([]rune(l)); n > width && len(strings.Fields(l)) > 1 {
+				t.Errorf("%d: %q has %d", width, l, n)
+			}
+		}
+	}
+	if got, want := strings.Join(lines("error", e, 40), "|"), "error: history of exam cannot be opened|  with this identity and blåbærsyltetøy|"; !strings.HasPrefix(got, want) {
+		t.Errorf("%q", got)
+	}
+	caret := Fail("bad-policy", "policy: expected").Detail("NTNU) or (admin or somebody else", "    ^")
+	if got := lines("error", caret, 30); len(got) != 3 || got[2] != "      ^" {
+		t.Errorf("%q", got)
 	}
 }

@@ -3,7 +3,12 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
+
+	"golang.org/x/term"
+
+	"coterie/cmd/internal/text"
 )
 
 // Exit statuses.
@@ -82,15 +87,72 @@ func Report(w io.Writer, err error) int {
 func Warn(w io.Writer, e *Error) { tell(w, "warning", e) }
 
 // tell prints an error or a warning. Everything is cleaned here, whoever made
-// it: no path to the terminal is left to forget.
+// it: no path to the terminal is left to forget. On a terminal, long lines are
+// broken between words.
 func tell(w io.Writer, word string, e *Error) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", word, Clean(e.Text))
+	io.WriteString(w, strings.Join(lines(word, e, columns(w)), "\n")+"\n")
+}
+
+// lines are those of an error on a terminal of so many columns; 0: as long as they
+// are.
+func lines(word string, e *Error, width int) (out []string) {
+	out = breakLine(word+": "+Clean(e.Text), width, "  ")
+	pointed := false // a caret points into the line above: neither is broken
 	for _, d := range e.Details {
-		fmt.Fprintf(&b, "  %s\n", Clean(d))
+		pointed = pointed || strings.Trim(d, " ^") == "" && d != ""
+	}
+	for _, d := range e.Details {
+		if pointed {
+			out = append(out, "  "+Clean(d))
+		} else {
+			out = append(out, breakLine("  "+Clean(d), width, "    ")...)
+		}
 	}
 	for _, h := range e.Hints {
-		fmt.Fprintf(&b, "hint: %s\n", Clean(h))
+		out = append(out, breakLine("hint: "+Clean(h), width, "  ")...)
 	}
-	io.WriteString(w, b.String())
+	return out
+}
+
+// breakLine breaks a line between words, and never within one: what is copied from
+// it stays whole. All lines but the first begin with indent.
+func breakLine(s string, width int, indent string) (out []string) {
+	for begin := len(s) - len(strings.TrimLeft(s, " ")); width > 0 && text.Width(s) > width; begin = len(indent) {
+		at := -1 // the last space that fits, or the first one at all
+		for i := begin; i < len(s); i++ {
+			if s[i] != ' ' {
+				continue
+			}
+			if at >= 0 && text.Width(s[:i]) > width {
+				break
+			}
+			at = i
+		}
+		if at < 0 || strings.TrimSpace(s[at:]) == "" {
+			break
+		}
+		out = append(out, strings.TrimRight(s[:at], " "))
+		s = indent + strings.TrimLeft(s[at:], " ")
+	}
+	return append(out, s)
+}
+
+// Print writes a line, which is clean; on a terminal it is broken between words,
+// and goes on below indent.
+func Print(w io.Writer, line, indent string) error {
+	_, err := io.WriteString(w, strings.Join(breakLine(line, columns(w), indent), "\n")+"\n")
+	return err
+}
+
+// columns is how many columns a terminal has; 0: w is none.
+func columns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,12 +27,34 @@ func Run(root *cobra.Command, args []string, stderr io.Writer) int {
 	root.InitDefaultCompletionCmd(args...)
 	begun := false
 	prepare(root, &begun)
+	told := helpTeller(root)
 	err := root.Execute()
+	if err == nil {
+		err = told()
+	}
 	var known *Error
 	if err != nil && !begun && !errors.As(err, &known) {
 		err = Usage("%s", lower(err.Error()))
 	}
 	return Report(stderr, err)
+}
+
+// helpTeller lets the help fail: cobra's own prints the error in its own words, and
+// calls that success. The function that is returned tells what became of it.
+func helpTeller(root *cobra.Command) func() error {
+	var failed error
+	usual := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		var b bytes.Buffer
+		out := cmd.OutOrStdout()
+		cmd.SetOut(&b)
+		usual(cmd, args)
+		cmd.SetOut(out)
+		if _, err := out.Write(b.Bytes()); err != nil {
+			failed = Describe(err)
+		}
+	})
+	return func() error { return failed }
 }
 
 // Args checks that a command got the arguments named, and no others: "ROOM" is

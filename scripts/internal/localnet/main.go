@@ -291,7 +291,8 @@ func (p *play) refused(ctx context.Context, bootstrap string) error {
 	if err := ended(ctx, dan, 1); err != nil {
 		return err
 	}
-	p.say("dan was told, before anything was dialled: %s", strings.ReplaceAll(e.Text, "\n", "\n            "))
+	text, _, _ := strings.Cut(e.Text, "\n") // and what is missing, on lines below
+	p.say("dan was told, before anything was dialled: %s", text)
 	return nil
 }
 

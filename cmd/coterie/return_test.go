@@ -1,0 +1,75 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+
+	"coterie/internal/drive"
+)
+
+// TestQuickReturn: who leaves and is back within a minute is told as gone and as
+// back, on a screen, in plain lines and in JSON: the room did not change for
+// whoever compares two epochs, but for somebody who was alone in between it did.
+func TestQuickReturn(t *testing.T) {
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ann := peerProcess(ctx, t, dir, "ann")
+	at, err := ann.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := func() *drive.Peer { return peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0]) }
+	first := bob()
+	aliveIn(ctx, t, ann, first)
+	leave(ctx, t, first)
+	self, err := first.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofBob := func(state string, n int) func(drive.Event) bool {
+		return func(e drive.Event) bool {
+			if e.Event == "member" && e.Peer == self.Peer && e.State == state {
+				n--
+			}
+			return n == 0
+		}
+	}
+	if _, err := ann.Wait(ctx, "bob's leave", ofBob("left", 1)); err != nil {
+		t.Fatal(err)
+	}
+	second := bob()
+	if _, err := ann.Wait(ctx, "bob's return", ofBob("joined", 2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ann.Wait(ctx, "the epoch that says so", func(e drive.Event) bool { return e.Event == "epoch" && e.Reason == "joined" }); err != nil {
+		t.Fatal(err)
+	}
+	leave(ctx, t, ann, second)
+
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port)
+	l.Close()
+	at.Addrs[0] = listen
+	for _, args := range [][]string{nil, {"--plain"}} {
+		s := onScreen(t, dir, "ann", 80, 24, nil, append(args, "--listen", listen)...)
+		s.Shows("listening")
+		first := bob()
+		s.Shows("2 can read")
+		leave(ctx, t, first)
+		s.Shows("bob left; nobody else is here")
+		second := bob()
+		s.Shows("bob joined; 2 can read")
+		leave(ctx, t, second)
+		s.Keys("/quit\r")
+		s.Exit()
+	}
+}

@@ -1,0 +1,134 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"coterie/room"
+)
+
+func (s *stage) command(line string) {
+	s.t.Helper()
+	s.b.did = nil
+	s.types(line)
+	s.enter()
+}
+
+// TestSet: a setting does what it says at once and is handed on to be kept; what
+// is none, or cannot be changed in a room, is said to be so and goes nowhere.
+func TestSet(t *testing.T) {
+	s := newStage(t, 100, 24)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
+	for line, want := range map[string]Set{
+		"/set mouse yes": {"mouse", "on"}, "/set mouse off": {"mouse", "off"}, "/set title off": {"title", "off"}, "/set notify all": {"notify", "all"},
+		"/notify none": {"notify", "none"}, "/set nick  mia": {"nick", "mia"}, "/set listen /ip4/127.0.0.1/tcp/4001": {"listen", "/ip4/127.0.0.1/tcp/4001"},
+		"/set time 15:04:05": {"time", "15:04:05"}, "/set notify_text on": {"notify_text", "on"},
+	} {
+		s.command(line)
+		if got, ok := asked[Set](s.b); !ok || got != want {
+			t.Errorf("%s: %+v", line, s.b.did)
+		}
+	}
+	if !s.m.cfg.NotifyText || !s.m.cfg.NoTitle || s.m.cfg.Clock != "15:04:05" {
+		t.Errorf("not in force: %+v", s.m.cfg)
+	}
+	for line, want := range map[string]string{
+		"/set mousse on": "did you mean mouse?", "/set mouse perhaps": "mouse is on or off", "/set history 7d": "history is part of the room",
+		"/set nick ~ann": "cannot be a nickname", "/notify loudly": "notify is all, names or none", "/set mouse": "/set mouse needs a value", "/set time x": "time wants a layout",
+	} {
+		s.command(line)
+		if got, ok := asked[Set](s.b); ok || !s.contains(want) {
+			t.Errorf("%s: %+v\n%s", line, got, s.screen())
+		}
+	}
+}
+
+// TestDebug: the log is shown as it runs, harmless and bounded, goes on below other
+// panels, and ends with Esc or the same command.
+func TestDebug(t *testing.T) {
+	s := newStage(t, 80, 12)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
+	s.do(Logged{"not asked for"})
+	s.command("/debug")
+	if got, ok := asked[Debug](s.b); !ok || !got.On {
+		t.Fatalf("did %+v", s.b.did)
+	}
+	s.do(Logged{"level=INFO msg=epoch\r09:00 ann: forged\x1b[2J" + strings.Repeat("x", 100_000)})
+	s.press("alt+home")
+	if !s.contains("msg=epoch␍09:00 ann:") || !s.contains("forged␛[2Jxx") || s.contains("not asked for") {
+		t.Errorf("got\n%s", s.screen())
+	}
+	if n := len(s.m.debug.lines[0]); n > 2*maxLoggedLine {
+		t.Errorf("a line of %d bytes", n)
+	}
+	s.press("alt+end")
+	for i := range 3 * maxLogged {
+		s.do(Logged{fmt.Sprintf("line %d.", i)})
+	}
+	if n := len(s.m.debug.lines); n > maxLogged {
+		t.Errorf("%d lines", n)
+	}
+	if !s.contains(fmt.Sprintf("line %d.", 3*maxLogged-1)) {
+		t.Errorf("the newest is not there:\n%s", s.screen())
+	}
+	// Whoever looks further up stays there.
+	s.press("pgup")
+	s.do(Logged{"news"})
+	if s.contains("news") {
+		t.Errorf("pulled away:\n%s", s.screen())
+	}
+	s.press("alt+end")
+	if !s.contains("news") {
+		t.Errorf("got\n%s", s.screen())
+	}
+	s.press("alt+s")
+	s.do(Logged{"meanwhile"})
+	s.command("/debug")
+	if _, ok := asked[Debug](s.b); ok || !s.contains("meanwhile") {
+		t.Errorf("%+v\n%s", s.b.did, s.screen())
+	}
+	s.b.did = nil
+	s.press("esc")
+	if got, ok := asked[Debug](s.b); !ok || got.On || s.contains("meanwhile") {
+		t.Errorf("%+v\n%s", s.b.did, s.screen())
+	}
+	s.do(Logged{"after"})
+	if len(s.m.debug.lines) > 0 {
+		t.Error("it goes on")
+	}
+	s.command("/debug")
+	s.b.did = nil
+	s.press("ctrl+c")
+	if got, ok := asked[Debug](s.b); !ok || got.On {
+		t.Errorf("Ctrl+C: %+v", s.b.did)
+	}
+	s.command("/debug")
+	s.command("/debug")
+	if got, ok := asked[Debug](s.b); !ok || got.On {
+		t.Errorf("%+v", s.b.did)
+	}
+}
+
+// TestForgetAsks: nothing is erased before the answer, and nothing is asked where
+// there is nothing to erase.
+func TestForgetAsks(t *testing.T) {
+	s := newStage(t, 100, 14, func(c *Config) { c.Kept = true })
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
+	for answer, want := range map[string]bool{"n": false, "y": true} {
+		s.command("/forget")
+		if _, ok := asked[Forget](s.b); ok || !s.contains("and leave? It cannot be undone. [y/N]") {
+			t.Fatalf("%+v\n%s", s.b.did, s.screen())
+		}
+		s.press(answer)
+		s.enter()
+		if _, ok := asked[Forget](s.b); ok != want {
+			t.Errorf("%s: %+v", answer, s.b.did)
+		}
+	}
+	s = newStage(t, 100, 14)
+	s.command("/forget")
+	if !s.contains("nothing of this room is kept here") {
+		t.Errorf("got\n%s", s.screen())
+	}
+}
