@@ -9,6 +9,7 @@
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
+//	about.go      what others tell about themselves         PROTOCOL.md §11.4
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
@@ -146,6 +147,7 @@ type Node struct {
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays
+	told   told         // by others about themselves
 	began  time.Time
 	clock  *clock
 	// traffic counts what the host sends and receives; not that of another's host.
@@ -264,8 +266,10 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	n.handleStreams()
+	newTeller(n.cfg.Now, []*room.Descriptor{n.cfg.Room}).attach(n.host)
 	n.spawn(func() { n.keepConnected(netCtx) })
 	n.spawn(func() { n.watchAddresses(netCtx) })
+	n.spawn(func() { n.askAround(netCtx) })
 	if n.ownsIt {
 		n.spawn(func() { n.measure(netCtx) })
 	}

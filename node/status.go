@@ -57,6 +57,13 @@ type Status struct {
 	Fellows []peer.AddrInfo
 	// Relays are those on which the node has a place.
 	Relays []peer.ID
+	// Ahead is how far our clock is ahead of the median of the connected peers that
+	// told theirs; Clocks is how many did.
+	Ahead  time.Duration
+	Clocks int
+	// Elsewhere are other rooms of this one's name that connected peers are in, the
+	// one with most of them first.
+	Elsewhere []Elsewhere
 }
 
 // Status takes a snapshot. After the node has ended, that of the room is empty.
@@ -77,6 +84,8 @@ func (n *Node) Status() Status {
 		s.Peers = append(s.Peers, path)
 	}
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
+	s.Ahead, s.Clocks = n.told.clock()
+	s.Elsewhere = n.told.elsewhere()
 	s.BytesIn, s.BytesOut = n.traffic.in.Load(), n.traffic.out.Load()
 	return s
 }

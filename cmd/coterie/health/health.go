@@ -78,8 +78,10 @@ type Facts struct {
 	MaySend bool
 	// Held is how many messages wait for a reader.
 	Held int
-	// Others is how many neighbours there are in the room, in the epoch or not.
+	// Others is how many neighbours were heard in the room, in the epoch or not.
 	Others int
+	// Elsewhere says which other rooms of this one's name there are, and what to do.
+	Elsewhere []string
 	// Differ are members whose view has differed from ours for a while.
 	Differ []string
 	// Skew is how far our clock is ahead of the median of SkewOf others.
@@ -137,13 +139,13 @@ func Check(f Facts) []Item {
 		add(Item{
 			Code: Alone, Severity: Warn,
 			Text: "Nobody else is here." + heldText(f.Held),
-			Hint: "/link to invite; is the policy typed the same? the room id must match",
+			Hint: elsewhere(f, "/link to invite; is the policy typed the same? the room id must match"),
 			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
 		})
 	case f.Members < 2:
 		add(Item{
 			Code: Joining, Severity: Info,
-			Text: fmt.Sprintf("Joining: %s here.", are(f.Others, "peer")) + heldText(f.Held),
+			Text: fmt.Sprintf("Joining: %s here.", are(f.Others, "peer")) + heldText(f.Held), Hint: elsewhere(f, ""),
 			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
 		})
 	case !f.MaySend && f.Held > 0:
@@ -254,6 +256,15 @@ func Word(shown []Item) Code {
 
 // Trouble reports whether an item deserves a line of its own.
 func (i Item) Trouble() bool { return i.Severity != Info || i.Code == Joining }
+
+// elsewhere is the hint for who finds nobody: others may be in a room that only
+// looks like this one.
+func elsewhere(f Facts, otherwise string) string {
+	if len(f.Elsewhere) == 0 {
+		return otherwise
+	}
+	return strings.Join(f.Elsewhere, "; ")
+}
 
 func heldText(held int) string {
 	switch held {
