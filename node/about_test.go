@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/room"
@@ -265,5 +266,38 @@ func FuzzParseAbout(f *testing.F) {
 		if again := encodeAbout(a.clock, a.rooms); len(b) > maxAbout || !bytes.Equal(again, b) {
 			t.Fatalf("%x is written again as %x", b, again)
 		}
+	})
+}
+
+// TestVersions: who speaks a later protocol and not ours is told apart from who
+// speaks both, or anything else.
+func TestVersions(t *testing.T) {
+	for _, test := range []struct {
+		protocols string
+		want      int
+	}{
+		{"", 0}, {"/ipfs/ping/1.0.0 /meshsub/1.1.0", 0}, {"/coterie/1/prove", 1}, {"/coterie/2/prove /coterie/1/sync", 1},
+		{"/coterie/3/x /coterie/2/prove", 2}, {"/coterie/0/x", 0}, {"/coterie/2", 0}, {"/coterie/02/x", 0}, {"/coterie/1000/x", 0},
+		{"/coterie/99999999999999999999/x", 0}, {"/coterie/-2/x", 0}, {"coterie/2/x", 0},
+	} {
+		var known []protocol.ID
+		for _, p := range strings.Fields(test.protocols) {
+			known = append(known, protocol.ID(p))
+		}
+		if got := versionIn(known); got != test.want {
+			t.Errorf("%q: %d", test.protocols, got)
+		}
+	}
+}
+
+// TestNewer: a peer of a later protocol is counted as such.
+func TestNewer(t *testing.T) {
+	a := join(t, descriptor(t, "ONE"), "ann", issue(t, "ONE"))
+	later, other := bare(t), bare(t)
+	later.SetStreamHandler("/coterie/2/prove", func(s network.Stream) { s.Reset() })
+	a.connect(t, later)
+	a.connect(t, other)
+	a.until(t, "one of a later protocol", func(st Status) bool {
+		return len(st.Peers) == 2 && st.Newer == 1 && st.Speaking == 1 && st.Version == 2
 	})
 }

@@ -9,6 +9,7 @@
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
+//	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.4
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays

@@ -61,6 +61,9 @@ type Status struct {
 	// told theirs; Clocks is how many did.
 	Ahead  time.Duration
 	Clocks int
+	// Speaking is how many connected peers speak some version of the protocol, Newer
+	// how many of them only later ones, Version the least of those.
+	Speaking, Newer, Version int
 	// Elsewhere are other rooms of this one's name that connected peers are in, the
 	// one with most of them first.
 	Elsewhere []Elsewhere
@@ -82,6 +85,7 @@ func (n *Node) Status() Status {
 		path := n.Path(p)
 		path.OnTopic = onTopic[p]
 		s.Peers = append(s.Peers, path)
+		s.countVersion(n.versionOf(p))
 	}
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
 	s.Ahead, s.Clocks = n.told.clock()

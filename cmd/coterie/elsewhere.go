@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
+	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 	"coterie/room"
@@ -89,6 +91,18 @@ func (s *session) lookElsewhere(st node.Status) {
 	}
 	for _, w := range elsewhere(s.plan, st) {
 		s.warnOnce(w)
+	}
+}
+
+// catalogued are the items of health that are warned of as well, once, with their
+// code in the catalogue: nos. 5 and 12.
+var catalogued = map[health.Code]string{health.Clock: "clock", health.Old: "peer-newer"}
+
+// warnOf warns of an item of health that is in the catalogue.
+func (s *session) warnOf(i health.Item) {
+	if code := catalogued[i.Code]; code != "" {
+		text := strings.TrimSuffix(i.Text, ".")
+		s.warnOnce(cli.Fail(code, "%s", strings.ToLower(text[:1])+text[1:]).Hint("%s", i.Hint))
 	}
 }
 

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
+
 	"coterie/internal/drive"
 )
 
@@ -78,4 +81,71 @@ func TestElsewhere(t *testing.T) {
 	if warnings != 1 {
 		t.Errorf("%d warnings, not one", warnings)
 	}
+}
+
+// TestClockWarning: whose clock is wrong by hours is told so, by the others'
+// median, and nobody else: no. 5 of the catalogue.
+func TestClockWarning(t *testing.T) {
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ann := peerProcess(ctx, t, dir, "ann")
+	at, err := ann.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
+	if _, err := drive.Together(ctx, ann, bob); err != nil {
+		t.Fatal(err)
+	}
+	next, err := bob.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(shifted, "3h2m0s")
+	cyn := peerProcess(ctx, t, dir, "cyn", "--key", dir+"/ann.key", "--bootstrap", at.Addrs[0], "--bootstrap", next.Addrs[0])
+	w, err := cyn.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "clock" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 2)" && w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 1)" {
+		t.Errorf("text %q", w.Text)
+	}
+	if w.Hint != "set the clock; until then your key and their messages may seem expired" {
+		t.Errorf("hint %q", w.Hint)
+	}
+	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool { return e.Event == "health" && e.Code == "CLOCK" && e.State == "on" }); err != nil {
+		t.Fatal(err)
+	}
+	events, _ := ann.Events()
+	for _, e := range events {
+		if e.Code == "CLOCK" || e.Code == "clock" {
+			t.Errorf("ann is told %q", e.Text)
+		}
+	}
+	finish(ctx, t, ann, bob, cyn)
+}
+
+// TestPeerNewer: no. 12 of the catalogue.
+func TestPeerNewer(t *testing.T) {
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	later, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer later.Close()
+	later.SetStreamHandler("/coterie/2/prove", func(s network.Stream) { s.Reset() })
+	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", later.Addrs()[0].String()+"/p2p/"+later.ID().String())
+	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "peer-newer" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Text != "1 of 1 peer speaks protocol 2 and cannot be heard" || !strings.HasPrefix(w.Hint, "update") {
+		t.Errorf("%q %q", w.Text, w.Hint)
+	}
+	finish(ctx, t, ann)
 }

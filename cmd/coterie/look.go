@@ -85,6 +85,7 @@ func (s *session) compareHealth(st node.Status) {
 		if !had || old.Text != i.Text || old.Hint != i.Hint {
 			s.out.event(s, healthChanged{i, true})
 		}
+		s.warnOf(i)
 	}
 	for _, code := range slices.Sorted(maps.Keys(before)) {
 		s.out.event(s, healthChanged{before[code], false})

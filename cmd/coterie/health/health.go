@@ -89,8 +89,8 @@ type Facts struct {
 	SkewOf int
 	// Missing is how many messages are known of but not here.
 	Missing int
-	// Newer of Peers speak a later protocol.
-	Newer, Peers int
+	// Newer of Peers speak a later protocol: Version.
+	Newer, Peers, Version int
 }
 
 const (
@@ -193,9 +193,9 @@ func Check(f Facts) []Item {
 	if f.Newer > 0 {
 		add(Item{
 			Code: Old, Severity: Warn,
-			Text: fmt.Sprintf("%d of %d peers speak a newer protocol and cannot be heard.", f.Newer, f.Peers),
+			Text: fmt.Sprintf("%d of %s %s protocol %d and cannot be heard.", f.Newer, plural(f.Peers, "peer"), verb(f.Newer, "speaks", "speak"), f.Version),
 			Hint: "update coterie; they still relay for you",
-			Args: map[string]any{"newer": f.Newer, "peers": f.Peers}, TimeToVisible: blip,
+			Args: map[string]any{"newer": f.Newer, "peers": f.Peers, "version": f.Version}, TimeToVisible: blip,
 		})
 	}
 	if f.KeyDays > 0 && f.KeyDays <= soon {
