@@ -9,6 +9,7 @@
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
+//	udp.go        whether UDP gets out
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.4
 //	connect.go    bootstrap addresses and fellow members
@@ -149,6 +150,7 @@ type Node struct {
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays
 	told   told         // by others about themselves
+	udp    udp          // whether it gets out
 	began  time.Time
 	clock  *clock
 	// traffic counts what the host sends and receives; not that of another's host.
@@ -271,6 +273,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.spawn(func() { n.keepConnected(netCtx) })
 	n.spawn(func() { n.watchAddresses(netCtx) })
 	n.spawn(func() { n.askAround(netCtx) })
+	n.spawn(func() { n.watchUDP(netCtx) })
 	if n.ownsIt {
 		n.spawn(func() { n.measure(netCtx) })
 	}

@@ -64,6 +64,8 @@ type Status struct {
 	// Speaking is how many connected peers speak some version of the protocol, Newer
 	// how many of them only later ones, Version the least of those.
 	Speaking, Newer, Version int
+	// UDPBlocked: TCP gets out of this network, and UDP does not.
+	UDPBlocked bool
 	// Elsewhere are other rooms of this one's name that connected peers are in, the
 	// one with most of them first.
 	Elsewhere []Elsewhere
@@ -90,6 +92,7 @@ func (n *Node) Status() Status {
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
 	s.Ahead, s.Clocks = n.told.clock()
 	s.Elsewhere = n.told.elsewhere()
+	s.UDPBlocked = n.udp.blocked.Load() && !n.udp.worked.Load()
 	s.BytesIn, s.BytesOut = n.traffic.in.Load(), n.traffic.out.Load()
 	return s
 }

@@ -83,9 +83,12 @@ func cut(s string, letters int) string {
 	return s
 }
 
-// lookElsewhere warns, once of each kind, if others are in a room of the same
-// name while nobody is in this one.
-func (s *session) lookElsewhere(st node.Status) {
+// lookAround warns, once of each kind, if UDP is blocked (no. 27), and if others
+// are in a room of the same name while nobody is in this one.
+func (s *session) lookAround(st node.Status) {
+	if st.UDPBlocked {
+		s.warnOnce(cli.Fail("net-blocked", "UDP does not get out of this network; using TCP and relays"))
+	}
 	if len(st.Room.Members) > 1 || s.app.now().Sub(s.began) < elsewhereAfter {
 		return
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/internal/drive"
 )
@@ -146,6 +149,36 @@ func TestPeerNewer(t *testing.T) {
 	}
 	if w.Text != "1 of 1 peer speaks protocol 2 and cannot be heard" || !strings.HasPrefix(w.Hint, "update") {
 		t.Errorf("%q %q", w.Text, w.Hint)
+	}
+	finish(ctx, t, ann)
+}
+
+// TestNetBlocked: no. 27 of the catalogue, where TCP gets out and UDP does not.
+func TestNetBlocked(t *testing.T) {
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	// A socket that never answers stands for a network that lets no UDP out.
+	deaf, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
+		return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", far.Addrs()[0].String()+"/p2p/"+far.ID().String())
+	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "net-blocked" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Text != "UDP does not get out of this network; using TCP and relays" {
+		t.Errorf("%q", w.Text)
 	}
 	finish(ctx, t, ann)
 }

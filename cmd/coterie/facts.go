@@ -15,7 +15,7 @@ func facts(p *plan, st node.Status, now time.Time) health.Facts {
 		KeyDays: int(p.key.Expires()) - int(abe.DayOf(now)), Expires: p.key.Expires().String(),
 		Bootstraps: len(p.bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: st.Room.Held,
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
-		Newer: st.Newer, Peers: st.Speaking, Version: st.Version,
+		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
 	}
 	for _, e := range elsewhere(p, st) {
 		f.Elsewhere = append(f.Elsewhere, e.Text+"; "+e.Hints[0])

@@ -63,7 +63,7 @@ func (s *session) compare(v view) {
 		}
 	}
 	s.last = v
-	s.lookElsewhere(v.status)
+	s.lookAround(v.status)
 	s.compareHealth(v.status)
 }
 

@@ -71,6 +71,8 @@ type Facts struct {
 	// Direct and Relayed are how many peers are connected on such paths, relays
 	// left out; Relays how many of those are.
 	Direct, Relayed, Relays int
+	// UDPBlocked: UDP does not get out of this network.
+	UDPBlocked bool
 	// Members is the size of the epoch in force, ourselves included; 0: there is
 	// none.
 	Members int
@@ -183,10 +185,12 @@ func Check(f Facts) []Item {
 		})
 	}
 	if f.Direct == 0 && f.Relayed > 0 {
+		text, hint := "Every path is relayed.", "open udp 4001, or run with --listen on a port you forward"
+		if f.UDPBlocked {
+			text, hint = text+" UDP does not get out of this network.", "another network may let it; what is said is as secret through relays"
+		}
 		add(Item{
-			Code: Relayed, Severity: Info,
-			Text: "Every path is relayed.",
-			Hint: "open udp 4001, or run with --listen on a port you forward",
+			Code: Relayed, Severity: Info, Text: text, Hint: hint,
 			Args: map[string]any{"peers": f.Relayed}, DependsOn: []Code{Offline, Alone}, TimeToVisible: blip,
 		})
 	}
