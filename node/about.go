@@ -262,6 +262,13 @@ func (t *told) take(p peer.ID, a about, ahead time.Duration) {
 	t.peers[p] = answer{a.rooms, ahead}
 }
 
+// knows reports whether a peer is in another room of the name.
+func (t *told) knows(p peer.ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.peers[p].rooms) > 0
+}
+
 // keep forgets what those have told who are gone.
 func (t *told) keep(connected []peer.ID) {
 	t.mu.Lock()

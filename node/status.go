@@ -64,6 +64,9 @@ type Status struct {
 	// Speaking is how many connected peers speak some version of the protocol, Newer
 	// how many of them only later ones, Version the least of those.
 	Speaking, Newer, Version int
+	// MDNS: the local network is looked at; Nearby is how many peers were found there.
+	MDNS   bool
+	Nearby int
 	// UDPBlocked: TCP gets out of this network, and UDP does not.
 	UDPBlocked bool
 	// Elsewhere are other rooms of this one's name that connected peers are in, the
@@ -92,6 +95,7 @@ func (n *Node) Status() Status {
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
 	s.Ahead, s.Clocks = n.told.clock()
 	s.Elsewhere = n.told.elsewhere()
+	s.MDNS, s.Nearby = n.nearby.status()
 	s.UDPBlocked = n.udp.blocked.Load() && !n.udp.worked.Load()
 	s.BytesIn, s.BytesOut = n.traffic.in.Load(), n.traffic.out.Load()
 	return s

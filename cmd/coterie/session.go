@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -328,11 +329,17 @@ func (s *session) wonder() {
 	}
 	s.wondered = true
 	trying := "nobody: give an address with --bootstrap, or wait for others to come here"
-	if n := len(s.plan.bootstrap); n > 0 {
-		trying = "1 address"
-		if n > 1 {
-			trying = fmt.Sprintf("%d addresses", n)
-		}
+	var all []string
+	if n := len(s.plan.bootstrap); n == 1 {
+		all = append(all, "1 address")
+	} else if n > 1 {
+		all = append(all, fmt.Sprintf("%d addresses", n))
+	}
+	if s.last.status.MDNS {
+		all = append(all, "local network")
+	}
+	if len(all) > 0 {
+		trying = strings.Join(all, ", ")
 	}
 	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s). Trying: %s", int(waited.Seconds()), trying)})
 }
