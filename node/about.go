@@ -185,6 +185,8 @@ func (n *Node) askAround(ctx context.Context) {
 			asked[p] = time.Now()
 			wg.Go(func() {
 				if a, ahead, err := n.askAbout(ctx, p); err == nil {
+					own := n.cfg.Room.ID()
+					a.rooms = slices.DeleteFunc(a.rooms, func(d *room.Descriptor) bool { return d.ID() == own })
 					n.told.take(p, a, ahead)
 				}
 			})
@@ -204,20 +206,30 @@ func (n *Node) askAround(ctx context.Context) {
 	}
 }
 
-// askAbout asks one peer; ahead is how far our clock is ahead of its. Of relays,
-// which are in no room, and for the sake of an unlisted room, only the time is
-// asked: the question then is about no name.
-func (n *Node) askAbout(ctx context.Context, p peer.ID) (a about, ahead time.Duration, err error) {
+// askAbout asks one peer.
+func (n *Node) askAbout(ctx context.Context, p peer.ID) (about, time.Duration, error) {
+	_, isRelay := n.relay(p)
+	return askAbout(ctx, n.host, p, n.cfg.Room, isRelay, n.cfg.Now)
+}
+
+// askAbout asks a peer about rooms of a room's name; ahead is how far our clock is
+// ahead of its. Of relays, which are in no room, and for the sake of an unlisted
+// room, or of none, only the time is asked: the question then is about no name.
+func askAbout(ctx context.Context, h host.Host, p peer.ID, d *room.Descriptor, isRelay bool, now func() time.Time) (a about, ahead time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, aboutTime)
 	defer cancel()
-	s, err := n.host.NewStream(network.WithNoDial(ctx, "about"), p, ProtocolAbout)
+	s, err := h.NewStream(network.WithNoDial(ctx, "about"), p, ProtocolAbout)
 	if err != nil {
 		return a, 0, err
 	}
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
 	defer s.Reset() // closes what is still open
-	q := aboutName(n.cfg.Room.Name)
-	if _, isRelay := n.relay(p); isRelay || len(n.cfg.Room.Tag) > 0 {
+	var q ake.Hash
+	name := ""
+	if d != nil && len(d.Tag) == 0 && !isRelay {
+		name = d.Name
+		q = aboutName(name)
+	} else {
 		rand.Read(q[:])
 	}
 	began := time.Now()
@@ -232,13 +244,12 @@ func (n *Node) askAbout(ctx context.Context, p peer.ID) (a about, ahead time.Dur
 		return a, 0, err
 	}
 	// Its clock was read half a round trip ago.
-	at := n.cfg.Now().Add(-time.Since(began) / 2)
+	at := now().Add(-time.Since(began) / 2)
 	b, err := io.ReadAll(io.LimitReader(s, maxAbout-clockSize+1))
 	if err != nil {
 		return a, 0, err
 	}
-	a, err = parseAbout(append(head[:], b...), n.cfg.Room.Name)
-	a.rooms = slices.DeleteFunc(a.rooms, func(d *room.Descriptor) bool { return d.ID() == n.cfg.Room.ID() })
+	a, err = parseAbout(append(head[:], b...), name)
 	return a, at.Sub(a.clock), err
 }
 

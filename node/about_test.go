@@ -160,7 +160,7 @@ func TestAboutHostile(t *testing.T) {
 		rooms  int // -1: an error
 	}{
 		{"another room", good, 1},
-		{"ours", raw(ours), 0},
+		{"ours", raw(ours), 1},
 		{"a room of another name", raw(named), -1},
 		{"an unlisted room", raw(tagged), -1},
 		{"five rooms", raw(other, other, other, other, other), -1},

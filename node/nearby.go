@@ -90,7 +90,7 @@ func (l *nearby) HandlePeerFound(info peer.AddrInfo) {
 		return
 	}
 	defer l.free(info.ID)
-	l.try(info, linkNets())
+	l.try(info)
 }
 
 // take reports whether a peer is to be tried.
@@ -116,17 +116,12 @@ func (l *nearby) free(p peer.ID) {
 }
 
 // try dials a peer, and hangs up if it turns out to be of no use.
-func (l *nearby) try(info peer.AddrInfo, links []*net.IPNet) {
+func (l *nearby) try(info peer.AddrInfo) {
 	n := l.n
 	if n.host.Network().Connectedness(info.ID) == network.Connected {
 		return
 	}
-	var addrs []ma.Multiaddr
-	for _, a := range info.Addrs {
-		if len(addrs) < maxNearbyAddrs && onLink(a, links) {
-			addrs = append(addrs, a)
-		}
-	}
+	addrs := onLinks(info.Addrs)
 	ctx, cancel := context.WithTimeout(l.ctx, dialTime)
 	defer cancel()
 	if len(addrs) == 0 || n.host.Connect(ctx, peer.AddrInfo{ID: info.ID, Addrs: addrs}) != nil {
@@ -157,6 +152,19 @@ func (n *Node) ofUse(p peer.ID) bool {
 		}
 	}
 	return n.told.knows(p)
+}
+
+// onLinks are the addresses, of those that a peer is said to have, that are
+// dialled.
+func onLinks(all []ma.Multiaddr) []ma.Multiaddr {
+	links := linkNets()
+	var out []ma.Multiaddr
+	for _, a := range all {
+		if len(out) < maxNearbyAddrs && onLink(a, links) {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // onLink reports whether an address is on a network that this machine is on, and

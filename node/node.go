@@ -11,6 +11,7 @@
 //	clock.go      the room's time
 //	udp.go        whether UDP gets out
 //	nearby.go     peers on the local network
+//	survey.go     what a fresh peer sees of the network
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.4
 //	connect.go    bootstrap addresses and fellow members
