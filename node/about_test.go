@@ -87,6 +87,9 @@ func TestAbout(t *testing.T) {
 	if st.Room.Heard != 1 {
 		t.Errorf("%d peers heard in the room, not 1", st.Room.Heard)
 	}
+	if st.Newer != 0 || st.Speaking != 5 {
+		t.Errorf("%d speak the protocol, %d of them a later one", st.Speaking, st.Newer)
+	}
 	if st.Ahead.Abs() > time.Second {
 		t.Errorf("our clock is ahead of itself by %v", st.Ahead)
 	}

@@ -59,6 +59,10 @@ func TestElsewhere(t *testing.T) {
 	} {
 		p := peerProcess(ctx, t, dir, test.name, append([]string{"--bootstrap", at.Addrs[0]}, test.args...)...)
 		told(p, test.code, test.text, test.hint)
+		// By then peers were met off the topic as well.
+		if _, err := p.Wait(ctx, "what it tries", func(e drive.Event) bool { return e.Event == "state" && e.Step == "discover" }); err != nil {
+			t.Fatal(err)
+		}
 		events, _ := p.Events()
 		for _, e := range events {
 			if e.Event == "health" && e.Code == "JOINING" {
