@@ -9,6 +9,11 @@
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
+//	udp.go        whether UDP gets out
+//	nearby.go     peers on the local network
+//	survey.go     what a fresh peer sees of the network
+//	version.go    who speaks a later protocol
+//	about.go      what others tell about themselves         PROTOCOL.md §11.4
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
@@ -50,6 +55,9 @@ type Config struct {
 	// Bootstrap are peers to dial first. Those without /p2p/ID must be on
 	// loopback or private networks; their id is then learnt.
 	Bootstrap []ma.Multiaddr
+	// MDNS: look for peers on the local network, and be found there. Without effect
+	// for a node that listens on loopback alone.
+	MDNS bool
 	// Name is what the member calls itself; it may be empty.
 	Name string
 	// Identity is the peer's key; nil: a fresh one.
@@ -146,6 +154,9 @@ type Node struct {
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays
+	told   told         // by others about themselves
+	udp    udp          // whether it gets out
+	nearby nearby       // on the local network
 	began  time.Time
 	clock  *clock
 	// traffic counts what the host sends and receives; not that of another's host.
@@ -264,8 +275,14 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	n.handleStreams()
+	newTeller(n.cfg.Now, []*room.Descriptor{n.cfg.Room}).attach(n.host)
 	n.spawn(func() { n.keepConnected(netCtx) })
 	n.spawn(func() { n.watchAddresses(netCtx) })
+	n.spawn(func() { n.askAround(netCtx) })
+	n.spawn(func() { n.watchUDP(netCtx) })
+	if n.cfg.MDNS {
+		n.spawn(func() { n.lookNearby(netCtx) })
+	}
 	if n.ownsIt {
 		n.spawn(func() { n.measure(netCtx) })
 	}

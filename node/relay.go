@@ -136,6 +136,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.pubsub = ps
 	r.host.SetStreamHandler(ProtocolPeers, r.introduce)
+	newTeller(time.Now, nil).attach(r.host)
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
@@ -218,8 +219,10 @@ type bucket struct {
 	at     time.Time
 }
 
-func (b *bucket) take(now time.Time) bool {
-	b.tokens = min(forwardBurst, b.tokens+now.Sub(b.at).Seconds()*forwardRate)
+// take takes one out of a bucket that is filled with so many a second, up to a
+// burst.
+func (b *bucket) take(now time.Time, rate, burst float64) bool {
+	b.tokens = min(burst, b.tokens+now.Sub(b.at).Seconds()*rate)
 	b.at = now
 	if b.tokens < 1 {
 		return false
@@ -239,7 +242,7 @@ func (r *Relay) allow(from peer.ID, now time.Time) bool {
 		b = &bucket{tokens: forwardBurst, at: now}
 		r.forwarders[from] = b
 	}
-	if !b.take(now) {
+	if !b.take(now, forwardRate, forwardBurst) {
 		return false
 	}
 	r.carried++

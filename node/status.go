@@ -57,6 +57,21 @@ type Status struct {
 	Fellows []peer.AddrInfo
 	// Relays are those on which the node has a place.
 	Relays []peer.ID
+	// Ahead is how far our clock is ahead of the median of the connected peers that
+	// told theirs; Clocks is how many did.
+	Ahead  time.Duration
+	Clocks int
+	// Speaking is how many connected peers speak some version of the protocol, Newer
+	// how many of them only later ones, Version the least of those.
+	Speaking, Newer, Version int
+	// MDNS: the local network is looked at; Nearby is how many peers were found there.
+	MDNS   bool
+	Nearby int
+	// UDPBlocked: TCP gets out of this network, and UDP does not.
+	UDPBlocked bool
+	// Elsewhere are other rooms of this one's name that connected peers are in, the
+	// one with most of them first.
+	Elsewhere []Elsewhere
 }
 
 // Status takes a snapshot. After the node has ended, that of the room is empty.
@@ -75,8 +90,13 @@ func (n *Node) Status() Status {
 		path := n.Path(p)
 		path.OnTopic = onTopic[p]
 		s.Peers = append(s.Peers, path)
+		s.countVersion(n.versionOf(p))
 	}
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
+	s.Ahead, s.Clocks = n.told.clock()
+	s.Elsewhere = n.told.elsewhere()
+	s.MDNS, s.Nearby = n.nearby.status()
+	s.UDPBlocked = n.udp.blocked.Load() && !n.udp.worked.Load()
 	s.BytesIn, s.BytesOut = n.traffic.in.Load(), n.traffic.out.Load()
 	return s
 }

@@ -288,6 +288,7 @@ func (n *Node) ignoreStreams() {
 	for _, p := range protocols {
 		n.host.RemoveStreamHandler(protocol.ID(p))
 	}
+	n.host.RemoveStreamHandler(ProtocolAbout)
 }
 
 // hang ends a stream as the room wants.

@@ -111,6 +111,20 @@ func Fingerprint(id ake.Hash) string {
 	return h[:4] + "-" + h[4:8] + "-" + h[8:12] + "-" + h[12:]
 }
 
+// ParseDescriptor reads the canonical encoding of a descriptor, and nothing else.
+// The error is ErrNewer or says what is wrong.
+func ParseDescriptor(b []byte) (*Descriptor, error) {
+	s := cryptobyte.String(b)
+	d, err := readDescriptor(&s)
+	if err == nil && !s.Empty() {
+		err = errForm
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
 // readDescriptor takes a descriptor from the front of s. The error is ErrNewer
 // or says what is wrong.
 func readDescriptor(s *cryptobyte.String) (*Descriptor, error) {

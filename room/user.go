@@ -40,6 +40,8 @@ type Status struct {
 	Members    []MemberStatus // of that epoch, in list order
 	// Neighbours are the peers that gossip with us, by id.
 	Neighbours []peer.ID
+	// Heard is how many of them have said hello in this room.
+	Heard int
 	// Held is how many messages wait for a reader.
 	Held int
 	// MaySend: what is sent now goes out at once.
@@ -72,6 +74,11 @@ func (r *Room) Status(now time.Time) Status {
 	}
 	if g := r.graph(r.today()); g != nil && g.own != nil {
 		s.Ready = true
+	}
+	for _, n := range r.neighbours {
+		if n.hello != nil {
+			s.Heard++
+		}
 	}
 	for _, e := range r.commits {
 		if e.status != accepted {

@@ -200,7 +200,11 @@ func statusLines(s *session, st node.Status) []string {
 			head += fmt.Sprintf("%d missing", missing)
 		}
 	}
-	lines := []string{head, fmt.Sprintf("  %-8s %s; expires %s", "you", listeningText(st.Addresses), s.plan.key.Expires())}
+	blocked := ""
+	if st.UDPBlocked {
+		blocked = "; UDP does not get out of this network"
+	}
+	lines := []string{head, fmt.Sprintf("  %-8s %s%s; expires %s", "you", listeningText(st.Addresses), blocked, s.plan.key.Expires())}
 	var own uint64
 	for _, m := range st.Room.Members {
 		if m.Self {

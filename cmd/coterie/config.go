@@ -36,6 +36,7 @@ type settings struct {
 	PassphraseCommand []string                `toml:"passphrase_command"`
 	Listen            []string                `toml:"listen"`
 	Bootstrap         []string                `toml:"bootstrap"`
+	MDNS              bool                    `toml:"mdns"`
 	Rooms             map[string]roomSettings `toml:"rooms"`
 
 	// Of the terminal:
@@ -61,7 +62,7 @@ type roomSettings struct {
 // defaults.
 var settingNames = []struct{ name, usual string }{
 	{"nick", ""}, {"key", ""}, {"identity", ""}, {"history", "0"}, {"time", "short"}, {"color", "auto"}, {"hold", "10m"},
-	{"log", ""}, {"passphrase_command", ""}, {"listen", ""}, {"bootstrap", ""},
+	{"log", ""}, {"passphrase_command", ""}, {"listen", ""}, {"bootstrap", ""}, {"mdns", "true"},
 	{"notify", "names"}, {"notify_text", "false"}, {"notify_command", ""}, {"title", "true"}, {"mouse", "false"},
 }
 
@@ -81,7 +82,7 @@ func (a *app) settings() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &settings{path: filepath.Join(dir, "config.toml"), from: make(map[string]string), Title: true}
+	c := &settings{path: filepath.Join(dir, "config.toml"), from: make(map[string]string), Title: true, MDNS: true}
 	data, err := os.ReadFile(c.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -257,7 +258,7 @@ func (a *app) configCommand() *cobra.Command {
 func (c *settings) print(a *app) error {
 	values := map[string]string{
 		"nick": c.Nick, "key": tilde(c.Key), "identity": tilde(c.Identity), "history": c.History, "time": c.Time, "color": c.Color, "hold": c.Hold, "log": tilde(c.Log),
-		"passphrase_command": list(c.PassphraseCommand), "listen": list(c.Listen), "bootstrap": list(c.Bootstrap),
+		"passphrase_command": list(c.PassphraseCommand), "listen": list(c.Listen), "bootstrap": list(c.Bootstrap), "mdns": strconv.FormatBool(c.MDNS),
 		"notify": c.Notify, "notify_text": strconv.FormatBool(c.NotifyText), "notify_command": list(c.NotifyCommand),
 		"title": strconv.FormatBool(c.Title), "mouse": strconv.FormatBool(c.Mouse),
 	}

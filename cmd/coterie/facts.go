@@ -14,7 +14,11 @@ func facts(p *plan, st node.Status, now time.Time) health.Facts {
 	f := health.Facts{
 		KeyDays: int(p.key.Expires()) - int(abe.DayOf(now)), Expires: p.key.Expires().String(),
 		Bootstraps: len(p.bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: st.Room.Held,
-		Others: len(st.Room.Neighbours),
+		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
+		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
+	}
+	for _, e := range elsewhere(p, st) {
+		f.Elsewhere = append(f.Elsewhere, e.Text+"; "+e.Hints[0])
 	}
 	names := newNames("")
 	for _, m := range st.Room.Members {

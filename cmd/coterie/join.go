@@ -396,7 +396,7 @@ func checkNick(s string) error {
 
 // begin starts the node.
 func (a *app) begin(p *plan, out reporter) (*session, error) {
-	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now}
+	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now, MDNS: p.settings != nil && p.settings.MDNS}
 	var kept *disk
 	var err error
 	if !p.flags.ephemeral {

@@ -63,6 +63,7 @@ func (s *session) compare(v view) {
 		}
 	}
 	s.last = v
+	s.lookAround(v.status)
 	s.compareHealth(v.status)
 }
 
@@ -81,9 +82,10 @@ func (s *session) compareHealth(st node.Status) {
 	for _, i := range s.watch.Step(s.app.now(), s.facts(st)) {
 		old, had := before[i.Code]
 		delete(before, i.Code)
-		if !had || old.Text != i.Text {
+		if !had || old.Text != i.Text || old.Hint != i.Hint {
 			s.show(healthChanged{i, true})
 		}
+		s.warnOf(i)
 	}
 	for _, code := range slices.Sorted(maps.Keys(before)) {
 		s.show(healthChanged{before[code], false})

@@ -86,17 +86,20 @@ func TestTrying(t *testing.T) {
 	relay, near := "/dns4/relay.ntnu.no/udp/4001/quic-v1", "/ip4/127.0.0.1/tcp/7101"
 	for _, test := range []struct {
 		addrs []string
+		mdns  bool
 		want  string
 	}{
-		{nil, "; no address is known to try: --bootstrap gives one, or others come here"},
-		{[]string{relay, near, "/dns4/relay.ntnu.no/tcp/4001"}, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101"},
-		{[]string{relay, near, "/ip4/10.0.0.7/udp/1", "/ip4/10.0.0.7/udp/2", "/ip4/10.0.0.7/udp/3"}, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101, 10.0.0.7 udp 1, and 2 more"},
+		{nil, true, ". Trying: local network"},
+		{[]string{relay}, true, ". Trying: relay.ntnu.no, local network"},
+		{nil, false, "; no address is known to try: --bootstrap gives one, or others come here"},
+		{[]string{relay, near, "/dns4/relay.ntnu.no/tcp/4001"}, false, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101"},
+		{[]string{relay, near, "/ip4/10.0.0.7/udp/1", "/ip4/10.0.0.7/udp/2", "/ip4/10.0.0.7/udp/3"}, false, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101, 10.0.0.7 udp 1, and 2 more"},
 	} {
 		addrs, err := addresses("", test.addrs)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := tryingText(addrs); got != test.want {
+		if got := tryingText(addrs, test.mdns); got != test.want {
 			t.Errorf("%q: %q", test.addrs, got)
 		}
 	}

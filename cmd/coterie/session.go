@@ -68,7 +68,8 @@ type session struct {
 	last     view        // what was looked at last
 	watch    health.Watch
 	began    time.Time
-	wondered bool // it was said that nobody is here
+	wondered bool            // it was said that nobody is here
+	warned   map[string]bool // which warnings about others were given, by code
 	refusals map[peer.ID]bool
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	box      outbox
@@ -90,6 +91,7 @@ func newSession(a *app, p *plan, n *node.Node, out reporter) *session {
 		app: a, plan: p, node: n, out: out, names: newNames(n.Self()),
 		departed: make(map[peer.ID]bool), first: make(map[peer.ID]time.Time), ignored: make(map[peer.ID]bool),
 		errands: make(chan func(), 64), began: a.now(), refusals: make(map[peer.ID]bool), unread: make(map[ake.Hash]bool),
+		warned: make(map[string]bool),
 	}
 }
 

@@ -131,7 +131,7 @@ func (st *stage) enter(name string) (*player, error) {
 	}
 	var err error
 	p.Node, err = node.New(node.Config{
-		Room: st.desc, Key: key, Suite: p.suite, Name: nick, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(),
+		Room: st.desc, Key: key, Suite: p.suite, Name: nick, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(), Now: clock,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)

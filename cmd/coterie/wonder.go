@@ -24,11 +24,11 @@ func (s *session) wonder() {
 		return
 	}
 	s.wondered = true
-	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(s.plan.bootstrap))})
+	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(s.plan.bootstrap, s.last.status.MDNS))})
 }
 
 // tryingText is where others are looked for.
-func tryingText(addrs []ma.Multiaddr) string {
+func tryingText(addrs []ma.Multiaddr, mdns bool) string {
 	const most = 3
 	var hosts []string
 	for _, m := range addrs {
@@ -36,11 +36,15 @@ func tryingText(addrs []ma.Multiaddr) string {
 			hosts = append(hosts, h)
 		}
 	}
-	switch n := len(hosts); {
-	case n == 0:
-		return "; no address is known to try: --bootstrap gives one, or others come here"
-	case n > most:
+	n := len(hosts)
+	if n > most {
 		hosts = append(hosts[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	if mdns {
+		hosts = append(hosts, "local network")
+	}
+	if len(hosts) == 0 {
+		return "; no address is known to try: --bootstrap gives one, or others come here"
 	}
 	return ". Trying: " + strings.Join(hosts, ", ")
 }

@@ -71,6 +71,8 @@ type Facts struct {
 	// Direct and Relayed are how many peers are connected on such paths, relays
 	// left out; Relays how many of those are.
 	Direct, Relayed, Relays int
+	// UDPBlocked: UDP does not get out of this network.
+	UDPBlocked bool
 	// Members is the size of the epoch in force, ourselves included; 0: there is
 	// none.
 	Members int
@@ -78,8 +80,10 @@ type Facts struct {
 	MaySend bool
 	// Held is how many messages wait for a reader.
 	Held int
-	// Others is how many neighbours there are in the room, in the epoch or not.
+	// Others is how many neighbours were heard in the room, in the epoch or not.
 	Others int
+	// Elsewhere says which other rooms of this one's name there are, and what to do.
+	Elsewhere []string
 	// Differ are members whose view has differed from ours for a while.
 	Differ []string
 	// Skew is how far our clock is ahead of the median of SkewOf others.
@@ -87,8 +91,8 @@ type Facts struct {
 	SkewOf int
 	// Missing is how many messages are known of but not here.
 	Missing int
-	// Newer of Peers speak a later protocol.
-	Newer, Peers int
+	// Newer of Peers speak a later protocol: Version.
+	Newer, Peers, Version int
 }
 
 const (
@@ -137,13 +141,13 @@ func Check(f Facts) []Item {
 		add(Item{
 			Code: Alone, Severity: Warn,
 			Text: "Nobody else is here." + heldText(f.Held),
-			Hint: "/link to invite; is the policy typed the same? the room id must match",
+			Hint: elsewhere(f, "/link to invite; is the policy typed the same? the room id must match"),
 			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
 		})
 	case f.Members < 2:
 		add(Item{
 			Code: Joining, Severity: Info,
-			Text: fmt.Sprintf("Joining: %s here.", are(f.Others, "peer")) + heldText(f.Held),
+			Text: fmt.Sprintf("Joining: %s here.", are(f.Others, "peer")) + heldText(f.Held), Hint: elsewhere(f, ""),
 			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
 		})
 	case !f.MaySend && f.Held > 0:
@@ -181,19 +185,21 @@ func Check(f Facts) []Item {
 		})
 	}
 	if f.Direct == 0 && f.Relayed > 0 {
+		text, hint := "Every path is relayed.", "open udp 4001, or run with --listen on a port you forward"
+		if f.UDPBlocked {
+			text, hint = text+" UDP does not get out of this network.", "another network may let it; what is said is as secret through relays"
+		}
 		add(Item{
-			Code: Relayed, Severity: Info,
-			Text: "Every path is relayed.",
-			Hint: "open udp 4001, or run with --listen on a port you forward",
+			Code: Relayed, Severity: Info, Text: text, Hint: hint,
 			Args: map[string]any{"peers": f.Relayed}, DependsOn: []Code{Offline, Alone}, TimeToVisible: blip,
 		})
 	}
 	if f.Newer > 0 {
 		add(Item{
 			Code: Old, Severity: Warn,
-			Text: fmt.Sprintf("%d of %d peers speak a newer protocol and cannot be heard.", f.Newer, f.Peers),
+			Text: fmt.Sprintf("%d of %s %s protocol %d and cannot be heard.", f.Newer, plural(f.Peers, "peer"), verb(f.Newer, "speaks", "speak"), f.Version),
 			Hint: "update coterie; they still relay for you",
-			Args: map[string]any{"newer": f.Newer, "peers": f.Peers}, TimeToVisible: blip,
+			Args: map[string]any{"newer": f.Newer, "peers": f.Peers, "version": f.Version}, TimeToVisible: blip,
 		})
 	}
 	if f.KeyDays > 0 && f.KeyDays <= soon {
@@ -254,6 +260,15 @@ func Word(shown []Item) Code {
 
 // Trouble reports whether an item deserves a line of its own.
 func (i Item) Trouble() bool { return i.Severity != Info || i.Code == Joining }
+
+// elsewhere is the hint for who finds nobody: others may be in a room that only
+// looks like this one.
+func elsewhere(f Facts, otherwise string) string {
+	if len(f.Elsewhere) == 0 {
+		return otherwise
+	}
+	return strings.Join(f.Elsewhere, "; ")
+}
 
 func heldText(held int) string {
 	switch held {

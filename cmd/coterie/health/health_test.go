@@ -34,7 +34,9 @@ var cases = []struct {
 	{"rekeying", with(func(f *Facts) { f.MaySend, f.Held = false, 1 }), Joining, "The next epoch is on its way. 1 message is held until somebody can read it."},
 	{"messages are missing", with(func(f *Facts) { f.Missing = 2 }), Behind, "2 messages are missing here; fetching."},
 	{"relayed", with(func(f *Facts) { f.Direct, f.Relayed = 0, 2 }), Relayed, "Every path is relayed."},
-	{"a newer protocol", with(func(f *Facts) { f.Newer, f.Peers = 3, 5 }), Old, "3 of 5 peers speak a newer protocol and cannot be heard."},
+	{"UDP blocked", with(func(f *Facts) { f.Direct, f.Relayed, f.UDPBlocked = 0, 2, true }), Relayed, "Every path is relayed. UDP does not get out of this network."},
+	{"one of a newer protocol", with(func(f *Facts) { f.Newer, f.Peers, f.Version = 1, 1, 3 }), Old, "1 of 1 peer speaks protocol 3 and cannot be heard."},
+	{"a newer protocol", with(func(f *Facts) { f.Newer, f.Peers, f.Version = 3, 5, 2 }), Old, "3 of 5 peers speak protocol 2 and cannot be heard."},
 	{"lapsing", with(func(f *Facts) { f.KeyDays = 6 }), Expiring, "Your key lapses in 6 days, on 2027-02-21."},
 }
 

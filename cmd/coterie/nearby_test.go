@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"coterie/internal/drive"
+)
+
+// TestNearby: two peers on one network that know no address of each other are in
+// one room, and a third, in another room of the name, is told of theirs.
+func TestNearby(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("network namespaces need root")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("network namespaces need ip, of iproute2")
+	}
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ip := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	namespace := func(name string) {
+		ip("netns", "add", name)
+		t.Cleanup(func() { exec.Command("ip", "netns", "del", name).Run() })
+		ip("-n", name, "link", "set", "lo", "up")
+	}
+	hub := fmt.Sprintf("coterie%d-nearby", os.Getpid())
+	namespace(hub)
+	ip("-n", hub, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+	ip("-n", hub, "link", "set", "br0", "up")
+	var peers []*drive.Peer
+	for i, policy := range []string{"THREE", "THREE", "TWO"} {
+		ns, port, addr := fmt.Sprintf("%s%d", hub, i), fmt.Sprint("v", i), fmt.Sprintf("10.78.0.%d", i+1)
+		namespace(ns)
+		ip("-n", hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns)
+		ip("-n", hub, "link", "set", port, "master", "br0", "up")
+		ip("-n", ns, "addr", "add", addr+"/24", "dev", "eth0")
+		ip("-n", ns, "link", "set", "eth0", "up")
+		at := homeOf(dir, fmt.Sprint(i))
+		if err := os.MkdirAll(at+"/run", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec", ns, os.Args[0],
+			"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen", "/ip4/"+addr+"/tcp/0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		peers = append(peers, p)
+	}
+	if _, err := drive.Together(ctx, peers[:2]...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := peers[2].Wait(ctx, "word of the others' room", func(e drive.Event) bool {
+		return e.Event == "warning" && e.Code == "policy-differs" && strings.Contains(e.Text, `"THREE"`)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// Alone, it says what it tries.
+	if _, err := peers[2].Wait(ctx, "what it tries", func(e drive.Event) bool {
+		return e.Event == "state" && e.Step == "discover" && strings.HasSuffix(e.Text, "Trying: local network")
+	}); err != nil {
+		t.Error(err)
+	}
+	finish(ctx, t, peers...)
+}
