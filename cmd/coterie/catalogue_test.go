@@ -254,7 +254,7 @@ func TestConfig(t *testing.T) {
 		"hold = \"soon\"\n":                         `: hold: "soon" is not a span of time`,
 		"nick = \n":                                 `:1:8: `,
 		"nick = 7\n":                                `nick`,
-		"time = \"noon\"\n":                         `: time: "noon" is not short, full or none`,
+		"time = \"noon\"\n":                         `: time: "noon" is not short, full or none, or a layout such as 15:04:05`,
 		"hold = \"10m\"\n\n[kez]\nsearch = \"f\"\n": `:3:1: there is no setting "kez"`,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -185,8 +185,8 @@ func (c *settings) check() error {
 	if _, err := time.ParseDuration(c.Hold); err != nil {
 		return cli.Fail("config", "%s: %q is not a span of time", at("hold"), c.Hold).Hint("such as 10m or 90s")
 	}
-	if _, ok := clockFormats[c.Time]; !ok {
-		return cli.Fail("config", "%s: %q is not short, full or none", at("time"), c.Time)
+	if _, ok := clockFormat(c.Time); !ok {
+		return cli.Fail("config", "%s: %q is not short, full or none, or a layout such as 15:04:05", at("time"), c.Time)
 	}
 	if !checkColour(c.Color) {
 		return cli.Fail("config", "%s: %q is not auto, always or never", at("color"), c.Color)
@@ -310,7 +310,7 @@ func (a *app) printHabits(rooms []remembered) error {
 			return strconv.FormatBool(*b)
 		}
 		for _, s := range []struct{ name, value string }{{"nick", r.Nick}, {"listen", list(r.Listen)}, {"history", history},
-			{"notify", r.Notify}, {"notify_text", yesNo(r.NotifyText)}, {"title", yesNo(r.Title)}, {"mouse", yesNo(r.Mouse)}} {
+			{"notify", r.Notify}, {"notify_text", yesNo(r.NotifyText)}, {"title", yesNo(r.Title)}, {"mouse", yesNo(r.Mouse)}, {"time", r.Time}} {
 			if s.value != "" {
 				fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", "rooms."+cli.Clean(r.Name)+"."+s.name, cli.Clean(s.value), cli.Clean(tilde(path)))
 			}

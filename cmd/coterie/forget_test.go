@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestSettingsAreKept(t *testing.T) {
 	for line, want := range map[string]string{
 		"/set mouse on":       "mouse: on; for this run and the next ones in this room",
 		"/set nick kari":      "nick: kari; for this run and the next ones in this room",
-		"/set time 15:04:05":  "time: 15:04:05; for this run alone",
+		"/set time 15:04:05":  "time: 15:04:05; for this run and the next ones in this room",
 		"/notify all":         "notify: all; for this run and the next ones in this room",
 		"/set listen nowhere": `"nowhere" is not a multiaddress`,
 	} {
@@ -55,6 +56,10 @@ func TestSettingsAreKept(t *testing.T) {
 	}
 	s = keptOnScreen(t, dir, dir)
 	s.Shows("kari>")
+	s.Keys("/nosuch\r")
+	s.Wait("a time with seconds", func(rows []string) bool {
+		return regexp.MustCompile(`\d\d:\d\d:\d\d +(--|!!) `).MatchString(strings.Join(rows, "\n"))
+	})
 	if w := s.Written(); !strings.Contains(w, "\x1b[?1000h") && !strings.Contains(w, "\x1b[?1002h") {
 		t.Error("the mouse is not taken")
 	}

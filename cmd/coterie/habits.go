@@ -87,6 +87,7 @@ type habit struct {
 	NotifyText *bool  `toml:"notify_text,omitempty"`
 	Title      *bool  `toml:"title,omitempty"`
 	Mouse      *bool  `toml:"mouse,omitempty"`
+	Time       string `toml:"time,omitempty"`
 }
 
 // habits settles how this peer takes part: by what was typed, the environment,

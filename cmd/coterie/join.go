@@ -71,7 +71,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.BoolVar(&f.plain, "plain", false, "plain lines, also on a terminal")
 	flags.DurationVar(&f.linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
 	flags.BoolVar(&f.stay, "stay", false, "go on reading after the end of input")
-	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full or none")
+	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full, none or a layout")
 	flags.StringVar(&f.colour, "color", "auto", "colours: never, always, or auto, as the terminal and NO_COLOR say")
 	flags.StringVar(&f.log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
 	cmd.RegisterFlagCompletionFunc("key", completeFiles("key"))

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 	"coterie/room"
@@ -23,20 +24,32 @@ type plainOut struct {
 	colour bool // whatever reads it
 }
 
-// clockFormats are those of --time.
-var clockFormats = map[string]string{"short": "15:04 ", "full": time.RFC3339 + " ", "none": ""}
+// clockFormat is how times are written in plain lines: in one of three ways, or in
+// a layout of package time's that has hours and minutes.
+func clockFormat(s string) (string, bool) {
+	switch s {
+	case "short":
+		return "15:04 ", true
+	case "full":
+		return time.RFC3339 + " ", true
+	case "none":
+		return "", true
+	}
+	return s + " ", ui.IsClock(s)
+}
 
 func newPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*plainOut, error) {
-	f, ok := clockFormats[clock]
+	f, ok := clockFormat(clock)
 	if !ok {
-		return nil, cli.Usage("--time: %q is not short, full or none", clock)
+		return nil, cli.Usage("--time: %q is not short, full or none, or a layout such as 15:04:05", clock)
 	}
 	return &plainOut{w: stdout, stderr: stderr, now: now, format: f}, nil
 }
 
 // use takes what the settings say besides the flags.
 func (p *plainOut) use(f *joinFlags) {
-	p.format, p.colour = clockFormats[f.clock], f.colour == "always"
+	p.format, _ = clockFormat(f.clock)
+	p.colour = f.colour == "always"
 }
 
 // The colours of plain lines repeat what is said without them.

@@ -19,7 +19,7 @@ import (
 func TestPlainLines(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	time.Local = time.UTC
-	for _, clock := range []string{"short", "full", "none"} {
+	for _, clock := range []string{"short", "full", "none", "15.04.05"} {
 		s, _, _ := tape(t)
 		var b bytes.Buffer
 		out, err := newPlain(&b, &b, s.app.now, clock)
@@ -61,7 +61,7 @@ func TestPlainLines(t *testing.T) {
 		if clock == "short" {
 			compareGolden(t, "plain.golden", text)
 		}
-		want := map[string]string{"short": "09:00 ann: first\n09:00 ann| second ", "full": "2026-11-23T09:00:00Z ann: first\n", "none": "\nann: first\nann| second "}[clock]
+		want := map[string]string{"short": "09:00 ann: first\n09:00 ann| second ", "full": "2026-11-23T09:00:00Z ann: first\n", "none": "\nann: first\nann| second ", "15.04.05": "09.00.00 ann: first\n"}[clock]
 		if !strings.Contains(text, want) {
 			t.Errorf("--time %s: no %q in\n%s", clock, want, text)
 		}

@@ -45,18 +45,14 @@ func (s *session) set(name, value string) {
 		h.Title = onOff(value)
 	case "mouse":
 		h.Mouse = onOff(value)
-	default:
-		how = "for this run alone"
+	case "time":
+		h.Time = value
 	}
-	switch {
-	case s.plan.settings == nil || s.plan.flags.ephemeral:
+	if s.plan.settings == nil || s.plan.flags.ephemeral {
 		how = "for this run alone: nothing is kept"
-	case strings.HasPrefix(how, "for this run alone"):
-	default:
-		if err := s.app.remember(s.plan, nil); err != nil {
-			s.refuse(cli.Describe(err))
-			how = "for this run alone"
-		}
+	} else if err := s.app.remember(s.plan, nil); err != nil {
+		s.refuse(cli.Describe(err))
+		how = "for this run alone"
 	}
 	s.out.event(s, kept{name, value, how})
 }
@@ -112,4 +108,13 @@ func (p *plan) terminal(cfg *ui.Config) {
 	}
 	cfg.NotifyText, cfg.Mouse, cfg.NoTitle = pick(h.NotifyText, c.NotifyText), pick(h.Mouse, c.Mouse), !pick(h.Title, c.Title)
 	cfg.Keys = c.Keys
+	layouts := []string{h.Time, p.flags.clock}
+	if p.flags.given("time") {
+		layouts = layouts[1:]
+	}
+	for _, layout := range layouts {
+		if cfg.Clock == "" && ui.IsClock(layout) {
+			cfg.Clock = layout
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"coterie/cmd/internal/text"
 	"coterie/internal/near"
@@ -60,7 +61,7 @@ func (m *Model) set(args string) {
 			value = "on"
 		}
 	case "time":
-		if len(value) > 20 || !strings.ContainsAny(value, "0345") {
+		if !IsClock(value) {
 			bad("time wants a layout such as 15:04 or 15:04:05")
 			return
 		}
@@ -75,6 +76,12 @@ func (m *Model) set(args string) {
 		value, _ = text.Nick(value)
 	}
 	m.out.Do(Set{name, value})
+}
+
+// IsClock reports whether a text is a layout of package time's that has hours and
+// minutes, and is short.
+func IsClock(s string) bool {
+	return len(s) <= 20 && (strings.Contains(s, "15") || strings.Contains(s, "3")) && strings.Contains(s, "04") && strings.IndexFunc(s, unicode.IsControl) < 0
 }
 
 func (m *Model) noSetting(name string) {
