@@ -47,8 +47,9 @@ func TestSearchOnDisk(t *testing.T) {
 		t.Fatalf("asked for %q", q.Words)
 	}
 	s.types("ær")
+	n := len(s.b.did)
 	s.do(Found{N: asks[0].N, Total: 800}) // once more
-	if s.contains("of 800") {
+	if s.contains("of 800") || len(s.b.did) != n {
 		t.Errorf("a late answer:\n%s", s.screen())
 	}
 	s.do(Found{N: q.N, Total: 3, Messages: []room.Delivered{disk[600], disk[5]}})
