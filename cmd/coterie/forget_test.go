@@ -95,7 +95,7 @@ func TestForgetInARoom(t *testing.T) {
 	s.Shows("and leave? It cannot be undone. [y/N]")
 	s.Keys("y\r")
 	if status := s.Exit(); status != 0 {
-		t.Errorf("status %d", status)
+		t.Errorf("status %d: %s", status, s.Written())
 	}
 	if w := s.Written(); !strings.Contains(w, "Forgot den: its history here and the history's key are erased.") {
 		t.Errorf("it ended with %q", w[max(0, len(w)-300):])
