@@ -50,8 +50,10 @@ func (l *nearby) status() (on bool, found int) {
 // machine alone is not looked for and does not look.
 func (n *Node) lookNearby(ctx context.Context) {
 	l := &n.nearby
+	l.mu.Lock()
 	l.n, l.ctx = n, ctx
 	l.found, l.slots = make(map[peer.ID]time.Time), make(map[peer.ID]bool)
+	l.mu.Unlock()
 	if !n.listensBeyond() {
 		return
 	}
