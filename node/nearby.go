@@ -92,7 +92,7 @@ func (l *nearby) HandlePeerFound(info peer.AddrInfo) {
 		return
 	}
 	defer l.free(info.ID)
-	l.try(info)
+	l.try(peer.AddrInfo{ID: info.ID, Addrs: onLinks(info.Addrs)})
 }
 
 // take reports whether a peer is to be tried.
@@ -123,10 +123,9 @@ func (l *nearby) try(info peer.AddrInfo) {
 	if n.host.Network().Connectedness(info.ID) == network.Connected {
 		return
 	}
-	addrs := onLinks(info.Addrs)
 	ctx, cancel := context.WithTimeout(l.ctx, dialTime)
 	defer cancel()
-	if len(addrs) == 0 || n.host.Connect(ctx, peer.AddrInfo{ID: info.ID, Addrs: addrs}) != nil {
+	if len(info.Addrs) == 0 || n.host.Connect(ctx, info) != nil {
 		return
 	}
 	n.look()

@@ -1,12 +1,17 @@
 package node
 
 import (
+	"context"
 	"net"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"coterie/room"
 )
 
 // TestNearbyAddresses: whatever somebody on the local network names, what is on
@@ -62,6 +67,38 @@ func TestNearbyBounds(t *testing.T) {
 	if len(l.found) > maxFound {
 		t.Errorf("%d are remembered", len(l.found))
 	}
+}
+
+// TestNearbyStrangers: who is found on the local network and is of no use is hung
+// up on; who is in the room is kept.
+func TestNearbyStrangers(t *testing.T) {
+	virtual(t, func(s *sim) {
+		ann, bob := s.add(), s.add()
+		s.room = &room.Descriptor{Name: "another", Policy: s.room.Policy}
+		stranger := s.add()
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		l := &nearby{n: ann.Node, ctx: ctx}
+		for _, test := range []struct {
+			who  *simMember
+			want network.Connectedness
+		}{{stranger, network.NotConnected}, {bob, network.Connected}} {
+			found := make(chan struct{})
+			go func() {
+				l.try(*host.InfoFromHost(test.who.host))
+				close(found)
+			}()
+			time.Sleep(nearbyTrial / 2)
+			if got := ann.host.Network().Connectedness(test.who.host.ID()); got != network.Connected {
+				t.Fatalf("%s is not dialled: the test shows nothing", test.who.name)
+			}
+			<-found
+			if got := ann.host.Network().Connectedness(test.who.host.ID()); got != test.want {
+				t.Errorf("%s: %v, want %v", test.who.name, got, test.want)
+			}
+		}
+	})
 }
 
 // TestNearbyLoopback: who listens on this machine alone does not look around.
