@@ -236,7 +236,7 @@ func (k *looker) maySend(s *simNode, e Sent) {
 		if ev.Kind != record.EvidenceSilent || c == nil {
 			continue
 		}
-		if p := r.processes[c.Working]; p.beat != nil && p.beat.Serial > ev.Serial() && !p.left() && !p.misbehaved && g.newest[c.Identity] == c && !r.silent(p) {
+		if p := r.processes[c.Working]; p.beat != nil && p.beat.Serial > ev.Serial() && !p.left() && !p.misbehaved && g.newest[c.Identity] == c && !p.dead() && !r.silent(p) {
 			k.w.fail("send", "%s sent in an epoch that dropped %s, of whom it has heard since", s.name, k.name(c.Identity))
 		}
 	}
