@@ -310,6 +310,40 @@ func TestMadeUpTranscript(t *testing.T) {
 	}
 }
 
+// TestTranscriptBeforeItsMessages: who was in an epoch comes before what was said
+// in it, on a slow path a while before; and is forgotten if nothing comes.
+func TestTranscriptBeforeItsMessages(t *testing.T) {
+	n := newNetwork(t, 94)
+	all := n.party("bob", "eve")
+	bob, eve := all[0], all[1]
+	x := n.addSpy("eve, serving", eve.room.cfg.Identity)
+	n.connect(x.node, bob)
+	n.run(time.Second)
+	before := len(bob.room.transcripts)
+	frames := madeUp(t, eve, bob, nil, 1)
+	id := x.open(bob, ProtocolCompare, eve.room.hello(bob.room.own), frames[0])
+	n.run(10 * time.Second)
+	if len(bob.room.transcripts) != before+1 {
+		t.Fatal("it is not taken, or forgotten at once")
+	}
+	x.send(id, frames[1:]...)
+	n.drain(x.node)
+	n.run(time.Second)
+	if bob.times("made up") == 0 {
+		t.Error("what was said in it is lost")
+	}
+	before = len(bob.room.transcripts)
+	x.open(bob, ProtocolCompare, eve.room.hello(bob.room.own), madeUp(t, eve, bob, nil, 2)[0])
+	n.run(emptyTime / 2)
+	if len(bob.room.transcripts) != before+1 {
+		t.Fatal("the second is not taken: the test shows nothing")
+	}
+	n.run(emptyTime)
+	if len(bob.room.transcripts) != before {
+		t.Error("one in which nothing was said is kept")
+	}
+}
+
 // TestReached: the author of a message is told who has it, last that all have.
 func TestReached(t *testing.T) {
 	n := newNetwork(t, 99)

@@ -75,7 +75,7 @@ var mutants = []mutant{
 	{"every word on silence counts", "accept.go",
 		`e.slander = !e.named && r.slanders(g, e, by); e.slander`, `false`, "TestFalseWords", "0"},
 	{"an epoch in which nothing was said yet is forgotten", "transcript.go",
-		` && r.now.Sub(t.since) > emptyTime`, ``, "TestRegressions", "0"},
+		` && r.now.Sub(t.since) > emptyTime`, ``, "TestTranscriptBeforeItsMessages", "0"},
 	{"beats on the topic for ever", "liveness.go",
 		`r.now.Sub(p.heard) <= limit && `, ``, "TestRegressions", "0"},
 }
