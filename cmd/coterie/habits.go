@@ -34,6 +34,20 @@ func (a *app) settle(p *plan, name string) (*remembered, error) {
 			f.bootstrap = append(f.bootstrap, r.Addresses...)
 		}
 	}
+	if !room.IsLink(name) && known == nil {
+		// It may be remembered all the same, or one of its name: whose key and
+		// addresses are as good.
+		hits, err := a.namesakes(name, f.key)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range hits {
+			f.bootstrap = append(f.bootstrap, r.Addresses...)
+		}
+		if f.key == "" && len(hits) > 0 && oneKey(hits) {
+			p.keyPath = hits[0].Key
+		}
+	}
 	own := c.Rooms[name]
 	p.settings = c
 	for _, s := range []struct {

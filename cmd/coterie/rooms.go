@@ -183,21 +183,9 @@ func (a *app) remember(p *plan, addrs []ma.Multiaddr) error {
 // recall finds a remembered room by its name, and by the key if one is given.
 // ok is false if there is none.
 func (a *app) recall(name, keyPath string) (r remembered, ok bool, err error) {
-	rooms, err := a.rooms()
+	hits, err := a.namesakes(name, keyPath)
 	if err != nil {
 		return r, false, err
-	}
-	key := ""
-	if keyPath != "" {
-		if key, err = filepath.Abs(keyPath); err != nil {
-			return r, false, err
-		}
-	}
-	var hits []remembered
-	for _, r := range rooms {
-		if r.Name == name && (key == "" || r.Key == key) {
-			hits = append(hits, r)
-		}
 	}
 	switch len(hits) {
 	case 0:
@@ -209,7 +197,30 @@ func (a *app) recall(name, keyPath string) (r remembered, ok bool, err error) {
 	for _, r := range hits {
 		e.Detail(fmt.Sprintf("%s   %s   %s", cli.Clean(r.Domain), cli.Clean(tilde(r.Key)), cli.Clean(r.Policy)))
 	}
-	return r, false, e.Hint("say which with --key or --policy")
+	if oneKey(hits) {
+		return r, false, e.Hint("say which: coterie join %s --policy 'EXPR'", cli.Quote(name))
+	}
+	return r, false, e.Hint("say which: coterie join %s --key FILE", cli.Quote(name))
+}
+
+// namesakes are the remembered rooms of a name, and of a key if one is given.
+func (a *app) namesakes(name, keyPath string) ([]remembered, error) {
+	rooms, err := a.rooms()
+	if err != nil {
+		return nil, err
+	}
+	key := ""
+	if keyPath != "" {
+		if key, err = filepath.Abs(keyPath); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(rooms, func(r remembered) bool { return r.Name != name || key != "" && r.Key != key }), nil
+}
+
+// oneKey reports whether all of them are entered with one key.
+func oneKey(rooms []remembered) bool {
+	return !slices.ContainsFunc(rooms, func(r remembered) bool { return r.Key != rooms[0].Key })
 }
 
 func (a *app) roomsCommand() *cobra.Command {
@@ -293,26 +304,36 @@ func (a *app) noRoom(rooms []remembered, name string) error {
 
 func (a *app) forgetCommand() *cobra.Command {
 	var yes bool
+	var policy string
 	cmd := &cobra.Command{
-		Use:               "forget ROOM",
-		Short:             "erase what this computer remembers of a room",
-		Example:           `  coterie forget exam`,
+		Use:   "forget ROOM",
+		Short: "erase what this computer remembers of a room",
+		Example: `  coterie forget exam
+  coterie forget exam --policy NTNU      (of two rooms called exam, the one with this policy)`,
 		Args:              cli.Args("ROOM"),
 		ValidArgsFunction: a.completeRooms,
-		RunE:              func(_ *cobra.Command, args []string) error { return a.forget(args[0], yes) },
+		RunE:              func(_ *cobra.Command, args []string) error { return a.forget(args[0], policy, yes) },
 	}
+	cmd.Flags().StringVar(&policy, "policy", "", "only the room of that name with this policy, `EXPR`")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func (a *app) forget(name string, yes bool) error {
+func (a *app) forget(name, policy string, yes bool) error {
 	rooms, err := a.rooms()
 	if err != nil {
 		return err
 	}
+	if policy != "" {
+		p, err := abe.ParsePolicy(policy)
+		if err != nil {
+			return err
+		}
+		policy = p.String()
+	}
 	var stay, gone []remembered
 	for _, r := range rooms {
-		if r.Name == name {
+		if r.Name == name && (policy == "" || r.Policy == policy) {
 			gone = append(gone, r)
 		} else {
 			stay = append(stay, r)
@@ -328,7 +349,15 @@ func (a *app) forget(name string, yes bool) error {
 		}
 	}
 	if !yes {
-		ok, err := cli.Confirm(fmt.Sprintf("Forget %s, with its history, policy and addresses? Your key stays.", cli.Clean(name)), "--yes")
+		question := fmt.Sprintf("Forget %s, with its history, policy and addresses? Your key stays.", cli.Clean(name))
+		if len(gone) > 1 {
+			question = fmt.Sprintf("Forget all %d rooms called %s, with their history, policies and addresses? Your keys stay.", len(gone), cli.Clean(name))
+			for _, r := range gone {
+				question += "\n  " + cli.Clean(r.Policy)
+			}
+			question += "\nFor one of them: --policy 'EXPR'."
+		}
+		ok, err := cli.Confirm(question, "--yes")
 		if err != nil {
 			return err
 		}
