@@ -330,7 +330,7 @@ func TestJSONFraming(t *testing.T) {
 		{"eof with a held message", "lost\n", "eof", join("--key", "ann.key", "--policy", thePolicy, "--linger", "100ms"), 1},
 		{"quit", `{"quit":true}` + "\n", "quit", join("--key", "ann.key", "--policy", thePolicy), 0},
 		{"no such key", "", "error", join("--key", "nobody.key", "--policy", thePolicy), 1},
-		{"no key", "", "error", join("--policy", thePolicy), 2},
+		{"no key", "", "error", []string{"join", "hall", "--json", "--policy", thePolicy}, 2},
 		{"bad policy", "", "error", join("--key", "ann.key", "--policy", "ONE and"), 2},
 		{"unknown input", "{\"x\":1}\n{\n" + strings.Repeat("y", 70000) + "\n", "eof", join("--key", "ann.key", "--policy", thePolicy), 0},
 	} {
