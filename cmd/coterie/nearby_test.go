@@ -15,12 +15,7 @@ import (
 // TestNearby: two peers on one network that know no address of each other are in
 // one room, and a third, in another room of the name, is told of theirs.
 func TestNearby(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("network namespaces need root")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("network namespaces need ip, of iproute2")
-	}
+	needNamespaces(t)
 	dir := t.TempDir()
 	fixtures(t, dir)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -44,7 +44,7 @@ func TestPlainLines(t *testing.T) {
 				s.handle(*in.wanted)
 			}
 			if strings.HasPrefix(l, "/search") {
-				s.handle(answerTo[found](s))
+				s.handle(answerTo[found](t, s))
 			}
 		}
 		out.bye("quit", 0, 0)
@@ -69,7 +69,8 @@ func TestPlainLines(t *testing.T) {
 }
 
 // answerTo runs a session's errands until one has an answer of a type.
-func answerTo[T node.Event](s *session) T {
+func answerTo[T node.Event](t *testing.T, s *session) (answer T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go s.work(ctx)
@@ -78,7 +79,8 @@ func answerTo[T node.Event](s *session) T {
 			return e
 		}
 	}
-	panic("the room has ended")
+	t.Fatal("the room has ended")
+	return answer
 }
 
 // TestTrying: what is tried is said by what people know it by, each once.

@@ -94,13 +94,19 @@ type stormPeer struct {
 	acked map[int]bool
 }
 
-func newStorm(t *testing.T, peers int) *storm {
+// needNamespaces skips a test where there can be no network namespaces.
+func needNamespaces(t *testing.T) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("network namespaces need ip, of iproute2")
 	}
+}
+
+func newStorm(t *testing.T, peers int) *storm {
+	needNamespaces(t)
 	w := &storm{t: t, rng: rand.New(rand.NewPCG(*stormSeed, 0)), dir: t.TempDir(), did: make(map[string]int)}
 	fixtures(t, w.dir)
 	w.hub = fmt.Sprintf("coterie%d-hub", os.Getpid())
