@@ -137,7 +137,10 @@ const maxAlternatives = 16
 
 func printPolicy(w io.Writer, p *abe.Policy) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "policy     %s\n", cli.Clean(p.String()))
+	// This line is copied into --policy, and one character more is another room.
+	// A canonical text has no character that could do harm on a terminal, so it is
+	// printed as it is, whatever its length.
+	fmt.Fprintf(&b, "policy     %s\n", p)
 	switch ways := p.Alternatives(maxAlternatives); {
 	case ways == nil:
 		fmt.Fprintf(&b, "means      more than %d ways to satisfy it\n", maxAlternatives)
