@@ -3,6 +3,7 @@ package abe
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -58,19 +59,23 @@ func newDomain(name string, params []byte) (*Domain, error) {
 	if again, err := d.public.MarshalBinary(); err != nil || !bytes.Equal(again, params) {
 		return nil, errors.New("public parameters not in canonical form")
 	}
+	if err := checkElements(params); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 
-// domainID is SHA-256 over
-//
-//	"coterie/1 domain" || uint16 length || name || uint16 length || parameters
-//
-// with big-endian lengths (PROTOCOL.md §3.4).
+// domainID is H("coterie/2 domain", name, parameters), 32 bytes (PROTOCOL.md
+// §3.4): SHA-256 over the label behind its length in 8 bits and the two fields
+// behind theirs in 32, big endian.
 func domainID(name string, params []byte) [32]byte {
-	b := cryptobyte.NewBuilder([]byte("coterie/1 domain"))
-	addBytes16(b, []byte(name))
-	addBytes16(b, params)
-	return sha256.Sum256(b.BytesOrPanic()) // both are bounded
+	const label = "coterie/2 domain"
+	b := append([]byte{byte(len(label))}, label...)
+	for _, field := range [][]byte{[]byte(name), params} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(field))) // both are bounded
+		b = append(b, field...)
+	}
+	return sha256.Sum256(b)
 }
 
 // Name is what the authority calls itself. Anybody can choose any; compare IDs.
