@@ -13,6 +13,7 @@
 //   - a compiler whose result is checked to mean what was meant (compile.go);
 //   - a check of every byte of a ciphertext that is known beforehand, so that
 //     tkn20 sees no odd ciphertext (skeleton.go, daypolicy.go);
+//   - openings that take the same time whatever opens (dummy.go, work.go);
 //   - files for keys, domains and master keys that cannot lie about
 //     themselves (file.go, key.go, domain.go, master.go).
 //

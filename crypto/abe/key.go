@@ -19,7 +19,8 @@ type Key struct {
 	domain  *Domain
 	grant   Grant
 	secret  tkn20.AttributeKey
-	encoded []byte // the secret's, since encoding costs a tenth of issuing
+	encoded []byte            // the secret's, since encoding costs a tenth of issuing
+	labels  map[string]string // grant.labels()
 }
 
 // Domain is the domain that the key is of.
@@ -42,6 +43,12 @@ func (k *Key) Expires() Day { return k.grant.Expires }
 
 // ValidOn reports whether From <= d < Expires.
 func (k *Key) ValidOn(d Day) bool { return k.grant.From <= d && d < k.grant.Expires }
+
+// holds reports whether the key holds what a leaf asks for, as tkn20 sees it.
+func (k *Key) holds(w wire) bool {
+	value, ok := k.labels[w.label]
+	return ok && (value == w.value) != w.negated
+}
 
 // MarshalBinary gives the key's file (PROTOCOL.md §3.3): the domain's file,
 // serial, generation, span, the attributes as text, the tkn20 key.
@@ -105,7 +112,8 @@ func ParseKey(file []byte) (*Key, error) {
 	if err != nil || !slices.Equal(checked.Attributes, k.grant.Attributes) {
 		return nil, damaged(KindKey, "what it grants is malformed")
 	}
-	if s := keySkeleton(checked.labels()); !s.fits(secret) {
+	k.labels = checked.labels()
+	if s := keySkeleton(k.labels); !s.fits(secret) {
 		return nil, damaged(KindKey, "it does not hold what it says")
 	}
 	if k.domain, err = ParseDomain(domain); err != nil {

@@ -103,7 +103,7 @@ func (m *MasterKey) Issue(rand io.Reader, g Grant) (*Key, error) {
 	if s := keySkeleton(labels); !s.fits(encoded) {
 		return nil, errors.New("issuing key: tkn20 made another key than was meant")
 	}
-	return &Key{domain: m.domain, grant: g, secret: secret, encoded: encoded}, nil
+	return &Key{domain: m.domain, grant: g, secret: secret, encoded: encoded, labels: labels}, nil
 }
 
 // MarshalBinary gives the master key's file: the domain's file, the secret

@@ -153,17 +153,24 @@ func secretSkeleton() skeleton {
 // keySkeleton is a tkn20 key that holds exactly these labels and values: they
 // stand at its start in the clear and in order, the values hashed, and each has
 // one matrix. So what a key file claims is compared with what its key holds.
-func keySkeleton(labels map[string]string) skeleton {
-	names := slices.Sorted(maps.Keys(labels))
-	at, _ := slices.BinarySearch(names, wildcard)
-	names = slices.Insert(names, at, wildcard)
+func keySkeleton(labels map[string]string) skeleton { return wildSkeleton(labels, nil) }
+
+// wildSkeleton is that of a key that also holds each of the labels in wild with
+// every value at once, as all keys hold that of the transform. No authority
+// issues such keys.
+func wildSkeleton(labels map[string]string, wild []string) skeleton {
+	wild = append([]string{wildcard}, wild...)
+	slices.Sort(wild)
+	names := slices.AppendSeq(slices.Clone(wild), maps.Keys(labels))
+	slices.Sort(names)
+	isWild := func(name string) bool { _, found := slices.BinarySearch(wild, name); return found }
 
 	var attributes []byte
 	attributes = binary.LittleEndian.AppendUint16(attributes, uint16(len(names)))
 	for _, name := range names {
 		attributes = binary.LittleEndian.AppendUint16(attributes, uint16(len(name)))
 		attributes = append(attributes, name...)
-		if name == wildcard {
+		if isWild(name) {
 			attributes = append(attributes, 1)
 			attributes = append(attributes, make([]byte, bls12381.ScalarSize)...)
 		} else {
@@ -183,10 +190,12 @@ func keySkeleton(labels map[string]string) skeleton {
 		s.fix([]byte(name))
 		s.matrix(4, 1, bls12381.G1Size)
 	}
-	s.fix16(1)
-	s.fix16(len(wildcard))
-	s.fix([]byte(wildcard))
-	s.matrix(4, 1, bls12381.G1Size)
+	s.fix16(len(wild))
+	for _, name := range wild {
+		s.fix16(len(name))
+		s.fix([]byte(name))
+		s.matrix(4, 1, bls12381.G1Size)
+	}
 	return s
 }
 
