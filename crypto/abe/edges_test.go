@@ -26,7 +26,8 @@ type edge struct {
 	Leaves    int     `json:"leaves,omitempty"`
 }
 
-// piece is a text, or bytes that are none, and how often it is repeated.
+// piece is a text, or bytes that are none or cannot be seen, and how often it is
+// repeated.
 type piece struct {
 	Text  string `json:"text,omitempty"`
 	Hex   string `json:"hex,omitempty"`
@@ -55,7 +56,11 @@ func say(name string, parts ...any) edge {
 	for _, p := range parts {
 		switch p := p.(type) {
 		case string:
-			e.Parts = append(e.Parts, piece{Text: p})
+			if strings.ContainsFunc(p, func(r rune) bool { return !printable(r) }) {
+				e.Parts = append(e.Parts, piece{Hex: hex.EncodeToString([]byte(p))}) // nobody could see it
+			} else {
+				e.Parts = append(e.Parts, piece{Text: p})
+			}
 		case []byte:
 			e.Parts = append(e.Parts, piece{Hex: hex.EncodeToString(p)})
 		case int:
@@ -71,7 +76,7 @@ var classes = []struct{ class, part string }{
 	{"mark", "begin with the mark"},
 	{"character", "cannot be used"}, {"character", "not valid UTF-8"},
 	{"generation", "generation"},
-	{"limit", "the limit is"}, {"limit", "nested too deeply"}, {"limit", "too long"},
+	{"limit", "the limit is"}, {"limit", "nested too deeply"}, {"limit", "too long"}, {"limit", "are too many"},
 	{"number", "leading zero"}, {"number", "too large"}, {"number", "is not a number"}, {"number", "digits 0 to 9"},
 	{"number", "is a number, not a name"}, {"number", "no number is"}, {"number", "always satisfied"}, {"number", "never be satisfied"},
 	{"empty", "empty"},
@@ -227,7 +232,7 @@ func TestVectorsEdgePolicies(t *testing.T) {
 			say("digits of another script as a name", "\u0663"), say("0 of", "0 of (a)"), say("3 of 2", "3 of (a, b)"), say("a leading zero before of", "01 of (a)"), say("a great number before of", "4294967297 of (a)"),
 		},
 		"generation": {
-			say("generation alone", "generation"), say("generation alone in quotes", `"generation"`), say("generation compared", "generation >= 2"), say("generation compared in quotes", `"generation" < "2"`),		},
+			say("generation alone", "generation"), say("generation alone in quotes", `"generation"`), say("generation compared", "generation >= 2"), say("generation compared in quotes", `"generation" < "2"`)},
 		"limit": {
 			say("a name of 129 bytes", "x", 129), say("a name of 129 bytes in quotes", `"`, "x", 129, `"`), say("a value of 129 bytes", "x = ", "v", 129),
 			say("a name of 65 characters of 2 bytes", "ø", 65), say("a name that NFC makes 130 bytes", "e\u0301", 65), say("a name of 66 bytes that NFC makes 132", "\u0958", 22),
