@@ -51,8 +51,8 @@ mutate() {
 # results FILE: a word for each query, one a line.
 results() {
 	sed -n '/^Verification summary/,$p' "$1" |
-		sed -n -E 's/^(Query|Observational).* is true\.?$/true/p; s/^(Query|Observational).* is false\.?$/false/p
-			s/^(Query|Observational).* cannot be proved.*$/unproved/p'
+		sed -n -E 's/^( - )?(Query |Observational ).* is (true|false)\.?$/\3/p
+			s/^( - )?(Query |Observational ).* cannot be proved\.?$/unproved/p'
 }
 
 failed=0
