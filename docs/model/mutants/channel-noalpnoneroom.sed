@@ -6,4 +6,4 @@ s/Alpn(r, I, J)/none/
 /(\*ALPN\*)$/d
 s/^let Process(I: pkey) =$/let Process(I: pkey) = in(c, r: room);/
 s/( in(c, r: room); insert member/( insert member/
-s/|| event(Stolen(v))\./|| event(Stolen(v)) || event(Stolen(w))./
+s/|| event(Bad(v))\./|| event(Bad(v)) || event(Bad(w))./
