@@ -5,4 +5,4 @@ s/^const t_ask/free k0: key. &/
 s/frame(k, t_ask, body)/body/
 s/unframe(f, k, t_ask)/f/
 s/unframe(f, k, t_prove)/f/
-s/frame(k, t_prove, hmac(\(.*\))))\.$/hmac(\1)))./
+s/frame(k, t_prove, hmac(\(.*\)))\.$/hmac(\1)./
