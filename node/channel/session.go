@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-yamux/v5"
@@ -41,6 +42,7 @@ type Session struct {
 	mux    *yamux.Session
 	conn   *tls.Conn
 	remote [32]byte
+	closed atomic.Bool // by this end
 }
 
 // newSession runs streams over a connection. The goroutines of the session end
@@ -104,9 +106,9 @@ func (s *Session) Open(ctx context.Context, name string) (*Stream, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, ended(err)
+		return nil, s.ended(err)
 	}
-	st := &Stream{mux: mux}
+	st := &Stream{mux, s}
 	// There is room for the name in the window of a new stream; only the queue of all
 	// streams can be full.
 	stop := context.AfterFunc(ctx, func() { mux.Reset() })
@@ -129,9 +131,9 @@ func (s *Session) Open(ctx context.Context, name string) (*Stream, error) {
 func (s *Session) Accept() (*Stream, error) {
 	mux, err := s.mux.AcceptStream()
 	if err != nil {
-		return nil, ended(err)
+		return nil, s.ended(err)
 	}
-	return &Stream{mux: mux}, nil
+	return &Stream{mux, s}, nil
 }
 
 // Done is closed when the channel has ended.
@@ -142,6 +144,7 @@ func (s *Session) Done() <-chan struct{} { return s.mux.CloseChan() }
 // all. What the other end still sends is lost. Close returns when everything
 // that the channel had running has ended.
 func (s *Session) Close() error {
+	s.closed.Store(true)
 	limit := time.AfterFunc(closeTime, s.Abort)
 	defer limit.Stop()
 	if s.mux.GoAway() == nil { // behind all that was sent
@@ -154,16 +157,19 @@ func (s *Session) Close() error {
 // Abort ends the channel at once; the other end sees it cut. It can wait for the
 // connection below, if that does not take even a reset, as long as that takes to
 // give up.
-func (s *Session) Abort() { s.mux.Close() }
+func (s *Session) Abort() {
+	s.closed.Store(true)
+	s.mux.Close()
+}
 
-// ended says how a channel has ended.
-func ended(err error) error {
-	var away *yamux.GoAwayError
-	switch {
-	case errors.As(err, &away) && *away == *yamux.ErrRemoteGoAway:
-		return ErrEnded
-	case errors.As(err, &away) && *away == *yamux.ErrSessionShutdown:
+// ended says how the channel has ended.
+func (s *Session) ended(err error) error {
+	if s.closed.Load() {
 		return ErrClosed
+	}
+	var away *yamux.GoAwayError
+	if errors.As(err, &away) && *away == *yamux.ErrRemoteGoAway {
+		return ErrEnded
 	}
 	// The reason may be the end of the transport, and must not pass for the end of a
 	// stream: it is told, and not wrapped.

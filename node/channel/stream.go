@@ -24,7 +24,10 @@ var ErrName = errors.New("a stream's name is 1 to 64 bytes of printable ASCII")
 // One stream that carries much puts 256 KiB at most in front of the others' bytes.
 //
 // Whoever has a stream must Close or Reset it.
-type Stream struct{ mux *yamux.Stream }
+type Stream struct {
+	mux     *yamux.Stream
+	session *Session
+}
 
 var _ net.Conn = (*Stream)(nil)
 
@@ -69,25 +72,25 @@ func (s *Stream) Read(b []byte) (int, error) {
 		// hear of it, and those who have all need not.
 		return n, nil
 	}
-	return n, streamError(err)
+	return n, s.failed(err)
 }
 
 // Write writes in frames of 4,000 bytes at most, and waits when the other end does
 // not read. The errors are those of Read but io.EOF.
 func (s *Stream) Write(b []byte) (int, error) {
 	n, err := s.mux.Write(b)
-	return n, streamError(err)
+	return n, s.failed(err)
 }
 
 // CloseWrite finishes: the other end reads io.EOF behind what was written.
-func (s *Stream) CloseWrite() error { return streamError(s.mux.CloseWrite()) }
+func (s *Stream) CloseWrite() error { return s.failed(s.mux.CloseWrite()) }
 
 // Close finishes, and reads no more. The other end is not told that nobody reads:
 // where it may have much to say, use Reset.
-func (s *Stream) Close() error { return streamError(s.mux.Close()) }
+func (s *Stream) Close() error { return s.failed(s.mux.Close()) }
 
 // Reset gives the stream up, at both ends.
-func (s *Stream) Reset() error { return streamError(s.mux.Reset()) }
+func (s *Stream) Reset() error { return s.failed(s.mux.Reset()) }
 
 // SetDeadline, SetReadDeadline and SetWriteDeadline are those of net.Conn.
 func (s *Stream) SetDeadline(t time.Time) error      { return s.mux.SetDeadline(t) }
@@ -98,7 +101,8 @@ func (s *Stream) SetWriteDeadline(t time.Time) error { return s.mux.SetWriteDead
 func (s *Stream) LocalAddr() net.Addr  { return place{} }
 func (s *Stream) RemoteAddr() net.Addr { return place{} }
 
-func streamError(err error) error {
+// failed says what befell a stream.
+func (s *Stream) failed(err error) error {
 	var reset *yamux.StreamError
 	switch {
 	case err == nil || err == io.EOF:
@@ -108,5 +112,5 @@ func streamError(err error) error {
 	case errors.As(err, &reset), err == yamux.ErrStreamReset, errors.Is(err, yamux.ErrStreamClosed):
 		return ErrReset
 	}
-	return ended(err)
+	return s.session.ended(err)
 }
