@@ -2,10 +2,14 @@
 // here; what it means is decided in package room.
 //
 //	node.go       the loop that owns the room, and what the user asks of it
+//	broken.go     the end of a loop that broke
 //	host.go       the libp2p host
+//	gater.go      no connections to oneself
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	share.go      what they may cost
+//	pace.go       what one forwarder may bring
+//	score.go      what becomes of those that bring garbage
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
@@ -286,6 +290,17 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.ownsIt {
 		n.spawn(func() { n.measure(netCtx) })
 	}
+	return n.loop()
+}
+
+// loop owns the room until it is left. Should the room's state break, which it
+// never may, nothing that the loop owns is to be relied on any more: it ends.
+func (n *Node) loop() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = newBroken(p)
+		}
+	}()
 	n.drain()
 	for {
 		select {
@@ -313,7 +328,7 @@ func (n *Node) spawn(f func()) {
 }
 
 // do runs f in the loop, and waits until it has run. It returns false if the
-// loop has ended.
+// loop has ended, or broke while f ran.
 func (n *Node) do(f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -321,8 +336,17 @@ func (n *Node) do(f func()) bool {
 	case <-n.ended:
 		return false
 	}
-	<-done // the loop runs what it takes
-	return true
+	select {
+	case <-done:
+		return true
+	case <-n.ended: // a loop that broke has not run all that it took
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	}
 }
 
 // ErrEnded is returned after the node has ended.
