@@ -21,6 +21,7 @@
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
+//	asked.go      which rooms a relay is asked to carry
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a
 // function. It never waits for the network: streams have queues and goroutines
@@ -38,6 +39,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -161,8 +163,11 @@ type Node struct {
 	told   told         // by others about themselves
 	udp    udp          // whether it gets out
 	nearby nearby       // on the local network
-	began  time.Time
-	clock  *clock
+	// forwarders are the rates of those who bring publications.
+	forwarders forwarders
+	gossip     []pubsub.Option // more of gossipsub's, for tests
+	began      time.Time
+	clock      *clock
 	// traffic counts what the host sends and receives; not that of another's host.
 	traffic traffic
 
