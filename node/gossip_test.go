@@ -32,7 +32,9 @@ func onlook(t *testing.T, to peer.ID, addrs []ma.Multiaddr, opts ...pubsub.Optio
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); h.Close() })
-	opts = append([]pubsub.Option{pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithMessageIdFn(contentID)}, opts...)
+	opts = append([]pubsub.Option{pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithMessageIdFn(contentID),
+		pubsub.WithPeerOutboundQueueSize(queueSize), // a full one is tried again after the test
+	}, opts...)
 	ps, err := pubsub.NewGossipSub(ctx, h, opts...)
 	if err != nil {
 		t.Fatal(err)
