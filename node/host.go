@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -49,8 +50,13 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 	if err != nil {
 		return nil, fmt.Errorf("reading the identity: %w", err)
 	}
+	self, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the identity: %w", err)
+	}
 	opts := []libp2p.Option{
 		libp2p.Identity(key),
+		libp2p.ConnectionGater(notSelf(self)),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.UserAgent("coterie/1"),

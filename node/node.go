@@ -2,10 +2,14 @@
 // here; what it means is decided in package room.
 //
 //	node.go       the loop that owns the room, and what the user asks of it
+//	broken.go     the end of a loop that broke
 //	host.go       the libp2p host
+//	gater.go      no connections to oneself
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	share.go      what they may cost
+//	pace.go       what one forwarder may bring
+//	score.go      what becomes of those that bring garbage
 //	disk.go       what is kept                              PROTOCOL.md §9.2
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
@@ -17,6 +21,7 @@
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
+//	asked.go      which rooms a relay is asked to carry
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a
 // function. It never waits for the network: streams have queues and goroutines
@@ -34,6 +39,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -157,8 +163,11 @@ type Node struct {
 	told   told         // by others about themselves
 	udp    udp          // whether it gets out
 	nearby nearby       // on the local network
-	began  time.Time
-	clock  *clock
+	// forwarders are the rates of those who bring publications.
+	forwarders forwarders
+	gossip     []pubsub.Option // more of gossipsub's, for tests
+	began      time.Time
+	clock      *clock
 	// traffic counts what the host sends and receives; not that of another's host.
 	traffic traffic
 
@@ -286,6 +295,17 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.ownsIt {
 		n.spawn(func() { n.measure(netCtx) })
 	}
+	return n.loop()
+}
+
+// loop owns the room until it is left. Should the room's state break, which it
+// never may, nothing that the loop owns is to be relied on any more: it ends.
+func (n *Node) loop() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = newBroken(p)
+		}
+	}()
 	n.drain()
 	for {
 		select {
@@ -313,7 +333,7 @@ func (n *Node) spawn(f func()) {
 }
 
 // do runs f in the loop, and waits until it has run. It returns false if the
-// loop has ended.
+// loop has ended, or broke while f ran.
 func (n *Node) do(f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -321,8 +341,17 @@ func (n *Node) do(f func()) bool {
 	case <-n.ended:
 		return false
 	}
-	<-done // the loop runs what it takes
-	return true
+	select {
+	case <-done:
+		return true
+	case <-n.ended: // a loop that broke has not run all that it took
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	}
 }
 
 // ErrEnded is returned after the node has ended.

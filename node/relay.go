@@ -10,13 +10,12 @@ import (
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -36,9 +35,7 @@ const (
 	maxRelayRooms = 256              // topics a relay carries at once
 	sweepEvery    = 30 * time.Second // topics nobody is on any more are left
 	maxIntroduced = 16               // peers that one answer names
-	forwardRate   = 200              // publications a second from one forwarder ..
-	forwardBurst  = 2000             // .. and at once
-	maxForwarders = 4096             // whose rates are remembered
+	roomShare     = 8                // of those that one peer asks for
 )
 
 // RelayConfig is what a relay needs to begin.
@@ -57,25 +54,30 @@ type Relay struct {
 	cfg    RelayConfig
 	host   host.Host
 	pubsub *pubsub.PubSub
-	wanted chan string // topics that a peer has subscribed to; never closed
+	asked  *asked // topics that peers have subscribed to
+	most   int    // topics that it carries at once
 
-	mu         sync.Mutex
-	forwarders map[peer.ID]*bucket
-	carried    int64
-	rooms      map[string]*relayed // owned by Run; under mu for Stats
+	forwarders forwarders
+	gossip     []pubsub.Option // more of gossipsub's, for tests
+
+	mu      sync.Mutex
+	carried int64
+	rooms   map[string]*relayed // owned by Run; under mu for Stats
 }
 
+// A relayed topic is one that a relay carries.
 type relayed struct {
 	topic *pubsub.Topic
 	stop  pubsub.RelayCancelFunc
 	since time.Time
+	// by is who asked for it: a peer that is on it, on whose share it is.
+	by peer.ID
 }
 
 // NewRelay listens. The error says which address could not be had.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r := &Relay{
-		cfg: cfg, wanted: make(chan string, maxRelayRooms),
-		forwarders: make(map[peer.ID]*bucket), rooms: make(map[string]*relayed),
+		cfg: cfg, asked: newAsked(), most: maxRelayRooms, rooms: make(map[string]*relayed),
 	}
 	if r.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -130,20 +132,24 @@ func (r *Relay) Stats() RelayStats {
 // Run relays until ctx ends.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.host.Close()
-	ps, err := newGossip(ctx, r.host, roomFilter{r.wanted})
+	ps, err := newGossip(ctx, r.host, roomFilter{r.asked}, r.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
+	r.mu.Lock()
 	r.pubsub = ps
+	r.mu.Unlock()
 	r.host.SetStreamHandler(ProtocolPeers, r.introduce)
 	newTeller(time.Now, nil).attach(r.host)
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
 		select {
-		case name := <-r.wanted:
-			if err := r.carry(name); err != nil {
-				return err
+		case <-r.asked.news:
+			for _, w := range r.asked.take() {
+				if err := r.carry(w.topic, w.by); err != nil {
+					return err
+				}
 			}
 		case <-sweep.C:
 			r.sweep()
@@ -153,13 +159,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 }
 
-// carry subscribes to a topic that a peer is on.
-func (r *Relay) carry(name string) error {
-	r.mu.Lock()
-	_, has := r.rooms[name]
-	full := len(r.rooms) >= maxRelayRooms
-	r.mu.Unlock()
-	if has || full {
+// carry subscribes to a topic that a peer is on, if there is room for it.
+func (r *Relay) carry(name string, by peer.ID) error {
+	if !r.place(name, by) {
 		return nil
 	}
 	judge := func(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
@@ -172,26 +174,72 @@ func (r *Relay) carry(name string) error {
 	if err != nil {
 		return fmt.Errorf("relaying: %w", err)
 	}
+	if err := t.SetScoreParams(topicScore()); err != nil {
+		return fmt.Errorf("relaying: %w", err)
+	}
 	stop, err := t.Relay()
 	if err != nil {
 		return fmt.Errorf("relaying: %w", err)
 	}
 	r.mu.Lock()
-	r.rooms[name] = &relayed{topic: t, stop: stop, since: time.Now()}
+	r.rooms[name] = &relayed{topic: t, stop: stop, since: time.Now(), by: by}
 	r.mu.Unlock()
 	return nil
 }
 
-// sweep leaves the topics on which nobody is any more.
+// place finds a place for a topic that a peer asks for. One peer has a share of
+// them. Where all are taken, the last of the peer that has most gives way, unless
+// the one who asks would then have as many.
+func (r *Relay) place(name string, by peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rooms[name] != nil {
+		return false
+	}
+	of := make(map[peer.ID]int)
+	for _, room := range r.rooms {
+		of[room.by]++
+	}
+	if of[by] >= roomShare {
+		return false
+	}
+	if len(r.rooms) < r.most {
+		return true
+	}
+	last, most := "", of[by]+1
+	for name, room := range r.rooms {
+		if n := of[room.by]; n > most || n == most && last != "" && room.since.After(r.rooms[last].since) {
+			last, most = name, n
+		}
+	}
+	if last == "" {
+		return false
+	}
+	r.leave(last)
+	return true
+}
+
+// leave stops carrying a topic. r.mu is held.
+func (r *Relay) leave(name string) {
+	room := r.rooms[name]
+	room.stop()
+	room.topic.Close()
+	r.pubsub.UnregisterTopicValidator(name)
+	delete(r.rooms, name)
+}
+
+// sweep leaves the topics on which nobody is any more. Those whose peer has gone
+// from them go on the share of another that is on them.
 func (r *Relay) sweep() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, room := range r.rooms {
-		if len(room.topic.ListPeers()) == 0 && time.Since(room.since) > sweepEvery {
-			room.stop()
-			room.topic.Close()
-			r.pubsub.UnregisterTopicValidator(name)
-			delete(r.rooms, name)
+		peers := room.topic.ListPeers()
+		switch {
+		case len(peers) == 0 && time.Since(room.since) > sweepEvery:
+			r.leave(name)
+		case len(peers) > 0 && !slices.Contains(peers, room.by):
+			room.by = peers[mathrand.IntN(len(peers))]
 		}
 	}
 }
@@ -201,52 +249,19 @@ func (r *Relay) judge(topic string, from peer.ID, data []byte) pubsub.Validation
 	if from == r.host.ID() {
 		return pubsub.ValidationAccept
 	}
-	if !r.allow(from, time.Now()) {
+	if !r.forwarders.allow(from, time.Now()) {
 		return pubsub.ValidationIgnore
 	}
 	if !room.WellFormed(data) {
 		return pubsub.ValidationReject
 	}
+	r.mu.Lock()
+	r.carried++
+	r.mu.Unlock()
 	if r.cfg.Watch != nil {
 		r.cfg.Watch(topic, data)
 	}
 	return pubsub.ValidationAccept
-}
-
-// A bucket of tokens is a forwarder's rate.
-type bucket struct {
-	tokens float64
-	at     time.Time
-}
-
-// take takes one out of a bucket that is filled with so many a second, up to a
-// burst.
-func (b *bucket) take(now time.Time, rate, burst float64) bool {
-	b.tokens = min(burst, b.tokens+now.Sub(b.at).Seconds()*rate)
-	b.at = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
-
-func (r *Relay) allow(from peer.ID, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b := r.forwarders[from]
-	if b == nil {
-		if len(r.forwarders) >= maxForwarders {
-			clear(r.forwarders) // a burst more for everybody, and no memory without bounds
-		}
-		b = &bucket{tokens: forwardBurst, at: now}
-		r.forwarders[from] = b
-	}
-	if !b.take(now, forwardRate, forwardBurst) {
-		return false
-	}
-	r.carried++
-	return true
 }
 
 // introduce answers who else is on a topic: PROTOCOL.md §10.2. It tells no more
@@ -305,34 +320,6 @@ func readPeers(r io.Reader) ([]peer.ID, error) {
 		}
 		if out = append(out, p); len(out) > maxIntroduced {
 			return nil, errors.New("too many peers")
-		}
-	}
-	return out, nil
-}
-
-// roomFilter lets subscriptions to rooms through, and says which there are.
-type roomFilter struct{ wanted chan<- string }
-
-func (roomFilter) CanSubscribe(topic string) bool {
-	hash, ok := strings.CutPrefix(topic, topicPrefix)
-	raw, err := hex.DecodeString(hash)
-	return ok && err == nil && len(raw) == ake.HashSize && strings.ToLower(hash) == hash
-}
-
-func (f roomFilter) FilterIncomingSubscriptions(_ peer.ID, subs []*pb.RPC_SubOpts) ([]*pb.RPC_SubOpts, error) {
-	var out []*pb.RPC_SubOpts
-	for _, s := range subs {
-		if !f.CanSubscribe(s.GetTopicid()) {
-			continue
-		}
-		if out = append(out, s); len(out) > maxRelayRooms {
-			return nil, pubsub.ErrTooManySubscriptions
-		}
-		if s.GetSubscribe() {
-			select {
-			case f.wanted <- s.GetTopicid():
-			default: // more rooms than a relay carries
-			}
 		}
 	}
 	return out, nil

@@ -233,7 +233,7 @@ func hashOfTopic(t *testing.T, topic string) []byte {
 // topics are carried.
 func TestRelayBounds(t *testing.T) {
 	now := time.Now()
-	r := &Relay{forwarders: make(map[peer.ID]*bucket)}
+	var r forwarders
 	took := 0
 	for range 3 * forwardBurst {
 		if r.allow("flooder", now) {
@@ -252,21 +252,20 @@ func TestRelayBounds(t *testing.T) {
 	for i := range maxForwarders + 10 {
 		r.allow(peer.ID([]byte{byte(i), byte(i >> 8), 1}), now)
 	}
-	if len(r.forwarders) > maxForwarders {
-		t.Errorf("%d forwarders are remembered", len(r.forwarders))
+	if len(r.rate) > maxForwarders {
+		t.Errorf("%d forwarders are remembered", len(r.rate))
 	}
 	if room.WellFormed(nil) || room.WellFormed([]byte{record.TypeMessage, 1, 2}) || room.WellFormed([]byte{99}) {
 		t.Error("nonsense has the form of a publication")
 	}
-	wanted := make(chan string, maxRelayRooms)
-	f := roomFilter{wanted}
+	f := roomFilter{newAsked()}
 	yes, topic := true, "coterie/1/"+string(bytes.Repeat([]byte("a1"), ake.HashSize))
 	var subs []*pb.RPC_SubOpts
 	for _, s := range []string{topic, "coterie/1/", "coterie/2/" + topic[10:], topic + "00", "coterie/1/" + string(bytes.Repeat([]byte("A1"), ake.HashSize)), "other"} {
 		subs = append(subs, &pb.RPC_SubOpts{Subscribe: &yes, Topicid: &s})
 	}
 	got, err := f.FilterIncomingSubscriptions("x", subs)
-	if err != nil || len(got) != 1 || got[0].GetTopicid() != topic || len(wanted) != 1 {
+	if err != nil || len(got) != 1 || got[0].GetTopicid() != topic || len(f.asked.take()) != 1 {
 		t.Errorf("%d of %d subscriptions, %v", len(got), len(subs), err)
 	}
 	for range 2 * maxRelayRooms {

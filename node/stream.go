@@ -261,6 +261,10 @@ func (n *Node) openStream(o room.Open) {
 func (n *Node) handleStreams() {
 	for _, p := range protocols {
 		n.host.SetStreamHandler(protocol.ID(p), func(conn network.Stream) {
+			if conn.Conn().RemotePeer() == n.host.ID() {
+				conn.Reset() // another's host may let in who has our identity key
+				return
+			}
 			s := n.newStream(0, conn.Conn().RemotePeer())
 			s.inbound = true
 			s.attach(conn)

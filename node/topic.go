@@ -30,7 +30,7 @@ type topic struct {
 // joinTopic joins the room's topic: PROTOCOL.md §10.
 func (n *Node) joinTopic(ctx context.Context) error {
 	name := n.cfg.Room.Topic()
-	ps, err := newGossip(ctx, n.host, pubsub.NewAllowlistSubscriptionFilter(name))
+	ps, err := newGossip(ctx, n.host, pubsub.NewAllowlistSubscriptionFilter(name), n.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
@@ -40,6 +40,9 @@ func (n *Node) joinTopic(ctx context.Context) error {
 	}
 	t := &topic{ctx: ctx}
 	if t.topic, err = ps.Join(name); err != nil {
+		return fmt.Errorf("joining the room's topic: %w", err)
+	}
+	if err := t.topic.SetScoreParams(topicScore()); err != nil {
 		return fmt.Errorf("joining the room's topic: %w", err)
 	}
 	if t.events, err = t.topic.EventHandler(); err != nil {
@@ -56,26 +59,30 @@ func (n *Node) joinTopic(ctx context.Context) error {
 }
 
 // newGossip starts gossipsub as members and relays run it.
-func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter) (*pubsub.PubSub, error) {
+func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter, more ...pubsub.Option) (*pubsub.PubSub, error) {
 	params := pubsub.DefaultGossipSubParams()
 	// For small rooms: what gossip must repair is repaired in a quarter of a
 	// second instead of three quarters.
 	params.HeartbeatInterval = 200 * time.Millisecond
 	params.HeartbeatInitialDelay = 50 * time.Millisecond
 	params.HistoryLength, params.HistoryGossip = 25, 15
-	return pubsub.NewGossipSub(ctx, h,
+	return pubsub.NewGossipSub(ctx, h, append([]pubsub.Option{
 		// Every record carries its own signature, and who publishes a message is
-		// nobody's business: no pubsub signatures, and ids from the content.
+		// nobody's business: no pubsub signatures, no author and no number of the
+		// author's, which would be there otherwise, and ids from the content.
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(contentID),
 		// A publication before the mesh has formed would be lost.
 		pubsub.WithFloodPublish(true),
 		pubsub.WithPeerOutboundQueueSize(queueSize),
 		pubsub.WithValidateQueueSize(queueSize),
-		pubsub.WithMaxMessageSize(record.MaxPublication+1024),
+		pubsub.WithMaxMessageSize(record.MaxPublication + 1024),
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithSubscriptionFilter(filter),
-	)
+		pubsub.WithPeerFilter(func(p peer.ID, _ string) bool { return p != h.ID() }),
+		scoring(),
+	}, more...)...)
 }
 
 func contentID(m *pb.Message) string {
@@ -91,10 +98,14 @@ func (t *topic) close() {
 	t.topic.Close()
 }
 
-// judge is the topic's validator: the room accepts, ignores or rejects.
+// judge is the topic's validator: the room accepts, ignores or rejects. What a
+// forwarder brings beyond its rate is not even looked at.
 func (n *Node) judge(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
 	if from == n.host.ID() {
 		return pubsub.ValidationAccept
+	}
+	if !n.forwarders.allow(from, time.Now()) {
+		return pubsub.ValidationIgnore
 	}
 	verdict := room.Ignore
 	n.do(func() { verdict = n.room.Publication(n.now(), from, m.Data) })
@@ -102,7 +113,11 @@ func (n *Node) judge(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.
 	case room.Accept:
 		return pubsub.ValidationAccept
 	case room.Reject:
-		return pubsub.ValidationReject
+		// Relays, who know neither room nor members, forward what has the form: they are
+		// not to blame for more.
+		if !room.WellFormed(m.Data) {
+			return pubsub.ValidationReject
+		}
 	}
 	return pubsub.ValidationIgnore
 }

@@ -56,12 +56,14 @@ var may = map[string]struct {
 	"crypto/ake":  {[]string{"crypto/abe"}, noInputOutput},
 	"room/record": {[]string{"crypto/abe", "crypto/ake"}, noInputOutput},
 	"room":        {[]string{"crypto/abe", "crypto/ake", "room/record"}, noInputOutput},
-	"node":        {[]string{"crypto/abe", "crypto/ake", "room", "room/record", "node/store"}, nil},
+	"node":        {[]string{"crypto/abe", "crypto/ake", "room", "room/record", "node/channel", "node/store"}, nil},
 	"node/store":  {nil, nil},
-	"kms":         {[]string{"crypto/abe", "kms/keyfile", "kms/request", "kms/words"}, nil},
-	"kms/request": {[]string{"crypto/abe", "kms/keyfile", "kms/words"}, noInputOutput},
-	"kms/words":   {[]string{"internal/near"}, noInputOutput},
-	"kms/keyfile": {[]string{"crypto/abe", "internal/near"}, nil},
+	// A channel knows nothing of rooms, nor of where its streams come from.
+	"node/channel": {nil, []string{"github.com/libp2p/go-libp2p", "github.com/libp2p/go-libp2p/core/host"}},
+	"kms":          {[]string{"crypto/abe", "kms/keyfile", "kms/request", "kms/words"}, nil},
+	"kms/request":  {[]string{"crypto/abe", "kms/keyfile", "kms/words"}, noInputOutput},
+	"kms/words":    {[]string{"internal/near"}, noInputOutput},
+	"kms/keyfile":  {[]string{"crypto/abe", "internal/near"}, nil},
 }
 
 // noInputOutput is what the protocol and its cryptography do without: it comes
