@@ -23,8 +23,8 @@ import (
 )
 
 // ProtocolAbout is how peers tell each other what time it is, and in which rooms
-// of a name they are: PROTOCOL.md §11.4.
-const ProtocolAbout = "/coterie/1/about"
+// of a name they are: PROTOCOL.md §11.5.
+const ProtocolAbout = "/coterie/2/about"
 
 const (
 	maxAbout      = 8 << 10 // bytes of an answer
@@ -45,7 +45,7 @@ const (
 
 // aboutName is the question about rooms of a name. Whoever does not know the name
 // cannot ask.
-func aboutName(name string) ake.Hash { return ake.Sum("coterie/1 about", []byte(name)) }
+func aboutName(name string) ake.Hash { return ake.Sum("coterie/2 about", []byte(name)) }
 
 // encodeAbout is an answer. Unlisted rooms are left out, and what is over the
 // limits.

@@ -116,7 +116,10 @@ func (n *Node) bootstrap(ctx context.Context, reached map[string]peer.ID) *Boots
 				mu.Lock()
 				reached[string(a.Bytes())] = id
 				mu.Unlock()
-				n.do(func() { n.emit(Bootstrapped{Address: a, Peer: id, Took: time.Since(began)}) })
+				n.do(func() {
+					n.room.CameBy(id)
+					n.emit(Bootstrapped{Address: a, Peer: id, Took: time.Since(began)})
+				})
 			}
 		}()
 	}

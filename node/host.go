@@ -59,7 +59,7 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 		libp2p.ConnectionGater(notSelf(self)),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
-		libp2p.UserAgent("coterie/1"),
+		libp2p.UserAgent("coterie/2"),
 		libp2p.EnableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.NoListenAddrs,

@@ -144,7 +144,7 @@ func (l *nearby) try(info peer.AddrInfo) {
 // ofUse reports whether a peer that was found is worth a connection: it is in the
 // room, in another of its name, or speaks a protocol that we should know of.
 func (n *Node) ofUse(p peer.ID) bool {
-	if v := n.versionOf(p); v > version {
+	if v := n.versionOf(p); v > Version {
 		return true
 	}
 	for _, on := range n.topic.topic.ListPeers() {

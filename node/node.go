@@ -7,6 +7,7 @@
 //	gater.go      no connections to oneself
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
+//	tunnel.go     channels, in which most of them run       PROTOCOL.md §11.2
 //	share.go      what they may cost
 //	pace.go       what one forwarder may bring
 //	score.go      what becomes of those that bring garbage
@@ -17,7 +18,7 @@
 //	nearby.go     peers on the local network
 //	survey.go     what a fresh peer sees of the network
 //	version.go    who speaks a later protocol
-//	about.go      what others tell about themselves         PROTOCOL.md §11.4
+//	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
@@ -148,11 +149,13 @@ type Node struct {
 	news   chan struct{} // capacity 1: who is here has changed; never closed
 	left   chan struct{}
 	once   sync.Once
-	ended  chan struct{} // closed when the loop has ended
+	ended  chan struct{}   // closed when the loop has ended
+	runs   context.Context // until then
 
 	// Owned by the loop:
 	streams    map[room.StreamID]*stream
 	nextStream room.StreamID
+	tunnels    []*tunnel
 	wake       *time.Timer
 	notSaving  bool
 	forget     []ake.Hash // what the store is to forget, and has not yet
@@ -256,10 +259,13 @@ func (n *Node) Events() <-chan Event { return n.events }
 // another process took its place.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	var end context.CancelFunc
+	n.runs, end = context.WithCancel(context.Background())
 	defer context.AfterFunc(ctx, n.Leave)() // also while the room waits for a reader of events
 	defer func() {
 		cancel()
 		close(n.ended)
+		end()
 		n.ignoreStreams()
 		for _, s := range n.streams {
 			s.reset()
@@ -403,7 +409,10 @@ func (n *Node) drain() {
 			n.wake.Reset(out.Wake.Sub(n.now()))
 		}
 		n.save(&out)
-		busy := len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) > 0
+		busy := len(out.Channels)+len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) > 0
+		for _, c := range out.Channels {
+			n.wantTunnel(c)
+		}
 		for _, o := range out.Open {
 			n.openStream(o)
 		}

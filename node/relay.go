@@ -28,10 +28,10 @@ import (
 
 // ProtocolPeers is how peers of a topic find each other through a relay:
 // PROTOCOL.md §10.2.
-const ProtocolPeers = "/coterie/1/peers"
+const ProtocolPeers = "/coterie/2/peers"
 
 const (
-	topicPrefix   = "coterie/1/"
+	topicPrefix   = "coterie/2/"
 	maxRelayRooms = 256              // topics a relay carries at once
 	sweepEvery    = 30 * time.Second // topics nobody is on any more are left
 	maxIntroduced = 16               // peers that one answer names

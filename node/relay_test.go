@@ -259,9 +259,9 @@ func TestRelayBounds(t *testing.T) {
 		t.Error("nonsense has the form of a publication")
 	}
 	f := roomFilter{newAsked()}
-	yes, topic := true, "coterie/1/"+string(bytes.Repeat([]byte("a1"), ake.HashSize))
+	yes, topic := true, "coterie/2/"+string(bytes.Repeat([]byte("a1"), ake.HashSize))
 	var subs []*pb.RPC_SubOpts
-	for _, s := range []string{topic, "coterie/1/", "coterie/2/" + topic[10:], topic + "00", "coterie/1/" + string(bytes.Repeat([]byte("A1"), ake.HashSize)), "other"} {
+	for _, s := range []string{topic, "coterie/2/", "coterie/3/" + topic[10:], topic + "00", "coterie/2/" + string(bytes.Repeat([]byte("A1"), ake.HashSize)), "other"} {
 		subs = append(subs, &pb.RPC_SubOpts{Subscribe: &yes, Topicid: &s})
 	}
 	got, err := f.FilterIncomingSubscriptions("x", subs)

@@ -289,10 +289,10 @@ func (s *simSuite) Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error) {
 const simEncapsulationSize = 5 << 10
 
 func simEncapsulated(seed ake.Secret, c *ake.Context) *ake.Encapsulated {
-	h := ake.Sum("coterie/1 context", c.Bytes())
+	h := ake.Sum("coterie/2 context", c.Bytes())
 	return &ake.Encapsulated{
-		Term:  ake.Term{Secret: ake.Expand(seed, "coterie/1 term", h[:])},
-		Proof: ake.Proof{Secret: ake.Expand(seed, "coterie/1 proof", h[:])},
+		Term:  ake.Term{Secret: ake.Expand(seed, "coterie/2 term", h[:])},
+		Proof: ake.Proof{Secret: ake.Expand(seed, "coterie/2 proof", h[:])},
 		Bytes: append(seed.Bytes(), make([]byte, simEncapsulationSize-ake.SecretSize)...),
 	}
 }

@@ -30,8 +30,25 @@ const (
 	readBufferSize = 16 << 10
 )
 
-// protocols are those of the streams that others may open.
-var protocols = []string{room.ProtocolProve, room.ProtocolCompare, room.ProtocolAsk}
+// protocols are those of the streams that others may open, and inside those of
+// streams in channels.
+var (
+	protocols = []string{room.ProtocolProve, room.ProtocolCompare}
+	inside    = []string{room.ProtocolCompare, room.ProtocolAsk}
+)
+
+// A carrier is a stream of libp2p, or one in a channel.
+type carrier interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+	Reset() error
+	SetDeadline(time.Time) error
+}
+
+// plain is a stream of libp2p as a carrier.
+type plain struct{ network.Stream }
+
+func (p plain) Reset() error { return p.Stream.Reset() }
 
 // A stream carries frames between the room and one peer. Its queue keeps the
 // loop from waiting for a slow peer. When that is full, the stream ends with what
@@ -48,7 +65,7 @@ type stream struct {
 	last   bool          // nothing comes after the queue
 	dead   bool
 	signal chan struct{} // capacity 1; never closed
-	conn   network.Stream
+	conn   carrier
 }
 
 func (n *Node) newStream(id room.StreamID, p peer.ID) *stream {
@@ -124,7 +141,7 @@ func (s *stream) reset() {
 }
 
 // attach gives the stream its connection, unless it is dead already.
-func (s *stream) attach(conn network.Stream) bool {
+func (s *stream) attach(conn carrier) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn = conn
@@ -132,7 +149,7 @@ func (s *stream) attach(conn network.Stream) bool {
 }
 
 // send writes the queue until the stream is to end.
-func (s *stream) send(conn network.Stream) error {
+func (s *stream) send(conn carrier) error {
 	for range s.signal {
 		for {
 			s.mu.Lock()
@@ -161,7 +178,7 @@ func (s *stream) send(conn network.Stream) error {
 }
 
 // receive reads frames until the other side ends the stream.
-func receive(conn network.Stream, frame func([]byte) bool) error {
+func receive(conn io.Reader, frame func([]byte) bool) error {
 	r := bufio.NewReaderSize(conn, readBufferSize)
 	for {
 		var length [lengthSize]byte
@@ -187,9 +204,9 @@ func receive(conn network.Stream, frame func([]byte) bool) error {
 }
 
 // serve runs both directions of a stream until it is over.
-func (n *Node) serve(s *stream, conn network.Stream) {
+func (n *Node) serve(s *stream, conn carrier, protocol string) {
 	limit := streamTime
-	if conn.Protocol() == room.ProtocolAsk {
+	if protocol == room.ProtocolAsk {
 		limit = askTime
 	}
 	conn.SetDeadline(time.Now().Add(limit))
@@ -229,6 +246,13 @@ func (n *Node) over(s *stream) {
 func (n *Node) openStream(o room.Open) {
 	s := n.newStream(o.Stream, o.Peer)
 	n.streams[s.id] = s
+	var t *tunnel
+	if o.Working != ([32]byte{}) {
+		if t = n.tunnelTo(o.Peer, o.Working); t == nil {
+			n.spawn(func() { s.drop(); n.over(s) })
+			return
+		}
+	}
 	n.spawn(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), openTime)
 		defer cancel()
@@ -241,7 +265,7 @@ func (n *Node) openStream(o room.Open) {
 		}()
 		// The room opens streams to peers it is connected to; dialling is done
 		// elsewhere.
-		conn, err := n.host.NewStream(network.WithNoDial(ctx, "room"), o.Peer, protocol.ID(o.Protocol))
+		conn, err := n.openCarrier(ctx, t, o)
 		if err != nil {
 			s.drop()
 			n.over(s)
@@ -253,8 +277,23 @@ func (n *Node) openStream(o room.Open) {
 			n.over(s)
 			return
 		}
-		n.serve(s, conn)
+		n.serve(s, conn, o.Protocol)
 	})
+}
+
+func (n *Node) openCarrier(ctx context.Context, t *tunnel, o room.Open) (carrier, error) {
+	if t != nil {
+		st, err := t.session.Open(ctx, o.Protocol)
+		if err != nil {
+			return nil, err
+		}
+		return st, nil
+	}
+	st, err := n.host.NewStream(network.WithNoDial(ctx, "room"), o.Peer, protocol.ID(o.Protocol))
+	if err != nil {
+		return nil, err
+	}
+	return plain{st}, nil
 }
 
 // handleStreams takes the streams that others open.
@@ -265,26 +304,32 @@ func (n *Node) handleStreams() {
 				conn.Reset() // another's host may let in who has our identity key
 				return
 			}
-			s := n.newStream(0, conn.Conn().RemotePeer())
-			s.inbound = true
-			s.attach(conn)
-			taken := false
-			n.do(func() {
-				if taken = n.admit(s); !taken {
-					return
-				}
-				s.id = n.nextStream
-				n.nextStream += 2
-				n.streams[s.id] = s
-				n.room.StreamOpened(n.now(), s.id, s.peer, p)
-			})
-			if !taken {
-				conn.Reset()
-				return
-			}
-			n.serve(s, conn)
+			n.take(plain{conn}, conn.Conn().RemotePeer(), [32]byte{}, p)
 		})
 	}
+	n.host.SetStreamHandler(ProtocolChannel, n.answerTunnel)
+}
+
+// take takes a stream that another has opened.
+func (n *Node) take(conn carrier, p peer.ID, working [32]byte, protocol string) {
+	s := n.newStream(0, p)
+	s.inbound = true
+	s.attach(conn)
+	taken := false
+	n.do(func() {
+		if taken = n.admit(s); !taken {
+			return
+		}
+		s.id = n.nextStream
+		n.nextStream += 2
+		n.streams[s.id] = s
+		n.room.StreamOpened(n.now(), s.id, p, working, protocol)
+	})
+	if !taken {
+		conn.Reset()
+		return
+	}
+	n.serve(s, conn, protocol)
 }
 
 // ignoreStreams takes none any more: the host may live on.
@@ -292,6 +337,7 @@ func (n *Node) ignoreStreams() {
 	for _, p := range protocols {
 		n.host.RemoveStreamHandler(protocol.ID(p))
 	}
+	n.host.RemoveStreamHandler(ProtocolChannel)
 	n.host.RemoveStreamHandler(ProtocolAbout)
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// version is that of the protocol spoken here.
-	version = 1
+	// Version is that of the protocol spoken here.
+	Version = 2
 	// maxVersion bounds what is believed of a later one.
 	maxVersion = 999
 )
@@ -32,7 +32,7 @@ func versionIn(known []protocol.ID) int {
 		rest, ok := strings.CutPrefix(string(id), "/coterie/")
 		number, _, ok2 := strings.Cut(rest, "/")
 		v, err := strconv.Atoi(number)
-		if !ok || !ok2 || err != nil || v < version || v > maxVersion || strconv.Itoa(v) != number {
+		if !ok || !ok2 || err != nil || v < Version || v > maxVersion || strconv.Itoa(v) != number {
 			continue
 		}
 		if least == 0 || v < least {
@@ -48,7 +48,7 @@ func (s *Status) countVersion(v int) {
 		return
 	}
 	s.Speaking++
-	if v > version {
+	if v > Version {
 		s.Newer++
 		if s.Version == 0 || v < s.Version {
 			s.Version = v

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"testing"
 	"time"
@@ -27,33 +28,75 @@ func TestStolenDisk(t *testing.T) {
 		thief := n.addSpy("thief", vic.room.cfg.Identity)
 		n.connect(thief.node, ann)
 		n.run(time.Second)
+		if thief.node.tunnels[ann] != nil || ann.room.channelTo(thief.self) != nil {
+			t.Fatal("it has a channel")
+		}
 		day := abe.DayOf(n.now)
-		// It says what vic would say, as far as that can be known.
+		// It says what vic would say, as far as that can be known; and inside a
+		// channel, which it cannot have, it would say it by another working key.
 		for _, hello := range [][]byte{
-			vic.room.hello(bob.room.own), // what it says to others does not help
+			vic.helloTo(ann),
 			(&record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: vic.own(), Size: 3}}}).Encode(),
 			(&record.Hello{Room: n.desc.ID()}).Encode(),
 		} {
 			ask := &record.Ask{Terms: []ake.Hash{ann.own(), bob.own()}, Logs: true}
 			have := &record.Have{Epoch: e.commit.ID(), Held: make([]record.Held, 3)}
-			id := thief.open(ann, ProtocolCompare, hello, ask.Encode(), have.Encode())
+			ids := []StreamID{
+				thief.open(ann, ProtocolCompare, hello, ask.Encode(), []byte{record.FrameDone}),
+				thief.open(ann, ProtocolCompare, hello, ask.Encode(), have.Encode()),
+				thief.open(ann, ProtocolCompare, record.EncodeWant([]ake.Hash{e.commit.ID()})),
+			}
 			n.run(2 * time.Second)
-			if k := len(thief.got(id, record.FrameLog)) + len(thief.got(id, record.FrameTranscript)) + len(thief.got(id, record.FrameHave)); k > 0 {
-				t.Errorf("it was given %d frames of logs", k)
+			if len(thief.got(ids[0], record.FrameDone)) != 1 || len(thief.got(ids[2], record.FrameDone)) != 1 {
+				t.Fatal("it was not answered: the test shows nothing")
 			}
-			if k := len(thief.got(id, record.FrameTerms)); k > 0 {
-				t.Error("it was given terms")
-			}
-			for _, f := range thief.got(id, record.FrameRecords) {
-				fields, err := record.ParseFields(f)
-				if err != nil {
-					t.Fatal(err)
+			for _, id := range ids {
+				if k := len(thief.got(id, record.FrameLog)) + len(thief.got(id, record.FrameTranscript)) + len(thief.got(id, record.FrameHave)); k > 0 {
+					t.Errorf("it was given %d frames of logs", k)
 				}
-				for _, b := range fields {
-					if b[0] == record.TypeName {
-						t.Error("it was given names")
+				if len(thief.got(id, record.FrameTerms)) > 0 {
+					t.Error("it was given terms")
+				}
+				if len(thief.got(id, record.FrameSecret)) > 0 {
+					t.Error("it was given an epoch's secret")
+				}
+				for _, f := range thief.got(id, record.FrameHello) {
+					if h, err := record.ParseHello(f); err != nil || h.Logs != (ake.Hash{}) {
+						t.Error("it was told of logs")
 					}
 				}
+				for _, f := range thief.got(id, record.FrameRecords) {
+					fields, err := record.ParseFields(f)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, b := range fields {
+						if b[0] == record.TypeName {
+							t.Error("it was given names")
+						}
+					}
+				}
+			}
+		}
+		// What belongs into a channel is not taken outside one, either.
+		cid := bob.own()
+		for _, frame := range [][]byte{
+			record.EncodeTerms([]ake.MemberTerm{{CID: cid, Term: *bob.day().nodes[cid].term}}),
+			handover(e.commit, ake.Secret{}),
+			vic.signed(1, ake.Hash{}, "by the thief").AppendLog([]byte{record.FrameLog}),
+			(&record.Transcript{Brief: e.commit.Brief, List: e.list}).Append([]byte{record.FrameTranscript}),
+		} {
+			id := thief.open(ann, ProtocolCompare, frame)
+			n.run(time.Second)
+			if !thief.over[id] {
+				t.Errorf("a frame of type %d is taken outside a channel", frame[0])
+			}
+		}
+		// Neither its own working key nor the victim's, which it only knows of, makes
+		// it a process that is let in.
+		for _, w := range [][32]byte{[32]byte(thief.working.Public().(ed25519.PublicKey)), ann.room.workingID} {
+			if ann.room.Admits(thief.self, w) {
+				t.Error("its own key would be let in")
 			}
 		}
 		// The victim itself is given what it missed.

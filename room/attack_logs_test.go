@@ -89,11 +89,11 @@ func inventFor(n *network, with *simNode, committer byte, serial int, msgs int) 
 		authors[c.ID()] = c
 	}
 	list.Sort()
-	commit := &record.Commit{Header: record.Header{Day: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash(), OneTime: with.room.presence.Ephemeral}, Base: record.WholeList, Changes: list, Wraps: make([]byte, 32)}
+	commit := &record.Commit{Brief: record.Brief{Header: record.Header{Day: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash()}}}
 	commit.SetEvidence(nil)
 	commit.Settle()
 	commit.Sign(room, w)
-	head := &record.Transcript{News: *commit.News(), List: list}
+	head := &record.Transcript{Brief: commit.Brief, List: list}
 	for _, e := range list {
 		head.Authors = append(head.Authors, authors[e.CID])
 	}
@@ -123,13 +123,7 @@ func TestInventedCommitters(t *testing.T) {
 	}
 	for i := range 1100 {
 		f := inventFor(n, bob, byte(i/250), i, 1)
-		id := bob.next
-		bob.next += 2
-		bob.room.StreamOpened(bob.clock(), id, eve.room.self, ProtocolCompare)
-		for _, x := range f {
-			bob.room.StreamFrame(bob.clock(), id, x)
-		}
-		bob.room.StreamClosed(bob.clock(), id)
+		bob.given(eve, true, f...)
 		if i%50 == 0 {
 			n.run(100 * time.Millisecond)
 		}
@@ -159,14 +153,11 @@ func TestHaveWithoutAsk(t *testing.T) {
 	}
 	n.until(time.Minute, "all have them", func() bool { return len(bob.messages) == 300 && len(eve.messages) == 300 })
 	epoch := ann.room.head.commit.ID()
-	x := n.addSpy("eve, asking", eve.room.cfg.Identity)
-	n.disconnect(eve, ann)
-	n.connect(x.node, ann)
-	n.run(time.Second)
+	x := n.insider(eve, ann)
 	sent := 0
 	have := (&record.Have{Epoch: epoch, Held: make([]record.Held, 3)}).Encode()
 	for range 100 {
-		id := x.open(ann, ProtocolCompare, eve.room.hello(ann.room.own), have, have)
+		id := x.open(ann, ProtocolCompare, x.helloTo(ann), have, have)
 		n.run(100 * time.Millisecond)
 		for _, f := range x.frames[id] {
 			sent += len(f)
@@ -279,6 +270,8 @@ func TestMadeUpAfterRestart(t *testing.T) {
 	}
 	n.stop(bob)
 	again := n.startOn(&disk, "bob", always, identity, n.seed32(), 0)
+	n.connect(eve, again)
+	n.until(20*time.Second, "one", func() bool { return together(eve, again) })
 	k := len(again.messages)
 	again.takeFrom(f[2], eve)
 	if len(again.messages) != k+1 || !again.messages[k].History {

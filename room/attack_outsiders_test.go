@@ -112,19 +112,21 @@ func TestLeakedTerms(t *testing.T) {
 	}
 	// It publishes edges, a join and a commit of its own making.
 	p := x.presence()
-	join := &record.Join{Contribution: c, Presence: p, In: x.edge(day, ann.own(), c.ID()), Out: x.edge(day, c.ID(), ann.own()), Epoch: e.commit.ID(), Sealed: make([]byte, 60)}
-	join.Sign(n.desc.ID(), x.working)
+	join := &record.Join{Contribution: c, Presence: p, In: x.edge(day, ann.own(), c.ID()), Out: x.edge(day, c.ID(), ann.own()), Encapsulation: enc}
 	list := append(record.List{{Identity: c.Identity, CID: c.ID(), Presence: p.ID()}}, e.list...)
 	list.Sort()
-	commit := &record.Commit{
-		Header: record.Header{Day: day, Height: e.commit.Height + 1, Prevs: []ake.Hash{e.commit.ID()}, By: c.ID(), Members: uint32(len(list)), List: list.Hash(), OneTime: [32]byte{9}},
-		Base:   record.WholeList, Changes: list, Wraps: make([]byte, 32*(len(list)-1)), Sealed: make([]byte, 32),
-	}
+	commit := &record.Commit{Brief: record.Brief{Header: record.Header{
+		Day: day, Height: e.commit.Height + 1, By: c.ID(), Members: uint32(len(list)), List: list.Hash(),
+	}}}
 	commit.SetEvidence(nil)
+	d := ann.room.draw()
+	commit.Secret = ake.CommitSecret(commit.Core(), d)
 	commit.Settle()
 	commit.Sign(n.desc.ID(), x.working)
+	commit = commit.Whole(list)
 	x.node.inject(join.Append([]byte{record.TypeJoin}))
 	x.node.inject(record.Encode(commit))
+	x.open(ann, ProtocolCompare, handover(commit, d))
 	n.run(10 * time.Second)
 	for _, s := range all {
 		if !together(all...) || len(s.day().members()) != len(all) || len(s.day().edges) > len(all)*(len(all)-1) {

@@ -131,34 +131,32 @@ func TestLeaveSecrecy(t *testing.T) {
 			t.Fatal("the terms alone open what was said after")
 		}
 	}
-	for _, c := range commits(t, x.traffic[before:]) {
-		cannotUnwrap(t, others[0].room, dan.room, c)
+	// He asks for the secrets of the epochs after, as the process he was.
+	if len(commits(t, x.traffic[before:])) == 0 {
+		t.Fatal("no commit was recorded: the test shows nothing")
 	}
-}
-
-// cannotUnwrap tries every ephemeral key that a room has on every wrap of a
-// commit, which knows has accepted.
-func cannotUnwrap(t *testing.T, knows, r *Room, c *record.Commit) {
-	t.Helper()
-	e := knows.commits[c.ID()]
-	if e == nil || e.list == nil {
-		return
-	}
-	g := knows.graph(c.Day)
-	to := knows.recipients(g, e.list, c.By)
-	core := &ake.Core{SID: knows.sid(g, e.list), Height: c.Height, Prevs: c.Prevs, By: c.By}
-	for i := range to {
-		for _, key := range r.ephemeral {
-			if _, err := ake.Unwrap(c.Wraps, i, key, core, c.OneTime, c.Header.Hash(), to); err == nil {
-				t.Errorf("wrap %d of the commit of height %d opens", i, c.Height)
+	for _, s := range others {
+		if s.room.Admits(dan.room.self, dan.room.workingID) {
+			t.Errorf("%s would have a channel with him", s.name)
+		}
+		for _, c := range commits(t, x.traffic[before:]) {
+			s.room.Ready()
+			s.given(dan, true, record.EncodeWant([]ake.Hash{c.ID()}))
+			s.given(dan, false, record.EncodeWant([]ake.Hash{c.ID()}))
+			for _, f := range s.room.Ready().Send {
+				if f.Data[0] == record.FrameSecret || f.Data[0] == record.FrameTerms {
+					t.Errorf("%s hands him a secret", s.name)
+				}
 			}
 		}
 	}
 }
 
 // TestForwardSecrecyEscrow: whoever can open every encapsulation, knows all
-// terms and has recorded everything, reads nothing. Nor can a member's memory of
-// later open what the member could read an hour before.
+// terms and has recorded everything on the topic, reads nothing. Two minutes after
+// a commit was taken no process can hand its secret over any more; some minutes
+// later none can open the header of what was said, and an hour later nothing of
+// the epoch.
 func TestForwardSecrecyEscrow(t *testing.T) {
 	n := newNetwork(t, 53)
 	x := n.addSpy("authority", nil)
@@ -168,6 +166,11 @@ func TestForwardSecrecyEscrow(t *testing.T) {
 	}
 	n.run(time.Second)
 	ann := all[0]
+	if err := ann.room.Rekey(n.now); err != nil { // an epoch that begins now
+		t.Fatal(err)
+	}
+	n.drain(ann)
+	n.until(5*time.Second, "the new epoch", func() bool { return together(all...) })
 	for _, s := range all {
 		o := s.day().own
 		suite := &fakeSuite{node: x.node, satisfies: func(abe.Day) bool { return true }}
@@ -177,48 +180,76 @@ func TestForwardSecrecyEscrow(t *testing.T) {
 		}
 	}
 	old := ann.room.head
+	id := old.commit.ID()
+	if old.d == nil {
+		t.Fatal("ann cannot hand the secret over: the test shows nothing")
+	}
+	d := *old.d
 	ann.say("recorded")
 	n.allHear(time.Second, "recorded", all...)
 	n.run(time.Second)
 	recorded := messages(t, x.traffic)
-	if len(recorded) != 1 || recorded[0].Epoch != old.commit.ID() {
+	if len(recorded) != 1 || recorded[0].Epoch != id {
 		t.Fatalf("%d messages were recorded", len(recorded))
 	}
 	terms := ann.terms(old)
 	if reads(n.desc.ID(), guess(old, terms, ake.Secret{}), recorded[0]) {
 		t.Error("whoever has all terms reads")
 	}
-	// The members can, now ..
-	d := *old.commit
-	for _, s := range all {
-		key := s.room.ephemeral[s.room.listedPresence(s.day(), &s.room.head.list[s.room.head.mine]).Ephemeral]
-		if key == nil {
-			t.Fatalf("%s has no key for its own epoch: the test shows nothing", s.name)
+	if !reads(n.desc.ID(), guess(old, terms, d), recorded[0]) || !reads(n.desc.ID(), old.keys, recorded[0]) {
+		t.Fatal("not even the secret opens it: the test shows nothing")
+	}
+	for _, b := range x.traffic {
+		if containsBytes(b, d.Bytes()) {
+			t.Fatal("the secret is on the topic")
 		}
 	}
-	// .. and an hour and some minutes later cannot any more.
+	// Two minutes later nobody can hand it over, even to a member that asks.
+	n.run(keysKept + 2*comparePeriod)
+	if ann.room.head != old {
+		t.Fatal("another epoch: the test shows nothing")
+	}
+	for _, s := range all {
+		if e := s.room.commits[id]; e == nil || e.d != nil {
+			t.Errorf("%s has the epoch's secret, or no such epoch", s.name)
+		}
+		s.room.Ready()
+		for _, o := range all {
+			if o == s {
+				continue
+			}
+			s.given(o, true, record.EncodeWant([]ake.Hash{id}))
+			s.room.Tick(s.clock())
+		}
+		for _, f := range s.room.Ready().Send {
+			if containsBytes(f.Data, d.Bytes()) {
+				t.Errorf("%s hands the secret over", s.name)
+			}
+		}
+	}
+	// What was said has no key any more; soon, no header either.
+	for _, s := range all {
+		if _, err := s.room.head.keys.Chain(old.mine).Peek(1); err == nil {
+			t.Errorf("%s has the key of a message that it was given", s.name)
+		}
+	}
+	n.run(3 * time.Minute)
+	for _, s := range all {
+		if reads(n.desc.ID(), s.room.head.keys, recorded[0]) {
+			t.Errorf("%s can tell who said it", s.name)
+		}
+	}
+	// An hour and some minutes later the epoch is over.
 	n.run(rotatePeriod + 10*time.Minute)
-	if !together(all...) || ann.room.head == old {
+	if !together(all...) || ann.room.head.commit.ID() == id {
 		t.Fatalf("no new epoch in an hour:\n%s", n.describe())
 	}
 	for _, s := range all {
-		if e := s.room.commits[d.ID()]; e != nil && e.keys != nil {
+		if e := s.room.commits[id]; e != nil && e.keys != nil {
 			t.Errorf("%s still has the epoch's keys", s.name)
 		}
-		if k := len(s.room.ephemeral); k != 1 {
-			t.Errorf("%s has %d ephemeral keys", s.name, k)
-		}
-	}
-	g := ann.day()
-	to := ann.room.recipients(g, old.list, d.By)
-	core := &ake.Core{SID: ann.room.sid(g, old.list), Height: d.Height, Prevs: d.Prevs, By: d.By}
-	for _, s := range all {
-		for i := range to {
-			for _, key := range s.room.ephemeral {
-				if _, err := ake.Unwrap(d.Wraps, i, key, core, d.OneTime, d.Header.Hash(), to); err == nil {
-					t.Errorf("%s can unwrap the old epoch's secret", s.name)
-				}
-			}
+		if s.room.head.d != nil && s.room.now.Sub(s.room.head.since) > keysKept+2*comparePeriod {
+			t.Errorf("%s still has the secret of the epoch in force", s.name)
 		}
 	}
 }
@@ -238,6 +269,14 @@ func TestBackwardSecrecy(t *testing.T) {
 	n.allHear(time.Second, "before", all...)
 	n.run(time.Second)
 	cyn := n.add("cyn", true)
+	n.watch = frames(func(to *simNode, data []byte) {
+		if to != cyn || data[0] != record.FrameSecret {
+			return
+		}
+		if h, err := record.ParseHandover(data[1:]); err != nil || all[0].room.commits[h.Commit.ID()].list.Index(cyn.own()) < 0 {
+			t.Error("the newcomer was handed the secret of an epoch that does not list it")
+		}
+	})
 	n.connect(cyn, all[0])
 	n.connect(cyn, all[1])
 	n.until(20*time.Second, "cyn is in", func() bool { return together(all[0], all[1], cyn) })
@@ -259,16 +298,19 @@ func TestBackwardSecrecy(t *testing.T) {
 	if reads(n.desc.ID(), guess(old, terms, ake.Secret{}), before[0]) {
 		t.Error("the terms open what was said before")
 	}
-	cannotUnwrap(t, all[0].room, cyn.room, old.commit)
 	// It asks by its own name and as the process it is.
-	thief := n.addSpy("cyn, asking", cyn.room.cfg.Identity)
-	n.disconnect(cyn, all[0])
-	n.connect(thief.node, all[0])
-	n.run(time.Second)
+	thief := n.insider(cyn, all[0])
 	ask := &record.Ask{Logs: true, Transcripts: []record.AskTranscript{{Epoch: old.commit.ID()}}}
 	have := &record.Have{Epoch: old.commit.ID(), Held: make([]record.Held, 2)}
-	id := thief.open(all[0], ProtocolCompare, cyn.room.hello(all[0].room.own), ask.Encode(), have.Encode())
+	id := thief.open(all[0], ProtocolCompare, thief.helloTo(all[0]), ask.Encode(), have.Encode())
+	want := thief.open(all[0], ProtocolCompare, record.EncodeWant([]ake.Hash{old.commit.ID()}))
 	n.run(time.Second)
+	if len(thief.got(want, record.FrameDone)) != 1 {
+		t.Fatal("its want was not answered: the test shows nothing")
+	}
+	if len(thief.got(want, record.FrameSecret)) > 0 {
+		t.Error("the newcomer was handed the secret of an epoch that does not list it")
+	}
 	if len(thief.got(id, record.FrameDone)) != 1 {
 		t.Fatal("it was not answered: the test shows nothing")
 	}
@@ -282,14 +324,14 @@ func (s *simNode) write(t *testing.T, e *epoch, index int, key ake.Secret, heade
 	t.Helper()
 	signed := &record.Signed{Body: body, Epoch: e.commit.ID(), CID: e.list[index].CID}
 	signed.Sign(s.room.id, s.room.working)
-	m := &record.Message{Epoch: e.commit.ID()}
+	m := &record.Message{Epoch: e.commit.ID(), Step: e.step(s.clock())}
 	guard := s.room.draw()
 	copy(m.Guard[:], guard.Bytes())
 	var err error
 	if m.Sealed, err = ake.SealMessage(key, s.room.id, m.Epoch, m.Guard, signed.Content()); err != nil {
 		t.Fatal(err)
 	}
-	header, err := e.keys.SealHeader(s.room.id, m.Epoch, m.Guard, m.Sealed, uint32(index), headerCounter)
+	header, err := e.keys.SealHeader(s.room.id, m.Epoch, m.Step, m.Guard, m.Sealed, uint32(index), headerCounter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +355,7 @@ func TestForgedMessages(t *testing.T) {
 	e := ann.room.head
 	me := e.mine
 	key := func(counter uint64) ake.Secret {
-		k, err := e.chains[me].Peek(counter)
+		k, err := e.keys.Chain(me).Peek(counter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -362,7 +404,7 @@ func TestForgedMessages(t *testing.T) {
 			n.drain(bob)
 		}
 	}
-	if bob.room.head.chains[me].Use(2); len(bob.room.commits) > 20 {
+	if bob.room.head.keys.Chain(me).Use(2); len(bob.room.commits) > 20 {
 		t.Error("commits")
 	}
 	// A place that nobody has.
@@ -371,12 +413,12 @@ func TestForgedMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, err := e.keys.SealHeader(n.desc.ID(), m.Epoch, m.Guard, m.Sealed, 3, 2)
+	header, err := e.keys.SealHeader(n.desc.ID(), m.Epoch, m.Step, m.Guard, m.Sealed, 3, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	copy(m.Header[:], header)
-	if v := bob.room.Publication(n.now, ann.room.self, m.Append([]byte{record.TypeMessage})); v != Reject {
+	if v := bob.room.Publication(n.now, ann.room.self, m.Append([]byte{record.TypeMessage})); v == Accept {
 		t.Errorf("a place that nobody has: verdict %d", v)
 	}
 	// The next epoch: what was said in this one is no message there.
@@ -384,7 +426,7 @@ func TestForgedMessages(t *testing.T) {
 	n.until(10*time.Second, "the next epoch", func() bool { return together(ann, bob) })
 	f := ann.room.head
 	m.Epoch = f.commit.ID()
-	if v := bob.room.Publication(n.now, ann.room.self, m.Append([]byte{record.TypeMessage})); v != Reject {
+	if v := bob.room.Publication(n.now, ann.room.self, m.Append([]byte{record.TypeMessage})); v == Accept {
 		t.Errorf("of another epoch: verdict %d", v)
 	}
 	signed := &record.Signed{Body: body(1, "of another epoch"), Epoch: e.commit.ID(), CID: f.list[f.mine].CID}

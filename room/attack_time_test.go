@@ -66,6 +66,14 @@ func TestLapsedStays(t *testing.T) {
 	if old.list.Index(lapsed.room.graph(day).own.cid) < 0 {
 		t.Fatal("it is out before midnight: the test shows nothing")
 	}
+	// Whoever has not proved itself for the new day counts until two minutes after
+	// midnight, and no longer.
+	n.run(2 * time.Minute)
+	for _, s := range all {
+		if h := s.room.head; h.commit.Day != day || !s.room.maySend() {
+			t.Errorf("%s left it out a minute after midnight, or waits", s.name)
+		}
+	}
 	n.run(time.Minute)
 	n.until(10*time.Second, "the new day's epoch", func() bool { return together(all...) })
 	heads := make(map[ake.Hash]bool)
@@ -75,7 +83,7 @@ func TestLapsedStays(t *testing.T) {
 		if g != nil {
 			r := lapsed.room
 			list := r.nextList(g)
-			if err := r.commit(g, list, r.prevs(g, list)); err != nil {
+			if err := r.commit(g, list); err != nil {
 				t.Fatal(err)
 			}
 			n.drain(lapsed)
@@ -86,21 +94,25 @@ func TestLapsedStays(t *testing.T) {
 				}
 			}
 			// It asks, as the process it is, for what members of the new day get.
-			asks := n.addSpy("lapsed, asking", lapsed.room.cfg.Identity)
-			n.disconnect(lapsed, all[1])
-			n.connect(asks.node, all[1])
-			n.run(100 * time.Millisecond)
-			ask := &record.Ask{Terms: []ake.Hash{all[0].own(), all[2].own()}}
-			id := asks.open(all[1], ProtocolCompare, lapsed.room.hello(all[1].room.own), ask.Encode())
-			n.run(time.Second)
-			if len(asks.got(id, record.FrameDone)) != 1 {
-				t.Fatal("it was not answered: the test shows nothing")
+			// As long as it is a member of the old day, it has a channel.
+			if g != nil {
+				asks := n.insider(lapsed, all[1])
+				ask := &record.Ask{Terms: []ake.Hash{all[0].own(), all[2].own()}}
+				id := asks.open(all[1], ProtocolCompare, asks.helloTo(all[1]), ask.Encode())
+				want := asks.open(all[1], ProtocolCompare, record.EncodeWant([]ake.Hash{all[1].room.head.commit.ID()}))
+				n.run(time.Second)
+				if len(asks.got(id, record.FrameDone)) != 1 || len(asks.got(want, record.FrameDone)) != 1 {
+					t.Fatal("it was not answered: the test shows nothing")
+				}
+				if len(asks.got(id, record.FrameTerms))+len(asks.got(want, record.FrameTerms)) > 0 {
+					t.Error("it was given terms of the new day")
+				}
+				if len(asks.got(want, record.FrameSecret)) > 0 {
+					t.Error("it was given the secret of the new day's epoch")
+				}
+				n.stop(asks.node)
+				n.connect(lapsed, all[1])
 			}
-			if len(asks.got(id, record.FrameTerms)) > 0 {
-				t.Error("it was given terms of the new day")
-			}
-			n.stop(asks.node)
-			n.connect(lapsed, all[1])
 		}
 		text := fmt.Sprint("new day ", i)
 		all[i%3].say(text)
@@ -136,16 +148,13 @@ func TestLapsedStays(t *testing.T) {
 }
 
 // TestHourlyRotation: a calm room makes one commit an hour, after which nobody
-// has the old ephemeral keys.
+// has the old epoch's keys.
 func TestHourlyRotation(t *testing.T) {
 	n := newNetwork(t, 63)
 	all := n.party("ann", "bob", "cyn", "dan")
 	for hour := range 2 {
 		before := n.commits
-		was := make(map[*simNode][32]byte)
-		for _, s := range all {
-			was[s] = s.room.presence.Ephemeral
-		}
+		was := all[0].room.head.commit.ID()
 		n.run(time.Hour)
 		n.run(5 * time.Minute)
 		if k := n.commits - before; k < 1 || k > 2 {
@@ -155,8 +164,13 @@ func TestHourlyRotation(t *testing.T) {
 			t.Fatalf("hour %d:\n%s", hour, n.describe())
 		}
 		for _, s := range all {
-			if s.room.ephemeral[was[s]] != nil || len(s.room.ephemeral) != 1 {
-				t.Errorf("hour %d: %s has %d ephemeral keys, the old one among them: %v", hour, s.name, len(s.room.ephemeral), s.room.ephemeral[was[s]] != nil)
+			if e := s.room.commits[was]; s.room.head.commit.ID() == was || e != nil && e.keys != nil {
+				t.Errorf("hour %d: %s has the keys of the hour before", hour, s.name)
+			}
+			for id, e := range s.room.commits {
+				if e.keys != nil && e != s.room.head {
+					t.Errorf("hour %d: %s has the keys of %x", hour, s.name, id[:4])
+				}
 			}
 		}
 	}
@@ -194,7 +208,7 @@ func TestMisbehaviour(t *testing.T) {
 	mal, others := all[3], all[:3]
 	bodies := make([]record.Record, 6)
 	for i := range bodies {
-		p := &record.Presence{Serial: 100, Ephemeral: [32]byte{9, byte(i)}}
+		p := &record.Presence{Serial: 100, Addresses: [][]byte{{4, byte(i)}}}
 		p.Sign(n.desc.ID(), mal.room.working)
 		bodies[i] = p
 	}
@@ -228,7 +242,7 @@ func TestManyPresences(t *testing.T) {
 	all := n.party("ann", "bob", "cyn")
 	mal := n.add("mal", true)
 	presence := func(serial uint64) record.Record {
-		p := &record.Presence{Serial: serial, Ephemeral: mal.room.presence.Ephemeral}
+		p := &record.Presence{Serial: serial}
 		p.Sign(n.desc.ID(), mal.room.working)
 		return p
 	}
@@ -240,7 +254,7 @@ func TestManyPresences(t *testing.T) {
 	ann := all[0]
 	ann.take(record.EncodeRecords([]record.Record{presence(500)})...)
 	list := ann.room.nextList(ann.day())
-	if err := ann.room.commit(ann.day(), list, ann.room.prevs(ann.day(), list)); err != nil {
+	if err := ann.room.commit(ann.day(), list); err != nil {
 		t.Fatal(err)
 	}
 	for i, s := range []*simNode{all[1], all[2], ann} {
@@ -278,8 +292,10 @@ func TestAloneOvernight(t *testing.T) {
 	if h := ann.room.head; h == nil || h.keys != nil {
 		t.Error("ann has the keys of yesterday's epoch")
 	}
-	if k := len(ann.room.ephemeral); k != 1 {
-		t.Errorf("ann has %d ephemeral keys", k)
+	for _, e := range ann.room.commits {
+		if e.d != nil {
+			t.Error("ann has the secret of an epoch")
+		}
 	}
 	again := n.start("bob", true, bob.room.cfg.Identity)
 	n.connect(again, ann)

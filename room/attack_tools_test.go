@@ -56,7 +56,7 @@ func (x *spy) PeerDisconnected(time.Time, peer.ID)   {}
 func (x *spy) Computed(time.Time, TaskID, any)       {}
 func (x *spy) StreamClosed(_ time.Time, id StreamID) { x.over[id] = true }
 
-func (x *spy) StreamOpened(_ time.Time, id StreamID, p peer.ID, _ string) {
+func (x *spy) StreamOpened(_ time.Time, id StreamID, p peer.ID, _ [32]byte, _ string) {
 	if x.opened != nil {
 		x.opened(id, p)
 	}
@@ -128,7 +128,7 @@ func (x *spy) contribute(day abe.Day, serial uint64, enc func(*ake.Context) *ake
 }
 
 func (x *spy) presence() *record.Presence {
-	p := &record.Presence{Serial: 1, Ephemeral: [32]byte{9}}
+	p := &record.Presence{Serial: 1}
 	p.Sign(x.node.net.desc.ID(), x.working)
 	return p
 }
@@ -178,15 +178,17 @@ func (n *network) crowd(size int) []*simNode {
 	}
 	for i, s := range all {
 		g, r := s.day(), s.room
-		for _, e := range edges {
-			g.addEdge(e)
-		}
 		for _, o := range all {
 			c := o.day().own.contribution
-			g.addContribution(c)
+			if o != s {
+				g.addContribution(c)
+			}
 			g.nodes[c.ID()].term = o.day().nodes[c.ID()].term
 			r.workings[c.Working] = true
 			r.process(c.Working).takePresence(o.room.presence, r.names)
+		}
+		for _, e := range edges {
+			g.addEdge(e)
 		}
 		r.changed = true
 		for _, j := range []int{i - 1, i / 2, i * 3 / 4} {
@@ -292,7 +294,7 @@ func reads(room ake.Hash, keys *ake.Keys, m *record.Message) bool {
 	if keys == nil {
 		return false
 	}
-	_, _, err := keys.OpenHeader(room, m.Epoch, m.Guard, m.Sealed, m.Header[:])
+	_, _, err := keys.OpenHeader(room, m.Epoch, m.Step, m.Guard, m.Sealed, m.Header[:])
 	return err == nil
 }
 
@@ -303,8 +305,7 @@ func guess(e *epoch, terms []ake.Member, d ake.Secret) *ake.Keys {
 	if err != nil {
 		panic(err)
 	}
-	keys, _ := ake.NewKeys(secret, nil)
-	return keys
+	return ake.NewKeys(secret, nil)
 }
 
 // terms are all members' terms of an epoch, as a member knows them.

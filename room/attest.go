@@ -1,7 +1,6 @@
 package room
 
 import (
-	"crypto/ecdh"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,12 +14,12 @@ import (
 	"coterie/room/record"
 )
 
-// One member proves to another that it satisfies a policy: PROTOCOL.md §7.4. It
+// One member proves to another that it satisfies a policy: PROTOCOL.md §7.6. It
 // never happens by itself: the prover's user is asked, and nothing is opened
 // before he has allowed it.
 
 // ProtocolAsk is the protocol of streams with a question.
-const ProtocolAsk = "/coterie/1/ask"
+const ProtocolAsk = "/coterie/2/ask"
 
 const (
 	// QuestionTime is how long a user has to answer.
@@ -99,9 +98,8 @@ type question struct {
 	stream  StreamID // 0 while the encapsulation is being made
 	member  Member
 	policy  *abe.Policy
-	proof   ake.Proof        // the asker's
-	oneTime *ecdh.PrivateKey // the asker's
-	allowed bool             // the prover's user said yes
+	proof   ake.Proof // the asker's
+	allowed bool      // the prover's user said yes
 	until   time.Time
 }
 
@@ -113,26 +111,22 @@ type questions struct {
 }
 
 // askable finds a peer's living process of today, and what is known of it.
-func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution, *record.Presence) {
+func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution) {
 	g := r.graph(r.today())
 	if g == nil || g.own == nil || identity == r.own {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if _, gone := r.gone(g, g.own.cid); gone {
-		return nil, nil, nil
+		return nil, nil
 	}
 	c := g.newest[identity]
 	if c == nil || !g.members()[c.ID()] {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if _, absent := r.absent(g, c.ID()); absent {
-		return nil, nil, nil
+		return nil, nil
 	}
-	p := r.processes[c.Working]
-	if p == nil || p.newest == nil {
-		return nil, nil, nil
-	}
-	return g, c, p.newest
+	return g, c
 }
 
 // Ask asks a member to prove that it satisfies a policy. Attested follows, in
@@ -142,7 +136,7 @@ func (r *Room) Ask(now time.Time, to peer.ID, policy *abe.Policy) error {
 	r.advance(now)
 	attester, can := r.cfg.Suite.(Attester)
 	identity, ok := identityOf(to)
-	g, c, p := r.askable(identity)
+	g, c := r.askable(identity)
 	switch {
 	case r.closed:
 		return ErrLeft
@@ -155,18 +149,13 @@ func (r *Room) Ask(now time.Time, to peer.ID, policy *abe.Policy) error {
 	case r.questions.ours != nil:
 		return ErrAsking
 	}
-	draw := r.draw()
-	oneTime, err := ecdh.X25519().NewPrivateKey(draw.Bytes())
-	draw.Erase()
-	if err != nil {
-		return fmt.Errorf("drawing a one-time key: %w", err)
-	}
+	nonce := r.draw()
 	q := &question{
 		Question: &record.Question{
-			Day: g.date, Asker: g.own.cid, Prover: c.ID(), Ephemeral: p.Ephemeral,
-			OneTime: [32]byte(oneTime.PublicKey().Bytes()), Policy: policy.String(),
+			Day: g.date, Asker: g.own.cid, Prover: c.ID(),
+			Nonce: ake.Hash(nonce.Bytes()), Policy: policy.String(),
 		},
-		member: r.member(c.ID(), identity), policy: policy, oneTime: oneTime, until: r.now.Add(askTime),
+		member: r.member(c.ID(), identity), policy: policy, until: r.now.Add(askTime),
 	}
 	r.questions.ours = q
 	ctx, seed := r.questionContext(q.Question), r.draw()
@@ -187,13 +176,29 @@ func (r *Room) Ask(now time.Time, to peer.ID, policy *abe.Policy) error {
 			return
 		}
 		q.proof, q.Encapsulation = made.Proof, made.Bytes
-		q.Sign(r.id, r.working)
-		x := r.open(to, ProtocolAsk)
-		q.stream = x.id
-		r.send(x, q.Append([]byte{record.FrameQuestion}))
+		r.poseQuestion()
 	})
 	r.finish()
 	return nil
+}
+
+// poseQuestion sends our question when there is a channel to whom it is for.
+func (r *Room) poseQuestion() {
+	q := r.questions.ours
+	if q == nil || q.stream != 0 || q.Encapsulation == nil {
+		return
+	}
+	g := r.graph(q.Day)
+	if g == nil || g.contribution(q.Prover) == nil {
+		return
+	}
+	ch := r.wantChannel(g, q.Prover)
+	if ch == nil || !ch.up {
+		return // it is asked for; until then the question waits
+	}
+	x := r.openIn(ch, ProtocolAsk)
+	q.stream = x.id
+	r.send(x, q.Append([]byte{record.FrameQuestion}))
 }
 
 func (r *Room) questionContext(q *record.Question) *ake.QuestionContext {
@@ -240,14 +245,14 @@ func (r *Room) tookQuestion(x *exchange, body []byte) bool {
 	if err != nil || r.questions.theirs[x.id] != nil {
 		return false
 	}
-	g, c, _ := r.askable(x.identity)
-	if g == nil || q.Day != g.date || q.Asker != c.ID() || q.Prover != g.own.cid || r.ephemeral[q.Ephemeral] == nil {
+	g, c := r.askable(x.identity)
+	if g == nil || q.Day != g.date || q.Asker != c.ID() || c.Working != x.working || q.Prover != g.own.cid {
 		return false
 	}
 	if last, ok := r.questions.last[x.identity]; ok && r.now.Sub(last) < askerPeriod {
 		return false
 	}
-	if _, can := r.cfg.Suite.(Attester); !can || q.Verify(r.id, c) != nil {
+	if _, can := r.cfg.Suite.(Attester); !can {
 		return false
 	}
 	policy, err := abe.ParsePolicy(q.Policy)
@@ -262,7 +267,7 @@ func (r *Room) tookQuestion(x *exchange, body []byte) bool {
 		clear(r.questions.last)
 	}
 	r.questions.last[x.identity] = r.now
-	h := ake.Sum("coterie/1 question id", body)
+	h := ake.Sum("coterie/2 question id", body)
 	open := &question{
 		Question: q, id: hex.EncodeToString(h[:8]), stream: x.id,
 		member: r.member(c.ID(), x.identity), policy: policy, until: r.now.Add(QuestionTime),
@@ -289,11 +294,11 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 		return ErrNoQuestion
 	}
 	x := r.exchanges[q.stream]
-	g, c, _ := r.askable(x.identity)
+	g, c := r.askable(x.identity)
 	switch {
 	case !allow:
 		r.answered(q, false, "you did not allow it")
-	case g == nil || c.ID() != q.Asker || g.date != q.Day || r.ephemeral[q.Ephemeral] == nil:
+	case g == nil || c.ID() != q.Asker || g.date != q.Day:
 		r.answered(q, false, "who asked is not here any more")
 	default:
 		q.allowed = true
@@ -318,17 +323,12 @@ func (r *Room) opened(q *question, result any) {
 		return
 	}
 	opened, ok := result.(*ake.Encapsulated)
-	own := r.ephemeral[q.Ephemeral]
-	if !ok || own == nil {
+	if !ok {
 		r.answered(q, false, "your key does not satisfy it")
 		return
 	}
 	defer opened.Proof.Erase()
-	mac, err := opened.Proof.AnswerQuestion(q.Append(nil), own, q.OneTime[:])
-	if err != nil {
-		r.answered(q, false, "the question is malformed")
-		return
-	}
+	mac := opened.Proof.AnswerQuestion(q.Append(nil))
 	r.send(x, append([]byte{record.FrameAnswer}, mac[:]...))
 	r.answered(q, true, "")
 }
@@ -354,7 +354,7 @@ func (r *Room) tookAnswer(x *exchange, body []byte) bool {
 	if err != nil || q == nil || q.stream != x.id {
 		return false
 	}
-	if !q.proof.CheckAnswer(q.Append(nil), q.oneTime, q.Ephemeral[:], mac) {
+	if !q.proof.CheckAnswer(q.Append(nil), mac) {
 		return false
 	}
 	q.proof.Erase()

@@ -21,10 +21,10 @@ type askingSuite struct {
 
 func fakeQuestion(seed ake.Secret, c *ake.QuestionContext) *ake.Encapsulated {
 	day := []byte{byte(c.Day >> 24), byte(c.Day >> 16), byte(c.Day >> 8), byte(c.Day)}
-	h := ake.Sum("coterie/1 question", c.Room[:], day, c.Asker[:], c.Prover[:], []byte(c.Policy))
-	bind := ake.Sum("coterie/1 question bind", h[:])
+	h := ake.Sum("coterie/2 question", c.Room[:], day, c.Asker[:], c.Prover[:], []byte(c.Policy))
+	bind := ake.Sum("coterie/2 question bind", h[:])
 	return &ake.Encapsulated{
-		Proof: ake.Proof{Secret: ake.Expand(seed, "coterie/1 prove", h[:])},
+		Proof: ake.Proof{Secret: ake.Expand(seed, "coterie/2 prove", h[:])},
 		Bytes: append(append([]byte("fake"), seed.Bytes()...), bind[:]...),
 	}
 }
@@ -210,14 +210,16 @@ func TestProveRelayedQuestion(t *testing.T) {
 		func(q *record.Question) { // in her own name
 			g := mallory.room.graph(mallory.room.today())
 			q.Asker, q.Prover = g.own.cid, prof.room.graph(q.Day).own.cid
-			q.Ephemeral = prof.room.presence.Ephemeral
-			q.Sign(mallory.room.id, mallory.room.working)
 		},
 	} {
 		q := *theirs.Question
 		forge(&q)
 		before := suites[prof].opening
-		x := mallory.room.open(prof.room.Self(), ProtocolAsk)
+		ch := mallory.room.channelTo(prof.room.Self())
+		if ch == nil {
+			t.Fatal("mallory has no channel with prof")
+		}
+		x := mallory.room.openIn(ch, ProtocolAsk)
 		mallory.room.send(x, q.Append([]byte{record.FrameQuestion}))
 		n.drain(mallory)
 		n.run(time.Second)
@@ -282,7 +284,7 @@ func TestProveStrangers(t *testing.T) {
 	question := func() *record.Question {
 		q := &record.Question{
 			Day: g.date, Asker: g.own.cid, Prover: prof.room.graph(g.date).own.cid,
-			Ephemeral: prof.room.presence.Ephemeral, OneTime: ann.room.presence.Ephemeral, Policy: professor,
+			Nonce: ake.Sum("nonce"), Policy: professor,
 		}
 		seed := floodSeed(3)
 		q.Encapsulation = fakeQuestion(seed, ann.room.questionContext(q)).Bytes
@@ -295,13 +297,9 @@ func TestProveStrangers(t *testing.T) {
 		n.run(time.Second)
 	}
 	stranger := n.addSpy("stranger", nil)
-	q := question()
-	q.Sign(n.desc.ID(), stranger.working)
-	ask(stranger, q)
+	ask(stranger, question())
 	thief := n.addSpy("thief", ann.room.cfg.Identity)
-	q = question()
-	q.Sign(n.desc.ID(), thief.working)
-	ask(thief, q)
+	ask(thief, question())
 	if len(shown[Asked](prof)) > 0 {
 		t.Fatal("a stranger's question was shown")
 	}

@@ -2,7 +2,6 @@ package room
 
 import (
 	"bytes"
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
@@ -65,8 +64,8 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 			for _, rec := range []record.Record{out, ca, k.a.presence, in, c, out, p} {
 				r.add(rec)
 			}
-			r.addTerm(&ake.SealedTerm{CID: c.ID(), Term: term})
-			r.addTerm(&ake.SealedTerm{CID: ca.ID(), Term: *k.g.nodes[ca.ID()].term})
+			r.addTerm(&ake.MemberTerm{CID: c.ID(), Term: term})
+			r.addTerm(&ake.MemberTerm{CID: ca.ID(), Term: *k.g.nodes[ca.ID()].term})
 			r.settle()
 		}
 	}
@@ -88,7 +87,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 			tb.Fatal(err)
 		}
 		enc, _ := benchSuite{}.Encapsulate(seed, ctx)
-		p := &record.Presence{Serial: 1, Ephemeral: [32]byte(benchX25519(tb).PublicKey().Bytes())}
+		p := &record.Presence{Serial: 1}
 		p.Sign(room, w)
 		admit(record.NewContribution(identity, ctx, enc), w, p, enc.Term)
 	}
@@ -101,8 +100,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 // begin brings both into the epoch of all there are.
 func (k *benchRoom) begin(tb testing.TB) {
 	k.commit(tb)
-	k.b.add(k.a.head.commit)
-	k.b.settle()
+	k.hand(tb, k.a.head)
 	if k.b.head == nil || k.b.head.commit.ID() != k.a.head.commit.ID() {
 		tb.Fatal("the two are not in one epoch")
 	}
@@ -110,11 +108,30 @@ func (k *benchRoom) begin(tb testing.TB) {
 	k.b.Ready()
 }
 
-// commit makes the first commit to all there are.
-func (k *benchRoom) commit(tb testing.TB) {
-	list := k.a.nextList(k.g)
-	if err := k.a.commit(k.g, list, k.a.prevs(k.g, list)); err != nil {
+// commit makes a commit to all there are, and returns what goes on the topic.
+func (k *benchRoom) commit(tb testing.TB) []byte {
+	k.a.Ready()
+	before := k.a.head
+	if err := k.a.commit(k.g, k.a.nextList(k.g)); err != nil {
 		tb.Fatal(err)
+	}
+	if k.a.head == before {
+		tb.Fatal("the commit is not its committer's head")
+	}
+	for _, p := range k.a.Ready().Publish {
+		if p[0] == record.TypeCommit {
+			return p
+		}
+	}
+	tb.Fatal("no commit was published")
+	return nil
+}
+
+// hand hands the secret of an epoch to the second, as in a channel.
+func (k *benchRoom) hand(tb testing.TB, e *epoch) {
+	x := &exchange{peer: k.a.self, identity: k.a.own, working: k.a.workingID}
+	if !k.b.tookSecret(x, handover(e.commit, *e.d)[1:]) {
+		tb.Fatal("the secret was not taken")
 	}
 }
 
@@ -123,11 +140,15 @@ func undo(r *Room, before *epoch) {
 	for id, e := range r.commits {
 		if e != before {
 			delete(r.commits, id)
+			delete(r.transcripts, id)
 		}
 	}
-	clear(r.named)
-	before.named, before.superseded = false, time.Time{}
+	for _, g := range r.days {
+		g.height = before.commit.Height
+	}
+	before.superseded = time.Time{}
 	r.head, r.ready = before, Ready{}
+	r.stamp++
 }
 
 func benchKey(tb testing.TB) ed25519.PrivateKey {
@@ -138,68 +159,136 @@ func benchKey(tb testing.TB) ed25519.PrivateKey {
 	return k
 }
 
-func benchX25519(tb testing.TB) *ecdh.PrivateKey {
-	k, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return k
+// A yardstick is one plain signature, made and verified: what a commit cannot cost less
+// than, at its two ends. It is timed beside the commits, since the speed of a
+// machine wavers.
+type yardstick struct {
+	key   ed25519.PrivateKey
+	text  []byte
+	times []time.Duration
 }
 
-// BenchmarkCommit makes a commit that lets in one newcomer: how long, also as a
-// multiple of n X25519 operations, and its size. What is there to do is n of
-// these, one for each but the committer and one for r.pub, and one Ed25519
-// signature, which is about half of one; all else is hashing. Each commit is
-// held against n operations that are timed next to it, and the medians are
-// compared, since the speed of a machine wavers.
+func newYardstick(tb testing.TB) *yardstick {
+	return &yardstick{key: benchKey(tb), text: make([]byte, 64)}
+}
+
+func (p *yardstick) run(b *testing.B) {
+	start := time.Now()
+	if !ed25519.Verify(p.key.Public().(ed25519.PublicKey), p.text, ed25519.Sign(p.key, p.text)) {
+		b.Fatal("not verified")
+	}
+	p.times = append(p.times, time.Since(start))
+}
+
+func (p *yardstick) report(b *testing.B) {
+	slices.Sort(p.times)
+	b.ReportMetric(float64(p.times[len(p.times)/2]), "ns/sign+verify")
+}
+
+// BenchmarkCommit makes a commit that lets in one newcomer: one signature, and
+// hashes over the list. Beside it, one signature made and verified, and the bytes
+// that go on the topic.
 func BenchmarkCommit(b *testing.B) {
 	for _, n := range benchSizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			k := newBenchRoom(b, n)
+			k, p := newBenchRoom(b, n), newYardstick(b)
 			before := k.a.head
-			key, pub := benchX25519(b), benchX25519(b).PublicKey()
-			var commits, others []time.Duration
+			size := 0
 			for b.Loop() {
-				undo(k.a, before)
-				start := time.Now()
-				k.commit(b)
-				commits = append(commits, time.Since(start))
 				b.StopTimer()
-				start = time.Now()
-				for range n {
-					if _, err := key.ECDH(pub); err != nil {
-						b.Fatal(err)
-					}
-				}
-				others = append(others, time.Since(start))
+				p.run(b)
+				undo(k.a, before)
 				b.StartTimer()
+				size = len(k.commit(b))
 			}
-			slices.Sort(commits)
-			slices.Sort(others)
-			middle := len(commits) / 2
-			b.ReportMetric(float64(commits[middle])/float64(others[middle]), "of-n-X25519")
-			b.ReportMetric(float64(len(record.Encode(k.a.head.commit))), "bytes")
+			b.ReportMetric(float64(size), "bytes")
+			p.report(b)
 		})
 	}
 }
 
-// BenchmarkReceiveCommit takes the same commit at another member, which makes
-// sure that all got the same secret.
+// BenchmarkReceiveCommit takes the same commit from the topic at another member,
+// and then its secret.
 func BenchmarkReceiveCommit(b *testing.B) {
 	for _, n := range benchSizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			k := newBenchRoom(b, n)
+			k, p := newBenchRoom(b, n), newYardstick(b)
 			before := k.b.head
-			k.commit(b)
-			data := record.Encode(k.a.head.commit)
+			data := k.commit(b)
 			for b.Loop() {
+				b.StopTimer()
+				p.run(b)
 				undo(k.b, before)
-				if v := k.b.publication(k.a.self, data); v != Accept || k.b.head == before {
+				b.StartTimer()
+				if v := k.b.publication(k.a.self, data); v != Accept {
+					b.Fatal("not taken")
+				}
+				k.hand(b, k.a.head)
+				if k.b.head == before {
+					b.Fatal("not the head")
+				}
+			}
+			b.ReportMetric(float64(len(data)), "bytes")
+			p.report(b)
+		})
+	}
+}
+
+// BenchmarkJoin takes from the topic what a newcomer publishes of itself. The
+// signatures are checked, its encapsulation is hashed and kept, and nothing is
+// opened.
+func BenchmarkJoin(b *testing.B) {
+	for _, n := range benchSizes {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			k, p := newBenchRoom(b, n), newYardstick(b)
+			data := k.join(b)
+			for b.Loop() {
+				b.StopTimer()
+				p.run(b)
+				k.b.ready = Ready{}
+				g := k.b.days[k.g.date]
+				j, err := record.ParseJoin(data[1:])
+				if err != nil {
+					b.Fatal(err)
+				}
+				j.Contribution.Settle(k.b.id)
+				if g.nodes[j.Contribution.ID()] != nil {
+					g.remove(j.Contribution.ID())
+					delete(k.b.processes, j.Contribution.Working)
+				}
+				b.StartTimer()
+				if v := k.b.publication(k.a.self, data); v != Accept {
 					b.Fatal("not taken")
 				}
 			}
+			b.ReportMetric(float64(len(data)), "bytes")
+			p.report(b)
 		})
 	}
+}
+
+// join is what a newcomer publishes whom the first lets in.
+func (k *benchRoom) join(tb testing.TB) []byte {
+	identity, w := benchKey(tb), benchKey(tb)
+	ctx := &ake.Context{
+		Room: k.a.id, Serial: 1, Day: k.g.date,
+		Identity: [32]byte(identity.Public().(ed25519.PublicKey)), Working: [32]byte(w.Public().(ed25519.PublicKey)),
+	}
+	seed, err := ake.NewSecret(rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	enc, err := benchSuite{}.Encapsulate(seed, ctx)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := record.NewContribution(identity, ctx, enc)
+	p := &record.Presence{Serial: 1}
+	p.Sign(k.a.id, w)
+	in, out := &record.Edge{Day: k.g.date, From: k.g.own.cid, To: c.ID()}, &record.Edge{Day: k.g.date, From: c.ID(), To: k.g.own.cid}
+	in.Sign(k.a.id, k.a.working)
+	out.Sign(k.a.id, w)
+	return (&record.Join{Contribution: c, Presence: p, In: in, Out: out, Encapsulation: enc.Bytes}).Append([]byte{record.TypeJoin})
 }
 
 // BenchmarkMessage sends 100 bytes at one member and takes them at another.
@@ -227,21 +316,24 @@ func BenchmarkMessage(b *testing.B) {
 	}
 }
 
-// TestCommitSize: a commit that lets in one newcomer has at most 40 bytes a
-// member and 500, and what changed.
+// TestCommitSize: a commit that lets in one newcomer has at most 700 bytes on the
+// topic and what changed, at any size of the room; handed over with its secret, no
+// more than that and the secret.
 func TestCommitSize(t *testing.T) {
 	for _, n := range benchSizes {
 		if n == 2 {
 			continue // nobody was there before
 		}
 		k := newBenchRoom(t, n)
-		k.commit(t)
+		data := k.commit(t)
 		if got := len(k.a.head.list); got != n {
 			t.Fatalf("a commit for %d, want %d", got, n)
 		}
-		const changed = 3*32 + 2*32 // an entry, a term
-		if size, limit := len(record.Encode(k.a.head.commit)), 40*n+500+changed; size > limit {
+		if size, limit := len(data), 700+entryBytes; size > limit {
 			t.Errorf("a commit for %d has %d bytes, the limit is %d", n, size, limit)
+		}
+		if size, limit := len(handover(k.a.head.commit, *k.a.head.d)), len(data)+ake.SecretSize; size > limit {
+			t.Errorf("a commit for %d is handed over in %d bytes, the limit is %d", n, size, limit)
 		}
 	}
 }

@@ -1,14 +1,19 @@
 package room
 
 import (
-	"slices"
+	"cmp"
+	"errors"
+	"math/bits"
 	"time"
 
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
-// turn is whose turn it is to commit, and when: PROTOCOL.md §8.3.
+// errCommitsFull is returned when the table of commits has no room for our own.
+var errCommitsFull = errors.New("too many commits are known")
+
+// turn is whose turn it is to commit, and when: PROTOCOL.md §8.4.
 type turn struct {
 	want    ake.Hash  // hash of the members the next list would have
 	first   time.Time // when they first differed from the head's
@@ -25,6 +30,11 @@ func (r *Room) considerCommit() {
 		return
 	}
 	r.dirty, r.considerAt = false, r.now.Add(considerPeriod)
+	if !r.headAt.IsZero() && !r.headAt.After(r.now) {
+		r.headAt = time.Time{}
+	}
+	r.chooseHead()
+	r.notice()
 	day := r.today()
 	if r.head != nil {
 		// Somebody's clock is ahead of ours: never back to the day before the head's.
@@ -42,18 +52,17 @@ func (r *Room) considerCommit() {
 		return
 	}
 	list := r.nextList(g)
-	prevs := r.prevs(g, list)
-	if len(list) < 2 || len(r.neighbours) == 0 || !r.needed(g, list, prevs) {
+	if len(list) < 2 || len(r.neighbours) == 0 || !r.needed(g, list) || r.wouldLeaveOut(g, list) {
 		r.turn.first, r.turn.sponsor = time.Time{}, false
 		return
 	}
-	if want := ake.Sum("coterie/1 want", cidBytes(list)); r.turn.first.IsZero() || want != r.turn.want {
+	if want := ake.Sum("coterie/2 want", cidBytes(list)); r.turn.first.IsZero() || want != r.turn.want {
 		if r.turn.first.IsZero() {
 			r.turn.first = r.now
 		}
 		r.turn.want, r.turn.latest = want, r.now
 	}
-	at := maxTime(r.dueAt(g, list, prevs), r.toldBy(list, prevs))
+	at := maxTime(r.dueAt(g, list), r.toldBy(list))
 	if at.After(r.now) {
 		if at.Before(r.considerAt) {
 			r.considerAt = at
@@ -62,14 +71,21 @@ func (r *Room) considerCommit() {
 		return
 	}
 	r.turn.first, r.turn.sponsor = time.Time{}, false
-	if err := r.commit(g, list, prevs); err != nil {
+	if err := r.commit(g, list); err != nil {
 		r.emit(Failed{Doing: "starting a new epoch", Err: err})
 	}
 }
 
+// wouldLeaveOut reports whether our next list would be nobody's head, ours
+// included: around midnight, before all are to have proved themselves for the new
+// day.
+func (r *Room) wouldLeaveOut(g *graph, list record.List) bool {
+	return r.head != nil && r.leavesOut(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Day: g.date}}}, list: list}) != nil
+}
+
 // dueAt is when it is our turn: a sponsor's at once, the others' after a quiet
 // time and by rank; nobody's too soon after the last epoch.
-func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
+func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	n := len(list)
 	var earliest time.Time
 	if !r.turn.last.IsZero() {
@@ -79,7 +95,7 @@ func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
 		return maxTime(r.turn.first, earliest)
 	}
 	wait := quiet
-	if !r.hurry(prevs) {
+	if !r.hurry() {
 		wait = tail(n) / 2
 	}
 	at := r.turn.latest.Add(wait)
@@ -87,39 +103,34 @@ func (r *Room) dueAt(g *graph, list record.List, prevs []*epoch) time.Time {
 		at = longest
 	}
 	at = maxTime(at, earliest.Add(quiet))
-	return at.Add(time.Duration(r.rank(g, list, prevs)) * 2 * tail(n))
+	at = at.Add(time.Duration(r.slot(r.rank(g, list))) * 2 * tail(n))
+	return maxTime(at, r.patience)
 }
+
+// slot is when, in units of 2L, those of a rank commit: one at first, then two,
+// then four. Those who never do hold the others up for a time that grows with the
+// logarithm of their number.
+func (r *Room) slot(rank int) int { return bits.Len(uint(rank+1)) - 1 }
 
 // hurry reports whether somebody waits for the next epoch: all of a room that
 // has none yet, or that may not send under the last. Otherwise those who are
 // about to come may come into the same one.
-func (r *Room) hurry(prevs []*epoch) bool {
-	return len(prevs) == 0 || r.head != nil && !r.maySend()
-}
+func (r *Room) hurry() bool { return r.head == nil || !r.maySend() }
 
 // toldBy is until when we wait for somebody who has just proved itself, and is
 // telling us of those it knows: they belong into the same commit. So does what
 // another's commit refers to that we do not know yet, unless somebody is kept
 // from sending. Whoever makes up such commits makes nobody wait for ever.
-func (r *Room) toldBy(list record.List, prevs []*epoch) (at time.Time) {
+func (r *Room) toldBy(list record.List) (at time.Time) {
 	underway := 2 * tail(len(list))
-	if !r.hurry(prevs) {
-		for _, e := range r.commits {
-			// What comes among other records may rest on what nobody keeps any more.
-			if e.status != accepted && e.signed && !e.compared && (r.head == nil || better(e, r.head)) {
-				at = maxTime(at, e.since.Add(underway))
-			}
-		}
-		for _, x := range r.exchanges {
-			if x.wants != (ake.Hash{}) {
-				at = maxTime(at, x.began.Add(underway))
-			}
+	for _, e := range r.commits {
+		// What comes among other records may rest on what nobody keeps any more.
+		if e.keys == nil && !e.compared && (!e.fits || e.mine >= 0) && (!r.hurry() || e.d != nil) && (r.head == nil || better(e, r.head)) {
+			at = maxTime(at, e.since.Add(underway))
 		}
 	}
-	for _, x := range r.exchanges {
-		if !x.admitted.IsZero() {
-			at = maxTime(at, x.admitted.Add(tellTime))
-		}
+	for _, until := range r.telling {
+		at = maxTime(at, until)
 	}
 	return minTime(at, r.turn.first.Add(2*underway))
 }
@@ -136,10 +147,17 @@ func cidBytes(list record.List) []byte {
 // we hold.
 func (r *Room) nextList(g *graph) record.List {
 	var list record.List
-	for _, cid := range r.living(g) {
+	of := g.cids()
+	if len(of) > record.MaxMembers {
+		of = g.order() // who is left out is decided by turns (§7.3)
+	}
+	for _, cid := range of {
+		if len(list) == record.MaxMembers {
+			break
+		}
 		n := g.nodes[cid]
 		p := r.processes[n.contribution.Working]
-		if n.term == nil || p == nil || p.newest == nil || len(list) == record.MaxMembers {
+		if n.term == nil || p == nil || p.newest == nil {
 			continue
 		}
 		if _, absent := r.absent(g, cid); absent {
@@ -151,148 +169,139 @@ func (r *Room) nextList(g *graph) record.List {
 	return list
 }
 
-// prevs are the accepted commits of the day that the next one builds on: the
-// loose ones whose members we can keep or show the removal of, the greatest
-// four.
-func (r *Room) prevs(g *graph, list record.List) []*epoch {
-	var out []*epoch
-	listed := make(map[ake.Hash]bool, len(list))
-	for i := range list {
-		listed[list[i].CID] = true
-	}
-	for _, e := range r.commits {
-		if e.commit.Day == g.date && r.loose(e) && r.covers(g, listed, e) {
-			out = append(out, e)
-		}
-	}
-	slices.SortFunc(out, func(a, b *epoch) int {
-		if better(a, b) {
-			return -1
-		}
-		return 1
-	})
-	return out[:min(len(out), record.MaxPrevs)]
-}
-
-// covers reports whether everybody in e's list is listed or is gone for a
-// reason.
-func (r *Room) covers(g *graph, listed map[ake.Hash]bool, e *epoch) bool {
-	for i := range e.list {
-		cid := e.list[i].CID
-		if !listed[cid] {
-			if _, absent := r.absent(g, cid); !absent {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// needed reports whether a commit would change anything: the members differ
-// from the head's, or an accepted commit that would pass ours over is better
-// than the head.
-func (r *Room) needed(g *graph, list record.List, prevs []*epoch) bool {
+// needed reports whether a commit would change anything: the members differ from
+// the head's, the head is old, or others may have a head that we cannot read.
+func (r *Room) needed(g *graph, list record.List) bool {
 	h := r.head
 	if h == nil || h.commit.Day != g.date || string(cidBytes(list)) != string(cidBytes(h.list)) {
 		return true
 	}
-	return r.stale(h) || len(prevs) > 0 && prevs[0] != h && better(prevs[0], h)
+	return r.stale(h) || r.lacks(g)
 }
 
-// rank is our place in the order in which members commit: those of the greatest
-// prev first, since who is new may not hear of everything yet.
-func (r *Room) rank(g *graph, list record.List, prevs []*epoch) int {
-	var joined []byte
-	for _, p := range sortedIDs(prevs) {
-		joined = append(joined, p[:]...)
+// lacks reports whether there is a commit above the head, which lists us, and
+// which we could not be told the secret of for too long.
+func (r *Room) lacks(g *graph) bool {
+	for _, e := range r.commits {
+		if e.commit.Day != g.date || !e.fits || e.mine < 0 || e.keys != nil || r.head != nil && !better(e, r.head) {
+			continue
+		}
+		if r.now.Sub(e.since) > 3*tail(len(e.list)) {
+			return true
+		}
 	}
-	draw := func(cid ake.Hash) ake.Hash { return ake.Sum("coterie/1 rank", joined, cid[:]) }
-	old := func(cid ake.Hash) bool { return len(prevs) == 0 || prevs[0].lists(cid) }
-	mine, here := draw(g.own.cid), old(g.own.cid)
+	return false
+}
+
+// rank is our place in the order in which members commit: those of the head
+// first, since who is new may not hear of everything yet, and last those who
+// missed their turn.
+func (r *Room) rank(g *graph, list record.List) int { return r.rankOf(g, list, g.own.cid) }
+
+func (r *Room) rankOf(g *graph, list record.List, who ake.Hash) int {
+	var seed ake.Hash
+	if r.head != nil {
+		seed = r.head.commit.ID()
+	}
+	type place struct {
+		class int
+		draw  ake.Hash
+	}
+	of := func(cid ake.Hash) place {
+		p := place{draw: ake.Sum("coterie/2 rank", seed[:], cid[:])}
+		switch {
+		case r.missed[cid] >= maxMissed:
+			p.class = 2
+		case r.head != nil && !r.head.lists(cid):
+			p.class = 1
+		}
+		return p
+	}
+	mine := of(who)
 	rank := 0
 	for i := range list {
-		cid := list[i].CID
-		if was := old(cid); was && !here || was == here && compareHashes(draw(cid), mine) < 0 {
+		p := of(list[i].CID)
+		if c := cmp.Compare(p.class, mine.class); c < 0 || c == 0 && compareHashes(p.draw, mine.draw) < 0 {
 			rank++
 		}
 	}
 	return rank
 }
 
-func sortedIDs(es []*epoch) []ake.Hash {
-	var ids []ake.Hash
-	for _, e := range es {
-		ids = append(ids, e.commit.ID())
-	}
-	slices.SortFunc(ids, compareHashes)
-	return ids
-}
-
 // commit makes the next commit, takes it, and publishes it: PROTOCOL.md §8.
-func (r *Room) commit(g *graph, list record.List, prevs []*epoch) error {
-	var height uint64
-	for _, p := range prevs {
-		height = max(height, p.commit.Height)
+func (r *Room) commit(g *graph, list record.List) error {
+	c := &record.Commit{Brief: record.Brief{Header: record.Header{
+		Day: g.date, Height: g.height + 1, By: g.own.cid, Members: uint32(len(list)), List: list.Hash(),
+	}}}
+	var base record.List
+	if h := r.head; h != nil && h.commit.Day == g.date {
+		c.Base, base = h.commit.ID(), h.list
 	}
-	c := &record.Commit{Header: record.Header{
-		Day: g.date, Height: height + 1, Prevs: sortedIDs(prevs), By: g.own.cid,
-		Members: uint32(len(list)), List: list.Hash(),
-	}}
-	c.SetEvidence(r.removals(g, list, prevs))
-	c.Base, c.Changes = record.WholeList, list
-	if len(prevs) > 0 {
-		c.Base = byte(slices.Index(c.Prevs, prevs[0].commit.ID()))
-		c.Changes = changes(prevs[0].list, list)
-	}
-
-	e := &epoch{commit: c, list: list, since: r.now, mine: list.Index(g.own.cid), sid: r.sid(g, list)}
+	c.SetEvidence(r.removals(list))
 	d := r.draw()
-	defer d.Erase()
-	core := &ake.Core{SID: e.sid, Height: c.Height, Prevs: c.Prevs, By: c.By}
-	key := core.OneTimeKey(d)
-	defer key.Erase()
-	c.OneTime = key.Public
-	h := c.Header.Hash()
-	var err error
-	if c.Wraps, err = ake.Wrap(d, key, h, r.recipients(g, list, c.By)); err != nil {
-		return err
-	}
-	if c.Sealed, err = ake.Seal(d, h, r.missing(g, list, prevs)); err != nil {
-		return err
-	}
+	c.Secret = ake.CommitSecret(c.Core(), d)
 	c.Settle()
-	secret, known, err := r.epochSecret(g, e, d)
-	if err != nil || !known {
-		return err
-	}
-	defer secret.Erase()
-	c.Tag = ake.Confirm(secret, c.ID())
 	c.Sign(r.id, r.working)
-	r.useSecret(e, secret)
-	e.status, e.signed = accepted, true
-	r.commits[c.ID()] = e
-	r.accepted(e)
-	if data := record.Encode(c); len(data) <= maxPublishedCommit {
-		r.publish(data)
+	if base != nil {
+		c = c.Change(base, list)
 	} else {
-		r.publish(c.News().Append([]byte{record.TypeNews}))
+		c = c.Whole(list)
 	}
+	e := &epoch{commit: c, list: list, since: r.now, fits: true, mine: list.Index(g.own.cid), d: &d, gave: make(map[[32]byte]bool)}
+	if !r.roomForCommit(g, c) {
+		return errCommitsFull
+	}
+	r.derive(e)
+	if e.keys == nil {
+		e.erase()
+		return nil
+	}
+	g.height = c.Height
+	r.commits[c.ID()] = e
+	r.pass(g, list)
+	data := record.Encode(c)
+	if len(data) > maxPublishedCommit {
+		data = record.Encode(c.Bare())
+	}
+	r.publish(data)
+	if r.lacks(g) {
+		// Whoever withholds secrets makes us commit less and less often for it.
+		r.waits = min(max(2*r.waits, tail(len(list))), maxPatience)
+		r.patience = r.now.Add(r.waits)
+	}
+	r.handOver(e)
 	r.chooseHead()
 	r.flush()
 	return nil
 }
 
-// removals says why those who were listed are not any more.
-func (r *Room) removals(g *graph, list record.List, prevs []*epoch) []record.Evidence {
+// pass notes who let their turn to commit go by: all whose slot was before ours.
+func (r *Room) pass(g *graph, list record.List) {
+	if r.turn.sponsor || len(r.missed) > maxNodes {
+		return
+	}
+	mine := r.slot(r.rank(g, list))
+	for i := range list {
+		cid := list[i].CID
+		if cid == g.own.cid || r.slot(r.rankOf(g, list, cid)) >= mine {
+			continue
+		}
+		r.missed[cid]++
+	}
+}
+
+// removals says why those of the head are not listed any more.
+func (r *Room) removals(list record.List) []record.Evidence {
+	if r.head == nil {
+		return nil
+	}
+	g := r.graph(r.head.commit.Day)
+	if g == nil {
+		return nil
+	}
 	var out []record.Evidence
-	seen := make(map[ake.Hash]bool)
-	for _, p := range prevs {
-		for i := range p.list {
-			cid := p.list[i].CID
-			if seen[cid] || list.Index(cid) >= 0 {
-				continue
-			}
-			seen[cid] = true
+	for i := range r.head.list {
+		if cid := r.head.list[i].CID; list.Index(cid) < 0 {
 			if ev, absent := r.absent(g, cid); absent {
 				out = append(out, ev)
 			}
@@ -301,45 +310,6 @@ func (r *Room) removals(g *graph, list record.List, prevs []*epoch) []record.Evi
 	return out
 }
 
-// missingCIDs are those listed who are missing from some prev's list,
-// ascending: its members may not have been told their terms.
-func missingCIDs(list record.List, prevs []*epoch) []ake.Hash {
-	in := make(map[ake.Hash]int)
-	for _, p := range prevs {
-		for i := range p.list {
-			in[p.list[i].CID]++
-		}
-	}
-	var out []ake.Hash
-	for i := range list {
-		if n := in[list[i].CID]; n == 0 || n < len(prevs) {
-			out = append(out, list[i].CID)
-		}
-	}
-	slices.SortFunc(out, compareHashes)
-	return out
-}
-
-// missing are their terms.
-func (r *Room) missing(g *graph, list record.List, prevs []*epoch) []ake.SealedTerm {
-	var out []ake.SealedTerm
-	for _, cid := range missingCIDs(list, prevs) {
-		out = append(out, ake.SealedTerm{CID: cid, Term: *g.nodes[cid].term})
-	}
-	return out
-}
-
-// changes are the entries of list that are not in base.
-func changes(base, list record.List) record.List {
-	had := make(map[record.Entry]bool, len(base))
-	for _, e := range base {
-		had[e] = true
-	}
-	var out record.List
-	for _, e := range list {
-		if !had[e] {
-			out = append(out, e)
-		}
-	}
-	return out
-}
+// stale reports whether the head is old enough to be renewed: what was said under
+// it until then can be read with what members' processes hold.
+func (r *Room) stale(h *epoch) bool { return r.now.Sub(h.since) >= rotatePeriod }

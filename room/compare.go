@@ -21,7 +21,7 @@ func (r *Room) sortedNeighbours() []peer.ID {
 }
 
 // schedule begins the comparisons that are due and sees to being woken for the
-// next: PROTOCOL.md §11.2.
+// next: PROTOCOL.md §11.3.
 func (r *Room) schedule() {
 	ready := false
 	for _, g := range r.days {
@@ -54,9 +54,14 @@ func (r *Room) schedule() {
 			r.wakeAt(due)
 			continue
 		}
-		x := r.open(n.id, ProtocolCompare)
+		var x *exchange
+		if ch := r.channelTo(n.id); ch != nil {
+			x = r.openIn(ch, ProtocolCompare)
+		} else {
+			x = r.open(n.id, ProtocolCompare)
+		}
 		n.lastTime, n.compareAt = r.now, time.Time{}
-		r.send(x, r.hello(x.identity))
+		r.send(x, r.hello(x))
 		r.tellBeats(x)
 	}
 	r.wakeAt(r.compareAt)
@@ -90,11 +95,11 @@ func (r *Room) askSoon(p peer.ID) {
 // puzzled reports whether there is a commit that refers to what we do not know.
 func (r *Room) puzzled() bool {
 	for _, e := range r.commits {
-		if e.status != accepted {
+		if !e.fits {
 			return true
 		}
 	}
-	return false
+	return len(r.strange) > 0
 }
 
 // spread compares at once with the neighbours that may need us to understand the
@@ -129,18 +134,20 @@ func (r *Room) catchUp(busy map[peer.ID]bool) {
 func (r *Room) comparing() map[peer.ID]bool {
 	busy := make(map[peer.ID]bool)
 	for _, x := range r.exchanges {
-		if x.protocol == ProtocolCompare && (x.dialler && x.wants == ake.Hash{} || x.theirHello != nil) {
+		if x.protocol == ProtocolCompare && (x.dialler && !x.answered || x.theirHello != nil) {
 			busy[x.peer] = true
 		}
 	}
 	return busy
 }
 
-// hello is what we say to one peer. The signature shows that we are the process
-// we say we are: the stream alone shows no more than our identity key, which is
-// on a disk.
-func (r *Room) hello(to [32]byte) []byte {
-	h := &record.Hello{Room: r.id, Digest: r.offer(true).digest, Logs: r.logsDigest(to)}
+// hello is what we say at the beginning of a comparison. Of what was said we speak
+// inside a channel alone.
+func (r *Room) hello(x *exchange) []byte {
+	h := &record.Hello{Room: r.id, Digest: r.offer(x.inside()).digest}
+	if x.inside() {
+		h.Logs = r.logsDigest(x.identity)
+	}
 	for _, d := range r.sortedDays() {
 		if g := r.days[d]; g.own != nil && r.proves(d) {
 			h.Days = append(h.Days, record.HelloDay{Day: d, CID: g.own.cid, Size: uint32(len(g.members()))})
@@ -149,13 +156,16 @@ func (r *Room) hello(to [32]byte) []byte {
 	if r.head != nil {
 		h.Head = r.head.commit.ID()
 	}
-	h.Sign(to, r.working)
 	return h.Encode()
 }
 
+// inside reports whether a stream is in a channel, and so ends in a process that
+// has proved itself, and not only in whoever has its identity key.
+func (x *exchange) inside() bool { return x.working != [32]byte{} }
+
 // records is the set we offer: what is kept of each day, each contribution
 // after an edge to it (§6.1), then presences, names if they may be told, and
-// the commits on which the next would rest, with those these name.
+// our head.
 func (r *Room) records(names bool) []record.Record {
 	var out []record.Record
 	var workings [][32]byte
@@ -174,15 +184,15 @@ func (r *Room) records(names bool) []record.Record {
 		if p == nil {
 			continue
 		}
-		for _, id := range sortedHashes(p.bodies) {
-			out = append(out, p.bodies[id])
+		for _, b := range p.offered() {
+			out = append(out, b)
 		}
 		if names && p.name != nil {
 			out = append(out, p.name)
 		}
 	}
-	for _, e := range r.foundations() {
-		out = append(out, e.commit.Whole(e.list))
+	if h := r.head; h != nil {
+		out = append(out, h.commit.Whole(h.list))
 	}
 	return out
 }
@@ -220,10 +230,10 @@ func digest(ids []ake.Hash) ake.Hash {
 	for i := range sorted {
 		joined = append(joined, sorted[i][:]...)
 	}
-	return ake.Sum("coterie/1 digest", joined)
+	return ake.Sum("coterie/2 digest", joined)
 }
 
-// compareFrame takes the frames of PROTOCOL.md §11.2, on a stream of either
+// compareFrame takes the frames of PROTOCOL.md §11.3, on a stream of either
 // protocol. It returns false for what does not belong there.
 func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 	switch typ {
@@ -239,19 +249,26 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 		return x.protocol == ProtocolCompare && r.tookWant(x, body)
 	case record.FrameTerms:
 		terms, err := record.ParseTerms(body)
-		if err != nil || !r.isMember(x.identity) {
-			return err == nil
+		if err != nil || !x.inside() {
+			return false
 		}
+		ch := r.channels[x.working]
 		for i := range terms {
+			if ch != nil && ch.up {
+				ch.told[terms[i].CID] = true
+			}
 			r.addTerm(&terms[i])
+			terms[i].Term.Erase()
 		}
 		return true
+	case record.FrameSecret:
+		return r.tookSecret(x, body)
 	case record.FrameTranscript:
-		return x.protocol == ProtocolCompare && r.tookTranscript(x, body)
+		return x.inside() && r.tookTranscript(x, body)
 	case record.FrameLog:
-		return x.protocol == ProtocolCompare && r.tookLog(x, body)
+		return x.inside() && r.tookLog(x, body)
 	case record.FrameHave:
-		return x.protocol == ProtocolCompare && r.tookHave(x, body)
+		return x.inside() && r.tookHave(x, body)
 	case record.FrameTold:
 		if x.haves == 0 {
 			return false
@@ -264,8 +281,9 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 			return false
 		}
 		x.done = true
-		if x.protocol == ProtocolProve {
-			return r.toldAll(x)
+		if x.theirHello == nil {
+			r.toldAll(x)
+			return true
 		}
 		r.compared(x)
 		return true
@@ -288,10 +306,10 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 		}
 	}
 	if !x.dialler {
-		r.send(x, r.hello(x.identity))
+		r.send(x, r.hello(x))
 		r.tellBeats(x)
 	}
-	if n := r.neighbours[x.peer]; n != nil && h.Digest == r.offer(true).digest {
+	if n := r.neighbours[x.peer]; n != nil && h.Digest == r.offer(x.inside()).digest {
 		n.beatsTold = x.began // it knows all whose beats it was told, and so could take them
 	}
 	r.send(x, r.ask(x).Encode())
@@ -302,19 +320,21 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 // something.
 func (r *Room) ask(x *exchange) *record.Ask {
 	a := new(record.Ask)
-	if o := r.offer(true); o.digest != x.theirHello.Digest {
+	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
 		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
 			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
 		}
 	}
 	for _, g := range r.days {
 		for _, cid := range g.cids() {
-			if g.nodes[cid].term == nil && len(a.Terms) < record.MaxMembers {
+			if x.inside() && g.nodes[cid].term == nil && len(a.Terms) < record.MaxMembers {
 				a.Terms = append(a.Terms, cid)
 			}
 		}
 	}
-	r.askLogs(x, a)
+	if x.inside() {
+		r.askLogs(x, a)
+	}
 	return a
 }
 
@@ -325,12 +345,11 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	}
 	x.asked = true
 	if r.inComponent(x.identity) {
-		member, lives := false, make(map[*graph]bool)
+		lives := make(map[*graph]bool)
 		for _, g := range r.days {
 			lives[g] = r.livesIn(g, x)
-			member = member || lives[g]
 		}
-		if o := r.offer(member); o.digest != x.theirHello.Digest {
+		if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
 			has := make(map[[record.ShortID]byte]bool, len(a.Have))
 			for _, id := range a.Have {
 				has[id] = true
@@ -343,20 +362,21 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 			}
 			r.send(x, record.EncodeRecords(lacks)...)
 		}
-		if member {
-			var terms []ake.SealedTerm
+		if x.inside() {
+			var terms []ake.MemberTerm
 			for _, cid := range a.Terms {
 				for _, g := range r.days {
 					if n := g.nodes[cid]; n != nil && n.term != nil && lives[g] && g.members()[cid] {
-						terms = append(terms, ake.SealedTerm{CID: cid, Term: *n.term})
+						terms = append(terms, ake.MemberTerm{CID: cid, Term: *n.term})
 					}
 				}
 			}
 			r.sendTerms(x, terms)
 		}
 	}
-	// Entitlement is by epoch, whatever has become of the peer since.
-	r.answerLogs(x, a)
+	if x.inside() {
+		r.answerLogs(x, a)
+	}
 	r.send(x, []byte{record.FrameDone})
 	x.answered = true
 	r.compared(x)
@@ -376,44 +396,24 @@ func (r *Room) inComponent(identity [32]byte) bool {
 	return false
 }
 
-// speaks is the working key that the process at the other end has shown to
-// have.
-func (r *Room) speaks(x *exchange) (working [32]byte, ok bool) {
-	if x.theirHello == nil || x.shown {
-		return x.working, x.shown
-	}
-	for _, d := range x.theirHello.Days {
-		g := r.graph(d.Day)
-		if g == nil {
-			continue
-		}
-		c := g.contribution(d.CID)
-		if c != nil && c.Identity == x.identity && x.theirHello.Verify(r.own, c.Working) == nil {
-			x.working, x.shown = c.Working, true
-			break
-		}
-	}
-	return x.working, x.shown
-}
-
-// livesIn reports whether the process at the other end, and not only its peer,
-// is a living member of a day.
+// livesIn reports whether the process at the other end of a channel is a living
+// member of a day.
 func (r *Room) livesIn(g *graph, x *exchange) bool {
-	working, ok := r.speaks(x)
-	if !ok {
-		return false
-	}
-	for cid := range g.members() {
-		if c := g.contribution(cid); c.Identity == x.identity && c.Working == working {
-			_, gone := r.gone(g, cid)
-			return !gone
-		}
-	}
-	return false
+	ch := r.channels[x.working]
+	return ch != nil && r.livesAs(g, ch)
 }
 
-func (r *Room) sendTerms(x *exchange, terms []ake.SealedTerm) {
-	slices.SortFunc(terms, func(a, b ake.SealedTerm) int { return compareHashes(a.CID, b.CID) })
+// toldAll: the other end told us something unasked, and that was all. Whoever has
+// just proved itself to us is no longer waited for.
+func (r *Room) toldAll(x *exchange) {
+	if x.inside() && !x.dialler && x.all {
+		delete(r.telling, x.working)
+	}
+	r.hangUp(x)
+}
+
+func (r *Room) sendTerms(x *exchange, terms []ake.MemberTerm) {
+	slices.SortFunc(terms, func(a, b ake.MemberTerm) int { return compareHashes(a.CID, b.CID) })
 	for chunk := range slices.Chunk(terms, record.MaxMembers) {
 		r.send(x, record.EncodeTerms(chunk))
 	}
@@ -429,11 +429,14 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 		if err != nil {
 			return false
 		}
+		if c, ok := rec.(*record.Contribution); ok && c.Identity == x.identity {
+			x.all = true // it tells all it knows, itself included
+		}
 		o := r.add(rec)
 		if o == refused {
 			return false
 		}
-		if c, ok := rec.(*record.Commit); ok && o == kept && !r.wanted[c.ID()] {
+		if c, ok := rec.(*record.Commit); ok && o == kept && r.commits[c.ID()].list == nil && r.commits[c.ID()].d == nil {
 			r.commits[c.ID()].compared = true
 		}
 	}

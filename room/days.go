@@ -22,6 +22,9 @@ const (
 func (r *Room) renew() {
 	today := r.today()
 	r.contribute(today)
+	if r.now.Before(today.Start().Add(earlyDay)) && r.days[today].owned() {
+		r.contribute(today - 1) // for those whose clocks are behind ours
+	}
 	if _, ok := r.renewAt[today+1]; !ok {
 		at := today.Start().Add(renewFrom)
 		if r.now.Before(at) {
@@ -44,6 +47,9 @@ func (r *Room) renew() {
 		}
 	}
 }
+
+// owned reports whether our contribution for the day is made.
+func (g *graph) owned() bool { return g != nil && g.own != nil }
 
 // contribute makes our encapsulation for a day, unless that was done or our key
 // is not valid then.
@@ -76,7 +82,8 @@ func (r *Room) contribute(d abe.Day) {
 		r.workings[c.Working] = true
 		g.nodes[c.ID()].term = &enc.Term
 		r.changed = true
-		r.emit(Contributed{Took: r.now.Sub(started)})
+		r.workTime = r.now.Sub(started)
+		r.emit(Contributed{Took: r.workTime})
 		for _, n := range r.neighbours {
 			n.compareAt = r.now
 		}
@@ -102,23 +109,18 @@ func (r *Room) forget(d abe.Day) {
 	r.workings = make(map[[32]byte]bool)
 	for _, g := range r.days {
 		for _, n := range g.nodes {
-			if n.contribution != nil {
-				r.workings[n.contribution.Working] = true
-			}
+			r.workings[n.contribution.Working] = true
 		}
 	}
 	for w := range r.processes {
 		if !r.hasWorking(w) {
 			delete(r.processes, w)
-			delete(r.deaf, w)
 		}
 	}
-	clear(r.wrong)
-	for _, ids := range []map[ake.Hash]abe.Day{r.named, r.spent} {
-		for id, day := range ids {
-			if day == d {
-				delete(ids, id)
-			}
+	clear(r.missed)
+	for id, day := range r.spent {
+		if day == d {
+			delete(r.spent, id)
 		}
 	}
 	for id, e := range r.commits {

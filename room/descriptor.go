@@ -24,7 +24,7 @@ const (
 	// MaxHistory is the greatest history option.
 	MaxHistory = 10 * 366 * 24 * time.Hour
 
-	version = 1
+	version = 2
 	suite   = 1
 	tagSize = 16
 )
@@ -96,13 +96,13 @@ func (d *Descriptor) Bytes() []byte {
 }
 
 // ID is the room's id.
-func (d *Descriptor) ID() ake.Hash { return ake.Sum("coterie/1 room", d.Bytes()) }
+func (d *Descriptor) ID() ake.Hash { return ake.Sum("coterie/2 room", d.Bytes()) }
 
 // Topic is the room's pubsub topic.
 func (d *Descriptor) Topic() string {
 	id := d.ID()
-	t := ake.Sum("coterie/1 topic", id[:])
-	return "coterie/1/" + hex.EncodeToString(t[:])
+	t := ake.Sum("coterie/2 topic", id[:])
+	return "coterie/2/" + hex.EncodeToString(t[:])
 }
 
 // Fingerprint is a room id as people compare it: its first 8 bytes.

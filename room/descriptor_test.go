@@ -106,7 +106,7 @@ func TestDescriptorForm(t *testing.T) {
 	}
 	for what, change := range map[string]func(b []byte) []byte{
 		"version 0":            func(b []byte) []byte { b[0] = 0; return b },
-		"version 2":            func(b []byte) []byte { b[0] = 2; return b },
+		"version 3":            func(b []byte) []byte { b[0] = 3; return b },
 		"suite 2":              func(b []byte) []byte { b[1] = 2; return b },
 		"a policy in disorder": func(b []byte) []byte { return bytes.Replace(b, []byte(" and "), []byte(" AND "), 1) },
 		"a short tag":          func(b []byte) []byte { b[len(b)-17] = 15; return b[:len(b)-1] },
@@ -117,7 +117,7 @@ func TestDescriptorForm(t *testing.T) {
 			t.Errorf("%s is taken", what)
 		}
 	}
-	if _, _, err := read([]byte{2, 1}); !errors.Is(err, ErrNewer) {
+	if _, _, err := read([]byte{3, 1}); !errors.Is(err, ErrNewer) {
 		t.Error("a later version:", err)
 	}
 }

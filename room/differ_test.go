@@ -16,10 +16,10 @@ func TestDiffers(t *testing.T) {
 	says := func(of *epoch, now time.Time) {
 		t.Helper()
 		bob.room.head = of
-		hello := bob.room.hello(ann.room.own)
+		hello := bob.room.hello(&exchange{})
 		bob.room.head = head
 		id += 2
-		ann.room.StreamOpened(now, id, bob.room.self, ProtocolCompare)
+		ann.room.StreamOpened(now, id, bob.room.self, [32]byte{}, ProtocolCompare)
 		ann.room.StreamFrame(now, id, hello)
 		ann.room.StreamClosed(now, id)
 	}

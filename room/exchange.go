@@ -23,6 +23,7 @@ type neighbour struct {
 	tried     map[abe.Day]time.Time  // when we last dialled a proof for a day
 	beatsTold time.Time              // up to when it was told the beats heard
 	whole     map[ake.Hash]time.Time // when it was sent transcripts that it did not name
+	first     bool                   // we came here by it
 	waits     bool                   // it asked while we did not understand a commit ourselves
 	behind    bool                   // it may need us to understand the head
 	differs   difference
@@ -45,24 +46,22 @@ type exchange struct {
 	presence     *record.Presence
 	opened       *ake.Encapsulated
 	opening      bool
+	due          time.Time // when what was opened is answered
 	edgeSent     *record.Edge
 	edgeReceived *record.Edge
-	admitted     time.Time // when both had proved themselves
 
-	// Comparing: PROTOCOL.md §11.2.
+	// Comparing: PROTOCOL.md §11.3.
+	working    [32]byte // of the process at the other end of a channel; zeros outside one
 	theirHello *record.Hello
-	working    [32]byte // the other's, once it has shown to have it
-	shown      bool
+	all        bool // what came has the other's own contribution: it tells all it knows
 	asked      bool
-	answered   bool       // we sent done
-	done       bool       // they sent done
-	wants      ake.Hash   // the commit that we pull
-	owed       []ake.Hash // the commits that they pull, and we do not have yet
-	budget     int        // bytes of logs that we still send
-	haves      int        // transcripts of which we said how much we hold, unanswered
-	tookHaves  int        // .. of which they did
-	told       bool       // we answered those
-	history    Past       // what came that was said before we did
+	answered   bool // we sent done
+	done       bool // they sent done
+	budget     int  // bytes of logs that we still send
+	haves      int  // transcripts of which we said how much we hold, unanswered
+	tookHaves  int  // .. of which they did
+	told       bool // we answered those
+	history    Past // what came that was said before we did
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.
@@ -72,7 +71,7 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 	if !ok || p == r.self || r.neighbours[p] != nil {
 		return
 	}
-	n := &neighbour{id: p, identity: identity, since: now, compareAt: now}
+	n := &neighbour{id: p, identity: identity, since: now, compareAt: now, first: r.first[p]}
 	if p < r.self && !(r.accompanied() && !r.inComponent(identity)) {
 		// It will say hello; we do if nothing comes. But a stranger in front of a
 		// room need not ask first.
@@ -97,14 +96,31 @@ func (r *Room) PeerDisconnected(now time.Time, p peer.ID) {
 }
 
 // StreamOpened tells the room of a stream that another peer opened; id is even.
-func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, protocol string) {
+// working is the process at the other end of the channel that it is in; zeros for
+// one that is in none.
+func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]byte, protocol string) {
 	r.advance(now)
 	identity, ok := identityOf(p)
-	if !ok || r.closed || protocol == ProtocolProve && !r.roomToAnswer(p) || protocol == ProtocolAsk && !r.mayAsk(p) {
+	inside := working != [32]byte{}
+	if ok && inside {
+		var cid ake.Hash
+		if cid, ok = r.livingProcess(p, working); ok && !r.closed {
+			r.channelUp(r.channel(p, working, cid)) // its stream was faster than the news of it
+		}
+	}
+	switch {
+	case !ok, r.closed, p == r.self:
+		ok = false
+	case protocol == ProtocolProve:
+		ok = !inside && r.roomToAnswer(p)
+	case protocol == ProtocolAsk:
+		ok = inside && r.mayAsk(p)
+	}
+	if !ok {
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
 		return
 	}
-	x := &exchange{id: id, peer: p, identity: identity, protocol: protocol, began: now, budget: maxLogBytes}
+	x := &exchange{id: id, peer: p, identity: identity, working: working, protocol: protocol, began: now, budget: maxLogBytes}
 	if protocol == ProtocolProve {
 		x.step = record.FrameProve1
 	}
@@ -132,13 +148,11 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 	if ok {
 		switch {
 		case x.protocol == ProtocolAsk:
-			ok = r.askFrame(x, data[0], data[1:])
-		case data[0] >= record.FrameHello:
-			ok = r.compareFrame(x, data[0], data[1:])
+			ok = x.working != [32]byte{} && r.askFrame(x, data[0], data[1:])
 		case x.protocol == ProtocolProve:
 			ok = r.proveFrame(x, data[0], data[1:])
 		default:
-			ok = false
+			ok = r.compareFrame(x, data[0], data[1:])
 		}
 	}
 	if !ok {
@@ -148,12 +162,13 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 }
 
 // roomToAnswer makes room for one more proof that another dials: one at a time
-// from a peer, and in place of the oldest that has shown nothing yet. So whoever
-// opens streams and says nothing keeps nobody out.
+// from a peer, and in place of one at random of those that have shown nothing yet.
+// So whoever opens streams and says nothing keeps nobody out.
 func (r *Room) roomToAnswer(p peer.ID) bool {
 	n := 0
-	var oldest *exchange
-	for _, x := range r.exchanges {
+	var idle []StreamID
+	for _, id := range r.sortedExchanges() {
+		x := r.exchanges[id]
 		if x.protocol != ProtocolProve || x.dialler {
 			continue
 		}
@@ -161,29 +176,29 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 			return false
 		}
 		n++
-		waits := x.step <= record.FrameProve3 && x.step != 0 && !x.opening
-		if waits && (oldest == nil || x.id < oldest.id) {
-			oldest = x
+		if x.step <= record.FrameProve3 && x.step != 0 && !x.opening {
+			idle = append(idle, id)
 		}
 	}
 	if n < maxAnswering {
 		return true
 	}
-	if oldest == nil {
+	if len(idle) == 0 {
 		return false
 	}
-	r.reset(oldest)
+	r.reset(r.exchanges[idle[r.random(len(idle))]])
 	return true
 }
 
-// dialling reports whether a proof that we dialled is under way.
-func (r *Room) dialling() bool {
+// proving are the peers with which we dialled a proof that is under way.
+func (r *Room) proving() map[peer.ID]bool {
+	busy := make(map[peer.ID]bool)
 	for _, x := range r.exchanges {
 		if x.protocol == ProtocolProve && x.dialler {
-			return true
+			busy[x.peer] = true
 		}
 	}
-	return false
+	return busy
 }
 
 func (r *Room) open(p peer.ID, protocol string) *exchange {
@@ -228,18 +243,6 @@ func (r *Room) over(x *exchange) {
 		r.askSoon(x.peer) // there is more
 	}
 	r.dirty = true
-	if r.wanted[x.wants] {
-		delete(r.wanted, x.wants)
-		if r.closed {
-			return
-		}
-		if e := r.commits[x.wants]; e == nil {
-			r.askSoon("") // another has it
-		} else if e.status != accepted {
-			r.askSoon(x.peer) // for what it refers to
-		}
-		r.payAll()
-	}
 }
 
 func (r *Room) sortedExchanges() []StreamID {
@@ -256,6 +259,10 @@ func (x *exchange) limit() time.Time {
 	switch {
 	case x.protocol == ProtocolAsk:
 		return x.began.Add(askTime)
+	case x.opening:
+		return x.due.Add(exchangeTime)
+	case x.step == record.FrameProve2:
+		return x.began.Add(frameTime)
 	case x.step == record.FrameProve1 || x.step == record.FrameProve3:
 		return x.began.Add(strangerTime)
 	}

@@ -18,10 +18,6 @@ func WellFormed(data []byte) bool {
 		}
 	case record.TypeCommit:
 		_, err = record.ParseCommit(body)
-	case record.TypeBeat:
-		_, err = record.ParseBeat(body)
-	case record.TypeNews:
-		_, err = record.ParseNews(body)
 	case record.TypeJoin:
 		_, err = record.ParseJoin(body)
 	case record.TypeMessage:

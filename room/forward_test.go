@@ -42,15 +42,17 @@ func TestForwardWhatStreamsBrought(t *testing.T) {
 	r := dan.room
 
 	garbled := make(map[byte][]byte)
-	for typ, at := range map[byte]int{record.TypePresence: -1, record.TypeCommit: -70, record.TypeJoin: -1} {
+	for typ, at := range map[byte]int{record.TypePresence: -1, record.TypeCommit: 0, record.TypeJoin: -1} {
 		data := append([]byte(nil), traffic[typ]...)
 		if len(data) == 0 {
 			t.Fatalf("no publication of type %d", typ)
 		}
 		if at < 0 {
 			at += len(data)
+		} else {
+			at = briefBytes - 1
 		}
-		data[at] ^= 1 // in the signature, or in the tag
+		data[at] ^= 1 // in the signature, or in the encapsulation
 		garbled[typ] = data
 	}
 	c, err := record.ParseCommit(traffic[record.TypeCommit][1:])
@@ -61,23 +63,22 @@ func TestForwardWhatStreamsBrought(t *testing.T) {
 	if e == nil {
 		t.Fatal("dan has not heard of the commit")
 	}
-	if c.Base == record.WholeList {
-		t.Fatal("the commit has its whole list")
+	if c.Form != record.ListChanges || len(c.Added) == 0 {
+		t.Fatal("the commit has no change of a list")
 	}
 	other := *c // the list as another change, which does not make it
-	other.Changes = c.Changes[:len(c.Changes)-1]
-	news := c.News()
-	spoilt := *news
-	spoilt.Tag[0] ^= 1
+	other.Added = c.Added[:len(c.Added)-1]
+	borrowed := *c // another secret, under the same signature
+	borrowed.Secret[0] ^= 1
+	borrowed.Settle()
 
 	again := &record.Presence{Serial: 1 << 50, Left: true}
-	again.Ephemeral = late.room.presence.Ephemeral
 	again.Sign(r.id, late.room.working)
 
 	for name, data := range map[string][]byte{
 		"another last presence": record.Encode(again),
 		"presence":              garbled[record.TypePresence], "commit": garbled[record.TypeCommit], "join": garbled[record.TypeJoin],
-		"list": record.Encode(&other), "news": spoilt.Append([]byte{record.TypeNews}),
+		"list": record.Encode(&other), "secret": record.Encode(&borrowed),
 	} {
 		if v := r.Publication(n.now, from, data); v == Accept {
 			t.Errorf("a garbled copy is forwarded: %s", name)
@@ -85,7 +86,7 @@ func TestForwardWhatStreamsBrought(t *testing.T) {
 	}
 	same := map[string][]byte{
 		"presence": traffic[record.TypePresence], "commit": traffic[record.TypeCommit], "join": traffic[record.TypeJoin],
-		"whole list": record.Encode(c.Whole(e.list)), "news": news.Append([]byte{record.TypeNews}),
+		"whole list": record.Encode(c.Whole(e.list)), "no list": record.Encode(c.Bare()),
 	}
 	for name, data := range same {
 		if v := r.Publication(n.now, from, data); v != Accept {
@@ -100,27 +101,5 @@ func TestForwardWhatStreamsBrought(t *testing.T) {
 	}
 }
 
-// TestForwardBeats: the same of a beat.
-func TestForwardBeats(t *testing.T) {
-	n := newNetwork(t, 42)
-	all := n.party("ann", "bob")
-	ann, bob := all[0].room, all[1].room
-	beat := *ann.process(ann.workingID).beat
-	if !bob.tookBeats(record.EncodeFields(record.FrameBeats, beat.Append(nil))[1:]) {
-		t.Fatal("the beat was not taken")
-	}
-	p := bob.process(ann.workingID)
-	p.heard = n.now
-	garbled := beat
-	garbled.Signature[0] ^= 1
-	if v := bob.Publication(n.now, ann.self, garbled.Append([]byte{record.TypeBeat})); v == Accept {
-		t.Error("a garbled copy is forwarded")
-	}
-	if v := bob.Publication(n.now, ann.self, beat.Append([]byte{record.TypeBeat})); v != Accept {
-		t.Errorf("verdict %d", v)
-	}
-	bob.Tick(n.now.Add(forwardTime / 2)) // a clock that is looked at seldom does not count
-	if v := bob.Publication(n.now.Add(forwardTime), ann.self, beat.Append([]byte{record.TypeBeat})); v == Accept {
-		t.Error("forwarded long after")
-	}
-}
+// briefBytes is the size of a commit's brief behind its type: its signature ends there.
+const briefBytes = 1 + 276

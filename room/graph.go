@@ -21,10 +21,14 @@ type graph struct {
 	own       *own // nil until our encapsulation is made
 	nodes     map[ake.Hash]*node
 	edges     map[ake.Hash]*record.Edge
+	promised  map[ake.Hash]*record.Edge           // by their other end, which has not come yet
 	of        map[[32]byte][]*record.Contribution // by identity
 	newest    map[[32]byte]*record.Contribution   // by identity
 	component map[ake.Hash]bool                   // nil when stale
 	sorted    []ake.Hash                          // the component's, in ascending order
+	proofs    *tree                               // nil when stale
+	ordered   []ake.Hash                          // the tree's members by turns; nil when stale
+	height    uint64                              // the greatest of a commit of the day that was seen
 }
 
 // own is our part in a day.
@@ -33,33 +37,29 @@ type own struct {
 	contribution  *record.Contribution
 	encapsulation []byte
 	proof         ake.Proof
+	published     bool // it is on the topic
 }
 
 type node struct {
-	contribution *record.Contribution // nil until it arrives: an edge may come first
-	since        time.Time            // when it arrived
+	contribution *record.Contribution
+	since        time.Time // when it arrived
 	out          map[ake.Hash]*record.Edge
 	in           map[ake.Hash]*record.Edge
 	term         *ake.Term // nil until told
+	// encapsulation is kept as long as its term is not known.
+	encapsulation []byte
+	opened        bool // it was opened, and holds no term that fits
 }
 
 func newGraph(date abe.Day) *graph {
 	return &graph{
-		date:   date,
-		nodes:  make(map[ake.Hash]*node),
-		edges:  make(map[ake.Hash]*record.Edge),
-		of:     make(map[[32]byte][]*record.Contribution),
-		newest: make(map[[32]byte]*record.Contribution),
+		date:     date,
+		nodes:    make(map[ake.Hash]*node),
+		edges:    make(map[ake.Hash]*record.Edge),
+		promised: make(map[ake.Hash]*record.Edge),
+		of:       make(map[[32]byte][]*record.Contribution),
+		newest:   make(map[[32]byte]*record.Contribution),
 	}
-}
-
-func (g *graph) node(cid ake.Hash) *node {
-	n := g.nodes[cid]
-	if n == nil {
-		n = &node{out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
-		g.nodes[cid] = n
-	}
-	return n
 }
 
 // contribution finds one that is kept; of a day that is over, none is.
@@ -73,23 +73,13 @@ func (g *graph) contribution(cid ake.Hash) *record.Contribution {
 	return nil
 }
 
-// reached reports whether an edge that is kept leads to the contribution, or it
-// is our own.
-func (g *graph) reached(cid ake.Hash) bool {
-	if g.own != nil && g.own.cid == cid {
-		return true
-	}
-	n := g.nodes[cid]
-	return n != nil && len(n.in) > 0
-}
-
 func (g *graph) addContribution(c *record.Contribution) {
-	g.node(c.ID()).contribution = c
+	g.nodes[c.ID()] = &node{contribution: c, out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
 	g.of[c.Identity] = append(g.of[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
 	}
-	g.component = nil
+	g.stale()
 }
 
 // later orders the contributions of one peer and day: by serial, and equal ones
@@ -104,10 +94,33 @@ func later(a, b *record.Contribution) bool {
 
 func (g *graph) addEdge(e *record.Edge) {
 	g.edges[e.ID()] = e
-	g.node(e.From).out[e.To] = e
-	g.node(e.To).in[e.From] = e
-	g.component = nil
+	g.nodes[e.From].out[e.To] = e
+	g.nodes[e.To].in[e.From] = e
+	g.stale()
 }
+
+// promise keeps an edge until its other end comes, if need be in place of one of
+// the branch with most: whoever signs edges to nobody keeps nobody else's out.
+func (g *graph) promise(e *record.Edge) {
+	if len(g.promised) >= maxPromised && g.promised[e.To] == nil {
+		of := make(map[ake.Hash][]ake.Hash)
+		for _, to := range sortedHashes(g.promised) {
+			b := g.branch(g.promised[to].From)
+			of[b] = append(of[b], to)
+		}
+		most := g.branch(e.From)
+		for _, b := range sortedHashes(of) {
+			if len(of[b]) > len(of[most]) {
+				most = b
+			}
+		}
+		delete(g.promised, of[most][0])
+	}
+	g.promised[e.To] = e
+}
+
+// stale forgets what was worked out of the graph.
+func (g *graph) stale() { g.component, g.proofs, g.ordered = nil, nil, nil }
 
 // members is our strongly connected component. Every node is reached from ours,
 // so it is those from which ours is reached.
@@ -125,7 +138,7 @@ func (g *graph) members() map[ake.Hash]bool {
 		n := g.nodes[queue[0]]
 		queue = queue[1:]
 		for from := range n.in {
-			if !g.component[from] && g.nodes[from].contribution != nil {
+			if !g.component[from] {
 				g.component[from] = true
 				queue = append(queue, from)
 			}
@@ -143,30 +156,84 @@ func (g *graph) cids() []ake.Hash {
 	return g.sorted
 }
 
-// walk visits the contributions that are kept, each after one that has an edge
-// to it, and each followed by its edges: in this order another peer in our
-// component can take them without keeping any waiting.
+// walk visits the contributions that are kept, each after an edge that leads to it,
+// and then all other edges: in this order another peer in our component can take
+// them without keeping any waiting.
 func (g *graph) walk(contribution func(*record.Contribution), edge func(*record.Edge)) {
 	if g.own == nil {
 		return
 	}
 	seen := map[ake.Hash]bool{g.own.cid: true}
-	queue := []ake.Hash{g.own.cid}
-	for len(queue) > 0 {
+	contribution(g.own.contribution)
+	var others []*record.Edge
+	for queue := []ake.Hash{g.own.cid}; len(queue) > 0; queue = queue[1:] {
 		n := g.nodes[queue[0]]
-		queue = queue[1:]
-		if n.contribution == nil {
-			continue
-		}
-		contribution(n.contribution)
 		for _, to := range sortedHashes(n.out) {
-			edge(n.out[to])
-			if !seen[to] {
-				seen[to] = true
-				queue = append(queue, to)
+			if seen[to] {
+				others = append(others, n.out[to])
+				continue
 			}
+			seen[to] = true
+			edge(n.out[to])
+			contribution(g.nodes[to].contribution)
+			queue = append(queue, to)
 		}
 	}
+	for _, e := range others {
+		edge(e)
+	}
+}
+
+// remove forgets a contribution and its edges.
+func (g *graph) remove(cid ake.Hash) {
+	n := g.nodes[cid]
+	for to, e := range n.out {
+		delete(g.edges, e.ID())
+		delete(g.nodes[to].in, cid)
+	}
+	for from, e := range n.in {
+		delete(g.edges, e.ID())
+		delete(g.nodes[from].out, cid)
+	}
+	delete(g.nodes, cid)
+	who := n.contribution.Identity
+	g.of[who] = slices.DeleteFunc(g.of[who], func(c *record.Contribution) bool { return c == n.contribution })
+	delete(g.newest, who)
+	for _, c := range g.of[who] {
+		if old := g.newest[who]; old == nil || later(c, old) {
+			g.newest[who] = c
+		}
+	}
+	if len(g.of[who]) == 0 {
+		delete(g.of, who)
+	}
+	g.stale()
+}
+
+// makeRoom drops, from a full graph, whoever has the last turn (§7.3), unless the
+// newcomer, who hangs on from, would have it.
+func (g *graph) makeRoom(from ake.Hash) bool {
+	members := g.members()
+	for _, cid := range sortedHashes(g.nodes) {
+		if !members[cid] {
+			g.remove(cid) // nobody but whoever vouched for it says anything of it
+			return true
+		}
+	}
+	order := g.order()
+	if len(order) == 0 {
+		return false
+	}
+	last := order[len(order)-1]
+	of := make(map[ake.Hash]int)
+	for _, cid := range order {
+		of[g.branch(cid)]++
+	}
+	if g.nodes[g.own.cid].out[last] != nil || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {
+		return false
+	}
+	g.remove(last)
+	return true
 }
 
 func compareHashes(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }
@@ -176,6 +243,11 @@ func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
 	for k := range m {
 		keys = append(keys, k)
 	}
+	return sortHashes(keys)
+}
+
+// sortHashes sorts hashes in place.
+func sortHashes(keys []ake.Hash) []ake.Hash {
 	slices.SortFunc(keys, compareHashes)
 	return keys
 }
@@ -186,21 +258,20 @@ type process struct {
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
 
-	beat   *record.Beat // the one with the greatest serial; nil: none heard
-	heard  time.Time    // when that was
-	led    time.Time    // when a stream last brought one: streams lead from there to us
-	isDead bool         // an accepted commit called it silent ..
-	obit   uint64       // .. with this serial as its last
+	beat  *record.Beat // the one with the greatest serial; nil: none heard
+	heard time.Time    // when that was
+	lost  bool         // it was silent, and was not heard since
 
-	pace    pace      // of its messages on the topic
-	accuser [32]byte  // whose commit that was, by identity
-	buried  time.Time // when we heard of it
+	pace pace // of its messages on the topic
 
 	leftSince  time.Time // when we heard that it left
 	misbehaved bool
-	proof      ake.Hash // of two presences with one serial
+	proof      ake.Hash            // of two presences with one serial
+	guilty     [2]*record.Presence // these two
+	pairs      int                 // how often a lesser pair came
 }
 
+// process is what is known of a working key; it begins to be if need be.
 func (r *Room) process(w [32]byte) *process {
 	p := r.processes[w]
 	if p == nil {
@@ -213,18 +284,20 @@ func (r *Room) process(w [32]byte) *process {
 func (p *process) left() bool { return p != nil && p.newest != nil && p.newest.Left }
 
 // takePresence keeps a presence, in place of the oldest that no commit names.
-// "Left" is absorbing; otherwise the greatest serial counts. (PROTOCOL.md §6)
+// "Left" is absorbing; otherwise the greatest serial counts. Of two with one
+// serial, and of several such pairs, all keep the same: PROTOCOL.md §6.
 func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
-	if p.misbehaved {
-		return // the proof is kept, and nothing more
-	}
 	nid := n.ID()
 	for id, b := range p.bodies {
 		if b.Serial == n.Serial && id != nid {
-			p.misbehaved, p.proof = true, record.MisbehaviourRef(id, nid)
+			if ref := record.MisbehaviourRef(id, nid); !p.misbehaved || compareHashes(ref, p.proof) < 0 {
+				p.misbehaved, p.proof = true, ref
+				p.pairs++
+				p.guilty = [2]*record.Presence{b, n}
+			}
 		}
 	}
-	if len(p.bodies) >= maxBodies && !p.misbehaved {
+	if len(p.bodies) >= maxBodies {
 		oldest := n
 		for id, b := range p.bodies {
 			if b.Serial < oldest.Serial && !b.Left && !named(id) {
@@ -240,6 +313,30 @@ func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 	case n.Left == p.newest.Left && n.Serial > p.newest.Serial:
 		p.newest = n
 	}
+}
+
+// lesser reports whether a presence makes a pair of which the proof is less than
+// the one that is kept. Only a few times: one proof is as good as another.
+func (p *process) lesser(n *record.Presence) bool {
+	for id, b := range p.bodies {
+		if b.Serial == n.Serial && p.pairs < maxPairs && compareHashes(record.MisbehaviourRef(id, n.ID()), p.proof) < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// offered are the presences that others are told of: of a process that misbehaved
+// those alone that show it, so that all offer the same.
+func (p *process) offered() []*record.Presence {
+	if p.misbehaved {
+		return p.guilty[:]
+	}
+	var out []*record.Presence
+	for _, id := range sortedHashes(p.bodies) {
+		out = append(out, p.bodies[id])
+	}
+	return out
 }
 
 // graph finds a day's graph, if there is one.

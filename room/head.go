@@ -1,29 +1,29 @@
 package room
 
 import (
-	"slices"
 	"time"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
-// chooseHead moves the head to the greatest accepted commit that lists us. It
-// never goes back.
+// chooseHead moves the head to the greatest commit that may be it. It never goes
+// back. (PROTOCOL.md §8.3)
 func (r *Room) chooseHead() {
 	best := r.head
-	for _, e := range r.commits {
-		if e.status == accepted && e.keys != nil && (best == nil || better(e, best)) {
+	for _, id := range sortedHashes(r.commits) {
+		if e := r.commits[id]; e.fits && e.keys != nil && (best == nil || better(e, best)) && r.mayHead(e) {
 			best = e
 		}
+	}
+	if best == r.head {
+		return
 	}
 	for _, e := range r.commits {
 		if e != best && e.keys != nil && e.superseded.IsZero() {
 			e.superseded = r.now
 		}
-	}
-	if best == r.head {
-		return
 	}
 	previous := r.head
 	r.head = best
@@ -38,6 +38,108 @@ func (r *Room) chooseHead() {
 	}
 	r.spread(best.compared || r.carrier)
 	r.carrier = false
+}
+
+// mayHead reports whether a commit that we can read may be our head: its day has
+// come, it lists nobody who is gone, and it leaves out nobody of our present head
+// who is here.
+func (r *Room) mayHead(e *epoch) bool {
+	if abe.DayOf(r.now.Add(dayTurn)) < e.commit.Day {
+		r.later(e.commit.Day.Start().Add(-dayTurn))
+		return false
+	}
+	g := r.graph(e.commit.Day)
+	if r.missesAny(g, e) {
+		return false
+	}
+	return r.leavesOut(e) == nil
+}
+
+// later sees to looking at the head again at a time.
+func (r *Room) later(at time.Time) {
+	if r.headAt.IsZero() || at.Before(r.headAt) {
+		r.headAt = at
+	}
+}
+
+// leavesOut finds somebody in our head's list whom a commit leaves out, though
+// they are here for all we know. In a full room only those count of whom we would
+// keep most others out ourselves.
+func (r *Room) leavesOut(e *epoch) *record.Entry {
+	if r.head == nil {
+		return nil
+	}
+	listed := make(map[[32]byte]bool, len(e.list))
+	for i := range e.list {
+		listed[e.list[i].Identity] = true
+	}
+	var spare map[ake.Hash]bool // in a full room: those near the end of our own list
+	if len(e.list) == record.MaxMembers {
+		spare = make(map[ake.Hash]bool)
+		order := r.graph(e.commit.Day).order()
+		for _, cid := range order[min(len(order), record.MaxMembers*3/4):] {
+			spare[cid] = true
+		}
+	}
+	for i := range r.head.list {
+		entry := &r.head.list[i]
+		if listed[entry.Identity] {
+			continue
+		}
+		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare[cid] {
+			return entry
+		}
+	}
+	return nil
+}
+
+// stays reports whether somebody listed is still here, for the list of a day, and
+// by which contribution. From two minutes after midnight those who have none for
+// the new day do not count.
+func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
+	g := r.graph(day)
+	c := g.newest[entry.Identity]
+	if c == nil || !g.members()[c.ID()] {
+		if day == r.head.commit.Day {
+			return ake.Hash{}, false
+		}
+		if r.now.After(day.Start().Add(dayTurn)) {
+			return ake.Hash{}, false
+		}
+		r.later(day.Start().Add(dayTurn + time.Millisecond))
+		old := r.graph(r.head.commit.Day)
+		if old == nil || old.contribution(entry.CID) == nil {
+			return ake.Hash{}, false
+		}
+		_, absent := r.absent(old, entry.CID)
+		return entry.CID, !absent
+	}
+	_, absent := r.absent(g, c.ID())
+	return c.ID(), !absent
+}
+
+// notice tells the user, once for each, of commits that leave somebody out who
+// is here, ourselves included. It waits a while: the reason may be on its way.
+func (r *Room) notice() {
+	for _, id := range sortedHashes(r.commits) {
+		e := r.commits[id]
+		if e.omission || !e.fits || r.head == nil || !better(e, r.head) || r.now.Sub(e.since) < omissionTime {
+			continue
+		}
+		left := r.leavesOut(e)
+		if left == nil {
+			continue
+		}
+		e.omission = true
+		var by Member
+		for i := range e.list {
+			if e.list[i].CID == e.commit.By {
+				by = r.member(e.commit.By, e.list[i].Identity)
+			}
+		}
+		r.omissions[by.Peer]++
+		r.emit(LeftOut{By: by, Member: r.member(left.CID, left.Identity), Times: r.omissions[by.Peer]})
+	}
 }
 
 // started tells the user of the new head.
@@ -73,7 +175,7 @@ func (r *Room) started(previous *epoch) EpochStarted {
 	switch {
 	case previous == nil:
 		ev.Reason = ReasonFirst
-	case len(ev.Joined) > 1 && len(e.commit.Prevs) > 1:
+	case len(ev.Joined) > 1:
 		ev.Reason = ReasonHealed
 	case len(ev.Joined) > 0:
 		ev.Reason = ReasonJoined
@@ -104,28 +206,6 @@ func (r *Room) whyLeft(previous *epoch, left map[[32]byte]ake.Hash) string {
 	return why
 }
 
-// loose reports whether the next commit should name this one as prev: no
-// accepted one does, and it is not a lesser one of the head's day with nobody in
-// it who is not in the head's.
-func (r *Room) loose(e *epoch) bool {
-	if e.status != accepted || e.named {
-		return false
-	}
-	h := r.head
-	if h == nil || e == h || e.commit.Day != h.commit.Day || better(e, h) {
-		return true
-	}
-	if e.within != h {
-		for i := range e.list {
-			if !h.lists(e.list[i].CID) {
-				return true
-			}
-		}
-		e.within = h
-	}
-	return false
-}
-
 // lists reports whether a contribution is in an epoch's list.
 func (e *epoch) lists(cid ake.Hash) bool {
 	if e.cids == nil {
@@ -137,76 +217,42 @@ func (e *epoch) lists(cid ake.Hash) bool {
 	return e.cids[cid]
 }
 
-// foundations are the commits that the next ones rest on: the loose ones, and
-// those these name.
-func (r *Room) foundations() []*epoch {
-	take := make(map[ake.Hash]bool)
-	for id, e := range r.commits {
-		if r.loose(e) {
-			take[id] = true
-			for _, p := range e.commit.Prevs {
-				take[p] = true
-			}
-		}
-	}
-	var out []*epoch
-	for _, id := range sortedHashes(take) {
-		if e := r.commits[id]; e != nil && e.list != nil {
-			out = append(out, e)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b *epoch) int {
-		if better(a, b) {
-			return 1
-		}
-		return -1
-	})
-	return out
-}
-
-// expireCommits drops what stayed pending too long, keys that are over, and
-// commits that nothing rests on any more.
+// expireCommits drops what stayed incomplete too long, secrets and keys that are
+// over, and commits of which nothing is needed any more.
 func (r *Room) expireCommits() {
-	needed := make(map[ake.Hash]bool)
-	for _, e := range r.foundations() {
-		needed[e.commit.ID()] = true
-		for _, p := range e.commit.Prevs {
-			needed[p] = true
+	for _, e := range r.commits {
+		if e.d != nil && !e.dUntil.IsZero() && r.now.After(e.dUntil) {
+			e.eraseSecret()
 		}
-	}
-	for id, e := range r.commits {
-		if !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept {
-			e.erase()
+		if e == r.head || r.head != nil && e.commit.ID() == r.head.commit.Base && e.keys == nil {
+			continue
 		}
 		switch {
-		case e == r.head || needed[id]:
-		case r.now.Sub(e.since) > pendingTime:
+		case !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept:
+			e.erase()
+			if r.head == nil || e.commit.ID() != r.head.commit.Base {
+				r.drop(e)
+			}
+		case e.keys == nil && r.now.Sub(e.since) > pendingTime:
 			r.drop(e)
 		}
 	}
 }
 
-// drop forgets a commit.
+// drop forgets a commit. Should it come back, its keys and its log do not; and for
+// a while it is not taken at all, so that two members do not hand each other for
+// ever what neither can keep.
 func (r *Room) drop(e *epoch) {
-	if e.status == accepted && e.mine >= 0 {
-		r.spend(e)
+	id := e.commit.ID()
+	if e.sid != (ake.Hash{}) && len(r.spent) < maxNamed {
+		r.spent[id] = e.commit.Day
 	}
+	if old := r.droppedIDs[r.nextDropped]; old != (ake.Hash{}) {
+		delete(r.droppedAt, old)
+	}
+	r.droppedIDs[r.nextDropped], r.droppedAt[id] = id, true
+	r.nextDropped = (r.nextDropped + 1) % maxDropped
 	e.erase()
 	delete(r.commits, e.commit.ID())
 	r.stamp++
-}
-
-// isNamed reports whether an accepted commit names this one as prev, also when
-// this one comes back after it was dropped.
-func (r *Room) isNamed(id ake.Hash) bool {
-	_, ok := r.named[id]
-	return ok
-}
-
-// spend remembers an epoch of ours whose keys and log are over: should its
-// commit come back, neither must.
-func (r *Room) spend(e *epoch) {
-	if len(r.spent) < maxNamed {
-		r.spent[e.commit.ID()] = e.commit.Day
-	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // FuzzRoom gives a member in an epoch whatever a peer may send: publications,
-// and frames on streams of both protocols. It must not panic, must not lose its
+// and frames on streams of all protocols, in a channel and outside. It must not panic, must not lose its
 // head, and must go on talking to the other members.
 //
 // The input is a list of pieces: a byte for the kind, two for the length, bytes.
@@ -32,26 +32,36 @@ func FuzzRoom(f *testing.F) {
 	}
 	add(publishes, record.Encode(a.room.presence))
 	add(publishes, record.Encode(a.room.head.commit))
-	add(publishes, a.room.head.commit.News().Append([]byte{record.TypeNews}))
+	add(publishes, record.Encode(a.room.head.commit.Bare()))
+	add(publishes, (&record.Join{
+		Contribution: g.own.contribution, Presence: a.room.presence, Encapsulation: g.own.encapsulation,
+		In: sortedEdges(g)[0], Out: sortedEdges(g)[1],
+	}).Append([]byte{record.TypeJoin}))
 	add(proves, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), a.room.presence.Append(nil)))
 	add(proves, record.EncodeFields(record.FrameProve3, make([]byte, 32), g.own.encapsulation))
-	add(compares, b.room.hello(a.room.own))
+	add(compares, b.helloTo(a))
 	for _, frame := range record.EncodeRecords(b.room.records(true)) {
 		add(compares, frame)
 	}
-	hello, err := record.ParseHello(a.room.hello(b.room.own)[1:])
+	hello, err := record.ParseHello(a.helloTo(b)[1:])
 	if err != nil {
 		f.Fatal(err)
 	}
-	add(compares, b.room.ask(&exchange{peer: a.room.self, identity: a.room.own, theirHello: hello}).Encode())
+	add(compares, b.room.ask(&exchange{peer: a.room.self, identity: a.room.own, working: a.room.workingID, theirHello: hello}).Encode())
 	add(compares, (&record.Ask{Logs: true}).Encode())
 	add(compares, (&record.Have{Epoch: a.room.head.commit.ID(), Held: make([]record.Held, 2)}).Encode())
 	for _, x := range a.room.transcripts {
 		add(compares, x.Append([]byte{record.FrameTranscript}))
 	}
 	add(compares, []byte{record.FrameTold})
-	add(compares, record.EncodeTerms([]ake.SealedTerm{{CID: g.own.cid}}))
+	add(compares, record.EncodeTerms([]ake.MemberTerm{{CID: g.own.cid}}))
 	add(compares, record.EncodeWant([]ake.Hash{a.room.head.commit.ID()}))
+	if d := a.room.head.d; d != nil {
+		add(compares, handover(a.room.head.commit, *d))
+		add(compares, handover(a.room.head.commit.Bare(), *d))
+	}
+	beat := a.room.process(a.room.workingID).beat
+	add(compares, record.EncodeFields(record.FrameBeats, beat.Append(nil)))
 	add(compares, []byte{record.FrameDone})
 	f.Add(all)
 
@@ -61,16 +71,13 @@ func FuzzRoom(f *testing.F) {
 		n.connectAll()
 		n.until(5*time.Second, "one epoch", func() bool { return together(a, b) })
 		head := a.room.head
-		streams := map[byte]StreamID{proves: 1000, compares: 1002}
-		for kind, id := range streams {
-			protocol := ProtocolProve
-			if kind == compares {
-				protocol = ProtocolCompare
-			}
-			a.room.StreamOpened(a.clock(), id, b.room.Self(), protocol)
-		}
+		streams := map[byte]StreamID{proves: 1000, compares: 1002, asks: 1004, outside: 1006}
+		a.room.StreamOpened(a.clock(), streams[proves], b.room.Self(), [32]byte{}, ProtocolProve)
+		a.room.StreamOpened(a.clock(), streams[compares], b.room.Self(), b.room.workingID, ProtocolCompare)
+		a.room.StreamOpened(a.clock(), streams[asks], b.room.Self(), b.room.workingID, ProtocolAsk)
+		a.room.StreamOpened(a.clock(), streams[outside], b.room.Self(), [32]byte{}, ProtocolCompare)
 		for len(in) >= 3 {
-			kind, size := in[0]%3, int(binary.BigEndian.Uint16(in[1:]))
+			kind, size := in[0]%5, int(binary.BigEndian.Uint16(in[1:]))
 			in = in[3:]
 			data := in[:min(size, len(in))]
 			in = in[len(data):]
@@ -95,7 +102,17 @@ const (
 	publishes byte = iota
 	proves
 	compares
+	asks
+	outside
 )
+
+// sortedEdges are a graph's edges, in the order of their ids.
+func sortedEdges(g *graph) (out []*record.Edge) {
+	for _, id := range sortedHashes(g.edges) {
+		out = append(out, g.edges[id])
+	}
+	return out
+}
 
 // silentTB is a test without the line that each network logs.
 type silentTB struct{ testing.TB }

@@ -143,7 +143,7 @@ func (r *Room) recall() error {
 	err := r.cfg.Journal.Load(func(s Saved) bool {
 		if s.Author == Head {
 			head, past, err := ParseHead(r.id, s.Data)
-			if err != nil || head.News.Epoch() != s.Epoch || !r.current(head.News.Day) {
+			if err != nil || head.Brief.ID() != s.Epoch || !r.current(head.Brief.Day) {
 				forget(s.Epoch)
 				return true
 			}

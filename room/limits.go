@@ -7,36 +7,39 @@ import (
 	"coterie/room/record"
 )
 
-// PROTOCOL.md §12, and the times of §8.3 and §11.2.
+// PROTOCOL.md §12, and the times of §8.4 and §11.3.
 const (
-	maxNodes         = 4096
-	maxEdges         = 65536
-	maxLimbo         = 256
-	maxBodies        = 16 // presences kept of one process
-	maxPending       = 256
-	maxPendingAuthor = 8
-	maxCommits       = 1024
-	maxCommitsAuthor = 32    // of one committer
-	maxWrong         = 8     // words of one peer on another's silence, that were wrong, a day
-	maxNamed         = 65536 // of a day, whose commits are remembered by id
-	maxHeld          = 1000
-	maxWaiting       = 64
-	maxLog           = 10000   // bodies of messages in memory
-	maxLogged        = 1000000 // messages of which the ids are
-	maxTranscripts   = record.MaxTranscripts
-	maxAuthorLog     = 400000 // .. of one author in one epoch: more than the pace allows in an hour
-	maxLoggedPast    = 200000 // .. in transcripts that only whoever served them vouches for
-	maxLamport       = 1 << 62
-	maxServed        = 512     // transcripts taken from others, by committer
-	maxForks         = 16      // messages of one author and epoch that show that he contradicts himself
-	maxLogBytes      = 8 << 20 // of logs sent in one comparison
-	maxReach         = 1000    // messages of ours of which it is told how far they have come
-	sendAtOnce       = 256     // messages read back from a journal at once
-	maxAnswering     = 8
-	maxDialsAMinute  = 6
-	maxSpread        = 4 // comparisons at once with those who are behind
-	heightsAtOnce    = 64
-	heightsASecond   = 20
+	maxNodes        = 4096
+	maxEdges        = 65536
+	maxLimbo        = 256
+	maxOrphans      = 1024 // terms of contributions that have not come
+	maxPromised     = 256  // edges to contributions that have not come
+	maxBodies       = 16   // presences kept of one process
+	maxPairs        = 4    // that show that it misbehaved
+	maxStrange      = 16   // commits by committers that are not known
+	maxCommits      = 256
+	maxDropped      = 1024  // commits that were dropped, and are not taken again for a while
+	maxMissed       = 2     // turns that a member may miss before it ranks last for the day
+	maxNamed        = 65536 // epochs of a day that are remembered by id
+	maxHeld         = 1000
+	maxWaiting      = 64
+	maxLog          = 10000   // bodies of messages in memory
+	maxLogged       = 1000000 // messages of which the ids are
+	maxTranscripts  = record.MaxTranscripts
+	maxAuthorLog    = 400000 // .. of one author in one epoch: more than the pace allows in an hour
+	maxLoggedPast   = 200000 // .. in transcripts that only whoever served them vouches for
+	maxLamport      = 1 << 62
+	maxServed       = 512     // transcripts taken from others, by committer
+	maxForks        = 16      // messages of one author and epoch that show that he contradicts himself
+	maxLogBytes     = 8 << 20 // of logs sent in one comparison
+	maxReach        = 1000    // messages of ours of which it is told how far they have come
+	sendAtOnce      = 256     // messages read back from a journal at once
+	maxAnswering    = 256
+	maxDialsAMinute = 6 // that lead to an opening
+	maxDialling     = 4 // at once
+	maxSpread       = 4 // comparisons at once with those who are behind
+	heightsAtOnce   = 64
+	heightsASecond  = 20
 
 	maxPublishedCommit = 8 << 10
 
@@ -64,12 +67,27 @@ const (
 	// heard: silence and age come with time alone.
 	considerPeriod = time.Second
 	quiet          = 100 * time.Millisecond
+	leastAnswer    = 100 * time.Millisecond // to what had to be opened
+	stalledTime    = 500 * time.Millisecond // after which a proof that was not answered is not waited for
+	frameTime      = 5 * time.Second        // for the second message of a proof that we dialled
 	otherDials     = 5 * time.Second
 	dayGrace       = 5 * time.Minute
 	earlyDay       = time.Hour
+	// dayTurn is how much before its midnight a day's first commit may be a head,
+	// and how much after it those who have not proved themselves for it do not count.
+	dayTurn = 2 * time.Minute
+	// omissionTime is how long a commit may leave somebody out, for a reason that may
+	// still come, before people are told.
+	omissionTime = 10 * time.Second
+	maxPatience  = 5 * time.Minute
+	rotatePeriod = time.Hour
+	// rotateSlack is by how much another may be ahead of us in calling a head old.
+	rotateSlack = time.Minute
+	// entryBytes is the size of a list's entry.
+	entryBytes = 96
 )
 
-// tail is L of PROTOCOL.md §8.3: how long gossip takes to reach nearly all of n
+// tail is L of PROTOCOL.md §8.4: how long gossip takes to reach nearly all of n
 // members.
 func tail(n int) time.Duration {
 	return 500*time.Millisecond + time.Duration(150*math.Log2(float64(max(n, 1)))*float64(time.Millisecond))

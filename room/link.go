@@ -16,7 +16,7 @@ import (
 
 const (
 	linkScheme       = "coterie:"
-	linkPrefix       = linkScheme + "1:"
+	linkPrefix       = linkScheme + "2:"
 	linkCheckSize    = 4
 	maxLinkAddresses = 16
 	maxLinkAddress   = 256
@@ -27,6 +27,9 @@ const (
 var (
 	// ErrNotLink is returned for text that is something else than a link.
 	ErrNotLink = errors.New("not a room link")
+	// ErrLinkOld is returned for a link of the first version of the protocol, which
+	// nobody speaks any more.
+	ErrLinkOld = errors.New("made for an older version")
 	// ErrLinkDamaged is returned for a link that is cut short or mistyped.
 	ErrLinkDamaged = errors.New("damaged room link")
 )
@@ -35,6 +38,9 @@ var (
 type Link struct {
 	*Descriptor
 	Addresses []ma.Multiaddr // each ends in /p2p/
+	// Unknown is how many addresses were left out, since this program cannot read
+	// them.
+	Unknown int
 }
 
 // IsLink reports whether text means to be a link.
@@ -54,7 +60,7 @@ func (l *Link) String() string {
 	for _, a := range addrs {
 		b = append(binary.BigEndian.AppendUint16(b, uint16(len(a))), a...)
 	}
-	sum := ake.Sum("coterie/1 link", b)
+	sum := ake.Sum("coterie/2 link", b)
 	b = append(b, sum[:linkCheckSize]...)
 	return linkPrefix + escapeName(l.Name) + ":" + base64.RawURLEncoding.EncodeToString(b)
 }
@@ -73,7 +79,7 @@ func validLinkAddress(a ma.Multiaddr) bool {
 }
 
 // ParseLink takes a link apart. The errors wrap ErrNotLink, ErrLinkDamaged or
-// ErrNewer.
+// ErrNewer, or are ErrLinkOld.
 func ParseLink(s string) (*Link, error) {
 	rest, ok := strings.CutPrefix(s, linkScheme)
 	if !ok || len(s) > MaxLink {
@@ -83,7 +89,10 @@ func ParseLink(s string) (*Link, error) {
 	if !ok || format == "" || strings.Trim(format, "0123456789") != "" {
 		return nil, ErrLinkDamaged
 	}
-	if format != "1" {
+	if format == "1" {
+		return nil, ErrLinkOld
+	}
+	if format != "2" {
 		return nil, fmt.Errorf("%w: link format %s", ErrNewer, format[:min(len(format), 8)])
 	}
 	escaped, body, ok := strings.Cut(rest, ":")
@@ -96,7 +105,7 @@ func ParseLink(s string) (*Link, error) {
 		return nil, ErrLinkDamaged
 	}
 	b, check := b[:len(b)-linkCheckSize], b[len(b)-linkCheckSize:]
-	if sum := ake.Sum("coterie/1 link", b); string(check) != string(sum[:linkCheckSize]) {
+	if sum := ake.Sum("coterie/2 link", b); string(check) != string(sum[:linkCheckSize]) {
 		return nil, ErrLinkDamaged
 	}
 	in := cryptobyte.String(b)
@@ -117,8 +126,15 @@ func ParseLink(s string) (*Link, error) {
 		if !in.ReadUint16LengthPrefixed(&raw) {
 			return nil, ErrLinkDamaged
 		}
+		if len(raw) == 0 || len(raw) > maxLinkAddress {
+			return nil, ErrLinkDamaged
+		}
 		a, err := ma.NewMultiaddrBytes(raw)
-		if err != nil || !validLinkAddress(a) || string(a.Bytes()) != string(raw) {
+		if err != nil {
+			l.Unknown++ // perhaps of a transport that this program does not know yet
+			continue
+		}
+		if !validLinkAddress(a) || string(a.Bytes()) != string(raw) {
 			return nil, ErrLinkDamaged
 		}
 		l.Addresses = append(l.Addresses, a)

@@ -8,7 +8,7 @@ import (
 	"coterie/room/record"
 )
 
-// Two peers compare their transcripts: PROTOCOL.md §11.3. Each names, by digest,
+// Two peers compare their transcripts: PROTOCOL.md §11.4. Each names, by digest,
 // those that the other may read too. One that the other lacks is sent whole; of
 // one that differs each says how much it holds, and is sent the rest.
 
@@ -30,7 +30,7 @@ func (r *Room) logsDigest(identity [32]byte) ake.Hash {
 			}
 		}
 	}
-	return ake.Sum("coterie/1 logs", fields...)
+	return ake.Sum("coterie/2 logs", fields...)
 }
 
 // mayRead reports whether the other end may be told what was said in an epoch:
@@ -46,13 +46,12 @@ func (r *Room) mayRead(t *transcript, x *exchange) bool {
 			return true
 		}
 	}
-	working, ok := r.speaks(x)
-	if !ok || !listed {
+	if !listed {
 		return false
 	}
 	for _, c := range t.Authors {
 		if c.Identity == x.identity {
-			return c.Working == working
+			return c.Working == x.working
 		}
 	}
 	return false
@@ -62,9 +61,7 @@ func (r *Room) mayRead(t *transcript, x *exchange) bool {
 func (r *Room) askLogs(x *exchange, a *record.Ask) {
 	h := x.theirHello
 	if h.Logs == r.logsDigest(x.identity) {
-		if _, ok := r.speaks(x); ok {
-			r.reachedAll(x.identity)
-		}
+		r.reachedAll(x.identity)
 		return
 	}
 	a.Logs = true
@@ -166,7 +163,7 @@ func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Hel
 		// The author said different things to the two of us, somewhere before. Where
 		// is not known, and what he said may be more than is sent in one comparison:
 		// so it begins anywhere.
-		at := 1 + uint64(r.random(int(l.highest())))
+		at := 1 + uint64(r.random(int(max(l.highest(), 1))))
 		r.sendRange(x, t, index, theirs, false, at, l.highest())
 		r.sendRange(x, t, index, theirs, false, 1, at-1)
 	}
@@ -240,8 +237,8 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 	if err != nil {
 		return false
 	}
-	id := head.News.Epoch()
-	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.current(head.News.Day) {
+	id := head.Brief.ID()
+	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.current(head.Brief.Day) {
 		return true
 	}
 	if len(r.transcripts) >= maxTranscripts || r.servedBy(x.identity) >= maxServed {
@@ -265,7 +262,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 // of the member that serves the transcript; what they said is shown as history,
 // with its name.
 func (r *Room) proved(head *record.Transcript) bool {
-	g := r.graph(head.News.Day)
+	g := r.graph(head.Brief.Day)
 	for i := range head.List {
 		if g == nil || !g.members()[head.List[i].CID] {
 			return false

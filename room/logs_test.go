@@ -193,7 +193,6 @@ func TestNoHistoryForStrangers(t *testing.T) {
 	n.connect(x.node, all[0])
 	n.run(time.Second)
 	hello := &record.Hello{Room: n.desc.ID()}
-	hello.Sign(all[0].room.own, x.working)
 	id := x.open(all[0], ProtocolCompare, hello.Encode(), (&record.Ask{Logs: true}).Encode(),
 		(&record.Have{Epoch: epoch, Held: make([]record.Held, 2)}).Encode(), []byte{record.FrameDone})
 	n.run(5 * time.Second)
@@ -236,14 +235,13 @@ func madeUp(t *testing.T, by *simNode, with *simNode, stolen *[32]byte, serial i
 	made := record.NewContribution(id, ctx, enc)
 	add(made, w)
 	list.Sort()
-	commit := &record.Commit{Header: record.Header{
+	commit := &record.Commit{Brief: record.Brief{Header: record.Header{
 		Day: day, Height: uint64(serial), By: by.own(), Members: uint32(len(list)), List: list.Hash(),
-		OneTime: by.room.presence.Ephemeral,
-	}, Base: record.WholeList, Changes: list, Wraps: make([]byte, 32*(len(list)-1))}
+	}}}
 	commit.SetEvidence(nil)
 	commit.Settle()
 	commit.Sign(room, by.room.working)
-	head := &record.Transcript{News: *commit.News(), List: list}
+	head := &record.Transcript{Brief: commit.Brief, List: list}
 	for _, e := range list {
 		head.Authors = append(head.Authors, authors[e.CID])
 	}
@@ -267,12 +265,9 @@ func TestMadeUpTranscript(t *testing.T) {
 	n := newNetwork(t, 98)
 	all := n.party("ann", "bob", "eve")
 	ann, bob, eve := all[0], all[1], all[2]
-	x := n.addSpy("eve, serving", eve.room.cfg.Identity)
-	n.disconnect(eve, bob)
-	n.connect(x.node, bob)
-	n.run(time.Second)
+	x := n.insider(eve, bob)
 	serve := func(frames ...[]byte) {
-		id := x.open(bob, ProtocolCompare, append([][]byte{eve.room.hello(bob.room.own)}, frames...)...)
+		id := x.open(bob, ProtocolCompare, append([][]byte{x.helloTo(bob)}, frames...)...)
 		n.run(time.Second)
 		x.hang(id)
 	}
@@ -316,12 +311,10 @@ func TestTranscriptBeforeItsMessages(t *testing.T) {
 	n := newNetwork(t, 94)
 	all := n.party("bob", "eve")
 	bob, eve := all[0], all[1]
-	x := n.addSpy("eve, serving", eve.room.cfg.Identity)
-	n.connect(x.node, bob)
-	n.run(time.Second)
+	x := n.insider(eve, bob)
 	before := len(bob.room.transcripts)
 	frames := madeUp(t, eve, bob, nil, 1)
-	id := x.open(bob, ProtocolCompare, eve.room.hello(bob.room.own), frames[0])
+	id := x.open(bob, ProtocolCompare, x.helloTo(bob), frames[0])
 	n.run(10 * time.Second)
 	if len(bob.room.transcripts) != before+1 {
 		t.Fatal("it is not taken, or forgotten at once")
@@ -333,7 +326,7 @@ func TestTranscriptBeforeItsMessages(t *testing.T) {
 		t.Error("what was said in it is lost")
 	}
 	before = len(bob.room.transcripts)
-	x.open(bob, ProtocolCompare, eve.room.hello(bob.room.own), madeUp(t, eve, bob, nil, 2)[0])
+	x.open(bob, ProtocolCompare, x.helloTo(bob), madeUp(t, eve, bob, nil, 2)[0])
 	n.run(emptyTime / 2)
 	if len(bob.room.transcripts) != before+1 {
 		t.Fatal("the second is not taken: the test shows nothing")
@@ -407,16 +400,6 @@ func TestLateGap(t *testing.T) {
 	if g := events[Gap](bob); len(g) != 2 || !g[1].Filled {
 		t.Errorf("told %+v", g)
 	}
-}
-
-// takeFrom takes frames from a peer that need not be connected any more.
-func (s *simNode) takeFrom(frame []byte, from *simNode) {
-	id := s.next
-	s.next += 2
-	s.room.StreamOpened(s.clock(), id, from.room.self, ProtocolCompare)
-	s.room.StreamFrame(s.clock(), id, frame)
-	s.room.StreamClosed(s.clock(), id)
-	s.net.drain(s)
 }
 
 // TestRestart: a peer that starts again from its disk is the same peer, shows
@@ -501,9 +484,11 @@ func TestNothingSecretIsSaved(t *testing.T) {
 	n.allHear(time.Second, "hello yourself", ann)
 	var secrets [][]byte
 	secrets = append(secrets, ann.room.working.Seed(), ann.room.cfg.Identity.Seed())
-	for _, k := range ann.room.ephemeral {
-		secrets = append(secrets, k.Bytes())
+	d := ann.room.head.d
+	if d == nil {
+		t.Fatal("the epoch's secret is gone: the test shows nothing")
 	}
+	secrets = append(secrets, d.Bytes())
 	for _, m := range ann.terms(ann.room.head) {
 		secrets = append(secrets, m.Term.Bytes())
 	}
@@ -631,16 +616,13 @@ func TestGreedy(t *testing.T) {
 		n.run(20 * time.Millisecond)
 	}
 	n.until(time.Minute, "all have them", func() bool { return len(bob.messages) == 300 && len(eve.messages) == 300 })
-	x := n.addSpy("eve, asking", eve.room.cfg.Identity)
-	n.disconnect(eve, ann)
-	n.connect(x.node, ann)
-	n.run(time.Second)
+	x := n.insider(eve, ann)
 	sent := 0
 	epoch := ann.room.head.commit.ID()
 	ask := &record.Ask{Logs: true, Transcripts: []record.AskTranscript{{Epoch: epoch, Digest: ake.Hash{1}}}}
 	have := &record.Have{Epoch: epoch, Held: make([]record.Held, 3)}
 	for range 100 {
-		id := x.open(ann, ProtocolCompare, eve.room.hello(ann.room.own), ask.Encode(), have.Encode())
+		id := x.open(ann, ProtocolCompare, x.helloTo(ann), ask.Encode(), have.Encode())
 		n.run(100 * time.Millisecond)
 		for _, f := range x.frames[id] {
 			sent += len(f)

@@ -72,7 +72,7 @@ func (r *Room) accompanied() bool {
 	return g != nil && len(r.living(g)) > 1 && len(r.neighbours) > 0
 }
 
-// maySend is PROTOCOL.md §8.4.
+// maySend is PROTOCOL.md §8.5.
 func (r *Room) maySend() bool {
 	h := r.head
 	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
@@ -82,10 +82,7 @@ func (r *Room) maySend() bool {
 	if g == nil || r.now.After((h.commit.Day + 1).Start().Add(dayGrace)) {
 		return false
 	}
-	if r.missesAny(g, h) {
-		return false
-	}
-	return !r.wronged(g, h)
+	return !r.missesAny(g, h)
 }
 
 // missesAny reports whether somebody in the head's list is gone.
@@ -119,7 +116,7 @@ func (r *Room) flush() {
 func (r *Room) seal(m held) error {
 	e := r.head
 	t := r.transcripts[e.commit.ID()]
-	counter, key := e.chains[e.mine].Next()
+	counter, key := e.keys.Chain(e.mine).Next()
 	defer key.Erase()
 	r.lamport++
 	signed := &record.Signed{
@@ -132,14 +129,14 @@ func (r *Room) seal(m held) error {
 	signed.Previous, _ = t.logs[e.mine].id(counter - 1)
 	signed.Sign(r.id, r.working)
 
-	out := &record.Message{Epoch: signed.Epoch}
+	out := &record.Message{Epoch: signed.Epoch, Step: e.step(r.now)}
 	guard := r.draw()
 	copy(out.Guard[:], guard.Bytes())
 	var err error
 	if out.Sealed, err = ake.SealMessage(key, r.id, out.Epoch, out.Guard, signed.Content()); err != nil {
 		return err
 	}
-	header, err := e.keys.SealHeader(r.id, out.Epoch, out.Guard, out.Sealed, uint32(e.mine), counter)
+	header, err := e.keys.SealHeader(r.id, out.Epoch, out.Step, out.Guard, out.Sealed, uint32(e.mine), counter)
 	if err != nil {
 		return err
 	}
@@ -164,15 +161,18 @@ func (r *Room) seal(m held) error {
 // receive takes an encrypted message from the topic.
 func (r *Room) receive(m *record.Message) Verdict {
 	e := r.commits[m.Epoch]
-	if e == nil || e.status != accepted {
+	if e == nil || e.keys == nil && e.sid == (ake.Hash{}) {
 		return r.waitFor(m)
 	}
-	if e.keys == nil {
-		return Ignore // not ours to read, or too late
+	if e.keys == nil || m.Step > e.step(r.now)+headerSteps {
+		return Ignore // too late, or by a clock far ahead
 	}
-	index, counter, err := e.keys.OpenHeader(r.id, m.Epoch, m.Guard, m.Sealed, m.Header[:])
+	index, counter, err := e.keys.OpenHeader(r.id, m.Epoch, m.Step, m.Guard, m.Sealed, m.Header[:])
+	if errors.Is(err, ake.ErrSpent) {
+		return Ignore // too late: the logs will have it
+	}
 	if err != nil || int(index) >= len(e.list) || counter == 0 {
-		return Reject
+		return Ignore
 	}
 	t := r.transcripts[m.Epoch]
 	if t == nil {
@@ -184,25 +184,45 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if !r.takesFrom(t, int(index)) {
 		return Ignore
 	}
-	key, err := e.chains[index].Peek(counter)
+	key, err := e.keys.Chain(int(index)).Peek(counter)
 	if err != nil {
 		return Ignore
 	}
 	defer key.Erase()
 	content, err := ake.OpenMessage(key, r.id, m.Epoch, m.Guard, m.Sealed)
 	if err != nil {
-		return Reject
+		return Ignore
 	}
 	cid := e.list[index].CID
 	signed, err := record.ParseContent(m.Epoch, cid, content)
 	if err != nil || signed.Counter != counter || !r.authentic(t, int(index), signed) {
-		return Reject
+		return Ignore
 	}
 	r.took(t, int(index))
 	if !r.log(t, int(index), signed) {
 		return Ignore
 	}
 	return Accept
+}
+
+// step is which of an epoch's header keys is in use: one a minute. (PROTOCOL.md §9)
+func (e *epoch) step(now time.Time) uint16 {
+	return uint16(min(max(now.Sub(e.since), 0)/time.Minute, ake.MaxSteps-1-headerSteps))
+}
+
+// headerSteps is by how many steps the clocks of two members, or the arrival of a
+// commit, may be apart.
+const headerSteps = 3
+
+// eraseHeaders erases the header keys that no message on its way needs.
+func (r *Room) eraseHeaders() {
+	for _, e := range r.commits {
+		if e.keys != nil {
+			if s := e.step(r.now); s > headerSteps {
+				e.keys.Step(s - headerSteps)
+			}
+		}
+	}
 }
 
 // waitFor keeps a message until its epoch is known, within bounds. A peer that
@@ -223,7 +243,7 @@ func (r *Room) reopen() {
 	all := r.waiting
 	r.waiting = nil
 	for _, w := range all {
-		if e := r.commits[w.message.Epoch]; e != nil && e.status == accepted {
+		if e := r.commits[w.message.Epoch]; e != nil && e.keys != nil {
 			r.receive(w.message)
 		} else {
 			r.waiting = append(r.waiting, w)
@@ -234,6 +254,7 @@ func (r *Room) reopen() {
 // expireMessages gives up on unknown epochs.
 func (r *Room) expireMessages() {
 	r.waiting = slices.DeleteFunc(r.waiting, func(w waiting) bool { return r.now.Sub(w.since) > pendingTime })
+	r.eraseHeaders()
 	r.expireGaps()
 	r.expireTranscripts()
 }

@@ -64,13 +64,24 @@ type actor interface {
 	Tick(now time.Time)
 	PeerConnected(now time.Time, p peer.ID)
 	PeerDisconnected(now time.Time, p peer.ID)
-	StreamOpened(now time.Time, id StreamID, p peer.ID, protocol string)
+	StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]byte, protocol string)
 	StreamClosed(now time.Time, id StreamID)
 	StreamFrame(now time.Time, id StreamID, data []byte)
 	Publication(now time.Time, from peer.ID, data []byte) Verdict
 	Computed(now time.Time, id TaskID, result any)
 	Ready() Ready
 }
+
+// A tunneller is an actor that takes part in channels: in the simulator an ideal,
+// which ends in the process that has the working key.
+type tunneller interface {
+	WorkingKey() ed25519.PrivateKey
+	Admits(p peer.ID, working [32]byte) bool
+	ChannelOpened(now time.Time, p peer.ID, working [32]byte)
+	ChannelClosed(now time.Time, p peer.ID, working [32]byte)
+}
+
+func workingOf(t tunneller) [32]byte { return [32]byte(t.WorkingKey().Public().(ed25519.PublicKey)) }
 
 // A simNode is one process.
 type simNode struct {
@@ -82,7 +93,8 @@ type simNode struct {
 	skew    time.Duration
 	links   map[*simNode]*link
 	streams map[StreamID]*simStream
-	next    StreamID // even
+	tunnels map[*simNode]*link // over which a channel stands
+	next    StreamID           // even
 	wake    time.Time
 	ticked  time.Time // when it was last woken, by its own clock
 	seen    map[string]bool
@@ -245,7 +257,7 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 func (n *network) newNode(name string, skew time.Duration) *simNode {
 	s := &simNode{
 		net: n, name: name, peer: len(n.nodes), skew: skew, links: make(map[*simNode]*link), next: 2,
-		streams: make(map[StreamID]*simStream), seen: make(map[string]bool),
+		streams: make(map[StreamID]*simStream), tunnels: make(map[*simNode]*link), seen: make(map[string]bool),
 	}
 	n.nodes = append(n.nodes, s)
 	return s
@@ -302,6 +314,7 @@ func (n *network) connect(a, b *simNode) *link {
 				delete(s.streams, id)
 				n.deliver(s, func() { s.actor.StreamClosed(s.clock(), id) })
 			}
+			n.endTunnel(s, far, l)
 			n.deliver(s, func() {
 				// Connected is who has a connection; a later process of the same
 				// peer may have made one by now.
@@ -328,6 +341,65 @@ func (n *network) cutOff(l *link, s *simNode, lost bool) {
 			})
 		}
 	}
+	for i, end := range l.ends {
+		far := l.ends[1-i]
+		n.at(n.notice, func() { n.endTunnel(end, far, l) })
+	}
+}
+
+// endTunnel tells one end that a channel is over.
+func (n *network) endTunnel(s, far *simNode, l *link) {
+	if s.tunnels[far] != l {
+		return
+	}
+	delete(s.tunnels, far)
+	w := workingOf(far.actor.(tunneller))
+	n.deliver(s, func() { s.actor.(tunneller).ChannelClosed(s.clock(), far.actor.Self(), w) })
+}
+
+// tunnel makes a channel: a handshake of two round trips, in which each end judges
+// the other.
+func (n *network) tunnel(s *simNode, c Channel) {
+	me := s.actor.(tunneller)
+	l, far := n.byPeer(s, c.Peer)
+	if c.End {
+		if far != nil && s.tunnels[far] != nil && workingOf(far.actor.(tunneller)) == c.Working {
+			l := s.tunnels[far]
+			delete(s.tunnels, far)
+			n.at(n.latency(l, s), func() { n.endTunnel(far, s, l) })
+		}
+		return
+	}
+	fail := func() {
+		n.deliver(s, func() { me.ChannelClosed(s.clock(), c.Peer, c.Working) })
+	}
+	if far == nil || !l.both() {
+		n.at(n.notice, fail)
+		return
+	}
+	theirs, ok := far.actor.(tunneller)
+	if !ok {
+		n.at(n.notice, fail)
+		return
+	}
+	back := func() time.Duration { return n.latency(l, far) }
+	n.at(n.latency(l, s)+back()+n.latency(l, s), func() {
+		switch {
+		case far.down || far.paused || s.down || !l.both():
+			n.at(n.notice, fail)
+			return
+		case workingOf(theirs) != c.Working || !theirs.Admits(s.actor.Self(), workingOf(me)) || !me.Admits(c.Peer, c.Working):
+			n.at(back(), fail)
+			return
+		}
+		far.tunnels[s], s.tunnels[far] = l, l
+		n.at(back(), func() {
+			if l.both() && s.tunnels[far] == l {
+				n.deliver(s, func() { me.ChannelOpened(s.clock(), c.Peer, c.Working) })
+			}
+		})
+		n.deliver(far, func() { theirs.ChannelOpened(far.clock(), s.actor.Self(), workingOf(me)) })
+	})
 }
 
 func (s *simNode) streamsOver(l *link) []StreamID {
@@ -426,6 +498,9 @@ func (n *network) drain(s *simNode) {
 			n.stop(s)
 			return
 		}
+		for _, c := range out.Channels {
+			n.tunnel(s, c)
+		}
 		for _, o := range out.Open {
 			n.openStream(s, o)
 		}
@@ -462,7 +537,7 @@ func (n *network) drain(s *simNode) {
 			n.stop(s)
 			return
 		}
-		if len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) == 0 {
+		if len(out.Channels)+len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) == 0 {
 			n.wake(s, out.Wake)
 			if n.watch != nil {
 				n.watch.stepped(s)
@@ -565,6 +640,14 @@ func (n *network) publication(far, from *simNode, data []byte) {
 
 func (n *network) openStream(s *simNode, o Open) {
 	l, far := n.byPeer(s, o.Peer)
+	var inside [32]byte
+	if far != nil && o.Working != inside {
+		if s.tunnels[far] == nil || workingOf(far.actor.(tunneller)) != o.Working {
+			far = nil
+		} else {
+			inside = workingOf(s.actor.(tunneller))
+		}
+	}
 	if far == nil || !l.both() {
 		n.at(n.notice, func() {
 			n.deliver(s, func() { s.actor.StreamClosed(s.clock(), o.Stream) })
@@ -584,7 +667,7 @@ func (n *network) openStream(s *simNode, o Open) {
 				return
 			}
 			far.streams[id] = &simStream{link: l, far: s, farID: o.Stream}
-			n.deliver(far, func() { far.actor.StreamOpened(far.clock(), id, s.actor.Self(), o.Protocol) })
+			n.deliver(far, func() { far.actor.StreamOpened(far.clock(), id, s.actor.Self(), inside, o.Protocol) })
 		}
 	})
 	s.streams[o.Stream] = near

@@ -12,21 +12,30 @@ import (
 // considerDialling starts a proof with a neighbour that is not of our
 // component, if it is ours to dial and the budget allows: PROTOCOL.md §7.
 func (r *Room) considerDialling() {
-	if r.dialling() {
+	at := r.dialAt()
+	if at.After(r.now) {
+		r.wakeAt(at)
 		return
 	}
 	r.dials = slices.DeleteFunc(r.dials, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
+	busy := r.proving()
 	var best *neighbour
 	var bestDay abe.Day
+	equal := 0 // neighbours that we would dial as soon as the best
 	for _, p := range r.sortedNeighbours() {
 		n := r.neighbours[p]
 		day, at := r.wouldDial(n)
 		switch {
-		case at.IsZero():
+		case at.IsZero() || busy[p]:
 		case at.After(r.now):
 			r.wakeAt(at)
-		case best == nil || day < bestDay || day == bestDay && n.tried[day].Before(best.tried[day]):
-			best, bestDay = n, day
+		case best == nil || day < bestDay || day == bestDay && n.before(best, day):
+			best, bestDay, equal = n, day, 1
+		case day == bestDay && !best.before(n, day):
+			// In random order: strangers may lead us astray.
+			if equal++; r.random(equal) == 0 {
+				best = n
+			}
 		}
 	}
 	if best == nil {
@@ -36,7 +45,6 @@ func (r *Room) considerDialling() {
 		r.wakeAt(r.dials[0].Add(time.Minute))
 		return
 	}
-	r.dials = append(r.dials, r.now)
 	if best.tried == nil {
 		best.tried = make(map[abe.Day]time.Time)
 	}
@@ -45,6 +53,44 @@ func (r *Room) considerDialling() {
 	x := r.open(best.id, ProtocolProve)
 	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
 	r.send(x, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), r.presence.Append(nil)))
+	r.considerDialling()
+}
+
+// dialAt is when another proof may be dialled: at once if none is under way. While
+// those that are have not even been answered, twice as many may be after each
+// stallTime, so that strangers who say nothing lead a newcomer astray for little.
+func (r *Room) dialAt() time.Time {
+	var at time.Time
+	n, stalled := 0, 0
+	for _, x := range r.exchanges {
+		if x.protocol != ProtocolProve || !x.dialler {
+			continue
+		}
+		n++
+		if x.step != record.FrameProve2 || x.opening {
+			return r.now.Add(frameTime) // it goes on; its end is looked at in any case
+		}
+		if !r.now.Before(x.began.Add(stalledTime)) {
+			stalled++
+		}
+		at = maxTime(at, x.began.Add(stalledTime))
+	}
+	switch {
+	case n == 0 || n-stalled < stalled+1 && n < maxDialling && stalled > 0:
+		return time.Time{}
+	case n >= maxDialling:
+		return r.now.Add(frameTime)
+	}
+	return at
+}
+
+// before reports whether we would rather dial one neighbour than another: one by
+// which we came here first, then whoever was not tried for longest.
+func (n *neighbour) before(o *neighbour, day abe.Day) bool {
+	if n.tried[day].IsZero() && o.tried[day].IsZero() && n.first != o.first {
+		return n.first
+	}
+	return n.tried[day].Before(o.tried[day])
 }
 
 // wouldDial tells from when we may dial a neighbour and for which day; zero if
@@ -170,6 +216,7 @@ func (r *Room) prove2(x *exchange, f [][]byte) bool {
 	if !r.introduced(x, f[0], f[1]) {
 		return false
 	}
+	r.dials = append(r.dials, r.now)
 	return r.openTheirs(x, f[2], func() {
 		o := x.graph.own
 		answer := x.opened.Proof.Answer(ake.Newcomer, o.cid, x.theirs.ID())
@@ -181,6 +228,9 @@ func (r *Room) prove2(x *exchange, f [][]byte) bool {
 // prove3: the stranger shows that it opened ours. Only then do we open its.
 func (r *Room) prove3(x *exchange, f [][]byte) bool {
 	o := x.graph.own
+	if r.days[x.day] != x.graph {
+		return false // the day is over
+	}
 	if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Newcomer, x.theirs.ID(), o.cid, ake.Hash(f[0])) {
 		return false
 	}
@@ -195,6 +245,9 @@ func (r *Room) prove3(x *exchange, f [][]byte) bool {
 // prove4: the peer we dialled shows that it opened ours, and lets us in.
 func (r *Room) prove4(x *exchange, f [][]byte) bool {
 	o := x.graph.own
+	if r.days[x.day] != x.graph {
+		return false // the day is over
+	}
 	if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Sponsor, o.cid, x.theirs.ID(), ake.Hash(f[0])) {
 		return false
 	}
@@ -203,22 +256,22 @@ func (r *Room) prove4(x *exchange, f [][]byte) bool {
 		return false
 	}
 	x.edgeReceived, x.edgeSent = e, r.vouch(x)
-	r.admit(x)
 	r.send(x, record.EncodeFields(record.FrameProve5, x.edgeSent.Append(nil)))
-	r.tellAll(x)
-	x.step = 0
+	r.admit(x)
 	return true
 }
 
-// prove5: the newcomer lets us in, too. What it knows follows, until done.
+// prove5: the newcomer lets us in, too.
 func (r *Room) prove5(x *exchange, f [][]byte) bool {
+	if r.days[x.day] != x.graph {
+		return false
+	}
 	e := r.edgeBack(x, f[0])
 	if e == nil {
 		return false
 	}
 	x.edgeReceived = e
 	r.admit(x)
-	x.step = 0
 	return true
 }
 
@@ -228,7 +281,7 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 	if ake.HashEncapsulation(enc) != x.theirs.Encapsulation {
 		return false
 	}
-	x.opening = true
+	x.opening, x.due = true, r.now.Add(r.answerTime())
 	ctx := x.theirs.Context(r.id)
 	r.task(func() any {
 		opened, err := r.cfg.Suite.Open(ctx, enc)
@@ -237,17 +290,25 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 		}
 		return opened
 	}, func(result any) {
-		x.opening = false
 		if r.exchanges[x.id] != x {
 			return // it ended meanwhile
 		}
 		opened, ok := result.(*ake.Encapsulated)
 		if !ok || r.days[x.day] != x.graph {
-			r.reset(x)
+			r.at(x.due, func() {
+				if r.exchanges[x.id] == x {
+					r.reset(x)
+				}
+			})
 			return
 		}
 		x.opened = opened
-		then()
+		r.at(x.due, func() {
+			if r.exchanges[x.id] == x && r.days[x.day] == x.graph {
+				x.opening = false
+				then()
+			}
+		})
 	})
 	return true
 }
@@ -268,48 +329,100 @@ func (r *Room) edgeBack(x *exchange, b []byte) *record.Edge {
 	return e
 }
 
-// admit puts what the proof showed into the state.
+// admit puts what the proof showed into the state. What the two tell each other
+// then goes over a channel: the stream rests on the identity keys alone.
 func (r *Room) admit(x *exchange) {
-	x.admitted = r.now
+	g := x.graph
+	alone := len(g.members()) == 1
 	// The sponsor's side hears of it on the topic.
-	r.carrier = r.carrier || x.dialler && len(x.graph.members()) > 1 && !x.graph.members()[x.theirs.ID()]
+	r.carrier = r.carrier || x.dialler && !alone && !g.members()[x.theirs.ID()]
 	r.add(x.edgeSent)
 	r.add(x.theirs)
 	r.add(x.edgeReceived)
 	r.add(x.presence)
-	term := x.opened.Term
-	r.addTerm(&ake.SealedTerm{CID: x.theirs.ID(), Term: term})
+	r.addTerm(&ake.MemberTerm{CID: x.theirs.ID(), Term: x.opened.Term})
 	x.opened.Proof.Erase()
+	if g.nodes[x.theirs.ID()] == nil {
+		r.hangUp(x) // the day is full, or its identity has a later process
+		return
+	}
 	r.emit(Proved{Peer: x.peer, Took: r.now.Sub(x.began)})
+	theyAlone := r.isAlone(x)
+	if x.dialler || !theyAlone || !g.own.published {
+		r.publishJoin(x)
+	}
+	if !x.dialler {
+		r.turn.sponsor, r.dirty = true, true
+	}
+	if !theyAlone {
+		r.telling[x.theirs.Working] = r.now.Add(tellTime)
+	}
+	r.hangUp(x)
+	if ch := r.wantChannel(g, x.theirs.ID()); ch != nil {
+		ch.fresh = true
+		switch {
+		case ch.up:
+			ch.fresh = false
+			r.tellAll(ch)
+		case !x.dialler:
+			ch.tried = r.now // the newcomer asks for it
+		}
+	}
 	r.settle()
 }
 
-// tellAll sends everything we know to a peer that has just become a member.
-func (r *Room) tellAll(x *exchange) {
-	r.send(x, record.EncodeRecords(r.records(true))...)
-	var terms []ake.SealedTerm
-	for cid := range x.graph.members() {
-		if n := x.graph.nodes[cid]; n.term != nil {
-			terms = append(terms, ake.SealedTerm{CID: cid, Term: *n.term})
+// isAlone reports whether the other end said that it knows nobody.
+func (r *Room) isAlone(x *exchange) bool {
+	n := r.neighbours[x.peer]
+	if n == nil || n.hello == nil {
+		return true
+	}
+	for _, d := range n.hello.Days {
+		if d.Day == x.day {
+			return d.Size <= 1
 		}
 	}
-	r.sendTerms(x, terms)
-	r.tellBeats(x)
-	r.send(x, []byte{record.FrameDone})
-	x.answered = true
+	return true
 }
 
-// toldAll: the other told us all it knows. The sponsor answers in kind, spreads
-// the news and starts the epoch.
-func (r *Room) toldAll(x *exchange) bool {
-	if x.edgeReceived == nil {
-		return false
+// answerTime is after how long we answer what we had to open: PROTOCOL.md §7.4.
+// It is well over what an opening takes here, so that whoever waits for the
+// answer, or for the end of the stream, learns nothing of what opened.
+func (r *Room) answerTime() time.Duration { return max(leastAnswer, 2*r.workTime) }
+
+// at does something at a time.
+func (r *Room) at(when time.Time, do func()) {
+	if !when.After(r.now) {
+		do()
+		return
 	}
-	if !x.dialler {
-		r.tellAll(x)
-		r.publishJoin(x)
-		r.turn.sponsor, r.dirty = true, true
+	r.timers = append(r.timers, timer{when, do})
+	r.wakeAt(when)
+}
+
+// A timer is something that is to be done at a time.
+type timer struct {
+	at time.Time
+	do func()
+}
+
+// runTimers does what is due, in the order of its times.
+func (r *Room) runTimers() {
+	for {
+		due := -1
+		for i, t := range r.timers {
+			if !t.at.After(r.now) && (due < 0 || t.at.Before(r.timers[due].at)) {
+				due = i
+			}
+		}
+		if due < 0 {
+			break
+		}
+		t := r.timers[due]
+		r.timers = slices.Delete(r.timers, due, due+1)
+		t.do()
 	}
-	r.hangUp(x)
-	return true
+	for _, t := range r.timers {
+		r.wakeAt(t.at)
+	}
 }

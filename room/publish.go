@@ -5,7 +5,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
@@ -17,7 +16,9 @@ const (
 	Accept Verdict = iota
 	// Ignore: it is dropped, and nobody is blamed.
 	Ignore
-	// Reject: it is dropped, and whoever forwarded it is blamed.
+	// Reject: it is dropped, and whoever forwarded it is blamed. Only what a relay,
+	// which knows no room, can tell from the bytes alone: else honest relays would be
+	// blamed for what others made.
 	Reject
 )
 
@@ -42,30 +43,28 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		if err != nil || !p.Left {
 			return Reject
 		}
+		if known := r.processes[p.Working]; known != nil && known.misbehaved {
+			return Ignore
+		}
 		return r.verdict(from, r.again(r.add(p), r.processes[p.Working].leftAt(p)))
 	case record.TypeCommit:
 		c, err := record.ParseCommit(data[1:])
 		if err != nil {
 			return Reject
 		}
-		v := r.verdict(from, r.again(r.add(c), r.cameAs(c)))
+		o := known
+		if g := r.graph(c.Day); g != nil && !g.members()[c.By] {
+			o = waits // and it is not kept: who is not known may have been made up
+			r.askSoon(from)
+		} else {
+			o = r.again(r.add(c), r.cameAs(c))
+		}
+		v := r.verdict(from, o)
 		r.settle()
-		if e := r.commits[c.ID()]; e != nil && e.status != accepted {
+		if e := r.commits[c.ID()]; e != nil && !e.fits {
 			r.askSoon(from) // for what it refers to
 		}
 		return v
-	case record.TypeBeat:
-		b, err := record.ParseBeat(data[1:])
-		if err != nil {
-			return Reject
-		}
-		return r.verdict(from, r.again(r.addBeat(b), r.processes[b.Working].heardAt(b)))
-	case record.TypeNews:
-		n, err := record.ParseNews(data[1:])
-		if err != nil {
-			return Reject
-		}
-		return r.news(from, n)
 	case record.TypeJoin:
 		j, err := record.ParseJoin(data[1:])
 		if err != nil {
@@ -78,7 +77,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 			return Reject
 		}
 		v := r.receive(m)
-		if e := r.commits[m.Epoch]; (e == nil || e.status != accepted) && r.head != nil {
+		if e := r.commits[m.Epoch]; (e == nil || !e.fits) && r.head != nil {
 			r.askSoon(from)
 		}
 		return v
@@ -92,8 +91,6 @@ func (r *Room) verdict(from peer.ID, o outcome) Verdict {
 	switch o {
 	case kept:
 		return Accept
-	case refused:
-		return Reject
 	case waits:
 		if r.head == nil {
 			return Accept
@@ -122,36 +119,25 @@ func (p *process) leftAt(left *record.Presence) time.Time {
 	return p.leftSince
 }
 
-// heardAt is when we heard this beat, if it is the last.
-func (p *process) heardAt(b *record.Beat) time.Time {
-	if p == nil || p.beat == nil || *p.beat != *b {
-		return time.Time{}
-	}
-	return p.heard
-}
-
-// cameAs is when a commit came with this tag and signature, if this copy's list
-// is right.
+// cameAs is when a commit came with this signature, if this copy's list is right.
 func (r *Room) cameAs(c *record.Commit) time.Time {
 	e := r.commits[c.ID()]
-	if e == nil || !e.signed || e.commit.Tag != c.Tag || e.commit.Signature != c.Signature {
+	if e == nil || e.list == nil || e.commit.Signature != c.Signature {
 		return time.Time{}
 	}
-	var base record.List
-	if c.Base != record.WholeList {
-		p := r.commits[c.Prevs[c.Base]]
-		if p == nil {
+	if c.Form != record.ListOmitted {
+		var base record.List
+		if p := r.commits[c.Base]; c.Form == record.ListChanges && p != nil {
+			base = p.list
+		}
+		if _, err := c.Rebuild(base); err != nil {
 			return time.Time{}
 		}
-		base = p.list
-	}
-	if _, err := c.Rebuild(base); err != nil {
-		return time.Time{}
 	}
 	return e.since
 }
 
-// join takes a sponsor's word on a newcomer: PROTOCOL.md §10.1.
+// join takes what a newcomer publishes of itself: PROTOCOL.md §10.1.
 func (r *Room) join(from peer.ID, j *record.Join) Verdict {
 	g := r.graph(j.Contribution.Day)
 	if g == nil {
@@ -162,80 +148,30 @@ func (r *Room) join(from peer.ID, j *record.Join) Verdict {
 		return r.verdict(from, waits)
 	}
 	if j.Verify(r.id, sponsor) != nil {
-		return Reject
+		return Ignore
 	}
 	news := r.add(j.In) == kept
 	news = r.add(j.Contribution) == kept || news
 	news = r.add(j.Out) == kept || news
 	news = r.add(j.Presence) == kept || news
-	if e := r.commits[j.Epoch]; e != nil && e.keys != nil {
-		plain, err := e.keys.OpenJoin(j.Nonce, j.Sealed, j.Associated())
-		if err != nil {
-			return Reject
-		}
-		secret, err := record.ParseJoinSecret(plain)
-		clear(plain)
-		if err != nil {
-			return Reject
-		}
-		r.addTerm(&ake.SealedTerm{CID: j.Contribution.ID(), Term: secret.Term})
-		if secret.Name != nil && secret.Name.Working == j.Contribution.Working {
-			r.add(secret.Name)
-		}
+	n := g.nodes[j.Contribution.ID()]
+	if n != nil && n.term == nil && n.encapsulation == nil && !n.opened {
+		news = r.keepEncapsulation(g, n, j.Encapsulation) || news
 	}
-	if n := g.nodes[j.Contribution.ID()]; !news && (n == nil || r.again(known, n.since) == known) {
+	if !news && (n == nil || r.again(known, n.since) == known) {
 		return Ignore
 	}
 	return Accept
 }
 
-// publishJoin spreads the news of a newcomer that we let in.
+// publishJoin publishes what two peers showed each other of us, with our
+// encapsulation: whoever lacks our term can open it.
 func (r *Room) publishJoin(x *exchange) {
-	e := r.head
-	if e == nil || e.keys == nil {
-		return // whoever is here has just heard it
-	}
+	o := x.graph.own
 	j := &record.Join{
-		Contribution: x.theirs, Presence: x.presence,
-		In: x.edgeSent, Out: x.edgeReceived, Epoch: e.commit.ID(),
+		Contribution: o.contribution, Presence: r.presence,
+		In: x.edgeReceived, Out: x.edgeSent, Encapsulation: o.encapsulation,
 	}
-	n := r.draw()
-	copy(j.Nonce[:], n.Bytes())
-	secret := record.JoinSecret{Term: *x.graph.nodes[x.theirs.ID()].term}
-	if p := r.processes[x.theirs.Working]; p != nil {
-		secret.Name = p.name
-	}
-	plain := secret.Append(nil)
-	defer clear(plain)
-	var err error
-	if j.Sealed, err = e.keys.SealJoin(j.Nonce, plain, j.Associated()); err != nil {
-		r.emit(Failed{Doing: "telling the others of a newcomer", Err: err})
-		return
-	}
-	j.Sign(r.id, r.working)
+	o.published = true
 	r.publish(j.Append([]byte{record.TypeJoin}))
-}
-
-// news takes the news of a commit that is too large to be published.
-func (r *Room) news(from peer.ID, n *record.News) Verdict {
-	g := r.graph(n.Day)
-	if g == nil {
-		return Ignore
-	}
-	epoch := n.Epoch()
-	if e := r.commits[epoch]; e != nil {
-		if !e.signed || e.commit.Tag != n.Tag || e.commit.Signature != n.Signature {
-			return Ignore
-		}
-		return r.verdict(from, r.again(known, e.since))
-	}
-	by := g.contribution(n.By)
-	if by == nil {
-		return r.verdict(from, waits)
-	}
-	if n.Verify(r.id, by) != nil {
-		return Reject
-	}
-	r.pull(from, epoch)
-	return Accept
 }

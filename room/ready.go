@@ -11,8 +11,8 @@ import (
 
 // The stream protocols: PROTOCOL.md §11.
 const (
-	ProtocolProve   = "/coterie/1/prove"
-	ProtocolCompare = "/coterie/1/sync"
+	ProtocolProve   = "/coterie/2/prove"
+	ProtocolCompare = "/coterie/2/sync"
 )
 
 // A StreamID names a stream between the room and its driver. The room's own are
@@ -24,6 +24,8 @@ type Open struct {
 	Stream   StreamID
 	Peer     peer.ID
 	Protocol string
+	// Working is the process to whose channel the stream belongs; zeros: none.
+	Working [32]byte
 }
 
 // A Frame is to be sent on a stream, or has arrived on one: type and body,
@@ -57,11 +59,13 @@ type Ready struct {
 	Save    []Saved
 	Forget  []ake.Hash
 	Publish [][]byte
-	Open    []Open
-	Send    []Frame
-	Hang    []Hang
-	Tasks   []Task
-	Events  []Event
+	// Channels are made and ended before streams are opened.
+	Channels []Channel
+	Open     []Open
+	Send     []Frame
+	Hang     []Hang
+	Tasks    []Task
+	Events   []Event
 	// Wake is when Tick is to be called at the latest; zero for never.
 	Wake time.Time
 }
@@ -135,6 +139,14 @@ type EpochStarted struct {
 	Joined, Left []Member // since the previous one
 	Committer    peer.ID
 	Reason       string
+}
+
+// LeftOut: a commit leaves somebody out who is here. It changes nothing; people are
+// told whose it is, and how many times that was so of theirs.
+type LeftOut struct {
+	By     Member
+	Member Member
+	Times  int
 }
 
 // Departed: a member of the epoch in force has left. If others remain, an epoch
@@ -232,6 +244,7 @@ type Failed struct {
 }
 
 func (EpochStarted) event() {}
+func (LeftOut) event()      {}
 func (Departed) event()     {}
 func (Renamed) event()      {}
 func (Delivered) event()    {}

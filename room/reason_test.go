@@ -37,8 +37,10 @@ func TestReasons(t *testing.T) {
 		n.until(5*time.Minute, "an epoch of the two", func() bool { return together(ann, bob) })
 		check(want)
 	}
-	come("cyn", day+9).leave()
+	cyn := come("cyn", day+9)
+	cyn.leave()
 	gone(ReasonLeft)
+	n.stop(cyn)
 	n.stop(come("dan", day+9))
 	gone(ReasonLapsed)
 	n.run(time.Minute)
@@ -55,6 +57,6 @@ func TestReasons(t *testing.T) {
 	}
 	check(ReasonRotated)
 	come("eve", day)
-	n.run(midnight.Sub(n.now) + time.Minute)
+	n.run(midnight.Sub(n.now) + dayTurn)
 	gone(ReasonExpired)
 }

@@ -44,8 +44,13 @@ func (r *Room) add(rec record.Record) outcome {
 
 // wait keeps a record whose time may come, in place of the oldest such.
 func (r *Room) wait(rec record.Record) {
-	if _, ok := rec.(*record.Commit); ok {
-		return // commits have a waiting room of their own
+	if c, ok := rec.(*record.Commit); ok {
+		// Of committers that are not known: a place of their own, and a small one.
+		if len(r.strange) >= maxStrange {
+			r.strange = r.strange[1:]
+		}
+		r.strange = append(r.strange, c)
+		return
 	}
 	key := limboKey{rec.Type(), rec.ID()}
 	if r.inLimbo[key] {
@@ -70,11 +75,14 @@ type limboKey struct {
 func (r *Room) settle() {
 	for r.changed {
 		r.changed, r.dirty = false, true
-		waiting := r.limbo
-		r.limbo = nil
+		waiting, strange := r.limbo, r.strange
+		r.limbo, r.strange = nil, nil
 		clear(r.inLimbo)
 		for _, rec := range waiting {
 			r.add(rec)
+		}
+		for _, c := range strange {
+			r.add(c)
 		}
 		r.judge()
 		r.stamp++
@@ -90,21 +98,30 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	if g.contribution(c.ID()) != nil {
 		return known
 	}
-	if !g.reached(c.ID()) {
+	e := g.promised[c.ID()]
+	if e == nil {
 		return waits
-	}
-	if len(g.nodes) > maxNodes {
-		return foreign
 	}
 	if c.Verify(r.id) != nil {
 		return refused
 	}
+	if len(g.nodes) >= maxNodes && !g.makeRoom(e.From) {
+		return foreign
+	}
+	delete(g.promised, c.ID())
+	if g.contribution(e.From) == nil {
+		return waits // it made room itself
+	}
 	g.addContribution(c)
+	g.addEdge(e)
 	g.nodes[c.ID()].since = r.now
+	r.adopt(c.ID())
 	r.workings[c.Working] = true
 	return kept
 }
 
+// addEdge takes an edge from a contribution that is kept. One to a contribution
+// that has not come yet waits for it: a node exists only with a contribution.
 func (r *Room) addEdge(e *record.Edge) outcome {
 	g := r.graph(e.Day)
 	if g == nil {
@@ -117,14 +134,18 @@ func (r *Room) addEdge(e *record.Edge) outcome {
 	if from == nil {
 		return waits
 	}
-	if n := g.nodes[e.From]; n.out[e.To] != nil {
+	if n := g.nodes[e.From]; n.out[e.To] != nil || g.promised[e.To] != nil && g.promised[e.To].From == e.From {
 		return known // another signature for the same statement
-	}
-	if len(g.edges) >= maxEdges || len(g.nodes) > maxNodes {
-		return foreign
 	}
 	if e.Verify(r.id, from) != nil {
 		return refused
+	}
+	if g.contribution(e.To) == nil {
+		g.promise(e)
+		return kept
+	}
+	if len(g.edges) >= maxEdges && (g.own == nil || e.From != g.own.cid) {
+		return foreign
 	}
 	g.addEdge(e)
 	return kept
@@ -144,6 +165,9 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	}
 	if p.Verify(r.id) != nil {
 		return refused
+	}
+	if proc.misbehaved && !proc.lesser(p) {
+		return known // one proof is enough
 	}
 	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxBodies && p.Serial < n.Serial && !r.names(p.ID())) {
 		return known
@@ -203,15 +227,38 @@ func (r *Room) addName(n *record.Name) outcome {
 	return kept
 }
 
-// addTerm takes a member's term, if it fits its contribution.
-func (r *Room) addTerm(t *ake.SealedTerm) {
+// addTerm takes a member's term, if it fits its contribution. One whose
+// contribution has not come yet waits for it, and is passed on meanwhile: secrets
+// are faster than joins.
+func (r *Room) addTerm(t *ake.MemberTerm) {
+	found := false
 	for _, g := range r.days {
 		n := g.nodes[t.CID]
-		if n != nil && n.contribution != nil && n.term == nil && t.Term.Commitment() == n.contribution.Term {
+		if n == nil {
+			continue
+		}
+		found = true
+		if n.term == nil && t.Term.Commitment() == n.contribution.Term {
 			term := t.Term
-			n.term = &term
+			n.term, n.encapsulation = &term, nil
 			r.changed = true
 		}
+	}
+	if _, ok := r.orphans[t.CID]; found || ok {
+		return
+	}
+	if len(r.orphans) >= maxOrphans {
+		delete(r.orphans, sortedHashes(r.orphans)[0]) // any, but the same in each run
+	}
+	r.orphans[t.CID] = t.Term
+}
+
+// adopt gives a contribution that has come the term that waited for it.
+func (r *Room) adopt(cid ake.Hash) {
+	if term, ok := r.orphans[cid]; ok {
+		delete(r.orphans, cid)
+		r.addTerm(&ake.MemberTerm{CID: cid, Term: term})
+		term.Erase()
 	}
 }
 

@@ -11,29 +11,30 @@
 // arrive:
 //
 //	graph.go      contributions and edges of a day, and who is a member   §6, §7.2
-//	liveness.go   who is still there                                      §7.3
+//	liveness.go   who is still there                                      §7.5
 //	records.go    what is kept, and what has to wait                      §6.1
 //	prove.go      two peers prove themselves to each other                §7
-//	compare.go    two peers tell each other what they know                §11.2
-//	pull.go       commits that are too large to be published              §10
+//	compare.go    two peers tell each other what they know                §11.3
+//	tree.go       who hangs on whom, and whose turn it is                 §7.3
+//	channel.go    with which processes to have channels                   §11.2
 //	accept.go     which commits count                                     §8.1
-//	head.go       which of them is the head, and what is kept of others   §8.2
-//	commit.go     when and how to commit                                  §8.3
-//	rotate.go     new ephemeral keys                                      §8.3
-//	message.go    sending and receiving                                   §9
+//	secret.go     how their secrets spread                                §8.2
+//	open.go       terms that nobody handed over                           §8.2
+//	head.go       which of them is the head, and what is kept of others   §8.3
+//	commit.go     when and how to commit                                  §8.4
+//	message.go    sending and receiving                                   §8.5, §9
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
 //	journal.go    what is kept on disk                                    §9.2
 //	reach.go      who has what we said                                    §9.3
-//	logs.go       two peers compare what was said                         §11.3
+//	logs.go       two peers compare what was said                         §11.4
 //	publish.go    what comes from the topic                               §10
-//	attest.go     one member proves a policy to another                   §7.4
+//	attest.go     one member proves a policy to another                   §7.6
 //	user.go       what else the user asks
 package room
 
 import (
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"fmt"
 	"io"
@@ -92,8 +93,6 @@ type Room struct {
 
 	working   ed25519.PrivateKey
 	workingID [32]byte
-	ephemeral map[[32]byte]*ecdh.PrivateKey // by public key: the last hour's may still be needed
-	rotatedAt time.Time
 	presence  *record.Presence
 	name      *record.Name
 
@@ -103,32 +102,45 @@ type Room struct {
 	workings   map[[32]byte]bool // of the contributions that are kept
 	limbo      []record.Record
 	inLimbo    map[limboKey]bool
-	changed    bool      // records were added since the last settle
-	stamp      uint64    // another one whenever what is worked out from the state may differ
-	dirty      bool      // something a commit depends on may have changed since that was considered
-	considerAt time.Time // when to consider it in any case
+	orphans    map[ake.Hash]ake.Term // by the cid of a contribution that has not come
+	strange    []*record.Commit      // by committers that are not known yet
+	changed    bool                  // records were added since the last settle
+	stamp      uint64                // another one whenever what is worked out from the state may differ
+	dirty      bool                  // something a commit depends on may have changed since that was considered
+	considerAt time.Time             // when to consider it in any case
+	headAt     time.Time             // when a commit may become the head by the time alone; zero: none
 	beatAt     time.Time
-	shout      bool      // the next beat goes to the topic, too
 	heardAny   time.Time // when a stream last brought a beat of another process
-	// deaf are the processes that called us silent, and that we did: streams may
-	// not lead from one to the other.
-	deaf map[[32]byte]bool
-
-	wrong map[[32]byte]int // by identity: how often it called somebody silent who was not
 
 	commits map[ake.Hash]*epoch
 	early   bool                 // a commit is too high for now
-	named   map[ake.Hash]abe.Day // prevs of accepted commits
 	spent   map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
-	head    *epoch
-	turn    turn
-	offers  [2]offer // without and with names
-	carrier bool     // we have just joined our component to another's
+	// droppedIDs are those of the commits that were dropped lately, as a ring.
+	droppedIDs  [maxDropped]ake.Hash
+	droppedAt   map[ake.Hash]bool
+	nextDropped int
+	head        *epoch
+	turn        turn
+	missed      map[ake.Hash]int       // how often a member let its turn to commit go by, a day
+	omissions   map[peer.ID]int        // how often a member's commits left somebody out
+	telling     map[[32]byte]time.Time // until when we wait for what who has just proved itself knows
+	patience    time.Time              // until when we do not commit for want of a secret ..
+	waits       time.Duration          // .. and how long that was
+	offers      [2]offer               // without and with names
+	carrier     bool                   // we have just joined our component to another's
+
+	channels   map[[32]byte]*channel // by working key
+	drawAt     time.Time             // when one is drawn anew
+	channelsAt time.Time             // when channels are to be considered
+	workTime   time.Duration         // how long our encapsulation took to make
+	timers     []timer
+	openings   []time.Time // of encapsulations from the topic
+
+	first map[peer.ID]bool
 
 	neighbours map[peer.ID]*neighbour
 	exchanges  map[StreamID]*exchange
 	nextStream StreamID
-	wanted     map[ake.Hash]bool // commits that are being pulled
 	dials      []time.Time
 	compareAt  time.Time
 
@@ -172,21 +184,23 @@ func New(cfg Config) (*Room, error) {
 		own:        [32]byte(pub),
 		serial:     uint64(cfg.Now.UnixMilli()),
 		now:        cfg.Now,
-		ephemeral:  make(map[[32]byte]*ecdh.PrivateKey),
 		days:       make(map[abe.Day]*graph),
 		renewAt:    make(map[abe.Day]time.Time),
 		processes:  make(map[[32]byte]*process),
 		workings:   make(map[[32]byte]bool),
-		deaf:       make(map[[32]byte]bool),
-		wrong:      make(map[[32]byte]int),
 		inLimbo:    make(map[limboKey]bool),
 		commits:    make(map[ake.Hash]*epoch),
-		named:      make(map[ake.Hash]abe.Day),
+		droppedAt:  make(map[ake.Hash]bool),
+		missed:     make(map[ake.Hash]int),
+		omissions:  make(map[peer.ID]int),
+		telling:    make(map[[32]byte]time.Time),
+		orphans:    make(map[ake.Hash]ake.Term),
+		channels:   make(map[[32]byte]*channel),
+		first:      make(map[peer.ID]bool),
 		spent:      make(map[ake.Hash]abe.Day),
 		neighbours: make(map[peer.ID]*neighbour),
 		exchanges:  make(map[StreamID]*exchange),
 		nextStream: 1,
-		wanted:     make(map[ake.Hash]bool),
 		tasks:      make(map[TaskID]func(any)),
 
 		transcripts: make(map[ake.Hash]*transcript),
@@ -199,7 +213,7 @@ func New(cfg Config) (*Room, error) {
 		return nil, fmt.Errorf("drawing a working key: %w", err)
 	}
 	r.workingID = [32]byte(r.working.Public().(ed25519.PublicKey))
-	r.rotate()
+	r.announce(&record.Presence{Addresses: cfg.Addresses})
 	if cfg.Name != "" {
 		r.SetName(cfg.Name)
 	}
@@ -227,7 +241,7 @@ func (r *Room) announce(p *record.Presence) {
 // SetAddresses tells the room where the process can be reached.
 func (r *Room) SetAddresses(now time.Time, addrs [][]byte) {
 	r.advance(now)
-	p := &record.Presence{Ephemeral: r.presence.Ephemeral, Addresses: addrs}
+	p := &record.Presence{Addresses: addrs}
 	p.Sign(r.id, r.working)
 	if string(p.AppendAddresses(nil)) != string(r.presence.AppendAddresses(nil)) && !r.closed {
 		r.announce(p)
@@ -245,6 +259,15 @@ func (r *Room) SetName(name string) {
 	r.name = n
 	r.process(r.workingID).name = n
 	r.changed = true
+}
+
+// CameBy tells the room by which peers the user came here, from a bootstrap address
+// or a link: strangers are tried after them.
+func (r *Room) CameBy(p peer.ID) {
+	r.first[p] = true
+	if n := r.neighbours[p]; n != nil {
+		n.first = true
+	}
 }
 
 // ID is the room's id.
@@ -268,7 +291,7 @@ func (r *Room) Leave(now time.Time) {
 	if r.closed {
 		return
 	}
-	r.announce(&record.Presence{Ephemeral: r.presence.Ephemeral, Left: true})
+	r.announce(&record.Presence{Left: true})
 	r.closed = true
 	for _, id := range r.sortedExchanges() {
 		x := r.exchanges[id]
@@ -290,16 +313,23 @@ func (r *Room) finish() {
 	if r.closed {
 		return
 	}
+	r.runTimers()
 	r.renew()
-	r.rotate()
 	r.beat()
 	r.settle()
+	if r.dirty {
+		r.channelsAt = r.now
+	}
 	if r.early {
 		r.wakeAt(r.now.Add(time.Second))
 	}
+	r.chase()
+	r.considerOpening()
 	r.flush()
 	r.considerCommit()
 	r.considerDialling()
+	r.considerChannels()
+	r.poseQuestion()
 	r.wakeQuestions()
 	r.pursue()
 	r.schedule()

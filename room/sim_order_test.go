@@ -17,7 +17,8 @@ type frozen struct {
 	at       time.Time // where its clock stands
 	from     *simNode
 	records  [][]byte
-	terms    []ake.SealedTerm
+	terms    []ake.MemberTerm
+	secrets  [][]byte // commits handed over
 }
 
 // freeze runs a room in which others join, leave and start epochs while the
@@ -68,25 +69,28 @@ func freeze(seed uint64) *frozen {
 	for _, id := range sortedHashes(r.commits) {
 		if e := r.commits[id]; e.list != nil {
 			f.records = append(f.records, record.Encode(e.commit.Whole(e.list)))
+			if e.d != nil {
+				f.secrets = append(f.secrets, handover(e.commit.Bare(), *e.d))
+			}
 		}
 	}
 	g := r.graph(r.today())
 	for _, cid := range sortedHashes(g.members()) {
 		if t := g.nodes[cid].term; t != nil {
-			f.terms = append(f.terms, ake.SealedTerm{CID: cid, Term: *t})
+			f.terms = append(f.terms, ake.MemberTerm{CID: cid, Term: *t})
 		}
 	}
 	return f
 }
 
-// feed gives the newcomer frames as from its sponsor.
+// feed gives the newcomer frames as in the channel with its sponsor.
 func (f *frozen) feed(frames ...[]byte) {
 	for _, b := range frames {
 		f.at = f.at.Add(time.Microsecond)
 		r := f.newcomer.room
 		id := f.newcomer.next
 		f.newcomer.next += 2
-		r.StreamOpened(f.at, id, f.from.room.self, ProtocolCompare)
+		r.StreamOpened(f.at, id, f.from.room.self, f.from.room.workingID, ProtocolCompare)
 		r.StreamFrame(f.at, id, b)
 		r.StreamClosed(f.at, id)
 	}
@@ -138,9 +142,12 @@ func TestOrderFree(t *testing.T) {
 				}
 				at := rng.IntN(len(frames) + 1)
 				frames = append(frames[:at:at], append([][]byte{record.EncodeTerms(f.terms)}, frames[at:]...)...)
+				at = rng.IntN(len(frames) + 1)
+				frames = append(frames[:at:at], append(f.secrets[:len(f.secrets):len(f.secrets)], frames[at:]...)...)
 				f.feed(frames...)
-				// Terms are for members only, and so may have come too early.
+				// Terms and secrets of whom nobody knows yet came too early.
 				f.feed(record.EncodeTerms(f.terms))
+				f.feed(f.secrets...)
 				switch got := f.state(); {
 				case want == "":
 					want = got

@@ -64,7 +64,7 @@ func newIntruder(s *simNode, kind byte, identity ed25519.PrivateKey, seed [32]by
 		node: s, kind: kind, rng: rand.New(rand.NewChaCha8(seed)), self: id, identity: identity, room: s.net.desc.ID(),
 		working: ed25519.NewKeyFromSeed(seed[:]), days: make(map[abe.Day]*intruderDay), streams: make(map[StreamID]*assault), next: 1,
 	}
-	x.presence = &record.Presence{Ephemeral: [32]byte{9}}
+	x.presence = &record.Presence{}
 	x.presence.Sign(x.room, x.working)
 	x.out.Wake = s.clock().Add(time.Second)
 	return x
@@ -86,7 +86,7 @@ func (x *intruder) PeerDisconnected(_ time.Time, p peer.ID) {
 	x.peers = slices.DeleteFunc(x.peers, func(q peer.ID) bool { return p == q })
 }
 
-func (x *intruder) StreamOpened(_ time.Time, id StreamID, p peer.ID, protocol string) {
+func (x *intruder) StreamOpened(_ time.Time, id StreamID, p peer.ID, _ [32]byte, protocol string) {
 	x.streams[id] = &assault{peer: p, protocol: protocol}
 }
 
@@ -265,14 +265,13 @@ func (x *intruder) publishFlood(now time.Time) {
 		return e
 	}
 	from := x.hash()
-	join := &record.Join{Contribution: d.contribution, Presence: x.presence, In: edge(from, cid), Out: edge(cid, from), Epoch: x.hash(), Sealed: make([]byte, 60)}
-	join.Sign(x.room, x.working)
+	join := &record.Join{Contribution: d.contribution, Presence: x.presence, In: edge(from, cid), Out: edge(cid, from), Encapsulation: d.encapsulation}
 
 	list := record.List{{Identity: d.contribution.Identity, CID: cid, Presence: x.presence.ID()}, {Identity: x.hash(), CID: x.hash(), Presence: x.hash()}}
 	list.Sort()
 	commit := &record.Commit{
-		Header: record.Header{Day: d.contribution.Day, Height: 1 + uint64(x.rng.IntN(1<<20)), By: cid, Members: 2, List: list.Hash(), OneTime: [32]byte{9}},
-		Base:   record.WholeList, Changes: list, Wraps: make([]byte, 32), Sealed: make([]byte, 32), Tag: x.hash(),
+		Brief: record.Brief{Header: record.Header{Day: d.contribution.Day, Height: 1 + uint64(x.rng.IntN(1<<20)), By: cid, Members: 2, List: list.Hash()}, Secret: x.hash()},
+		Form:  record.ListWhole, Added: list,
 	}
 	commit.SetEvidence(nil)
 	commit.Settle()
@@ -319,7 +318,7 @@ func makeFlood(day abe.Day, n int) [][]byte {
 		working := ed25519.NewKeyFromSeed(seed[:])
 		ctx := &ake.Context{Room: room, Identity: [32]byte(identity.Public().(ed25519.PublicKey)), Serial: uint64(i), Day: day, Working: [32]byte(working.Public().(ed25519.PublicKey))}
 		c := record.NewContribution(identity, ctx, fakeDerive(floodSeed(i), ctx, seed[:]))
-		p := &record.Presence{Ephemeral: [32]byte{9}}
+		p := &record.Presence{}
 		p.Sign(room, working)
 		e := &record.Edge{Day: day, From: c.ID(), To: last}
 		e.Sign(room, working)

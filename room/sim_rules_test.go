@@ -231,15 +231,6 @@ func (k *looker) maySend(s *simNode, e Sent) {
 	if len(x.list) < 2 {
 		k.w.fail("send", "%s sent to nobody", s.name)
 	}
-	for _, ev := range x.commit.Removals {
-		c := g.contribution(ev.CID)
-		if ev.Kind != record.EvidenceSilent || c == nil {
-			continue
-		}
-		if p := r.processes[c.Working]; p.beat != nil && p.beat.Serial > ev.Serial() && !p.left() && !p.misbehaved && g.newest[c.Identity] == c && !p.dead() && !r.silent(p) {
-			k.w.fail("send", "%s sent in an epoch that dropped %s, of whom it has heard since", s.name, k.name(c.Identity))
-		}
-	}
 	for _, m := range x.list {
 		c := g.contribution(m.CID)
 		p := r.processes[c.Working]
@@ -333,12 +324,14 @@ func (k *looker) bounds(s *simNode) {
 	}
 	within("records in limbo", len(r.limbo), maxLimbo)
 	within("commits", len(r.commits), maxCommits)
+	within("commits by strangers", len(r.strange), maxStrange)
+	within("channels", len(r.channels), maxChannels+drawnChannels+1)
 	within("held messages", len(r.held), maxHeld)
 	within("waiting messages", len(r.waiting), maxWaiting)
-	within("exchanges", len(r.exchanges), maxAnswering+1+16*(len(r.neighbours)+1))
+	within("exchanges", len(r.exchanges), maxAnswering+1+32*(len(r.neighbours)+1))
 	within("days", len(r.days), 3)
 	within("renewals", len(r.renewAt), 3)
-	within("tasks", len(r.tasks), maxAnswering+1+2)
+	within("tasks", len(r.tasks), maxAnswering+maxDialling+maxOpenings+2)
 	within("bodies in memory", len(r.inMemory), maxLog)
 	within("transcripts", len(r.transcripts), maxTranscripts+1)
 	within("gaps", len(r.gaps), len(r.transcripts)*record.MaxMembers)
@@ -455,7 +448,7 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 			chain := k.reachable(h, comp, func(s *simNode) bool { return t.lists(s.room.own) || h.room.isHistory(t) })
 			for _, s := range chain {
 				bad := func(format string, args ...any) *failure {
-					return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds epoch %x (height %d) of which %s was: ", h.name, id[:4], t.News.Height, s.name) + fmt.Sprintf(format, args...)}
+					return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds epoch %x (height %d) of which %s was: ", h.name, id[:4], t.Brief.Height, s.name) + fmt.Sprintf(format, args...)}
 				}
 				x := s.room.transcripts[id]
 				if x == nil || x.count == 0 {

@@ -27,16 +27,16 @@ type fakeSuite struct {
 const fakeSize = 4 + 32 + 32
 
 func fakeDerive(seed ake.Secret, c *ake.Context, enc []byte) *ake.Encapsulated {
-	h := ake.Sum("coterie/1 context", c.Bytes())
+	h := ake.Sum("coterie/2 context", c.Bytes())
 	return &ake.Encapsulated{
-		Term:  ake.Term{Secret: ake.Expand(seed, "coterie/1 term", h[:])},
-		Proof: ake.Proof{Secret: ake.Expand(seed, "coterie/1 proof", h[:])},
+		Term:  ake.Term{Secret: ake.Expand(seed, "coterie/2 term", h[:])},
+		Proof: ake.Proof{Secret: ake.Expand(seed, "coterie/2 proof", h[:])},
 		Bytes: enc,
 	}
 }
 
 func fakeEncapsulation(seed ake.Secret, c *ake.Context) []byte {
-	bind := ake.Sum("coterie/1 bind", c.Bytes())
+	bind := ake.Sum("coterie/2 bind", c.Bytes())
 	return append(append([]byte("fake"), seed.Bytes()...), bind[:]...)
 }
 

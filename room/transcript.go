@@ -90,7 +90,7 @@ func (l *authorLog) chainAt(upto uint64) (c [record.ChainSize]byte) {
 	}
 	for uint64(len(l.chain)) < upto {
 		id := l.ids[len(l.chain)]
-		h := ake.Sum("coterie/1 log", c[:], id[:])
+		h := ake.Sum("coterie/2 log", c[:], id[:])
 		copy(c[:], h[:])
 		l.chain = append(l.chain, c)
 	}
@@ -148,7 +148,7 @@ func (t *transcript) sum(room ake.Hash) ake.Hash {
 			fields = append(fields, append(binary.BigEndian.AppendUint64(nil, counter), id[:]...))
 		}
 	}
-	t.digest = ake.Sum("coterie/1 transcript", fields...)
+	t.digest = ake.Sum("coterie/2 transcript", fields...)
 	return t.digest
 }
 
@@ -162,7 +162,7 @@ func (r *Room) transcribe(g *graph, e *epoch) *transcript {
 		}
 		return t
 	}
-	head := &record.Transcript{News: *e.commit.News(), List: e.list}
+	head := &record.Transcript{Brief: e.commit.Brief, List: e.list}
 	for i := range e.list {
 		head.Authors = append(head.Authors, g.contribution(e.list[i].CID))
 	}
@@ -197,7 +197,7 @@ func (r *Room) current(day abe.Day) bool {
 // said is the latest that an author can have said something in an epoch, whatever
 // he says.
 func (t *transcript) said(m *record.Signed) uint64 {
-	return min(m.Time, uint64((t.News.Day + 1).Start().Add(earlyDay).UnixMilli()))
+	return min(m.Time, uint64((t.Brief.Day + 1).Start().Add(earlyDay).UnixMilli()))
 }
 
 // isHistory reports whether the room's history option gives a transcript to
@@ -214,7 +214,7 @@ func (r *Room) expireTranscripts() {
 		switch {
 		case t.count == 0 && r.commits[id] == nil && r.now.Sub(t.since) > emptyTime:
 			delete(r.transcripts, id)
-		case t.count > 0 && r.now.After(r.expiry(t.News.Day)):
+		case t.count > 0 && r.now.After(r.expiry(t.Brief.Day)):
 			r.dropTranscript(t)
 		}
 	}
@@ -263,7 +263,7 @@ func (r *Room) dropTranscript(t *transcript) {
 	if len(r.dropped) >= maxNamed {
 		clear(r.dropped) // of days long over
 	}
-	r.dropped[t.id] = t.News.Day
+	r.dropped[t.id] = t.Brief.Day
 	if t.saved {
 		r.ready.Forget = append(r.ready.Forget, t.id)
 	}
@@ -300,8 +300,8 @@ func (r *Room) log(t *transcript, index int, m *record.Signed) bool {
 	if t.past {
 		r.loggedPast++
 	}
-	if e := r.commits[t.id]; e != nil && e.chains != nil {
-		e.chains[index].Use(m.Counter)
+	if e := r.commits[t.id]; e != nil && e.keys != nil {
+		e.keys.Chain(index).Use(m.Counter)
 	}
 	r.hearLamport(m)
 	r.remember(t, index, m)

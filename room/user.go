@@ -81,7 +81,7 @@ func (r *Room) Status(now time.Time) Status {
 		}
 	}
 	for _, e := range r.commits {
-		if e.status != accepted {
+		if !e.fits {
 			s.Pending++
 		}
 	}
@@ -149,11 +149,10 @@ func (r *Room) Rekey(now time.Time) error {
 	}
 	g := r.graph(h.commit.Day)
 	list := r.nextList(g)
-	prevs := r.prevs(g, list)
 	if len(list) < 2 || list.Index(g.own.cid) < 0 {
 		return ErrAlone
 	}
-	err := r.commit(g, list, prevs)
+	err := r.commit(g, list)
 	r.finish()
 	return err
 }

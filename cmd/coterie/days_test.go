@@ -34,6 +34,16 @@ type guest struct {
 // in one epoch.
 func gather(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
 	t.Helper()
+	peers := come(ctx, t, guests...)
+	if _, err := drive.Together(ctx, peers...); err != nil {
+		t.Fatal(err)
+	}
+	return peers
+}
+
+// come starts guests, each with a key of one domain.
+func come(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
+	t.Helper()
 	dir := t.TempDir()
 	master, err := abe.Setup(rand.Reader, "NTNU")
 	if err != nil {
@@ -73,9 +83,6 @@ func gather(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
 		}
 		peers = append(peers, p)
 	}
-	if _, err := drive.Together(ctx, peers...); err != nil {
-		t.Fatal(err)
-	}
 	return peers
 }
 
@@ -99,10 +106,11 @@ func chat(ctx context.Context, t *testing.T, about string, peers ...*drive.Peer)
 }
 
 // TestMidnight: processes whose day changes while they talk are in the new day's
-// epoch with those whose keys are valid then, and without the one whose key
-// lapsed, which is told so and reads nothing of that day.
+// epoch with those whose keys are valid then, and, two minutes after midnight,
+// without the one whose key lapsed, which is told so and reads nothing of that
+// day.
 func TestMidnight(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 	ahead := untilMidnight(20 * time.Second)
 	turn := time.Now().Add(20 * time.Second)
@@ -147,15 +155,21 @@ func TestMidnight(t *testing.T) {
 	}
 }
 
-// TestSkewedClocks: processes whose clocks are an hour apart talk, at noon, and
-// when for some of them it is tomorrow.
+// TestSkewedClocks: processes whose clocks are an hour apart talk, at noon in one
+// epoch, and when for some of them it is tomorrow in one of each day: what either
+// says all can read.
 func TestSkewedClocks(t *testing.T) {
 	for _, base := range []time.Duration{12 * time.Hour, 25 * time.Minute} {
 		t.Run(fmt.Sprint(base, " before midnight"), func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			ahead := untilMidnight(base)
-			all := gather(ctx, t, guest{"ann", ahead, 30}, guest{"bob", ahead + 30*time.Minute, 30}, guest{"cyn", ahead - 30*time.Minute, 30})
+			all := come(ctx, t, guest{"ann", ahead, 30}, guest{"bob", ahead + 30*time.Minute, 30}, guest{"cyn", ahead - 30*time.Minute, 30})
+			for _, p := range all {
+				if _, err := p.Wait(ctx, "an epoch of three", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 3 }); err != nil {
+					t.Fatal(err)
+				}
+			}
 			chat(ctx, t, "hello", all...)
 			finish(ctx, t, all...)
 		})

@@ -16,11 +16,12 @@ import (
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/kms/keyfile"
+	"coterie/node"
 	"coterie/room"
 )
 
 func (d *diagnosis) version() {
-	d.tell("ok", "version", fmt.Sprintf("coterie %s, protocol 1, %s %s/%s", cli.ProgramVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	d.tell("ok", "version", fmt.Sprintf("coterie %s, protocol %d, %s %s/%s", cli.ProgramVersion(), node.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }
 
 func (d *diagnosis) terminal() {

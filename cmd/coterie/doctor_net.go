@@ -167,10 +167,10 @@ func (d *diagnosis) bootstrap() {
 			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s is a different peer", p.Address), "get a fresh link, or leave out /p2p/... on your own network")
 		case p.Err != nil:
 			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: %s", p.Address, lastLine(p.Err)), "is 'coterie relay' running there? is the port right?")
-		case p.Version > 1:
+		case p.Version > node.Version:
 			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and speaks protocol %d", p.Address, p.Version), "update coterie")
 		case p.Version == 0:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and does not speak protocol 1", p.Address), "is it a coterie peer?")
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and does not speak protocol %d", p.Address, node.Version), "is it a coterie peer?")
 		default:
 			what := "a member"
 			if p.Relay {

@@ -64,7 +64,7 @@ func TestDoctor(t *testing.T) {
 	defer cancel()
 	alone, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback)
 	expect(t, alone, map[string]string{
-		"version": `ok coterie .+, protocol 1, go1.+`, "terminal": `ok none: plain lines`, "clock": `ok nobody told theirs, to compare`,
+		"version": `ok coterie .+, protocol 2, go1.+`, "terminal": `ok none: plain lines`, "clock": `ok nobody told theirs, to compare`,
 		"port": `ok tcp \d+, udp \d+ free`, "udp": `ok nobody answered .+`, "reachable": `ok nobody answered .+`, "mdns": `ok off: .+`,
 		"self-test": `ok demo --check: all 9 checks passed in .+`, "room": ``, "bootstrap": ``, "key": ``,
 	})
@@ -95,7 +95,7 @@ func TestDoctor(t *testing.T) {
 		"history": `warn den: encrypted with a key stored beside it`, "policy": `ok satisfied through .+; encapsulate \d+ ms, open and compare \d+ ms on this machine`,
 		"clock": `ok differs by 0.\d s from the median of 1 peer`, "udp": `ok works, address 127.0.0.1:\d+, the same for 1 peer`,
 		"reachable": `ok on this computer; nobody elsewhere was asked`, "mdns": `ok off \(mdns = false\)`, "room": `ok den: 1 member answered; 1 direct, 0 relayed`,
-		"bootstrap": `ok .+, a member, \d+ ms; protocol 1\nok .+quic.+, a member, \d+ ms; protocol 1\nFAIL /ip4/127.0.0.1/tcp/1: connection refused`,
+		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nok .+quic.+, a member, \d+ ms; protocol 2\nFAIL /ip4/127.0.0.1/tcp/1: connection refused`,
 	})
 	if status != 1 {
 		t.Errorf("status %d with a bootstrap address that fails", status)
@@ -130,13 +130,13 @@ func TestDoctorTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer far.Close()
-	far.SetStreamHandler("/coterie/2/prove", nil)
+	far.SetStreamHandler("/coterie/3/prove", nil)
 	t.Setenv(shifted, "3h2m0s")
 	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at.Addrs[0], far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
 	expect(t, found, map[string]string{
 		"clock":     `FAIL This computer's clock is 3 h 2 min ahead of the others \(median of 1\).`,
 		"udp":       `warn does not get out of this network; TCP and relays are used`,
-		"bootstrap": `ok .+, a member, \d+ ms; protocol 1\nFAIL .+ answers, and speaks protocol 2`,
+		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nFAIL .+ answers, and speaks protocol 3`,
 	})
 	if status != 1 {
 		t.Errorf("status %d", status)

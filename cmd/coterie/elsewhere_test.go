@@ -145,13 +145,13 @@ func TestPeerNewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer later.Close()
-	later.SetStreamHandler("/coterie/2/prove", func(s network.Stream) { s.Reset() })
+	later.SetStreamHandler("/coterie/3/prove", func(s network.Stream) { s.Reset() })
 	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", later.Addrs()[0].String()+"/p2p/"+later.ID().String())
 	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "peer-newer" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Text != "1 of 1 peer speaks protocol 2 and cannot be heard" || !strings.HasPrefix(w.Hint, "update") {
+	if w.Text != "1 of 1 peer speaks protocol 3 and cannot be heard" || !strings.HasPrefix(w.Hint, "update") {
 		t.Errorf("%q %q", w.Text, w.Hint)
 	}
 	finish(ctx, t, ann)

@@ -108,6 +108,8 @@ func (l *eventLog) event(e node.Event) {
 		l.alert("gap", "peer", brief(e.Author.Peer), "first", e.First, "last", e.Last, "filled", e.Filled)
 	case room.Equivocated:
 		l.fault("equivocation", "peer", brief(e.Author.Peer), "seq", e.Counter)
+	case room.LeftOut:
+		l.fault("left-out", "by", brief(e.By.Peer), "peer", brief(e.Member.Peer), "times", e.Times)
 	case room.Failed:
 		l.fault("failed", "doing", e.Doing)
 	case room.Attested:

@@ -47,7 +47,7 @@ func (a *app) joinCommand() *cobra.Command {
 Type, and press Enter: it is sent to everybody who can read the room. /who says who that is, /quit leaves.`,
 		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --listen /ip4/0.0.0.0/tcp/4001
   coterie join exam --key ann.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
-  coterie join 'coterie:1:exam:...' --key ann.key        (or: coterie join - to read the link from standard input)
+  coterie join 'coterie:2:exam:...' --key ann.key        (or: coterie join - to read the link from standard input)
   coterie join exam                                      (again: room, policy, key and addresses are remembered)`,
 		Args:              cli.Args("ROOM"),
 		ValidArgsFunction: a.completeRooms,
@@ -150,7 +150,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 	if name == "-" {
 		line, err := in.ReadString('\n')
 		if err != nil && (err != io.EOF || line == "") {
-			return nil, cli.Usage("no link on standard input").Hint("echo 'coterie:1:...' | coterie join - --key FILE")
+			return nil, cli.Usage("no link on standard input").Hint("echo 'coterie:2:...' | coterie join - --key FILE")
 		}
 		name = strings.TrimSpace(line)
 	}
@@ -311,7 +311,10 @@ func linkError(err error) error {
 		if _, format, ok := strings.Cut(err.Error(), "link format "); ok {
 			what = "this link is of format " + format
 		}
-		return cli.Fail("link-newer", "%s; this coterie knows format 1", what).Hint("coterie %s is too old; get a newer one", cli.ProgramVersion()).Because(err)
+		return cli.Fail("link-newer", "%s; this coterie knows format 2", what).Hint("coterie %s is too old; get a newer one", cli.ProgramVersion()).Because(err)
+	case errors.Is(err, room.ErrLinkOld):
+		return cli.Fail("link-old", "this link is of format 1, which nobody can join any more").
+			Hint("ask whoever sent it for a new one: /link in their room prints it").Because(err)
 	case errors.Is(err, room.ErrNotLink):
 		return withCode("link-not", cli.Usage("that is not a room link"))
 	}

@@ -215,6 +215,8 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		j.put(newObject("gap").add("from", e.Author.Peer).add("first", e.First).add("last", e.Last).add("state", state))
 	case room.Equivocated:
 		j.put(newObject("equivocation").add("from", e.Author.Peer).add("seq", e.Counter).add("ids", []string{id(e.IDs[0]), id(e.IDs[1])}))
+	case room.LeftOut:
+		j.put(newObject("left_out").add("by", e.By.Peer).add("peer", e.Member.Peer).add("times", e.Times))
 	case room.Past:
 		o := newObject("history").add("state", "begin").add("count", e.Count)
 		if e.Over {

@@ -22,7 +22,7 @@ func (a *app) linkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "link LINK|ROOM|-",
 		Short: "see what a room's link says, or make one of a room of yours",
-		Example: `  coterie link 'coterie:1:exam:...'
+		Example: `  coterie link 'coterie:2:exam:...'
   coterie link exam --qr        (of a room that you are in, or were)`,
 		Args:              cli.Args("LINK"),
 		ValidArgsFunction: a.completeRooms,

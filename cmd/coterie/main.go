@@ -42,7 +42,7 @@ func (a *app) run(args []string) int {
 		Short: "coterie is group chat where what you are lets you in: no account, no server",
 		Long:  "coterie is group chat where what you are lets you in: no account, no server.\nAlso: coterie help policies, links, security, environment, exit-codes",
 		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
-  coterie join 'coterie:1:exam:...' --key kari.key`,
+  coterie join 'coterie:2:exam:...' --key kari.key`,
 	}
 	root.SetOut(a.stdout)
 	a.addFlag(root)

@@ -19,9 +19,9 @@ A key must also be valid on the day. kms policy 'EXPR' --key FILE says whether a
 		{"links", "how a room is passed on", `A room is its name, its policy, its domain and its options: whoever has the same ones is in the same room.
 A link has them all in it, and some addresses:
 
-  coterie join 'coterie:1:exam:...' --key kari.key
+  coterie join 'coterie:2:exam:...' --key kari.key
   coterie join - --key kari.key          reads the link from standard input
-  coterie link 'coterie:1:exam:...'      what a link says, without joining
+  coterie link 'coterie:2:exam:...'      what a link says, without joining
   coterie link exam --qr                 of a room that you joined
 
 The link of a listed room is no secret: it lets nobody in who has no key. The link of an unlisted room is: whoever has it

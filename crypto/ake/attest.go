@@ -1,7 +1,6 @@
 package ake
 
 import (
-	"crypto/ecdh"
 	"crypto/hmac"
 
 	"golang.org/x/crypto/chacha20"
@@ -10,7 +9,7 @@ import (
 )
 
 // A QuestionContext is what a question of one member to another is bound to:
-// PROTOCOL.md §7.4. The cids bind the two processes and the room's day.
+// PROTOCOL.md §7.6. The cids bind the two processes and the room's day.
 type QuestionContext struct {
 	Room   Hash
 	Day    abe.Day
@@ -21,7 +20,7 @@ type QuestionContext struct {
 
 func (c *QuestionContext) hash() []byte {
 	day := [4]byte{byte(c.Day >> 24), byte(c.Day >> 16), byte(c.Day >> 8), byte(c.Day)}
-	h := Sum("coterie/1 question", c.Room[:], day[:], c.Asker[:], c.Prover[:], []byte(c.Policy))
+	h := Sum("coterie/2 question", c.Room[:], day[:], c.Asker[:], c.Prover[:], []byte(c.Policy))
 	return h[:]
 }
 
@@ -51,10 +50,10 @@ func OpenQuestion(k *abe.Key, dp *abe.DayPolicy, c *QuestionContext, enc []byte)
 // The labels differ from those of contributions, so that nothing that was
 // encapsulated for a room can be passed off as a question, nor the reverse.
 func encryptQuestion(dp *abe.DayPolicy, c *QuestionContext, seed Secret) ([]byte, error) {
-	bind := Sum("coterie/1 question bind", c.hash())
+	bind := Sum("coterie/2 question bind", c.hash())
 	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
 	defer clear(plain)
-	coins := Expand(seed, "coterie/1 question coins", c.hash())
+	coins := Expand(seed, "coterie/2 question coins", c.hash())
 	defer coins.Erase()
 	stream, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
 	if err != nil {
@@ -64,29 +63,19 @@ func encryptQuestion(dp *abe.DayPolicy, c *QuestionContext, seed Secret) ([]byte
 }
 
 func questionProof(c *QuestionContext, seed Secret) Proof {
-	return Proof{Expand(seed, "coterie/1 prove", c.hash())}
+	return Proof{Expand(seed, "coterie/2 prove", c.hash())}
 }
 
-// AnswerQuestion is the MAC by which a prover answers: over the question's bytes
-// and over a secret that only the two processes can come to, from the one-time key
-// of the question and the prover's ephemeral key. The asker could have made it
-// itself, so it proves nothing to anybody else.
-func (p *Proof) AnswerQuestion(question []byte, own *ecdh.PrivateKey, theirs []byte) (Hash, error) {
-	pub, err := PublicX25519(theirs)
-	if err != nil {
-		return Hash{}, err
-	}
-	shared, err := own.ECDH(pub)
-	if err != nil {
-		return Hash{}, ErrPublicKey
-	}
-	defer clear(shared)
-	t := Sum("coterie/1 answer", question, shared)
-	return authenticate(p.Secret, []byte("prove"), t[:]), nil
+// AnswerQuestion is the MAC by which a prover answers: over the question's bytes.
+// It travels inside the channel of the two processes alone. The asker could have
+// made it itself, so it proves nothing to anybody else.
+func (p *Proof) AnswerQuestion(question []byte) Hash {
+	t := Sum("coterie/2 answer", question)
+	return authenticate(p.Secret, []byte("prove"), t[:])
 }
 
 // CheckAnswer compares an answer in constant time.
-func (p *Proof) CheckAnswer(question []byte, own *ecdh.PrivateKey, theirs []byte, answer Hash) bool {
-	want, err := p.AnswerQuestion(question, own, theirs)
-	return err == nil && hmac.Equal(want[:], answer[:])
+func (p *Proof) CheckAnswer(question []byte, answer Hash) bool {
+	want := p.AnswerQuestion(question)
+	return hmac.Equal(want[:], answer[:])
 }

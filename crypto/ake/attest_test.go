@@ -30,27 +30,24 @@ func TestQuestion(t *testing.T) {
 	if _, err := OpenQuestion(issue(t, "B"), dp, c, asked.Bytes); !errors.Is(err, ErrNotOpened) {
 		t.Errorf("a key without the attribute: %v", err)
 	}
-	asker, prover, other := x25519Of("asker"), x25519Of("prover"), x25519Of("other")
 	question := []byte("the question's bytes")
-	answer, err := opened.Proof.AnswerQuestion(question, prover, asker.PublicKey().Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !asked.Proof.CheckAnswer(question, asker, prover.PublicKey().Bytes(), answer) {
+	answer := opened.Proof.AnswerQuestion(question)
+	if !asked.Proof.CheckAnswer(question, answer) {
 		t.Error("the answer is refused")
 	}
-	if asked.Proof.CheckAnswer([]byte("another"), asker, prover.PublicKey().Bytes(), answer) {
+	if asked.Proof.CheckAnswer([]byte("another"), answer) {
 		t.Error("the answer to another question is taken")
 	}
-	if asked.Proof.CheckAnswer(question, asker, other.PublicKey().Bytes(), answer) {
-		t.Error("the answer of another process is taken")
-	}
 	wrong := Proof{secretOf("guessed")}
-	if wrong.CheckAnswer(question, asker, prover.PublicKey().Bytes(), answer) {
+	if wrong.CheckAnswer(question, answer) {
 		t.Error("an answer without the seed is taken")
 	}
-	if _, err := opened.Proof.AnswerQuestion(question, prover, make([]byte, 32)); !errors.Is(err, ErrPublicKey) {
-		t.Errorf("a key of small order: %v", err)
+	for bit := range 8 * HashSize {
+		bad := answer
+		bad[bit/8] ^= 1 << (bit % 8)
+		if asked.Proof.CheckAnswer(question, bad) {
+			t.Errorf("bit %d of the answer counts for nothing", bit)
+		}
 	}
 }
 
@@ -97,7 +94,7 @@ func TestQuestionBranchProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	coins := Expand(seed, "coterie/1 question coins", c.hash())
+	coins := Expand(seed, "coterie/2 question coins", c.hash())
 	s, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +121,7 @@ func TestQuestionBranchProbe(t *testing.T) {
 	}
 }
 
-// TestVectorsQuestions is about PROTOCOL.md §7.4.
+// TestVectorsQuestions is about PROTOCOL.md §7.6.
 func TestVectorsQuestions(t *testing.T) {
 	type vector struct {
 		Seed          hexBytes `json:"seed"`
@@ -133,10 +130,10 @@ func TestVectorsQuestions(t *testing.T) {
 		Asker         hexBytes `json:"asker"`
 		Prover        hexBytes `json:"prover"`
 		Policy        string   `json:"policy"`
-		OneTime       hexBytes `json:"one_time_private"`
-		Ephemeral     hexBytes `json:"ephemeral_private"`
 		Question      hexBytes `json:"question"`
 		Context       hexBytes `json:"context"`
+		Opened        hexBytes `json:"opened"`
+		CoinsKey      hexBytes `json:"coins_key"`
 		Encapsulation hexBytes `json:"encapsulation"`
 		Proof         hexBytes `json:"q"`
 		Answer        hexBytes `json:"answer"`
@@ -151,7 +148,7 @@ func TestVectorsQuestions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed, oneTime, ephemeral, question := secretOf("vector seed"), x25519Of("vector one-time"), x25519Of("vector ephemeral"), []byte("question")
+	seed, question := secretOf("vector seed"), []byte("question")
 	made, err := Ask(seed, dp, c)
 	if err != nil {
 		t.Fatal(err)
@@ -160,13 +157,18 @@ func TestVectorsQuestions(t *testing.T) {
 	if err != nil || !opened.Proof.Equal(&made.Proof.Secret) {
 		t.Fatalf("opened another: %v", err)
 	}
-	answer, err := opened.Proof.AnswerQuestion(question, ephemeral, oneTime.PublicKey().Bytes())
-	if err != nil || !made.Proof.CheckAnswer(question, oneTime, ephemeral.PublicKey().Bytes(), answer) {
-		t.Fatalf("the answer is refused: %v", err)
+	answer := opened.Proof.AnswerQuestion(question)
+	if !made.Proof.CheckAnswer(question, answer) {
+		t.Fatal("the answer is refused")
+	}
+	bind := Sum("coterie/2 question bind", c.hash())
+	coins := Expand(seed, "coterie/2 question coins", c.hash())
+	if again := encryptAny(t, dp, chacha(t, coins.Bytes()), append(seed.Bytes(), bind[:]...)); !bytes.Equal(again, made.Bytes) {
+		t.Error("not the encapsulation of the page")
 	}
 	vectorJSON(t, "questions.json", []vector{{
 		Seed: seed.Bytes(), Room: c.Room[:], Day: uint32(c.Day), Asker: c.Asker[:], Prover: c.Prover[:], Policy: c.Policy,
-		OneTime: oneTime.Bytes(), Ephemeral: ephemeral.Bytes(), Question: question,
-		Context: c.hash(), Encapsulation: made.Bytes, Proof: made.Proof.Bytes(), Answer: answer[:],
+		Question: question,
+		Context:  c.hash(), Opened: append(seed.Bytes(), bind[:]...), CoinsKey: coins.Bytes(), Encapsulation: made.Bytes, Proof: made.Proof.Bytes(), Answer: answer[:],
 	}})
 }

@@ -3,7 +3,6 @@ package ake
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/cloudflare/circl/abe/cpabe/tkn20"
 
@@ -12,70 +11,32 @@ import (
 
 //	go test -run '^$' -bench . ./crypto/ake
 
-// oneX25519 is what one X25519 operation takes on this machine.
-func oneX25519(b *testing.B) time.Duration {
-	b.Helper()
-	k, pub := x25519Of("bench"), x25519Of("other").PublicKey()
-	const runs = 300
-	best := time.Hour
-	for range 5 { // the least of several: others may be at work
-		began := time.Now()
-		for range runs {
-			if _, err := k.ECDH(pub); err != nil {
-				b.Fatal(err)
-			}
+// BenchmarkAttributes is K_abe in a room of 1,000: as it is made, and by the
+// standard library's HMAC, which the tests compare it with.
+func BenchmarkAttributes(b *testing.B) {
+	sid := hashOf("sid")
+	var members []Member
+	for i := range 1000 {
+		members = append(members, Member{Identity: hashOf(fmt.Sprint("peer ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}})
+	}
+	b.Run("ours", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			Attributes(sid, members)
 		}
-		best = min(best, time.Since(began)/runs)
-	}
-	return best
-}
-
-// perMember reports a benchmark over n members in X25519 operations a member:
-// the multi-recipient KEM costs one (PROTOCOL.md §8).
-func perMember(b *testing.B, n int, one time.Duration) {
-	each := float64(b.Elapsed()) / float64(b.N) / float64(n)
-	b.ReportMetric(each/float64(one), "x25519/member")
-	b.ReportMetric(each, "ns/member")
-}
-
-var crowds = []int{2, 16, 64, 128, 1000}
-
-func BenchmarkWrap(b *testing.B) {
-	one := oneX25519(b)
-	for _, n := range crowds {
-		b.Run(fmt.Sprint("n=", n), func(b *testing.B) {
-			c, d := newCrowd(n), secretOf("d")
-			r := c.core.OneTimeKey(d)
-			for b.Loop() {
-				if _, err := Wrap(d, r, c.h, c.to); err != nil {
-					b.Fatal(err)
-				}
-			}
-			perMember(b, n, one)
-		})
-	}
-}
-
-func BenchmarkUnwrap(b *testing.B) {
-	one := oneX25519(b)
-	for _, n := range crowds {
-		b.Run(fmt.Sprint("n=", n), func(b *testing.B) {
-			c, d := newCrowd(n), secretOf("d")
-			wraps, rpub := c.wrap(b, d)
-			for b.Loop() {
-				if _, err := Unwrap(wraps, n/2, c.keys[n/2], &c.core, rpub, c.h, c.to); err != nil {
-					b.Fatal(err)
-				}
-			}
-			perMember(b, n, one)
-		})
-	}
+	})
+	b.Run("by crypto/hmac", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			attributesByThePage(sid, members)
+		}
+	})
 }
 
 // BenchmarkMessage is a text of 100 bytes, without its signature: its content
 // has 256.
 func BenchmarkMessage(b *testing.B) {
-	k, _ := NewKeys(secretOf("secret"), nil)
+	k := NewKeys(secretOf("secret"), nil)
 	content := make([]byte, 256)
 	b.Run("seal", func(b *testing.B) {
 		c := chainOf("bench")
@@ -90,7 +51,7 @@ func BenchmarkMessage(b *testing.B) {
 		m := send(b, k, key, 0, 1, content)
 		for b.Loop() {
 			reader := chainOf("bench")
-			_, counter, err := k.OpenHeader(m.room, m.epoch, m.guard, m.sealed, m.header)
+			_, counter, err := k.OpenHeader(m.room, m.epoch, m.step, m.guard, m.sealed, m.header)
 			if err != nil {
 				b.Fatal(err)
 			}

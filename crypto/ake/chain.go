@@ -1,6 +1,7 @@
 package ake
 
 import (
+	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 
@@ -117,10 +118,10 @@ func (c *Chain) Erase() {
 	}
 }
 
-func (c *Chain) messageKey() Secret { return Expand(c.key, "coterie/1 key") }
+func (c *Chain) messageKey() Secret { return Expand(c.key, "coterie/2 key") }
 
 func (c *Chain) advance() {
-	n := Expand(c.key, "coterie/1 next")
+	n := Expand(c.key, "coterie/2 next")
 	c.key.Erase()
 	c.key = n
 	c.next++
@@ -158,16 +159,12 @@ func messageAD(room, epoch Hash, guard [GuardSize]byte) []byte {
 	return append(ad, guard[:]...)
 }
 
-// SealHeader hides who wrote a message, and which of his it is, from everybody
+// SealHeader hides who wrote a message, and which of theirs it is, from everybody
 // but members. Its key is drawn from the sealed message, as MLS' sender data
-// (RFC 9420, 6.3.2), and so is used once.
-func (k *Keys) SealHeader(room, epoch Hash, guard [GuardSize]byte, sealed []byte, index uint32, counter uint64) ([]byte, error) {
-	if len(sealed) < sampleSize {
-		return nil, ErrMessage
-	}
-	key := Expand(k.header, "coterie/1 sample", sealed[:sampleSize])
-	defer key.Erase()
-	aead, err := chacha20poly1305.New(key.b[:])
+// (RFC 9420, 6.3.2), and so is used once. The errors are ErrMessage, and those of
+// a step whose key cannot be had: ErrSpent and ErrSkip.
+func (k *Keys) SealHeader(room, epoch Hash, step uint16, guard [GuardSize]byte, sealed []byte, index uint32, counter uint64) ([]byte, error) {
+	aead, err := k.headerCipher(step, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -176,14 +173,12 @@ func (k *Keys) SealHeader(room, epoch Hash, guard [GuardSize]byte, sealed []byte
 	return aead.Seal(nil, make([]byte, aead.NonceSize()), plain, messageAD(room, epoch, guard)), nil
 }
 
-// OpenHeader is the inverse of SealHeader. The error is ErrMessage.
-func (k *Keys) OpenHeader(room, epoch Hash, guard [GuardSize]byte, sealed, header []byte) (index uint32, counter uint64, err error) {
-	if len(sealed) < sampleSize || len(header) != HeaderSize {
+// OpenHeader is the inverse of SealHeader. The errors are the same.
+func (k *Keys) OpenHeader(room, epoch Hash, step uint16, guard [GuardSize]byte, sealed, header []byte) (index uint32, counter uint64, err error) {
+	if len(header) != HeaderSize {
 		return 0, 0, ErrMessage
 	}
-	key := Expand(k.header, "coterie/1 sample", sealed[:sampleSize])
-	defer key.Erase()
-	aead, err := chacha20poly1305.New(key.b[:])
+	aead, err := k.headerCipher(step, sealed)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -194,25 +189,16 @@ func (k *Keys) OpenHeader(room, epoch Hash, guard [GuardSize]byte, sealed, heade
 	return binary.BigEndian.Uint32(plain), binary.BigEndian.Uint64(plain[4:]), nil
 }
 
-// SealJoin encrypts what members alone are told of a newcomer: PROTOCOL.md
-// §10.1. The nonce is random, since several sponsors share the key.
-func (k *Keys) SealJoin(nonce [chacha20poly1305.NonceSizeX]byte, plain, ad []byte) ([]byte, error) {
-	aead, err := chacha20poly1305.NewX(k.join.b[:])
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(nil, nonce[:], plain, ad), nil
-}
-
-// OpenJoin is the inverse of SealJoin. The error is ErrMessage.
-func (k *Keys) OpenJoin(nonce [chacha20poly1305.NonceSizeX]byte, sealed, ad []byte) ([]byte, error) {
-	aead, err := chacha20poly1305.NewX(k.join.b[:])
-	if err != nil {
-		return nil, err
-	}
-	plain, err := aead.Open(nil, nonce[:], sealed, ad)
-	if err != nil {
+func (k *Keys) headerCipher(step uint16, sealed []byte) (cipher.AEAD, error) {
+	if len(sealed) < sampleSize {
 		return nil, ErrMessage
 	}
-	return plain, nil
+	of, err := k.headerKey(step)
+	if err != nil {
+		return nil, err
+	}
+	defer of.Erase()
+	key := Expand(of, "coterie/2 sample", sealed[:sampleSize])
+	defer key.Erase()
+	return chacha20poly1305.New(key.b[:])
 }

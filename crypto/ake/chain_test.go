@@ -9,11 +9,11 @@ import (
 // keyAt is the message key of a counter, by the page: PROTOCOL.md §9.
 func keyAt(text string, counter uint64) Secret {
 	cid := hashOf(text)
-	chain := Expand(secretOf(text), "coterie/1 chain", cid[:])
+	chain := Expand(Expand(secretOf(text), "coterie/2 chains"), "coterie/2 chain", cid[:])
 	for i := uint64(1); i < counter; i++ {
-		chain = Expand(chain, "coterie/1 next")
+		chain = Expand(chain, "coterie/2 next")
 	}
-	return Expand(chain, "coterie/1 key")
+	return Expand(chain, "coterie/2 key")
 }
 
 // TestJumpingAuthor: an author who signs messages whose counters leap by the
@@ -165,38 +165,45 @@ func TestSkipLimit(t *testing.T) {
 type sentMessage struct {
 	index          uint32
 	counter        uint64
+	step           uint16
 	sealed, header []byte
 	epoch, room    Hash
 	guard          [GuardSize]byte
 }
 
-func send(t testing.TB, k *Keys, key Secret, index uint32, counter uint64, content []byte) sentMessage {
+// send seals a message and its header.
+func (m *sentMessage) send(t testing.TB, k *Keys, key Secret, content []byte) {
 	t.Helper()
-	m := sentMessage{index: index, counter: counter, epoch: hashOf("E"), room: hashOf("room"), guard: [GuardSize]byte{1, 2, 3, byte(counter)}}
 	var err error
 	if m.sealed, err = SealMessage(key, m.room, m.epoch, m.guard, content); err != nil {
 		t.Fatal(err)
 	}
-	if m.header, err = k.SealHeader(m.room, m.epoch, m.guard, m.sealed, index, counter); err != nil {
+	if m.header, err = k.SealHeader(m.room, m.epoch, m.step, m.guard, m.sealed, m.index, m.counter); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func send(t testing.TB, k *Keys, key Secret, index uint32, counter uint64, content []byte) sentMessage {
+	t.Helper()
+	m := sentMessage{index: index, counter: counter, step: 2, epoch: hashOf("E"), room: hashOf("room"), guard: [GuardSize]byte{1, 2, 3, byte(counter)}}
+	m.send(t, k, key, content)
 	return m
 }
 
 // TestMessage: what is sealed opens, in its room and epoch, and nowhere else.
 func TestMessage(t *testing.T) {
-	k, _ := NewKeys(secretOf("secret"), nil)
+	k := NewKeys(secretOf("secret"), nil)
 	key := secretOf("message key")
 	m := send(t, k, key, 7, 9, make([]byte, 256))
 	content, err := OpenMessage(key, m.room, m.epoch, m.guard, m.sealed)
 	if err != nil || !bytes.Equal(content, make([]byte, 256)) {
 		t.Fatal(err)
 	}
-	index, counter, err := k.OpenHeader(m.room, m.epoch, m.guard, m.sealed, m.header)
+	index, counter, err := k.OpenHeader(m.room, m.epoch, m.step, m.guard, m.sealed, m.header)
 	if err != nil || index != 7 || counter != 9 {
 		t.Fatal(index, counter, err)
 	}
-	others, _ := NewKeys(secretOf("another secret"), nil)
+	others := NewKeys(secretOf("another secret"), nil)
 	for what, change := range map[string]func(k *Keys, key *Secret, m *sentMessage) *Keys{
 		"another room":  func(k *Keys, _ *Secret, m *sentMessage) *Keys { m.room[0] ^= 1; return k },
 		"another epoch": func(k *Keys, _ *Secret, m *sentMessage) *Keys { m.epoch[0] ^= 1; return k },
@@ -215,18 +222,18 @@ func TestMessage(t *testing.T) {
 		if _, err := OpenMessage(otherKey, bad.room, bad.epoch, bad.guard, bad.sealed); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if _, _, err := keys.OpenHeader(bad.room, bad.epoch, bad.guard, bad.sealed, bad.header); !errors.Is(err, ErrMessage) {
+		if _, _, err := keys.OpenHeader(bad.room, bad.epoch, bad.step, bad.guard, bad.sealed, bad.header); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s, header: %v", what, err)
 		}
 	}
 	for at := range m.header {
 		bad := bytes.Clone(m.header)
 		bad[at] ^= 1
-		if _, _, err := k.OpenHeader(m.room, m.epoch, m.guard, m.sealed, bad); !errors.Is(err, ErrMessage) {
+		if _, _, err := k.OpenHeader(m.room, m.epoch, m.step, m.guard, m.sealed, bad); !errors.Is(err, ErrMessage) {
 			t.Errorf("byte %d of the header: %v", at, err)
 		}
 	}
-	if _, err := k.SealHeader(m.room, m.epoch, m.guard, make([]byte, sampleSize-1), 0, 1); !errors.Is(err, ErrMessage) {
+	if _, err := k.SealHeader(m.room, m.epoch, m.step, m.guard, make([]byte, sampleSize-1), 0, 1); !errors.Is(err, ErrMessage) {
 		t.Error("a header for what is no message:", err)
 	}
 }
@@ -235,12 +242,12 @@ func TestMessage(t *testing.T) {
 // counter: headers have one size, show no two messages to be of one author, and
 // fit one message alone.
 func TestHeaderHides(t *testing.T) {
-	k, chains := NewKeys(secretOf("secret"), []Hash{hashOf("a"), hashOf("b")})
-	outsider, _ := NewKeys(secretOf("guess"), []Hash{hashOf("a"), hashOf("b")})
+	k := NewKeys(secretOf("secret"), []Hash{hashOf("a"), hashOf("b")})
+	outsider := NewKeys(secretOf("guess"), []Hash{hashOf("a"), hashOf("b")})
 	var all []sentMessage
-	for i := range chains {
+	for i := range 2 {
 		for range 20 {
-			counter, key := chains[i].Next()
+			counter, key := k.Chain(i).Next()
 			all = append(all, send(t, k, key, uint32(i), counter, make([]byte, 256)))
 		}
 	}
@@ -251,13 +258,13 @@ func TestHeaderHides(t *testing.T) {
 	a, b := send(t, k, key, 0, 1, make([]byte, 256)), send(t, k, key, 0, 1, make([]byte, 256))
 	b.guard[0] ^= 1
 	b.sealed, _ = SealMessage(key, b.room, b.epoch, b.guard, make([]byte, 256))
-	b.header, _ = k.SealHeader(b.room, b.epoch, b.guard, b.sealed, 0, 1)
+	b.header, _ = k.SealHeader(b.room, b.epoch, b.step, b.guard, b.sealed, 0, 1)
 	all = append(all, a, b)
 	for i, m := range all {
 		if len(m.header) != HeaderSize || len(m.sealed) != 256+16 {
 			t.Fatalf("header of %d bytes, message of %d", len(m.header), len(m.sealed))
 		}
-		if _, _, err := outsider.OpenHeader(m.room, m.epoch, m.guard, m.sealed, m.header); !errors.Is(err, ErrMessage) {
+		if _, _, err := outsider.OpenHeader(m.room, m.epoch, m.step, m.guard, m.sealed, m.header); !errors.Is(err, ErrMessage) {
 			t.Error("an outsider opens a header")
 		}
 		for _, other := range all[:i] {
@@ -266,35 +273,9 @@ func TestHeaderHides(t *testing.T) {
 					t.Errorf("headers %d and another share bytes %d to %d", i, at, at+4)
 				}
 			}
-			if _, _, err := k.OpenHeader(m.room, m.epoch, m.guard, m.sealed, other.header); !errors.Is(err, ErrMessage) {
+			if _, _, err := k.OpenHeader(m.room, m.epoch, m.step, m.guard, m.sealed, other.header); !errors.Is(err, ErrMessage) {
 				t.Error("a header fits another message")
 			}
-		}
-	}
-}
-
-func TestJoinSeal(t *testing.T) {
-	k, _ := NewKeys(secretOf("secret"), nil)
-	others, _ := NewKeys(secretOf("another"), nil)
-	nonce, plain, ad := [24]byte{1, 2, 3}, []byte("term and name"), []byte("records")
-	sealed, err := k.SealJoin(nonce, plain, ad)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := k.OpenJoin(nonce, sealed, ad); err != nil || !bytes.Equal(got, plain) {
-		t.Error(err)
-	}
-	bad := bytes.Clone(sealed)
-	bad[0] ^= 1
-	for what, open := range map[string]func() ([]byte, error){
-		"another epoch":    func() ([]byte, error) { return others.OpenJoin(nonce, sealed, ad) },
-		"another nonce":    func() ([]byte, error) { return k.OpenJoin([24]byte{}, sealed, ad) },
-		"another newcomer": func() ([]byte, error) { return k.OpenJoin(nonce, sealed, []byte("Records")) },
-		"another text":     func() ([]byte, error) { return k.OpenJoin(nonce, bad, ad) },
-		"nothing":          func() ([]byte, error) { return k.OpenJoin(nonce, nil, ad) },
-	} {
-		if got, err := open(); !errors.Is(err, ErrMessage) || got != nil {
-			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -38,28 +38,28 @@ func (c *Context) Bytes() []byte {
 }
 
 func (c *Context) hash() []byte {
-	h := Sum("coterie/1 context", c.Bytes())
+	h := Sum("coterie/2 context", c.Bytes())
 	return h[:]
 }
 
 // ID is the cid of the contribution made of this context and these two
 // commitments.
 func (c *Context) ID(term, encapsulation Hash) Hash {
-	return Sum("coterie/1 contribution", c.Bytes(), term[:], encapsulation[:])
+	return Sum("coterie/2 contribution", c.Bytes(), term[:], encapsulation[:])
 }
 
 // A Term is a member's share in a room's keys: a of PROTOCOL.md §5.
 type Term struct{ Secret }
 
 // Commitment is what the contribution publishes of the term.
-func (t *Term) Commitment() Hash { return Sum("coterie/1 open", t.b[:]) }
+func (t *Term) Commitment() Hash { return Sum("coterie/2 open", t.b[:]) }
 
 // A Proof is p of PROTOCOL.md §5: whoever has it made the encapsulation or
 // opened it.
 type Proof struct{ Secret }
 
 // HashEncapsulation is what the contribution publishes of its encapsulation.
-func HashEncapsulation(enc []byte) Hash { return Sum("coterie/1 encapsulation", enc) }
+func HashEncapsulation(enc []byte) Hash { return Sum("coterie/2 encapsulation", enc) }
 
 // Encapsulated is what Encapsulate and Open yield.
 type Encapsulated struct {
@@ -120,10 +120,10 @@ func openSeed(k *abe.Key, dp *abe.DayPolicy, enc []byte, encrypt func(Secret) ([
 }
 
 func encrypt(dp *abe.DayPolicy, c *Context, seed Secret) ([]byte, error) {
-	bind := Sum("coterie/1 bind", c.Bytes())
+	bind := Sum("coterie/2 bind", c.Bytes())
 	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
 	defer clear(plain)
-	coins := Expand(seed, "coterie/1 coins", c.hash())
+	coins := Expand(seed, "coterie/2 coins", c.hash())
 	defer coins.Erase()
 	stream, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
 	if err != nil {
@@ -134,8 +134,8 @@ func encrypt(dp *abe.DayPolicy, c *Context, seed Secret) ([]byte, error) {
 
 func derive(c *Context, seed Secret, enc []byte) *Encapsulated {
 	return &Encapsulated{
-		Term:  Term{Expand(seed, "coterie/1 term", c.hash())},
-		Proof: Proof{Expand(seed, "coterie/1 proof", c.hash())},
+		Term:  Term{Expand(seed, "coterie/2 term", c.hash())},
+		Proof: Proof{Expand(seed, "coterie/2 proof", c.hash())},
 		Bytes: enc,
 	}
 }

@@ -68,13 +68,13 @@ func encryptAny(t *testing.T, dp *abe.DayPolicy, coins io.Reader, plain []byte) 
 // plaintextOf and coinsOf are what an honest maker encapsulates, by the page:
 // PROTOCOL.md §5.
 func plaintextOf(c *Context, seed Secret) []byte {
-	bind := Sum("coterie/1 bind", c.Bytes())
+	bind := Sum("coterie/2 bind", c.Bytes())
 	return append(seed.Bytes(), bind[:]...)
 }
 
 func coinsOf(c *Context, seed Secret) []byte {
-	h := Sum("coterie/1 context", c.Bytes())
-	k := Expand(seed, "coterie/1 coins", h[:])
+	h := Sum("coterie/2 context", c.Bytes())
+	k := Expand(seed, "coterie/2 coins", h[:])
 	return k.Bytes()
 }
 

@@ -2,8 +2,8 @@ package ake
 
 import (
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 )
 
 // A Member is one listed member as far as the key goes.
@@ -18,14 +18,45 @@ type Member struct {
 //
 // with the summands hashed in list order instead of xored, so that a term that
 // appears twice cancels nothing and nobody steers the sum.
+//
+// A large room makes it for each commit, so it is made without an allocation for
+// each member.
 func Attributes(sid Hash, members []Member) Secret {
-	sums := make([][]byte, len(members))
+	h := sha256.New()
+	h.Write(encode("coterie/2 kabe", nil))
+	var summand [4 + HashSize]byte // behind its length, as Sum has it
+	binary.BigEndian.PutUint32(summand[:4], HashSize)
+	defer clear(summand[4:])
 	for i := range members {
-		m := authenticate(members[i].Term.Secret, []byte("K"), sid[:], members[i].Identity[:])
-		sums[i] = m[:]
-		defer clear(sums[i])
+		m := attributesSummand(&members[i], &sid)
+		copy(summand[4:], m[:])
+		h.Write(summand[:])
 	}
-	return Secret{b: Sum("coterie/1 kabe", sums...)}
+	var key Secret
+	h.Sum(key.b[:0])
+	return key
+}
+
+// attributesSummand is HMAC-SHA256 (RFC 2104) of "K", the session id and the
+// identity under the member's term, a key shorter than a block. It is what
+// authenticate makes of them.
+func attributesSummand(m *Member, sid *Hash) Hash {
+	var inner [sha256.BlockSize + 1 + HashSize + len(m.Identity)]byte
+	var outer [sha256.BlockSize + HashSize]byte
+	defer clear(inner[:])
+	defer clear(outer[:])
+	copy(inner[:], m.Term.b[:])
+	copy(outer[:], m.Term.b[:])
+	for i := range sha256.BlockSize {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	inner[sha256.BlockSize] = 'K'
+	copy(inner[sha256.BlockSize+1:], sid[:])
+	copy(inner[sha256.BlockSize+1+HashSize:], m.Identity[:])
+	sum := sha256.Sum256(inner[:])
+	copy(outer[sha256.BlockSize:], sum[:])
+	return sha256.Sum256(outer[:])
 }
 
 // EpochSecret joins the members' terms and the commit's fresh secret under the
@@ -43,41 +74,76 @@ func EpochSecret(epoch Hash, attributes, d Secret) (Secret, error) {
 	return SecretFromBytes(prk)
 }
 
-// Confirm is the tag by which a commit shows that its maker derived the epoch's
-// secret.
-func Confirm(secret Secret, epoch Hash) Hash {
-	k := Expand(secret, "coterie/1 confirm")
-	defer k.Erase()
-	return authenticate(k, epoch[:])
-}
-
-// CheckConfirm compares a tag in constant time.
-func CheckConfirm(secret Secret, epoch, tag Hash) bool {
-	want := Confirm(secret, epoch)
-	return hmac.Equal(want[:], tag[:])
-}
-
 // Keys are what an epoch's secret is used for. The secret itself is not kept.
 type Keys struct {
-	header Secret
-	join   Secret
+	header Secret // of step
+	step   uint16
+	root   Secret // of the chains, until they are made
+	cids   []Hash
+	chains []Chain
 }
 
-// NewKeys derives an epoch's keys and the first chain of each member, in the
-// order of their cids.
-func NewKeys(secret Secret, cids []Hash) (*Keys, []Chain) {
-	chains := make([]Chain, len(cids))
-	for i := range cids {
-		chains[i] = Chain{next: 1, key: Expand(secret, "coterie/1 chain", cids[i][:])}
-	}
+// NewKeys derives an epoch's keys. The chains of its members, in the order of
+// their cids, are made when the first of them is used: most epochs of a large
+// room end without a word.
+func NewKeys(secret Secret, cids []Hash) *Keys {
 	return &Keys{
-		header: Expand(secret, "coterie/1 header"),
-		join:   Expand(secret, "coterie/1 join"),
-	}, chains
+		header: Expand(secret, "coterie/2 header"),
+		root:   Expand(secret, "coterie/2 chains"), cids: cids,
+	}
+}
+
+// Chain is the chain of the member in a place of the list.
+func (k *Keys) Chain(i int) *Chain {
+	if k.chains == nil {
+		k.chains = make([]Chain, len(k.cids))
+		for j := range k.cids {
+			k.chains[j] = Chain{next: 1, key: Expand(k.root, "coterie/2 chain", k.cids[j][:])}
+		}
+		k.root.Erase() // else every key that was used could be made again
+	}
+	return &k.chains[i]
+}
+
+// MaxSteps is how many header keys one epoch has.
+const MaxSteps = 1 << 12
+
+// headerKey is the header key of a step. The error is ErrSpent for one that was
+// erased, and ErrSkip for one that no epoch comes to.
+func (k *Keys) headerKey(step uint16) (Secret, error) {
+	switch {
+	case step < k.step:
+		return Secret{}, ErrSpent
+	case step >= MaxSteps:
+		return Secret{}, ErrSkip
+	}
+	key := k.header
+	for range step - k.step {
+		key = Expand(key, "coterie/2 header next")
+	}
+	return key, nil
+}
+
+// Step erases the header keys of the steps before this one. It never goes back.
+func (k *Keys) Step(step uint16) {
+	if step <= k.step || k.header.IsZero() {
+		return
+	}
+	step = min(step, MaxSteps-1)
+	key, err := k.headerKey(step)
+	if err != nil {
+		return
+	}
+	k.header.Erase()
+	k.header, k.step = key, step
 }
 
 // Erase overwrites the keys.
 func (k *Keys) Erase() {
 	k.header.Erase()
-	k.join.Erase()
+	k.root.Erase()
+	for i := range k.chains {
+		k.chains[i].Erase()
+	}
+	k.cids, k.chains = nil, []Chain{}
 }

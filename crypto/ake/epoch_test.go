@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -20,8 +21,8 @@ func byThePage(label string, fields ...[]byte) []byte {
 
 func TestSumAndExpand(t *testing.T) {
 	for _, fields := range [][][]byte{nil, {nil}, {nil, nil}, {[]byte("a")}, {[]byte("a"), []byte("bc")}, {make([]byte, 70000)}} {
-		in := byThePage("coterie/1 test", fields...)
-		if Sum("coterie/1 test", fields...) != sha256.Sum256(in) {
+		in := byThePage("coterie/2 test", fields...)
+		if Sum("coterie/2 test", fields...) != sha256.Sum256(in) {
 			t.Error("H")
 		}
 		k := secretOf("k")
@@ -29,7 +30,7 @@ func TestSumAndExpand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Expand(k, "coterie/1 test", fields...); string(got.Bytes()) != string(want) {
+		if got := Expand(k, "coterie/2 test", fields...); string(got.Bytes()) != string(want) {
 			t.Error("X")
 		}
 	}
@@ -103,6 +104,19 @@ func TestCancellingReplay(t *testing.T) {
 	}
 }
 
+// attributesByThePage is K_abe of PROTOCOL.md §8, by the standard library's HMAC.
+func attributesByThePage(sid Hash, members []Member) Secret {
+	var sums [][]byte
+	for i := range members {
+		m := hmac.New(sha256.New, members[i].Term.Bytes())
+		m.Write([]byte("K"))
+		m.Write(sid[:])
+		m.Write(members[i].Identity[:])
+		sums = append(sums, m.Sum(nil))
+	}
+	return Secret{b: sha256.Sum256(byThePage("coterie/2 kabe", sums...))}
+}
+
 // TestAttributes: every part of every member is in the key, and their order.
 func TestAttributes(t *testing.T) {
 	sid := hashOf("sid")
@@ -110,12 +124,16 @@ func TestAttributes(t *testing.T) {
 		return []Member{{Identity: hashOf("p"), Term: Term{secretOf("a")}}, {Identity: hashOf("q"), Term: Term{secretOf("b")}}}
 	}
 	m := base()
-	first := authenticate(m[0].Term.Secret, []byte("K"), sid[:], m[0].Identity[:])
-	second := authenticate(m[1].Term.Secret, []byte("K"), sid[:], m[1].Identity[:])
-	want := sha256.Sum256(byThePage("coterie/1 kabe", first[:], second[:]))
 	got := Attributes(sid, m)
-	if string(got.Bytes()) != string(want[:]) {
-		t.Error("not the key of the page")
+	for n := range 70 {
+		var many []Member
+		for i := range n {
+			many = append(many, Member{Identity: hashOf(fmt.Sprint("peer ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}})
+		}
+		k, want := Attributes(sid, many), attributesByThePage(sid, many)
+		if !k.Equal(&want) {
+			t.Errorf("%d members: not the key of the page", n)
+		}
 	}
 	for what, change := range map[string]func(m []Member) []Member{
 		"a term":      func(m []Member) []Member { m[0].Term = Term{secretOf("x")}; return m },
@@ -151,30 +169,23 @@ func TestEpochSecret(t *testing.T) {
 	if err != nil || other.Equal(&secret) {
 		t.Error("swapped")
 	}
-	tag := Confirm(secret, epoch)
-	if !CheckConfirm(secret, epoch, tag) || CheckConfirm(other, epoch, tag) || CheckConfirm(secret, hashOf("F"), tag) || CheckConfirm(secret, epoch, Hash{}) {
-		t.Error("confirmation")
-	}
-	for bit := range 8 * HashSize {
-		bad := tag
-		bad[bit/8] ^= 1 << (bit % 8)
-		if CheckConfirm(secret, epoch, bad) {
-			t.Errorf("bit %d", bit)
-		}
-	}
 }
 
 // TestKeysAreSeparate: no two things are encrypted under one key.
 func TestKeysAreSeparate(t *testing.T) {
 	secret := secretOf("secret")
-	keys, chains := NewKeys(secret, []Hash{hashOf("a"), hashOf("b")})
-	all := []Secret{secret, keys.header, keys.join, Expand(secret, "coterie/1 confirm")}
-	for i := range chains {
-		all = append(all, chains[i].key)
+	keys := NewKeys(secret, []Hash{hashOf("a"), hashOf("b")})
+	all := []Secret{secret, keys.header, keys.root}
+	for i := range 2 {
+		all = append(all, keys.Chain(i).key)
 		for range 3 {
-			_, k := chains[i].Next()
-			all = append(all, k, chains[i].key)
+			_, k := keys.Chain(i).Next()
+			all = append(all, k, keys.Chain(i).key)
 		}
+	}
+	for step := range uint16(4) {
+		keys.Step(step + 1)
+		all = append(all, keys.header)
 	}
 	for i := range all {
 		for j := range all[:i] {
@@ -183,8 +194,112 @@ func TestKeysAreSeparate(t *testing.T) {
 			}
 		}
 	}
-	keys.Erase()
-	if !keys.header.IsZero() || !keys.join.IsZero() {
-		t.Error("Erase")
+}
+
+// TestChainsAreMadeOnce: what the chains are made from goes when they are made,
+// else every key that was used could be made again.
+func TestChainsAreMadeOnce(t *testing.T) {
+	keys := NewKeys(secretOf("secret"), []Hash{hashOf("a"), hashOf("b")})
+	first := keys.Chain(1).key
+	if !keys.root.IsZero() {
+		t.Error("the root is kept")
+	}
+	keys.Chain(1).Next()
+	if again := keys.Chain(1).key; again.Equal(&first) {
+		t.Error("the chain was made again")
+	}
+	if a, b := keys.Chain(0).key, keys.Chain(1).key; a.Equal(&b) {
+		t.Error("two members have one chain")
+	}
+}
+
+// TestKeysErase: nothing is left of them, whether the chains were made or not.
+func TestKeysErase(t *testing.T) {
+	for _, used := range []bool{false, true} {
+		keys := NewKeys(secretOf("secret"), []Hash{hashOf("a"), hashOf("b")})
+		var chain *Chain
+		if used {
+			chain = keys.Chain(1)
+		}
+		keys.Erase()
+		if !keys.header.IsZero() || !keys.root.IsZero() {
+			t.Error("a key is left")
+		}
+		if used && (!chain.key.IsZero() || chain.next != 0) {
+			t.Error("a chain is left")
+		}
+		mustPanic(t, "a chain of erased keys", func() { keys.Chain(0) })
+		keys.Step(9)
+		if !keys.header.IsZero() || keys.step != 0 {
+			t.Error("a step brings erased keys back")
+		}
+	}
+}
+
+// TestHeaderSteps: the key of a step follows from the one before, and is gone
+// when the next has come; none comes back.
+func TestHeaderSteps(t *testing.T) {
+	secret := secretOf("secret")
+	byPage := func(step int) Secret {
+		k := Expand(secret, "coterie/2 header")
+		for range step {
+			k = Expand(k, "coterie/2 header next")
+		}
+		return k
+	}
+	keys := NewKeys(secret, nil)
+	is := func(step uint16, want error) {
+		t.Helper()
+		got, err := keys.headerKey(step)
+		if !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("step %d: %v, want %v", step, err, want)
+		}
+		if by := byPage(int(step)); want == nil && !got.Equal(&by) {
+			t.Errorf("step %d: not the key of the page", step)
+		}
+	}
+	for _, step := range []uint16{0, 1, 2, 60, MaxSteps - 1} {
+		is(step, nil)
+	}
+	is(MaxSteps, ErrSkip)
+	is(1<<16-1, ErrSkip)
+	keys.Step(3)
+	is(2, ErrSpent)
+	is(3, nil)
+	is(5, nil)
+	keys.Step(1)
+	is(1, ErrSpent)
+	is(3, nil)
+	keys.Step(1<<16 - 1)
+	is(MaxSteps-2, ErrSpent)
+	is(MaxSteps-1, nil)
+	is(MaxSteps, ErrSkip)
+}
+
+// TestHeaderOfAnotherStep: a header opens at its own step alone, and not any more
+// when the key of that is gone.
+func TestHeaderOfAnotherStep(t *testing.T) {
+	keys, room, epoch, guard, sealed := NewKeys(secretOf("secret"), nil), hashOf("room"), hashOf("E"), [GuardSize]byte{1}, make([]byte, 272)
+	header, err := keys.SealHeader(room, epoch, 2, guard, sealed, 7, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if index, counter, err := keys.OpenHeader(room, epoch, 2, guard, sealed, header); err != nil || index != 7 || counter != 9 {
+		t.Error(index, counter, err)
+	}
+	for step, want := range map[uint16]error{0: ErrMessage, 1: ErrMessage, 3: ErrMessage, MaxSteps: ErrSkip} {
+		if _, _, err := keys.OpenHeader(room, epoch, step, guard, sealed, header); !errors.Is(err, want) {
+			t.Errorf("at step %d: %v", step, err)
+		}
+	}
+	keys.Step(3)
+	if _, _, err := keys.OpenHeader(room, epoch, 2, guard, sealed, header); !errors.Is(err, ErrSpent) {
+		t.Errorf("when its key is gone: %v", err)
+	}
+	if _, err := keys.SealHeader(room, epoch, 2, guard, sealed, 7, 9); !errors.Is(err, ErrSpent) {
+		t.Errorf("made when its key is gone: %v", err)
+	}
+	if _, err := keys.SealHeader(room, epoch, MaxSteps, guard, sealed, 7, 9); !errors.Is(err, ErrSkip) {
+		t.Errorf("made at a step that no epoch comes to: %v", err)
 	}
 }

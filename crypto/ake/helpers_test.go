@@ -40,8 +40,7 @@ func x25519Of(text string) *ecdh.PrivateKey {
 
 // chainOf is the chain of one author in an epoch of its own.
 func chainOf(text string) *Chain {
-	_, chains := NewKeys(secretOf(text), []Hash{hashOf(text)})
-	return &chains[0]
+	return NewKeys(secretOf(text), []Hash{hashOf(text)}).Chain(0)
 }
 
 func mustPanic(t *testing.T, what string, f func()) {

@@ -68,10 +68,10 @@ func PublicEd25519(b []byte) (ed25519.PublicKey, error) {
 }
 
 // SigningInput is what a signature of the given type covers: PROTOCOL.md §1. It
-// begins with "coterie/1/", as nothing else that libp2p signs does.
+// begins with "coterie/2/", as nothing else that libp2p signs does.
 func SigningInput(typ string, room Hash, body []byte) []byte {
-	b := make([]byte, 0, len("coterie/1/")+len(typ)+1+len(room)+len(body))
-	b = append(b, "coterie/1/"...)
+	b := make([]byte, 0, len("coterie/2/")+len(typ)+1+len(room)+len(body))
+	b = append(b, "coterie/2/"...)
 	b = append(b, typ...)
 	b = append(b, 0)
 	b = append(b, room[:]...)

@@ -25,9 +25,9 @@ func secrets(t *testing.T) map[string]any {
 		"Secret": s, "*Secret": &s, "[]Secret": []Secret{s}, "map": map[string]Secret{"a": s},
 		"Term": Term{s}, "*Term": &Term{s}, "Proof": Proof{s},
 		"Encapsulated": Encapsulated{Term: Term{s}, Proof: Proof{s}}, "*Encapsulated": &Encapsulated{Term: Term{s}, Proof: Proof{s}},
-		"Member": Member{Term: Term{s}}, "SealedTerm": SealedTerm{Term: Term{s}}, "[]SealedTerm": []SealedTerm{{Term: Term{s}}},
+		"Member": Member{Term: Term{s}}, "MemberTerm": MemberTerm{Term: Term{s}}, "[]MemberTerm": []MemberTerm{{Term: Term{s}}},
 		"Chain": chain, "*Chain": &chain, "[]Chain": []Chain{chain},
-		"Keys": Keys{header: s, join: s}, "*Keys": &Keys{header: s, join: s},
+		"Keys": Keys{header: s, root: s}, "*Keys": &Keys{header: s, root: s, chains: []Chain{chain}},
 	}
 }
 
@@ -80,7 +80,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 // TestSecretsAreNotComparable: == on a secret does not compile, and neither
 // does it as a key of a map. reflect sees the same.
 func TestSecretsAreNotComparable(t *testing.T) {
-	for _, v := range []any{Secret{}, Term{}, Proof{}, Member{}, SealedTerm{}, Chain{}, Keys{}, Encapsulated{}} {
+	for _, v := range []any{Secret{}, Term{}, Proof{}, Member{}, MemberTerm{}, Chain{}, Keys{}, Encapsulated{}} {
 		if typ := reflect.TypeOf(v); typ.Comparable() {
 			t.Errorf("%v can be compared with ==", typ)
 		}

@@ -76,9 +76,9 @@ func TestVectorsHashes(t *testing.T) {
 		for _, f := range fields {
 			raw = append(raw, f)
 		}
-		h, x := Sum("coterie/1 example", raw...), Expand(key, "coterie/1 example", raw...)
-		vs = append(vs, vector{Label: "coterie/1 example", Fields: fields, Out: h[:]},
-			vector{Key: key.Bytes(), Label: "coterie/1 example", Fields: fields, Out: x.Bytes()})
+		h, x := Sum("coterie/2 example", raw...), Expand(key, "coterie/2 example", raw...)
+		vs = append(vs, vector{Label: "coterie/2 example", Fields: fields, Out: h[:]},
+			vector{Key: key.Bytes(), Label: "coterie/2 example", Fields: fields, Out: x.Bytes()})
 	}
 	vectorJSON(t, "hashes.json", vs)
 }
@@ -170,148 +170,112 @@ func TestVectorsContributions(t *testing.T) {
 // TestVectorsCommits is about a commit's secrets: PROTOCOL.md §8.
 func TestVectorsCommits(t *testing.T) {
 	type member struct {
-		Identity         hexBytes `json:"identity"`
-		CID              hexBytes `json:"cid"`
-		EphemeralPrivate hexBytes `json:"ephemeral_private"`
-		EphemeralPublic  hexBytes `json:"ephemeral_public"`
-		Term             hexBytes `json:"term"`
-		Wrap             hexBytes `json:"wrap,omitempty"` // the committer has none
-		InAttributes     hexBytes `json:"hmac_in_kabe"`
-		Sealed           bool     `json:"term_is_sealed"`
+		Identity     hexBytes `json:"identity"`
+		Term         hexBytes `json:"term"`
+		InAttributes hexBytes `json:"hmac_in_kabe"`
 	}
 	type vector struct {
-		D          hexBytes   `json:"d"`
-		SID        hexBytes   `json:"sid"`
-		Height     uint64     `json:"height"`
-		Prevs      []hexBytes `json:"prevs"`
-		By         hexBytes   `json:"committer"`
-		HeaderHash hexBytes   `json:"h"`
-		Epoch      hexBytes   `json:"epoch"`
-		OneTime    hexBytes   `json:"r_private"`
-		OneTimePub hexBytes   `json:"r_public"`
-		Members    []member   `json:"members"`
-		SealKey    hexBytes   `json:"seal_key"`
-		Seal       hexBytes   `json:"seal"`
-		Attributes hexBytes   `json:"kabe"`
-		Secret     hexBytes   `json:"secret"`
-		Confirm    hexBytes   `json:"confirm_key"`
-		Tag        hexBytes   `json:"tag"`
+		SID        hexBytes `json:"sid"`
+		Members    []member `json:"members"`
+		D          hexBytes `json:"d"`
+		Core       hexBytes `json:"core"`
+		Epoch      hexBytes `json:"epoch"`
+		Commitment hexBytes `json:"commitment_to_d"`
+		Attributes hexBytes `json:"kabe"`
+		Secret     hexBytes `json:"secret"`
 	}
 	var vs []vector
 	for _, n := range []int{2, 3} {
-		c, d, epoch := newCrowd(n), secretOf(fmt.Sprint("vector d ", n)), hashOf("vector epoch")
-		if n == 2 {
-			c.core.Prevs, c.core.Height = nil, 1
-		}
-		all := c.to
-		c.to = c.to[1:] // the first is the committer
-		wraps, rpub := c.wrap(t, d)
-		r := c.core.OneTimeKey(d)
-		v := vector{
-			D: d.Bytes(), SID: hexed(c.core.SID), Height: c.core.Height, Prevs: []hexBytes{}, By: hexed(c.core.By),
-			HeaderHash: c.h[:], Epoch: epoch[:], OneTime: r.private[:], OneTimePub: rpub[:],
-		}
-		for _, p := range c.core.Prevs {
-			v.Prevs = append(v.Prevs, hexed(p))
-		}
+		d, sid := secretOf(fmt.Sprint("vector d ", n)), hashOf("sid")
+		core := bytes.Repeat([]byte{byte(n)}, 144)
+		commitment := CommitSecret(core, d)
+		epoch := Sum("coterie/2 commit", core, commitment[:])
+		v := vector{SID: sid[:], D: d.Bytes(), Core: core, Epoch: epoch[:], Commitment: commitment[:]}
 		var list []Member
-		sealed := terms(n)[1:]
-		for i := range all {
+		for i := range n {
 			m := Member{Identity: hashOf(fmt.Sprint("vector identity ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}}
 			list = append(list, m)
-			in := authenticate(m.Term.Secret, []byte("K"), c.core.SID[:], m.Identity[:])
-			isSealed := false
-			for j := range sealed {
-				isSealed = isSealed || sealed[j].CID == all[i].CID
-			}
-			v.Members = append(v.Members, member{
-				Identity: append(hexBytes(nil), m.Identity[:]...), CID: hexed(all[i].CID),
-				EphemeralPrivate: c.keys[i].Bytes(), EphemeralPublic: append(hexBytes(nil), all[i].Ephemeral[:]...),
-				Term: m.Term.Bytes(), InAttributes: in[:], Sealed: isSealed,
-			})
-			if i == 0 {
-				continue
-			}
-			v.Members[i].Wrap = wraps[(i-1)*SecretSize : i*SecretSize]
-			got, err := Unwrap(wraps, i-1, c.keys[i], &c.core, rpub, c.h, c.to)
-			if err != nil || !got.Equal(&d) {
-				t.Fatal(err)
-			}
+			in := authenticate(m.Term.Secret, []byte("K"), sid[:], m.Identity[:])
+			v.Members = append(v.Members, member{Identity: append(hexBytes(nil), m.Identity[:]...), Term: m.Term.Bytes(), InAttributes: in[:]})
 		}
-		var err error
-		if v.Seal, err = Seal(d, c.h, sealed); err != nil {
-			t.Fatal(err)
-		}
-		sealKey := Expand(d, "coterie/1 seal", c.h[:])
-		kabe := Attributes(c.core.SID, list)
+		kabe := Attributes(sid, list)
 		secret, err := EpochSecret(epoch, kabe, d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		confirm := Expand(secret, "coterie/1 confirm")
-		v.SealKey, v.Attributes, v.Secret, v.Confirm, v.Tag = sealKey.Bytes(), kabe.Bytes(), secret.Bytes(), confirm.Bytes(), hexed(Confirm(secret, epoch))
+		v.Attributes, v.Secret = kabe.Bytes(), secret.Bytes()
 		vs = append(vs, v)
 	}
 	vectorJSON(t, "commits.json", vs)
 }
 
-// TestVectorsMessages is about chains, messages, headers and joins: PROTOCOL.md
-// §9 and §10.1.
+// TestVectorsMessages is about the keys of an epoch, its chains, messages and
+// headers: PROTOCOL.md §9.
 func TestVectorsMessages(t *testing.T) {
 	type key struct {
 		Counter uint64   `json:"counter"`
 		Chain   hexBytes `json:"chain"`
 		Key     hexBytes `json:"key"`
 	}
-	type message struct {
-		Index     uint32   `json:"index"`
-		Counter   uint64   `json:"counter"`
-		Guard     hexBytes `json:"guard"`
-		Content   hexBytes `json:"content"`
-		Sealed    hexBytes `json:"sealed"`
-		HeaderKey hexBytes `json:"header_key"`
-		Header    hexBytes `json:"header"`
+	type author struct {
+		CID  hexBytes `json:"cid"`
+		Keys []key    `json:"keys"`
 	}
-	type join struct {
-		Nonce      hexBytes `json:"nonce"`
-		Associated hexBytes `json:"associated"`
-		Plain      hexBytes `json:"plain"`
-		Sealed     hexBytes `json:"sealed"`
+	type step struct {
+		Step   uint16   `json:"step"`
+		Header hexBytes `json:"hkey"`
+	}
+	type message struct {
+		Index   uint32   `json:"index"`
+		Counter uint64   `json:"counter"`
+		Step    uint16   `json:"step"`
+		Guard   hexBytes `json:"guard"`
+		Content hexBytes `json:"content"`
+		Sealed  hexBytes `json:"sealed"`
+		Sample  hexBytes `json:"sample_key"`
+		Header  hexBytes `json:"header"`
 	}
 	type vector struct {
 		Secret   hexBytes  `json:"secret"`
 		Room     hexBytes  `json:"room"`
 		Epoch    hexBytes  `json:"epoch"`
-		CID      hexBytes  `json:"cid"`
-		Header   hexBytes  `json:"hkey"`
-		JoinKey  hexBytes  `json:"join_key"`
-		Keys     []key     `json:"keys"`
+		Root     hexBytes  `json:"chains_key"`
+		Authors  []author  `json:"authors"`
+		Steps    []step    `json:"steps"`
 		Messages []message `json:"messages"`
-		Join     join      `json:"join"`
 	}
-	secret, room, epoch, cid := secretOf("vector secret"), hashOf("room"), hashOf("E"), hashOf("vector cid")
-	k, chains := NewKeys(secret, []Hash{cid})
-	v := vector{Secret: secret.Bytes(), Room: room[:], Epoch: epoch[:], CID: cid[:], Header: k.header.Bytes(), JoinKey: k.join.Bytes()}
-	for range 4 {
-		chain := chains[0].key
-		counter, message := chains[0].Next()
-		v.Keys = append(v.Keys, key{counter, chain.Bytes(), message.Bytes()})
+	secret, room, epoch, cids := secretOf("vector secret"), hashOf("room"), hashOf("E"), []Hash{hashOf("vector cid 0"), hashOf("vector cid 1")}
+	k := NewKeys(secret, cids)
+	v := vector{Secret: secret.Bytes(), Room: room[:], Epoch: epoch[:], Root: k.root.Bytes()}
+	for i, cid := range cids {
+		a := author{CID: hexed(cid)}
+		for range 4 {
+			chain := k.Chain(i).key
+			counter, message := k.Chain(i).Next()
+			a.Keys = append(a.Keys, key{counter, chain.Bytes(), message.Bytes()})
+		}
+		v.Authors = append(v.Authors, a)
 	}
-	for i, content := range [][]byte{make([]byte, 256), bytes.Repeat([]byte("0123456789abcdef"), 32)} {
-		messageKey, err := SecretFromBytes(v.Keys[i].Key)
+	for _, n := range []uint16{0, 1, 2, 60, MaxSteps - 1} {
+		header, err := k.headerKey(n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := send(t, k, messageKey, uint32(i), uint64(i+1), content)
-		sample := Expand(k.header, "coterie/1 sample", m.sealed[:sampleSize])
-		v.Messages = append(v.Messages, message{m.index, m.counter, m.guard[:], content, m.sealed, sample.Bytes(), m.header})
+		v.Steps = append(v.Steps, step{n, header.Bytes()})
 	}
-	var nonce [24]byte
-	stream("vector nonce").Read(nonce[:])
-	v.Join = join{Nonce: nonce[:], Associated: hexBytes("everything before the sealed"), Plain: hexBytes("term and name")}
-	var err error
-	if v.Join.Sealed, err = k.SealJoin(nonce, v.Join.Plain, v.Join.Associated); err != nil {
-		t.Fatal(err)
+	for i, content := range [][]byte{make([]byte, 256), bytes.Repeat([]byte("0123456789abcdef"), 32)} {
+		messageKey, err := SecretFromBytes(v.Authors[i].Keys[i].Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := sentMessage{index: uint32(i), counter: uint64(i + 1), step: uint16(60 * i), room: room, epoch: epoch, guard: [GuardSize]byte{1, 2, 3, byte(i)}}
+		m.send(t, k, messageKey, content)
+		header, err := k.headerKey(m.step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sample := Expand(header, "coterie/2 sample", m.sealed[:sampleSize])
+		v.Messages = append(v.Messages, message{m.index, m.counter, m.step, m.guard[:], content, m.sealed, sample.Bytes(), m.header})
 	}
 	vectorJSON(t, "messages.json", v)
 }

@@ -13,9 +13,7 @@ import (
 const (
 	entrySize    = 96
 	evidenceSize = 65
-
-	// WholeList is the base of a commit that carries its whole list.
-	WholeList = 255
+	briefSize    = 4 + 8 + ake.HashSize + ake.HashSize + 4 + 2*ake.HashSize + ake.HashSize + signatureSize
 )
 
 // An Entry is one member in a commit's list: PROTOCOL.md §8.
@@ -57,7 +55,7 @@ func (l List) Bytes() []byte {
 }
 
 // Hash is what a commit's header says of its list.
-func (l List) Hash() ake.Hash { return ake.Sum("coterie/1 list", l.Bytes()) }
+func (l List) Hash() ake.Hash { return ake.Sum("coterie/2 list", l.Bytes()) }
 
 // Index finds a contribution's place, or -1.
 func (l List) Index(cid ake.Hash) int {
@@ -72,7 +70,7 @@ const (
 	EvidenceMisbehaved byte = 4 // Ref is MisbehaviourRef of two presences
 )
 
-// Evidence says why a contribution of an earlier list is in this one no more.
+// Evidence says why a contribution of the head before is in this list no more.
 type Evidence struct {
 	Kind byte
 	CID  ake.Hash
@@ -95,7 +93,7 @@ func MisbehaviourRef(a, b ake.Hash) ake.Hash {
 	if bytes.Compare(a[:], b[:]) > 0 {
 		a, b = b, a
 	}
-	return ake.Sum("coterie/1 misbehaviour", a[:], b[:])
+	return ake.Sum("coterie/2 misbehaviour", a[:], b[:])
 }
 
 // wellFormed leaves no two ways to write one reason.
@@ -117,78 +115,110 @@ func (e *Evidence) append(b []byte) []byte {
 
 func compareEvidence(a, b Evidence) int { return bytes.Compare(a.append(nil), b.append(nil)) }
 
-// A Header is what a commit's secret is bound to: PROTOCOL.md §8.
+// A Header is all of a commit that its secret is bound to: PROTOCOL.md §8.
 type Header struct {
 	Day      abe.Day
 	Height   uint64
-	Prevs    []ake.Hash // ascending
-	By       ake.Hash   // cid of the committer
+	Base     ake.Hash // the commit whose list Changes refers to; zeros: none
+	By       ake.Hash // cid of the committer
 	Members  uint32
 	List     ake.Hash
-	OneTime  [keySize]byte // r.pub
 	Evidence ake.Hash
 }
 
-func (h *Header) append(b []byte) []byte {
+// Core is the header's encoding, to which the commitment to d is bound.
+func (h *Header) Core() []byte {
+	b := make([]byte, 0, briefSize)
 	b = binary.BigEndian.AppendUint32(b, uint32(h.Day))
 	b = binary.BigEndian.AppendUint64(b, h.Height)
-	b = append(b, byte(len(h.Prevs)))
-	for _, p := range h.Prevs {
-		b = append(b, p[:]...)
-	}
+	b = append(b, h.Base[:]...)
 	b = append(b, h.By[:]...)
 	b = binary.BigEndian.AppendUint32(b, h.Members)
 	b = append(b, h.List[:]...)
-	b = append(b, h.OneTime[:]...)
 	return append(b, h.Evidence[:]...)
 }
 
-// read takes a header and checks what can be checked of it alone.
-func (h *Header) read(r *reader) bool {
-	h.Day = abe.Day(r.uint32())
-	h.Height = r.uint64()
-	n := int(r.uint8())
-	if n > MaxPrevs {
+// lists reports whether a sorted list is the header's, with one entry for each
+// peer and each contribution, the committer's among them.
+func (h *Header) lists(list List) bool {
+	if len(list) != int(h.Members) || list.Hash() != h.List || list.Index(h.By) < 0 {
 		return false
 	}
-	for range n {
-		h.Prevs = append(h.Prevs, r.hash())
+	cids := make(map[ake.Hash]bool, len(list))
+	for i := range list {
+		if i > 0 && compareEntries(list[i-1], list[i]) >= 0 || i > 0 && list[i-1].Identity == list[i].Identity || cids[list[i].CID] {
+			return false
+		}
+		cids[list[i].CID] = true
 	}
-	h.By = r.hash()
-	h.Members = r.uint32()
-	h.List = r.hash()
-	r.copy(h.OneTime[:])
-	h.Evidence = r.hash()
-	if !r.ok || h.Members < 2 || h.Members > MaxMembers || h.Height == 0 {
-		return false
-	}
-	if !ascending(h.Prevs, func(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }) {
-		return false
-	}
-	_, err := ake.PublicX25519(h.OneTime[:])
-	return err == nil
+	return true
 }
 
-// epochID is E of PROTOCOL.md §8.
-func epochID(h *Header, wraps, sealed ake.Hash) ake.Hash {
-	return ake.Sum("coterie/1 commit", h.append(nil), wraps[:], sealed[:])
-}
-
-// Hash is h of PROTOCOL.md §8.
-func (h *Header) Hash() ake.Hash { return ake.Sum("coterie/1 core", h.append(nil)) }
-
-// A Commit starts an epoch: PROTOCOL.md §8.
-type Commit struct {
+// A Brief is a commit without its list: what the epoch's id covers, and the
+// committer's signature over that. 240 bytes.
+type Brief struct {
 	Header
-	Base      byte // which of Prevs Changes refers to, or WholeList
-	Changes   List
-	Removals  []Evidence // ascending
-	Wraps     []byte     // of all listed but the committer
-	Sealed    []byte
-	Tag       ake.Hash
+	// Secret is the commitment to d.
+	Secret    ake.Hash
 	Signature [signatureSize]byte
 
 	epoch ake.Hash
+}
+
+// Settle derives the epoch's id, E of PROTOCOL.md §8, when all before it stands.
+func (c *Brief) Settle() { c.epoch = ake.Sum("coterie/2 commit", c.Core(), c.Secret[:]) }
+
+// ID is the epoch's id.
+func (c *Brief) ID() ake.Hash { return c.epoch }
+
+// Sign signs the epoch's id with the committer's working key.
+func (c *Brief) Sign(room ake.Hash, w ed25519.PrivateKey) {
+	copy(c.Signature[:], sign(w, "commit", room, c.epoch[:]))
+}
+
+// Verify checks the signature, given the contribution By names.
+func (c *Brief) Verify(room ake.Hash, by *Contribution) error {
+	if by.ID() != c.By || by.Day != c.Day {
+		return ErrSignature
+	}
+	return verify(by.Working[:], "commit", room, c.epoch[:], c.Signature[:])
+}
+
+// AppendBrief appends the encoding.
+func (c *Brief) AppendBrief(b []byte) []byte {
+	b = append(b, c.Core()...)
+	b = append(b, c.Secret[:]...)
+	return append(b, c.Signature[:]...)
+}
+
+// readBrief takes a brief, checks what can be checked of it alone, and settles it.
+func (r *reader) brief() (c Brief, ok bool) {
+	c.Day = abe.Day(r.uint32())
+	c.Height = r.uint64()
+	c.Base, c.By = r.hash(), r.hash()
+	c.Members = r.uint32()
+	c.List, c.Header.Evidence = r.hash(), r.hash()
+	c.Secret = r.hash()
+	r.copy(c.Signature[:])
+	c.Settle()
+	return c, r.ok && c.Members >= 2 && c.Members <= MaxMembers && c.Height > 0
+}
+
+// The forms in which a commit's list travels. The commit is the same in each.
+const (
+	ListOmitted byte = 0 // whoever lacks it asks
+	ListChanges byte = 1 // against the list of Base
+	ListWhole   byte = 2
+)
+
+// A Commit starts an epoch: PROTOCOL.md §8.
+type Commit struct {
+	Brief
+	Form byte
+	// Removed are places in Base's list, ascending; Added are entries, ascending.
+	Removed  []uint16
+	Added    List
+	Removals []Evidence // ascending
 }
 
 // SetEvidence sorts the removals and puts their hash into the header.
@@ -199,7 +229,7 @@ func (c *Commit) SetEvidence(ev []Evidence) {
 }
 
 func (c *Commit) evidenceHash() ake.Hash {
-	return ake.Sum("coterie/1 evidence", c.appendEvidence(nil))
+	return ake.Sum("coterie/2 evidence", c.appendEvidence(nil))
 }
 
 func (c *Commit) appendEvidence(b []byte) []byte {
@@ -210,75 +240,74 @@ func (c *Commit) appendEvidence(b []byte) []byte {
 	return b
 }
 
-// Settle derives the epoch's id, when header, wraps and seal stand.
-func (c *Commit) Settle() {
-	wraps, sealed := ake.Sum("coterie/1 wraps", c.Wraps), ake.Sum("coterie/1 sealed", c.Sealed)
-	c.epoch = epochID(&c.Header, wraps, sealed)
-}
-
-// Sign signs epoch and tag with the committer's working key.
-func (c *Commit) Sign(room ake.Hash, w ed25519.PrivateKey) {
-	copy(c.Signature[:], sign(w, "commit", room, append(c.epoch[:], c.Tag[:]...)))
-}
-
-// Verify checks the signature, given the contribution By names.
-func (c *Commit) Verify(room ake.Hash, by *Contribution) error {
-	if by.ID() != c.By || by.Day != c.Day {
-		return ErrSignature
-	}
-	return verify(by.Working[:], "commit", room, append(c.epoch[:], c.Tag[:]...), c.Signature[:])
-}
-
 // Type is TypeCommit.
 func (c *Commit) Type() byte { return TypeCommit }
 
-// ID is the epoch's id: E of PROTOCOL.md §8.
-func (c *Commit) ID() ake.Hash { return c.epoch }
-
 // Append appends the encoding.
 func (c *Commit) Append(b []byte) []byte {
-	b = c.Header.append(b)
-	b = append(b, c.Base)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(c.Changes)))
-	b = append(b, c.Changes.Bytes()...)
+	b = c.AppendBrief(b)
 	b = c.appendEvidence(b)
-	b = append(b, c.Wraps...)
-	b = appendVec32(b, c.Sealed)
-	b = append(b, c.Tag[:]...)
-	return append(b, c.Signature[:]...)
+	b = append(b, c.Form)
+	if c.Form == ListChanges {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(c.Removed)))
+		for _, i := range c.Removed {
+			b = binary.BigEndian.AppendUint16(b, i)
+		}
+	}
+	if c.Form != ListOmitted {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(c.Added)))
+		b = append(b, c.Added.Bytes()...)
+	}
+	return b
 }
 
 // Whole is the same commit, carrying its whole list.
 func (c *Commit) Whole(list List) *Commit {
 	w := *c
-	w.Base, w.Changes = WholeList, list
+	w.Form, w.Removed, w.Added = ListWhole, nil, list
 	return &w
+}
+
+// Bare is the same commit without its list.
+func (c *Commit) Bare() *Commit {
+	b := *c
+	b.Form, b.Removed, b.Added = ListOmitted, nil, nil
+	return &b
+}
+
+// Change is the same commit, carrying its list as a change to that of Base.
+func (c *Commit) Change(base, list List) *Commit {
+	d := *c
+	d.Form, d.Removed, d.Added = ListChanges, nil, nil
+	has := make(map[Entry]bool, len(list))
+	for _, e := range list {
+		has[e] = true
+	}
+	for i, e := range base {
+		if !has[e] {
+			d.Removed = append(d.Removed, uint16(i))
+		}
+		delete(has, e)
+	}
+	for _, e := range list {
+		if has[e] {
+			d.Added = append(d.Added, e)
+		}
+	}
+	return &d
 }
 
 // ParseCommit takes a commit, checks what needs no other record, and settles
 // its epoch id.
 func ParseCommit(b []byte) (*Commit, error) {
 	r := newReader(b)
-	c := new(Commit)
-	if !c.Header.read(r) {
+	brief, ok := r.brief()
+	if !ok {
 		return nil, formError("commit: header")
 	}
-	c.Base = r.uint8()
-	changes := int(r.uint16())
-	if !r.ok || changes > int(c.Members) {
-		return nil, formError("commit: changes")
-	}
-	if c.Base != WholeList && int(c.Base) >= len(c.Prevs) || c.Base == WholeList && changes != int(c.Members) {
-		return nil, formError("commit: base")
-	}
-	for range changes {
-		c.Changes = append(c.Changes, r.entry())
-		if !r.ok {
-			break
-		}
-	}
+	c := &Commit{Brief: brief}
 	removals := int(r.uint16())
-	if removals > MaxPrevs*MaxMembers {
+	if !r.ok || removals > MaxMembers || removals*evidenceSize > len(r.s) {
 		return nil, formError("commit: evidence")
 	}
 	for range removals {
@@ -288,21 +317,40 @@ func ParseCommit(b []byte) (*Commit, error) {
 		}
 		c.Removals = append(c.Removals, ev)
 	}
-	c.Wraps = r.bytes((int(c.Members) - 1) * ake.SecretSize)
-	c.Sealed = r.vec32(ake.SealSize(MaxMembers))
-	c.Tag = r.hash()
-	r.copy(c.Signature[:])
+	c.Form = r.uint8()
+	if c.Form > ListWhole || c.Form == ListChanges && c.Base == (ake.Hash{}) {
+		return nil, formError("commit: form")
+	}
+	if c.Form == ListChanges {
+		n := int(r.uint16())
+		if !r.ok || n > MaxMembers || 2*n > len(r.s) {
+			return nil, formError("commit: changes")
+		}
+		for range n {
+			c.Removed = append(c.Removed, r.uint16())
+		}
+	}
+	if c.Form != ListOmitted {
+		n := int(r.uint16())
+		if !r.ok || n > int(c.Members) || c.Form == ListWhole && n != int(c.Members) || n*entrySize > len(r.s) {
+			return nil, formError("commit: changes")
+		}
+		for range n {
+			c.Added = append(c.Added, r.entry())
+		}
+	}
 	switch {
 	case !r.end():
 		return nil, formError("commit")
-	case !ascending(c.Changes, compareEntries):
+	case !ascending(c.Removed, func(a, b uint16) int { return int(a) - int(b) }):
+		return nil, formError("commit: order of removals")
+	case !ascending(c.Added, compareEntries):
 		return nil, formError("commit: order of entries")
 	case !ascending(c.Removals, compareEvidence):
 		return nil, formError("commit: order of evidence")
 	case c.evidenceHash() != c.Header.Evidence:
 		return nil, formError("commit: hash of evidence")
 	}
-	c.Settle()
 	return c, nil
 }
 
@@ -326,40 +374,26 @@ func ascending[T any](s []T, cmp func(a, b T) int) bool {
 // list), and checks it against the header: its hash, its size, one entry for
 // each contribution and each peer, and the committer's place in it.
 func (c *Commit) Rebuild(base List) (List, error) {
-	removed := make(map[ake.Hash]bool, len(c.Removals))
-	for i := range c.Removals {
-		removed[c.Removals[i].CID] = true
+	if c.Form == ListOmitted {
+		return nil, formError("commit: no list")
 	}
-	for i := range c.Changes {
-		removed[c.Changes[i].CID] = true
-	}
-	list := slices.Clone(c.Changes)
-	if c.Base != WholeList {
-		for _, e := range base {
-			if !removed[e.CID] {
-				list = append(list, e)
+	list := slices.Clone(c.Added)
+	if c.Form == ListChanges {
+		removed := c.Removed
+		for i, e := range base {
+			if len(removed) > 0 && int(removed[0]) == i {
+				removed = removed[1:]
+				continue
 			}
+			list = append(list, e)
 		}
+		if len(removed) > 0 {
+			return nil, formError("commit: removals")
+		}
+		list.Sort()
 	}
-	list.Sort()
 	if !c.Header.lists(list) {
 		return nil, formError("commit: list")
 	}
 	return list, nil
-}
-
-// lists reports whether a sorted list is the header's, with one entry for each
-// peer and each contribution, the committer's among them.
-func (h *Header) lists(list List) bool {
-	if len(list) != int(h.Members) || list.Hash() != h.List || list.Index(h.By) < 0 {
-		return false
-	}
-	cids := make(map[ake.Hash]bool, len(list))
-	for i := range list {
-		if i > 0 && compareEntries(list[i-1], list[i]) >= 0 || i > 0 && list[i-1].Identity == list[i].Identity || cids[list[i].CID] {
-			return false
-		}
-		cids[list[i].CID] = true
-	}
-	return true
 }

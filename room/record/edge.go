@@ -41,7 +41,7 @@ func (e *Edge) ID() ake.Hash {
 	if e.id != (ake.Hash{}) {
 		return e.id
 	}
-	return ake.Sum("coterie/1 edge", e.Append(nil))
+	return ake.Sum("coterie/2 edge", e.Append(nil))
 }
 
 // Append appends the encoding.
@@ -55,7 +55,7 @@ func ParseEdge(b []byte) (*Edge, error) {
 	if !r.end() || e.From == e.To {
 		return nil, formError("edge")
 	}
-	e.id = ake.Sum("coterie/1 edge", b)
+	e.id = ake.Sum("coterie/2 edge", b)
 	return e, nil
 }
 

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/binary"
 
 	"coterie/crypto/abe"
@@ -31,6 +30,7 @@ const (
 	FrameTranscript
 	FrameHave
 	FrameTold
+	FrameSecret
 )
 
 // MaxFrame is the greatest size in bytes of a frame, its type included.
@@ -64,29 +64,12 @@ type Hello struct {
 	Days   []HelloDay
 	Digest ake.Hash
 	Head   ake.Hash // zeros: none
-	Logs   ake.Hash // digest of the transcripts that the reader may read too
-	// Signature is by the working key, over whom it is said to and all of the
-	// above.
-	Signature [signatureSize]byte
-}
-
-// Sign signs the hello for one reader.
-func (h *Hello) Sign(to [keySize]byte, w ed25519.PrivateKey) {
-	copy(h.Signature[:], sign(w, "hello", h.Room, h.body(to[:])))
-}
-
-// Verify checks that whoever says hello to a reader has a working key.
-func (h *Hello) Verify(to, working [keySize]byte) error {
-	return verify(working[:], "hello", h.Room, h.body(to[:]), h.Signature[:])
+	Logs   ake.Hash // digest of the transcripts that the reader may read too; zeros outside a channel
 }
 
 // Encode is the frame.
 func (h *Hello) Encode() []byte {
-	return append(h.body([]byte{FrameHello}), h.Signature[:]...)
-}
-
-func (h *Hello) body(b []byte) []byte {
-	b = append(b[:len(b):len(b)], h.Room[:]...)
+	b := append([]byte{FrameHello}, h.Room[:]...)
 	b = append(b, byte(len(h.Days)))
 	for _, d := range h.Days {
 		b = binary.BigEndian.AppendUint32(b, uint32(d.Day))
@@ -110,7 +93,6 @@ func ParseHello(b []byte) (*Hello, error) {
 		h.Days = append(h.Days, HelloDay{Day: abe.Day(r.uint32()), CID: r.hash(), Size: r.uint32()})
 	}
 	h.Digest, h.Head, h.Logs = r.hash(), r.hash(), r.hash()
-	r.copy(h.Signature[:])
 	if !r.end() {
 		return nil, formError("hello")
 	}
@@ -200,7 +182,7 @@ func ParseAsk(b []byte) (*Ask, error) {
 }
 
 // EncodeTerms is a frame of terms.
-func EncodeTerms(terms []ake.SealedTerm) []byte {
+func EncodeTerms(terms []ake.MemberTerm) []byte {
 	b := append(make([]byte, 0, 3+len(terms)*(ake.HashSize+ake.SecretSize)), FrameTerms)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(terms)))
 	for i := range terms {
@@ -211,13 +193,13 @@ func EncodeTerms(terms []ake.SealedTerm) []byte {
 }
 
 // ParseTerms takes the frame behind its type.
-func ParseTerms(b []byte) ([]ake.SealedTerm, error) {
+func ParseTerms(b []byte) ([]ake.MemberTerm, error) {
 	r := newReader(b)
 	n := int(r.uint16())
 	if !r.ok || n > maxTerms || n*(ake.HashSize+ake.SecretSize) != len(r.s) {
 		return nil, formError("terms")
 	}
-	terms := make([]ake.SealedTerm, n)
+	terms := make([]ake.MemberTerm, n)
 	for i := range terms {
 		terms[i].CID = r.hash()
 		s, err := ake.SecretFromBytes(r.bytes(ake.SecretSize))
@@ -301,4 +283,34 @@ func EncodeRecords(records []Record) [][]byte {
 	}
 	flush()
 	return frames
+}
+
+// A Handover is a commit with its secret, for a process that it lists:
+// PROTOCOL.md §8.2. The commit may come without its list.
+type Handover struct {
+	D      ake.Secret
+	Commit *Commit
+}
+
+// Encode is the frame. It holds the secret.
+func (h *Handover) Encode() []byte {
+	c := h.Commit.Append(nil)
+	b := make([]byte, 0, 1+ake.SecretSize+len(c))
+	return append(h.D.Append(append(b, FrameSecret)), c...)
+}
+
+// ParseHandover takes the frame behind its type.
+func ParseHandover(b []byte) (*Handover, error) {
+	if len(b) < ake.SecretSize {
+		return nil, formError("secret")
+	}
+	d, err := ake.SecretFromBytes(b[:ake.SecretSize])
+	if err != nil {
+		return nil, formError("secret")
+	}
+	c, err := ParseCommit(b[ake.SecretSize:])
+	if err != nil {
+		return nil, err
+	}
+	return &Handover{D: d, Commit: c}, nil
 }

@@ -38,15 +38,18 @@ func FuzzParseQuestion(f *testing.F)   { fuzz(f, "question") }
 func FuzzParseTranscript(f *testing.F) { fuzz(f, "transcript") }
 func FuzzParseTerms(f *testing.F)      { fuzz(f, "terms") }
 func FuzzParseFields(f *testing.F)     { fuzz(f, "fields") }
-func FuzzParseJoinSecret(f *testing.F) { fuzz(f, "join secret") }
+func FuzzParseBeat(f *testing.F)       { fuzz(f, "beat") }
+func FuzzParseAnswer(f *testing.F)     { fuzz(f, "answer") }
+func FuzzParseWant(f *testing.F)       { fuzz(f, "want") }
+func FuzzParseSecret(f *testing.F)     { fuzz(f, "secret") }
 
 // FuzzParseRecord is about everything that stands in the set.
 func FuzzParseRecord(f *testing.F) {
-	for typ, name := range map[byte]string{
-		TypeContribution: "contribution", TypePresence: "presence", TypeEdge: "edge", TypeName: "name", TypeCommit: "commit",
-	} {
-		for _, b := range formatNamed(f, name).good {
-			f.Add(append([]byte{typ}, b...))
+	for _, form := range recordFormats() {
+		for _, b := range form.good {
+			if form.isRecord() {
+				f.Add(append([]byte{form.typ}, b...))
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -1,69 +1,48 @@
 package record
 
-import (
-	"crypto/ed25519"
-	"slices"
+import "coterie/crypto/ake"
 
-	"golang.org/x/crypto/chacha20poly1305"
-
-	"coterie/crypto/ake"
-)
-
-// A Join is what a sponsor publishes of a newcomer: PROTOCOL.md §10.1.
+// A Join is what a newcomer publishes of itself once it was let in: PROTOCOL.md
+// §10.1. Each part carries its own signature, but for the encapsulation, whose
+// hash is in the contribution.
 type Join struct {
-	Contribution *Contribution
-	Presence     *Presence
-	In, Out      *Edge // sponsor to newcomer, newcomer to sponsor
-	Epoch        ake.Hash
-	Nonce        [chacha20poly1305.NonceSizeX]byte
-	Sealed       []byte
-	Signature    [signatureSize]byte
+	Contribution  *Contribution
+	Presence      *Presence
+	In, Out       *Edge // sponsor to newcomer, newcomer to sponsor
+	Encapsulation []byte
 }
 
-const maxPresence = 32 + 8 + 1 + 32 + 1 + MaxAddresses*(2+MaxAddressSize) + signatureSize
+const maxPresence = 32 + 8 + 1 + 1 + MaxAddresses*(2+MaxAddressSize) + signatureSize
 
-// Associated is what the sealed part is bound to.
-func (j *Join) Associated() []byte {
-	b := j.Contribution.Append(nil)
-	b = appendVec16(b, j.Presence.Append(nil))
-	b = j.In.Append(b)
-	b = j.Out.Append(b)
-	b = append(b, j.Epoch[:]...)
-	return append(b, j.Nonce[:]...)
-}
+// MaxEncapsulation is the greatest size of an encapsulation in bytes.
+const MaxEncapsulation = 128 << 10
 
-func (j *Join) body() []byte { return appendVec16(j.Associated(), j.Sealed) }
-
-// Sign signs with the sponsor's working key.
-func (j *Join) Sign(room ake.Hash, w ed25519.PrivateKey) {
-	copy(j.Signature[:], sign(w, "join", room, j.body()))
-}
-
-// Verify checks all signatures in the join, given the sponsor's contribution.
+// Verify checks all signatures in the join, given the sponsor's contribution, and
+// the encapsulation against the newcomer's.
 func (j *Join) Verify(room ake.Hash, sponsor *Contribution) error {
 	j.Contribution.Settle(room)
 	if err := j.Contribution.Verify(room); err != nil {
 		return err
 	}
-	if j.Presence.Working != j.Contribution.Working || j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Day != j.Out.Day {
-		return ErrSignature
-	}
 	if err := j.Presence.Verify(room); err != nil {
 		return err
+	}
+	if j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Day != j.Out.Day {
+		return ErrSignature
 	}
 	if err := j.In.Verify(room, sponsor); err != nil {
 		return err
 	}
-	if err := j.Out.Verify(room, j.Contribution); err != nil {
-		return err
-	}
-	return verify(sponsor.Working[:], "join", room, j.body(), j.Signature[:])
+	return j.Out.Verify(room, j.Contribution)
 }
 
 // Append appends the encoding.
 func (j *Join) Append(b []byte) []byte {
-	b = append(b, j.body()...)
-	return append(b, j.Signature[:]...)
+	b = j.Contribution.Append(b)
+	b = appendVec16(b, j.Presence.Append(nil))
+	b = j.In.Append(b)
+	b = j.Out.Append(b)
+	return appendVec32(b, j.Encapsulation)
 }
 
 // ParseJoin takes a join.
@@ -72,10 +51,7 @@ func ParseJoin(b []byte) (*Join, error) {
 	contribution := r.bytes(ContributionSize)
 	presence := r.vec16(maxPresence)
 	in, out := r.bytes(EdgeSize), r.bytes(EdgeSize)
-	j := &Join{Epoch: r.hash()}
-	r.copy(j.Nonce[:])
-	j.Sealed = r.vec16(MaxJoinSecret + chacha20poly1305.Overhead)
-	r.copy(j.Signature[:])
+	j := &Join{Encapsulation: r.vec32(MaxEncapsulation)}
 	if !r.end() {
 		return nil, formError("join")
 	}
@@ -92,45 +68,11 @@ func ParseJoin(b []byte) (*Join, error) {
 	if j.Out, err = ParseEdge(out); err != nil {
 		return nil, err
 	}
+	switch {
+	case j.Presence.Working != j.Contribution.Working, j.Presence.Left:
+		return nil, formError("join: presence")
+	case ake.HashEncapsulation(j.Encapsulation) != j.Contribution.Encapsulation:
+		return nil, formError("join: encapsulation")
+	}
 	return j, nil
-}
-
-// MaxJoinSecret is the greatest size of a JoinSecret in bytes.
-const MaxJoinSecret = ake.SecretSize + 2 + 32 + 8 + 1 + MaxNameSize + signatureSize
-
-// A JoinSecret is what members alone are told of a newcomer.
-type JoinSecret struct {
-	Term ake.Term
-	Name *Name // nil if it has none
-}
-
-// Append appends the encoding.
-func (s *JoinSecret) Append(b []byte) []byte {
-	b = s.Term.Append(slices.Grow(b, MaxJoinSecret))
-	if s.Name == nil {
-		return appendVec16(b, nil)
-	}
-	return appendVec16(b, s.Name.Append(nil))
-}
-
-// ParseJoinSecret is the inverse of Append.
-func ParseJoinSecret(b []byte) (*JoinSecret, error) {
-	r := newReader(b)
-	term := r.bytes(ake.SecretSize)
-	name := r.vec16(MaxJoinSecret)
-	if !r.end() {
-		return nil, formError("join")
-	}
-	s := new(JoinSecret)
-	secret, err := ake.SecretFromBytes(term)
-	if err != nil {
-		return nil, formError("join")
-	}
-	s.Term = ake.Term{Secret: secret}
-	if len(name) > 0 {
-		if s.Name, err = ParseName(name); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
 }

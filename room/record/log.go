@@ -18,7 +18,7 @@ const MaxAhead = ake.MaxSkip
 // A Transcript says what an epoch was, for those who were not there: who was in
 // it, and that its committer says so. PROTOCOL.md §9.2.
 type Transcript struct {
-	News    News
+	Brief   Brief
 	List    List
 	Authors []*Contribution // by place in the list
 	Names   []*Name         // of those authors who have one, ascending by working key
@@ -26,7 +26,7 @@ type Transcript struct {
 
 // Append appends the encoding.
 func (t *Transcript) Append(b []byte) []byte {
-	b = appendVec16(b, t.News.Append(nil))
+	b = t.Brief.AppendBrief(b)
 	b = append(b, t.List.Bytes()...)
 	for _, c := range t.Authors {
 		b = c.Append(b)
@@ -43,19 +43,19 @@ func (t *Transcript) Append(b []byte) []byte {
 // on the room.
 func ParseTranscript(room ake.Hash, b []byte) (*Transcript, error) {
 	r := newReader(b)
-	news, err := ParseNews(r.vec16(maxNews))
-	if err != nil {
-		return nil, err
+	brief, ok := r.brief()
+	if !ok {
+		return nil, formError("transcript: commit")
 	}
-	t := &Transcript{News: *news}
-	n := int(news.Members)
+	t := &Transcript{Brief: brief}
+	n := int(brief.Members)
 	if len(r.s) < n*(entrySize+ContributionSize) {
 		return nil, formError("transcript")
 	}
 	for range n {
 		t.List = append(t.List, r.entry())
 	}
-	if !news.lists(t.List) {
+	if !brief.lists(t.List) {
 		return nil, formError("transcript: list")
 	}
 	working := make(map[[keySize]byte]bool, n)
@@ -66,7 +66,7 @@ func ParseTranscript(room ake.Hash, b []byte) (*Transcript, error) {
 		}
 		c.Settle(room)
 		e := &t.List[i]
-		if c.ID() != e.CID || c.Identity != e.Identity || c.Day != news.Day {
+		if c.ID() != e.CID || c.Identity != e.Identity || c.Day != brief.Day {
 			return nil, formError("transcript: contribution")
 		}
 		working[c.Working] = true
@@ -101,7 +101,7 @@ func (t *Transcript) Verify(room ake.Hash) error {
 			return err
 		}
 	}
-	return t.News.Verify(room, t.Authors[t.List.Index(t.News.By)])
+	return t.Brief.Verify(room, t.Authors[t.List.Index(t.Brief.By)])
 }
 
 // A Held says how much of one author's log is held.
@@ -162,7 +162,7 @@ func ParseHave(b []byte) (*Have, error) {
 		a := Held{Upto: r.uint64()}
 		r.copy(a.Chain[:])
 		ahead := int(r.uint16())
-		if !r.ok || ahead > MaxAhead || a.Upto > 1<<62 {
+		if !r.ok || ahead > MaxAhead || a.Upto > 1<<62 || a.Upto == 0 && a.Chain != [ChainSize]byte{} {
 			return nil, formError("have")
 		}
 		bits := r.bytes((ahead + 7) / 8)

@@ -75,7 +75,7 @@ func (m *Signed) Verify(room ake.Hash, author *Contribution) error {
 
 // ID is the id of the message in a room.
 func (m *Signed) ID(room ake.Hash) ake.Hash {
-	return ake.Sum("coterie/1 message", room[:], m.Epoch[:], m.CID[:], m.Body.append(nil))
+	return ake.Sum("coterie/2 message", room[:], m.Epoch[:], m.CID[:], m.Body.append(nil))
 }
 
 // Content is body and signature, padded to a size class: what is encrypted.
@@ -121,7 +121,7 @@ func ParseContent(epoch, cid ake.Hash, b []byte) (*Signed, error) {
 	return m, nil
 }
 
-// AppendLog appends the message as logs exchange it: PROTOCOL.md §11.2.
+// AppendLog appends the message as logs exchange it: PROTOCOL.md §11.
 func (m *Signed) AppendLog(b []byte) []byte {
 	b = append(b, m.Epoch[:]...)
 	b = append(b, m.CID[:]...)
@@ -148,6 +148,7 @@ func ParseLog(b []byte) (*Signed, error) {
 // A Message is an encrypted one, as it is published: PROTOCOL.md §9.
 type Message struct {
 	Epoch  ake.Hash
+	Step   uint16 // of the header's key: minutes since the epoch began, as the author has it
 	Guard  [ake.GuardSize]byte
 	Header [ake.HeaderSize]byte
 	Sealed []byte
@@ -156,6 +157,7 @@ type Message struct {
 // Append appends the encoding.
 func (m *Message) Append(b []byte) []byte {
 	b = append(b, m.Epoch[:]...)
+	b = binary.BigEndian.AppendUint16(b, m.Step)
 	b = append(b, m.Guard[:]...)
 	b = append(b, m.Header[:]...)
 	return append(b, m.Sealed...)
@@ -164,10 +166,10 @@ func (m *Message) Append(b []byte) []byte {
 // ParseMessage takes an encrypted message.
 func ParseMessage(b []byte) (*Message, error) {
 	r := newReader(b)
-	m := &Message{Epoch: r.hash()}
+	m := &Message{Epoch: r.hash(), Step: r.uint16()}
 	r.copy(m.Guard[:])
 	r.copy(m.Header[:])
-	if !r.ok {
+	if !r.ok || m.Step >= ake.MaxSteps {
 		return nil, formError("message")
 	}
 	m.Sealed = r.bytes(len(r.s))

@@ -12,14 +12,13 @@ import (
 
 const flagLeft = 1
 
-// A Presence is a process' word on where it is and how to wrap secrets for it:
-// PROTOCOL.md §6. A presence with Left set is its last.
+// A Presence is a process' word on where it is: PROTOCOL.md §6. A presence with
+// Left set is its last.
 type Presence struct {
 	Working   [keySize]byte
 	Serial    uint64
 	Left      bool
-	Ephemeral [keySize]byte // X25519
-	Addresses [][]byte      // multiaddrs, as far as its maker knows; ascending
+	Addresses [][]byte // multiaddrs, as far as its maker knows; ascending
 	Signature [signatureSize]byte
 
 	id ake.Hash // of one that was parsed
@@ -49,7 +48,6 @@ func (p *Presence) body(b []byte) []byte {
 		flags |= flagLeft
 	}
 	b = append(b, flags)
-	b = append(b, p.Ephemeral[:]...)
 	return p.AppendAddresses(b)
 }
 
@@ -71,14 +69,13 @@ func (p *Presence) ID() ake.Hash {
 	if p.id != (ake.Hash{}) {
 		return p.id
 	}
-	return ake.Sum("coterie/1 presence", p.Append(nil))
+	return ake.Sum("coterie/2 presence", p.Append(nil))
 }
 
 // Append appends the encoding.
 func (p *Presence) Append(b []byte) []byte { return append(p.body(b), p.Signature[:]...) }
 
-// ParsePresence takes a presence, and checks that its ephemeral key is a key.
-// Addresses are any bytes: which of them are multiaddrs depends on the protocols
+// ParsePresence takes a presence. Addresses are any bytes: which of them are multiaddrs depends on the protocols
 // a peer knows, and whether a record is one must not.
 func ParsePresence(b []byte) (*Presence, error) {
 	r := newReader(b)
@@ -87,7 +84,6 @@ func ParsePresence(b []byte) (*Presence, error) {
 	p.Serial = r.uint64()
 	flags := r.uint8()
 	p.Left = flags&flagLeft != 0
-	r.copy(p.Ephemeral[:])
 	n := int(r.uint8())
 	if n > MaxAddresses || flags&^flagLeft != 0 {
 		return nil, formError("presence")
@@ -106,10 +102,7 @@ func ParsePresence(b []byte) (*Presence, error) {
 	if !r.end() {
 		return nil, formError("presence")
 	}
-	if _, err := ake.PublicX25519(p.Ephemeral[:]); err != nil {
-		return nil, formError("presence: key")
-	}
-	p.id = ake.Sum("coterie/1 presence", b)
+	p.id = ake.Sum("coterie/2 presence", b)
 	return p, nil
 }
 
@@ -143,7 +136,7 @@ func (n *Name) body(b []byte) []byte {
 func (n *Name) Type() byte { return TypeName }
 
 // ID is the hash of the name record.
-func (n *Name) ID() ake.Hash { return ake.Sum("coterie/1 name", n.Append(nil)) }
+func (n *Name) ID() ake.Hash { return ake.Sum("coterie/2 name", n.Append(nil)) }
 
 // Append appends the encoding.
 func (n *Name) Append(b []byte) []byte { return append(n.body(b), n.Signature[:]...) }

@@ -56,7 +56,7 @@ func TestPresenceForm(t *testing.T) {
 	}
 	for flags := range 256 {
 		b := ann.presence.Append(nil)
-		b[40] = byte(flags)
+		b[keySize+8] = byte(flags)
 		p, err := ParsePresence(b)
 		if (flags > 1) != errors.Is(err, ErrForm) {
 			t.Errorf("flags %#x: %v", flags, err)
@@ -72,7 +72,7 @@ func TestPresenceForm(t *testing.T) {
 func TestPresenceSign(t *testing.T) {
 	ann := newPerson("ann")
 	given := [][]byte{{3}, {}, {1}, {3}, bytes.Repeat([]byte{1}, 257), {2}, {7}, {6}, {5}, {4}, {9}, {8}, {10}}
-	p := &Presence{Serial: 1, Ephemeral: x25519Of("ann"), Addresses: given}
+	p := &Presence{Serial: 1, Addresses: given}
 	p.Sign(testRoom, ann.working)
 	got, err := ParsePresence(p.Append(nil))
 	if err != nil || got.Verify(testRoom) != nil || len(got.Addresses) != MaxAddresses {
@@ -117,18 +117,10 @@ func TestKeysOfSmallOrderAreRefused(t *testing.T) {
 				t.Errorf("contribution, %s, %s: %v", field, what, err)
 			}
 		}
-		p := *ann.presence
-		p.Ephemeral = low
-		if _, err := ParsePresence(ann.signAny(p).Append(nil)); !errors.Is(err, ErrForm) {
-			t.Errorf("presence, %s: %v", what, err)
-		}
-		c := newCommit(ann, newList(ann, bob), nil)
-		c.OneTime = low
-		if _, err := ParseCommit(c.Append(nil)); !errors.Is(err, ErrForm) {
-			t.Errorf("commit, %s: %v", what, err)
-		}
 		j := newJoin(ann, bob)
-		j.Presence = &p
+		c := *bob.contribution
+		c.Working = low
+		j.Contribution = &c
 		if _, err := ParseJoin(j.Append(nil)); !errors.Is(err, ErrForm) {
 			t.Errorf("join, %s: %v", what, err)
 		}

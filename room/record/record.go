@@ -2,14 +2,13 @@
 // of a room is a set of them (PROTOCOL.md §6).
 //
 //	1 contribution  a member's encapsulation for one day, committed to     §5
-//	2 presence      a process' addresses and ephemeral key; its leave      §6
+//	2 presence      a process' addresses; its leave                        §6
 //	3 edge          A says that B proved itself to A                       §6
 //	4 name          what a member calls itself                             §6
 //	5 commit        the start of an epoch for exactly one member set       §8
-//	6 join          the records of a newcomer, from its sponsor            §10.1
+//	6 join          a newcomer's records and its encapsulation             §10.1
 //	7 message       one encrypted message                                  §9
-//	8 news          a commit that is too large to be published             §10
-//	9 beat          a process' sign of life                                §7.3
+//	9 beat          a process' sign of life                                §7.5
 //
 // Each has one encoding. Parsing takes nothing else: no trailing bytes, no
 // other order, nothing over its limit; parsing and encoding again gives the
@@ -39,7 +38,7 @@ const (
 	TypeCommit
 	TypeJoin
 	TypeMessage
-	TypeNews
+	_
 	TypeBeat
 )
 
@@ -51,7 +50,6 @@ const (
 	MaxAddresses   = 8
 	MaxAddressSize = 256
 	MaxNameSize    = 96
-	MaxPrevs       = 4
 	MaxText        = 16 << 10
 
 	keySize       = 32

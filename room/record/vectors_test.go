@@ -2,14 +2,14 @@ package record
 
 import (
 	"bytes"
-	"crypto/ecdh"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,46 +62,45 @@ func testFile(t *testing.T, name string, got []byte) {
 	}
 }
 
+// A vector is one record or frame behind its type, as it travels.
+type vector struct {
+	Name   string   `json:"name"`
+	Signed hexBytes `json:"signed,omitempty"` // what the signature covers
+	ID     hexBytes `json:"id,omitempty"`
+	Bytes  hexBytes `json:"bytes"`
+}
+
 // TestVectorsRecords is one room of two members, ann and bob, from their
-// contributions to a message under the epoch that ann starts: PROTOCOL.md §4 to
+// contributions to a message under the epoch that ann starts: PROTOCOL.md §5 to
 // §10. Each record is with its type, as it travels; inputs are in "secrets".
 func TestVectorsRecords(t *testing.T) {
 	type peer struct {
-		IdentitySeed     hexBytes `json:"identity_seed"`
-		WorkingSeed      hexBytes `json:"working_seed"`
-		EphemeralPrivate hexBytes `json:"ephemeral_private"`
-		Term             hexBytes `json:"term"`
-	}
-	type rec struct {
-		Name   string   `json:"name"`
-		Signed hexBytes `json:"signed,omitempty"` // what the signature covers
-		ID     hexBytes `json:"id,omitempty"`
-		Bytes  hexBytes `json:"bytes"`
+		IdentitySeed  hexBytes `json:"identity_seed"`
+		WorkingSeed   hexBytes `json:"working_seed"`
+		Encapsulation hexBytes `json:"encapsulation"` // stands for one; crypto/ake's vectors have real ones
+		Term          hexBytes `json:"term"`
 	}
 	type vectors struct {
 		Room    hexBytes        `json:"room"`
 		Secrets map[string]peer `json:"secrets"`
 		D       hexBytes        `json:"d"`
-		SID     hexBytes        `json:"sid"`
 		List    hexBytes        `json:"list"`
-		Core    hexBytes        `json:"h"`
+		SID     hexBytes        `json:"sid"`
+		Core    hexBytes        `json:"core"`
+		KABE    hexBytes        `json:"kabe"`
 		Secret  hexBytes        `json:"epoch_secret"`
 		Content hexBytes        `json:"content"`
-		Records []rec           `json:"records"`
+		Base    hexBytes        `json:"base_list"` // of the commits in three forms
+		Listed  hexBytes        `json:"their_list"`
+		Records []vector        `json:"records"`
 	}
 	ann, bob := newPerson("ann"), newPerson("bob")
 	v := vectors{Room: testRoom[:], Secrets: make(map[string]peer)}
-	ephemerals := make(map[ake.Hash]*ecdh.PrivateKey)
 	for name, p := range map[string]*person{"ann": ann, "bob": bob} {
-		e, err := ephemeral(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ephemerals[p.contribution.ID()] = e
-		v.Secrets[name] = peer{p.identity.Seed(), p.working.Seed(), e.Bytes(), p.term.Bytes()}
+		v.Secrets[name] = peer{p.identity.Seed(), p.working.Seed(), p.encapsulation, p.term.Bytes()}
 	}
 	add := func(name, signedAs string, signed []byte, id ake.Hash, b []byte) {
-		r := rec{Name: name, Bytes: b}
+		r := vector{Name: name, Bytes: b}
 		if signedAs != "" {
 			r.Signed = ake.SigningInput(signedAs, testRoom, signed)
 		}
@@ -113,7 +112,7 @@ func TestVectorsRecords(t *testing.T) {
 	left := *bob.presence
 	left.Left, left.Serial, left.Addresses = true, 9, nil
 	left.Sign(testRoom, bob.working)
-	in, out := newEdge(ann, bob), newEdge(bob, ann)
+	in, out, beat := newEdge(ann, bob), newEdge(bob, ann), newBeat(bob)
 	add("contribution of ann", "contribution", ann.contribution.body(nil), ann.contribution.ID(), Encode(ann.contribution))
 	add("contribution of bob", "contribution", bob.contribution.body(nil), bob.contribution.ID(), Encode(bob.contribution))
 	add("presence of ann", "presence", ann.presence.body(nil), ann.presence.ID(), Encode(ann.presence))
@@ -122,67 +121,48 @@ func TestVectorsRecords(t *testing.T) {
 	add("edge from ann to bob", "edge", in.body(nil), in.ID(), Encode(in))
 	add("edge from bob to ann", "edge", out.body(nil), out.ID(), Encode(out))
 	add("name of bob", "name", bob.name.body(nil), bob.name.ID(), Encode(bob.name))
+	add("beat of bob", "beat", beat.body(nil), ake.Hash{}, beat.Append([]byte{TypeBeat}))
+	j := newJoin(ann, bob)
+	if err := j.Verify(testRoom, ann.contribution); err != nil {
+		t.Fatal(err)
+	}
+	add("join of bob, let in by ann", "", nil, ake.Hash{}, j.Append([]byte{TypeJoin}))
 
 	// The commit, as PROTOCOL.md §8 has it.
 	list := newList(ann, bob)
 	byCID := map[ake.Hash]*person{ann.contribution.ID(): ann, bob.contribution.ID(): bob}
 	var addrs []byte
-	var to []ake.Recipient
 	var members []ake.Member
-	var sealed []ake.SealedTerm
 	for _, e := range list {
 		p := byCID[e.CID]
 		addrs = p.presence.AppendAddresses(addrs)
-		if p != ann {
-			to = append(to, ake.Recipient{CID: e.CID, Ephemeral: p.presence.Ephemeral})
-		}
 		members = append(members, ake.Member{Identity: e.Identity, Term: p.term})
 	}
-	for _, cid := range sortedOf(list) {
-		sealed = append(sealed, ake.SealedTerm{CID: cid, Term: byCID[cid].term})
-	}
-	sid := ake.Sum("coterie/1 sid", testRoom[:], list.Bytes(), addrs)
-	c := &Commit{Header: Header{Day: testDay, Height: 1, By: ann.contribution.ID(), Members: 2, List: list.Hash()}, Base: WholeList, Changes: list}
-	c.SetEvidence(nil)
-	d := secretOf("vector d")
-	core := &ake.Core{SID: sid, Height: 1, By: c.By}
-	r := core.OneTimeKey(d)
-	c.OneTime = r.Public
-	var err error
-	h := c.Header.Hash()
-	if c.Wraps, err = ake.Wrap(d, r, h, to); err != nil {
-		t.Fatal(err)
-	}
-	if c.Sealed, err = ake.Seal(d, h, sealed); err != nil {
-		t.Fatal(err)
-	}
-	c.Settle()
-	epoch := c.ID()
-	secret, err := ake.EpochSecret(epoch, ake.Attributes(sid, members), d)
+	sid := ake.Sum("coterie/2 sid", testRoom[:], list.Bytes(), addrs)
+	c, d := newCommit(ann, list), testSecret()
+	epoch, kabe := c.ID(), ake.Attributes(sid, members)
+	secret, err := ake.EpochSecret(epoch, kabe, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Tag = ake.Confirm(secret, epoch)
-	c.Sign(testRoom, ann.working)
-	add("commit of ann", "commit", append(epoch[:], c.Tag[:]...), epoch, Encode(c))
-	v.D, v.SID, v.List, v.Core, v.Secret = d.Bytes(), sid[:], list.Bytes(), h[:], secret.Bytes()
-	for i := range to {
-		if got, err := ake.Unwrap(c.Wraps, i, ephemerals[to[i].CID], core, c.OneTime, h, to); err != nil || !got.Equal(&d) {
-			t.Fatal(err)
-		}
+	addCommit := func(name string, c *Commit) {
+		id := c.ID()
+		add(name, "commit", id[:], id, Encode(c))
 	}
+	addCommit("commit of ann", c)
+	v.D, v.SID, v.List, v.Core, v.KABE, v.Secret = d.Bytes(), sid[:], list.Bytes(), c.Core(), kabe.Bytes(), secret.Bytes()
 
-	// A message of ann and a join of bob under it.
-	keys, chains := ake.NewKeys(secret, []ake.Hash{list[0].CID, list[1].CID})
+	// A message of ann under it, in its third minute.
+	keys := ake.NewKeys(secret, []ake.Hash{list[0].CID, list[1].CID})
 	at := list.Index(ann.contribution.ID())
-	counter, key := chains[at].Next()
+	counter, key := keys.Chain(at).Next()
 	said := &Signed{Body: Body{Counter: counter, Time: 1_795_424_400_000, Lamport: 1, Kind: KindText, Text: "Hei, bob"}, Epoch: epoch, CID: ann.contribution.ID()}
 	said.Sign(testRoom, ann.working)
-	m := &Message{Epoch: epoch, Guard: [4]byte{1, 2, 3, 4}}
+	m := &Message{Epoch: epoch, Step: 2, Guard: [4]byte{1, 2, 3, 4}}
 	if m.Sealed, err = ake.SealMessage(key, testRoom, epoch, m.Guard, said.Content()); err != nil {
 		t.Fatal(err)
 	}
-	header, err := keys.SealHeader(testRoom, epoch, m.Guard, m.Sealed, uint32(at), counter)
+	header, err := keys.SealHeader(testRoom, epoch, m.Step, m.Guard, m.Sealed, uint32(at), counter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,26 +170,17 @@ func TestVectorsRecords(t *testing.T) {
 	v.Content = said.Content()
 	add("message of ann", "message", said.signedPart(), said.ID(testRoom), m.Append([]byte{TypeMessage}))
 
-	j := &Join{Contribution: bob.contribution, Presence: bob.presence, In: in, Out: out, Epoch: epoch}
-	io.ReadFull(stream("vector nonce"), j.Nonce[:])
-	joinSecret := JoinSecret{Term: bob.term, Name: bob.name}
-	if j.Sealed, err = keys.SealJoin(j.Nonce, joinSecret.Append(nil), j.Associated()); err != nil {
-		t.Fatal(err)
+	// A later commit in each of its forms, and commits with evidence.
+	base, listed := baseList(), newList(ann, bob, newPerson("eve"))
+	v.Base, v.Listed = base.Bytes(), listed.Bytes()
+	change := newChange(ann, base, listed)
+	addCommit("commit of ann, its list left out", change.Bare())
+	addCommit("the same, its list as a change", change)
+	addCommit("the same, its list whole", change.Whole(listed))
+	for i, what := range []string{"left", "superseded", "silent", "misbehaved"} {
+		addCommit("commit of ann with evidence: "+what, newChange(ann, base, listed, evidence()[i]))
 	}
-	j.Sign(testRoom, ann.working)
-	if err := j.Verify(testRoom, ann.contribution); err != nil {
-		t.Fatal(err)
-	}
-	add("join of bob, by ann", "join", j.body(), ake.Hash{}, j.Append([]byte{TypeJoin}))
-
-	// The second commit: bob has left, the list travels as a change.
-	two := newCommit(ann, list, []ake.Hash{epoch}, Evidence{EvidenceLeft, hashOf("cid of one who left"), left.ID()})
-	two.Base, two.Changes = 0, nil
-	two.Height = 2
-	two.Settle()
-	two.Sign(testRoom, ann.working)
-	id := two.ID()
-	add("commit of ann, of form only, with evidence, the list unchanged", "commit", append(id[:], two.Tag[:]...), id, Encode(two))
+	addCommit("commit of ann with evidence of each kind", newChange(ann, base, listed, evidence()...))
 	for _, r := range v.Records {
 		if r.Bytes[0] > TypeCommit {
 			continue
@@ -221,65 +192,112 @@ func TestVectorsRecords(t *testing.T) {
 	vectorJSON(t, "records.json", v)
 }
 
-func sortedOf(l List) (out []ake.Hash) {
-	for _, e := range l {
-		out = append(out, e.CID)
+// TestVectorsHashes is about hashes over what records say that no record
+// carries as it is: PROTOCOL.md §8.
+func TestVectorsHashes(t *testing.T) {
+	one, another := hashOf("one presence"), hashOf("another presence")
+	both, silent := MisbehaviourRef(one, another), SilentRef(1_795_424_401_000)
+	if both != MisbehaviourRef(another, one) {
+		t.Error("two references to one misbehaviour")
 	}
-	if len(out) == 2 && bytes.Compare(out[0][:], out[1][:]) > 0 {
-		out[0], out[1] = out[1], out[0]
+	c := newCommit(newPerson("ann"), baseList(), evidence()...)
+	hash := baseList().Hash()
+	type named struct {
+		Name string   `json:"name"`
+		In   hexBytes `json:"in"`
+		Out  hexBytes `json:"out"`
 	}
-	return out
+	vectorJSON(t, "hashes.json", []named{
+		{"misbehaviour of two presences", slices.Concat(one[:], another[:]), both[:]},
+		{"the same, told in the other order", slices.Concat(another[:], one[:]), both[:]},
+		{"silent since a serial", binary.BigEndian.AppendUint64(nil, 1_795_424_401_000), silent[:]},
+		{"silent, none heard", make([]byte, 8), make([]byte, ake.HashSize)},
+		{"evidence", c.appendEvidence(nil), append([]byte(nil), c.Header.Evidence[:]...)},
+		{"no evidence", []byte{0, 0}, append([]byte(nil), newCommit(newPerson("ann"), baseList()).Header.Evidence[:]...)},
+		{"list", baseList().Bytes(), hash[:]},
+	})
 }
 
-// TestVectorsFrames is one of each frame, behind its type: PROTOCOL.md §7 and
-// §11.2.
+// TestVectorsFrames is at least one of each frame, behind its type: PROTOCOL.md
+// §7, §7.6 and §11.
 func TestVectorsFrames(t *testing.T) {
-	type vector struct {
-		Name  string   `json:"name"`
-		Bytes hexBytes `json:"bytes"`
-	}
-	ann := newPerson("ann")
-	answer := hashOf("answer")
+	ann, bob := newPerson("ann"), newPerson("bob")
+	answer, other := hashOf("answer"), hashOf("the other answer")
+	list := newList(ann, bob)
 	vs := []vector{
-		{"1: contribution, presence", EncodeFields(FrameProve1, ann.contribution.Append(nil), ann.presence.Append(nil))},
-		{"3: answer, encapsulation", EncodeFields(FrameProve3, answer[:], []byte("encapsulation"))},
-		{"16: hello of two days, said to bob by ann", newHello(2).Encode()},
-		{"17: ask, everything empty", new(Ask).Encode()},
-		{"17: ask", newAsk().Encode()},
-		{"19: terms", EncodeTerms(newTerms(2))},
-		{"20: log", newSigned(ann, "Hei").AppendLog([]byte{FrameLog})},
-		{"21: done", []byte{FrameDone}},
-		{"24: transcript of an epoch of ann and bob", newTranscript("ann", "bob").Append([]byte{FrameTranscript})},
-		{"25: have", newHave().Encode()},
-		{"26: told", []byte{FrameTold}},
+		{Name: "1: contribution, presence", Bytes: EncodeFields(FrameProve1, ann.contribution.Append(nil), ann.presence.Append(nil))},
+		{Name: "2: contribution, presence, encapsulation", Bytes: EncodeFields(FrameProve2, bob.contribution.Append(nil), bob.presence.Append(nil), bob.encapsulation)},
+		{Name: "3: answer, encapsulation", Bytes: EncodeFields(FrameProve3, answer[:], ann.encapsulation)},
+		{Name: "4: answer, edge", Bytes: EncodeFields(FrameProve4, other[:], newEdge(bob, ann).Append(nil))},
+		{Name: "5: edge", Bytes: EncodeFields(FrameProve5, newEdge(ann, bob).Append(nil))},
+		{Name: "16: hello of two days", Bytes: newHello(2).Encode()},
+		{Name: "16: hello of none", Bytes: newHello(0).Encode()},
+		{Name: "17: ask, everything empty", Bytes: new(Ask).Encode()},
+		{Name: "17: ask", Bytes: newAsk().Encode()},
 	}
 	for _, f := range EncodeRecords([]Record{ann.contribution, ann.presence}) {
-		vs = append(vs, vector{"18: records", f})
+		vs = append(vs, vector{Name: "18: records", Bytes: f})
+	}
+	vs = append(vs, []vector{
+		{Name: "19: terms", Bytes: EncodeTerms(newTerms(2))},
+		{Name: "20: log", Bytes: newSigned(ann, "Hei").AppendLog([]byte{FrameLog})},
+		{Name: "21: done", Bytes: []byte{FrameDone}},
+		{Name: "22: beats", Bytes: EncodeFields(FrameBeats, newBeat(ann).Append(nil), newBeat(bob).Append(nil))},
+		{Name: "23: want", Bytes: EncodeWant(sortedHashes("a", "b"))},
+		{Name: "24: transcript of an epoch of ann and bob", Bytes: newTranscript("ann", "bob").Append([]byte{FrameTranscript})},
+		{Name: "25: have", Bytes: newHave().Encode()},
+		{Name: "25: have of nobody", Bytes: new(Have).Encode()},
+		{Name: "26: told", Bytes: []byte{FrameTold}},
+		{Name: "27: secret with its commit, the list left out", Bytes: newHandover(newCommit(ann, list).Bare()).Encode()},
+		{Name: "27: secret with its commit, the list whole", Bytes: newHandover(newCommit(ann, list)).Encode()},
+		{Name: "64: question", Bytes: newQuestion(`"Professor"`).Append([]byte{FrameQuestion})},
+		{Name: "65: answer", Bytes: append([]byte{FrameAnswer}, answer[:]...)},
+	}...)
+	for _, v := range vs {
+		f := formatOfFrame(v.Bytes[0])
+		if f == nil {
+			if len(v.Bytes) != 1 {
+				t.Errorf("%s: nobody takes it", v.Name)
+			}
+			continue
+		}
+		if again, err := f.again(v.Bytes[1:]); err != nil || !bytes.Equal(again, v.Bytes[1:]) {
+			t.Errorf("%s: %v", v.Name, err)
+		}
 	}
 	vectorJSON(t, "frames.json", vs)
+}
+
+// formatOfFrame is the format of a frame's body; nil: it has none.
+func formatOfFrame(typ byte) *format {
+	switch typ {
+	case FrameProve1, FrameProve2, FrameProve3, FrameProve4, FrameProve5, FrameBeats:
+		typ = FrameRecords
+	}
+	for _, f := range frameFormats() {
+		if f.typ == typ {
+			return &f
+		}
+	}
+	return nil
 }
 
 // TestSeeds keeps the seeds of the fuzz targets on disk, for whoever fuzzes
 // another implementation.
 func TestSeeds(t *testing.T) {
-	types := map[string]byte{"contribution": TypeContribution, "presence": TypePresence, "edge": TypeEdge, "name": TypeName, "commit": TypeCommit}
 	for _, f := range formats() {
-		target := "FuzzParse"
-		for _, word := range strings.Fields(f.name) {
-			target += strings.ToUpper(word[:1]) + word[1:]
-		}
-		typ, isRecord := types[f.name]
-		if isRecord {
+		target := "FuzzParse" + strings.ToUpper(f.name[:1]) + f.name[1:]
+		if f.isRecord() {
 			target = "FuzzParseRecord"
 		}
 		for i, b := range f.good {
 			if len(b) > 4000 {
 				continue // made again by the target itself
 			}
-			if isRecord {
-				b = append([]byte{typ}, b...)
+			if f.isRecord() {
+				b = append([]byte{f.typ}, b...)
 			}
-			name := fmt.Sprintf("%s-%d", strings.ReplaceAll(f.name, " ", "-"), i)
+			name := fmt.Sprintf("%s-%d", f.name, i)
 			testFile(t, filepath.Join("fuzz", target, name), []byte("go test fuzz v1\n[]byte("+strconv.Quote(string(b))+")\n"))
 		}
 	}

@@ -35,6 +35,6 @@ const FingerprintWords = 6
 // Fingerprint is a peer id's hash as six words, for people who compare it by
 // voice.
 func Fingerprint(id string) string {
-	sum := sha256.Sum256([]byte("coterie/1 fingerprint" + id))
+	sum := sha256.Sum256([]byte("coterie/2 fingerprint" + id))
 	return words.Of(sum[:], FingerprintWords)
 }

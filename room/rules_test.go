@@ -1,0 +1,620 @@
+package room
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// One test for each rule that no attack shows by itself.
+
+// A garden is a graph of made-up members, for whom nobody signed anything.
+type garden struct {
+	*graph
+	seen int
+}
+
+func newGarden() *garden {
+	g := &garden{graph: newGraph(1)}
+	root := g.plant()
+	g.graph.own = &own{cid: root, contribution: g.nodes[root].contribution}
+	return g
+}
+
+// plant adds a contribution that has no edges.
+func (g *garden) plant() ake.Hash {
+	g.seen++
+	var identity [32]byte
+	copy(identity[:], fmt.Sprintf("garden %d", g.seen))
+	c := &record.Contribution{Identity: identity, Serial: 1, Day: g.date, Working: identity}
+	c.Settle(ake.Hash{})
+	g.addContribution(c)
+	return c.ID()
+}
+
+func (g *garden) edge(from, to ake.Hash) { g.addEdge(&record.Edge{Day: g.date, From: from, To: to}) }
+
+// graft adds a member that hangs on another.
+func (g *garden) graft(on ake.Hash) ake.Hash {
+	cid := g.plant()
+	g.edge(on, cid)
+	g.edge(cid, on)
+	return cid
+}
+
+// TestTree: a member hangs on its neighbour that is nearest to us, by edges in both
+// directions; branches take turns, and who makes up members has no more turns.
+func TestTree(t *testing.T) {
+	g := newGarden()
+	ann, mal := g.graft(g.own.cid), g.graft(g.own.cid)
+	bob := g.graft(ann)
+	g.edge(mal, bob) // bob never proved himself to mal
+	far := g.graft(bob)
+	g.edge(mal, far)
+	if b := g.branch(far); b != ann {
+		t.Errorf("by one member's word another hangs on %x, want %x", b[:2], ann[:2])
+	}
+	var sybils []ake.Hash
+	last := mal
+	for i := range 50 {
+		if i%2 == 0 {
+			last = g.graft(last)
+		} else {
+			last = g.graft(mal)
+		}
+		sybils = append(sybils, last)
+	}
+	order := g.order()
+	if len(order) != len(g.nodes) || order[0] != g.own.cid {
+		t.Fatalf("%d of %d are in the order", len(order), len(g.nodes))
+	}
+	for _, cid := range []ake.Hash{ann, bob, far} {
+		if at := slices.Index(order, cid); at > 7 {
+			t.Errorf("an honest member comes as number %d", at)
+		}
+	}
+	if g.branch(sybils[40]) != mal || g.branch(g.own.cid) != (ake.Hash{}) {
+		t.Error("branches are wrong")
+	}
+}
+
+// TestMakeRoom: in a full graph whoever has the last turn makes room, but nobody
+// whom we vouched for; a branch that has most already gets no more.
+func TestMakeRoom(t *testing.T) {
+	g := newGarden()
+	ann, mal := g.graft(g.own.cid), g.graft(g.own.cid)
+	bob := g.graft(ann)
+	for range 100 {
+		g.graft(mal)
+	}
+	size := len(g.nodes)
+	if g.makeRoom(mal) {
+		t.Error("who has most is given room")
+	}
+	if len(g.nodes) != size {
+		t.Fatal("somebody is gone for nothing")
+	}
+	for range 60 {
+		if !g.makeRoom(g.own.cid) {
+			t.Fatal("whom I vouched for is refused")
+		}
+	}
+	if !g.makeRoom(ann) {
+		t.Error("who has little is refused")
+	}
+	if len(g.nodes) != size-61 || g.nodes[ann] == nil || g.nodes[mal] == nil || g.nodes[bob] == nil {
+		t.Errorf("%d are left of %d; ann, mal and bob: %v %v %v", len(g.nodes), size, g.nodes[ann] != nil, g.nodes[mal] != nil, g.nodes[bob] != nil)
+	}
+	// Those that nobody but their sponsor says anything of go first.
+	lone := g.plant()
+	g.edge(mal, lone)
+	if !g.makeRoom(mal) || g.nodes[lone] != nil {
+		t.Error("one who vouched for nobody stays")
+	}
+	// All are my own word: nobody goes.
+	g = newGarden()
+	for range 20 {
+		g.graft(g.own.cid)
+	}
+	if g.makeRoom(g.own.cid) || len(g.nodes) != 21 {
+		t.Error("one whom I vouched for made room")
+	}
+}
+
+// TestPromisedEdges: whoever signs edges to contributions that never come keeps
+// nobody else's out.
+func TestPromisedEdges(t *testing.T) {
+	g := newGarden()
+	ann, mal := g.graft(g.own.cid), g.graft(g.own.cid)
+	edge := func(from ake.Hash, i int) *record.Edge {
+		return &record.Edge{Day: g.date, From: from, To: ake.Sum("nobody", []byte(fmt.Sprint(i)))}
+	}
+	for i := range maxPromised + 100 {
+		g.promise(edge(mal, i))
+	}
+	if k := len(g.promised); k != maxPromised {
+		t.Errorf("%d are kept", k)
+	}
+	for i := range 20 {
+		g.promise(edge(ann, 10000+i))
+	}
+	for i := range 500 {
+		g.promise(edge(mal, 20000+i))
+	}
+	if k := len(g.promised); k != maxPromised {
+		t.Errorf("%d are kept", k)
+	}
+	kept := 0
+	for _, e := range g.promised {
+		if e.From == ann {
+			kept++
+		}
+	}
+	if kept != 20 {
+		t.Errorf("%d of 20 honest ones are kept", kept)
+	}
+}
+
+// TestStrangeCommits: commits of strangers, which may have been made up, are kept
+// in a small place of their own.
+func TestStrangeCommits(t *testing.T) {
+	n := newNetwork(t, 140)
+	all := n.party("ann", "bob")
+	x := newIntruder(n.newNode("mallory", 0), 'f', newIdentity(n.seed32()), n.seed32())
+	limbo := len(all[0].room.limbo)
+	for range 100 {
+		x.publishFlood(n.now)
+		for _, p := range x.out.Publish {
+			if p[0] == record.TypeCommit {
+				all[0].given(all[1], false, record.EncodeFields(record.FrameRecords, p))
+			}
+		}
+		x.out = Ready{}
+	}
+	if k := len(all[0].room.strange); k != maxStrange || len(all[0].room.limbo) != limbo || len(all[0].room.commits) > 4 {
+		t.Errorf("%d are kept, and %d in limbo", k, len(all[0].room.limbo)-limbo)
+	}
+}
+
+// TestAdmits: a channel ends in the process of a living member: not in somebody
+// whom a member vouched for alone, not in who left, and not in ourselves.
+func TestAdmits(t *testing.T) {
+	n := newNetwork(t, 141)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	if !ann.room.Admits(bob.room.self, bob.room.workingID) {
+		t.Fatal("not even bob")
+	}
+	x := n.addSpy("stranger", nil)
+	c := x.contribute(ann.room.today(), 1, func(ctx *ake.Context) *ake.Encapsulated {
+		return fakeDerive(floodSeed(0), ctx, fakeEncapsulation(floodSeed(0), ctx))
+	})
+	e := &record.Edge{Day: c.Day, From: bob.own(), To: c.ID()}
+	e.Sign(n.desc.ID(), bob.room.working)
+	ann.take(record.EncodeRecords([]record.Record{e, c, x.presence()})...)
+	n.drain(ann)
+	if ann.day().nodes[c.ID()] == nil {
+		t.Fatal("the stranger is not known: the test shows nothing")
+	}
+	for name, admits := range map[string]bool{
+		"somebody whom bob vouched for": ann.room.Admits(x.self, c.Working),
+		"bob by cyn's working key":      ann.room.Admits(bob.room.self, cyn.room.workingID),
+		"ourselves":                     ann.room.Admits(ann.room.self, ann.room.workingID),
+		"bob by our working key":        ann.room.Admits(bob.room.self, ann.room.workingID),
+	} {
+		if admits {
+			t.Errorf("a channel to %s", name)
+		}
+	}
+	// Another process of our own peer is not let in, either.
+	again := n.start("ann again", true, ann.room.cfg.Identity)
+	n.connect(again, bob)
+	n.until(20*time.Second, "ann is there again", func() bool { return together(again, bob, cyn) })
+	n.until(20*time.Second, "ann knows", func() bool { return ann.day().contribution(again.own()) != nil })
+	if ann.room.Admits(ann.room.self, again.room.workingID) {
+		t.Error("a channel to another process of our own peer")
+	}
+	// Nor, at bob's, the process that was superseded, and cyn when she left.
+	if bob.room.Admits(ann.room.self, ann.room.workingID) {
+		t.Error("a channel to a process that is over")
+	}
+	cyn.leave()
+	n.run(time.Second)
+	if bob.room.Admits(cyn.room.self, cyn.room.workingID) {
+		t.Error("a channel to one who left")
+	}
+}
+
+// TestBeatAhead: a beat far ahead of our clock is not taken, and the next that is
+// not is.
+func TestBeatAhead(t *testing.T) {
+	n := newNetwork(t, 142)
+	all := n.party("ann", "bob")
+	ann, bob := all[0].room, all[1].room
+	p := ann.process(bob.workingID)
+	beat := func(at time.Time) []byte {
+		b := &record.Beat{Serial: uint64(at.UnixMilli())}
+		b.Sign(bob.id, bob.working)
+		return record.EncodeFields(record.FrameBeats, b.Append(nil))[1:]
+	}
+	was := p.beat
+	if !ann.tookBeats(beat(ann.now.Add(maxAhead + time.Second))) {
+		t.Error("the stream would be ended for it")
+	}
+	if p.beat != was {
+		t.Error("a beat of the future was taken")
+	}
+	if ann.tookBeats(beat(ann.now.Add(maxAhead - time.Second))); p.beat == was {
+		t.Error("a beat within ten minutes was not taken")
+	}
+}
+
+// TestMisbehaviourPairs: who signs pair after pair of presences makes others take
+// a few only.
+func TestMisbehaviourPairs(t *testing.T) {
+	n := newNetwork(t, 143)
+	all := n.party("ann", "bob")
+	ann, bob := all[0].room, all[1].room
+	var bodies []*record.Presence
+	for i := range 200 {
+		p := &record.Presence{Serial: 100, Addresses: [][]byte{{4, byte(i)}}}
+		p.Sign(n.desc.ID(), bob.working)
+		bodies = append(bodies, p)
+	}
+	first := bodies[0].ID()
+	slices.SortFunc(bodies[1:], func(a, b *record.Presence) int { // each pair less than the one before
+		return compareHashes(record.MisbehaviourRef(first, b.ID()), record.MisbehaviourRef(first, a.ID()))
+	})
+	taken := 0
+	for _, p := range bodies {
+		if ann.add(p) == kept {
+			taken++
+		}
+	}
+	if limit := maxPairs + 2; taken > limit || taken < 2 {
+		t.Errorf("%d of 200 were taken, the limit is %d", taken, limit)
+	}
+	if !ann.process(bob.workingID).misbehaved {
+		t.Error("it did not misbehave")
+	}
+}
+
+// TestProvedAlready: who says it is a process that has let us in already, and wants
+// to prove itself again, is not answered: it does not know what that process does.
+func TestProvedAlready(t *testing.T) {
+	n := newNetwork(t, 144)
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	n.disconnect(ann, bob)
+	thief := n.addSpy("thief", bob.room.cfg.Identity)
+	n.connect(thief.node, ann)
+	n.run(time.Second)
+	opens := n.opens
+	id := thief.open(ann, ProtocolProve, record.EncodeFields(record.FrameProve1, bob.day().own.contribution.Append(nil), bob.room.presence.Append(nil)))
+	n.run(5 * time.Second)
+	if len(thief.got(id, record.FrameProve2)) > 0 || !thief.over[id] {
+		t.Error("it was answered")
+	}
+	if n.opens != opens {
+		t.Error("something was opened")
+	}
+}
+
+// TestAnswerTime: what had to be opened is answered, or not answered, after the
+// same time, which has nothing to do with how long that took.
+func TestAnswerTime(t *testing.T) {
+	for name, satisfies := range map[string]bool{"it opens": true, "it does not": false} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, 145)
+			n.jitter = 0
+			day := abe.DayOf(n.now)
+			victim := n.add("victim", satisfies)
+			n.run(time.Second)
+			x := n.addSpy("prober", nil)
+			var enc []byte
+			c := x.contribute(day, 1, func(ctx *ake.Context) *ake.Encapsulated {
+				enc = fakeEncapsulation(floodSeed(0), ctx)
+				return fakeDerive(floodSeed(0), ctx, enc)
+			})
+			var asked, over time.Time
+			x.answer = func(id StreamID, data []byte) {
+				switch data[0] {
+				case record.FrameHello:
+					h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: c.ID(), Size: 3}}}
+					x.send(id, h.Encode())
+				case record.FrameProve1:
+					x.send(id, record.EncodeFields(record.FrameProve2, c.Append(nil), x.presence().Append(nil), enc))
+					asked = n.now
+				case record.FrameProve3:
+					over = n.now
+				}
+			}
+			n.connect(victim, x.node)
+			n.until(20*time.Second, "an answer or the end", func() bool {
+				if victim.refused > 0 && over.IsZero() {
+					over = n.now.Add(n.delay)
+				}
+				return !over.IsZero()
+			})
+			want := max(leastAnswer, 2*victim.room.workTime) + 2*n.delay
+			if took := over.Sub(asked); took < want || took > want+30*time.Millisecond {
+				t.Errorf("after %v, want %v", took, want)
+			}
+		})
+	}
+}
+
+// TestOpenPublished: an encapsulation from the topic is opened only where its term
+// is missing for long, a few a minute, and never twice.
+func TestOpenPublished(t *testing.T) {
+	k := newBenchRoom(t, 5)
+	const newcomers = 10
+	b := k.b
+	opening := func() int { return len(b.Ready().Tasks) }
+	for range newcomers {
+		data := k.join(t)
+		if v := b.publication(k.a.self, data); v != Accept {
+			t.Fatalf("verdict %d on a join", v)
+		}
+		k.a.publication(b.self, data)
+		j, err := record.ParseJoin(data[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Contribution.Settle(b.id)
+		seed, err := ake.SecretFromBytes(j.Encapsulation[4:36])
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The first was told the term, and withholds it.
+		k.a.addTerm(&ake.MemberTerm{CID: j.Contribution.ID(), Term: fakeDerive(seed, j.Contribution.Context(b.id), nil).Term})
+	}
+	k.a.settle()
+	b.finish()
+	if n := opening(); n > 0 {
+		t.Errorf("%d were opened although no commit needs them", n)
+	}
+	k.commit(t)
+	if len(k.a.head.list) != 5+newcomers {
+		t.Fatalf("%d are listed", len(k.a.head.list))
+	}
+	k.hand(t, k.a.head)
+	wait := 2 * tail(5+newcomers)
+	k.now = k.now.Add(wait - 50*time.Millisecond)
+	b.Tick(k.now)
+	if n := opening(); n > 0 {
+		t.Errorf("%d were opened early", n)
+	}
+	k.now = k.now.Add(100 * time.Millisecond)
+	b.Tick(k.now)
+	out := b.Ready()
+	if n := len(out.Tasks); n != maxOpenings {
+		t.Errorf("%d were opened within a minute", n)
+	}
+	for _, task := range out.Tasks {
+		b.Computed(k.now, task.ID, task.Run()) // they do not open
+	}
+	again := opening()
+	for range 20 {
+		k.now = k.now.Add(time.Second)
+		b.Tick(k.now)
+		again += opening()
+	}
+	if again > 0 {
+		t.Errorf("%d more were opened within the minute", again)
+	}
+	// A flood of encapsulations is not kept without end.
+	for _, g := range b.days {
+		for _, n := range g.nodes {
+			n.encapsulation = nil
+		}
+		g.nodes[g.own.cid].encapsulation = make([]byte, maxEncapsulations)
+	}
+	data := k.join(t)
+	b.publication(k.a.self, data)
+	for _, g := range b.days {
+		for cid, n := range g.nodes {
+			if cid != g.own.cid && n.encapsulation != nil {
+				t.Error("one is kept beyond the limit")
+			}
+		}
+	}
+}
+
+// TestJoinEncapsulation: a join with another encapsulation than its contribution
+// names is nobody's.
+func TestJoinEncapsulation(t *testing.T) {
+	k := newBenchRoom(t, 3)
+	data := k.join(t)
+	data[len(data)-1] ^= 1
+	if v := k.b.publication(k.a.self, data); v == Accept {
+		t.Errorf("verdict %d", v)
+	}
+}
+
+// TestAnswerSlots: whoever opens proofs and says nothing keeps nobody out.
+func TestAnswerSlots(t *testing.T) {
+	n := newNetwork(t, 146)
+	all := n.party("ann", "bob")
+	r := all[0].room
+	for i := range maxAnswering + 50 {
+		identity := newIdentity(n.seed32())
+		p, err := peerOf(identity.Public().(ed25519.PublicKey))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := StreamID(10000 + 2*i)
+		r.StreamOpened(n.now, id, p, [32]byte{}, ProtocolProve)
+		if r.exchanges[id] == nil {
+			t.Fatalf("number %d was turned away", i)
+		}
+		r.StreamOpened(n.now, id+100000, p, [32]byte{}, ProtocolProve)
+		if r.exchanges[id+100000] != nil {
+			t.Fatal("one peer has two places")
+		}
+	}
+	k := 0
+	for _, x := range r.exchanges {
+		if x.protocol == ProtocolProve && !x.dialler {
+			k++
+		}
+	}
+	if k != maxAnswering {
+		t.Errorf("%d places", k)
+	}
+}
+
+// TestStepAhead: a message under a header key that is far ahead is not taken.
+func TestStepAhead(t *testing.T) {
+	n := newNetwork(t, 147)
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	e := ann.room.head
+	for _, c := range []struct {
+		ahead uint16
+		want  Verdict
+	}{{headerSteps + 5, Ignore}, {headerSteps, Accept}} {
+		since := e.since
+		e.since = e.since.Add(-time.Duration(c.ahead) * time.Minute) // ann's clock is ahead
+		counter, key := e.keys.Chain(e.mine).Next()
+		b := ann.write(t, e, e.mine, key, counter, record.Body{Counter: counter, Time: 1, Lamport: 1, Kind: record.KindText, Text: "ahead"})
+		e.since = since
+		if v := bob.room.Publication(n.now, ann.room.self, b); v != c.want {
+			t.Errorf("%d steps ahead: verdict %d, want %d", c.ahead, v, c.want)
+		}
+	}
+}
+
+// TestTopicTakesLeavesOnly: of presences, only a process' last goes over the topic.
+func TestTopicTakesLeavesOnly(t *testing.T) {
+	n := newNetwork(t, 148)
+	all := n.party("ann", "bob")
+	p := &record.Presence{Serial: all[1].room.presence.Serial + 1}
+	p.Sign(n.desc.ID(), all[1].room.working)
+	if v := all[0].room.Publication(n.now, all[1].room.self, record.Encode(p)); v == Accept {
+		t.Errorf("verdict %d", v)
+	}
+}
+
+// TestDayTurn: a commit for the next day is no head until two minutes before its
+// midnight, though everybody has renewed and can read it.
+func TestDayTurn(t *testing.T) {
+	n, midnight := near(t, 149, 20*time.Minute)
+	all := n.party("ann", "bob", "cyn")
+	n.run(midnight.Sub(n.now) - 10*time.Minute)
+	ann, others := all[0], all[1:]
+	day := abe.DayOf(midnight)
+	g := ann.room.graph(day)
+	if g == nil || len(g.members()) != 3 {
+		t.Fatal("not all have renewed: the test shows nothing")
+	}
+	list := ann.room.nextList(g)
+	f := &forgery{list: list, header: func(h *record.Header) { h.Day, h.By = day, g.own.cid }}
+	c := f.publish(t, ann)
+	for n.now.Before(midnight.Add(-dayTurn - time.Second)) {
+		n.run(10 * time.Second)
+		if !n.now.Before(c.Day.Start().Add(-dayTurn)) {
+			break
+		}
+		for _, s := range others {
+			if s.room.head.commit.Day == day {
+				t.Fatalf("%s has a head of the next day %v before it", s.name, midnight.Sub(n.now))
+			}
+			if !s.room.maySend() {
+				t.Fatalf("%s is kept from sending", s.name)
+			}
+		}
+	}
+	n.until(3*time.Minute+dayTurn, "the next day's epoch", func() bool { return together(all...) && all[0].room.head.commit.Day == day })
+}
+
+// TestAsksForSecret: whoever is handed no secret of a commit that lists it asks for
+// it, and is in the epoch well before the next commit.
+func TestAsksForSecret(t *testing.T) {
+	n := newNetwork(t, 150)
+	all := n.party("ann", "bob", "cyn", "dan")
+	ann, bob, cyn := all[0], all[1], all[2]
+	head := ann.room.head
+	f := &forgery{list: head.list, after: head, to: func(*simNode) bool { return false }}
+	c := f.publish(t, ann)
+	n.run(100 * time.Millisecond)
+	// Bob has it, and believes that all others do.
+	e := bob.room.commits[c.ID()]
+	if e == nil {
+		t.Fatal("bob has not heard of it")
+	}
+	for _, s := range all {
+		e.gave[s.room.workingID] = true
+	}
+	bob.given(ann, true, handover(c, f.d))
+	n.drain(bob)
+	n.run(100 * time.Millisecond)
+	if cyn.room.head.commit.ID() == c.ID() {
+		t.Fatal("cyn was handed it: the test shows nothing")
+	}
+	took := n.until(5*time.Second, "cyn and dan have it", func() bool {
+		return cyn.room.head.commit.ID() == c.ID() && all[3].room.head.commit.ID() == c.ID()
+	})
+	if limit := 2 * tail(4); took > limit {
+		t.Errorf("that took %v, the limit is %v", took, limit)
+	}
+}
+
+// TestLogsInside: transcripts and logs are taken inside channels alone, also from
+// a member.
+func TestLogsInside(t *testing.T) {
+	n := newNetwork(t, 151)
+	all := n.party("bob", "eve")
+	bob, eve := all[0], all[1]
+	for _, inside := range []bool{false, true} {
+		made := madeUp(t, eve, bob, nil, 1)
+		for _, f := range append(made, eve.signed(1, ake.Hash{}, "outside").AppendLog([]byte{record.FrameLog})) {
+			bob.given(eve, inside, f)
+			n.drain(bob)
+		}
+		if took := bob.times("outside") > 0; took != inside {
+			t.Errorf("a log is taken inside a channel %v: %v", inside, took)
+		}
+		c, err := record.ParseTranscript(n.desc.ID(), made[0][1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := bob.room.transcripts[c.Brief.ID()] != nil; took != inside {
+			t.Errorf("a transcript is taken inside a channel %v: %v", inside, took)
+		}
+	}
+}
+
+// TestForgedBeats: a beat that its process did not sign is no sign of life.
+func TestForgedBeats(t *testing.T) {
+	n := newNetwork(t, 152)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0].room, all[1].room, all[2].room
+	p := ann.process(bob.workingID)
+	b := &record.Beat{Serial: uint64(ann.now.Add(time.Second).UnixMilli())}
+	b.Sign(n.desc.ID(), cyn.working)
+	b.Working = bob.workingID
+	was := p.beat
+	if ann.tookBeats(record.EncodeFields(record.FrameBeats, b.Append(nil))[1:]) || p.beat != was {
+		t.Error("it was taken")
+	}
+}
+
+// TestOrphanTerms: terms of contributions that never come are kept within bounds.
+func TestOrphanTerms(t *testing.T) {
+	n := newNetwork(t, 153)
+	all := n.party("ann", "bob")
+	r := all[0].room
+	for i := range maxOrphans + 100 {
+		r.addTerm(&ake.MemberTerm{CID: ake.Sum("nobody", []byte(fmt.Sprint(i))), Term: ake.Term{Secret: r.draw()}})
+	}
+	if k := len(r.orphans); k != maxOrphans {
+		t.Errorf("%d are kept", k)
+	}
+}

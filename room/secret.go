@@ -1,0 +1,257 @@
+package room
+
+import (
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// How the secret of a commit spreads: PROTOCOL.md §8.2. Whoever has it hands it,
+// over channels, to the listed processes that may lack it, with the commit and the
+// terms that go with it; whoever lacks it for too long asks.
+
+// A chase is how a secret or a term that we lack is asked for.
+type chase struct {
+	next  time.Time         // when to ask again
+	asked map[[32]byte]bool // which processes
+}
+
+// tookSecret takes a commit's secret from another process. Which commit it is for
+// is in it, so that who brings it cannot give it to another.
+func (r *Room) tookSecret(x *exchange, body []byte) bool {
+	h, err := record.ParseHandover(body)
+	if err != nil || !x.inside() {
+		return false
+	}
+	defer h.D.Erase()
+	if !ake.Fits(h.Commit.Core(), h.D, h.Commit.Secret) {
+		return false
+	}
+	switch r.add(h.Commit) {
+	case refused:
+		return false
+	case waits:
+		r.askSoon(x.peer) // for its committer
+	}
+	e := r.commits[h.Commit.ID()]
+	if e == nil {
+		return true
+	}
+	e.gave[x.working] = true
+	if e.keys == nil && e.d == nil {
+		d := h.D
+		e.d = &d
+		r.changed = true
+		r.handOver(e)
+	}
+	r.settle()
+	if e.list == nil {
+		// Whoever brings it has the list.
+		r.wantFrom(x.working, e.commit.ID())
+	} else if !e.fits || e.keys == nil {
+		r.askSoon(x.peer) // for what it refers to
+	}
+	return true
+}
+
+// handOver hands a commit's secret to all listed processes with whom we have a
+// channel.
+func (r *Room) handOver(e *epoch) {
+	if e.d == nil {
+		return
+	}
+	for _, w := range r.sortedChannels() {
+		r.handTo(r.channels[w], e)
+	}
+}
+
+// lately are the commits that a process may lack the secret of, and not be past:
+// our head and those above it.
+func (r *Room) lately() (out []*epoch) {
+	for _, id := range sortedHashes(r.commits) {
+		if e := r.commits[id]; e.d != nil && e.list != nil && (r.head == nil || e == r.head || better(e, r.head)) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// listsProcess reports whether a commit lists a contribution of a process.
+func (r *Room) listsProcess(e *epoch, working [32]byte) bool {
+	g := r.graph(e.commit.Day)
+	if g == nil {
+		return false
+	}
+	for i := range e.list {
+		if c := g.contribution(e.list[i].CID); c != nil && c.Working == working {
+			return true
+		}
+	}
+	return false
+}
+
+// handTo hands it to one of them, once.
+func (r *Room) handTo(ch *channel, e *epoch) {
+	if !ch.up || e.d == nil || e.list == nil || e.gave[ch.working] || !r.listsProcess(e, ch.working) {
+		return
+	}
+	x := r.openIn(ch, ProtocolCompare)
+	r.handIn(x, ch, e)
+	r.send(x, []byte{record.FrameDone})
+	r.hangUp(x)
+}
+
+// handIn hands it over on a stream. What the other may lack comes first.
+func (r *Room) handIn(x *exchange, ch *channel, e *epoch) {
+	if e.gave[ch.working] || !r.listsProcess(e, ch.working) {
+		return
+	}
+	e.gave[ch.working] = true
+	r.tellTerms(x, ch, r.graph(e.commit.Day), e.list)
+	c := e.commit
+	if len(c.Removed)*2+len(c.Added)*entryBytes > maxPublishedCommit {
+		c = c.Bare()
+	}
+	h := record.Handover{D: *e.d, Commit: c}
+	r.send(x, h.Encode())
+	h.D.Erase()
+}
+
+// tellTerms sends the terms and names of those listed that the other process was
+// not told yet.
+func (r *Room) tellTerms(x *exchange, ch *channel, g *graph, list record.List) {
+	var terms []ake.MemberTerm
+	var names []record.Record
+	for i := range list {
+		cid := list[i].CID
+		if ch.told[cid] {
+			continue
+		}
+		n := g.nodes[cid]
+		if n == nil {
+			if term, ok := r.orphans[cid]; ok {
+				ch.told[cid] = true
+				terms = append(terms, ake.MemberTerm{CID: cid, Term: term})
+			}
+			continue
+		}
+		if n.term == nil {
+			continue
+		}
+		ch.told[cid] = true
+		terms = append(terms, ake.MemberTerm{CID: cid, Term: *n.term})
+		if p := r.processes[n.contribution.Working]; p != nil && p.name != nil {
+			names = append(names, p.name)
+		}
+	}
+	r.send(x, record.EncodeRecords(names)...)
+	r.sendTerms(x, terms)
+}
+
+// chase asks for what keeps us from reading a commit that others may have taken:
+// its list, its secret, terms. (PROTOCOL.md §8.2)
+func (r *Room) chase() {
+	for _, id := range sortedHashes(r.commits) {
+		e := r.commits[id]
+		if e.keys != nil || e.list != nil && e.mine < 0 && e.fits || r.head != nil && !better(e, r.head) {
+			continue
+		}
+		c := &e.chased
+		if c.next.IsZero() {
+			c.next = e.since.Add(tail(int(e.commit.Members)))
+		}
+		if c.next.After(r.now) {
+			r.wakeAt(c.next)
+			continue
+		}
+		r.askFor(e)
+		c.next = r.now.Add(2 * tail(int(e.commit.Members)))
+		r.wakeAt(c.next)
+	}
+}
+
+// askFor asks two processes that were not asked yet, on different branches if that
+// can be, and the committer.
+func (r *Room) askFor(e *epoch) {
+	c := &e.chased
+	if c.asked == nil {
+		c.asked = make(map[[32]byte]bool)
+	}
+	g := r.graph(e.commit.Day)
+	branches := make(map[ake.Hash]bool)
+	n := 0
+	var all [][32]byte
+	for _, w := range r.sortedChannels() {
+		if r.channels[w].up {
+			all = append(all, w)
+		}
+	}
+	for pass := range 2 {
+		for _, i := range r.shuffled(len(all)) {
+			w := all[i]
+			var branch ake.Hash
+			by := g != nil && g.contribution(e.commit.By) != nil && g.contribution(e.commit.By).Working == w
+			if g != nil {
+				branch = g.branch(r.channels[w].cid)
+			}
+			if c.asked[w] || !by && (n >= 2 || pass == 0 && branches[branch]) {
+				continue
+			}
+			if !by {
+				n++
+			}
+			branches[branch], c.asked[w] = true, true
+			r.wantFrom(w, e.commit.ID())
+		}
+	}
+	if n == 0 {
+		clear(c.asked) // all were asked: from the beginning
+	}
+}
+
+// wantFrom asks a process for a commit, its secret, and what goes with it.
+func (r *Room) wantFrom(w [32]byte, epoch ake.Hash) {
+	ch := r.channels[w]
+	if ch == nil || !ch.up {
+		return
+	}
+	x := r.openIn(ch, ProtocolCompare)
+	x.answered = true
+	r.send(x, record.EncodeWant([]ake.Hash{epoch}))
+}
+
+// tookWant answers with the commits that are held; a listed process is handed
+// their secrets, too.
+func (r *Room) tookWant(x *exchange, body []byte) bool {
+	epochs, err := record.ParseWant(body)
+	if err != nil || x.dialler || x.theirHello != nil || x.asked {
+		return false
+	}
+	x.asked = true
+	for _, id := range epochs {
+		e := r.commits[id]
+		if e == nil || e.list == nil || !r.inComponent(x.identity) {
+			continue
+		}
+		r.send(x, record.EncodeRecords([]record.Record{e.commit.Whole(e.list)})...)
+		if ch := r.channels[x.working]; ch != nil && ch.up && e.d != nil {
+			ch.told = make(map[ake.Hash]bool) // it asks because something is missing
+			delete(e.gave, x.working)
+			r.handIn(x, ch, e)
+		}
+	}
+	r.send(x, []byte{record.FrameDone})
+	r.hangUp(x)
+	return true
+}
+
+// shuffled are the numbers below n in random order.
+func (r *Room) shuffled(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		j := r.random(i + 1)
+		out[i], out[j] = out[j], i
+	}
+	return out
+}

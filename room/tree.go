@@ -1,0 +1,138 @@
+package room
+
+import "coterie/crypto/ake"
+
+// The proof tree: PROTOCOL.md §7.3. A member can make up others without end, but
+// all of them hang on it. So wherever a table, a list or a choice cannot have
+// everybody, the branches at each node take turns: one member and all that it made
+// up have no more of it than another who is where it is.
+
+// A tree is the members of a day as they hang on each other, seen from us: each on
+// its neighbour that is nearest to us, of equals on the one with the least cid.
+type tree struct {
+	root     ake.Hash
+	children map[ake.Hash][]ake.Hash // ascending
+	parent   map[ake.Hash]ake.Hash
+}
+
+// tree is worked out when it is first asked for since the graph changed.
+func (g *graph) tree() *tree {
+	if g.proofs != nil {
+		return g.proofs
+	}
+	t := &tree{children: make(map[ake.Hash][]ake.Hash), parent: make(map[ake.Hash]ake.Hash)}
+	g.proofs = t
+	if g.own == nil {
+		return t
+	}
+	members := g.members()
+	t.root = g.own.cid
+	t.parent[t.root] = t.root
+	for level := []ake.Hash{t.root}; len(level) > 0; {
+		// In the order of the level's cids, so that of equals the least is the parent.
+		var next []ake.Hash
+		for _, at := range sortHashes(level) {
+			n := g.nodes[at]
+			for _, to := range sortedHashes(n.out) {
+				// An edge in both directions: one alone is one member's word.
+				if _, back := n.in[to]; !back || !members[to] {
+					continue
+				}
+				if _, seen := t.parent[to]; !seen {
+					t.parent[to] = at
+					t.children[at] = append(t.children[at], to)
+					next = append(next, to)
+				}
+			}
+		}
+		level = next
+	}
+	return t
+}
+
+// branch is the neighbour of ours on which a member hangs; zeros for ourselves and
+// for whoever hangs on nobody.
+func (g *graph) branch(cid ake.Hash) ake.Hash {
+	t := g.tree()
+	for {
+		up, ok := t.parent[cid]
+		switch {
+		case !ok || cid == t.root:
+			return ake.Hash{}
+		case up == t.root:
+			return cid
+		}
+		cid = up
+	}
+}
+
+// order is all members of the tree, ourselves first: at each node the branches
+// take turns.
+func (g *graph) order() []ake.Hash {
+	t := g.tree()
+	if g.ordered != nil || g.own == nil {
+		return g.ordered
+	}
+	turns := make(map[ake.Hash]int) // by node: whose turn it is
+	done := make(map[ake.Hash]bool)
+	empty := make(map[ake.Hash]bool) // branches of which all are out
+	var take func(at ake.Hash) (ake.Hash, bool)
+	take = func(at ake.Hash) (ake.Hash, bool) {
+		if !done[at] {
+			done[at] = true
+			return at, true
+		}
+		children := t.children[at]
+		for range children {
+			c := children[turns[at]%len(children)]
+			turns[at]++
+			if empty[c] {
+				continue
+			}
+			if cid, ok := take(c); ok {
+				return cid, true
+			}
+		}
+		empty[at] = true
+		return ake.Hash{}, false
+	}
+	out := make([]ake.Hash, 0, len(t.parent))
+	for {
+		cid, ok := take(t.root)
+		if !ok {
+			break
+		}
+		out = append(out, cid)
+	}
+	g.ordered = out
+	return out
+}
+
+// descend chooses a member at random, other than ourselves, for whom ok holds: at
+// each node one of those that hang on it, or itself. The zero hash if there is
+// none within a few tries.
+func (r *Room) descend(g *graph, ok func(ake.Hash) bool) ake.Hash {
+	t := g.tree()
+	for range 16 {
+		at := t.root
+		for {
+			children := t.children[at]
+			n := len(children)
+			if at != t.root {
+				n++ // itself
+			}
+			if n == 0 {
+				break
+			}
+			i := r.random(n)
+			if i == len(children) {
+				if ok(at) {
+					return at
+				}
+				break
+			}
+			at = children[i]
+		}
+	}
+	return ake.Hash{}
+}
