@@ -80,9 +80,12 @@ func TestStolenDisk(t *testing.T) {
 		}
 		// What belongs into a channel is not taken outside one, either.
 		cid := bob.own()
+		if e.d == nil {
+			t.Fatal("the epoch's secret is gone: the test shows nothing")
+		}
 		for _, frame := range [][]byte{
 			record.EncodeTerms([]ake.MemberTerm{{CID: cid, Term: *bob.day().nodes[cid].term}}),
-			handover(e.commit, ake.Secret{}),
+			handover(e.commit, *e.d),
 			vic.signed(1, ake.Hash{}, "by the thief").AppendLog([]byte{record.FrameLog}),
 			(&record.Transcript{Brief: e.commit.Brief, List: e.list}).Append([]byte{record.FrameTranscript}),
 		} {
@@ -125,4 +128,84 @@ func TestStolenDisk(t *testing.T) {
 		vic.say("anybody?")
 		n.run(10 * time.Second)
 	})
+}
+
+// toldNothing checks that nothing was sent on a stream that only a process may be
+// told.
+func (x *spy) toldNothing(t *testing.T, id StreamID) {
+	t.Helper()
+	for _, typ := range []byte{record.FrameTerms, record.FrameTranscript, record.FrameLog, record.FrameHave, record.FrameSecret, record.FrameTold} {
+		if k := len(x.got(id, typ)); k > 0 {
+			t.Errorf("the thief was given %d frames of type %d", k, typ)
+		}
+	}
+}
+
+// TestTwoStolenDisks: a thief has the identity keys of two members, and nothing of
+// what their processes have in memory. To cyn it passes for ann, and is given cyn's
+// hello; to ann it then passes for cyn, with that hello.
+func TestTwoStolenDisks(t *testing.T) {
+	n := newNetwork(t, 43)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	asAnn := n.addSpy("thief as ann", ann.room.cfg.Identity)
+	n.connect(asAnn.node, cyn)
+	n.run(time.Second)
+	id := asAnn.open(cyn, ProtocolCompare, (&record.Hello{Room: n.desc.ID()}).Encode())
+	n.run(2 * time.Second)
+	hellos := asAnn.got(id, record.FrameHello)
+	if len(hellos) == 0 {
+		t.Fatal("cyn said no hello: the test shows nothing")
+	}
+	n.stop(asAnn.node)
+	n.run(10 * time.Second)
+	bob.say("said long after")
+	n.allHear(10*time.Second, "said long after", ann, cyn)
+	n.run(5 * time.Minute)
+
+	asCyn := n.addSpy("thief as cyn", cyn.room.cfg.Identity)
+	n.connect(asCyn.node, ann)
+	n.run(time.Second)
+	ask := &record.Ask{Terms: []ake.Hash{ann.own(), bob.own(), cyn.own()}, Logs: true}
+	for _, hello := range [][]byte{
+		append([]byte{record.FrameHello}, hellos[0]...),
+		cyn.helloTo(ann), // as it would be inside a channel
+	} {
+		id = asCyn.open(ann, ProtocolCompare, hello, ask.Encode(), []byte{record.FrameDone})
+		n.run(5 * time.Second)
+		if len(asCyn.got(id, record.FrameDone)) == 0 {
+			t.Fatal("ann did not answer: the test shows nothing")
+		}
+		asCyn.toldNothing(t, id)
+	}
+}
+
+// TestMirror: a thief has the identity key of one member, vic, and nothing else. It
+// connects with vic's own process, as vic, to be told what vic says to vic.
+func TestMirror(t *testing.T) {
+	n := newNetwork(t, 44)
+	all := n.party("ann", "bob", "vic")
+	ann, bob, vic := all[0], all[1], all[2]
+	thief := n.addSpy("thief as vic", vic.room.cfg.Identity)
+	n.connect(thief.node, vic)
+	n.run(time.Second)
+	bob.say("said to all")
+	n.allHear(10*time.Second, "said to all", ann, vic)
+	day := vic.day().own
+	for protocol, frames := range map[string][][]byte{
+		ProtocolCompare: {(&record.Hello{Room: n.desc.ID()}).Encode(), (&record.Ask{Logs: true}).Encode()},
+		ProtocolProve:   {record.EncodeFields(record.FrameProve1, day.contribution.Append(nil), vic.room.presence.Append(nil))},
+		ProtocolAsk:     {{record.FrameQuestion}},
+	} {
+		id := thief.open(vic, protocol, frames...)
+		n.run(2 * time.Second)
+		if len(thief.frames[id]) > 0 || !thief.over[id] {
+			t.Errorf("on %s vic answers to its own name with %d frames", protocol, len(thief.frames[id]))
+		}
+	}
+	for _, w := range [][32]byte{vic.room.workingID, [32]byte(thief.working.Public().(ed25519.PublicKey))} {
+		if vic.room.Admits(vic.room.self, w) {
+			t.Error("vic would have a channel with itself")
+		}
+	}
 }

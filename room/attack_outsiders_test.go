@@ -109,6 +109,7 @@ func TestLeakedTerms(t *testing.T) {
 		if len(x.got(id, record.FrameProve4)) > 0 {
 			t.Error("a term was taken for a proof")
 		}
+		n.run(idleTime) // who showed nothing is not answered at once again
 	}
 	// It publishes edges, a join and a commit of its own making.
 	p := x.presence()

@@ -1,9 +1,9 @@
 package room
 
 import (
-	"cmp"
 	"errors"
 	"math/bits"
+	"slices"
 	"time"
 
 	"coterie/crypto/ake"
@@ -196,36 +196,42 @@ func (r *Room) lacks(g *graph) bool {
 // rank is our place in the order in which members commit: those of the head
 // first, since who is new may not hear of everything yet, and last those who
 // missed their turn.
-func (r *Room) rank(g *graph, list record.List) int { return r.rankOf(g, list, g.own.cid) }
-
-func (r *Room) rankOf(g *graph, list record.List, who ake.Hash) int {
-	var seed ake.Hash
-	if r.head != nil {
-		seed = r.head.commit.ID()
-	}
-	type place struct {
-		class int
-		draw  ake.Hash
-	}
-	of := func(cid ake.Hash) place {
-		p := place{draw: ake.Sum("coterie/2 rank", seed[:], cid[:])}
-		switch {
-		case r.missed[cid] >= maxMissed:
-			p.class = 2
-		case r.head != nil && !r.head.lists(cid):
-			p.class = 1
-		}
-		return p
-	}
-	mine := of(who)
-	rank := 0
+func (r *Room) rank(g *graph, list record.List) int {
+	mine, rank := r.turnOf(g.own.cid), 0
 	for i := range list {
-		p := of(list[i].CID)
-		if c := cmp.Compare(p.class, mine.class); c < 0 || c == 0 && compareHashes(p.draw, mine.draw) < 0 {
+		if r.turnOf(list[i].CID).before(mine) {
 			rank++
 		}
 	}
 	return rank
+}
+
+// A place is where somebody stands in that order.
+type place struct {
+	class int
+	draw  ake.Hash
+}
+
+func (p place) before(o place) bool {
+	if p.class != o.class {
+		return p.class < o.class
+	}
+	return compareHashes(p.draw, o.draw) < 0
+}
+
+func (r *Room) turnOf(cid ake.Hash) place {
+	var seed ake.Hash
+	if r.head != nil {
+		seed = r.head.commit.ID()
+	}
+	p := place{draw: ake.Sum("coterie/2 rank", seed[:], cid[:])}
+	switch {
+	case r.missed[cid] >= maxMissed:
+		p.class = 2
+	case r.head != nil && !r.head.lists(cid):
+		p.class = 1
+	}
+	return p
 }
 
 // commit makes the next commit, takes it, and publishes it: PROTOCOL.md §8.
@@ -280,13 +286,23 @@ func (r *Room) pass(g *graph, list record.List) {
 	if r.turn.sponsor || len(r.missed) > maxNodes {
 		return
 	}
-	mine := r.slot(r.rank(g, list))
+	order := make([]place, len(list))
+	of := make(map[ake.Hash]ake.Hash, len(list)) // by draw
 	for i := range list {
-		cid := list[i].CID
-		if cid == g.own.cid || r.slot(r.rankOf(g, list, cid)) >= mine {
-			continue
+		order[i] = r.turnOf(list[i].CID)
+		of[order[i].draw] = list[i].CID
+	}
+	slices.SortFunc(order, func(a, b place) int {
+		if a.before(b) {
+			return -1
 		}
-		r.missed[cid]++
+		return 1
+	})
+	mine := r.slot(slices.Index(order, r.turnOf(g.own.cid)))
+	for rank, p := range order {
+		if cid := of[p.draw]; cid != g.own.cid && r.slot(rank) < mine {
+			r.missed[cid]++
+		}
 	}
 }
 
@@ -299,9 +315,13 @@ func (r *Room) removals(list record.List) []record.Evidence {
 	if g == nil {
 		return nil
 	}
+	listed := make(map[ake.Hash]bool, len(list))
+	for i := range list {
+		listed[list[i].CID] = true
+	}
 	var out []record.Evidence
 	for i := range r.head.list {
-		if cid := r.head.list[i].CID; list.Index(cid) < 0 {
+		if cid := r.head.list[i].CID; !listed[cid] {
 			if ev, absent := r.absent(g, cid); absent {
 				out = append(out, ev)
 			}

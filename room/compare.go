@@ -270,14 +270,14 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 	case record.FrameHave:
 		return x.inside() && r.tookHave(x, body)
 	case record.FrameTold:
-		if x.haves == 0 {
+		if x.haves == 0 || len(body) > 0 {
 			return false
 		}
 		x.haves = 0
 		r.compared(x)
 		return true
 	case record.FrameDone:
-		if x.done {
+		if x.done || len(body) > 0 {
 			return false
 		}
 		x.done = true

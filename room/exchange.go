@@ -44,6 +44,7 @@ type exchange struct {
 	day          abe.Day
 	theirs       *record.Contribution
 	presence     *record.Presence
+	answer       []byte // their encapsulation, until it is opened, where we dialled
 	opened       *ake.Encapsulated
 	opening      bool
 	due          time.Time // when what was opened is answered
@@ -162,8 +163,9 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 }
 
 // roomToAnswer makes room for one more proof that another dials: one at a time
-// from a peer, and in place of one at random of those that have shown nothing yet.
-// So whoever opens streams and says nothing keeps nobody out.
+// from a peer, not soon again from one that showed nothing, and in place of one at
+// random of those that have shown nothing yet. So whoever opens streams and says
+// nothing keeps nobody out.
 func (r *Room) roomToAnswer(p peer.ID) bool {
 	n := 0
 	var idle []StreamID
@@ -176,9 +178,12 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 			return false
 		}
 		n++
-		if x.step <= record.FrameProve3 && x.step != 0 && !x.opening {
+		if x.showsNothing() {
 			idle = append(idle, id)
 		}
+	}
+	if at, ok := r.idlers[p]; ok && r.now.Before(at.Add(idleTime)) {
+		return false
 	}
 	if n < maxAnswering {
 		return true
@@ -188,6 +193,22 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 	}
 	r.reset(r.exchanges[idle[r.random(len(idle))]])
 	return true
+}
+
+// showsNothing reports whether the other end dialled a proof, and has not shown yet
+// that it opened our encapsulation.
+func (x *exchange) showsNothing() bool {
+	return x.protocol == ProtocolProve && !x.dialler && !x.opening && (x.step == record.FrameProve1 || x.step == record.FrameProve3)
+}
+
+// noteIdler remembers who dialled a proof and showed nothing.
+func (r *Room) noteIdler(x *exchange) {
+	r.idleOrder = append(r.idleOrder, x.peer)
+	r.idlers[x.peer] = x.began
+	for len(r.idleOrder) > maxIdlers || len(r.idleOrder) > 0 && !r.now.Before(r.idlers[r.idleOrder[0]].Add(idleTime)) {
+		delete(r.idlers, r.idleOrder[0])
+		r.idleOrder = r.idleOrder[1:]
+	}
 }
 
 // proving are the peers with which we dialled a proof that is under way.
@@ -237,6 +258,9 @@ func (r *Room) over(x *exchange) {
 		x.opened.Proof.Erase()
 	}
 	delete(r.exchanges, x.id)
+	if x.showsNothing() && !r.closed {
+		r.noteIdler(x)
+	}
 	r.questionOver(x)
 	x.pastOver(r)
 	if x.budget <= 0 && !r.closed && r.logAllowance(x.identity) > 0 {
@@ -261,9 +285,9 @@ func (x *exchange) limit() time.Time {
 		return x.began.Add(askTime)
 	case x.opening:
 		return x.due.Add(exchangeTime)
-	case x.step == record.FrameProve2:
+	case x.step == record.FrameProve2 && x.answer == nil:
 		return x.began.Add(frameTime)
-	case x.step == record.FrameProve1 || x.step == record.FrameProve3:
+	case x.step == record.FrameProve1 || x.step == record.FrameProve2 || x.step == record.FrameProve3:
 		return x.began.Add(strangerTime)
 	}
 	return x.began.Add(exchangeTime)

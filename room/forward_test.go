@@ -102,4 +102,4 @@ func TestForwardWhatStreamsBrought(t *testing.T) {
 }
 
 // briefBytes is the size of a commit's brief behind its type: its signature ends there.
-const briefBytes = 1 + 276
+const briefBytes = 1 + 240

@@ -42,6 +42,7 @@ type own struct {
 
 type node struct {
 	contribution *record.Contribution
+	peer         peer.ID   // of its identity
 	since        time.Time // when it arrived
 	out          map[ake.Hash]*record.Edge
 	in           map[ake.Hash]*record.Edge
@@ -74,7 +75,8 @@ func (g *graph) contribution(cid ake.Hash) *record.Contribution {
 }
 
 func (g *graph) addContribution(c *record.Contribution) {
-	g.nodes[c.ID()] = &node{contribution: c, out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
+	id, _ := peerOf(c.Identity[:]) // whose form was checked when it came
+	g.nodes[c.ID()] = &node{contribution: c, peer: id, out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
 	g.of[c.Identity] = append(g.of[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
@@ -257,6 +259,8 @@ type process struct {
 	newest *record.Presence
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
+	// nameSpread is when its name was last passed on.
+	nameSpread time.Time
 
 	beat  *record.Beat // the one with the greatest serial; nil: none heard
 	heard time.Time    // when that was

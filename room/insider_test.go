@@ -23,9 +23,6 @@ func (x *insider) ChannelOpened(time.Time, peer.ID, [32]byte) {}
 func (x *insider) ChannelClosed(time.Time, peer.ID, [32]byte) {}
 func (x *insider) helloTo(to *simNode) []byte                 { return x.of.helloTo(to) }
 func (x *insider) standsWith(to *simNode) bool                { return x.node.tunnels[to] != nil }
-func (x *insider) plain(to *simNode, frames ...[]byte) StreamID {
-	return x.spy.open(to, ProtocolCompare, frames...)
-}
 
 // insider takes the place of a member's process at others: these have no
 // connection with the process itself any more.

@@ -148,8 +148,12 @@ func (r *Room) recall() error {
 				return true
 			}
 			if r.transcripts[s.Epoch] == nil {
-				t := r.keep(s.Epoch, head)
-				t.saved, t.since, t.past = true, s.At, past
+				t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
+				if !r.keep(t) {
+					forget(s.Epoch)
+					return true
+				}
+				t.saved, t.since = true, s.At
 			}
 			return true
 		}
@@ -244,11 +248,8 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	}
 	l.take(m.Counter, id)
 	l.shown = max(l.shown, m.Counter)
-	t.count, t.last = t.count+1, max(t.last, t.said(m))
-	r.logged++
-	if t.past {
-		r.loggedPast++
-	}
+	r.noted(t, index)
+	t.last, t.heard = max(t.last, t.said(m)), at
 	r.hearLamport(m)
 	r.remember(t, index, m)
 	return Delivered{

@@ -3,8 +3,6 @@ package room
 import (
 	"math"
 	"time"
-
-	"coterie/room/record"
 )
 
 // PROTOCOL.md §12, and the times of §8.4 and §11.3.
@@ -24,24 +22,27 @@ const (
 	maxHeld         = 1000
 	maxWaiting      = 64
 	maxLog          = 10000   // bodies of messages in memory
-	maxLogged       = 1000000 // messages of which the ids are
-	maxTranscripts  = record.MaxTranscripts
-	maxAuthorLog    = 400000 // .. of one author in one epoch: more than the pace allows in an hour
-	maxLoggedPast   = 200000 // .. in transcripts that only whoever served them vouches for
+	maxLogged       = 1000000 // messages of which the ids are; half of them of one branch
+	maxTranscripts  = 32768   // an epoch every 4 s for a day and a half
+	maxPlaces       = 262144  // in their lists
+	maxAuthorLog    = 400000  // .. of one author in one epoch: more than the pace allows in an hour
 	maxLamport      = 1 << 62
-	maxServed       = 512     // transcripts taken from others, by committer
 	maxForks        = 16      // messages of one author and epoch that show that he contradicts himself
 	maxLogBytes     = 8 << 20 // of logs sent in one comparison
 	maxReach        = 1000    // messages of ours of which it is told how far they have come
 	sendAtOnce      = 256     // messages read back from a journal at once
 	maxAnswering    = 256
-	maxDialsAMinute = 6 // that lead to an opening
-	maxDialling     = 4 // at once
-	maxSpread       = 4 // comparisons at once with those who are behind
+	maxIdlers       = 1024 // peers whose last proof showed nothing
+	maxDialsAMinute = 6    // that lead to an opening; and as many with those by which we came
+	maxDialling     = 32   // at once that were not answered
+	maxSpread       = 4    // comparisons at once with those who are behind
 	heightsAtOnce   = 64
 	heightsASecond  = 20
 
 	maxPublishedCommit = 8 << 10
+
+	checksAtOnce = 4096               // signatures in transcripts of one branch
+	checkRate    = checksAtOnce / 60. // .. a second
 
 	pendingTime   = 30 * time.Second
 	exchangeTime  = 30 * time.Second
@@ -54,7 +55,8 @@ const (
 	emptyTime     = time.Minute     // that a transcript is kept in which nothing was said, as far as is known yet
 	wholeAgain    = 2 * time.Minute // until a transcript that was not taken is sent again
 	comparePeriod = 5 * time.Second
-	tellTime      = time.Second // how long who was just let in may be telling what it knows
+	nameEvery     = 2 * time.Second // names of one process that are passed on
+	tellTime      = time.Second     // how long who was just let in may be telling what it knows
 	// forwardTime is how long the topic's copy of what a stream brought first is
 	// forwarded all the same: others may have no such stream.
 	forwardTime  = 30 * time.Second
@@ -67,7 +69,9 @@ const (
 	// heard: silence and age come with time alone.
 	considerPeriod = time.Second
 	quiet          = 100 * time.Millisecond
+	idleTime       = 4 * time.Second        // until who dialled a proof and showed nothing is answered again
 	leastAnswer    = 100 * time.Millisecond // to what had to be opened
+	mostAnswer     = 2 * time.Second        // .. whatever our own encapsulation took: the process may have slept
 	stalledTime    = 500 * time.Millisecond // after which a proof that was not answered is not waited for
 	frameTime      = 5 * time.Second        // for the second message of a proof that we dialled
 	otherDials     = 5 * time.Second

@@ -22,8 +22,9 @@ func silenceTime(n int) time.Duration {
 // does not count: comparisons alone look at it every few seconds.
 const stallTime = 20 * time.Second
 
-// maxAhead is how far a serial, which is a time, may be ahead of our clock.
-const maxAhead = 10 * time.Minute
+// maxAhead is how far a serial, which is a time, may be ahead of our clock: as far
+// as clocks may differ in one room.
+const maxAhead = earlyDay
 
 // advance moves the room's clock. Time in which this process did not run says
 // nothing about the others' silence.

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -65,18 +66,66 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 		return
 	}
 	a.Logs = true
+	var all []*transcript
 	for _, id := range sortedHashes(r.transcripts) {
-		if t := r.transcripts[id]; t.count > 0 && r.mayRead(t, x) && len(a.Transcripts) < record.MaxTranscripts {
-			a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: id, Digest: t.sum(r.id)})
+		if t := r.transcripts[id]; t.count > 0 && r.mayRead(t, x) {
+			all = append(all, t)
 		}
 	}
+	for _, t := range r.choosePart(a, all) {
+		a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: t.id, Digest: t.sum(r.id)})
+	}
 	// Those that are over here are named without a digest: they are not wanted.
-	for _, id := range sortedHashes(r.dropped) {
-		if len(a.Transcripts) < record.MaxTranscripts && r.transcripts[id] == nil {
+	for id := range r.dropped {
+		if a.Covers(id) && r.transcripts[id] == nil {
 			a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: id})
 		}
 	}
 	slices.SortFunc(a.Transcripts, func(x, y record.AskTranscript) int { return compareHashes(x.Epoch, y.Epoch) })
+}
+
+// choosePart chooses what to ask about, where that is not all: half are those whose
+// epochs begin with bits drawn at random, so that in time every one has its turn;
+// the others those of which something was heard last, of each branch in turn.
+func (r *Room) choosePart(a *record.Ask, all []*transcript) []*transcript {
+	if len(all)+len(r.dropped) <= record.MaxTranscripts {
+		return all
+	}
+	drawn := r.draw()
+	at := binary.BigEndian.Uint32(drawn.Bytes())
+	covered := record.MaxTranscripts
+	for covered > record.MaxTranscripts/2 && a.Bits < 32 {
+		a.Bits++
+		a.Prefix = at >> (32 - a.Bits) << (32 - a.Bits)
+		covered = 0
+		for _, t := range all {
+			if a.Covers(t.id) {
+				covered++
+			}
+		}
+		for id := range r.dropped {
+			if a.Covers(id) && r.transcripts[id] == nil {
+				covered++
+			}
+		}
+	}
+	var out, others []*transcript
+	for _, t := range all {
+		if a.Covers(t.id) {
+			out = append(out, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	slices.SortStableFunc(others, func(t, o *transcript) int { return o.heard.Compare(t.heard) })
+	turns := make(map[*account]int)
+	turn := make(map[*transcript]int, len(others))
+	for _, t := range others {
+		turn[t] = turns[t.owner]
+		turns[t.owner]++
+	}
+	slices.SortStableFunc(others, func(t, o *transcript) int { return turn[t] - turn[o] })
+	return append(out, others[:min(len(others), max(record.MaxTranscripts-covered, 0))]...)
 }
 
 // answerLogs answers what the other end named.
@@ -98,6 +147,9 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 		switch {
 		case !ok:
 			n := r.neighbours[x.peer]
+			if !a.Covers(id) && r.now.Sub(t.heard) > wholeAgain {
+				continue // it may have it, and asks about it in its turn
+			}
 			if x.budget <= 0 || n != nil && r.now.Sub(n.whole[id]) < wholeAgain {
 				continue // at another comparison
 			}
@@ -241,19 +293,19 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.current(head.Brief.Day) {
 		return true
 	}
-	if len(r.transcripts) >= maxTranscripts || r.servedBy(x.identity) >= maxServed {
-		return true
-	}
-	t := &transcript{Transcript: head}
+	t := &transcript{Transcript: head, id: id, from: x.identity}
 	if !t.lists(r.own) && r.cfg.Descriptor.History == 0 {
 		return true
 	}
-	if head.Verify(r.id) != nil {
+	unknown := r.unknown(head)
+	if !r.mayCheck(r.serverAccount(x.identity), 1+len(unknown)+len(head.Names)) {
+		return true // at another comparison
+	}
+	if head.VerifyOf(r.id, unknown) != nil {
 		return false
 	}
-	t = r.keep(id, head)
-	t.from = x.identity
 	t.past = !t.lists(r.own) || !r.proved(head)
+	r.keep(t)
 	return true
 }
 
@@ -271,16 +323,18 @@ func (r *Room) proved(head *record.Transcript) bool {
 	return true
 }
 
-// servedBy is how many transcripts that are past were taken from one member: an
-// insider, who can make up epochs of whom it likes, does not fill the table.
-func (r *Room) servedBy(identity [32]byte) int {
-	n := 0
-	for _, t := range r.transcripts {
-		if t.past && t.from == identity {
-			n++
+// unknown are the contributions in a transcript that were not checked before; for
+// others stand those that were: the cid covers all but the signature.
+func (r *Room) unknown(head *record.Transcript) (out []*record.Contribution) {
+	g := r.graph(head.Brief.Day)
+	for i, c := range head.Authors {
+		if known := g.contribution(c.ID()); known != nil {
+			head.Authors[i] = known
+		} else {
+			out = append(out, c)
 		}
 	}
-	return n
+	return out
 }
 
 // tookLog takes a message that another member passes on. It returns false for

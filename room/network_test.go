@@ -45,6 +45,12 @@ type network struct {
 	watch watcher
 	// only, if set, tells who hears the topic.
 	only func(to *simNode) bool
+	// work, if set, tells how long a task takes that had a result; else 50 ms.
+	work func(s *simNode, result any) time.Duration
+	// rewrite, if set, changes what is sent on streams; nil: it is not sent.
+	rewrite func(s *simNode, data []byte) []byte
+	// bytes are what was published, and sent on streams outside channels and inside.
+	bytes struct{ topic, plain, inside int }
 	// failed, if set, takes what breaks a rule of the protocol.
 	failed func(rule, format string, args ...any)
 }
@@ -142,6 +148,8 @@ type simStream struct {
 	far   *simNode
 	farID StreamID
 	last  time.Time // arrival of the last thing sent: streams keep their order
+
+	inside bool // it is in a channel
 }
 
 type event struct {
@@ -519,11 +527,15 @@ func (n *network) drain(s *simNode) {
 			if s.room == nil {
 				n.hostile[string(p)] = true
 			}
+			n.bytes.topic += len(p)
 			n.gossip(s, p, nil)
 		}
 		for _, task := range out.Tasks {
-			result := task.Run()
-			n.at(50*time.Millisecond, func() {
+			result, took := task.Run(), 50*time.Millisecond
+			if n.work != nil {
+				took = n.work(s, result)
+			}
+			n.at(took, func() {
 				n.deliver(s, func() { s.actor.Computed(s.clock(), task.ID, result) })
 			})
 		}
@@ -656,7 +668,7 @@ func (n *network) openStream(s *simNode, o Open) {
 	}
 	id := far.next
 	far.next += 2
-	near := &simStream{link: l, far: far, farID: id}
+	near := &simStream{link: l, far: far, farID: id, inside: o.Working != [32]byte{}}
 	near.last = n.at(n.latency(l, s), func() {
 		if !far.down && l.carries(s) {
 			if far.streamsFrom(s) >= maxFromPeer { // as package node has it
@@ -666,7 +678,7 @@ func (n *network) openStream(s *simNode, o Open) {
 				})
 				return
 			}
-			far.streams[id] = &simStream{link: l, far: s, farID: o.Stream}
+			far.streams[id] = &simStream{link: l, far: s, farID: o.Stream, inside: near.inside}
 			n.deliver(far, func() { far.actor.StreamOpened(far.clock(), id, s.actor.Self(), inside, o.Protocol) })
 		}
 	})
@@ -702,6 +714,16 @@ func (n *network) sendFrame(s *simNode, f Frame) {
 	st := s.streams[f.Stream]
 	if st == nil {
 		return
+	}
+	if n.rewrite != nil {
+		if f.Data = n.rewrite(s, f.Data); f.Data == nil {
+			return
+		}
+	}
+	if st.inside {
+		n.bytes.inside += 4 + len(f.Data)
+	} else {
+		n.bytes.plain += 4 + len(f.Data)
 	}
 	n.inOrder(s, st, func() {
 		n.deliver(st.far, func() {

@@ -9,15 +9,27 @@ import (
 	"coterie/room/record"
 )
 
-// considerDialling starts a proof with a neighbour that is not of our
-// component, if it is ours to dial and the budget allows: PROTOCOL.md §7.
+// considerDialling starts proofs with neighbours that are not of our component, if
+// it is ours to dial and the budget allows: PROTOCOL.md §7. Those by which we came
+// here do not wait for strangers, nor share a budget with them.
 func (r *Room) considerDialling() {
-	at := r.dialAt()
-	if at.After(r.now) {
-		r.wakeAt(at)
-		return
+	r.openNext()
+	for _, first := range []bool{true, false} {
+		for r.dialNext(first) {
+		}
 	}
-	r.dials = slices.DeleteFunc(r.dials, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
+}
+
+// dialNext dials one of those by which we came here, or one of the others. It
+// returns false if none is to be dialled now.
+func (r *Room) dialNext(first bool) bool {
+	if first && len(r.first) == 0 || !r.mayOpen(first) {
+		return false
+	}
+	if at := r.dialAt(first); at.After(r.now) {
+		r.wakeAt(at)
+		return false
+	}
 	busy := r.proving()
 	var best *neighbour
 	var bestDay abe.Day
@@ -26,12 +38,12 @@ func (r *Room) considerDialling() {
 		n := r.neighbours[p]
 		day, at := r.wouldDial(n)
 		switch {
-		case at.IsZero() || busy[p]:
+		case n.first != first || at.IsZero() || busy[p]:
 		case at.After(r.now):
 			r.wakeAt(at)
-		case best == nil || day < bestDay || day == bestDay && n.before(best, day):
+		case best == nil || day < bestDay || day == bestDay && n.tried[day].Before(best.tried[day]):
 			best, bestDay, equal = n, day, 1
-		case day == bestDay && !best.before(n, day):
+		case day == bestDay && !best.tried[day].Before(n.tried[day]):
 			// In random order: strangers may lead us astray.
 			if equal++; r.random(equal) == 0 {
 				best = n
@@ -39,11 +51,7 @@ func (r *Room) considerDialling() {
 		}
 	}
 	if best == nil {
-		return
-	}
-	if len(r.dials) >= maxDialsAMinute {
-		r.wakeAt(r.dials[0].Add(time.Minute))
-		return
+		return false
 	}
 	if best.tried == nil {
 		best.tried = make(map[abe.Day]time.Time)
@@ -53,23 +61,30 @@ func (r *Room) considerDialling() {
 	x := r.open(best.id, ProtocolProve)
 	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
 	r.send(x, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), r.presence.Append(nil)))
-	r.considerDialling()
+	return true
 }
 
 // dialAt is when another proof may be dialled: at once if none is under way. While
 // those that are have not even been answered, twice as many may be after each
-// stallTime, so that strangers who say nothing lead a newcomer astray for little.
-func (r *Room) dialAt() time.Time {
+// stalledTime, so that strangers who say nothing lead a newcomer astray for little.
+// A first message costs nobody an opening.
+func (r *Room) dialAt(first bool) time.Time {
 	var at time.Time
 	n, stalled := 0, 0
 	for _, x := range r.exchanges {
 		if x.protocol != ProtocolProve || !x.dialler {
 			continue
 		}
-		n++
-		if x.step != record.FrameProve2 || x.opening {
-			return r.now.Add(frameTime) // it goes on; its end is looked at in any case
+		if r.goesOn(x) {
+			return r.now.Add(frameTime) // its end is looked at in any case
 		}
+		if x.step != record.FrameProve2 || first && !r.first[x.peer] {
+			continue
+		}
+		if x.answer != nil {
+			return r.now.Add(frameTime)
+		}
+		n++
 		if !r.now.Before(x.began.Add(stalledTime)) {
 			stalled++
 		}
@@ -84,13 +99,92 @@ func (r *Room) dialAt() time.Time {
 	return at
 }
 
-// before reports whether we would rather dial one neighbour than another: one by
-// which we came here first, then whoever was not tried for longest.
-func (n *neighbour) before(o *neighbour, day abe.Day) bool {
-	if n.tried[day].IsZero() && o.tried[day].IsZero() && n.first != o.first {
-		return n.first
+// goesOn reports whether a proof that we dialled makes progress: we open what the
+// other sent, or have shown that we did, and wait for its word.
+func (r *Room) goesOn(x *exchange) bool {
+	return x.opening || x.step == record.FrameProve4 && r.now.Before(x.due.Add(frameTime))
+}
+
+// mayOpen reports whether the budget allows to open what comes of a dialled proof,
+// and sees to being woken when it does.
+func (r *Room) mayOpen(first bool) bool {
+	b := r.budget(first)
+	*b = slices.DeleteFunc(*b, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
+	if len(*b) < maxDialsAMinute {
+		return true
 	}
-	return n.tried[day].Before(o.tried[day])
+	r.wakeAt((*b)[0].Add(time.Minute))
+	return false
+}
+
+// budget is when we lately opened something that came of a dialled proof.
+func (r *Room) budget(first bool) *[]time.Time {
+	if first {
+		return &r.firstDials
+	}
+	return &r.dials
+}
+
+// openNext opens one of the encapsulations with which peers that we dialled have
+// answered, if no proof makes progress. So several may be dialled, and a join costs
+// two openings all the same.
+func (r *Room) openNext() {
+	waits := false
+	for _, x := range r.exchanges {
+		waits = waits || x.answer != nil
+	}
+	if !waits {
+		return
+	}
+	var best *exchange
+	equal := 0
+	for _, id := range r.sortedExchanges() {
+		x := r.exchanges[id]
+		if x.protocol != ProtocolProve || !x.dialler {
+			continue
+		}
+		if r.goesOn(x) {
+			if !x.opening {
+				r.wakeAt(x.due.Add(frameTime))
+			}
+			return
+		}
+		first := r.first[x.peer]
+		switch {
+		case x.answer == nil:
+		case x.graph.members()[x.theirs.ID()]:
+			r.giveUp(x) // it came to be a member meanwhile
+		case !r.mayOpen(first):
+		case best == nil || first && !r.first[best.peer]:
+			best, equal = x, 1
+		case first == r.first[best.peer]:
+			if equal++; r.random(equal) == 0 { // not who is fastest
+				best = x
+			}
+		}
+	}
+	if best == nil {
+		return
+	}
+	b := r.budget(r.first[best.peer])
+	*b = append(*b, r.now)
+	enc := best.answer
+	best.answer = nil
+	r.openTheirs(best, enc, func() {
+		o := best.graph.own
+		answer := best.opened.Proof.Answer(ake.Newcomer, o.cid, best.theirs.ID())
+		r.send(best, record.EncodeFields(record.FrameProve3, answer[:], o.encapsulation))
+		best.step = record.FrameProve4
+	})
+}
+
+// giveUp ends a proof that we dialled and need no more. It counts as not tried.
+func (r *Room) giveUp(x *exchange) {
+	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
+	if n := r.neighbours[x.peer]; n != nil {
+		delete(n.tried, x.day)
+	}
+	r.over(x)
 }
 
 // wouldDial tells from when we may dial a neighbour and for which day; zero if
@@ -153,7 +247,7 @@ func (r *Room) proves(d abe.Day) bool {
 // proveFrame takes one of the five messages of PROTOCOL.md §7. It returns false
 // for whatever is not as it must be: the stream then ends without a word.
 func (r *Room) proveFrame(x *exchange, typ byte, body []byte) bool {
-	if typ != x.step || x.opening {
+	if typ != x.step || x.opening || x.answer != nil {
 		return false
 	}
 	fields, err := record.ParseFields(body)
@@ -211,18 +305,15 @@ func (r *Room) prove1(x *exchange, f [][]byte) bool {
 	return true
 }
 
-// prove2: the peer we dialled introduces itself, and we open its encapsulation.
+// prove2: the peer we dialled introduces itself. We open its encapsulation when no
+// other proof makes progress.
 func (r *Room) prove2(x *exchange, f [][]byte) bool {
-	if !r.introduced(x, f[0], f[1]) {
+	if !r.introduced(x, f[0], f[1]) || ake.HashEncapsulation(f[2]) != x.theirs.Encapsulation {
 		return false
 	}
-	r.dials = append(r.dials, r.now)
-	return r.openTheirs(x, f[2], func() {
-		o := x.graph.own
-		answer := x.opened.Proof.Answer(ake.Newcomer, o.cid, x.theirs.ID())
-		r.send(x, record.EncodeFields(record.FrameProve3, answer[:], o.encapsulation))
-		x.step = record.FrameProve4
-	})
+	x.answer = f[2]
+	r.openNext()
+	return true
 }
 
 // prove3: the stranger shows that it opened ours. Only then do we open its.
@@ -281,7 +372,8 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 	if ake.HashEncapsulation(enc) != x.theirs.Encapsulation {
 		return false
 	}
-	x.opening, x.due = true, r.now.Add(r.answerTime())
+	began, wait := r.now, r.answerTime()
+	x.opening, x.due = true, began.Add(wait)
 	ctx := x.theirs.Context(r.id)
 	r.task(func() any {
 		opened, err := r.cfg.Suite.Open(ctx, enc)
@@ -292,6 +384,10 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 	}, func(result any) {
 		if r.exchanges[x.id] != x {
 			return // it ended meanwhile
+		}
+		for x.due.Before(r.now) {
+			wait *= 2 // it took longer than that: the end of it would tell when
+			x.due = began.Add(wait)
 		}
 		opened, ok := result.(*ake.Encapsulated)
 		if !ok || r.days[x.day] != x.graph {
@@ -347,6 +443,16 @@ func (r *Room) admit(x *exchange) {
 		return
 	}
 	r.emit(Proved{Peer: x.peer, Took: r.now.Sub(x.began)})
+	if alone {
+		for _, n := range r.neighbours {
+			n.compared = false // before, that showed nothing: most are members now
+		}
+	}
+	for _, id := range r.sortedExchanges() {
+		if o := r.exchanges[id]; o.protocol == ProtocolProve && o.dialler && o.graph == g && o.step == record.FrameProve2 && !o.opening {
+			r.giveUp(o)
+		}
+	}
 	theyAlone := r.isAlone(x)
 	if x.dialler || !theyAlone || !g.own.published {
 		r.publishJoin(x)
@@ -388,7 +494,7 @@ func (r *Room) isAlone(x *exchange) bool {
 // answerTime is after how long we answer what we had to open: PROTOCOL.md §7.4.
 // It is well over what an opening takes here, so that whoever waits for the
 // answer, or for the end of the stream, learns nothing of what opened.
-func (r *Room) answerTime() time.Duration { return max(leastAnswer, 2*r.workTime) }
+func (r *Room) answerTime() time.Duration { return min(max(leastAnswer, 2*r.workTime), mostAnswer) }
 
 // at does something at a time.
 func (r *Room) at(when time.Time, do func()) {

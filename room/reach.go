@@ -15,7 +15,6 @@ type reach struct {
 	upto map[[32]byte]uint64 // by identity of a reader: the counter up to which it holds all
 	told map[uint64]int      // by counter: how many readers the user was told of
 	all  uint64              // every reader holds everything up to here
-	new  bool                // it differs from what the user was told
 }
 
 // ownHave is how many messages of ours there are.
@@ -35,7 +34,8 @@ func (r *Room) reachedIn(t *transcript, identity [32]byte, upto uint64) {
 	if t.reached.upto == nil {
 		t.reached.upto = make(map[[32]byte]uint64)
 	}
-	t.reached.upto[identity], t.reached.new = upto, true
+	t.reached.upto[identity] = upto
+	r.farther[t.id] = true
 }
 
 // reachedAll notes that a peer holds what we hold, wherever it is a reader.
@@ -51,9 +51,9 @@ func (r *Room) tellReach() {
 		r.wakeAt(r.reachAt)
 		return
 	}
-	for _, id := range sortedHashes(r.transcripts) {
-		if t := r.transcripts[id]; t.reached.new {
-			t.reached.new = false
+	for _, id := range sortedHashes(r.farther) {
+		delete(r.farther, id)
+		if t := r.transcripts[id]; t != nil {
 			r.reachAt = r.now.Add(reachPeriod)
 			r.tellReached(t)
 		}

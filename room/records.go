@@ -99,8 +99,8 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 		return known
 	}
 	e := g.promised[c.ID()]
-	if e == nil {
-		return waits
+	if e == nil || c.Serial > uint64(r.now.Add(maxAhead).UnixMilli()) {
+		return waits // the serial is a time: nobody's is to be the last for ever
 	}
 	if c.Verify(r.id) != nil {
 		return refused
@@ -221,10 +221,28 @@ func (r *Room) addName(n *record.Name) outcome {
 	}
 	was := proc.name
 	proc.name = n
+	r.spreadName(proc)
 	if was == nil || was.Text != n.Text {
 		r.listed(n.Working, func(m Member) { r.emit(Renamed{m}) })
 	}
 	return kept
+}
+
+// spreadName passes a new name on over channels, at most one of a process every few
+// seconds: what comes in between travels when members compare.
+func (r *Room) spreadName(p *process) {
+	if r.now.Sub(p.nameSpread) < nameEvery {
+		return
+	}
+	p.nameSpread = r.now
+	for _, w := range r.sortedChannels() {
+		if ch := r.channels[w]; ch.up && w != p.name.Working {
+			x := r.openIn(ch, ProtocolCompare)
+			r.send(x, record.EncodeRecords([]record.Record{p.name})...)
+			r.send(x, []byte{record.FrameDone})
+			r.hangUp(x)
+		}
+	}
 }
 
 // addTerm takes a member's term, if it fits its contribution. One whose
@@ -264,17 +282,20 @@ func (r *Room) adopt(cid ake.Hash) {
 
 // member is a listed peer, with the name it has given itself.
 func (r *Room) member(cid ake.Hash, identity [32]byte) Member {
+	for _, g := range r.days {
+		n := g.nodes[cid]
+		if n == nil {
+			continue
+		}
+		m := Member{Peer: n.peer}
+		if p := r.processes[n.contribution.Working]; p != nil && p.name != nil {
+			m.Name = p.name.Text
+		}
+		return m
+	}
 	id, err := peerOf(identity[:])
 	if err != nil {
 		return Member{}
 	}
-	m := Member{Peer: id}
-	for _, g := range r.days {
-		if c := g.contribution(cid); c != nil {
-			if p := r.processes[c.Working]; p != nil && p.name != nil {
-				m.Name = p.name.Text
-			}
-		}
-	}
-	return m
+	return Member{Peer: id}
 }

@@ -28,6 +28,7 @@
 //	gaps.go       what is missing of it                                   §9.1
 //	journal.go    what is kept on disk                                    §9.2
 //	reach.go      who has what we said                                    §9.3
+//	share.go      what gives way when that is too much                    §9.1
 //	logs.go       two peers compare what was said                         §11.4
 //	publish.go    what comes from the topic                               §10
 //	attest.go     one member proves a policy to another                   §7.6
@@ -141,7 +142,10 @@ type Room struct {
 	neighbours map[peer.ID]*neighbour
 	exchanges  map[StreamID]*exchange
 	nextStream StreamID
-	dials      []time.Time
+	dials      []time.Time           // openings that came of dialled proofs
+	firstDials []time.Time           // .. with peers by which we came here
+	idlers     map[peer.ID]time.Time // when those began a proof who showed nothing
+	idleOrder  []peer.ID
 	compareAt  time.Time
 
 	tasks    map[TaskID]func(any)
@@ -156,7 +160,13 @@ type Room struct {
 	transcripts map[ake.Hash]*transcript
 	dropped     map[ake.Hash]abe.Day  // transcripts that are over: they are not taken again
 	logged      int                   // messages in all transcripts
-	loggedPast  int                   // .. in those that are past
+	places      int                   // in their lists
+	most        bounds                // of these
+	accounts    map[[32]byte]*account // by branch
+	recounted   uint64                // the stamp of what accounts say
+	recountedAt time.Time
+	expiredAt   time.Time             // when transcripts were last looked over
+	farther     map[ake.Hash]bool     // transcripts of which the user may be told how far they have come
 	inMemory    []logRef              // those whose bodies are, oldest first
 	gaps        map[*authorLog]logRef // logs in which something is missing
 	allowances  map[[32]byte]*pace    // of bytes of logs, by peer
@@ -197,6 +207,7 @@ func New(cfg Config) (*Room, error) {
 		orphans:    make(map[ake.Hash]ake.Term),
 		channels:   make(map[[32]byte]*channel),
 		first:      make(map[peer.ID]bool),
+		idlers:     make(map[peer.ID]time.Time),
 		spent:      make(map[ake.Hash]abe.Day),
 		neighbours: make(map[peer.ID]*neighbour),
 		exchanges:  make(map[StreamID]*exchange),
@@ -207,6 +218,9 @@ func New(cfg Config) (*Room, error) {
 		dropped:     make(map[ake.Hash]abe.Day),
 		gaps:        make(map[*authorLog]logRef),
 		allowances:  make(map[[32]byte]*pace),
+		accounts:    make(map[[32]byte]*account),
+		farther:     make(map[ake.Hash]bool),
+		most:        bounds{maxTranscripts, maxPlaces, maxLogged},
 	}
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
 	if err != nil {

@@ -117,6 +117,14 @@ func TestMakeRoom(t *testing.T) {
 	if !g.makeRoom(mal) || g.nodes[lone] != nil {
 		t.Error("one who vouched for nobody stays")
 	}
+	// However little others have: whom I vouch for is never refused.
+	g = newGarden()
+	for range 10 {
+		g.graft(g.graft(g.own.cid))
+	}
+	if !g.makeRoom(g.own.cid) {
+		t.Error("whom I vouch for is refused in a room of many small branches")
+	}
 	// All are my own word: nobody goes.
 	g = newGarden()
 	for range 20 {
@@ -616,5 +624,55 @@ func TestOrphanTerms(t *testing.T) {
 	}
 	if k := len(r.orphans); k != maxOrphans {
 		t.Errorf("%d are kept", k)
+	}
+}
+
+// TestCommitFloodOfMany: a branch that fills the table of commits, whatever their
+// heights, pushes out its own, and neither those of a branch with few nor the head.
+func TestCommitFloodOfMany(t *testing.T) {
+	k := newBenchRoom(t, 6)
+	var others []ake.Hash // each is a branch of its own
+	for _, cid := range k.g.cids() {
+		if cid != k.g.own.cid {
+			others = append(others, cid)
+		}
+	}
+	add := func(by ake.Hash, height uint64) bool {
+		c := &record.Commit{Brief: record.Brief{Header: record.Header{Day: k.g.date, Height: height, By: by}}}
+		c.Settle()
+		if !k.a.roomForCommit(k.g, c) {
+			return false
+		}
+		k.a.commits[c.ID()] = &epoch{commit: c, mine: -1}
+		return true
+	}
+	for i := range maxCommits + 50 {
+		add(others[0], uint64(1000+i))
+	}
+	if n := len(k.a.commits); n != maxCommits {
+		t.Fatalf("%d commits are kept", n)
+	}
+	for i := range 10 { // lower than all of the other's
+		if !add(others[1], uint64(10+i)) {
+			t.Error("no room for another branch's commit")
+		}
+	}
+	for i := range 100 {
+		add(others[0], uint64(2000+i))
+	}
+	kept := 0
+	for _, e := range k.a.commits {
+		if e.commit.By == others[1] {
+			kept++
+		}
+	}
+	if kept != 10 {
+		t.Errorf("%d of another branch's 10 commits are kept", kept)
+	}
+	if n := len(k.a.commits); n != maxCommits {
+		t.Errorf("%d commits are kept", n)
+	}
+	if k.a.commits[k.a.head.commit.ID()] == nil {
+		t.Error("the head made room")
 	}
 }

@@ -265,4 +265,9 @@ func TestWrongTerms(t *testing.T) {
 	if r, x := f.newcomer.room, f.from.room; r.head == nil || r.head.commit.ID() != x.head.commit.ID() {
 		t.Errorf("the newcomer and its sponsor disagree: %s\n%s", f.newcomer.describe(), f.from.describe())
 	}
+	for _, term := range f.terms {
+		if n := f.newcomer.day().nodes[term.CID]; n == nil || n.term == nil || !n.term.Equal(&term.Term.Secret) {
+			t.Errorf("the newcomer has not the term of %x", term.CID[:4])
+		}
+	}
 }

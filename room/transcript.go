@@ -23,8 +23,12 @@ type transcript struct {
 	since time.Time // when the first came
 	last  uint64    // the latest time that an author gave, in milliseconds
 	saved bool
-	from  [32]byte // the identity that served it; zeros for an epoch of this process, or from its journal
-	past  bool     // what is said in it is history: we were not there, or cannot tell who was
+	from  [32]byte  // the identity that served it; zeros for an epoch of this process, or from its journal
+	past  bool      // what is said in it is history: we were not there, or cannot tell who was
+	ours  bool      // we took its commit ourselves, or so said our journal
+	heard time.Time // when something new was last heard of it
+	owner *account  // of the branch that pays for it
+	alone bool      // nobody but the committer spoke
 
 	digest  ake.Hash // of what is held; zeros when it has to be worked out
 	reached reach
@@ -32,6 +36,7 @@ type transcript struct {
 
 // An authorLog is what one author said in one epoch.
 type authorLog struct {
+	by     *account                  // of the author's branch; nil: they said nothing
 	ids    []ake.Hash                // of messages 1 .. len(ids)
 	chain  [][record.ChainSize]byte  // over the first of them, as far as anybody asked
 	ahead  map[uint64]ake.Hash       // ids of messages beyond the first gap
@@ -157,24 +162,32 @@ func (r *Room) transcribe(g *graph, e *epoch) *transcript {
 	id := e.commit.ID()
 	if t := r.transcripts[id]; t != nil {
 		if t.past { // somebody else told us of it first
-			r.loggedPast -= t.count
 			t.past, t.from = false, [32]byte{}
 		}
+		t.ours = true
 		return t
 	}
 	head := &record.Transcript{Brief: e.commit.Brief, List: e.list}
 	for i := range e.list {
 		head.Authors = append(head.Authors, g.contribution(e.list[i].CID))
 	}
-	return r.keep(id, head)
+	t := &transcript{Transcript: head, id: id, ours: true}
+	r.keep(t)
+	return t
 }
 
-// keep begins a transcript.
-func (r *Room) keep(id ake.Hash, head *record.Transcript) *transcript {
-	t := &transcript{Transcript: head, id: id, logs: make([]authorLog, len(head.List)), since: r.now}
-	t.mine = slices.IndexFunc(head.List, func(e record.Entry) bool { return e.Identity == r.own })
-	r.transcripts[id] = t
-	return t
+// keep begins a transcript, if there is room or can be made.
+func (r *Room) keep(t *transcript) bool {
+	a := r.committerAccount(t)
+	if !r.roomForTranscript(len(t.List), a, t.ours) {
+		return false
+	}
+	t.logs, t.since, t.heard = make([]authorLog, len(t.List)), r.now, r.now
+	t.mine = slices.IndexFunc(t.List, func(e record.Entry) bool { return e.Identity == r.own })
+	t.charge(a)
+	r.places += len(t.List)
+	r.transcripts[t.id] = t
+	return true
 }
 
 // lists reports whether a peer was in the epoch.
@@ -207,13 +220,17 @@ func (r *Room) isHistory(t *transcript) bool {
 	return h > 0 && t.count > 0 && r.now.Sub(time.UnixMilli(int64(t.last))) <= h
 }
 
-// expireTranscripts drops what is over, what is empty and has no epoch any more,
-// and the oldest of too many.
+// expireTranscripts drops what is over, and what is empty and has no epoch any
+// more; it looks once a second.
 func (r *Room) expireTranscripts() {
+	if r.now.Sub(r.expiredAt) < time.Second {
+		return
+	}
+	r.expiredAt = r.now
 	for id, t := range r.transcripts {
 		switch {
 		case t.count == 0 && r.commits[id] == nil && r.now.Sub(t.since) > emptyTime:
-			delete(r.transcripts, id)
+			r.dropTranscript(t)
 		case t.count > 0 && r.now.After(r.expiry(t.Brief.Day)):
 			r.dropTranscript(t)
 		}
@@ -223,48 +240,32 @@ func (r *Room) expireTranscripts() {
 			delete(r.dropped, id)
 		}
 	}
-	for len(r.transcripts) > maxTranscripts || r.logged > maxLogged {
-		var oldest *transcript
-		for _, t := range r.transcripts {
-			if r.head != nil && t.id == r.head.commit.ID() {
-				continue
-			}
-			if oldest == nil || t.lessThan(oldest) {
-				oldest = t
-			}
-		}
-		if oldest == nil {
-			return
-		}
-		r.dropTranscript(oldest)
-	}
 }
 
-// lessThan orders transcripts by what they are worth: first what only the member
-// that served it says anything of, then by age.
-func (t *transcript) lessThan(o *transcript) bool {
-	switch {
-	case t.past != o.past:
-		return t.past
-	case !t.since.Equal(o.since):
-		return t.since.Before(o.since)
-	}
-	return compareHashes(t.id, o.id) < 0
-}
-
-// dropTranscript forgets what was said in an epoch, and takes it no more.
+// dropTranscript forgets what was said in an epoch, and takes it no more. One in
+// which nothing was said may come again.
 func (r *Room) dropTranscript(t *transcript) {
 	delete(r.transcripts, t.id)
-	r.logged -= t.count
-	if t.past {
-		r.loggedPast -= t.count
+	delete(r.farther, t.id)
+	t.owner.places -= len(t.List)
+	r.places -= len(t.List)
+	if t.count == 0 {
+		return
 	}
+	for i := range t.logs {
+		if l := &t.logs[i]; l.by != nil {
+			l.by.messages -= len(l.ids) + len(l.ahead)
+		}
+	}
+	r.logged -= t.count
 	r.inMemory = slices.DeleteFunc(r.inMemory, func(ref logRef) bool { return ref.t == t })
 	if len(r.dropped) >= maxNamed {
 		clear(r.dropped) // of days long over
 	}
 	r.dropped[t.id] = t.Brief.Day
 	if t.saved {
+		// What is forgotten goes before what is saved.
+		r.ready.Save = slices.DeleteFunc(r.ready.Save, func(s Saved) bool { return s.Epoch == t.id })
 		r.ready.Forget = append(r.ready.Forget, t.id)
 	}
 }
@@ -290,16 +291,20 @@ func (r *Room) log(t *transcript, index int, m *record.Signed) bool {
 	if was, ok := l.id(m.Counter); ok {
 		return was != id && r.forked(t, index, m, id, was)
 	}
-	if m.Counter-l.have() > ake.MaxSkip || m.Counter > maxAuthorLog || t.past && r.loggedPast >= maxLoggedPast {
+	if m.Counter-l.have() > ake.MaxSkip || m.Counter > maxAuthorLog {
+		return false
+	}
+	by := l.by
+	if by == nil {
+		by = r.authorAccount(t, index)
+	}
+	if !r.roomForMessage(t, by) {
 		return false
 	}
 	r.chained(t, index, m, id)
 	l.take(m.Counter, id)
-	t.count, t.digest, t.last = t.count+1, ake.Hash{}, max(t.last, t.said(m))
-	r.logged++
-	if t.past {
-		r.loggedPast++
-	}
+	r.noted(t, index)
+	t.digest, t.last, t.heard = ake.Hash{}, max(t.last, t.said(m)), r.now
 	if e := r.commits[t.id]; e != nil && e.keys != nil {
 		e.keys.Chain(index).Use(m.Counter)
 	}

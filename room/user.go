@@ -126,10 +126,7 @@ func (r *Room) Rename(now time.Time, name string) error {
 	}
 	r.SetName(name)
 	r.emit(Renamed{Member: Member{Peer: r.self, Name: name}})
-	// Names travel in comparisons alone.
-	for _, n := range r.neighbours {
-		n.compareAt = r.now
-	}
+	r.spreadName(r.process(r.workingID))
 	r.finish()
 	return nil
 }

@@ -232,6 +232,8 @@ func TestRapidFrames(t *testing.T) {
 		a.Terms = rapid.SliceOfN(hash, 0, 5).Draw(t, "terms")
 		a.Logs = rapid.Bool().Draw(t, "logs")
 		if a.Logs {
+			a.Bits = rapid.Uint8Max(32).Draw(t, "bits")
+			a.Prefix = rapid.Uint32().Draw(t, "prefix") & prefixMask(a.Bits)
 			epochs := rapid.SliceOfNDistinct(hash, 0, 9, func(h ake.Hash) ake.Hash { return h }).Draw(t, "epochs")
 			slices.SortFunc(epochs, func(x, y ake.Hash) int { return bytes.Compare(x[:], y[:]) })
 			for _, e := range epochs {
@@ -300,6 +302,13 @@ func TestFrameLimits(t *testing.T) {
 	taken("a transcript more", false, err)
 	_, err = ParseAsk((&Ask{Logs: true, Transcripts: []AskTranscript{transcripts[1], transcripts[0]}}).Encode()[1:])
 	taken("transcripts in another order", false, err)
+	for _, a := range []Ask{{Bits: 33}, {Bits: 0, Prefix: 1}, {Bits: 8, Prefix: 0x00800000}} {
+		a.Logs = true
+		_, err = ParseAsk(a.Encode()[1:])
+		taken("a prefix of other bits", false, err)
+	}
+	_, err = ParseAsk((&Ask{Logs: true, Bits: 32, Prefix: 1}).Encode()[1:])
+	taken("the longest prefix", true, err)
 	_, err = ParseHave((&Have{Held: make([]Held, MaxMembers)}).Encode()[1:])
 	taken("all members", true, err)
 	_, err = ParseHave((&Have{Held: make([]Held, MaxMembers+1)}).Encode()[1:])

@@ -44,7 +44,7 @@ const (
 	maxHelloDays = 4
 	MaxAskIDs    = 48 << 10
 	maxAskTerms  = 4096
-	// MaxTranscripts is how many transcripts a peer keeps, and asks about.
+	// MaxTranscripts is how many transcripts a peer asks about at once.
 	MaxTranscripts = 1024
 	maxFields      = 64 << 10
 	maxTerms       = 4096
@@ -109,11 +109,22 @@ type AskTranscript struct {
 type Ask struct {
 	Have  [][ShortID]byte
 	Terms []ake.Hash
-	// Logs: of transcripts, too. Transcripts are those that the asker holds and the
-	// other may read, ascending by epoch.
+	// Logs: of transcripts, too. Transcripts are of those that the asker holds and the
+	// other may read, ascending by epoch: all whose first Bits bits are those of
+	// Prefix, and others. Bits is at most 32; the bits of Prefix behind are 0.
 	Logs        bool
+	Bits        uint8
+	Prefix      uint32
 	Transcripts []AskTranscript
 }
+
+// Covers reports whether the asker names an epoch if it holds its transcript.
+func (a *Ask) Covers(epoch ake.Hash) bool {
+	return (binary.BigEndian.Uint32(epoch[:])^a.Prefix)&prefixMask(a.Bits) == 0
+}
+
+// prefixMask has the first bits set; a shift by 32 gives 0.
+func prefixMask(bits uint8) uint32 { return ^uint32(0) << (32 - bits) }
 
 // Encode is the frame.
 func (a *Ask) Encode() []byte {
@@ -128,7 +139,8 @@ func (a *Ask) Encode() []byte {
 	if !a.Logs {
 		return append(b, 0)
 	}
-	b = binary.BigEndian.AppendUint16(append(b, 1), uint16(len(a.Transcripts)))
+	b = binary.BigEndian.AppendUint32(append(b, 1, a.Bits), a.Prefix)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(a.Transcripts)))
 	for _, t := range a.Transcripts {
 		b = append(b, t.Epoch[:]...)
 		b = append(b, t.Digest[:]...)
@@ -161,7 +173,10 @@ func ParseAsk(b []byte) (*Ask, error) {
 	switch r.uint8() {
 	case 0:
 	case 1:
-		a.Logs = true
+		a.Logs, a.Bits, a.Prefix = true, r.uint8(), r.uint32()
+		if !r.ok || a.Bits > 32 || a.Prefix&^prefixMask(a.Bits) != 0 {
+			return nil, formError("ask")
+		}
 		n = int(r.uint16())
 		if !r.ok || n > MaxTranscripts || n*2*ake.HashSize > len(r.s) {
 			return nil, formError("ask")

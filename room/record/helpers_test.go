@@ -234,7 +234,7 @@ func newAsk() *Ask {
 	for i := range 3 {
 		a.Have = append(a.Have, [ShortID]byte(binary.BigEndian.AppendUint64(make([]byte, 8), uint64(i))))
 	}
-	a.Logs = true
+	a.Logs, a.Bits, a.Prefix = true, 3, 0x40000000
 	a.Transcripts = []AskTranscript{{Epoch: hashOf("another"), Digest: hashOf("one")}, {Epoch: hashOf("epoch"), Digest: hashOf("two")}}
 	slices.SortFunc(a.Transcripts, func(x, y AskTranscript) int { return bytes.Compare(x.Epoch[:], y.Epoch[:]) })
 	return a

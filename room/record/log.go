@@ -90,8 +90,12 @@ func ParseTranscript(room ake.Hash, b []byte) (*Transcript, error) {
 }
 
 // Verify checks all signatures in it.
-func (t *Transcript) Verify(room ake.Hash) error {
-	for _, c := range t.Authors {
+func (t *Transcript) Verify(room ake.Hash) error { return t.VerifyOf(room, t.Authors) }
+
+// VerifyOf checks the commit's, the names' and, of the contributions', only those
+// that were not checked before.
+func (t *Transcript) VerifyOf(room ake.Hash, unknown []*Contribution) error {
+	for _, c := range unknown {
 		if err := c.Verify(room); err != nil {
 			return err
 		}
