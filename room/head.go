@@ -26,7 +26,7 @@ func (r *Room) chooseHead() {
 		}
 	}
 	previous := r.head
-	r.head = best
+	r.head, best.superseded = best, time.Time{} // it may have been passed over before its day came
 	r.stamp++
 	r.turn, r.dirty = turn{last: r.now}, true
 	r.emit(r.started(previous))

@@ -8,6 +8,17 @@ var regressions = []struct {
 	broken   string // the rule it breaks for now
 	schedule schedule
 }{
+	{"keys of a head that was passed over before its day came", "", schedule{
+		seed: 200, start: "23:58:40", peers: "mmmmmm", skew: []int{0, 81, -85, 104, 114, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{1492, "start", 2, 0},
+			{18324, "start", 3, 0},
+			{19946, "start", 5, 0},
+			{72925, "part", 26, 0},
+		},
+	}},
 	// A node whose clock was behind the committer's began the old day's epoch
 	// anew at each least distance until its own midnight.
 	{"commits for the day before the head's", "", schedule{
