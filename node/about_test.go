@@ -301,6 +301,6 @@ func TestNewer(t *testing.T) {
 	a.connect(t, later)
 	a.connect(t, other)
 	a.until(t, "one of a later protocol", func(st Status) bool {
-		return len(st.Peers) == 2 && st.Newer == 1 && st.Speaking == 1 && st.Version == 2
+		return len(st.Peers) == 2 && st.Newer == 1 && st.Speaking == 1 && st.Version == 3
 	})
 }

@@ -100,7 +100,7 @@ func (r *refusals) frames() {
 
 	r.cuts("ask", "", newAsk().Encode()[1:], field{"count of ids", 4}, field{"first id", ShortID}, field{"second id", ShortID}, field{"third id", ShortID},
 		field{"count of terms", 2}, field{"first term", 32}, field{"second term", 32}, field{"whether logs are asked for", 1},
-		field{"count of transcripts", 2}, field{"first epoch", 32}, field{"first digest", 32}, field{"second epoch", 32}, field{"second digest", 32})
+		field{"bits of the prefix", 1}, field{"prefix", 4}, field{"count of transcripts", 2}, field{"first epoch", 32}, field{"first digest", 32}, field{"second epoch", 32}, field{"second digest", 32})
 	ask := func(name string, a *Ask) { r.form("ask", name, a.Encode()[1:]) }
 	ask("49,153 ids", &Ask{Have: make([][ShortID]byte, MaxAskIDs+1)})
 	ask("4,097 terms", &Ask{Terms: make([]ake.Hash, maxAskTerms+1)})
@@ -111,6 +111,9 @@ func (r *refusals) frames() {
 	ask("1,025 transcripts", &Ask{Logs: true, Transcripts: transcripts})
 	ask("transcripts swapped", &Ask{Logs: true, Transcripts: []AskTranscript{transcripts[1], transcripts[0]}})
 	ask("a transcript twice", &Ask{Logs: true, Transcripts: []AskTranscript{transcripts[1], transcripts[1]}})
+	ask("a prefix of 33 bits", &Ask{Logs: true, Bits: 33})
+	ask("a prefix of no bits, and one that is set", &Ask{Logs: true, Prefix: 1 << 31})
+	ask("a prefix of eight bits, and the ninth set", &Ask{Logs: true, Bits: 8, Prefix: 0xff800000})
 	for _, logs := range []byte{2, 0x81, 255} {
 		r.form("ask", fmt.Sprintf("%d for whether logs are asked for", logs), append(make([]byte, 6), logs))
 		r.form("ask", fmt.Sprintf("%d for whether logs are asked for, and no transcripts", logs), append(make([]byte, 6), logs, 0, 0))
