@@ -5,9 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,313 +21,613 @@ import (
 
 var simMutants = flag.Bool("sim.mutants", false, "run TestMutants, which takes minutes")
 
+// A mutant is a change to one file that takes out one rule.
 type mutant struct {
 	name, file, old, with string
 	run                   string // the test that must fail, behind its package if that is another
-	schedules             string
 }
 
-// mutants are changes to the protocol's code, each of which takes out one rule.
-// The simulator, or the test named, must notice.
+// mutants take out, one by one, the rules of the protocol's code. The test named
+// must notice.
 var mutants = []mutant{
-	// Which commits fit, and which of them is the head.
-	{"a listed peer need not be in my component", "accept.go",
-		`if m == nil || !members[entry.CID] {`, `if _ = members; m == nil {`, "TestForgedCommits", "0"},
-	{"a listed identity need not be the contribution's", "accept.go",
-		`if m.Identity != entry.Identity {`, `if false {`, "TestForgedCommits", "0"},
-	{"a listed presence need not be here", "accept.go",
-		`p == nil || p.bodies[entry.Presence] == nil {`, `p == nil {`, "TestForgedCommits", "0"},
-	{"heights are not bounded", "accept.go",
-		`if c.Height > r.mostHeight(c.Day) {`, `if false {`, "TestHeightInflation", "0"},
-	{"a committer need not list itself", "record/commit.go",
-		` || list.Index(h.By) < 0 {`, ` {`, "TestForgedCommits", "0"},
-	{"commits are not signed", "accept.go",
-		`if c.Verify(r.id, by) != nil {`, `if false {`, "TestSplitCommit", "0"},
-	{"a head may leave out who is here", "head.go",
-		`return r.leavesOut(e) == nil`, `return true`, "TestSilentOmission", "0"},
-	{"a head may list who is gone", "head.go",
-		`if r.missesAny(g, e) {`, `if _ = g; false {`, "TestForgedCommits", "0"},
-	{"tomorrow's commit is a head today", "head.go",
-		`if abe.DayOf(r.now.Add(dayTurn)) < e.commit.Day {`, `if false {`, "TestDayTurn", "0"},
-	{"who has not renewed by midnight is left out at once", "head.go",
-		`if r.now.After(day.Start().Add(dayTurn)) {`, `if true {`, "TestLapsedStays", "0"},
-	{"who has not renewed is waited for without end", "head.go",
-		`if r.now.After(day.Start().Add(dayTurn)) {`, `if false {`, "TestLapsedStays", "0"},
-	{"omissions are not spoken of", "head.go",
-		`r.emit(LeftOut{`, `_ = (LeftOut{`, "TestSilentOmission", "0"},
-	{"of two commits of one height the later counts", "accept.go",
-		`	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
-`, `	return a.since.After(b.since)
-`, "TestSimulate", "100"},
-	{"commits for the day before the head's", "commit.go",
-		`day = max(day, r.head.commit.Day)`, `day = max(day, 0)`, "TestRegressions", "0"},
-
-	// Secrets.
-	{"a secret need not be the commit's", "secret.go",
-		`if !ake.Fits(h.Commit.Core(), h.D, h.Commit.Secret) {`, `if false {`, "TestSplitCommit", "0"},
-	{"secrets are handed to whom the commit does not list", "secret.go",
-		`if e.gave[ch.working] || !r.listsProcess(e, ch.working) {`, `if e.gave[ch.working] {`, "TestBackwardSecrecy", "0"},
-	{"secrets are taken outside channels", "secret.go",
-		`if err != nil || !x.inside() {`, `if err != nil {`, "TestStolenDisk", "0"},
-	{"whoever lacks a secret does not ask", "secret.go",
-		`r.askFor(e)
-		c.next`, `c.next`, "TestAsksForSecret", "0"},
-	{"a withheld secret makes us commit at once each time", "commit.go",
-		`r.patience = r.now.Add(r.waits)`, `r.patience = r.now`, "TestWithheldSecrets", "0"},
-	{"secrets are kept", "head.go",
-		`!e.dUntil.IsZero() && r.now.After(e.dUntil) {`, `false {`, "TestForwardSecrecyEscrow", "0"},
-	{"header keys are kept", "message.go",
-		`e.keys.Step(s - headerSteps)`, `_ = s`, "TestForwardSecrecyEscrow", "0"},
-	{"header keys of any time are taken", "message.go",
-		`m.Step > e.step(r.now)+headerSteps {`, `false {`, "TestStepAhead", "0"},
-	{"an old head is not renewed", "commit.go",
-		`return r.now.Sub(h.since) >= rotatePeriod`, `return false`, "TestForwardSecrecyEscrow", "0"},
-
-	// Channels, and what goes into them alone.
-	{"channels with whoever was vouched for", "channel.go",
-		`if c.Working == working && g.members()[c.ID()] {
-				if _, gone := r.gone(g, c.ID()); !gone {
-					return`, `if c.Working == working {
-				if _, gone := r.gone(g, c.ID()); !gone {
-					return`, "TestAdmits", "0"},
-	{"channels with who is gone", "channel.go",
-		`if _, gone := r.gone(g, c.ID()); !gone {
-					return`, `if _, gone := r.gone(g, c.ID()); !gone || true {
-					return`, "TestAdmits", "0"},
-	{"channels with any process of a member", "channel.go",
-		`if c.Working == working && g.members()[c.ID()] {
-				if`, `if g.members()[c.ID()] {
-				if`, "TestAdmits", "0"},
-	{"channels with our own peer", "channel.go",
-		`if !ok || p == r.self || working == r.workingID {`, `if !ok || working == r.workingID {`, "TestAdmits", "0"},
-	{"terms are taken outside channels", "compare.go",
-		`if err != nil || !x.inside() {`, `if err != nil {`, "TestStolenDisk", "0"},
-	{"terms are given outside channels", "compare.go",
-		`		if x.inside() {
-			var terms []ake.MemberTerm`, `		if lives[r.days[r.today()]] = true; true {
-			var terms []ake.MemberTerm`, "TestStolenDisk", "0"},
-	{"names are given outside channels", "compare.go",
-		`if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
-			has`, `if o := r.offer(true); o.digest != x.theirHello.Digest {
-			has`, "TestStolenDisk", "0"},
-	{"transcripts are taken outside channels", "compare.go",
-		`return x.inside() && r.tookTranscript(x, body)`, `return r.tookTranscript(x, body)`, "TestLogsInside", "0"},
-	{"logs are taken outside channels", "compare.go",
-		`return x.inside() && r.tookLog(x, body)`, `return r.tookLog(x, body)`, "TestLogsInside", "0"},
-	{"logs are spoken of outside channels", "compare.go",
-		`if x.inside() {
-		h.Logs`, `if true {
-		h.Logs`, "TestStolenDisk", "0"},
-
-	// Who is a member.
-	{"terms are not compared with their commitment", "records.go",
-		`n.term == nil && t.Term.Commitment() == n.contribution.Term {`, `n.term == nil {`, "TestWrongTerms", "0"},
-	{"leaving is not absorbing", "graph.go",
-		`case n.Left == p.newest.Left && n.Serial > p.newest.Serial:`, `case n.Serial > p.newest.Serial:`, "TestLeaveIsAbsorbing", "0"},
-	{"what waits is not tried again", "records.go",
-		`for _, rec := range waiting {`, `for _, rec := range waiting[:0] {`, "TestOrderFree", "0"},
-	{"the later process does not count", "graph.go",
-		`return a.Serial > b.Serial`, `return a.Serial < b.Serial`, "TestAdmits", "0"},
-	{"whoever I vouched for is a member", "graph.go",
+	// Members and proofs: PROTOCOL.md §7.
+	{"whoever was vouched for is a member", "graph.go",
 		`	queue := []ake.Hash{g.own.cid}
-	g.component[g.own.cid] = true`, `	for cid, n := range g.nodes {
-		g.component[cid] = n.contribution != nil
+	g.component[g.own.cid] = true
+	for len(queue) > 0 {`, `	for cid := range g.nodes {
+		g.component[cid] = true
 	}
 	queue := []ake.Hash{g.own.cid}
-	g.component[g.own.cid] = true`, "TestForgedCommits", "0"},
-	{"who let us in already may prove itself again", "prove.go",
-		`if n := g.nodes[c.ID()]; n != nil && n.out[g.own.cid] != nil {`, `if false {`, "TestProvedAlready", "0"},
-	{"what was opened is answered at once", "prove.go",
-		`began, wait := r.now, r.answerTime()`, `began, wait := r.now, time.Millisecond`, "TestAnswerTime", "0"},
-	{"what does not open ends at once", "prove.go",
-		`			r.at(x.due, func() {
-				if r.exchanges[x.id] == x {
-					r.reset(x)`, `			r.at(r.now, func() {
-				if r.exchanges[x.id] == x {
-					r.reset(x)`, "TestAnswerTime", "0"},
-	{"the dead are members", "liveness.go",
-		`if p != nil && r.silent(p) {`, `if p != nil && false {`, "TestSilentPeerIsDropped", "0"},
-	{"the dead are members while nobody is heard", "liveness.go",
-		`p.lost = true //`, `return true //`, "TestDeadStaySilent", "0"},
-	{"beats of the future are taken", "liveness.go",
-		`if b.Serial > uint64(r.now.Add(maxAhead).UnixMilli()) {`, `if false {`, "TestBeatAhead", "0"},
-	{"beats are not signed", "liveness.go",
-		`if b.Verify(r.id) != nil {`, `if false {`, "TestForgedBeats", "0"},
-	{"a clock that stood still calls others silent", "liveness.go",
-		`if gap := now.Sub(r.now); gap > stallTime {`, `if gap := now.Sub(r.now); false {`, "TestSuspendAndResume", "0"},
-
-	// Shares of what is full.
-	{"one member's word puts others on its branch", "tree.go",
-		`if _, back := n.in[to]; !back || !members[to] {`, `if !members[to] {`, "TestTree", "0"},
-	{"branches do not take turns", "tree.go",
-		`c := children[turns[at]%len(children)]
-			turns[at]++`, `c := children[turns[at]%len(children)]
-			if empty[c] {
-				turns[at]++
-			}`, "TestTree", "0"},
-	{"edges to nobody without end", "graph.go",
-		`if len(g.promised) >= maxPromised && g.promised[e.To] == nil {`, `if false {`, "TestPromisedEdges", "0"},
-	{"edges to nobody push out others'", "graph.go",
-		`if len(of[b]) > len(of[most]) {`, `if len(of[b]) > 0 {`, "TestPromisedEdges", "0"},
-	{"whom I vouched for makes room", "graph.go",
-		`if g.nodes[g.own.cid].out[last] != nil || from`, `if from`, "TestMakeRoom", "0"},
-	{"whom I vouch for is refused", "graph.go",
-		` || from != g.own.cid && of[g.branch(from)]`, ` || of[g.branch(from)]`, "TestMakeRoom", "0"},
-	{"who has most is given room", "graph.go",
-		` || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {`, ` {`, "TestMakeRoom", "0"},
-	{"commits without end", "accept.go",
-		`if len(r.commits) < maxCommits {`, `if true {`, "TestCommitFlood", "0"},
-	{"one branch's commits push out others'", "accept.go",
-		`of[branch] = append(of[branch], e)`, `of[ake.Hash{}], _ = append(of[ake.Hash{}], e), branch`, "TestCommitFloodOfMany", "0"},
-	{"a branch without commits is given no room", "accept.go",
-		`if len(of[b]) > len(of[most]) {`, `if false {`, "TestCommitFloodOfMany", "0"},
-	{"strangers' commits without end", "records.go",
-		`if len(r.strange) >= maxStrange {`, `if false {`, "TestStrangeCommits", "0"},
-	{"strangers' terms without end", "records.go",
-		`if len(r.orphans) >= maxOrphans {`, `if false {`, "TestOrphanTerms", "0"},
+	for len(queue) > 0 {`, "TestAdmits"},
+	{"the later process does not count", "graph.go",
+		`return a.Serial > b.Serial`, `return a.Serial < b.Serial`, "TestAdmits"},
+	{"a later process counts before it is a member", "graph.go",
+		`n != c && g.members()[n.ID()] {`, `n != c {`, "TestMadeUpLater"},
+	{"leaving is not absorbing", "graph.go",
+		`case n.Left == p.newest.Left && n.Serial > p.newest.Serial:`, `case n.Serial > p.newest.Serial:`, "TestLeaveIsAbsorbing"},
+	{"misbehaviour has no consequences", "graph.go",
+		`if p != nil && p.misbehaved {`, `if p != nil && p.misbehaved && false {`, "TestMisbehaviour"},
 	{"pairs of presences without end", "graph.go",
-		`p.pairs < maxPairs && `, ``, "TestMisbehaviourPairs", "0"},
-	{"whoever says nothing keeps others from proving themselves", "exchange.go",
-		`if len(idle) == 0 {`, `if true {`, "TestAnswerSlots", "0"},
+		`p.pairs < maxPairs && `, ``, "TestMisbehaviourPairs"},
+	{"presences without end", "graph.go",
+		`if len(p.bodies) >= maxBodies {`, `if false {`, "TestBounds"},
+	{"edges in one direction make a branch", "tree.go",
+		`if _, back := n.in[to]; !back || !members[to] {`, `if !members[to] {`, "TestTree"},
+	{"branches take no turns", "tree.go",
+		`turns[at]++
+			if empty[c] {`, `if empty[c] {
+				turns[at]++`, "TestTree"},
+	{"promised edges without end", "graph.go",
+		`if len(g.promised) >= maxPromised && g.promised[e.To] == nil {`, `if false {`, "TestPromisedEdges"},
+	{"any promised edge makes room", "graph.go",
+		`delete(g.promised, of[most][0])`, `delete(g.promised, sortedHashes(g.promised)[0])`, "TestPromisedEdges"},
+	{"who has most is given room", "graph.go",
+		` || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {`, ` {`, "TestMakeRoom"},
+	{"whom I vouched for makes room", "graph.go",
+		`if g.nodes[g.own.cid].out[last] != nil || from`, `if from`, "TestMakeRoom"},
+	{"anybody makes room", "graph.go",
+		`last := order[len(order)-1]`, `last := sortedHashes(g.nodes)[0]`, "TestMakeRoom"},
+	{"a day's graph is not bounded", "records.go",
+		`if len(g.nodes) >= maxNodes && !g.makeRoom(e.From) {`, `if false {`, "TestBounds"},
+	{"terms without contributions are not bounded", "records.go",
+		`if len(r.orphans) >= maxOrphans {`, `if false {`, "TestOrphanTerms"},
+	{"what waits is not bounded", "records.go",
+		`if len(r.limbo) >= maxLimbo {`, `if false {`, "TestBounds"},
+	{"what waits is not tried again", "records.go",
+		`for _, rec := range waiting {`, `for _, rec := range waiting[:0] {`, "TestOrderFree"},
+	{"commits of strangers without end", "records.go",
+		`if len(r.strange) >= maxStrange {`, `if false {`, "TestStrangeCommits"},
+	{"terms are not compared with their commitment", "records.go",
+		`n.term == nil && t.Term.Commitment() == n.contribution.Term {`, `n.term == nil {`, "TestWrongTerms"},
+	{"what opens need not hold the term that was promised", "prove.go",
+		`if err != nil || opened.Term.Commitment() != x.theirs.Term {`, `if err != nil {`, "TestBranchProbe"},
+	{"another encapsulation than was promised is opened", "prove.go",
+		`if ake.HashEncapsulation(enc) != x.theirs.Encapsulation {`, `if false {`, "TestOtherEncapsulation"},
+	{"a stranger need not open what it is sent", "prove.go",
+		`if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Newcomer, x.theirs.ID(), o.cid, ake.Hash(f[0])) {`,
+		`if len(f[0]) != ake.HashSize {`, "TestLeakedTerms"},
+	{"a sponsor need not open what it is sent", "prove.go",
+		`if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Sponsor, o.cid, x.theirs.ID(), ake.Hash(f[0])) {`,
+		`if _ = o; len(f[0]) != ake.HashSize {`, "TestSybilSurround"},
+	{"who let us in already proves itself again", "prove.go",
+		`n != nil && n.out[g.own.cid] != nil {`, `n != nil && false {`, "TestProvedAlready"},
+	{"one answers as soon as it is opened", "prove.go",
+		`max(leastAnswer, 2*r.workTime)`, `0`, "TestAnswerTime"},
+	{"what does not open ends at once", "prove.go",
+		`r.at(x.due, func() {
+				if r.exchanges[x.id] == x {
+					r.reset(x)`, `r.at(r.now, func() {
+				if r.exchanges[x.id] == x {
+					r.reset(x)`, "TestAnswerTime"},
+	{"what opens is answered at once", "prove.go",
+		`x.opened = opened
+		r.at(x.due, func() {`, `x.opened = opened
+		r.at(r.now, func() {`, "TestAnswerTime"},
+	{"those who say nothing keep others from proving", "exchange.go",
+		`if len(idle) == 0 {`, `if true {`, "TestAnswerSlots"},
+	{"one peer has many proofs at once", "exchange.go",
+		`if x.peer == p {
+			return false`, `if false {
+			return false`, "TestAnswerSlots"},
+	{"a beat of the future counts", "liveness.go",
+		`if b.Serial > uint64(r.now.Add(maxAhead).UnixMilli()) {`, `if false {`, "TestBeatAhead"},
+	{"beats need no signature", "liveness.go",
+		`if b.Verify(r.id) != nil {`, `if false {`, "TestForgedBeats"},
+	{"the silent are members", "liveness.go",
+		`if p != nil && r.silent(p) {`, `if p != nil && r.silent(p) && false {`, "TestSilentPeerIsDropped"},
+	{"silence ends when nobody is heard", "liveness.go",
+		`p.lost = true // until it is heard again, and not only until nobody is`, `return true`, "TestDeadStaySilent"},
+	{"time in which one did not run counts as silence", "liveness.go",
+		`p.heard = p.heard.Add(gap)`, `_, _ = p, gap`, "TestSuspendAndResume"},
 
-	// The topic.
-	{"a join's encapsulation may be any", "record/join.go",
-		`case ake.HashEncapsulation(j.Encapsulation) != j.Contribution.Encapsulation:`, `case false:`, "TestJoinEncapsulation", "0"},
-	{"encapsulations from the topic are opened at once", "open.go",
-		`if at := e.since.Add(2 * tail(len(e.list))); at.After(r.now) {`, `if at := e.since; at.After(r.now) {`, "TestOpenPublished", "0"},
-	{"encapsulations from the topic are opened without end", "open.go",
-		`if len(r.openings) >= maxOpenings {`, `if false {`, "TestOpenPublished", "0"},
-	{"encapsulations from the topic are kept without end", "open.go",
-		`if total > maxEncapsulations {`, `if false {`, "TestOpenPublished", "0"},
+	// Commits: PROTOCOL.md §8.
+	{"a listed peer need not be in my component", "accept.go",
+		`if m == nil || !members[entry.CID] {`, `if _ = members; m == nil {`, "TestForgedCommits"},
+	{"a listed presence need not be held", "accept.go",
+		`if p := r.processes[m.Working]; p == nil || p.bodies[entry.Presence] == nil {`, `if r.processes[m.Working] == nil {`, "TestForgedCommits"},
+	{"a listed identity is not compared", "accept.go",
+		`if m.Identity != entry.Identity {`, `if false {`, "TestForgedCommits"},
+	{"a commit needs no signature", "accept.go",
+		`if c.Verify(r.id, by) != nil {`, `if false {`, "TestSplitCommit"},
+	{"a committer need not be a member", "accept.go",
+		`if by == nil || !g.members()[c.By] {`, `if by == nil {`, "TestStrangerCommits"},
+	{"heights are not bounded", "accept.go",
+		`if c.Height > r.mostHeight(c.Day) {`, `if false {`, "TestHeightInflation"},
+	{"commits without end", "accept.go",
+		`if len(r.commits) < maxCommits {`, `if true {`, "TestCommitFlood"},
+	{"one branch's commits keep others out", "accept.go",
+		`if len(of[b]) > len(of[most]) {`, `if false {`, "TestCommitFloodOfMany"},
+	{"dropped commits are taken again", "accept.go",
+		` || r.droppedAt[c.ID()]`, ``, "TestDroppedCommit"},
+	{"epochs that are over are taken again", "accept.go",
+		`if _, over := r.spent[c.ID()]; over || r`, `if r`, "TestDroppedCommit"},
+	{"of two commits of one height the lesser counts", "accept.go",
+		`	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
+`, `	return a.since.After(b.since)
+`, "TestSeeds"},
+	{"what d is committed to is not compared", "secret.go",
+		`if !ake.Fits(h.Commit.Core(), h.D, h.Commit.Secret) {`, `if false {`, "TestSplitCommit"},
+	{"the commitment to d is not bound to its commit", "../crypto/ake/commit.go",
+		`Sum("coterie/2 commit secret", core, d.b[:])`, `Sum("coterie/2 commit secret", d.b[:])`, "../crypto/ake TestCommitSecret"},
+	{"d is handed to those who are not listed", "secret.go",
+		`if e.gave[ch.working] || !r.listsProcess(e, ch.working) {`, `if e.gave[ch.working] {`, "TestBackwardSecrecy"},
+	{"d is taken outside a channel", "secret.go",
+		`if err != nil || !x.inside() {`, `if err != nil {`, "TestStolenDisk"},
+	{"nobody asks for d", "secret.go",
+		`		r.askFor(e)
+`, `		_ = r.askFor
+`, "TestAsksForSecret"},
+	{"d is kept", "head.go",
+		`if e.d != nil && !e.dUntil.IsZero() && r.now.After(e.dUntil) {`, `if false {`, "TestForwardSecrecyEscrow"},
+	{"keys are kept", "head.go",
+		`r.now.Sub(e.superseded) > keysKept:`, `r.now.Sub(e.superseded) > 100*keysKept:`, "TestEpochReplay"},
+	{"a head may leave out somebody who is here", "head.go",
+		`return r.leavesOut(e) == nil`, `return true`, "TestSilentOmission"},
+	{"people are not told of omissions", "head.go",
+		`r.emit(LeftOut{`, `_ = (LeftOut{`, "TestSilentOmission"},
+	{"a head of the next day is one at once", "head.go",
+		`if abe.DayOf(r.now.Add(dayTurn)) < e.commit.Day {`, `if false {`, "TestDayTurn"},
+	{"who has not renewed is left out at once", "head.go",
+		`if r.now.After(day.Start().Add(dayTurn)) {`, `if true {`, "TestLapsedStays"},
+	{"who has not renewed counts without end", "head.go",
+		`if r.now.After(day.Start().Add(dayTurn)) {`, `if false {`, "TestLapsedStays"},
+	{"a secret that nobody has stands above all for good", "commit.go",
+		`	c.SetEvidence(r.removals(list))
+`, `	c.SetEvidence(r.removals(list))
+	if c.Height = 1; r.head != nil {
+		c.Height = r.head.commit.Height + 1
+	}
+`, "TestSplitCommit"},
+	{"a head may list somebody who is gone", "head.go",
+		`if r.missesAny(g, e) {`, `if r.missesAny(g, e) && false {`, "TestForgedCommits"},
+	{"one sends although a listed one left", "message.go",
+		`return !r.missesAny(g, h)`, `return true`, "TestLeaveSecrecy"},
+	{"commits for the day before the head's", "commit.go",
+		`day = max(day, r.head.commit.Day)`, `day = max(day, 0)`, "TestRegressions"},
+	{"heads are not renewed", "commit.go",
+		`return r.now.Sub(h.since) >= rotatePeriod`, `return false`, "TestHourlyRotation"},
+	{"a whole list may have another hash", "record/commit.go",
+		`if len(list) != int(h.Members) || list.Hash() != h.List || list.Index(h.By) < 0 {`, `if len(list) != int(h.Members) || list.Index(h.By) < 0 {`, "./record TestRebuild"},
+	{"a list may have another size", "record/commit.go",
+		`if len(list) != int(h.Members) || list.Hash() != h.List || list.Index(h.By) < 0 {`, `if list.Hash() != h.List || list.Index(h.By) < 0 {`, "./record TestRebuild"},
+	{"a committer need not be in its list", "record/commit.go",
+		`list.Hash() != h.List || list.Index(h.By) < 0 {`, `list.Hash() != h.List {`, "./record TestRebuild"},
+	{"a list may have a contribution twice", "record/commit.go",
+		` || cids[list[i].CID] {`, ` {`, "./record TestListWithAContributionTwice"},
+	{"a list may have a peer twice", "record/commit.go",
+		` || i > 0 && list[i-1].Identity == list[i].Identity`, ``, "./record TestRebuild"},
+	{"evidence is not bound to its commit", "record/commit.go",
+		`case c.evidenceHash() != c.Header.Evidence:`, `case false:`, "./record TestBitFlips"},
+	{"a commit is verified by another's contribution", "record/commit.go",
+		`if by.ID() != c.By || by.Day != c.Day {`, `if false {`, "./record TestCommitOfAnother"},
+
+	// The topic: PROTOCOL.md §10, and what it hands over: §8.2.
+	{"a join with another's encapsulation", "record/join.go",
+		`case ake.HashEncapsulation(j.Encapsulation) != j.Contribution.Encapsulation:`, `case false:`, "TestJoinEncapsulation"},
+	{"a join of two strangers' edges", "record/join.go",
+		`if j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Day != j.Out.Day {`, `if false {`, "./record TestJoinAcrossDays"},
+	{"a published encapsulation is opened at once", "open.go",
+		`at.After(r.now) {`, `at.After(r.now) && false {`, "TestOpenPublished"},
+	{"published encapsulations are opened without end", "open.go",
+		`if len(r.openings) >= maxOpenings {`, `if false {`, "TestOpenPublished"},
+	{"what no commit needs is opened", "open.go",
+		`if !e.lists(cid) || n.term != nil || n.encapsulation == nil {`, `if n.term != nil || n.encapsulation == nil {`, "TestOpenUnlisted"},
+	{"what was opened in vain is opened again", "publish.go",
+		` && !n.opened {`, ` {`, "TestOpenUnlisted"},
+	{"published encapsulations are kept without end", "open.go",
+		`if total > maxEncapsulations {`, `if false {`, "TestOpenPublished"},
 	{"presences go over the topic", "publish.go",
-		`if err != nil || !p.Left {`, `if err != nil {`, "TestTopicTakesLeavesOnly", "0"},
-	{"garbled copies are forwarded", "publish.go",
-		`if e == nil || e.list == nil || e.commit.Signature != c.Signature {`, `if e == nil || e.list == nil {`, "TestForwardWhatStreamsBrought", "0"},
+		`if err != nil || !p.Left {`, `if err != nil {`, "TestTopicTakesLeavesOnly"},
+	{"what a stream brought first is not passed on", "publish.go",
+		`r.now.Sub(since) < forwardTime {`, `false {`, "TestForwardWhatStreamsBrought"},
 
-	// What is said.
+	// Messages: PROTOCOL.md §9.
 	{"authors are not checked", "transcript.go",
-		`return c != nil && m.Verify(r.id, c) == nil`, `return c != nil`, "TestMessageForgery", "0"},
-	{"one sends although somebody left", "message.go",
-		`if _, gone := r.gone(g, h.list[i].CID); gone {`, `if _, gone := r.gone(g, h.list[i].CID); gone && false {`, "TestSimulate", "100"},
+		`return c != nil && m.Verify(r.id, c) == nil`, `return c != nil`, "TestMessageForgery"},
+	{"messages need no signature", "record/message.go",
+		`return verify(author.Working[:], "message", room, m.signedPart(), m.Signature[:])`, `return nil`, "./record TestMessageOfAnother"},
+	{"a message is verified by another's contribution", "record/message.go",
+		`if author.ID() != m.CID {`, `if false {`, "./record TestMessageOfAnotherDay"},
+	{"header keys are kept", "message.go",
+		`if s := e.step(r.now); s > headerSteps {`, `if s := e.step(r.now); false && s > headerSteps {`, "TestForwardSecrecyEscrow"},
+	{"a header key far ahead is taken", "message.go",
+		` || m.Step > e.step(r.now)+headerSteps {`, ` {`, "TestStepAhead"},
+	{"one sends as fast as one likes", "pace.go",
+		`if rate == 0 || r.pace.take(r.now, rate) {`, `if true {`, "TestPace"},
+	{"one takes what comes however fast", "pace.go",
+		`return p.pace.tokens >= 1`, `return true`, "TestFlood"},
+	{"gaps are not told", "gaps.go",
+		`if age >= gapTold && `, `if age >= gapTold && false && `, "TestLateGap"},
+
+	// Channels, and what is said in them alone: PROTOCOL.md §11.2.
+	{"a stream outside a channel is as good as one inside", "compare.go",
+		`return x.working != [32]byte{}`, `return true`, "TestStolenDisk"},
+	{"terms are told outside a channel", "compare.go",
+		`		if x.inside() {
+			var terms []ake.MemberTerm`, `		if lives[r.days[r.today()]] = true; true {
+			var terms []ake.MemberTerm`, "TestStolenDisk"},
+	{"terms are taken outside a channel", "compare.go",
+		`if err != nil || !x.inside() {`, `if err != nil {`, "TestStolenDisk"},
+	{"logs are taken outside a channel", "compare.go",
+		`return x.inside() && r.tookLog(x, body)`, `return r.tookLog(x, body)`, "TestLogsInside"},
+	{"transcripts are taken outside a channel", "compare.go",
+		`return x.inside() && r.tookTranscript(x, body)`, `return r.tookTranscript(x, body)`, "TestLogsInside"},
+	{"how much one holds is taken outside a channel", "compare.go",
+		`return x.inside() && r.tookHave(x, body)`, `return r.tookHave(x, body)`, "TestOutsideAChannel"},
+	{"names are told outside a channel", "compare.go",
+		`if names && p.name != nil {`, `if p.name != nil {`, "TestStolenDisk"},
+	{"questions are taken outside a channel", "exchange.go",
+		`ok = inside && r.mayAsk(p)`, `ok = r.mayAsk(p)`, "TestOutsideAChannel"},
+	{"members of one day are given another's terms", "compare.go",
+		`n.term != nil && lives[g] && g.members()[cid]`, `n.term != nil && g.members()[cid]`, "TestLapsedStays"},
+	{"who lives on one day is told another's terms", "channel.go",
+		`if !r.livesAs(g, ch) {`, `if false {`, "TestTermsOfTheDay"},
+	{"a channel to one who is gone", "channel.go",
+		`if _, gone := r.gone(g, c.ID()); !gone {`, `if r.gone(g, c.ID()); true {`, "TestAdmits"},
+	{"a channel to one who was vouched for", "channel.go",
+		`if c.Working == working && g.members()[c.ID()] {
+				if`, `if c.Working == working {
+				if`, "TestAdmits"},
+	{"a channel to whatever process", "channel.go",
+		`if c.Working == working && g.members()[c.ID()] {
+				if`, `if g.members()[c.ID()] {
+				if`, "TestAdmits"},
+	{"a channel to another process of one's own", "channel.go",
+		`if !ok || p == r.self || working == r.workingID {`, `if !ok || working == r.workingID {`, "TestAdmits"},
+	{"a channel to one's own working key", "channel.go",
+		`if !ok || p == r.self || working == r.workingID {`, `if !ok || p == r.self {`, "TestBorrowedKey"},
+	{"channels to those who are gone are kept", "channel.go",
+		`		r.endChannel(ch)
+	}
+	g := r.graph(r.today())`, `	}
+	g := r.graph(r.today())`, "TestChannelsEnd"},
+
+	// Logs: PROTOCOL.md §11.4.
 	{"logs are not passed on", "logs.go",
 		`if m != nil {
-				r.sendBody(x, m)`, `if m != nil && r.head != nil && t.id == r.head.commit.ID() {
-				r.sendBody(x, m)`, "TestSimulate", "200"},
+				r.sendBody(x, m)`, `if m != nil && index == t.mine {
+				r.sendBody(x, m)`, "TestHistory"},
+	{"what was said is for everybody", "logs.go",
+		`if !listed && !r.isHistory(t) {`, `if false {`, "TestBackwardSecrecy"},
+	{"who was in an epoch need not prove it", "logs.go",
+		`return c.Working == x.working`, `return true`, "TestLogsOfTheProcess"},
+	{"a transcript that does not list this peer is taken", "logs.go",
+		`if !t.lists(r.own) && r.cfg.Descriptor.History == 0 {`, `if false {`, "TestMadeUpTranscript"},
+	{"transcripts need no signature", "logs.go",
+		`if head.VerifyOf(r.id, unknown) != nil {`, `if false {`, "TestMadeUpTranscript"},
+	{"whoever serves a transcript is believed", "logs.go",
+		`!t.lists(r.own) || !r.proved(head)`, `!t.lists(r.own)`, "TestMadeUpTranscript"},
+	{"logs are served without end", "pace.go",
+		`return int(p.tokens)`, `return allowanceBytes`, "TestGreedy"},
+	{"a have without an ask is answered", "logs.go",
+		`if err != nil || !x.asked || x.told || x.tookHaves`, `if err != nil || x.told || x.tookHaves`, "TestHaveWithoutAsk"},
+	{"a have from the beginning is compared with the end", "transcript.go",
+		`	if upto == 0 {
+		return [record.ChainSize]byte{}
+	}
+`, `	if upto == 0 {
+		return c
+	}
+`, "TestChainOfNothing"},
 	{"an epoch in which nothing was said yet is forgotten", "transcript.go",
-		` && r.now.Sub(t.since) > emptyTime`, ``, "TestTranscriptBeforeItsMessages", "0"},
-	{"the user is not asked before a question is opened", "attest.go",
-		`case !allow:`, `case false:`, "TestProveNeedsConsent", "0"},
-	{"a question is answered for whoever passes it on", "attest.go",
-		`q.Asker != c.ID() || c.Working != x.working || `, ``, "TestProveRelayedQuestion", "0"},
-}
+		` && r.now.Sub(t.since) > emptyTime`, ``, "TestTranscriptBeforeItsMessages"},
+	{"forks without end", "transcript.go",
+		`if len(l.other) > maxForks {`, `if false {`, "TestBounds"},
+	{"messages need not name each other", "transcript.go",
+		`r.chained(t, index, m, id)
+	l.take`, `l.take`, "TestBrokenChain"},
+	{"two messages under one counter are nobody's business", "transcript.go",
+		`return was != id && r.forked(t, index, m, id, was)`, `return was != id && false`, "TestEquivocation"},
 
-// attackMutants takes out, for each attack that DESIGN.md §3.10 names, what the
-// room is defended by. (MessageForgery and OrderFree: above.)
-var attackMutants = []mutant{
+	// Questions: PROTOCOL.md §7.6.
+	{"questions are answered without the user", "attest.go",
+		`	r.emit(Asked{ID: open.id, Member: open.member, Policy: q.Policy})
+`, `	r.emit(Asked{ID: open.id, Member: open.member, Policy: q.Policy})
+	r.Answer(r.now, open.id, true)
+`, "TestProveNeedsConsent"},
+
+	// Keys: package ake.
 	{"terms are added up, as in the thesis", "../crypto/ake/epoch.go",
 		`		copy(summand[4:], m[:])
 		h.Write(summand[:])
 	}
 	var key Secret
-	h.Sum(key.b[:0])
-`, `		for j := range m {
+	h.Sum(key.b[:0])`, `		for j := range m {
 			summand[4+j] ^= m[j]
 		}
 	}
 	var key Secret
-	copy(key.b[:], summand[4:])
-`, "TestCancellingReplay", "0"},
-	{"matrices of a ciphertext are not looked at", "../crypto/abe/skeleton.go",
-		`if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) {`, `if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) && false {`, "../crypto/abe TestCrashCiphertext", "0"},
-	{"what opens need not hold the term that was promised", "prove.go",
-		`if err != nil || opened.Term.Commitment() != x.theirs.Term {`, `if err != nil {`, "TestBranchProbe", "0"},
-	{"what waits is not bounded", "records.go",
-		`if len(r.limbo) >= maxLimbo {`, `if false {`, "TestUnprovenFlood", "0"},
-	{"a stranger need not open what it is sent", "prove.go",
-		`if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Newcomer, x.theirs.ID(), o.cid, ake.Hash(f[0])) {`,
-		`if len(f[0]) != ake.HashSize {`, "TestLeakedTerms", "0"},
-	{"members of one day are given another's terms", "compare.go",
-		`n.term != nil && lives[g] && g.members()[cid]`, `n.term != nil && g.members()[cid]`, "TestLapsedStays", "0"},
-	{"who left may commit", "head.go",
-		`if r.missesAny(g, e) {`, `if _ = g; false {`, "TestLeaverCommits", "0"},
-	{"a sponsor need not open what it is sent", "prove.go",
-		`if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Sponsor, o.cid, x.theirs.ID(), ake.Hash(f[0])) {`,
-		`if _ = o; len(f[0]) != ake.HashSize {`, "TestSybilSurround", "0"},
+	copy(key.b[:], summand[4:])`, "../crypto/ake TestCancellingReplay"},
+	{"a term does not name its member", "../crypto/ake/epoch.go",
+		`copy(inner[sha256.BlockSize+1+HashSize:], m.Identity[:])`, `_ = m.Identity`, "../crypto/ake TestAttributes"},
+	{"d is not part of the secret", "../crypto/ake/epoch.go",
+		`	ikm = d.Append(ikm)
+`, ``, "../crypto/ake TestEpochSecret"},
+	{"the epoch is not part of the secret", "../crypto/ake/epoch.go",
+		`hkdf.Extract(sha256.New, ikm, epoch[:])`, `hkdf.Extract(sha256.New, ikm, nil)`, "../crypto/ake TestEpochSecret"},
+	{"chains can be made again", "../crypto/ake/epoch.go",
+		`k.root.Erase() // else`, `// else`, "../crypto/ake TestChainsAreMadeOnce"},
+	{"header keys can be had again", "../crypto/ake/epoch.go",
+		`k.header, k.step = key, step`, `k.header = key`, "../crypto/ake TestHeaderSteps"},
+	{"an author's last key is kept", "../crypto/ake/chain.go",
+		`	c.key.Erase()
+	c.key = n`, `	_ = n`, "../crypto/ake TestChain"},
+	{"keys stepped over without end", "../crypto/ake/chain.go",
+		`for ; len(c.skipped) > MaxSkip; c.oldest++ {`, `for ; false; c.oldest++ {`, "../crypto/ake TestJumpingAuthor"},
+	{"a chain steps over any number of keys", "../crypto/ake/chain.go",
+		`	if counter-c.next > MaxSkip {
+		return Secret{}, ErrSkip
+	}
+`, `	if counter-c.next > 2*MaxSkip {
+		return Secret{}, ErrSkip
+	}
+`, "../crypto/ake TestJunkCounters"},
+	{"both roles answer alike", "../crypto/ake/contribution.go",
+		`	if role == Newcomer {
+`, `	if role = Newcomer; false {
+`, "../crypto/ake TestProof"},
+	{"an answer names nobody", "../crypto/ake/contribution.go",
+		`authenticate(p.Secret, []byte(role), newcomer[:], sponsor[:])`, `authenticate(p.Secret, []byte(role))`, "../crypto/ake TestProof"},
+	{"what opens need not be made of its own coins", "../crypto/ake/contribution.go",
+		`if err != nil || !ok || !hmac.Equal(again, enc) {`, `if _ = again; err != nil || !ok {`, "../crypto/ake TestCoinsOfItsOwn"},
+	{"an encapsulation is not bound to its context", "../crypto/ake/contribution.go",
+		`bind := Sum("coterie/2 bind", c.Bytes())`, `bind := Sum("coterie/2 bind")`, "../crypto/ake TestVectorsContributions"},
+	{"the matrices of a ciphertext are not looked at", "../crypto/abe/skeleton.go",
+		`if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) {`, `if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) && false {`, "../crypto/abe TestCrashCiphertext"},
+
+	// Channels themselves: package channel.
+	{"a channel is of no room and no peers", "../node/channel/verify.go",
+		`if state.NegotiatedProtocol != alpn {`, `if false {`, "../node/channel TestVerify"},
+	{"a channel does not name its room", "../node/channel/channel.go",
+		`labelled(alpnLabel, c.Room[:], dialler[:], answerer[:])`, `labelled(alpnLabel, dialler[:], answerer[:])`, "../node/channel TestNames"},
+	{"a channel does not name its dialler", "../node/channel/channel.go",
+		`labelled(alpnLabel, c.Room[:], dialler[:], answerer[:])`, `labelled(alpnLabel, c.Room[:], dialler[:0], answerer[:])`, "../node/channel TestNames"},
+	{"a channel does not name its answerer", "../node/channel/channel.go",
+		`labelled(alpnLabel, c.Room[:], dialler[:], answerer[:])`, `labelled(alpnLabel, c.Room[:], dialler[:], answerer[:0])`, "../node/channel TestNames"},
+	{"a channel's ends have no roles", "../node/channel/channel.go",
+		`	if !dials {
+		dialler, answerer = c.Remote, c.Self
+	}`, `	if string(dialler[:]) > string(answerer[:]) {
+		dialler, answerer = c.Remote, c.Self
+	}`, "../node/channel TestSwappedNames"},
+	{"a channel to its own working key", "../node/channel/verify.go",
+		`if w == own {`, `if false {`, "../node/channel TestVerify"},
+	{"a channel admits anybody", "../node/channel/verify.go",
+		`if !admits(w) {`, `if false {`, "../node/channel TestVerify"},
+	{"a channel takes sessions of before", "../node/channel/verify.go",
+		`if state.DidResume {`, `if false {`, "../node/channel TestVerify"},
+	{"a channel takes other key agreements", "../node/channel/verify.go",
+		`if state.CurveID != tls.X25519MLKEM768 {`, `if false {`, "../node/channel TestVerify"},
+	{"a channel's end has many certificates", "../node/channel/verify.go",
+		`if len(state.PeerCertificates) != 1 {`, `if false {`, "../node/channel TestVerify"},
+	{"a channel stands before the other end has judged", "../node/channel/channel.go",
+		`if b[0] != firstByte {`, `if false {`, "../node/channel TestFirstByte"},
+
+	// Others.
+	{"a head may list who is gone", "head.go",
+		`if r.missesAny(g, e) {`, `if _ = g; false {`, "TestForgedCommits"},
+	{"header keys are kept (2)", "message.go",
+		`e.keys.Step(s - headerSteps)`, `_ = s`, "TestForwardSecrecyEscrow"},
+	{"names are given outside channels", "compare.go",
+		`if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
+			has`, `if o := r.offer(true); o.digest != x.theirHello.Digest {
+			has`, "TestStolenDisk"},
+	{"logs are spoken of outside channels", "compare.go",
+		`if x.inside() {
+		h.Logs`, `if true {
+		h.Logs`, "TestStolenDisk"},
+	{"what was opened is answered at once", "prove.go",
+		`began, wait := r.now, r.answerTime()`, `began, wait := r.now, time.Millisecond`, "TestAnswerTime"},
+	{"a clock that stood still calls others silent", "liveness.go",
+		`if gap := now.Sub(r.now); gap > stallTime {`, `if gap := now.Sub(r.now); false {`, "TestSuspendAndResume"},
+	{"branches do not take turns", "tree.go",
+		`c := children[turns[at]%len(children)]
+			turns[at]++`, `c := children[turns[at]%len(children)]
+			if empty[c] {
+				turns[at]++
+			}`, "TestTree"},
+	{"edges to nobody push out others'", "graph.go",
+		`if len(of[b]) > len(of[most]) {`, `if len(of[b]) > 0 {`, "TestPromisedEdges"},
+	{"one branch's commits push out others'", "accept.go",
+		`of[branch] = append(of[branch], e)`, `of[ake.Hash{}], _ = append(of[ake.Hash{}], e), branch`, "TestCommitFloodOfMany"},
+	{"garbled copies are forwarded", "publish.go",
+		`if e == nil || e.list == nil || e.commit.Signature != c.Signature {`, `if e == nil || e.list == nil {`, "TestForwardWhatStreamsBrought"},
+	{"one sends although somebody left", "message.go",
+		`if _, gone := r.gone(g, h.list[i].CID); gone {`, `if _, gone := r.gone(g, h.list[i].CID); gone && false {`, "TestSimulate"},
+	{"the user is not asked before a question is opened", "attest.go",
+		`case !allow:`, `case false:`, "TestProveNeedsConsent"},
 	{"a secret nobody has stands above all for good", "commit.go",
 		`Height: g.height + 1, By: g.own.cid,`, `Height: func() uint64 {
 			if r.head == nil {
 				return 0
 			}
 			return r.head.commit.Height
-		}() + 1, By: g.own.cid,`, "TestSplitCommit", "0"},
-	{"keys are kept", "head.go",
-		`r.now.Sub(e.superseded) > keysKept:`, `r.now.Sub(e.superseded) > 100*keysKept:`, "TestEpochReplay", "0"},
-	{"one sends although a listed one left", "message.go",
-		`if _, gone := r.gone(g, h.list[i].CID); gone {`, `if _, gone := r.gone(g, h.list[i].CID); gone && false {`, "TestLeaveSecrecy", "0"},
-	{"what was said is for everybody", "logs.go",
-		`if !listed && !r.isHistory(t) {`, `if false {`, "TestBackwardSecrecy", "0"},
+		}() + 1, By: g.own.cid,`, "TestSplitCommit"},
+	{"one sends although a listed one left (2)", "message.go",
+		`if _, gone := r.gone(g, h.list[i].CID); gone {`, `if _, gone := r.gone(g, h.list[i].CID); gone && false {`, "TestLeaveSecrecy"},
 }
 
-// TestMutants takes one rule out of the protocol at a time, by an overlay over
-// the package's files, and sees that a test fails. Without -sim.mutants it only
-// sees that each still applies.
+// TestMutants takes one rule out of the protocol at a time, and sees that a test
+// fails. Without -sim.mutants it only sees that each still applies.
+//
+// All mutants of a package are in one binary, by an overlay over its files: each is
+// a copy of the function that it changes, which is called in place of the function
+// when COTERIE_MUTANT is the mutant's number.
 func TestMutants(t *testing.T) {
-	for _, m := range append(mutants, attackMutants...) {
-		t.Run(m.name, func(t *testing.T) {
-			began := time.Now()
-			file, err := filepath.Abs(m.file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := bytes.Count(source, []byte(m.old)); n != 1 {
-				t.Fatalf("%s has %q %d times", m.file, m.old, n)
-			}
-			if !*simMutants {
-				t.Skip("it applies; it runs with -sim.mutants")
-			}
-			dir := t.TempDir()
-			changed := filepath.Join(dir, "mutant.go")
-			if err := os.WriteFile(changed, bytes.Replace(source, []byte(m.old), []byte(m.with), 1), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-			defer cancel()
-			args := []string{"test", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-timeout", "150s"}
-			if m.schedules == "0" {
-				args = append(args, "-short")
-			}
-			if pkg, test, ok := strings.Cut(m.run, " "); ok {
-				args = append(args, "-run", "^("+test+")$", pkg)
-			} else {
-				args = append(args, "-run", "^("+m.run+")$", ".", "-sim.schedules="+m.schedules, "-sim.shrink=false")
-			}
-			cmd := exec.CommandContext(ctx, "go", args...)
-			out, err := cmd.CombinedOutput()
-			text := string(out)
-			switch {
-			case err == nil:
-				t.Errorf("nothing noticed")
-			case !strings.Contains(text, "--- FAIL") && !strings.Contains(text, "panic: "):
-				t.Errorf("it does not run:\n%s", text)
-			default:
-				_, why, _ := strings.Cut(text, "--- FAIL")
-				if i := strings.IndexByte(why, '\n'); i >= 0 {
-					why = why[i+1:]
-				}
-				line, _, _ := strings.Cut(strings.TrimSpace(why), "\n")
-				t.Logf("%v: %.160s", time.Since(began).Round(100*time.Millisecond), line)
-			}
+	files := make(map[string][]int)
+	for i := range mutants {
+		m := &mutants[i]
+		source, err := os.ReadFile(m.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(source, []byte(m.old)); n != 1 {
+			t.Errorf("%s: %s has %q %d times", m.name, m.file, m.old, n)
+		}
+		files[m.file] = append(files[m.file], i)
+	}
+	if t.Failed() || !*simMutants {
+		return
+	}
+	dir := t.TempDir()
+	buildMutants(t, dir, files)
+	for i := range mutants {
+		t.Run(mutants[i].name, func(t *testing.T) {
+			t.Parallel()
+			mutants[i].notice(t, dir, i+1)
 		})
+	}
+}
+
+// pkg is the package of the test that is to notice, and the test.
+func (m *mutant) pkg() (pkg, test string) {
+	if pkg, test, ok := strings.Cut(m.run, " "); ok {
+		return pkg, test
+	}
+	return ".", m.run
+}
+
+// buildMutants builds the tests of all packages with all mutants.
+func buildMutants(t *testing.T, dir string, files map[string][]int) {
+	replace := make(map[string]string)
+	put := func(over, text string) {
+		over, err := filepath.Abs(over)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if replace[over] == "" {
+			replace[over] = filepath.Join(dir, fmt.Sprintf("%d.go", len(replace)))
+		}
+		if err := os.WriteFile(replace[over], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, of := range files {
+		name, text, err := withMutants(file, of)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		put(file, text)
+		put(filepath.Join(filepath.Dir(file), "mutant_number.go"), fmt.Sprintf(`package %s
+
+import "os"
+
+var mutantNumber = os.Getenv("COTERIE_MUTANT")
+`, name))
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", dir + "/"}
+	pkgs := make(map[string]bool)
+	for i := range mutants {
+		if pkg, _ := mutants[i].pkg(); !pkgs[pkg] {
+			pkgs[pkg] = true
+			args = append(args, pkg)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("the mutants do not build: %v\n%s", err, out)
+	}
+}
+
+// withMutants is a file with some mutants in it, and its package's name.
+func withMutants(file string, of []int) (name, text string, err error) {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", err
+	}
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, source, parser.SkipObjectResolution)
+	if err != nil {
+		return "", "", err
+	}
+	at := func(p token.Pos) int { return set.Position(p).Offset }
+	copies := ""
+	calls := make(map[int]string) // by the offset of the body they begin
+	for _, i := range of {
+		m := &mutants[i]
+		from := strings.Index(string(source), m.old)
+		var f *ast.FuncDecl
+		for _, d := range parsed.Decls {
+			if d, ok := d.(*ast.FuncDecl); ok && at(d.Body.Lbrace) < from && from+len(m.old) <= at(d.End()) {
+				f = d
+			}
+		}
+		if f == nil {
+			return "", "", fmt.Errorf("%q is in no function", m.old)
+		}
+		called := fmt.Sprintf("%sMutant%d", f.Name.Name, i+1)
+		copies += fmt.Sprintf("\n%s%s%s%s%s\n", source[at(f.Pos()):at(f.Name.Pos())], called, source[at(f.Name.End()):from], m.with, source[from+len(m.old):at(f.End())])
+		if f.Recv != nil {
+			called = f.Recv.List[0].Names[0].Name + "." + called
+		}
+		var params []string
+		for _, p := range f.Type.Params.List {
+			for _, n := range p.Names {
+				if params = append(params, n.Name); isEllipsis(p.Type) {
+					params[len(params)-1] += "..."
+				}
+			}
+		}
+		call := fmt.Sprintf("%s(%s)", called, strings.Join(params, ", "))
+		if f.Type.Results != nil {
+			call = "return " + call
+		} else {
+			call += "; return"
+		}
+		calls[at(f.Body.Lbrace)+1] += fmt.Sprintf("\nif mutantNumber == \"%d\" { %s }\n", i+1, call)
+	}
+	text, done := "", 0
+	for _, offset := range slices.Sorted(maps.Keys(calls)) {
+		text += string(source[done:offset]) + calls[offset]
+		done = offset
+	}
+	return parsed.Name.Name, text + string(source[done:]) + copies, nil
+}
+
+func isEllipsis(e ast.Expr) bool {
+	_, ok := e.(*ast.Ellipsis)
+	return ok
+}
+
+// notice runs the test that is to notice, with the mutant of a number.
+func (m *mutant) notice(t *testing.T, dir string, number int) {
+	began := time.Now()
+	pkg, test := m.pkg()
+	path, err := filepath.Abs(pkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, filepath.Base(path)+".test"), "-test.run", "^("+test+")$", "-test.failfast", "-test.v", "-test.timeout", "2m")
+	if pkg == "." {
+		cmd.Args = append(cmd.Args, "-sim.shrink=false", "-sim.schedules=100")
+	}
+	cmd.Dir = path
+	cmd.Env = append(os.Environ(), fmt.Sprintf("COTERIE_MUTANT=%d", number))
+	out, err := cmd.CombinedOutput()
+	text := string(out)
+	switch {
+	case err == nil && !strings.Contains(text, "--- PASS"):
+		t.Errorf("there is no %s", m.run)
+	case err == nil:
+		t.Errorf("%s does not notice", m.run)
+	case !strings.Contains(text, "--- FAIL") && !strings.Contains(text, "panic: "):
+		t.Errorf("it does not run: %v\n%s", err, text)
+	default:
+		why := "it does not end"
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); strings.Contains(line, "_test.go:") && !strings.Contains(line, ": seed ") || strings.HasPrefix(line, "panic: ") {
+				why = line
+				break
+			}
+		}
+		t.Logf("%v: %.160s", time.Since(began).Round(10*time.Millisecond), why)
 	}
 }

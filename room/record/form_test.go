@@ -448,6 +448,22 @@ func TestContentForm(t *testing.T) {
 	}
 }
 
+// TestMessageOfAnotherDay: what was said as one contribution does not count for
+// another of the same process.
+func TestMessageOfAnotherDay(t *testing.T) {
+	ann := newPerson("ann")
+	m := newSigned(ann, "a")
+	tomorrow := *ann.contribution
+	tomorrow.Day++
+	tomorrow.Settle(testRoom)
+	if tomorrow.ID() == m.CID || tomorrow.Working != ann.contribution.Working {
+		t.Fatal("not another contribution of the same process")
+	}
+	if err := m.Verify(testRoom, &tomorrow); !errors.Is(err, ErrSignature) {
+		t.Error(err)
+	}
+}
+
 // TestMessageOfAnother: a signed body counts for one author, epoch and room.
 func TestMessageOfAnother(t *testing.T) {
 	ann, bob := newPerson("ann"), newPerson("bob")
