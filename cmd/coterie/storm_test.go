@@ -56,6 +56,8 @@ func TestStorm(t *testing.T) {
 	t.Logf("all was said after %v, with %v", time.Since(began).Round(time.Second), w.did)
 	w.calm(ctx)
 	began = time.Now()
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
 	for {
 		missing := w.missing()
 		if len(missing) == 0 {
@@ -64,6 +66,7 @@ func TestStorm(t *testing.T) {
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
+			w.explain()
 			t.Fatalf("%d are missing, such as %v", len(missing), missing[:min(5, len(missing))])
 		}
 	}
@@ -380,6 +383,43 @@ func (w *storm) missing() (out []string) {
 		}
 	}
 	return out
+}
+
+// explain logs, of each epoch in which something is missing, who lacks how much of
+// whom, who was shown it, and in which of its runs each was in the epoch.
+func (w *storm) explain() {
+	all, members := w.heard()
+	lacks := make(map[string]map[string]int)
+	holders := make(map[string]map[int]int)
+	for _, p := range w.peers {
+		self, _, ever := p.shown()
+		for id, m := range all {
+			if !ever[id] && slices.Contains(members[m.epoch], self) {
+				if lacks[m.epoch] == nil {
+					lacks[m.epoch], holders[m.epoch] = make(map[string]int), make(map[int]int)
+				}
+				lacks[m.epoch][fmt.Sprintf("p%d of %s", p.index, m.from[len(m.from)-4:])]++
+				for _, q := range w.peers {
+					if _, _, has := q.shown(); has[id] {
+						holders[m.epoch][q.index]++
+					}
+				}
+			}
+		}
+	}
+	for epoch, who := range lacks {
+		w.t.Logf("epoch %.8s of %d: lacking %v, shown to %v", epoch, len(members[epoch]), who, holders[epoch])
+		for _, p := range w.peers {
+			for i, d := range p.runs {
+				events, _ := d.Events()
+				for _, e := range events {
+					if e.Event == "epoch" && e.ID == epoch {
+						w.t.Logf("  p%d was in it in run %d of %d, from %s", p.index, i, len(p.runs), e.At.Format("05.000"))
+					}
+				}
+			}
+		}
+	}
 }
 
 // check looks at the whole run.
