@@ -44,6 +44,7 @@ type Event struct {
 	Ref       any      `json:"ref"`
 	Readers   []string `json:"readers"`
 	ElapsedMS int      `json:"elapsed_ms"`
+	Messages  []Event  `json:"messages"`
 
 	// At is when the line was read.
 	At time.Time `json:"-"`
