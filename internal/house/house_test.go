@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const root = "../.."
@@ -185,6 +186,41 @@ func TestLinksExist(t *testing.T) {
 		for _, m := range link.FindAllSubmatch(content, -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(path), string(m[1]))); err != nil {
 				t.Errorf("%s links to %s: %v", path, m[1], err)
+			}
+		}
+	}, ".md")
+}
+
+// TestNamedTestsExist: each test that the docs name is there, so that no promise
+// rests on one that was renamed.
+func TestNamedTestsExist(t *testing.T) {
+	there := make(map[string]bool)
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	sources(t, func(path string, content []byte) {
+		for _, m := range declared.FindAllSubmatch(content, -1) {
+			there[string(m[1])] = true
+		}
+	}, ".go")
+	named := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)`")
+	count := 0
+	sources(t, func(path string, content []byte) {
+		for _, m := range named.FindAllSubmatch(content, -1) {
+			if count++; !there[string(m[1])] {
+				t.Errorf("%s names %s, which does not exist", path, m[1])
+			}
+		}
+	}, ".md")
+	if count < 100 {
+		t.Errorf("only %d names found", count)
+	}
+}
+
+// TestLinesFit: no line of the docs is over 120 columns.
+func TestLinesFit(t *testing.T) {
+	sources(t, func(path string, content []byte) {
+		for i, line := range strings.Split(string(content), "\n") {
+			if n := utf8.RuneCountInString(line); n > 120 {
+				t.Errorf("%s:%d has %d columns", path, i+1, n)
 			}
 		}
 	}, ".md")
