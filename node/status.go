@@ -235,6 +235,15 @@ func (n *Node) Rekey() error {
 	return err
 }
 
+// Cut goes on without a peer, or, if on is false, with it again.
+func (n *Node) Cut(p peer.ID, on bool) error {
+	var err error
+	if !n.do(func() { err = n.room.Cut(n.now(), p, on) }) {
+		return ErrEnded
+	}
+	return err
+}
+
 // Drop gives up on the messages that are held, and returns them. Without a
 // predicate, on all.
 func (n *Node) Drop(which func(room.HeldMessage) bool) []room.HeldMessage {

@@ -57,7 +57,7 @@ func (r *Room) contribute(d abe.Day) {
 	if r.days[d] != nil || !r.cfg.ValidOn(d) {
 		return
 	}
-	r.days[d] = newGraph(d)
+	r.days[d] = newGraph(d, r.cut)
 	ctx := &ake.Context{Room: r.id, Identity: r.own, Serial: r.serial, Day: d, Working: r.workingID}
 	seed := r.draw()
 	started := r.now

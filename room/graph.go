@@ -2,6 +2,7 @@ package room
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type graph struct {
 	promised  map[ake.Hash]*record.Edge           // by their other end, which has not come yet
 	of        map[[32]byte][]*record.Contribution // by identity
 	newest    map[[32]byte]*record.Contribution   // by identity
+	cut       map[[32]byte]bool                   // the room's
 	component map[ake.Hash]bool                   // nil when stale
 	sorted    []ake.Hash                          // the component's, in ascending order
 	proofs    *tree                               // nil when stale
@@ -52,9 +54,10 @@ type node struct {
 	opened        bool // it was opened, and holds no term that fits
 }
 
-func newGraph(date abe.Day) *graph {
+func newGraph(date abe.Day, cut map[[32]byte]bool) *graph {
 	return &graph{
 		date:     date,
+		cut:      cut,
 		nodes:    make(map[ake.Hash]*node),
 		edges:    make(map[ake.Hash]*record.Edge),
 		promised: make(map[ake.Hash]*record.Edge),
@@ -124,8 +127,7 @@ func (g *graph) promise(e *record.Edge) {
 // stale forgets what was worked out of the graph.
 func (g *graph) stale() { g.component, g.proofs, g.ordered = nil, nil, nil }
 
-// members is our strongly connected component. Every node is reached from ours,
-// so it is those from which ours is reached.
+// members is our strongly connected component, without those that our user cut.
 func (g *graph) members() map[ake.Hash]bool {
 	if g.component != nil {
 		return g.component
@@ -134,19 +136,27 @@ func (g *graph) members() map[ake.Hash]bool {
 	if g.own == nil {
 		return g.component
 	}
-	queue := []ake.Hash{g.own.cid}
-	g.component[g.own.cid] = true
-	for len(queue) > 0 {
-		n := g.nodes[queue[0]]
-		queue = queue[1:]
-		for from := range n.in {
-			if !g.component[from] {
-				g.component[from] = true
-				queue = append(queue, from)
+	g.component = g.reach(func(n *node) map[ake.Hash]*record.Edge { return n.in })
+	if len(g.cut) > 0 { // else every node is reached from ours
+		out := g.reach(func(n *node) map[ake.Hash]*record.Edge { return n.out })
+		maps.DeleteFunc(g.component, func(cid ake.Hash, _ bool) bool { return !out[cid] })
+	}
+	return g.component
+}
+
+// reach is all that is reached from our node by edges, but not over those that
+// were cut.
+func (g *graph) reach(edges func(*node) map[ake.Hash]*record.Edge) map[ake.Hash]bool {
+	seen := map[ake.Hash]bool{g.own.cid: true}
+	for queue := []ake.Hash{g.own.cid}; len(queue) > 0; queue = queue[1:] {
+		for cid := range edges(g.nodes[queue[0]]) {
+			if !seen[cid] && !g.cut[g.nodes[cid].contribution.Identity] {
+				seen[cid] = true
+				queue = append(queue, cid)
 			}
 		}
 	}
-	return g.component
+	return seen
 }
 
 // cids are the members in ascending order. The caller does not change them.
@@ -349,11 +359,15 @@ func (r *Room) graph(d abe.Day) *graph { return r.days[d] }
 func (r *Room) today() abe.Day { return abe.DayOf(r.now) }
 
 // gone reports why a contribution counts no more: its process left, or its peer
-// made a later one. The evidence is what a commit says of it.
+// made a later one, or our user does without it. The evidence is what a commit says
+// of it.
 func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
 	c := g.contribution(cid)
 	if c == nil {
 		return record.Evidence{}, false
+	}
+	if len(r.cut) > 0 && !g.members()[cid] && g.own != nil {
+		return record.Evidence{Kind: record.EvidenceCut, CID: cid}, true
 	}
 	p := r.processes[c.Working]
 	if p != nil && p.misbehaved {

@@ -197,9 +197,11 @@ func (r *Room) whyLeft(previous *epoch, left map[[32]byte]ake.Hash) string {
 	for _, cid := range left {
 		ev, absent := r.absent(g, cid)
 		switch {
+		case absent && ev.Kind == record.EvidenceCut:
+			return ReasonCut
 		case absent && ev.Kind != record.EvidenceSilent:
-			return ReasonLeft
-		case !absent && previous.commit.Day != r.head.commit.Day:
+			why = ReasonLeft
+		case !absent && previous.commit.Day != r.head.commit.Day && why == ReasonLapsed:
 			why = ReasonExpired
 		}
 	}

@@ -190,7 +190,7 @@ func (r *Room) giveUp(x *exchange) {
 // wouldDial tells from when we may dial a neighbour and for which day; zero if
 // it is not ours to do.
 func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
-	if n.hello == nil {
+	if n.hello == nil || r.cut[Identity(n.id)] {
 		return 0, time.Time{}
 	}
 	for _, theirs := range n.hello.Days {
@@ -272,7 +272,7 @@ func (r *Room) proveFrame(x *exchange, typ byte, body []byte) bool {
 // introduced takes contribution and presence of the peer at the other end.
 func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 	c, err := record.ParseContribution(contribution)
-	if err != nil || c.Identity != x.identity || !r.proves(c.Day) {
+	if err != nil || c.Identity != x.identity || !r.proves(c.Day) || r.cut[c.Identity] {
 		return false
 	}
 	g := r.graph(c.Day)

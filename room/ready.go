@@ -128,6 +128,7 @@ const (
 	ReasonLapsed  = "lapsed"  // somebody was not heard any more
 	ReasonRotated = "rotated" // the hour's new keys, or the day's
 	ReasonRekey   = "rekey"   // somebody asked for new keys
+	ReasonCut     = "cut"     // our user does without somebody
 )
 
 // EpochStarted: this epoch is in force; its members can read what is said from
@@ -147,6 +148,14 @@ type LeftOut struct {
 	By     Member
 	Member Member
 	Times  int
+}
+
+// Cut: our user goes on without a peer, and without those that hang on it alone;
+// or, if On is false, with it again.
+type Cut struct {
+	Member Member
+	On     bool
+	With   []Member
 }
 
 // Departed: a member of the epoch in force has left. If others remain, an epoch
@@ -245,6 +254,7 @@ type Failed struct {
 
 func (EpochStarted) event() {}
 func (LeftOut) event()      {}
+func (Cut) event()          {}
 func (Departed) event()     {}
 func (Renamed) event()      {}
 func (Delivered) event()    {}

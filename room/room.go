@@ -124,6 +124,7 @@ type Room struct {
 	turn        turn
 	missed      map[ake.Hash]int       // how often a member let its turn to commit go by, a day
 	omissions   map[peer.ID]int        // how often a member's commits left somebody out
+	cut         map[[32]byte]bool      // whom our user does without, by identity
 	telling     map[[32]byte]time.Time // until when we wait for what who has just proved itself knows
 	patience    time.Time              // until when we do not commit for want of a secret ..
 	waits       time.Duration          // .. and how long that was
@@ -203,6 +204,7 @@ func New(cfg Config) (*Room, error) {
 		droppedAt:  make(map[ake.Hash]bool),
 		missed:     make(map[ake.Hash]int),
 		omissions:  make(map[peer.ID]int),
+		cut:        make(map[[32]byte]bool),
 		telling:    make(map[[32]byte]time.Time),
 		orphans:    make(map[ake.Hash]ake.Term),
 		channels:   make(map[[32]byte]*channel),

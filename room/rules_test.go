@@ -21,7 +21,7 @@ type garden struct {
 }
 
 func newGarden() *garden {
-	g := &garden{graph: newGraph(1)}
+	g := &garden{graph: newGraph(1, nil)}
 	root := g.plant()
 	g.graph.own = &own{cid: root, contribution: g.nodes[root].contribution}
 	return g

@@ -32,13 +32,9 @@ type mutant struct {
 var mutants = []mutant{
 	// Members and proofs: PROTOCOL.md §7.
 	{"whoever was vouched for is a member", "graph.go",
-		`	queue := []ake.Hash{g.own.cid}
-	g.component[g.own.cid] = true
-	for len(queue) > 0 {`, `	for cid := range g.nodes {
+		`g.component = g.reach(func(n *node) map[ake.Hash]*record.Edge { return n.in })`, `for cid := range g.nodes {
 		g.component[cid] = true
-	}
-	queue := []ake.Hash{g.own.cid}
-	for len(queue) > 0 {`, "TestAdmits"},
+	}`, "TestAdmits"},
 	{"the later process does not count", "graph.go",
 		`return a.Serial > b.Serial`, `return a.Serial < b.Serial`, "TestAdmits"},
 	{"a later process counts before it is a member", "graph.go",
@@ -180,6 +176,14 @@ var mutants = []mutant{
 `, "TestSplitCommit"},
 	{"a head may list somebody who is gone", "head.go",
 		`if r.missesAny(g, e) {`, `if r.missesAny(g, e) && false {`, "TestForgedCommits"},
+	{"one cut is a member all the same", "graph.go",
+		` && !g.cut[g.nodes[cid].contribution.Identity] {`, ` {`, "TestCut"},
+	{"who hangs on one cut alone stays", "graph.go",
+		`	if len(g.cut) > 0 { //`, `	if false { //`, "TestCutHangersOn"},
+	{"one goes on under a head that lists one cut", "graph.go",
+		`if len(r.cut) > 0 && !g.members()[cid] && g.own != nil {`, `if false {`, "TestCut"},
+	{"one proves oneself to one cut", "prove.go",
+		` || r.cut[c.Identity] {`, ` {`, "TestCutComesBack"},
 	{"one sends although a listed one left", "message.go",
 		`return !r.missesAny(g, h)`, `return true`, "TestLeaveSecrecy"},
 	{"commits for the day before the head's", "commit.go",

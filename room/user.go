@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,8 @@ var (
 	ErrAlone = errors.New("nobody else is in the room")
 	// ErrTooSoon is returned for what was asked for just before.
 	ErrTooSoon = errors.New("that was asked for a moment ago")
+	// ErrYourself is returned for what is done with another peer alone.
+	ErrYourself = errors.New("that is you")
 	// ErrNameSize is returned for a name over record.MaxNameSize bytes.
 	ErrNameSize = errors.New("the name is too long")
 )
@@ -152,6 +155,57 @@ func (r *Room) Rekey(now time.Time) error {
 	err := r.commit(g, list)
 	r.finish()
 	return err
+}
+
+// Cut goes on without a peer, and without those that hang on it alone; or, if on is
+// false, with them again. It is one person's decision: those who decide otherwise
+// keep the peer, and go on reading us (PROTOCOL.md §7.2). The error is ErrLeft, or
+// ErrYourself.
+func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
+	r.advance(now)
+	identity, ok := identityOf(p)
+	switch {
+	case r.closed:
+		return ErrLeft
+	case !ok || identity == r.own:
+		return ErrYourself
+	}
+	before := r.present()
+	if on {
+		r.cut[identity] = true
+	} else {
+		delete(r.cut, identity)
+	}
+	for _, g := range r.days {
+		g.stale()
+	}
+	after := r.present()
+	e := Cut{Member: Member{Peer: p}, On: on}
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		switch _, still := after[id]; {
+		case id == p:
+			e.Member = before[id]
+		case !still:
+			e.With = append(e.With, before[id])
+		}
+	}
+	r.emit(e)
+	r.stamp++
+	r.changed, r.dirty, r.channelsAt = true, true, r.now
+	r.finish()
+	return nil
+}
+
+// present are the living members of today.
+func (r *Room) present() map[peer.ID]Member {
+	out := make(map[peer.ID]Member)
+	if g := r.graph(r.today()); g != nil {
+		for _, cid := range r.living(g) {
+			m := r.member(cid, g.contribution(cid).Identity)
+			out[m.Peer] = m
+		}
+	}
+	return out
 }
 
 // A HeldMessage waits until somebody else can read it.

@@ -32,7 +32,7 @@ func (p *plainOut) answer(s *session, e node.Event) {
 	case pinged:
 		p.note("pong from %s", pathText(s, e.path))
 	case proofAsked:
-		p.note("asked %s; he is asked to allow it", s.names.show(e.who))
+		p.note("asked %s; they are asked to allow it", s.names.show(e.who))
 	case ignoring:
 		if e.on {
 			p.note("nothing more of %s is shown; /unignore %s ends that", s.names.show(e.who), s.names.tag(e.who))

@@ -179,6 +179,7 @@ func everyEvent(self, other, relay peer.ID) []node.Event {
 		room.Reached{ID: hashOf("message"), Have: 1, Of: 2, Missing: []peer.ID{other}},
 		room.Gap{Author: ann, First: 2, Last: 3}, room.Gap{Author: ann, First: 2, Last: 3, Filled: true},
 		room.LeftOut{By: ann, Member: ann, Times: 2},
+		room.Cut{Member: ann, On: true, With: []room.Member{me}}, room.Cut{Member: ann},
 		room.Equivocated{Author: ann, Counter: 4, IDs: [2]ake.Hash{hashOf("a"), hashOf("b")}},
 		room.Past{By: other}, room.Past{Over: true, Count: 2, Oldest: at, By: other},
 		room.Asked{ID: "0011223344556677", Member: ann, Policy: `"Professor"`},

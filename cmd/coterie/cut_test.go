@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"testing"
 	"time"
@@ -55,4 +56,55 @@ func TestOneWayCut(t *testing.T) {
 		t.Errorf("%d epochs began", n)
 	}
 	finish(ctx, t, all...)
+}
+
+// TestCutCommand: who is cut reads nothing of what is said by whoever cut them,
+// until that is taken back. A third one, who keeps both, hears all, and is told.
+func TestCutCommand(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ann, bob, cyn, _ := party(ctx, t, t.TempDir())
+	ready, err := cyn.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := func(p *drive.Peer, what string, holds func(drive.Event) bool) {
+		t.Helper()
+		if _, err := p.Wait(ctx, what, holds); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say := func(from *drive.Peer, text string, to ...*drive.Peer) {
+		t.Helper()
+		if err := from.Say(text); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range to {
+			if _, err := p.Heard(ctx, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := ann.Write(fmt.Sprintf(`{"cut":%q}`, ready.Peer)); err != nil {
+		t.Fatal(err)
+	}
+	wait(ann, "being told", func(e drive.Event) bool { return e.Event == "cut" && e.Peer == ready.Peer })
+	wait(ann, "an epoch of two", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 2 && e.Reason == "cut" })
+	say(ann, "without cyn", bob)
+	say(bob, "bob to all", ann, cyn)
+	wait(bob, "being told who leaves out whom", func(e drive.Event) bool { return e.Event == "left_out" && e.Peer == ready.Peer })
+	events, _ := cyn.Events()
+	for _, e := range events {
+		if e.Event == "message" && e.Text == "without cyn" {
+			t.Error("cyn reads what ann says")
+		}
+	}
+	if err := ann.Write(fmt.Sprintf(`{"uncut":%q}`, ready.Peer)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := drive.Together(ctx, ann, bob, cyn); err != nil {
+		t.Fatal(err)
+	}
+	say(ann, "with cyn again", bob, cyn)
+	finish(ctx, t, ann, bob, cyn)
 }

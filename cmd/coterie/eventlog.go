@@ -108,6 +108,8 @@ func (l *eventLog) event(e node.Event) {
 		l.alert("gap", "peer", brief(e.Author.Peer), "first", e.First, "last", e.Last, "filled", e.Filled)
 	case room.Equivocated:
 		l.fault("equivocation", "peer", brief(e.Author.Peer), "seq", e.Counter)
+	case room.Cut:
+		l.info("cut", "peer", brief(e.Member.Peer), "on", e.On, "with", len(e.With))
 	case room.LeftOut:
 		l.fault("left-out", "by", brief(e.By.Peer), "peer", brief(e.Member.Peer), "times", e.Times)
 	case room.Failed:

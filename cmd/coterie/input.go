@@ -97,6 +97,8 @@ var slashes = []slash{
 	{"search", "WORDS", "in what was said", 1},
 	{"ignore", "WHO", "show nothing more of a peer", 1},
 	{"unignore", "WHO", "show it again", 1},
+	{"cut", "WHO", "go on without a peer, and without those that it alone let in", 1},
+	{"uncut", "WHO", "go on with it again", 1},
 	{"rekey", "", "new keys now", 0},
 	{"drop", "", "give up on the messages that are held", 0},
 }
@@ -162,6 +164,8 @@ type jsonInput struct {
 	Allow  *bool   `json:"allow"`
 	Drop   *bool   `json:"drop"`
 	Ignore *string `json:"ignore"`
+	Cut    *string `json:"cut"`
+	Uncut  *string `json:"uncut"`
 	Ref    any     `json:"ref"`
 }
 
@@ -186,7 +190,7 @@ func parseJSON(s string) line {
 	yes := func(b *bool) bool { return b != nil && *b }
 	verbs := 0
 	for _, v := range []bool{in.Send != nil, yes(in.Quit), in.Nick != nil, yes(in.Rekey), in.Ping != nil, yes(in.Status), in.Search != nil,
-		in.Prove != nil, in.Answer != nil, yes(in.Drop), in.Ignore != nil} {
+		in.Prove != nil, in.Answer != nil, yes(in.Drop), in.Ignore != nil, in.Cut != nil, in.Uncut != nil} {
 		if v {
 			verbs++
 		}
@@ -194,7 +198,7 @@ func parseJSON(s string) line {
 	want := func(w wanted) line { w.ref = in.Ref; return line{wanted: &w} }
 	switch {
 	case verbs != 1:
-		return bad("an object with exactly one of send, quit, nick, rekey, ping, status, search, prove, answer, drop, ignore")
+		return bad("an object with exactly one of send, quit, nick, rekey, ping, status, search, prove, answer, drop, ignore, cut, uncut")
 	case in.Send != nil && *in.Send == "":
 		return bad("an empty message")
 	case in.Send != nil:
@@ -224,6 +228,10 @@ func parseJSON(s string) line {
 		return want(wanted{word: "ping", who: *in.Ping})
 	case in.Ignore != nil:
 		return want(wanted{word: "ignore", who: *in.Ignore})
+	case in.Cut != nil:
+		return want(wanted{word: "cut", who: *in.Cut})
+	case in.Uncut != nil:
+		return want(wanted{word: "uncut", who: *in.Uncut})
 	case in.Prove != nil && in.Expr != nil:
 		return want(wanted{word: "prove", who: *in.Prove, text: *in.Expr})
 	case in.Answer != nil && in.Allow != nil:

@@ -215,6 +215,12 @@ func (j *jsonOut) event(s *session, e node.Event) {
 		j.put(newObject("gap").add("from", e.Author.Peer).add("first", e.First).add("last", e.Last).add("state", state))
 	case room.Equivocated:
 		j.put(newObject("equivocation").add("from", e.Author.Peer).add("seq", e.Counter).add("ids", []string{id(e.IDs[0]), id(e.IDs[1])}))
+	case room.Cut:
+		var with []peer.ID
+		for _, m := range e.With {
+			with = append(with, m.Peer)
+		}
+		j.put(newObject("cut").add("peer", e.Member.Peer).add("on", e.On).add("with", listed(with)))
 	case room.LeftOut:
 		j.put(newObject("left_out").add("by", e.By.Peer).add("peer", e.Member.Peer).add("times", e.Times))
 	case room.Past:

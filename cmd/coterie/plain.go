@@ -143,6 +143,8 @@ func (p *plainOut) event(s *session, e node.Event) {
 		}
 	case room.Equivocated:
 		p.trouble("%s said two different things as message %d; the first one stays", s.names.show(e.Author.Peer), e.Counter)
+	case room.Cut:
+		p.note("%s", ui.CutText(e, s.names.show))
 	case room.LeftOut:
 		p.trouble("%s tried to leave %s out, %s: you go on as before", s.names.show(e.By.Peer), s.names.show(e.Member.Peer), cli.Plural(e.Times, "time"))
 	case room.Past:
@@ -239,6 +241,8 @@ func (p *plainOut) change(s *session, e room.EpochStarted) string {
 			how = "vanished"
 		case room.ReasonExpired:
 			how = "expired"
+		case room.ReasonCut:
+			how = "cut off"
 		}
 		parts = append(parts, list(e.Left, how))
 	}

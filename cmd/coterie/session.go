@@ -316,6 +316,10 @@ func (s *session) take(e node.Event) {
 			delete(s.first, m.Peer)
 		}
 		s.epoch, s.members, s.since = e, e.Members, s.app.now()
+	case room.Cut:
+		if s.ignored[e.Member.Peer] = e.On; !e.On {
+			delete(s.ignored, e.Member.Peer)
+		}
 	case room.Departed:
 		s.departed[e.Member.Peer] = true
 	case room.Renamed:

@@ -303,6 +303,12 @@ func (t *terminalOut) Do(c ui.Command) {
 			word = "ignore"
 		}
 		f = want(wanted{word: word, who: c.Peer.String()})
+	case ui.Cut:
+		word := "uncut"
+		if c.On {
+			word = "cut"
+		}
+		f = want(wanted{word: word, who: c.Peer.String()})
 	case ui.Link:
 		f = func() { t.showLink(c.How) }
 	case ui.Save:

@@ -77,6 +77,8 @@ func (s *session) want(w wanted) {
 	case "forget":
 		s.forgotten = true
 		s.node.Post(inputOver{quit: true})
+	case "cut", "uncut":
+		s.busy(func() { s.answer(s.node.Cut(who, w.word == "cut")) })
 	case "ignore", "unignore":
 		on := w.word == "ignore"
 		if s.ignored[who] = on; !on {
@@ -109,6 +111,8 @@ func roomError(err error) *cli.Error {
 	switch {
 	case errors.Is(err, room.ErrAlone):
 		return cli.Fail("alone", "nobody else is in the room").Hint("/link to invite").Because(err)
+	case errors.Is(err, room.ErrYourself):
+		return cli.Fail("yourself", "that is you").Because(err)
 	case errors.Is(err, room.ErrTooSoon):
 		return cli.Fail("too-soon", "that was asked for a moment ago").Hint("wait a few seconds").Because(err)
 	case errors.Is(err, room.ErrNotMember):
@@ -131,7 +135,7 @@ func (s *session) resolve(who string) (peer.ID, *cli.Error) {
 		return p, nil
 	}
 	hits := slices.DeleteFunc(s.names.Find(who), func(p peer.ID) bool {
-		return !slices.ContainsFunc(s.members, func(m room.Member) bool { return m.Peer == p })
+		return !s.ignored[p] && !slices.ContainsFunc(s.members, func(m room.Member) bool { return m.Peer == p })
 	})
 	switch len(hits) {
 	case 1:

@@ -68,6 +68,7 @@ const (
 	EvidenceSuperseded byte = 2 // Ref is the cid of its peer's later contribution
 	EvidenceSilent     byte = 3 // Ref is SilentRef of the last serial heard
 	EvidenceMisbehaved byte = 4 // Ref is MisbehaviourRef of two presences
+	EvidenceCut        byte = 5 // Ref is zeros: the committer's user does without it
 )
 
 // Evidence says why a contribution of the head before is in this list no more.
@@ -103,6 +104,8 @@ func (e *Evidence) wellFormed() bool {
 		return true
 	case EvidenceSilent:
 		return e.Ref == SilentRef(e.Serial())
+	case EvidenceCut:
+		return e.Ref == ake.Hash{}
 	}
 	return false
 }

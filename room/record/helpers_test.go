@@ -181,6 +181,7 @@ func evidence() []Evidence {
 		{EvidenceLeft, hashOf("cid of one who left"), hashOf("its last presence")},
 		{EvidenceSuperseded, hashOf("cid of one who began anew"), hashOf("cid of the later one")},
 		{EvidenceSilent, hashOf("cid of one who is silent"), SilentRef(1_795_424_401_000)},
+		{Kind: EvidenceCut, CID: hashOf("cid of one who was cut")},
 		{EvidenceMisbehaved, hashOf("cid of one who misbehaved"), MisbehaviourRef(hashOf("one presence"), hashOf("another presence"))},
 	}
 }

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"slices"
 
 	"coterie/crypto/ake"
@@ -119,9 +120,10 @@ func (r *refusals) commitEvidence(changed func(string, func(c *Commit))) {
 	all := evidence()
 	with("evidence swapped", all[1], all[0])
 	with("evidence twice", all[0], all[0])
-	for _, kind := range []byte{0, 5, 255} {
-		with("evidence of kind "+map[byte]string{0: "0", 5: "5", 255: "255"}[kind], Evidence{kind, all[0].CID, all[0].Ref})
+	for _, kind := range []byte{0, 6, 255} {
+		with(fmt.Sprint("evidence of kind ", kind), Evidence{kind, all[0].CID, all[0].Ref})
 	}
+	with("evidence of a cut with a reference", Evidence{EvidenceCut, all[0].CID, all[0].Ref})
 	padded := all[2]
 	padded.Ref[0] = 1
 	with("a last serial behind a byte that is not zero", padded)

@@ -185,7 +185,7 @@ func (m *Model) tellRun() {
 			parts = append(parts, m.namesOf(x.joined)+" joined")
 		}
 	}
-	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonLapsed), gone(room.ReasonExpired)} {
+	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonLapsed), gone(room.ReasonExpired), gone(room.ReasonCut)} {
 		if some := slices.DeleteFunc(slices.Clone(x.left), func(p peer.ID) bool { return x.how[p] != how }); len(some) > 0 {
 			parts = append(parts, m.namesOf(some)+" "+how)
 		}
@@ -223,8 +223,23 @@ func gone(reason string) string {
 		return "vanished"
 	case room.ReasonExpired:
 		return "expired"
+	case room.ReasonCut:
+		return "cut off"
 	}
 	return "left"
+}
+
+// CutText says what it means that this user cut somebody, or no longer does.
+func CutText(e room.Cut, name func(peer.ID) string) string {
+	who := name(e.Member.Peer)
+	if !e.On {
+		return fmt.Sprintf("you go on with %s again", who)
+	}
+	with := ""
+	if n := len(e.With); n > 0 {
+		with = fmt.Sprintf(", nor can %s who came in by them alone", plural(n, "member"))
+	}
+	return fmt.Sprintf("you go on without %s: from now on they cannot read what you say%s. Others decide for themselves", who, with)
 }
 
 // namesOf is a list of peers for people: this peer first, as "you".

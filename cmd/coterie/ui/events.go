@@ -39,6 +39,11 @@ func (m *Model) event(e any) bool {
 	case room.Equivocated:
 		m.alarm("%s sent two different messages as number %d", m.name(e.Author.Peer), e.Counter)
 		m.learn(e.Author.Peer, fmt.Sprintf("sent two different messages as number %d of epoch %x: %x and %x", e.Counter, e.Epoch[:2], e.IDs[0][:4], e.IDs[1][:4]))
+	case room.Cut:
+		if m.ignored[e.Member.Peer] = e.On; !e.On {
+			delete(m.ignored, e.Member.Peer)
+		}
+		m.note("%s", CutText(e, m.name))
 	case room.LeftOut:
 		m.alarm("%s tried to leave %s out, %s: you go on as before", m.name(e.By.Peer), m.name(e.Member.Peer), plural(e.Times, "time"))
 	case room.Past:

@@ -125,6 +125,11 @@ type (
 		Peer peer.ID
 		On   bool
 	}
+	// Cut goes on without a peer, or with it again; room.Cut follows.
+	Cut struct {
+		Peer peer.ID
+		On   bool
+	}
 	// Save writes the scrollback to a file.
 	Save struct{ Path, Text string }
 	// Forget leaves, and erases the room's history on this computer.
