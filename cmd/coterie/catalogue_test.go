@@ -20,7 +20,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/internal/cli"
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 	"coterie/node"
 	"coterie/room"
 )

@@ -18,7 +18,7 @@ import (
 
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
-	"coterie/internal/near"
+	"coterie/kms/words"
 )
 
 // settings are what config.toml may say. A flag is stronger than the environment,
@@ -134,7 +134,7 @@ func (c *settings) parse(data []byte) error {
 		for _, s := range settingNames {
 			names = append(names, s.name)
 		}
-		if like := near.Words(k[len(k)-1], names, 1); len(like) > 0 && len(k) == 1 {
+		if like := words.Near(k[len(k)-1], names, 1); len(like) > 0 && len(k) == 1 {
 			return e.Hint("did you mean %s?", like[0])
 		}
 		return e.Hint("coterie config lists them all")
@@ -203,7 +203,7 @@ func (c *settings) check() error {
 	for _, action := range sortedKeys(c.Keys) {
 		if !slices.Contains(ui.Actions(), action) {
 			e := cli.Fail("config", "%s: [keys] has no action %q", c.path, action)
-			if like := near.Words(action, ui.Actions(), 1); len(like) > 0 {
+			if like := words.Near(action, ui.Actions(), 1); len(like) > 0 {
 				return e.Hint("did you mean %s?", like[0])
 			}
 			return e.Hint("they are %s", strings.Join(ui.Actions(), ", "))

@@ -21,9 +21,9 @@ import (
 
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/drive"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
-	"coterie/internal/drive"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"

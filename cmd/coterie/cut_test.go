@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // TestOneWayCut: what one process sends to another is lost from some moment on,

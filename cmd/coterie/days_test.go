@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"coterie/cmd/internal/drive"
 	"coterie/crypto/abe"
-	"coterie/internal/drive"
 )
 
 // untilMidnight is by how much a clock must be ahead for midnight to be so far

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // aliveIn waits until two peers are in one epoch.

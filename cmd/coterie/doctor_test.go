@@ -14,7 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	ma "github.com/multiformats/go-multiaddr"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // diagnose runs the doctor in a home, with what the settings there say, and

@@ -11,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	ma "github.com/multiformats/go-multiaddr"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // TestElsewhere: who types another policy, another history, or has the key of

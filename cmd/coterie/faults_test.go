@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // party is ann, bob and cyn as processes, in one epoch.

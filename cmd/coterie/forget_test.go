@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"coterie/internal/screen"
+	"coterie/cmd/internal/screen"
 )
 
 // keptOnScreen starts coterie join in a terminal, with what it keeps in a folder.

@@ -15,8 +15,8 @@ import (
 	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"coterie/cmd/internal/drive"
 	"coterie/crypto/abe"
-	"coterie/internal/drive"
 	"coterie/kms/keyfile"
 	"coterie/room"
 )

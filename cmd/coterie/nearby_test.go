@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // TestNearby: two peers on one network that know no address of each other are in

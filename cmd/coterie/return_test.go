@@ -8,7 +8,7 @@ import (
 	"net"
 	"testing"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // TestQuickReturn: who leaves and is back within a minute is told as gone and as

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 var (

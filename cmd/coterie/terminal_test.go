@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"coterie/internal/drive"
-	"coterie/internal/screen"
+	"coterie/cmd/internal/drive"
+	"coterie/cmd/internal/screen"
 )
 
 // onScreen starts coterie join in a terminal, in a folder of its own.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"coterie/internal/near"
+	"coterie/kms/words"
 )
 
 // MaxSize bounds every file read here: 1 MiB. The largest key, with 100
@@ -102,7 +102,7 @@ func namesLike(path string) []string {
 	defer f.Close()
 	// Whoever has a larger folder than this lists it himself.
 	names, _ := f.Readdirnames(1000)
-	like := near.Words(filepath.Base(path), names, 3)
+	like := words.Near(filepath.Base(path), names, 3)
 	for i := range like {
 		like[i] = filepath.Join(folder, like[i])
 	}

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"coterie/internal/near"
 )
 
 //go:embed words.txt
@@ -74,7 +72,7 @@ func Normal(s string) (string, error) {
 		if full := Complete(w); len(w) >= 4 && len(full) == 1 {
 			typed[i] = full[0]
 		} else if _, ok := slices.BinarySearch(list(), w); !ok {
-			return "", &UnknownError{w, near.Words(w, list(), 3)}
+			return "", &UnknownError{w, Near(w, list(), 3)}
 		}
 	}
 	return strings.Join(typed, "-"), nil

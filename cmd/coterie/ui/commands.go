@@ -9,7 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/cmd/internal/text"
-	"coterie/internal/near"
+	"coterie/kms/words"
 )
 
 // A slash is a command that begins with one.
@@ -95,7 +95,7 @@ func (m *Model) command(s string) tea.Cmd {
 		names = append(names, c.name)
 	}
 	t := Trouble{Text: fmt.Sprintf("there is no command /%s", word), Hints: []string{fmt.Sprintf("/help lists the commands; //%s sends it as text", word)}}
-	if like := near.Words(word, names, 1); len(like) > 0 {
+	if like := words.Near(word, names, 1); len(like) > 0 {
 		t.Hints = append([]string{"did you mean /" + like[0] + "?"}, t.Hints...)
 	}
 	m.trouble(t)

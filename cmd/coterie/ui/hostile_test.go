@@ -16,7 +16,7 @@ import (
 	"github.com/charmbracelet/x/vt"
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"coterie/internal/screen"
+	"coterie/cmd/internal/screen"
 	"coterie/room"
 )
 

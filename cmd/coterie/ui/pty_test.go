@@ -13,8 +13,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"coterie/cmd/internal/screen"
 	"coterie/cmd/internal/text"
-	"coterie/internal/screen"
 )
 
 // asProgram makes the test binary the interface itself, for tests with a real

@@ -7,7 +7,7 @@ import (
 	"unicode"
 
 	"coterie/cmd/internal/text"
-	"coterie/internal/near"
+	"coterie/kms/words"
 )
 
 // settable are the settings that can be changed in a room.
@@ -88,7 +88,7 @@ func (m *Model) noSetting(name string) {
 	t := Trouble{Text: m.clean(fmt.Sprintf("/set knows no %q", name)), Hints: []string{"it knows " + strings.Join(settable, ", ") + "; others are in config.toml"}}
 	if why := elsewhere[name]; why != "" {
 		t = Trouble{Text: why}
-	} else if like := near.Words(name, settable, 1); len(like) > 0 {
+	} else if like := words.Near(name, settable, 1); len(like) > 0 {
 		t.Hints = append([]string{"did you mean " + like[0] + "?"}, t.Hints...)
 	}
 	m.trouble(t)

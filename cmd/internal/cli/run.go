@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"coterie/internal/near"
+	"coterie/kms/words"
 )
 
 // Run executes root with args, reports an error to stderr and returns the exit
@@ -147,7 +147,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 			names = append(names, sub.Name())
 		}
 	}
-	if like := near.Words(args[0], names, 1); len(like) > 0 {
+	if like := words.Near(args[0], names, 1); len(like) > 0 {
 		return e.Hint("did you mean %s %s?", cmd.CommandPath(), like[0])
 	}
 	return e.Hint("%s --help", cmd.CommandPath())
@@ -195,7 +195,7 @@ func flagError(cmd *cobra.Command, err error) error {
 				names = append(names, f.Name)
 			}
 		})
-		if like := near.Words(name, names, 1); len(like) > 0 {
+		if like := words.Near(name, names, 1); len(like) > 0 {
 			return e.Hint("did you mean --%s?", like[0])
 		}
 		return e.Hint("%s --help", cmd.CommandPath())

@@ -1,4 +1,6 @@
-package house
+// Package docs has the tests of the house as a whole: which package may import which,
+// and whether what docs and code refer to is there.
+package docs
 
 import (
 	"go/parser"
@@ -13,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-const root = "../.."
+const root = ".."
 
 // sources calls f for each file of the project's own with one of the
 // extensions.
@@ -63,8 +65,25 @@ var may = map[string]struct {
 	"node/channel": {nil, []string{"github.com/libp2p/go-libp2p", "github.com/libp2p/go-libp2p/core/host"}},
 	"kms":          {[]string{"crypto/abe", "kms/keyfile", "kms/request", "kms/words"}, nil},
 	"kms/request":  {[]string{"crypto/abe", "kms/keyfile", "kms/words"}, noInputOutput},
-	"kms/words":    {[]string{"internal/near"}, noInputOutput},
-	"kms/keyfile":  {[]string{"crypto/abe", "internal/near"}, nil},
+	"kms/words":    {nil, noInputOutput},
+	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
+	"cmd/coterie": {[]string{
+		"cmd/coterie/health", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
+		"kms/keyfile", "kms/request", "kms/words", "node", "node/store", "room", "room/record",
+	}, nil},
+	"cmd/coterie/health": {nil, noInputOutput},
+	"cmd/coterie/ui": {[]string{
+		"cmd/coterie/health", "cmd/internal/text", "crypto/ake", "kms/words", "node", "room", "room/record",
+	}, nil},
+	"cmd/kms": {[]string{
+		"cmd/internal/cli", "crypto/abe", "kms", "kms/keyfile", "kms/request", "kms/words",
+	}, nil},
+	"cmd/internal/cli":      {[]string{"cmd/internal/text", "crypto/abe", "kms/keyfile", "kms/request", "kms/words"}, nil},
+	"cmd/internal/text":     {[]string{"kms/words"}, nil},
+	"cmd/internal/drive":    {nil, nil},
+	"cmd/internal/localnet": {[]string{"cmd/internal/drive"}, nil},
+	"cmd/internal/screen":   {nil, nil},
+	"cmd/internal/svg":      {nil, nil},
 }
 
 // noInputOutput is what the protocol and its cryptography do without: it comes
@@ -83,9 +102,12 @@ func TestImportsPointDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		rel = filepath.ToSlash(rel)
-		rules, ok := may[rel]
-		if !ok || strings.HasSuffix(path, "_test.go") {
+		if strings.HasSuffix(path, "_test.go") || rel == "docs" || rel == "cmd/internal/walkthrough" {
 			return
+		}
+		rules, ok := may[rel]
+		if !ok && !seen[rel] {
+			t.Errorf("%s is in no row of the table", rel)
 		}
 		seen[rel] = true
 		f, err := parser.ParseFile(token.NewFileSet(), path, content, parser.ImportsOnly)
@@ -108,6 +130,22 @@ func TestImportsPointDown(t *testing.T) {
 	for p := range may {
 		if !seen[p] {
 			t.Errorf("no package %s", p)
+		}
+	}
+}
+
+// TestTopLevel: the house has these rooms and no others.
+func TestTopLevel(t *testing.T) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms := []string{
+		"cmd", "node", "room", "crypto", "kms", "docs", "scripts", "go.mod", "go.sum", "README.md", "LICENSE", "bin",
+	}
+	for _, e := range entries {
+		if !contains(rooms, e.Name()) && !strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s has no place at the top", e.Name())
 		}
 	}
 }

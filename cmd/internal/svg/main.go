@@ -1,4 +1,4 @@
-// Command screen draws what a terminal shows as SVG: it reads what
+// Command svg draws what a terminal shows as SVG: it reads what
 // `tmux capture-pane -e -p` writes, text with the escape sequences of its
 // colours, and writes the picture to standard output.
 package main

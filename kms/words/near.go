@@ -1,17 +1,16 @@
-// Package near finds the word somebody meant when he mistyped it: for file
-// names, flags and commands that do not exist.
-package near
+package words
 
 import (
 	"slices"
 	"strings"
 )
 
-// Words returns those of candidates that word was probably meant to be, the
-// nearest first and at most max of them. A candidate is near if it differs in
-// case alone, begins with word, or is at most two edits away (one edit for
-// words of up to four characters, where two would match nearly anything).
-func Words(word string, candidates []string, max int) []string {
+// Near returns those of candidates that word was probably meant to be: of file
+// names, flags, commands that do not exist. The nearest come first, at most max of
+// them. A candidate is near if it differs in case alone, begins with word, or is at
+// most two edits away (one for words of up to four characters, where two would
+// match nearly anything).
+func Near(word string, candidates []string, max int) []string {
 	type scored struct {
 		word  string
 		edits int

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"coterie/internal/drive"
+	"coterie/cmd/internal/drive"
 )
 
 // limit is how long all of it may take.

@@ -1,11 +1,11 @@
-package near
+package words
 
 import (
 	"slices"
 	"testing"
 )
 
-func TestWords(t *testing.T) {
+func TestNear(t *testing.T) {
 	for _, c := range []struct {
 		word       string
 		candidates []string
@@ -19,8 +19,8 @@ func TestWords(t *testing.T) {
 		{"as", []string{"is", "at", "key"}, []string{"at", "is"}},
 		{"x", nil, nil},
 	} {
-		if got := Words(c.word, c.candidates, 3); !slices.Equal(got, c.want) {
-			t.Errorf("Words(%q, %q) = %q, want %q", c.word, c.candidates, got, c.want)
+		if got := Near(c.word, c.candidates, 3); !slices.Equal(got, c.want) {
+			t.Errorf("Near(%q, %q) = %q, want %q", c.word, c.candidates, got, c.want)
 		}
 	}
 }
