@@ -93,6 +93,16 @@ func (n *Node) keepConnected(ctx context.Context) {
 	}
 }
 
+// unique leaves out addresses that stand twice.
+func unique(addrs []ma.Multiaddr) (out []ma.Multiaddr) {
+	for _, a := range addrs {
+		if !slices.ContainsFunc(out, a.Equal) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // bootstrap dials all bootstrap addresses at once, but those that are connected.
 // It returns what went wrong if none of them answered.
 func (n *Node) bootstrap(ctx context.Context, reached map[string]peer.ID) *BootstrapFailed {

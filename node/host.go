@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
@@ -57,6 +59,10 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 	opts := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.ConnectionGater(notSelf(self)),
+		// Noise comes first: certificates of TLS have times, and a computer whose clock is
+		// an hour off would find nobody, and not be told why.
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Security(tls.ID, tls.New),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.UserAgent("coterie/2"),

@@ -193,6 +193,7 @@ func New(cfg Config) (*Node, error) {
 		work:  make(chan room.Task, 64),
 		began: time.Now(),
 	}
+	n.cfg.Bootstrap = unique(n.cfg.Bootstrap)
 	if n.cfg.Now == nil {
 		n.cfg.Now = time.Now
 	}

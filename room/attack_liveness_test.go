@@ -78,14 +78,20 @@ func TestClockSkew(t *testing.T) {
 	}
 }
 
-// TestClockFarAhead: one whose clock is further ahead than that is left out, once,
-// and keeps nobody from anything.
-func TestClockFarAhead(t *testing.T) {
+// TestClockFarOff: one whose clock is further off than that is left out, once, or
+// not let in, and keeps nobody from anything.
+func TestClockFarOff(t *testing.T) {
+	for _, skew := range []time.Duration{29 * time.Minute, 2 * time.Hour, -2 * time.Hour, 26 * time.Hour, -26 * time.Hour} {
+		t.Run(fmt.Sprint(skew), func(t *testing.T) { clockFarOff(t, skew) })
+	}
+}
+
+func clockFarOff(t *testing.T, skew time.Duration) {
 	n := newNetwork(t, 73)
 	all := n.party("ann", "bob", "cyn")
-	early := n.startValid("early", always, newIdentity(n.seed32()), n.seed32(), 29*time.Minute)
+	off := n.startValid("off", always, newIdentity(n.seed32()), n.seed32(), skew)
 	for _, s := range all {
-		n.connect(s, early)
+		n.connect(s, off)
 	}
 	n.run(5 * time.Minute)
 	before := n.commits

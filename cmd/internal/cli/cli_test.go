@@ -245,7 +245,7 @@ func TestFormats(t *testing.T) {
 	for got, want := range map[string]string{
 		Count(0): "0", Count(999): "999", Count(9412): "9,412", Count(2704156): "2,704,156",
 		Size(1): "1 byte", Size(999): "999 bytes", Size(9412): "9.4 kB", Size(5_000_000): "5.0 MB",
-		Plural(1, "day"): "1 day", Plural(90, "day"): "90 days",
+		Plural(1, "day"): "1 day", Plural(90, "day"): "90 days", Plural(2, "address"): "2 addresses",
 		Quote("kari.key"): "kari.key", Quote("my key"): "'my key'", Quote("it's"): `'it'\''s'`, Quote(""): "''",
 	} {
 		if got != want {

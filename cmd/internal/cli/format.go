@@ -39,6 +39,9 @@ func Plural[T ~int | ~int64 | ~uint64](n T, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
+	if strings.HasSuffix(thing, "s") {
+		thing += "e"
+	}
 	return Count(n) + " " + thing + "s"
 }
 
