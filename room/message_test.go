@@ -58,3 +58,25 @@ func TestFlood(t *testing.T) {
 	}
 	n.until(time.Minute, "cyn has them too", func() bool { return len(cyn.messages) == len(bob.messages) })
 }
+
+// TestShownAt: the author's time is shown, but not later than arrival; and arrival's
+// where the two are far apart, but for what was said before.
+func TestShownAt(t *testing.T) {
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		said, want time.Duration // from arrival
+		history    bool
+	}{
+		{-time.Second, -time.Second, false}, {time.Hour, 0, false}, {-time.Hour, 0, false},
+		{-time.Hour, -time.Hour, true}, {time.Hour, 0, true},
+	} {
+		d := Delivered{Received: at, History: c.history, Message: record.Body{Time: uint64(at.Add(c.said).UnixMilli())}}
+		if got := d.ShownAt().Sub(at); got != c.want {
+			t.Errorf("said %v from arrival, history %v: shown %v", c.said, c.history, got)
+		}
+	}
+	never := Delivered{Message: record.Body{Time: 1 << 63}}
+	if never.ShownAt().Year() < 2000 {
+		t.Error("a time beyond all wraps around")
+	}
+}

@@ -183,6 +183,19 @@ type Delivered struct {
 	By      peer.ID
 }
 
+// ShownAt is the time to show: the author's, but never later than arrival, and
+// arrival's if the two are far apart. What was said before has no arrival.
+func (d Delivered) ShownAt() time.Time {
+	at := time.UnixMilli(int64(min(d.Message.Time, 1<<52)))
+	switch {
+	case d.Received.IsZero():
+		return at
+	case at.After(d.Received), !d.History && d.Received.Sub(at) > 2*time.Minute:
+		return d.Received
+	}
+	return at
+}
+
 // Reached: so many of the readers of a message of ours have it, as far as their
 // digests tell. The last one for a message has Have equal to Of.
 type Reached struct {

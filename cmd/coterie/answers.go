@@ -10,6 +10,7 @@ import (
 
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/room"
@@ -108,17 +109,9 @@ func pathKind(s *session, p node.Path) string {
 		return "not connected; through others"
 	}
 	if p.RTT > 0 {
-		parts = append(parts, roundTrip(p.RTT))
+		parts = append(parts, text.RoundTrip(p.RTT))
 	}
 	return strings.Join(parts, "  ")
-}
-
-// roundTrip is a round trip for people: 12 ms, or 0.4 ms.
-func roundTrip(d time.Duration) string {
-	if d < 10*time.Millisecond {
-		return fmt.Sprintf("%.1f ms", milliseconds(d))
-	}
-	return fmt.Sprintf("%d ms", d.Milliseconds())
 }
 
 // whoLines are the members, and what is known of them: UX of /who.
@@ -161,7 +154,7 @@ func infoLines(s *session) []string {
 	d, k := s.plan.descriptor, s.plan.key
 	history := "off: who comes later reads nothing from before"
 	if d.History > 0 {
-		history = "on: who comes later can read what was said in the last " + spanText(d.History)
+		history = "on: who comes later can read what was said in the last " + text.Span(d.History)
 	}
 	lines := []string{
 		fmt.Sprintf("room      %s  %s", cli.Clean(d.Name), room.Fingerprint(d.ID())),
@@ -193,7 +186,7 @@ func statusLines(s *session, st node.Status) []string {
 			total += m.Known
 			missing += m.Known - m.Have
 		}
-		head += fmt.Sprintf("%d can read, epoch %x (%s), %s, ", n, st.Room.Epoch[:2], ageText(s.app.now().Sub(st.Room.Since)), cli.Plural(total, "message"))
+		head += fmt.Sprintf("%d can read, epoch %x (%s), %s, ", n, st.Room.Epoch[:2], text.Age(s.app.now().Sub(st.Room.Since)), cli.Plural(total, "message"))
 		if missing == 0 {
 			head += "nothing missing"
 		} else {
@@ -259,26 +252,4 @@ func pathIn(st node.Status, who peer.ID) node.Path {
 		}
 	}
 	return node.Path{Peer: who, Kind: node.NoPath}
-}
-
-// ageText is a short span for people: 40 s, 9 min, 3 h.
-func ageText(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	}
-	return fmt.Sprintf("%d h", int(d.Hours()))
-}
-
-// spanText is the span of a room's history: 7 days, 12 hours.
-func spanText(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return cli.Plural(int(d/(24*time.Hour)), "day")
-	}
-	if d%time.Hour == 0 {
-		return cli.Plural(int(d/time.Hour), "hour")
-	}
-	return durationText(d)
 }

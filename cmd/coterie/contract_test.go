@@ -195,7 +195,7 @@ func everyEvent(self, other, relay peer.ID) []node.Event {
 		pinged{node.Path{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond}},
 		healthChanged{health.Check(health.Facts{KeyDays: 90})[0], true}, healthChanged{health.Item{Code: health.Alone, Severity: health.Warn, Text: "x"}, false},
 		memberState{ann, true}, memberState{ann, false},
-		reported{node.Status{Room: room.Status{Epoch: hashOf("epoch"), Members: []room.MemberStatus{{Member: me, Self: true}, {Member: ann, Have: 1, Known: 2}}},
+		reported{node.Status{Room: room.Status{Epoch: hashOf("epoch"), Since: at, Members: []room.MemberStatus{{Member: me, Self: true}, {Member: ann, Have: 1, Known: 2}}},
 			Peers: []node.Path{{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond, Address: ma.StringCast("/ip4/10.0.0.7/tcp/4001")}}}},
 	}
 }

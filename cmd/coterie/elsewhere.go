@@ -7,6 +7,7 @@ import (
 
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/node"
 	"coterie/room"
 )
@@ -48,7 +49,7 @@ func otherRoom(p *plan, e node.Elsewhere) *cli.Error {
 	}
 	history := "no history"
 	if d.History > 0 {
-		history = "a history of " + spanText(d.History)
+		history = "a history of " + text.Span(d.History)
 	}
 	w := cli.Fail("policy-differs", "%s with the same policy and %s", who, history)
 	if d.History%time.Hour != 0 {

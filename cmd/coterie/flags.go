@@ -1,10 +1,6 @@
 package main
 
 import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-
 	"coterie/cmd/internal/text"
 	"coterie/room"
 )
@@ -23,26 +19,4 @@ func (s *session) flagsOf(e room.Delivered) []string {
 }
 
 // namesMe reports whether a text has one's own name in it, as a word.
-func (s *session) namesMe(said string) bool {
-	nick := strings.ToLower(s.names.nick(s.node.Self()))
-	if nick == "" {
-		return false
-	}
-	said = strings.ToLower(said)
-	for at := 0; ; {
-		i := strings.Index(said[at:], nick)
-		if i < 0 {
-			return false
-		}
-		before, _ := utf8.DecodeLastRuneInString(said[:at+i])
-		after, _ := utf8.DecodeRuneInString(said[at+i+len(nick):])
-		if !wordRune(before) && !wordRune(after) {
-			return true
-		}
-		at += i + len(nick)
-	}
-}
-
-func wordRune(r rune) bool {
-	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r))
-}
+func (s *session) namesMe(said string) bool { return s.names.InText(s.node.Self(), said) }

@@ -14,6 +14,7 @@ import (
 	"rsc.io/qr"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/room"
 )
 
@@ -33,25 +34,25 @@ func (a *app) linkCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) link(text string, asQR, asJSON bool) error {
-	if text == "-" {
+func (a *app) link(what string, asQR, asJSON bool) error {
+	if what == "-" {
 		line, err := bufio.NewReaderSize(a.stdin, maxLine).ReadString('\n')
 		if err != nil && (err != io.EOF || line == "") {
 			return cli.Usage("no link on standard input")
 		}
-		text = strings.TrimSpace(line)
+		what = strings.TrimSpace(line)
 	}
 	var l *room.Link
 	var err error
-	if room.IsLink(text) {
-		if l, err = room.ParseLink(text); err != nil {
+	if room.IsLink(what) {
+		if l, err = room.ParseLink(what); err != nil {
 			return linkError(err)
 		}
 	} else {
-		if err := notAName(text); err != nil {
+		if err := notAName(what); err != nil {
 			return err
 		}
-		if l, err = a.roomLink(text); err != nil {
+		if l, err = a.roomLink(what); err != nil {
 			return err
 		}
 	}
@@ -71,7 +72,7 @@ func (a *app) link(text string, asQR, asJSON bool) error {
 	}
 	history := "off: who comes later reads nothing from before"
 	if l.History > 0 {
-		history = "newcomers read what was said in the last " + spanText(l.History)
+		history = "newcomers read what was said in the last " + text.Span(l.History)
 	}
 	fmt.Fprintf(a.stdout, "room      %s  %s\ndomain    %s\npolicy    %s\nhistory   %s\n", cli.Clean(l.Name), room.Fingerprint(l.ID()), room.Fingerprint(l.Domain), cli.Clean(l.Policy.String()), history)
 	for _, m := range l.Addresses {
@@ -80,7 +81,7 @@ func (a *app) link(text string, asQR, asJSON bool) error {
 	if len(l.Tag) > 0 {
 		fmt.Fprintln(a.stdout, "unlisted  whoever has this link knows of the room")
 	}
-	if !room.IsLink(text) {
+	if !room.IsLink(what) {
 		fmt.Fprintf(a.stdout, "\n%s\n", l)
 	}
 	return nil

@@ -253,11 +253,7 @@ func (p *plainOut) change(s *session, e room.EpochStarted) string {
 }
 
 func (p *plainOut) message(s *session, e room.Delivered) {
-	at := time.UnixMilli(int64(e.Message.Time))
-	// The clock shown is the author's, but never later than arrival.
-	if at.After(e.Received) || e.Received.Sub(at) > 2*time.Minute {
-		at = e.Received
-	}
+	at := e.ShownAt()
 	name := p.paint(s.names.show(e.Author.Peer), codeBold)
 	head := p.clock(at) + name
 	text := e.Message.Text

@@ -118,7 +118,7 @@ func (m *Model) showInfo() {
 	c := &m.cfg
 	history := "off: who comes later reads nothing from before"
 	if c.History > 0 {
-		history = "newcomers may read what was said in the last " + spanText(c.History)
+		history = "newcomers may read what was said in the last " + text.Span(c.History)
 	}
 	if c.Kept {
 		history += "\n          kept on this computer, encrypted"
@@ -190,10 +190,10 @@ func (m *Model) showStatus() {
 	}
 	head := fmt.Sprintf("%s %s %d can read", m.pad(m.cfg.Room, 8), m.pad(word, 6), max(len(m.readers()), 1))
 	if m.joined {
-		head += fmt.Sprintf(", epoch %x (%s)", m.rooms.now.ID[:2], age(m.now().Sub(m.rooms.since)))
+		head += fmt.Sprintf(", epoch %x (%s)", m.rooms.now.ID[:2], text.Age(m.now().Sub(m.rooms.since)))
 	}
 	out := []string{head + fmt.Sprintf(", %s, %s", plural(messages, "message"), missing)}
-	out = append(out, "  "+m.pad("you", 8)+" "+daysText(m.snap.Facts.KeyDays)+"; up "+age(st.Uptime)+fmt.Sprintf("; %s in, %s out", sizeText(int(st.BytesIn)), sizeText(int(st.BytesOut))))
+	out = append(out, "  "+m.pad("you", 8)+" "+daysText(m.snap.Facts.KeyDays)+"; up "+text.Age(st.Uptime)+fmt.Sprintf("; %s in, %s out", sizeText(int(st.BytesIn)), sizeText(int(st.BytesOut))))
 	for _, mb := range m.rooms.now.Members {
 		if mb.Peer == m.cfg.Self {
 			continue
@@ -223,32 +223,6 @@ func (m *Model) showStatus() {
 		}
 	}
 	m.open("status", out)
-}
-
-// spanText is a span of time for people: 7 days, 10 minutes.
-func spanText(d time.Duration) string {
-	switch {
-	case d >= 24*time.Hour && d%(24*time.Hour) == 0:
-		return plural(int(d/(24*time.Hour)), "day")
-	case d >= time.Hour && d%time.Hour == 0:
-		return plural(int(d/time.Hour), "hour")
-	case d >= time.Minute:
-		return plural(int(d/time.Minute), "minute")
-	}
-	return plural(int(d/time.Second), "second")
-}
-
-// age is how long ago something was, for people.
-func age(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", max(int(d.Seconds()), 0))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return plural(int(d.Hours()/24), "day")
 }
 
 // showReaders tells of the N-th last message, or the one a search has found.
@@ -333,7 +307,7 @@ func (m *Model) readersOf(e *entry) []string {
 	}
 	later := "nobody (history is off)"
 	if m.cfg.History > 0 {
-		later = "who joins within " + spanText(m.cfg.History)
+		later = "who joins within " + text.Span(m.cfg.History)
 	}
 	out = append(out, "  later           "+later)
 	if e.raw != "" {

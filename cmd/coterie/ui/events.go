@@ -127,15 +127,7 @@ func hostText(a ma.Multiaddr) string {
 	return strings.Join(parts, " ")
 }
 
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	if strings.HasSuffix(thing, "s") {
-		thing += "e"
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
+func plural(n int, thing string) string { return text.Plural(n, thing) }
 
 // note adds a line from Coterie itself; its arguments are clean.
 func (m *Model) note(format string, a ...any) *entry {
@@ -208,28 +200,12 @@ func (m *Model) renamed(mb room.Member) {
 	m.lookTwice(mb.Peer)
 }
 
-// shownTime is the author's time, but never later than arrival, and arrival's if
-// they are far apart.
-func shownTime(e room.Delivered) time.Time {
-	at := time.UnixMilli(int64(min(e.Message.Time, 1<<52)))
-	if e.Received.IsZero() || e.History {
-		if e.Received.IsZero() || !at.After(e.Received) {
-			return at
-		}
-		return e.Received
-	}
-	if at.After(e.Received) || e.Received.Sub(at) > 2*time.Minute {
-		return e.Received
-	}
-	return at
-}
-
 // message makes the entry of a message.
 func (m *Model) message(e room.Delivered) *entry {
 	clean, flags := text.Clean(e.Message.Text)
 	clean = text.MarkHosts(clean)
 	out := &entry{
-		kind: kindMessage, at: shownTime(e), peer: e.Author.Peer, text: m.shown(clean), flags: flags, self: e.Self,
+		kind: kindMessage, at: e.ShownAt(), peer: e.Author.Peer, text: m.shown(clean), flags: flags, self: e.Self,
 		action: e.Message.Kind == record.KindAction, late: e.Late,
 		id: e.ID, epoch: e.Epoch, counter: e.Message.Counter, lamport: e.Message.Lamport, received: e.Received,
 	}

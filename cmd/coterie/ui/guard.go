@@ -69,12 +69,7 @@ func (g *guard) line() string {
 	return ""
 }
 
-func sizeText(n int) string {
-	if n < 1000 {
-		return plural(n, "byte")
-	}
-	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-}
+func sizeText(n int) string { return text.Size(n) }
 
 // wants is the word that sends it.
 func (g *guard) wants() string {

@@ -24,15 +24,10 @@ func (m *Model) path(p peer.ID) (node.Path, bool) {
 }
 
 func rttText(d time.Duration) string {
-	switch {
-	case d == 0:
+	if d == 0 {
 		return ""
-	case d < time.Millisecond:
-		return "<1 ms"
-	case d < 10*time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
 	}
-	return "slow"
+	return text.RoundTrip(d)
 }
 
 // memberRows are the panel of members: width cells, at most height rows.

@@ -4,13 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
-
-	"coterie/cmd/internal/text"
 )
 
 // unread is the mark before what one has not seen, and who is told about it.
@@ -186,37 +183,4 @@ func (m *Model) notification(words string) string {
 }
 
 // namesMe reports whether a text has the user's name in it, as a word.
-func (m *Model) namesMe(s string) bool {
-	me := text.Fold(m.names.Nick(m.cfg.Self))
-	tag := m.names.Tag(m.cfg.Self)
-	if strings.Contains(s, tag) {
-		return true
-	}
-	if me == "" {
-		return false
-	}
-	if len(s) > 4*maxScan {
-		s = s[:4*maxScan]
-	}
-	s = text.Fold(s)
-	for i := 0; ; {
-		j := strings.Index(s[i:], me)
-		if j < 0 {
-			return false
-		}
-		start, end := i+j, i+j+len(me)
-		before, _ := utf8.DecodeLastRuneInString(s[:start])
-		after, _ := utf8.DecodeRuneInString(s[end:])
-		if !wordRune(before) && !wordRune(after) {
-			return true
-		}
-		i = end
-	}
-}
-
-// maxScan bounds what is looked through for a name, in letters.
-const maxScan = 4 << 10
-
-func wordRune(r rune) bool {
-	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_')
-}
+func (m *Model) namesMe(s string) bool { return m.names.InText(m.cfg.Self, s) }

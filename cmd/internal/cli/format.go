@@ -1,49 +1,22 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
+	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 )
 
 // Count writes n with commas: 9,412.
-func Count[T ~int | ~int64 | ~uint64](n T) string {
-	digits := strconv.FormatUint(uint64(n), 10)
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
+func Count[T ~int | ~int64 | ~uint64](n T) string { return text.Count(n) }
 
 // Size writes a number of bytes for people: 9.4 kB.
-func Size(n int) string {
-	switch {
-	case n < 1000:
-		return Plural(n, "byte")
-	case n < 1_000_000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-}
+func Size(n int) string { return text.Size(n) }
 
 // Plural writes a count of things: 1 day, 90 days.
-func Plural[T ~int | ~int64 | ~uint64](n T, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	if strings.HasSuffix(thing, "s") {
-		thing += "e"
-	}
-	return Count(n) + " " + thing + "s"
-}
+func Plural[T ~int | ~int64 | ~uint64](n T, thing string) string { return text.Plural(n, thing) }
 
 // Quote puts a word into shell quotes where it needs them, for hints that are
 // typed as they stand.

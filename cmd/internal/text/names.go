@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -220,4 +222,37 @@ func (n *Names) Complete(begin string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// maxScan bounds what is looked through for a name, in bytes.
+const maxScan = 16 << 10
+
+// InText reports whether a text has a peer's tag in it, or its name as a word,
+// whatever the case and the accents.
+func (n *Names) InText(p peer.ID, s string) bool {
+	name := Fold(n.Nick(p))
+	if strings.Contains(s, n.Tag(p)) {
+		return true
+	}
+	if name == "" {
+		return false
+	}
+	s = Fold(s[:min(len(s), maxScan)])
+	for i := 0; ; {
+		j := strings.Index(s[i:], name)
+		if j < 0 {
+			return false
+		}
+		start, end := i+j, i+j+len(name)
+		before, _ := utf8.DecodeLastRuneInString(s[:start])
+		after, _ := utf8.DecodeRuneInString(s[end:])
+		if !wordRune(before) && !wordRune(after) {
+			return true
+		}
+		i = end
+	}
+}
+
+func wordRune(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r) || r == '_')
 }
