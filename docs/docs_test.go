@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -68,18 +69,19 @@ var may = map[string]struct {
 	"kms/words":    {nil, noInputOutput},
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
-		"cmd/coterie/health", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
+		"cmd/coterie/health", "cmd/coterie/people", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
 		"kms/keyfile", "kms/request", "kms/words", "node", "node/store", "room", "room/record",
 	}, nil},
 	"cmd/coterie/health": {nil, noInputOutput},
 	"cmd/coterie/ui": {[]string{
-		"cmd/coterie/health", "cmd/internal/text", "crypto/ake", "kms/words", "node", "room", "room/record",
+		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/text", "crypto/ake", "kms/words", "node", "room", "room/record",
 	}, nil},
+	"cmd/coterie/people": {[]string{"cmd/internal/text", "kms/words"}, nil},
 	"cmd/kms": {[]string{
 		"cmd/internal/cli", "crypto/abe", "kms", "kms/keyfile", "kms/request", "kms/words",
 	}, nil},
 	"cmd/internal/cli":      {[]string{"cmd/internal/text", "crypto/abe", "kms/keyfile", "kms/request", "kms/words"}, nil},
-	"cmd/internal/text":     {[]string{"kms/words"}, nil},
+	"cmd/internal/text":     {nil, noInputOutput},
 	"cmd/internal/drive":    {nil, nil},
 	"cmd/internal/localnet": {[]string{"cmd/internal/drive"}, nil},
 	"cmd/internal/screen":   {nil, nil},
@@ -130,6 +132,19 @@ func TestImportsPointDown(t *testing.T) {
 	for p := range may {
 		if !seen[p] {
 			t.Errorf("no package %s", p)
+		}
+	}
+}
+
+// TestKMSHasNoNetwork: an offline tool has nothing in it that could reach a network.
+func TestKMSHasNoNetwork(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "../cmd/kms").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if strings.Contains(p, "libp2p") || strings.Contains(p, "multiformats") || p == "net/http" {
+			t.Errorf("cmd/kms links %s", p)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
@@ -385,10 +386,10 @@ func checkNick(s string) error {
 	if s == "" {
 		return nil
 	}
-	name, err := text.Nick(s)
+	name, err := people.Nick(s)
 	switch {
-	case errors.Is(err, text.ErrNickLong), err == nil && len(name) > record.MaxNameSize:
-		return withCode("bad-nick", cli.Usage("%q is too long for a nickname; %d letters are the limit", s, text.MaxNick))
+	case errors.Is(err, people.ErrNickLong), err == nil && len(name) > record.MaxNameSize:
+		return withCode("bad-nick", cli.Usage("%q is too long for a nickname; %d letters are the limit", s, people.MaxNick))
 	case err != nil:
 		return withCode("bad-nick", cli.Usage("%q cannot be a nickname: it %v", s, err))
 	case name != s:

@@ -5,16 +5,16 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"coterie/cmd/internal/text"
+	"coterie/cmd/coterie/people"
 )
 
 // names tells peers apart for people: package text says how.
 type names struct {
-	*text.Names
+	*people.Names
 	now func() time.Time
 }
 
-func newNames(self peer.ID) *names { return &names{text.NewNames(self), time.Now} }
+func newNames(self peer.ID) *names { return &names{people.NewNames(self), time.Now} }
 
 func (n *names) tag(p peer.ID) string { return n.Tag(p) }
 

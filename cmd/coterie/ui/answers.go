@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/text"
 	"coterie/node"
 	"coterie/room"
@@ -327,7 +328,7 @@ func (m *Model) showWhois(p peer.ID) {
 	out := []string{
 		"name       " + name + "  " + m.names.Tag(p),
 		"peer       " + p.String(),
-		"words      " + text.Fingerprint(string(p)) + "   (compare them by voice: a tag can be copied, these cannot)",
+		"words      " + people.Fingerprint(string(p)) + "   (compare them by voice: a tag can be copied, these cannot)",
 	}
 	if first, like := m.names.Like(p); like {
 		out = append(out, "looks like "+m.names.Show(first)+", who was here first. Another peer.")

@@ -8,7 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"coterie/cmd/internal/text"
+	"coterie/cmd/coterie/people"
 	"coterie/kms/words"
 )
 
@@ -129,7 +129,7 @@ func (m *Model) whom(args string, more bool) (p peer.ID, rest string, ok bool) {
 }
 
 func (m *Model) setNick(s string) bool {
-	name, err := text.Nick(s)
+	name, err := people.Nick(s)
 	if err != nil {
 		m.trouble(Trouble{Text: fmt.Sprintf("%q cannot be a nickname: it %s", s, err)})
 		return false

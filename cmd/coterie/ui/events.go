@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/node"
@@ -203,7 +204,7 @@ func (m *Model) renamed(mb room.Member) {
 // message makes the entry of a message.
 func (m *Model) message(e room.Delivered) *entry {
 	clean, flags := text.Clean(e.Message.Text)
-	clean = text.MarkHosts(clean)
+	clean = people.MarkHosts(clean)
 	out := &entry{
 		kind: kindMessage, at: e.ShownAt(), peer: e.Author.Peer, text: m.shown(clean), flags: flags, self: e.Self,
 		action: e.Message.Kind == record.KindAction, late: e.Late,

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"coterie/cmd/internal/text"
+	"coterie/cmd/coterie/people"
 	"coterie/kms/words"
 )
 
@@ -73,7 +73,7 @@ func (m *Model) set(args string) {
 		if !m.setNick(value) {
 			return
 		}
-		value, _ = text.Nick(value)
+		value, _ = people.Nick(value)
 	}
 	m.out.Do(Set{name, value})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/cmd/coterie/health"
+	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/node"
@@ -239,7 +240,7 @@ const (
 type Model struct {
 	cfg   Config
 	out   Backend
-	names *text.Names
+	names *people.Names
 	style style
 	quit  bool
 
@@ -293,7 +294,7 @@ func New(cfg Config, out Backend) *Model {
 		cfg.Notify = "names"
 	}
 	m := &Model{
-		cfg: cfg, out: out, names: text.NewNames(cfg.Self), style: newStyle(cfg.ASCII),
+		cfg: cfg, out: out, names: people.NewNames(cfg.Self), style: newStyle(cfg.ASCII),
 		method: text.ByRune, ignored: make(map[peer.ID]bool), about: make(map[peer.ID][]string), connected: make(map[peer.ID]bool), looked: make(map[peer.ID]string), dirty: true,
 	}
 	m.cfg.Room, m.cfg.Domain = m.clean(cfg.Room), m.clean(cfg.Domain)

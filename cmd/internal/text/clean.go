@@ -193,7 +193,7 @@ func (p *pass) take(r rune, rest string) {
 		p.prev = r
 	case (r == 0xfe0e || r == 0xfe0f) && takesSelector(p.base):
 		// The terminal decides how it draws the character.
-	case isInvisible(r):
+	case IsInvisible(r):
 		p.flags |= Invisible
 	case unicode.Is(unicode.M, r):
 		p.mark(r)

@@ -6,10 +6,7 @@
 //	runes.go       which characters are drawn as what they are
 //	escape.go      Escape, ASCII: the same text in fewer characters
 //	wrap.go        lines of at most so many cells
-//	nick.go        what a name may be
-//	skeleton.go    which names look alike                      UTS #39
-//	names.go       the peers of a room, told apart
-//	tag.go         tags and fingerprints of peers
+//	amounts.go     numbers, sizes and times
 //
 // Harmless means: no control character but a line feed, nothing that reorders
 // (but letters that are written from right to left), nothing invisible, at most

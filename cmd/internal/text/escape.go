@@ -17,7 +17,7 @@ func Escape(s string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x{%02x}`, s[i])
-		case !unicode.IsPrint(r), isInvisible(r), unicode.Is(unicode.M, r), r == 0x2800:
+		case !unicode.IsPrint(r), IsInvisible(r), unicode.Is(unicode.M, r), r == 0x2800:
 			fmt.Fprintf(&b, `\u{%x}`, r)
 		default:
 			b.WriteRune(r)

@@ -10,7 +10,7 @@ import (
 
 // Fold is a text without case and accents, for searching.
 func Fold(s string) string {
-	if isASCII(s) {
+	if IsASCII(s) {
 		return strings.ToLower(s)
 	}
 	var b strings.Builder
@@ -20,4 +20,13 @@ func Fold(s string) string {
 		}
 	}
 	return b.String()
+}
+
+func IsASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

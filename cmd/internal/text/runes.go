@@ -49,8 +49,8 @@ var joining = []*unicode.RangeTable{
 // spelling.
 func needsJoiner(r rune) bool { return unicode.In(r, joining...) }
 
-// isInvisible reports whether Unicode draws r as nothing.
-func isInvisible(r rune) bool {
+// IsInvisible reports whether Unicode draws r as nothing.
+func IsInvisible(r rune) bool {
 	switch {
 	case r == 0x200c, r == 0x200d, r >= 0xfff9 && r <= 0xfffb:
 		return true

@@ -1,10 +1,12 @@
-package text
+package people
 
 import (
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"coterie/cmd/internal/text"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -158,7 +160,7 @@ func BenchmarkClean(b *testing.B) {
 	for _, s := range []string{"plain words, as most are", "blåbærsyltetøy på brødskiva", strings.Repeat("\x1b\u202e\u200b\u0301", 1000)} {
 		b.Run("", func(b *testing.B) {
 			for b.Loop() {
-				Clean(s)
+				text.Clean(s)
 			}
 		})
 	}

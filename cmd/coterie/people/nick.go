@@ -1,4 +1,4 @@
-package text
+package people
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"coterie/cmd/internal/text"
 
 	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/unicode/norm"
@@ -80,7 +82,7 @@ func checkNick(name string) error {
 		switch {
 		case i == 0 && (isMark || strings.ContainsRune("-!*~/@#", r)):
 			return ErrNickBegin
-		case isInvisible(r), r == 0x2800:
+		case text.IsInvisible(r), r == 0x2800:
 			return ErrNickControl
 		case isMark:
 			if marks++; marks > maxNickMarks {
@@ -94,10 +96,10 @@ func checkNick(name string) error {
 		}
 		marks, prev = 0, r
 	}
-	if max(ByRune.StringWidth(name), ByCluster.StringWidth(name)) > MaxNick {
+	if max(text.ByRune.StringWidth(name), text.ByCluster.StringWidth(name)) > MaxNick {
 		return ErrNickLong
 	}
-	if Width(name) == 0 {
+	if text.Width(name) == 0 {
 		return ErrNickControl
 	}
 	return nil

@@ -1,4 +1,4 @@
-package text
+package people
 
 import (
 	"crypto/sha256"

@@ -1,4 +1,4 @@
-package text
+package people
 
 import (
 	_ "embed"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"coterie/cmd/internal/text"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -47,7 +49,7 @@ func skeleton(s string) string {
 	table := prototypes()
 	var b strings.Builder
 	for _, r := range norm.NFD.String(s) {
-		if isInvisible(r) {
+		if text.IsInvisible(r) {
 			continue
 		}
 		if to, ok := table[r]; ok {

@@ -1,4 +1,12 @@
-package text
+// Package people tells the peers of a room apart for people: by the names that they
+// give themselves, and by tags where that is not enough.
+//
+//	names.go       the peers of a room, told apart
+//	nick.go        what a name may be
+//	skeleton.go    which names look alike                      UTS #39
+//	tag.go         tags and fingerprints of peers
+//	hosts.go       addresses in a text that look like others
+package people
 
 import (
 	"slices"
@@ -6,6 +14,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"coterie/cmd/internal/text"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -230,14 +240,14 @@ const maxScan = 16 << 10
 // InText reports whether a text has a peer's tag in it, or its name as a word,
 // whatever the case and the accents.
 func (n *Names) InText(p peer.ID, s string) bool {
-	name := Fold(n.Nick(p))
+	name := text.Fold(n.Nick(p))
 	if strings.Contains(s, n.Tag(p)) {
 		return true
 	}
 	if name == "" {
 		return false
 	}
-	s = Fold(s[:min(len(s), maxScan)])
+	s = text.Fold(s[:min(len(s), maxScan)])
 	for i := 0; ; {
 		j := strings.Index(s[i:], name)
 		if j < 0 {

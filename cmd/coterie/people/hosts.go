@@ -1,9 +1,11 @@
-package text
+package people
 
 import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"coterie/cmd/internal/text"
 
 	"golang.org/x/net/idna"
 )
@@ -50,18 +52,9 @@ func mixed(host string) bool {
 				}
 			}
 		}
-		if latin && other || other && isASCII(skeleton(label)) {
+		if latin && other || other && text.IsASCII(skeleton(label)) {
 			return true
 		}
 	}
 	return false
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
