@@ -232,6 +232,21 @@ func TestCitationsExist(t *testing.T) {
 	}
 }
 
+// TestCitedDocumentsExist: no comment and no page refers to a document that is not
+// here.
+func TestCitedDocumentsExist(t *testing.T) {
+	there := map[string]bool{"README.md": true}
+	sources(t, func(path string, _ []byte) { there[filepath.Base(path)] = true }, ".md")
+	cited := regexp.MustCompile(`\b[A-Z][A-Z0-9-]+\.md\b`)
+	sources(t, func(path string, content []byte) {
+		for _, name := range cited.FindAllString(string(content), -1) {
+			if !there[name] {
+				t.Errorf("%s cites %s, which is not here", path, name)
+			}
+		}
+	}, ".go", ".md")
+}
+
 // TestLinksExist: each file of the project that the docs link to is there.
 func TestLinksExist(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)

@@ -155,7 +155,7 @@ type Locked struct {
 	data  []byte
 	// Encrypted says that Open needs the passphrase.
 	Encrypted bool
-	// Sealed says that it is a successor's: OpenSealed needs his identities.
+	// Sealed says that it is a successor's: OpenSealed needs their identities.
 	Sealed bool
 }
 

@@ -57,7 +57,7 @@
 //
 // with name, recipient and record length-prefixed as above. So a person can be
 // erased from an entry later (form 2) with all hashes staying as they are, and
-// the salt, which goes with him, keeps anybody from trying names.
+// the salt, which goes with them, keeps anybody from trying names.
 //
 // What this gives: without the master key nobody reads an entry or makes one; a
 // line that is changed, moved, repeated, left out or taken from another ledger

@@ -59,7 +59,7 @@ type entry struct {
 	person person
 }
 
-// person is who a key was issued to, or the commitment that is left of him.
+// person is who a key was issued to, or the commitment that is left of them.
 type person struct {
 	form            uint8
 	salt            [32]byte

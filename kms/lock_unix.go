@@ -12,7 +12,7 @@ import (
 // takes it back when the file is closed or the process ends.
 func lock(f *os.File, write bool) error { return flock(f, write, 0) }
 
-// tryLock is lock for whoever does not wait. free says whether he has it.
+// tryLock is lock for whoever does not wait. free says whether they have it.
 func tryLock(f *os.File, write bool) (free bool, err error) {
 	err = flock(f, write, syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

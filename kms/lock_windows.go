@@ -12,7 +12,7 @@ import (
 // lies beyond every ledger, since Windows keeps others from reading a locked one.
 func lock(f *os.File, write bool) error { return lockFile(f, write, 0) }
 
-// tryLock is lock for whoever does not wait. free says whether he has it.
+// tryLock is lock for whoever does not wait. free says whether they have it.
 func tryLock(f *os.File, write bool) (free bool, err error) {
 	err = lockFile(f, write, windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {

@@ -16,7 +16,7 @@ import (
 
 // One member proves to another that it satisfies a policy: PROTOCOL.md §7.6. It
 // never happens by itself: the prover's user is asked, and nothing is opened
-// before he has allowed it.
+// before they have allowed it.
 
 // ProtocolAsk is the protocol of streams with a question.
 const ProtocolAsk = "/coterie/2/ask"

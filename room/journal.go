@@ -208,7 +208,7 @@ func (r *Room) recall() error {
 }
 
 // inOrder sorts messages as people read them: by Lamport time, and those of one
-// author by counter, whatever times he gave.
+// author by counter, whatever times they gave.
 func inOrder(all []Delivered) {
 	slices.SortStableFunc(all, func(a, b Delivered) int { return cmp.Compare(a.Message.Lamport, b.Message.Lamport) })
 	type author struct {

@@ -27,7 +27,7 @@ const (
 	maxPlaces       = 262144  // in their lists
 	maxAuthorLog    = 400000  // .. of one author in one epoch: more than the pace allows in an hour
 	maxLamport      = 1 << 62
-	maxForks        = 16      // messages of one author and epoch that show that he contradicts himself
+	maxForks        = 16      // messages of one author and epoch that contradict each other
 	maxLogBytes     = 8 << 20 // of logs sent in one comparison
 	maxReach        = 1000    // messages of ours of which it is told how far they have come
 	sendAtOnce      = 256     // messages read back from a journal at once

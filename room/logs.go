@@ -213,7 +213,7 @@ func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Hel
 		r.sendRange(x, t, index, theirs, same, theirs.Upto+1, l.highest())
 	} else {
 		// The author said different things to the two of us, somewhere before. Where
-		// is not known, and what he said may be more than is sent in one comparison:
+		// is not known, and what they said may be more than is sent in one comparison:
 		// so it begins anywhere.
 		at := 1 + uint64(r.random(int(max(l.highest(), 1))))
 		r.sendRange(x, t, index, theirs, false, at, l.highest())

@@ -87,7 +87,7 @@ func (l *authorLog) take(counter uint64, id ake.Hash) {
 }
 
 // chainAt is the chain over the first messages, which is made when it is asked
-// for: an author who goes on contradicting himself does not have it made anew
+// for: an author who goes on contradicting themselves does not have it made anew
 // for each time.
 func (l *authorLog) chainAt(upto uint64) (c [record.ChainSize]byte) {
 	if n := len(l.chain); n > 0 {
@@ -195,8 +195,8 @@ func (t *transcript) lists(identity [32]byte) bool {
 	return slices.ContainsFunc(t.List, func(e record.Entry) bool { return e.Identity == identity })
 }
 
-// expiry is when a transcript is dropped, by everybody's clock alike: DESIGN.md
-// keeps logs for the room's history, and for a day at least.
+// expiry is when a transcript is dropped, by everybody's clock alike: logs are
+// kept for the room's history, and for a day at least.
 func (r *Room) expiry(day abe.Day) time.Time {
 	return (day + 1).Start().Add(max(r.cfg.Descriptor.History, minRetention))
 }
@@ -208,7 +208,7 @@ func (r *Room) current(day abe.Day) bool {
 }
 
 // said is the latest that an author can have said something in an epoch, whatever
-// he says.
+// they say.
 func (t *transcript) said(m *record.Signed) uint64 {
 	return min(m.Time, uint64((t.Brief.Day + 1).Start().Add(earlyDay).UnixMilli()))
 }

@@ -114,7 +114,7 @@ func pathKind(s *session, p node.Path) string {
 	return strings.Join(parts, "  ")
 }
 
-// whoLines are the members, and what is known of them: UX of /who.
+// whoLines are the members, and what is known of them.
 func whoLines(s *session) []string {
 	if len(s.members) < 2 {
 		return []string{"nobody else is here; nobody can read this room now"}
@@ -149,7 +149,7 @@ func whoLines(s *session) []string {
 	return lines
 }
 
-// infoLines are the room, and what can be said of its security: UX of /info.
+// infoLines are the room, and what can be said of its security.
 func infoLines(s *session) []string {
 	d, k := s.plan.descriptor, s.plan.key
 	history := "off: who comes later reads nothing from before"
@@ -172,7 +172,7 @@ func infoLines(s *session) []string {
 	return append(lines, "visible   to anyone on the way: your IP address, that you are in this room, its size, its policy. Not: what is said")
 }
 
-// statusLines are what works and what does not: UX of status.
+// statusLines are what works and what does not.
 func statusLines(s *session, st node.Status) []string {
 	n := len(st.Room.Members)
 	shown := s.shownNow(st)

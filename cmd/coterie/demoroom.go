@@ -27,7 +27,7 @@ var demoLines = map[string][]string{
 	},
 }
 
-// demoRoom leaves the stage to the user: ann and prof answer what he types.
+// demoRoom leaves the stage to the user: ann and prof answer what they type.
 func (a *app) demoRoom(st *stage, _ demoOut) error {
 	plain, err := newPlain(a.stdout, a.stderr, a.now, "short")
 	if err != nil {

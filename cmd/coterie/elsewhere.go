@@ -21,7 +21,7 @@ const (
 )
 
 // elsewhere is what is said of other rooms of the name that connected peers are
-// in, at most once of each kind: nos. 3 and 11 of the catalogue.
+// in, at most once of each kind.
 func elsewhere(p *plan, st node.Status) []*cli.Error {
 	var out []*cli.Error
 	told := make(map[string]bool)
@@ -99,10 +99,10 @@ func (s *session) lookAround(st node.Status) {
 }
 
 // catalogued are the items of health that are warned of as well, once, with their
-// code in the catalogue: nos. 5 and 12.
+// codes.
 var catalogued = map[health.Code]string{health.Clock: "clock", health.Old: "peer-newer"}
 
-// warnOf warns of an item of health that is in the catalogue.
+// warnOf warns of an item of health that has a code.
 func (s *session) warnOf(i health.Item) {
 	if code := catalogued[i.Code]; code != "" {
 		text := strings.TrimSuffix(i.Text, ".")

@@ -16,7 +16,7 @@ import (
 
 // TestElsewhere: who types another policy, another history, or has the key of
 // another domain, is alone, not joining for ever, and both sides are told why,
-// once: nos. 3 and 11 of the catalogue.
+// once.
 func TestElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
@@ -91,7 +91,7 @@ func TestElsewhere(t *testing.T) {
 }
 
 // TestClockWarning: whose clock is wrong by hours is told so, by the others'
-// median, and nobody else: no. 5 of the catalogue.
+// median, and nobody else.
 func TestClockWarning(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
@@ -134,7 +134,7 @@ func TestClockWarning(t *testing.T) {
 	finish(ctx, t, ann, bob, cyn)
 }
 
-// TestPeerNewer: no. 12 of the catalogue.
+// TestPeerNewer: somebody of a later version is there, and that is said.
 func TestPeerNewer(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
@@ -157,7 +157,7 @@ func TestPeerNewer(t *testing.T) {
 	finish(ctx, t, ann)
 }
 
-// TestNetBlocked: no. 27 of the catalogue, where TCP gets out and UDP does not.
+// TestNetBlocked: where TCP gets out and UDP does not, that is said.
 func TestNetBlocked(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)

@@ -16,7 +16,7 @@ import (
 
 // identityPath is where a member's identity is unless a flag says otherwise: an
 // age identity, mode 0600, with or without a passphrase. It opens every key that
-// was sealed for him.
+// was sealed for them.
 func (a *app) identityPath(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil

@@ -261,7 +261,7 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 	return d, nil
 }
 
-// wrongDomain is no 3 of the catalogue.
+// wrongDomain says that a key is of another domain than the room.
 func wrongDomain(key *abe.Domain, other string) error {
 	return cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to %s", key.Name(), key.Fingerprint(), other).
 		Hint("give a key of the room's domain with --key")
@@ -380,8 +380,8 @@ func spanFlag(d time.Duration) string {
 	return fmt.Sprintf("%dh", d/time.Hour)
 }
 
-// checkNick keeps names that others would not show from being sent: no 16 of the
-// catalogue. An empty one is none.
+// checkNick keeps names that others would not show from being sent. An empty
+// one is none.
 func checkNick(s string) error {
 	if s == "" {
 		return nil

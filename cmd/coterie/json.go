@@ -407,7 +407,7 @@ func failed(e room.Failed) *cli.Error {
 	return f
 }
 
-// bootstrapError is no 4 of the catalogue.
+// bootstrapError says that no bootstrap address answered, and why each did not.
 func bootstrapError(e node.BootstrapFailed) *cli.Error {
 	for i, err := range e.Errors {
 		if errors.Is(err, node.ErrWrongPeer) {

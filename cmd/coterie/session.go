@@ -410,7 +410,7 @@ type refusal struct {
 
 // inputOver: nothing more comes from the user.
 type inputOver struct {
-	quit   bool // he said so
+	quit   bool // they said so
 	linger time.Duration
 }
 

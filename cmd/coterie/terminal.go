@@ -406,7 +406,7 @@ func (t *terminalOut) save(c ui.Save) {
 	t.tell(ui.Note{Text: "saved " + c.Path + ", not encrypted"})
 }
 
-// edit opens the user's editor on a file that only he can read, and takes it
+// edit opens the user's editor on a file that only they can read, and takes it
 // away again.
 func (t *terminalOut) edit(text string) {
 	editor := os.Getenv("VISUAL")

@@ -10,7 +10,7 @@ import (
 	"coterie/kms/request"
 )
 
-// explain turns the errors of package kms into those of the catalogue; the
+// explain turns the errors of package kms into those for people; the
 // others are cli.Describe's.
 func explain(err error) error {
 	var (

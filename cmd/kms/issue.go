@@ -221,7 +221,7 @@ func (f *issueFlags) checkRequest(stderr io.Writer, domain *abe.Domain, asked *r
 	switch {
 	case f.unchecked:
 		r.Check = kms.Unchecked
-		cli.Warn(stderr, cli.Fail("unchecked", "nobody compared the six words of %s: whoever carried it may have put his own recipient into it", f.request))
+		cli.Warn(stderr, cli.Fail("unchecked", "nobody compared the six words of %s: whoever carried it may have put their own recipient into it", f.request))
 	case f.code != "":
 		typed, err := normalWords(f.code)
 		if err != nil {
@@ -381,7 +381,7 @@ func warnUnsealed(w io.Writer, r kms.Request) {
 	}
 	meaning, who := "has these attributes", "its owner"
 	if r.Name != "" {
-		meaning, who = "is "+r.Name, "her"
+		meaning, who = "is "+r.Name, "them"
 	}
 	cli.Warn(w, cli.Fail("not-sealed", "%s is not sealed: whoever copies this file %s", r.Path, meaning).
 		Hint("have %s run 'coterie request' and issue with --request", who))

@@ -165,7 +165,7 @@ func (p plan) checkFiles(path string) error {
 // maxProblems is how many problems are written out.
 const maxProblems = 50
 
-// sheetError is no 24 of the catalogue.
+// sheetError says what is wrong with a sheet, and where.
 func sheetError(path string, err error) error {
 	var bad *kms.SheetError
 	if !errors.As(err, &bad) {

@@ -54,7 +54,7 @@ func (e *PermissionError) Error() string {
 // OwnerError says that a secret file belongs to somebody else.
 type OwnerError struct {
 	Path  string
-	Owner string // the owner's name, or his number where he has none
+	Owner string // the owner's name, or their number where they have none
 }
 
 func (e *OwnerError) Error() string { return e.Path + " belongs to " + e.Owner }

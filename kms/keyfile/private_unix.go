@@ -19,7 +19,7 @@ func openWithoutWaiting(path string) (*os.File, error) {
 }
 
 // CheckPrivate returns an error unless the file that info is about belongs to
-// the caller and to nobody else. It is for whoever opened path himself.
+// the caller and to nobody else. It is for whoever opened path themselves.
 func CheckPrivate(path string, info fs.FileInfo) error {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
 		return &OwnerError{path, userName(stat.Uid)}
@@ -28,7 +28,7 @@ func CheckPrivate(path string, info fs.FileInfo) error {
 		return &PermissionError{Path: path, Mode: info.Mode()}
 	}
 	// In a folder everybody may write to, anybody can put another file in the
-	// place of this one, unless the sticky bit keeps him from it.
+	// place of this one, unless the sticky bit keeps them from it.
 	folder := filepath.Dir(path)
 	dir, err := os.Stat(folder)
 	if err != nil {

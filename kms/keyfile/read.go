@@ -100,7 +100,7 @@ func namesLike(path string) []string {
 		return nil
 	}
 	defer f.Close()
-	// Whoever has a larger folder than this lists it himself.
+	// Whoever has a larger folder than this lists it themselves.
 	names, _ := f.Readdirnames(1000)
 	like := words.Near(filepath.Base(path), names, 3)
 	for i := range like {

@@ -44,7 +44,7 @@ func Replace(path string, data []byte, mode fs.FileMode) error {
 
 // Pending is a secret file that has a place on disk and not yet its name. It is
 // for a writer that must record elsewhere that the file will exist before it
-// does: he reserves, which finds out that the folder can be written to, records,
+// does: it reserves, which finds out that the folder can be written to, records,
 // and commits.
 type Pending struct {
 	path, temp string

@@ -64,8 +64,8 @@ type UnknownError struct {
 func (e *UnknownError) Error() string { return fmt.Sprintf("%q is not one of the words", e.Word) }
 
 // Normal returns words that somebody typed as Of and Random write them: in any
-// case, with spaces or hyphens between, each cut to its first four letters if he
-// likes. It returns an *UnknownError for the first that is no word.
+// case, with spaces or hyphens between, each cut to its first four letters if they
+// like. It returns an *UnknownError for the first that is no word.
 func Normal(s string) (string, error) {
 	typed := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
 	for i, w := range typed {

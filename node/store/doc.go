@@ -60,7 +60,7 @@
 //
 // # What the files show
 //
-// Without the data key: which of the rooms he knows it is, if any; how many
+// Without the data key: which of the rooms they know it is, if any; how many
 // entries and metas there are, in which order they came and how long each is;
 // which of them were removed; roughly when, since what is written together lies
 // together and files have times; the pid that has it open. Not epochs, authors,

@@ -35,7 +35,7 @@ func checkPrivate(path string, info fs.FileInfo) error {
 		return &PermissionError{Path: path, Mode: info.Mode()}
 	}
 	// Where everybody may write, anybody can put another file in the place of
-	// this one, unless the sticky bit keeps him from it.
+	// this one, unless the sticky bit keeps them from it.
 	dir, err := os.Stat(filepath.Dir(path))
 	if err != nil {
 		return err

@@ -147,7 +147,7 @@ func parseRecord(s *sealer, data []byte) (b batch, n int, ok bool) {
 // off: by the death of the process, so that the file ends within it, or by a
 // power cut, which leaves zeros where blocks did not reach the disk. Random bytes
 // as ciphertext has them are not 64 zeros. Whoever can write to the disk can
-// feign both, and gains what he gets by cutting the file there.
+// feign both, and gains what they get by cutting the file there.
 func unwritten(data []byte, at int) bool {
 	rest := data[at:]
 	if len(rest) < tailHeader {

@@ -65,7 +65,7 @@ func (m *Signed) Sign(room ake.Hash, w ed25519.PrivateKey) {
 	copy(m.Signature[:], sign(w, "message", room, m.signedPart()))
 }
 
-// Verify checks the author's signature, given his contribution.
+// Verify checks the author's signature, given their contribution.
 func (m *Signed) Verify(room ake.Hash, author *Contribution) error {
 	if author.ID() != m.CID {
 		return ErrSignature

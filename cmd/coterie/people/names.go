@@ -25,7 +25,7 @@ const (
 	maxPeers = 4096
 	// maxUsed is how many former names of a peer are remembered.
 	maxUsed = 8
-	// remembered is how long a name stays its owner's after he was seen last.
+	// remembered is how long a name stays its owner's after they were seen last.
 	remembered = 30 * 24 * time.Hour
 )
 
@@ -123,7 +123,7 @@ func (n *Names) Take(p peer.ID, nick string, at time.Time) bool {
 	if nick == "" {
 		return true
 	}
-	// A name is taken when it is taken: who renames himself comes last.
+	// A name is taken when it is taken: who takes another name comes last.
 	n.count++
 	k.order, k.keys = n.count, keys(nick)
 	for _, key := range k.keys {

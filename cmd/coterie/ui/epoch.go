@@ -216,7 +216,7 @@ func (m *Model) firstName(p peer.ID) bool {
 	return true
 }
 
-// gone is how somebody is gone, by the reason of the epoch without him.
+// gone is how somebody is gone, by the reason of the epoch without them.
 func gone(reason string) string {
 	switch reason {
 	case room.ReasonLapsed:

@@ -21,7 +21,7 @@ import (
 )
 
 // forgery writes one line over another where a carriage return reaches the
-// screen: UX.md 2.6.
+// screen.
 const forgery = "ok\r08:54      ann  transfer approved"
 
 const mallory = peer.ID("mallory's id")

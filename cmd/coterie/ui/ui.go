@@ -81,7 +81,7 @@ type Command any
 type (
 	// Quit: the user leaves.
 	Quit struct{}
-	// SetNick: what the user calls himself now.
+	// SetNick: what the user calls themselves now.
 	SetNick struct{ Name string }
 	// Rekey asks for a new epoch.
 	Rekey struct{}

@@ -12,7 +12,7 @@ import (
 	"coterie/kms/request"
 )
 
-// Describe returns what to tell a person about err: the catalogue of errors.
+// Describe returns what to tell a person about err.
 // An *Error is returned as it is; an error nobody here knows keeps its text.
 func Describe(err error) *Error {
 	if err == nil {
@@ -30,7 +30,7 @@ func Describe(err error) *Error {
 	return Fail("failed", "%s", err.Error()).Because(err)
 }
 
-// describePolicy: no 7 of the catalogue, and its like for attributes.
+// describePolicy says where a policy or an attribute is wrong.
 func describePolicy(err error) *Error {
 	var attribute *abe.AttributeError
 	if errors.As(err, &attribute) {
@@ -180,7 +180,7 @@ func describeSystem(err error) *Error {
 	return Fail(reason, "%s", err.Error())
 }
 
-// KeyExpired is no 2 of the catalogue: the key at path has lapsed.
+// KeyExpired: the key at path has lapsed.
 func KeyExpired(path string, k *abe.Key, today abe.Day) *Error {
 	return Fail("key-expired", "%s expired on %s, %s ago", path, k.Expires(), Plural(int(today-k.Expires()), "day")).
 		Hint("ask for a renewal; send the operator this line:   kms renew %d", k.Serial())

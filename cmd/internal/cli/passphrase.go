@@ -99,7 +99,7 @@ func WithPassphrase(prompt string, opts PassphraseOptions, try func([]byte) erro
 
 // Tell writes one line to the terminal, past standard output and error: for what
 // must reach the person at the keyboard and nobody else, such as a passphrase
-// that was made for him. Without a terminal it returns an error.
+// that was made for them. Without a terminal it returns an error.
 func Tell(format string, a ...any) error {
 	return withTerminal(func(_, out *os.File) error {
 		_, err := fmt.Fprintf(out, format+"\n", a...)

@@ -77,7 +77,7 @@ func Args(names ...string) cobra.PositionalArgs {
 // once a command's own code runs.
 func prepare(cmd *cobra.Command, begun *bool) {
 	cmd.SetFlagErrorFunc(flagError)
-	// Whoever reads the help knows how he came by it; it has 24 lines.
+	// Whoever reads the help knows how they came by it; it has 24 lines.
 	cmd.InitDefaultHelpFlag()
 	cmd.Flags().Lookup("help").Hidden = true
 	cmd.DisableFlagsInUseLine = true

@@ -155,7 +155,7 @@ type NewPassphraseOptions struct {
 	Ask   string // the first question
 	Again string // the second
 	// Make, if there is one, makes a passphrase for whoever types none. Without
-	// it, none is what he gets.
+	// it, none is what they get.
 	Make func() (string, error)
 	// Hint says what to do where there is no terminal.
 	Hint string
