@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"log"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/gologshim"
 
 	"coterie/cmd/internal/cli"
 	"coterie/node"
@@ -21,6 +24,26 @@ import (
 type eventLog struct {
 	file        *os.File
 	log, viewer *slog.Logger // nil: nobody
+}
+
+// libraries is where libraries' own words go: into the log if there is one, and never
+// onto the screen, where they would stand in the middle of what is said.
+var libraries libraryLog
+
+type libraryLog struct{ to atomic.Pointer[eventLog] }
+
+func (w *libraryLog) Write(b []byte) (int, error) {
+	if l := w.to.Load(); l != nil {
+		l.alert("library", "text", strings.TrimSpace(string(b)))
+	}
+	return len(b), nil
+}
+
+// quietLibraries comes before anything of theirs is used.
+func quietLibraries() {
+	log.SetFlags(0)
+	log.SetOutput(&libraries)
+	gologshim.SetDefaultHandler(slog.NewTextHandler(&libraries, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 // openLog opens the file to append to; an empty path is none.
@@ -36,12 +59,14 @@ func openLog(path string) (*eventLog, error) {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
 	l := &eventLog{file: f, log: slog.New(slog.NewJSONHandler(f, nil))}
+	libraries.to.Store(l)
 	l.info("begin", "version", cli.ProgramVersion(), "pid", os.Getpid())
 	return l, nil
 }
 
 func (l *eventLog) close() {
 	if l != nil && l.file != nil {
+		libraries.to.CompareAndSwap(l, nil)
 		l.info("end")
 		l.file.Close()
 	}

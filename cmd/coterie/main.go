@@ -17,6 +17,7 @@ import (
 
 func main() {
 	cli.NoCore()
+	quietLibraries()
 	// A closed standard output is an error to be handled, not a death.
 	signal.Ignore(syscall.SIGPIPE)
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: clock}

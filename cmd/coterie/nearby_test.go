@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"coterie/cmd/internal/drive"
 )
@@ -69,4 +72,50 @@ func TestNearby(t *testing.T) {
 		t.Error(err)
 	}
 	finish(ctx, t, peers...)
+}
+
+// TestNoNetwork: on a computer without a network nothing of what libraries have to
+// say about that is on the screen; it is in the log.
+func TestNoNetwork(t *testing.T) {
+	needNamespaces(t)
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ns := fmt.Sprintf("coterie%d-none", os.Getpid())
+	for _, args := range [][]string{{"netns", "add", ns}, {"-n", ns, "link", "set", "lo", "up"}} {
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %q: %v\n%s", args, err, out)
+		}
+	}
+	t.Cleanup(func() { exec.Command("ip", "netns", "del", ns).Run() })
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "ip", "netns", "exec", ns, exe, "join", "den", "--plain", "--stay",
+		"--key", "ann.key", "--policy", "ONE", "--log", "log")
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(dir)...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var log []byte
+	for ctx.Err() == nil && !bytes.Contains(log, []byte("zeroconf")) {
+		time.Sleep(50 * time.Millisecond)
+		log, _ = os.ReadFile(filepath.Join(dir, "log"))
+	}
+	io.WriteString(in, "/quit\n")
+	if err := cmd.Wait(); err != nil || !bytes.Contains(log, []byte("zeroconf")) {
+		t.Errorf("%v; the log has %s", err, log)
+	}
+	if bytes.Contains(out.Bytes(), []byte("zeroconf")) {
+		t.Errorf("on the screen:\n%s", out.Bytes())
+	}
 }

@@ -80,21 +80,24 @@ func (e *editor) clear() {
 	e.chars, e.at, e.undo, e.typing = nil, 0, nil, false
 }
 
-// insert puts text at the cursor, cleaned. What is inserted may join the
-// clusters around it.
+// insert puts text at the cursor, cleaned together with what is around it: a mark
+// that is typed on its own joins the letter before it.
 func (e *editor) insert(s string, typed bool) {
-	clean, _ := text.Clean(s)
-	if clean == "" {
+	if e.at == len(e.chars) && isASCII(s) {
+		if s, _ = text.Clean(s); s != "" {
+			e.save(typed)
+			e.chars = append(e.chars, clusters(s)...)
+			e.at = len(e.chars)
+		}
+		return
+	}
+	was := strings.Join(e.chars[:e.at], "")
+	before, _ := text.Clean(was + s)
+	if before == was {
 		return
 	}
 	e.save(typed)
-	if at := e.at; at == len(e.chars) && isASCII(clean) {
-		e.chars = append(e.chars, clusters(clean)...)
-		e.at = len(e.chars)
-		return
-	}
-	before := strings.Join(e.chars[:e.at], "") + clean
-	all, _ := text.Clean(before + strings.Join(e.chars[e.at:], ""))
+	all, _ := text.Clean(was + s + strings.Join(e.chars[e.at:], ""))
 	e.chars = clusters(all)
 	// The cursor is behind what was inserted.
 	n := 0
