@@ -2,16 +2,25 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
+	"coterie/kms/keyfile"
 	"coterie/node"
 )
 
@@ -23,23 +32,27 @@ func (a *app) relayCommand() *cobra.Command {
 		listen []string
 		asJSON bool
 		key    string
+		file   string
 	)
 	cmd := &cobra.Command{
 		Use:   "relay",
 		Short: "carry rooms for others, without a key and without reading them",
 		Long: `Carry rooms for others: a peer without a key. It forwards what is said in the rooms of those who connect to it, and their connections to each
-other; it can read nothing. Members give its address with --bootstrap. It runs until it is interrupted.`,
-		Example: `  coterie relay --listen /ip4/0.0.0.0/tcp/4001 --listen /ip4/0.0.0.0/udp/4001/quic-v1`,
+other; it can read nothing. Members give its address with --bootstrap. It runs until it is interrupted. Its peer id is part of its address: the key
+of that is kept in a file, so that the address stays as it is when the relay starts again.`,
+		Example: `  coterie relay
+  coterie relay --listen /ip4/0.0.0.0/tcp/443`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("key") {
 				return withCode("relay-no-key", cli.Usage("coterie relay takes no --key: it must not be able to read"))
 			}
-			return a.relay(listen, asJSON)
+			return a.relay(listen, file, asJSON)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&listen, "listen", nil, "listen on `MULTIADDR`; may be given several times (default: any free port)")
+	flags.StringArrayVar(&listen, "listen", nil, "listen on `MULTIADDR`; may be given several times (default: port 4001, TCP and QUIC)")
+	flags.StringVar(&file, "identity", "", "the relay's own key is in `FILE`, drawn at the first start (default: relay.key in the data folder)")
 	flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&key, "key", "", "")
 	flags.MarkHidden("key")
@@ -52,17 +65,77 @@ func withCode(code string, e *cli.Error) *cli.Error {
 	return e
 }
 
-func (a *app) relay(listen []string, asJSON bool) error {
+// relayPort is where a relay listens if it is not told otherwise.
+func relayPort() []string {
+	listen := []string{"/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"}
+	if l, err := net.Listen("tcp6", "[::]:0"); err == nil { // a machine without IPv6 is no reason to stop
+		l.Close()
+		listen = append(listen, "/ip6/::/tcp/4001", "/ip6/::/udp/4001/quic-v1")
+	}
+	return listen
+}
+
+// relayKey is the first line of a relay's key file; the seed follows, in hexadecimal.
+const relayKey = "coterie-relay 1\n"
+
+// relayIdentity reads the relay's key from a file, or draws it and writes it there.
+func (a *app) relayIdentity(path string) (ed25519.PrivateKey, error) {
+	if path == "" {
+		dir, err := a.dataDir()
+		if err != nil {
+			return nil, err
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("keeping the relay's key: %w", err)
+		}
+		path = filepath.Join(dir, "relay.key")
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		seed := make([]byte, ed25519.SeedSize)
+		rand.Read(seed)
+		if err := keyfile.WriteSecret(path, fmt.Appendf(nil, "%s%x\n", relayKey, seed)); err != nil {
+			return nil, fmt.Errorf("keeping the relay's key: %w", err)
+		}
+		return ed25519.NewKeyFromSeed(seed), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the relay's key: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the relay's key: %w", err)
+	}
+	if err := keyfile.CheckPrivate(path, info); err != nil {
+		return nil, err
+	}
+	digits, ok := strings.CutPrefix(string(b), relayKey)
+	seed, err := hex.DecodeString(strings.TrimSuffix(digits, "\n"))
+	if !ok || err != nil || len(seed) != ed25519.SeedSize {
+		return nil, cli.Fail("relay-key", "%s is not a relay's key", path).
+			Hint("move it away: the relay then draws a new one, and has another address")
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+func (a *app) relay(listen []string, file string, asJSON bool) error {
 	out := newJSON(io.Discard, a.stderr, a.now)
 	if asJSON {
 		out = newJSON(a.stdout, a.stderr, a.now)
 	}
 	out.hello()
+	if len(listen) == 0 {
+		listen = relayPort()
+	}
 	addrs, err := addresses("--listen", listen)
 	if err != nil {
 		return out.fatal(err)
 	}
-	r, err := node.NewRelay(node.RelayConfig{Listen: addrs})
+	identity, err := a.relayIdentity(file)
+	if err != nil {
+		return out.fatal(err)
+	}
+	r, err := node.NewRelay(node.RelayConfig{Listen: addrs, Identity: identity})
 	if err != nil {
 		return out.fatal(nodeError(err))
 	}
