@@ -30,6 +30,9 @@ const maxWhere = 32
 // newBroken says where a panic began. It is called by the deferred function that
 // recovered it.
 func newBroken(reason any) *BrokenError {
+	if e, ok := reason.(*BrokenError); ok {
+		return e // it broke in a worker
+	}
 	e := &BrokenError{What: fmt.Sprintf("a panic with a %T", reason)}
 	if err, ok := reason.(runtime.Error); ok {
 		e.What = err.Error() // of numbers and types, never of contents

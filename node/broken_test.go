@@ -23,13 +23,15 @@ func TestBrokenRoom(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		breaks func()
+		worker bool // in one of these
 		says   string
 	}{
-		"by a division": {func() {
+		"by a division": {breaks: func() {
 			var zero []int
 			_ = 1 / len(zero)
-		}, "integer divide by zero"},
-		"by a value": {func() { panic("the epoch's secret") }, "a panic with a string"},
+		}, says: "integer divide by zero"},
+		"by a value":  {breaks: func() { panic("the epoch's secret") }, says: "a panic with a string"},
+		"in a worker": {breaks: func() { panic("the epoch's secret") }, worker: true, says: "a panic with a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, err := New(Config{
@@ -49,7 +51,9 @@ func TestBrokenRoom(t *testing.T) {
 					}
 				})
 			}
-			if n.do(test.breaks) {
+			if test.worker {
+				n.queue(room.Task{Run: func() any { test.breaks(); return nil }})
+			} else if n.do(test.breaks) {
 				t.Error("what broke was said to have run")
 			}
 			var broken *BrokenError
