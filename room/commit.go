@@ -156,17 +156,23 @@ func (r *Room) nextList(g *graph) record.List {
 			break
 		}
 		n := g.nodes[cid]
-		p := r.processes[n.contribution.Working]
-		if n.term == nil || p == nil || p.newest == nil {
+		if !r.listable(n) {
 			continue
 		}
 		if _, absent := r.absent(g, cid); absent {
 			continue
 		}
-		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: p.newest.ID()})
+		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: r.processes[n.contribution.Working].newest.ID()})
 	}
 	list.Sort()
 	return list
+}
+
+// listable reports whether we hold what it takes to list somebody: the term and a
+// presence.
+func (r *Room) listable(n *node) bool {
+	p := r.processes[n.contribution.Working]
+	return n.term != nil && p != nil && p.newest != nil
 }
 
 // needed reports whether a commit would change anything: the members differ from

@@ -95,11 +95,13 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 
 // stays reports whether somebody listed is still here, for the list of a day, and
 // by which contribution. From two minutes after midnight those who have none for
-// the new day do not count.
+// the new day do not count. Nor does one that nobody can list who knows what we do:
+// else whoever comes back as a process that withholds its term would keep all others
+// from committing.
 func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 	g := r.graph(day)
 	c := g.newest[entry.Identity]
-	if c == nil || !g.members()[c.ID()] {
+	if c == nil || !g.members()[c.ID()] || !r.listable(g.nodes[c.ID()]) {
 		if day == r.head.commit.Day {
 			return ake.Hash{}, false
 		}
