@@ -215,10 +215,10 @@ func (g *graph) remove(cid ake.Hash) {
 // makeRoom drops, from a full graph, whoever has the last turn (§7.3), unless the
 // newcomer, who hangs on from, would have it.
 func (g *graph) makeRoom(from ake.Hash) bool {
-	members := g.members()
+	hangs := g.tree().parent
 	for _, cid := range sortedHashes(g.nodes) {
-		if !members[cid] {
-			g.remove(cid) // nobody but whoever vouched for it says anything of it
+		if _, ok := hangs[cid]; !ok {
+			g.remove(cid) // no two say of each other that it is there: it has no turn
 			return true
 		}
 	}

@@ -117,6 +117,28 @@ func TestMakeRoom(t *testing.T) {
 	if !g.makeRoom(mal) || g.nodes[lone] != nil {
 		t.Error("one who vouched for nobody stays")
 	}
+	// So do members of whom no two vouch for each other: they have no turn, and are
+	// charged to nobody.
+	g = newGarden()
+	ann, mal = g.graft(g.own.cid), g.graft(g.own.cid)
+	bob = g.graft(ann)
+	for range 50 {
+		one, two := g.plant(), g.plant()
+		g.edge(mal, one)
+		g.edge(one, two)
+		g.edge(two, mal)
+	}
+	if len(g.members()) != len(g.nodes) {
+		t.Fatal("a ring is not of the component: the test shows nothing")
+	}
+	for i := range 100 {
+		if from := []ake.Hash{g.own.cid, ann, bob, mal}[i%4]; !g.makeRoom(from) {
+			t.Fatalf("number %d finds no room", i)
+		}
+	}
+	if len(g.nodes) != 4 || g.nodes[ann] == nil || g.nodes[bob] == nil || g.nodes[mal] == nil {
+		t.Errorf("%d are left; ann, bob and mal: %v %v %v", len(g.nodes), g.nodes[ann] != nil, g.nodes[bob] != nil, g.nodes[mal] != nil)
+	}
 	// However little others have: whom I vouch for is never refused.
 	g = newGarden()
 	for range 10 {
