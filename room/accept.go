@@ -225,6 +225,11 @@ func (r *Room) derive(e *epoch) {
 	if g == nil || e.mine < 0 {
 		return
 	}
+	for i := range e.list {
+		if g.nodes[e.list[i].CID] == nil {
+			return // it made room since (§7.3)
+		}
+	}
 	sid := r.sid(g, e.list)
 	secret, known, err := r.epochSecret(g, e, sid, *e.d)
 	if err != nil || !known {

@@ -106,17 +106,7 @@ func (r *Room) forget(d abe.Day) {
 		r.head.erase() // we are alone; it stays the head, so that no older one becomes it
 	}
 	r.stamp++
-	r.workings = make(map[[32]byte]bool)
-	for _, g := range r.days {
-		for _, n := range g.nodes {
-			r.workings[n.contribution.Working] = true
-		}
-	}
-	for w := range r.processes {
-		if !r.hasWorking(w) {
-			delete(r.processes, w)
-		}
-	}
+	r.forgetProcesses()
 	clear(r.missed)
 	for id, day := range r.spent {
 		if day == d {
@@ -127,6 +117,21 @@ func (r *Room) forget(d abe.Day) {
 		if e.commit.Day == d && e != r.head {
 			e.erase()
 			delete(r.commits, id)
+		}
+	}
+}
+
+// forgetProcesses forgets those of which no contribution is kept any more.
+func (r *Room) forgetProcesses() {
+	r.workings = make(map[[32]byte]bool)
+	for _, g := range r.days {
+		for _, n := range g.nodes {
+			r.workings[n.contribution.Working] = true
+		}
+	}
+	for w := range r.processes {
+		if !r.hasWorking(w) {
+			delete(r.processes, w)
 		}
 	}
 }

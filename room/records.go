@@ -116,7 +116,9 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	g.addEdge(e)
 	g.nodes[c.ID()].since = r.now
 	r.adopt(c.ID())
-	r.workings[c.Working] = true
+	if r.workings[c.Working] = true; len(r.workings) > len(r.days)*maxNodes+maxLimbo {
+		r.forgetProcesses() // of those who made room
+	}
 	return kept
 }
 

@@ -157,6 +157,46 @@ func TestMakeRoom(t *testing.T) {
 	}
 }
 
+// TestListedMadeRoom: a commit lists somebody who made room in a full graph before its
+// secret came. It cannot be read any more, and nothing else follows.
+func TestListedMadeRoom(t *testing.T) {
+	n := newNetwork(t, 154)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	f := &forgery{list: ann.room.head.list, after: ann.room.head, to: func(*simNode) bool { return false }}
+	c := f.publish(t, bob)
+	n.run(100 * time.Millisecond)
+	if e := ann.room.commits[c.ID()]; e == nil || !e.fits {
+		t.Fatal("it does not fit: the test shows nothing")
+	}
+	ann.day().remove(cyn.own())
+	ann.given(bob, true, handover(c, f.d))
+	if ann.room.head.commit.ID() == c.ID() {
+		t.Error("it was read")
+	}
+	n.drain(ann)
+	n.run(time.Minute)
+	if !together(all...) {
+		t.Errorf("they fell apart:\n%s", n.describe())
+	}
+}
+
+// TestMadeRoomIsForgotten: of who made room, nothing is kept that grows.
+func TestMadeRoomIsForgotten(t *testing.T) {
+	n := newNetwork(t, 155)
+	all := n.party("ann", "bob")
+	r := all[0].room
+	for i := range 2 * maxLimbo {
+		w := [32]byte(ake.Sum("gone", []byte(fmt.Sprint(i))))
+		r.workings[w] = true
+		r.process(w)
+	}
+	r.forgetProcesses()
+	if len(r.workings) != 2 || len(r.processes) != 2 || !r.hasWorking(all[1].room.workingID) {
+		t.Errorf("%d working keys and %d processes are kept", len(r.workings), len(r.processes))
+	}
+}
+
 // TestPromisedEdges: whoever signs edges to contributions that never come keeps
 // nobody else's out.
 func TestPromisedEdges(t *testing.T) {
