@@ -73,20 +73,24 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	for i := range e.list {
 		listed[e.list[i].Identity] = true
 	}
-	var spare map[ake.Hash]bool // in a full room: those near the end of our own list
+	// In a full room those are spare who come late in our own list, or never: the ones
+	// who hang on nobody have no turn.
+	spare := func(ake.Hash) bool { return false }
 	if len(e.list) == record.MaxMembers {
-		spare = make(map[ake.Hash]bool)
-		order := r.graph(e.commit.Day).order()
-		for _, cid := range order[min(len(order), record.MaxMembers*3/4):] {
-			spare[cid] = true
+		g := r.graph(e.commit.Day)
+		order := g.order()
+		counts := make(map[ake.Hash]bool)
+		for _, cid := range order[:min(len(order), record.MaxMembers*3/4)] {
+			counts[cid] = true
 		}
+		spare = func(cid ake.Hash) bool { return g.nodes[cid] != nil && !counts[cid] }
 	}
 	for i := range r.head.list {
 		entry := &r.head.list[i]
 		if listed[entry.Identity] {
 			continue
 		}
-		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare[cid] {
+		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare(cid) {
 			return entry
 		}
 	}

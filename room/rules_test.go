@@ -197,6 +197,43 @@ func TestMadeRoomIsForgotten(t *testing.T) {
 	}
 }
 
+// TestFullRoomLeavesOut: in a full room a list may leave out members who hang on
+// nobody, as they have no turn in anybody's; and nobody else of those who come first.
+func TestFullRoomLeavesOut(t *testing.T) {
+	n := newNetwork(t, 156)
+	all := n.party("ann", "bob", "cyn")
+	ann, cyn := all[0], all[2]
+	r, g := ann.room, ann.day()
+	hanging := record.Entry{Identity: [32]byte{1}, CID: ake.Sum("hanging")}
+	c := &record.Contribution{Identity: hanging.Identity, Serial: 1, Day: g.date, Working: hanging.Identity}
+	c.Settle(r.id)
+	hanging.CID = c.ID()
+	g.addContribution(c)
+	g.nodes[c.ID()].term = new(ake.Term)
+	r.process(c.Working).takePresence(&record.Presence{Working: c.Working, Serial: 1}, r.names)
+	far := all[1].own()
+	g.addEdge(&record.Edge{Day: g.date, From: far, To: c.ID()})
+	g.addEdge(&record.Edge{Day: g.date, From: c.ID(), To: cyn.own()})
+	head := r.head.list
+	r.head.list = append(slices.Clone(head), hanging)
+	full := slices.Clone(head)
+	for len(full) < record.MaxMembers {
+		full = append(full, record.Entry{Identity: [32]byte(ake.Sum("full", []byte(fmt.Sprint(len(full)))))})
+	}
+	of := func(list record.List) *record.Entry {
+		return r.leavesOut(&epoch{commit: r.head.commit, list: list})
+	}
+	if of(head) == nil {
+		t.Fatal("a list that is not full may leave it out: the test shows nothing")
+	}
+	if left := of(full); left != nil {
+		t.Errorf("a full list may not leave out %x", left.CID[:2])
+	}
+	if left := of(append(without(full, cyn.own()), full[len(full)-1])); left == nil || left.CID != cyn.own() {
+		t.Errorf("a full list may leave out cyn: %v", left)
+	}
+}
+
 // TestPromisedEdges: whoever signs edges to contributions that never come keeps
 // nobody else's out.
 func TestPromisedEdges(t *testing.T) {
