@@ -3,6 +3,7 @@ package room
 import (
 	"crypto/ed25519"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -81,6 +82,56 @@ func TestTree(t *testing.T) {
 	}
 	if g.branch(sybils[40]) != mal || g.branch(g.own.cid) != (ake.Hash{}) {
 		t.Error("branches are wrong")
+	}
+}
+
+// TestOrder: the order is that of turns, however the tree looks; and how long it takes
+// to work out does not grow with the square of the tree's depth.
+func TestOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		g := newGarden()
+		all := []ake.Hash{g.own.cid}
+		deep := 1 + rng.IntN(8)
+		for range rng.IntN(60) {
+			all = append(all, g.graft(all[max(0, len(all)-1-rng.IntN(len(all))/deep)]))
+		}
+		children, turns, done := g.tree().children, make(map[ake.Hash]int), make(map[ake.Hash]bool)
+		var next func(at ake.Hash) (ake.Hash, bool)
+		next = func(at ake.Hash) (ake.Hash, bool) {
+			if !done[at] {
+				done[at] = true
+				return at, true
+			}
+			for range children[at] {
+				c := children[at][turns[at]%len(children[at])]
+				turns[at]++
+				if cid, ok := next(c); ok {
+					return cid, true
+				}
+			}
+			return ake.Hash{}, false
+		}
+		for i, cid := range g.order() {
+			if want, _ := next(g.own.cid); cid != want {
+				t.Fatalf("number %d of %d is another", i, len(all))
+			}
+		}
+	}
+	g := newGarden()
+	last := g.graft(g.own.cid)
+	for range 20000 {
+		last = g.graft(last)
+	}
+	start := time.Now()
+	if order := g.order(); order[len(order)-1] != last || len(order) != len(g.nodes) {
+		t.Error("the order of a chain is wrong")
+	}
+	for range 1000 {
+		g.branch(last)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the order of a chain takes %v", took)
 	}
 }
 
