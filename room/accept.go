@@ -188,6 +188,7 @@ func (r *Room) examine(e *epoch) bool {
 			return true
 		}
 		e.list = list
+		r.noteNamed(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
 	members := g.members()

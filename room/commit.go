@@ -270,6 +270,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 	}
 	g.height = c.Height
 	r.commits[c.ID()] = e
+	r.noteNamed(e, 1)
 	r.pass(g, list)
 	data := record.Encode(c)
 	if len(data) > maxPublishedCommit {

@@ -108,6 +108,8 @@ func (r *Room) forget(d abe.Day) {
 	r.stamp++
 	r.forgetProcesses()
 	clear(r.missed)
+	clear(r.orphans) // of whichever day: it is asked for again
+	r.orphanOrder = nil
 	for id, day := range r.spent {
 		if day == d {
 			delete(r.spent, id)
@@ -116,6 +118,7 @@ func (r *Room) forget(d abe.Day) {
 	for id, e := range r.commits {
 		if e.commit.Day == d && e != r.head {
 			e.erase()
+			r.noteNamed(e, -1)
 			delete(r.commits, id)
 		}
 	}

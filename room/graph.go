@@ -259,8 +259,6 @@ type process struct {
 	newest *record.Presence
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
-	// nameSpread is when its name was last passed on.
-	nameSpread time.Time
 
 	beat  *record.Beat // the one with the greatest serial; nil: none heard
 	heard time.Time    // when that was

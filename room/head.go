@@ -259,6 +259,7 @@ func (r *Room) drop(e *epoch) {
 	r.droppedIDs[r.nextDropped], r.droppedAt[id] = id, true
 	r.nextDropped = (r.nextDropped + 1) % maxDropped
 	e.erase()
+	r.noteNamed(e, -1)
 	delete(r.commits, e.commit.ID())
 	r.stamp++
 }

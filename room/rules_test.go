@@ -3,6 +3,7 @@ package room
 import (
 	"crypto/ed25519"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -766,14 +767,90 @@ func TestForgedBeats(t *testing.T) {
 
 // TestOrphanTerms: terms of contributions that never come are kept within bounds.
 func TestOrphanTerms(t *testing.T) {
-	n := newNetwork(t, 153)
+	n, _ := near(t, 153, 10*time.Minute)
 	all := n.party("ann", "bob")
 	r := all[0].room
 	for i := range maxOrphans + 100 {
 		r.addTerm(&ake.MemberTerm{CID: ake.Sum("nobody", []byte(fmt.Sprint(i))), Term: ake.Term{Secret: r.draw()}})
 	}
-	if k := len(r.orphans); k != maxOrphans {
+	if k := len(r.orphans); k != maxOrphans || len(r.orphanOrder) != maxOrphans {
 		t.Errorf("%d are kept", k)
+	}
+	for i := range 100 {
+		if _, ok := r.orphans[ake.Sum("nobody", []byte(fmt.Sprint(i)))]; ok {
+			t.Fatalf("number %d, of the oldest, did not make room", i)
+		}
+	}
+	n.run(80 * time.Minute)
+	if len(r.orphans) > 0 {
+		t.Error("terms outlive their day")
+	}
+}
+
+// TestNewNames: however many names a member tells at once, they are passed on in one
+// stream of each channel; and all come to know a new name.
+func TestNewNames(t *testing.T) {
+	n := newNetwork(t, 157)
+	all := n.party("ann", "bob", "cyn", "dan")
+	ann, dan := all[0], all[3]
+	var names []record.Record
+	for i := range 50 {
+		name := &record.Name{Serial: dan.room.name.Serial + uint64(i) + 1, Text: fmt.Sprint("dan ", i)}
+		name.Sign(n.desc.ID(), dan.room.working)
+		names = append(names, name)
+	}
+	next := ann.room.nextStream
+	for _, name := range names {
+		ann.given(dan, true, record.EncodeRecords([]record.Record{name})...)
+		n.drain(ann)
+	}
+	if k := (ann.room.nextStream - next) / 2; k > 2 {
+		t.Errorf("ann opened %d streams for 50 names of one member", k)
+	}
+	n.until(3*time.Second, "all know the last", func() bool {
+		for _, s := range all[:3] {
+			if p := s.room.processes[dan.room.workingID]; p.name.Text != "dan 49" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// TestNamedPresences: which presences commits list is counted right, whatever comes
+// and goes.
+func TestNamedPresences(t *testing.T) {
+	n, _ := near(t, 158, 30*time.Minute)
+	all := n.party("ann", "bob", "cyn", "dan")
+	right := func() {
+		t.Helper()
+		for _, s := range all {
+			if s.down {
+				continue
+			}
+			want := make(map[ake.Hash]int)
+			for _, e := range s.room.commits {
+				for i := range e.list {
+					want[e.list[i].Presence]++
+				}
+			}
+			if !maps.Equal(want, s.room.named) {
+				t.Errorf("%s counts %v, want %v", s.name, s.room.named, want)
+			}
+		}
+	}
+	right()
+	f := &forgery{list: without(all[0].room.head.list, all[1].own()), after: all[0].room.head}
+	f.publish(t, all[0])
+	n.run(time.Second)
+	right()
+	all[3].leave()
+	n.run(time.Minute)
+	right()
+	n.run(100 * time.Minute)
+	right()
+	if len(all[0].room.named) == 0 {
+		t.Error("none is listed: the test shows nothing")
 	}
 }
 

@@ -54,9 +54,15 @@ var mutants = []mutant{
 	{"edges in one direction make a branch", "tree.go",
 		`if _, back := n.in[to]; !back || !members[to] {`, `if !members[to] {`, "TestTree"},
 	{"branches take no turns", "tree.go",
-		`turns[at]++
-			if empty[c] {`, `if empty[c] {
-				turns[at]++`, "TestTree"},
+		`turns[at] = append(turns[at], c)`, `turns[at] = append([]ake.Hash{c}, turns[at]...)`, "TestTree"},
+	{"rings of members make no room", "graph.go",
+		`hangs := g.tree().parent`, `hangs := g.members()`, "TestMakeRoom"},
+	{"who made room is looked for", "accept.go",
+		`if g.nodes[e.list[i].CID] == nil {`, `if false {`, "TestListedMadeRoom"},
+	{"a process without a term keeps all from committing", "head.go",
+		` || !r.listable(g.nodes[c.ID()]) {`, ` {`, "TestTermlessProcess"},
+	{"who hangs on nobody counts in a full room", "head.go",
+		`return g.nodes[cid] != nil && !counts[cid]`, `return false`, "TestFullRoomLeavesOut"},
 	{"promised edges without end", "graph.go",
 		`if len(g.promised) >= maxPromised && g.promised[e.To] == nil {`, `if false {`, "TestPromisedEdges"},
 	{"any promised edge makes room", "graph.go",
@@ -70,7 +76,7 @@ var mutants = []mutant{
 	{"a day's graph is not bounded", "records.go",
 		`if len(g.nodes) >= maxNodes && !g.makeRoom(e.From) {`, `if false {`, "TestBounds"},
 	{"terms without contributions are not bounded", "records.go",
-		`if len(r.orphans) >= maxOrphans {`, `if false {`, "TestOrphanTerms"},
+		`if len(r.orphanOrder) >= maxOrphans {`, `if false {`, "TestOrphanTerms"},
 	{"what waits is not bounded", "records.go",
 		`if len(r.limbo) >= maxLimbo {`, `if false {`, "TestBounds"},
 	{"what waits is not tried again", "records.go",
@@ -420,12 +426,6 @@ var mutants = []mutant{
 		`began, wait := r.now, r.answerTime()`, `began, wait := r.now, time.Millisecond`, "TestAnswerTime"},
 	{"a clock that stood still calls others silent", "liveness.go",
 		`if gap := now.Sub(r.now); gap > stallTime {`, `if gap := now.Sub(r.now); false {`, "TestSuspendAndResume"},
-	{"branches do not take turns", "tree.go",
-		`c := children[turns[at]%len(children)]
-			turns[at]++`, `c := children[turns[at]%len(children)]
-			if empty[c] {
-				turns[at]++
-			}`, "TestTree"},
 	{"edges to nobody push out others'", "graph.go",
 		`if len(of[b]) > len(of[most]) {`, `if len(of[b]) > 0 {`, "TestPromisedEdges"},
 	{"one branch's commits push out others'", "accept.go",
