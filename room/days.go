@@ -79,6 +79,7 @@ func (r *Room) contribute(d abe.Day) {
 		c := record.NewContribution(r.cfg.Identity, ctx, enc)
 		g.own = &own{cid: c.ID(), contribution: c, encapsulation: enc.Bytes, proof: enc.Proof}
 		g.addContribution(c)
+		g.component, g.proofs, g.ordered = nil, nil, nil // of a time without us
 		r.workings[c.Working] = true
 		g.nodes[c.ID()].term = &enc.Term
 		r.changed = true

@@ -81,7 +81,6 @@ func (g *graph) addContribution(c *record.Contribution) {
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
 	}
-	g.stale()
 }
 
 // later orders the contributions of one peer and day: by serial, and equal ones
@@ -98,7 +97,13 @@ func (g *graph) addEdge(e *record.Edge) {
 	g.edges[e.ID()] = e
 	g.nodes[e.From].out[e.To] = e
 	g.nodes[e.To].in[e.From] = e
-	g.stale()
+	if g.component != nil && g.component[e.To] && !g.component[e.From] {
+		g.sorted = nil
+		g.reach(e.From)
+	}
+	if g.nodes[e.From].in[e.To] != nil {
+		g.proofs, g.ordered = nil, nil
+	}
 }
 
 // promise keeps an edge until its other end comes, if need be in place of one of
@@ -121,9 +126,6 @@ func (g *graph) promise(e *record.Edge) {
 	g.promised[e.To] = e
 }
 
-// stale forgets what was worked out of the graph.
-func (g *graph) stale() { g.component, g.proofs, g.ordered = nil, nil, nil }
-
 // members is our strongly connected component. Every node is reached from ours,
 // so it is those from which ours is reached.
 func (g *graph) members() map[ake.Hash]bool {
@@ -134,19 +136,22 @@ func (g *graph) members() map[ake.Hash]bool {
 	if g.own == nil {
 		return g.component
 	}
-	queue := []ake.Hash{g.own.cid}
-	g.component[g.own.cid] = true
-	for len(queue) > 0 {
-		n := g.nodes[queue[0]]
-		queue = queue[1:]
-		for from := range n.in {
+	g.reach(g.own.cid)
+	return g.component
+}
+
+// reach adds somebody from whom ours is reached to the component, and all from whom
+// they are.
+func (g *graph) reach(cid ake.Hash) {
+	g.component[cid] = true
+	for queue := []ake.Hash{cid}; len(queue) > 0; queue = queue[1:] {
+		for from := range g.nodes[queue[0]].in {
 			if !g.component[from] {
 				g.component[from] = true
 				queue = append(queue, from)
 			}
 		}
 	}
-	return g.component
 }
 
 // cids are the members in ascending order. The caller does not change them.
@@ -209,33 +214,59 @@ func (g *graph) remove(cid ake.Hash) {
 	if len(g.of[who]) == 0 {
 		delete(g.of, who)
 	}
-	g.stale()
+	if g.component[cid] {
+		g.component, g.sorted = nil, nil
+	}
+	if g.proofs != nil {
+		if _, ok := g.proofs.parent[cid]; ok {
+			g.proofs, g.ordered = nil, nil
+		}
+	}
 }
 
-// makeRoom drops, from a full graph, whoever has the last turn (§7.3), unless the
-// newcomer, who hangs on from, would have it.
+// makeRoom drops, from a full graph, whoever is to give way for a newcomer who hangs on
+// from.
 func (g *graph) makeRoom(from ake.Hash) bool {
+	who, ok := g.givesWay(from)
+	if ok {
+		g.remove(who)
+	}
+	return ok
+}
+
+// admits reports whether there is room, or can be made, for a newcomer who hangs on
+// from.
+func (g *graph) admits(from ake.Hash) bool {
+	if len(g.nodes) < maxNodes {
+		return true
+	}
+	_, ok := g.givesWay(from)
+	return ok
+}
+
+// givesWay finds, in a full graph, whoever has the last turn (§7.3), unless the
+// newcomer, who hangs on from, would have it.
+func (g *graph) givesWay(from ake.Hash) (who ake.Hash, ok bool) {
 	hangs := g.tree().parent
-	for _, cid := range sortedHashes(g.nodes) {
-		if _, ok := hangs[cid]; !ok {
-			g.remove(cid) // no two say of each other that it is there: it has no turn
-			return true
+	if len(hangs) < len(g.nodes) {
+		// No two say of each other that it is there: it has no turn.
+		for cid := range g.nodes {
+			if _, in := hangs[cid]; !in && (!ok || compareHashes(cid, who) < 0) {
+				who, ok = cid, true
+			}
 		}
+		return who, ok
 	}
 	order := g.order()
 	if len(order) == 0 {
-		return false
+		return who, false
 	}
 	last := order[len(order)-1]
-	of := make(map[ake.Hash]int)
-	for _, cid := range order {
-		of[g.branch(cid)]++
-	}
+	of := g.tree().of
 	if g.nodes[g.own.cid].out[last] != nil || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {
-		return false
+		return who, false
 	}
-	g.remove(last)
-	return true
+	return last, true
 }
 
 func compareHashes(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }

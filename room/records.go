@@ -104,11 +104,14 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	if e == nil || c.Serial > uint64(r.now.Add(maxAhead).UnixMilli()) {
 		return waits // the serial is a time: nobody's is to be the last for ever
 	}
+	if !g.admits(e.From) {
+		return foreign
+	}
 	if c.Verify(r.id) != nil {
 		return refused
 	}
-	if len(g.nodes) >= maxNodes && !g.makeRoom(e.From) {
-		return foreign
+	if len(g.nodes) >= maxNodes {
+		g.makeRoom(e.From)
 	}
 	delete(g.promised, c.ID())
 	if g.contribution(e.From) == nil {
@@ -140,6 +143,9 @@ func (r *Room) addEdge(e *record.Edge) outcome {
 	}
 	if n := g.nodes[e.From]; n.out[e.To] != nil || g.promised[e.To] != nil && g.promised[e.To].From == e.From {
 		return known // another signature for the same statement
+	}
+	if g.contribution(e.To) == nil && !g.admits(e.From) {
+		return foreign // nor would there be room for the other
 	}
 	if e.Verify(r.id, from) != nil {
 		return refused

@@ -136,6 +136,57 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestGraphGrows: whatever comes and goes, component and tree are those of the graph as
+// it is, and a full graph is told what does not get in without being worked out anew.
+func TestGraphGrows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		g := newGarden()
+		all := []ake.Hash{g.own.cid}
+		some := func() ake.Hash { return all[rng.IntN(len(all))] }
+		for range 80 {
+			switch rng.IntN(8) {
+			case 0, 1:
+				cid := g.plant()
+				g.edge(some(), cid)
+				all = append(all, cid)
+			case 2, 3:
+				all = append(all, g.graft(some()))
+			case 4, 5, 6:
+				if a, b := some(), some(); a != b {
+					g.edge(a, b)
+				}
+			default:
+				if i := rng.IntN(len(all)); i > 0 {
+					g.remove(all[i])
+					all = slices.Delete(all, i, i+1)
+				}
+			}
+			members, branches, order := maps.Clone(g.members()), maps.Clone(g.tree().branch), slices.Clone(g.order())
+			cids, of := slices.Clone(g.cids()), maps.Clone(g.tree().of)
+			g.component, g.sorted, g.proofs, g.ordered = nil, nil, nil, nil
+			if !maps.Equal(members, g.members()) || !maps.Equal(branches, g.tree().branch) || !slices.Equal(order, g.order()) ||
+				!slices.Equal(cids, g.cids()) || !maps.Equal(of, g.tree().of) {
+				t.Fatal("what was worked out is not what there is")
+			}
+		}
+	}
+	g := newGarden()
+	mal := g.graft(g.own.cid)
+	for range 4000 {
+		g.graft(mal)
+	}
+	start := time.Now()
+	for range 20000 {
+		if g.makeRoom(mal) {
+			t.Fatal("who has most is given room")
+		}
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("20,000 refusals take %v", took)
+	}
+}
+
 // TestMakeRoom: in a full graph whoever has the last turn makes room, but nobody
 // whom we vouched for; a branch that has most already gets no more.
 func TestMakeRoom(t *testing.T) {

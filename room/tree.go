@@ -18,6 +18,7 @@ type tree struct {
 	children map[ake.Hash][]ake.Hash // ascending
 	parent   map[ake.Hash]ake.Hash
 	branch   map[ake.Hash]ake.Hash // the child of the root on which one hangs
+	of       map[ake.Hash]int      // how many hang on each, itself included; with zeros the root
 }
 
 // tree is worked out when it is first asked for since the graph changed.
@@ -27,6 +28,7 @@ func (g *graph) tree() *tree {
 	}
 	t := &tree{
 		children: make(map[ake.Hash][]ake.Hash), parent: make(map[ake.Hash]ake.Hash), branch: make(map[ake.Hash]ake.Hash),
+		of: map[ake.Hash]int{{}: 1},
 	}
 	g.proofs = t
 	if g.own == nil {
@@ -51,6 +53,7 @@ func (g *graph) tree() *tree {
 					if t.branch[to] = to; at != t.root {
 						t.branch[to] = t.branch[at]
 					}
+					t.of[t.branch[to]]++
 					next = append(next, to)
 				}
 			}
