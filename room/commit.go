@@ -70,6 +70,9 @@ func (r *Room) considerCommit() {
 		r.wakeAt(r.considerAt)
 		return
 	}
+	if !r.turn.sponsor {
+		r.pass(g, list)
+	}
 	r.turn.first, r.turn.sponsor = time.Time{}, false
 	if err := r.commit(g, list); err != nil {
 		r.emit(Failed{Doing: "starting a new epoch", Err: err})
@@ -271,7 +274,6 @@ func (r *Room) commit(g *graph, list record.List) error {
 	g.height = c.Height
 	r.commits[c.ID()] = e
 	r.noteNamed(e, 1)
-	r.pass(g, list)
 	data := record.Encode(c)
 	if len(data) > maxPublishedCommit {
 		data = record.Encode(c.Bare())
@@ -290,7 +292,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 
 // pass notes who let their turn to commit go by: all whose slot was before ours.
 func (r *Room) pass(g *graph, list record.List) {
-	if r.turn.sponsor || len(r.missed) > maxNodes {
+	if len(r.missed) > maxNodes {
 		return
 	}
 	order := make([]place, len(list))

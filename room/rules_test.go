@@ -337,6 +337,44 @@ func TestFullRoomLeavesOut(t *testing.T) {
 	}
 }
 
+// TestSponsorsPassNobody: whoever commits because it has just let somebody in, or was
+// told to by its user, does not take it that others let their turn go by.
+func TestSponsorsPassNobody(t *testing.T) {
+	n := newNetwork(t, 159)
+	all := n.party("ann", "bob", "cyn", "dan")
+	missed := func() (k int) {
+		for _, s := range all {
+			k += len(s.room.missed)
+			clear(s.room.missed)
+		}
+		return k
+	}
+	missed()
+	for i := range 8 {
+		s := n.add(fmt.Sprint("new ", i), true)
+		n.connect(s, all[i%4])
+		n.run(3 * time.Second)
+		for _, o := range all {
+			n.connect(s, o)
+		}
+		all = append(all, s)
+		n.run(10 * time.Second)
+	}
+	if k := missed(); k > 4 { // some are not told in time that another lets somebody in
+		t.Errorf("%d missed a turn when eight came", k)
+	}
+	for _, s := range all {
+		if err := s.room.Rekey(n.now); err != nil {
+			t.Fatal(err)
+		}
+		n.drain(s)
+		n.run(10 * time.Second)
+	}
+	if k := missed(); k > 0 {
+		t.Errorf("%d missed a turn when twelve wanted new keys", k)
+	}
+}
+
 // TestPromisedEdges: whoever signs edges to contributions that never come keeps
 // nobody else's out.
 func TestPromisedEdges(t *testing.T) {
