@@ -27,6 +27,9 @@ func (r *Room) chooseHead() {
 	}
 	previous := r.head
 	r.head, best.superseded = best, time.Time{} // it may have been passed over before its day came
+	if r.transcripts[best.commit.ID()] == nil {
+		r.transcribe(r.graph(best.commit.Day), best) // being empty, it made room meanwhile
+	}
 	r.stamp++
 	r.turn, r.dirty = turn{last: r.now}, true
 	r.emit(r.started(previous))

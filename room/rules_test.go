@@ -375,6 +375,22 @@ func TestSponsorsPassNobody(t *testing.T) {
 	}
 }
 
+// TestHeadHasTranscript: the transcript of an epoch in which nothing was said made room
+// before the epoch became the head. It is begun again: what is typed goes out.
+func TestHeadHasTranscript(t *testing.T) {
+	n := newNetwork(t, 160)
+	all := n.party("ann", "bob")
+	for _, s := range all {
+		r := s.room
+		r.dropTranscript(r.transcripts[r.head.commit.ID()])
+		r.head = nil
+		r.chooseHead()
+		n.drain(s)
+	}
+	all[0].say("here")
+	n.allHear(time.Second, "here", all...)
+}
+
 // TestPromisedEdges: whoever signs edges to contributions that never come keeps
 // nobody else's out.
 func TestPromisedEdges(t *testing.T) {
