@@ -220,7 +220,7 @@ var mutants = []mutant{
 	{"what was opened in vain is opened again", "publish.go",
 		` && !n.opened {`, ` {`, "TestOpenUnlisted"},
 	{"published encapsulations are kept without end", "open.go",
-		`if total > maxEncapsulations {`, `if false {`, "TestOpenPublished"},
+		`for total > maxEncapsulations {`, `for false {`, "TestOpenPublished"},
 	{"presences go over the topic", "publish.go",
 		`if err != nil || !p.Left {`, `if err != nil {`, "TestTopicTakesLeavesOnly"},
 	{"what a stream brought first is not passed on", "publish.go",
