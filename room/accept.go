@@ -188,6 +188,7 @@ func (r *Room) examine(e *epoch) bool {
 			return true
 		}
 		e.list = list
+		r.noteNamed(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
 	members := g.members()
@@ -224,6 +225,11 @@ func (r *Room) derive(e *epoch) {
 	g := r.graph(e.commit.Day)
 	if g == nil || e.mine < 0 {
 		return
+	}
+	for i := range e.list {
+		if g.nodes[e.list[i].CID] == nil {
+			return // it made room since (§7.3)
+		}
 	}
 	sid := r.sid(g, e.list)
 	secret, known, err := r.epochSecret(g, e, sid, *e.d)

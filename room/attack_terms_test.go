@@ -156,6 +156,56 @@ func TestWithheldTerms(t *testing.T) {
 	}
 }
 
+// TestTermlessProcess: a member comes back as a process of which nobody gets the term,
+// or the presence. Its old one is gone, so all need a new epoch; they have one without
+// it, whether it gives signs of life or not.
+func TestTermlessProcess(t *testing.T) {
+	for _, shown := range []bool{false, true} {
+		t.Run(fmt.Sprint("with a presence: ", shown), func(t *testing.T) {
+			n := newNetwork(t, 421)
+			all := n.party("ann", "bob", "cyn", "eve")
+			eve, others := all[3], all[:3]
+			x := n.addSpy("eve again", eve.room.cfg.Identity)
+			c := x.contribute(eve.room.today(), eve.room.serial+1, func(ctx *ake.Context) *ake.Encapsulated {
+				return fakeDerive(floodSeed(0), ctx, fakeEncapsulation(floodSeed(0), ctx))
+			})
+			in := &record.Edge{Day: c.Day, From: eve.own(), To: c.ID()}
+			in.Sign(n.desc.ID(), eve.room.working)
+			records := []record.Record{in, c, x.edge(c.Day, c.ID(), eve.own())}
+			if shown {
+				records = append(records, x.presence())
+			}
+			head := others[0].room.head.commit.ID()
+			for _, s := range others {
+				s.given(eve, true, record.EncodeRecords(records)...)
+				n.drain(s)
+			}
+			for i := range 12 {
+				if shown {
+					b := &record.Beat{Serial: uint64(n.now.UnixMilli())}
+					b.Sign(n.desc.ID(), x.working)
+					for _, s := range others {
+						s.given(eve, false, record.EncodeFields(record.FrameBeats, b.Append(nil)))
+						n.drain(s)
+					}
+				}
+				text := fmt.Sprint("number ", i)
+				others[0].say(text)
+				n.allHear(10*time.Second, text, others...)
+				n.run(10 * time.Second)
+			}
+			if others[0].room.head.commit.ID() == head || !together(others...) {
+				t.Errorf("no epoch without it:\n%s", n.describe())
+			}
+			for _, s := range others {
+				if told := events[LeftOut](s); len(told) > 0 {
+					t.Errorf("%s was told %+v", s.name, told)
+				}
+			}
+		})
+	}
+}
+
 // TestAnswersTellNothing: the time from the last byte that came to an answer, or to
 // the end of the stream, does not depend on whether it opened, nor on how long that
 // took, below the bound; above it, on nothing finer than twice and four times.

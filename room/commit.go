@@ -70,6 +70,9 @@ func (r *Room) considerCommit() {
 		r.wakeAt(r.considerAt)
 		return
 	}
+	if !r.turn.sponsor {
+		r.pass(g, list)
+	}
 	r.turn.first, r.turn.sponsor = time.Time{}, false
 	if err := r.commit(g, list); err != nil {
 		r.emit(Failed{Doing: "starting a new epoch", Err: err})
@@ -156,17 +159,23 @@ func (r *Room) nextList(g *graph) record.List {
 			break
 		}
 		n := g.nodes[cid]
-		p := r.processes[n.contribution.Working]
-		if n.term == nil || p == nil || p.newest == nil {
+		if !r.listable(n) {
 			continue
 		}
 		if _, absent := r.absent(g, cid); absent {
 			continue
 		}
-		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: p.newest.ID()})
+		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: r.processes[n.contribution.Working].newest.ID()})
 	}
 	list.Sort()
 	return list
+}
+
+// listable reports whether we hold what it takes to list somebody: the term and a
+// presence.
+func (r *Room) listable(n *node) bool {
+	p := r.processes[n.contribution.Working]
+	return n.term != nil && p != nil && p.newest != nil
 }
 
 // needed reports whether a commit would change anything: the members differ from
@@ -264,7 +273,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 	}
 	g.height = c.Height
 	r.commits[c.ID()] = e
-	r.pass(g, list)
+	r.noteNamed(e, 1)
 	data := record.Encode(c)
 	if len(data) > maxPublishedCommit {
 		data = record.Encode(c.Bare())
@@ -283,7 +292,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 
 // pass notes who let their turn to commit go by: all whose slot was before ours.
 func (r *Room) pass(g *graph, list record.List) {
-	if r.turn.sponsor || len(r.missed) > maxNodes {
+	if len(r.missed) > maxNodes {
 		return
 	}
 	order := make([]place, len(list))

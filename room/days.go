@@ -79,6 +79,7 @@ func (r *Room) contribute(d abe.Day) {
 		c := record.NewContribution(r.cfg.Identity, ctx, enc)
 		g.own = &own{cid: c.ID(), contribution: c, encapsulation: enc.Bytes, proof: enc.Proof}
 		g.addContribution(c)
+		g.component, g.proofs, g.ordered = nil, nil, nil // of a time without us
 		r.workings[c.Working] = true
 		g.nodes[c.ID()].term = &enc.Term
 		r.changed = true
@@ -106,6 +107,26 @@ func (r *Room) forget(d abe.Day) {
 		r.head.erase() // we are alone; it stays the head, so that no older one becomes it
 	}
 	r.stamp++
+	r.forgetProcesses()
+	clear(r.missed)
+	clear(r.orphans) // of whichever day: it is asked for again
+	r.orphanOrder = nil
+	for id, day := range r.spent {
+		if day == d {
+			delete(r.spent, id)
+		}
+	}
+	for id, e := range r.commits {
+		if e.commit.Day == d && e != r.head {
+			e.erase()
+			r.noteNamed(e, -1)
+			delete(r.commits, id)
+		}
+	}
+}
+
+// forgetProcesses forgets those of which no contribution is kept any more.
+func (r *Room) forgetProcesses() {
 	r.workings = make(map[[32]byte]bool)
 	for _, g := range r.days {
 		for _, n := range g.nodes {
@@ -115,18 +136,6 @@ func (r *Room) forget(d abe.Day) {
 	for w := range r.processes {
 		if !r.hasWorking(w) {
 			delete(r.processes, w)
-		}
-	}
-	clear(r.missed)
-	for id, day := range r.spent {
-		if day == d {
-			delete(r.spent, id)
-		}
-	}
-	for id, e := range r.commits {
-		if e.commit.Day == d && e != r.head {
-			e.erase()
-			delete(r.commits, id)
 		}
 	}
 }

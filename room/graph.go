@@ -84,7 +84,6 @@ func (g *graph) addContribution(c *record.Contribution) {
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
 	}
-	g.stale()
 }
 
 // later orders the contributions of one peer and day: by serial, and equal ones
@@ -101,7 +100,17 @@ func (g *graph) addEdge(e *record.Edge) {
 	g.edges[e.ID()] = e
 	g.nodes[e.From].out[e.To] = e
 	g.nodes[e.To].in[e.From] = e
-	g.stale()
+	if len(g.cut) > 0 {
+		g.stale()
+		return
+	}
+	if g.component != nil && g.component[e.To] && !g.component[e.From] {
+		g.sorted = nil
+		g.reach(e.From, g.component, into)
+	}
+	if g.nodes[e.From].in[e.To] != nil {
+		g.proofs, g.ordered = nil, nil
+	}
 }
 
 // promise keeps an edge until its other end comes, if need be in place of one of
@@ -125,7 +134,7 @@ func (g *graph) promise(e *record.Edge) {
 }
 
 // stale forgets what was worked out of the graph.
-func (g *graph) stale() { g.component, g.proofs, g.ordered = nil, nil, nil }
+func (g *graph) stale() { g.component, g.sorted, g.proofs, g.ordered = nil, nil, nil, nil }
 
 // members is our strongly connected component, without those that our user cut.
 func (g *graph) members() map[ake.Hash]bool {
@@ -136,27 +145,30 @@ func (g *graph) members() map[ake.Hash]bool {
 	if g.own == nil {
 		return g.component
 	}
-	g.component = g.reach(func(n *node) map[ake.Hash]*record.Edge { return n.in })
+	g.reach(g.own.cid, g.component, into)
 	if len(g.cut) > 0 { // else every node is reached from ours
-		out := g.reach(func(n *node) map[ake.Hash]*record.Edge { return n.out })
-		maps.DeleteFunc(g.component, func(cid ake.Hash, _ bool) bool { return !out[cid] })
+		reached := make(map[ake.Hash]bool)
+		g.reach(g.own.cid, reached, func(n *node) map[ake.Hash]*record.Edge { return n.out })
+		maps.DeleteFunc(g.component, func(cid ake.Hash, _ bool) bool { return !reached[cid] })
 	}
 	return g.component
 }
 
-// reach is all that is reached from our node by edges, but not over those that
-// were cut.
-func (g *graph) reach(edges func(*node) map[ake.Hash]*record.Edge) map[ake.Hash]bool {
-	seen := map[ake.Hash]bool{g.own.cid: true}
-	for queue := []ake.Hash{g.own.cid}; len(queue) > 0; queue = queue[1:] {
-		for cid := range edges(g.nodes[queue[0]]) {
-			if !seen[cid] && !g.cut[g.nodes[cid].contribution.Identity] {
-				seen[cid] = true
-				queue = append(queue, cid)
+// into are the edges to a node.
+func into(n *node) map[ake.Hash]*record.Edge { return n.in }
+
+// reach adds to a set a node, and all to which edges lead from there, but for those
+// that were cut.
+func (g *graph) reach(cid ake.Hash, set map[ake.Hash]bool, edges func(*node) map[ake.Hash]*record.Edge) {
+	set[cid] = true
+	for queue := []ake.Hash{cid}; len(queue) > 0; queue = queue[1:] {
+		for next := range edges(g.nodes[queue[0]]) {
+			if !set[next] && !g.cut[g.nodes[next].contribution.Identity] {
+				set[next] = true
+				queue = append(queue, next)
 			}
 		}
 	}
-	return seen
 }
 
 // cids are the members in ascending order. The caller does not change them.
@@ -219,33 +231,59 @@ func (g *graph) remove(cid ake.Hash) {
 	if len(g.of[who]) == 0 {
 		delete(g.of, who)
 	}
-	g.stale()
+	if g.component[cid] || len(g.cut) > 0 {
+		g.component, g.sorted = nil, nil
+	}
+	if g.proofs != nil {
+		if _, ok := g.proofs.parent[cid]; ok {
+			g.proofs, g.ordered = nil, nil
+		}
+	}
 }
 
-// makeRoom drops, from a full graph, whoever has the last turn (§7.3), unless the
-// newcomer, who hangs on from, would have it.
+// makeRoom drops, from a full graph, whoever is to give way for a newcomer who hangs on
+// from.
 func (g *graph) makeRoom(from ake.Hash) bool {
-	members := g.members()
-	for _, cid := range sortedHashes(g.nodes) {
-		if !members[cid] {
-			g.remove(cid) // nobody but whoever vouched for it says anything of it
-			return true
+	who, ok := g.givesWay(from)
+	if ok {
+		g.remove(who)
+	}
+	return ok
+}
+
+// admits reports whether there is room, or can be made, for a newcomer who hangs on
+// from.
+func (g *graph) admits(from ake.Hash) bool {
+	if len(g.nodes) < maxNodes {
+		return true
+	}
+	_, ok := g.givesWay(from)
+	return ok
+}
+
+// givesWay finds, in a full graph, whoever has the last turn (§7.3), unless the
+// newcomer, who hangs on from, would have it.
+func (g *graph) givesWay(from ake.Hash) (who ake.Hash, ok bool) {
+	hangs := g.tree().parent
+	if len(hangs) < len(g.nodes) {
+		// No two say of each other that it is there: it has no turn.
+		for cid := range g.nodes {
+			if _, in := hangs[cid]; !in && (!ok || compareHashes(cid, who) < 0) {
+				who, ok = cid, true
+			}
 		}
+		return who, ok
 	}
 	order := g.order()
 	if len(order) == 0 {
-		return false
+		return who, false
 	}
 	last := order[len(order)-1]
-	of := make(map[ake.Hash]int)
-	for _, cid := range order {
-		of[g.branch(cid)]++
-	}
+	of := g.tree().of
 	if g.nodes[g.own.cid].out[last] != nil || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {
-		return false
+		return who, false
 	}
-	g.remove(last)
-	return true
+	return last, true
 }
 
 func compareHashes(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }
@@ -269,8 +307,6 @@ type process struct {
 	newest *record.Presence
 	bodies map[ake.Hash]*record.Presence // those that commits may name
 	name   *record.Name
-	// nameSpread is when its name was last passed on.
-	nameSpread time.Time
 
 	beat  *record.Beat // the one with the greatest serial; nil: none heard
 	heard time.Time    // when that was

@@ -27,6 +27,9 @@ func (r *Room) chooseHead() {
 	}
 	previous := r.head
 	r.head, best.superseded = best, time.Time{} // it may have been passed over before its day came
+	if r.transcripts[best.commit.ID()] == nil {
+		r.transcribe(r.graph(best.commit.Day), best) // being empty, it made room meanwhile
+	}
 	r.stamp++
 	r.turn, r.dirty = turn{last: r.now}, true
 	r.emit(r.started(previous))
@@ -73,20 +76,24 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	for i := range e.list {
 		listed[e.list[i].Identity] = true
 	}
-	var spare map[ake.Hash]bool // in a full room: those near the end of our own list
+	// In a full room those are spare who come late in our own list, or never: the ones
+	// who hang on nobody have no turn.
+	spare := func(ake.Hash) bool { return false }
 	if len(e.list) == record.MaxMembers {
-		spare = make(map[ake.Hash]bool)
-		order := r.graph(e.commit.Day).order()
-		for _, cid := range order[min(len(order), record.MaxMembers*3/4):] {
-			spare[cid] = true
+		g := r.graph(e.commit.Day)
+		order := g.order()
+		counts := make(map[ake.Hash]bool)
+		for _, cid := range order[:min(len(order), record.MaxMembers*3/4)] {
+			counts[cid] = true
 		}
+		spare = func(cid ake.Hash) bool { return g.nodes[cid] != nil && !counts[cid] }
 	}
 	for i := range r.head.list {
 		entry := &r.head.list[i]
 		if listed[entry.Identity] {
 			continue
 		}
-		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare[cid] {
+		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare(cid) {
 			return entry
 		}
 	}
@@ -95,11 +102,13 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 
 // stays reports whether somebody listed is still here, for the list of a day, and
 // by which contribution. From two minutes after midnight those who have none for
-// the new day do not count.
+// the new day do not count. Nor does one that nobody can list who knows what we do:
+// else whoever comes back as a process that withholds its term would keep all others
+// from committing.
 func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 	g := r.graph(day)
 	c := g.newest[entry.Identity]
-	if c == nil || !g.members()[c.ID()] {
+	if c == nil || !g.members()[c.ID()] || !r.listable(g.nodes[c.ID()]) {
 		if day == r.head.commit.Day {
 			return ake.Hash{}, false
 		}
@@ -255,6 +264,7 @@ func (r *Room) drop(e *epoch) {
 	r.droppedIDs[r.nextDropped], r.droppedAt[id] = id, true
 	r.nextDropped = (r.nextDropped + 1) % maxDropped
 	e.erase()
+	r.noteNamed(e, -1)
 	delete(r.commits, e.commit.ID())
 	r.stamp++
 }

@@ -12,6 +12,7 @@ const (
 	maxLimbo        = 256
 	maxOrphans      = 1024 // terms of contributions that have not come
 	maxPromised     = 256  // edges to contributions that have not come
+	maxNewNames     = 64   // names that are passed on at once
 	maxBodies       = 16   // presences kept of one process
 	maxPairs        = 4    // that show that it misbehaved
 	maxStrange      = 16   // commits by committers that are not known
@@ -55,7 +56,7 @@ const (
 	emptyTime     = time.Minute     // that a transcript is kept in which nothing was said, as far as is known yet
 	wholeAgain    = 2 * time.Minute // until a transcript that was not taken is sent again
 	comparePeriod = 5 * time.Second
-	nameEvery     = 2 * time.Second // names of one process that are passed on
+	nameEvery     = 2 * time.Second // new names are passed on
 	tellTime      = time.Second     // how long who was just let in may be telling what it knows
 	// forwardTime is how long the topic's copy of what a stream brought first is
 	// forwarded all the same: others may have no such stream.

@@ -15,18 +15,36 @@ const (
 	maxOpenings       = 6        // a minute
 )
 
-// keepEncapsulation keeps one whose term is not known, if there is room.
+// keepEncapsulation keeps one whose term is not known. If that is too much, those of
+// the branch with most make room (§7.3), the newcomer's own first.
 func (r *Room) keepEncapsulation(g *graph, n *node, enc []byte) bool {
-	total := len(enc)
-	for _, g := range r.days {
-		for _, n := range g.nodes {
-			total += len(n.encapsulation)
+	n.encapsulation = enc
+	total, sizes, of := 0, make(map[ake.Hash]int), make(map[ake.Hash][]*node)
+	for _, d := range r.sortedDays() {
+		for _, cid := range sortedHashes(r.days[d].nodes) {
+			if o := r.days[d].nodes[cid]; o.encapsulation != nil {
+				b := r.days[d].branch(cid)
+				total, sizes[b], of[b] = total+len(o.encapsulation), sizes[b]+len(o.encapsulation), append(of[b], o)
+			}
 		}
 	}
-	if total > maxEncapsulations {
-		return false
+	own := g.branch(n.contribution.ID())
+	for total > maxEncapsulations {
+		most := own
+		for _, b := range sortedHashes(sizes) {
+			if sizes[b] > sizes[most] {
+				most = b
+			}
+		}
+		if most == own {
+			n.encapsulation = nil
+			return false
+		}
+		gone := of[most][len(of[most])-1]
+		of[most] = of[most][:len(of[most])-1]
+		total, sizes[most] = total-len(gone.encapsulation), sizes[most]-len(gone.encapsulation)
+		gone.encapsulation = nil
 	}
-	n.encapsulation = enc
 	return true
 }
 

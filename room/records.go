@@ -1,6 +1,8 @@
 package room
 
 import (
+	"slices"
+
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -102,11 +104,14 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	if e == nil || c.Serial > uint64(r.now.Add(maxAhead).UnixMilli()) {
 		return waits // the serial is a time: nobody's is to be the last for ever
 	}
+	if !g.admits(e.From) {
+		return foreign
+	}
 	if c.Verify(r.id) != nil {
 		return refused
 	}
-	if len(g.nodes) >= maxNodes && !g.makeRoom(e.From) {
-		return foreign
+	if len(g.nodes) >= maxNodes {
+		g.makeRoom(e.From)
 	}
 	delete(g.promised, c.ID())
 	if g.contribution(e.From) == nil {
@@ -116,7 +121,9 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	g.addEdge(e)
 	g.nodes[c.ID()].since = r.now
 	r.adopt(c.ID())
-	r.workings[c.Working] = true
+	if r.workings[c.Working] = true; len(r.workings) > len(r.days)*maxNodes+maxLimbo {
+		r.forgetProcesses() // of those who made room
+	}
 	return kept
 }
 
@@ -136,6 +143,9 @@ func (r *Room) addEdge(e *record.Edge) outcome {
 	}
 	if n := g.nodes[e.From]; n.out[e.To] != nil || g.promised[e.To] != nil && g.promised[e.To].From == e.From {
 		return known // another signature for the same statement
+	}
+	if g.contribution(e.To) == nil && !g.admits(e.From) {
+		return foreign // nor would there be room for the other
 	}
 	if e.Verify(r.id, from) != nil {
 		return refused
@@ -183,15 +193,16 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 
 // names reports whether a commit that we keep lists a presence: without it, the
 // commit cannot be checked, however many later ones its process may have made.
-func (r *Room) names(presence ake.Hash) bool {
-	for _, e := range r.commits {
-		for i := range e.list {
-			if e.list[i].Presence == presence {
-				return true
-			}
+func (r *Room) names(presence ake.Hash) bool { return r.named[presence] > 0 }
+
+// noteNamed counts what a commit that we keep lists, or what one did that is gone.
+func (r *Room) noteNamed(e *epoch, by int) {
+	for i := range e.list {
+		p := e.list[i].Presence
+		if r.named[p] += by; r.named[p] == 0 {
+			delete(r.named, p)
 		}
 	}
-	return false
 }
 
 // listed calls f for the member of the head whose working key this is, unless
@@ -221,24 +232,44 @@ func (r *Room) addName(n *record.Name) outcome {
 	}
 	was := proc.name
 	proc.name = n
-	r.spreadName(proc)
+	if len(r.newNames) < maxNewNames {
+		r.newNames[n.Working] = true
+	}
 	if was == nil || was.Text != n.Text {
 		r.listed(n.Working, func(m Member) { r.emit(Renamed{m}) })
 	}
 	return kept
 }
 
-// spreadName passes a new name on over channels, at most one of a process every few
-// seconds: what comes in between travels when members compare.
-func (r *Room) spreadName(p *process) {
-	if r.now.Sub(p.nameSpread) < nameEvery {
+// spreadNames passes new names on over channels, every few seconds at most: what is
+// above travels when members compare.
+func (r *Room) spreadNames() {
+	if len(r.newNames) == 0 {
 		return
 	}
-	p.nameSpread = r.now
+	if r.namesAt.After(r.now) {
+		r.wakeAt(r.namesAt)
+		return
+	}
+	r.namesAt = r.now.Add(nameEvery)
+	names := make([]*record.Name, 0, len(r.newNames))
+	for w := range r.newNames {
+		if p := r.processes[w]; p != nil && p.name != nil {
+			names = append(names, p.name)
+		}
+	}
+	clear(r.newNames)
+	slices.SortFunc(names, func(a, b *record.Name) int { return compareHashes(a.Working, b.Working) })
 	for _, w := range r.sortedChannels() {
-		if ch := r.channels[w]; ch.up && w != p.name.Working {
+		var out []record.Record
+		for _, n := range names {
+			if n.Working != w {
+				out = append(out, n)
+			}
+		}
+		if ch := r.channels[w]; ch.up && len(out) > 0 {
 			x := r.openIn(ch, ProtocolCompare)
-			r.send(x, record.EncodeRecords([]record.Record{p.name})...)
+			r.send(x, record.EncodeRecords(out)...)
 			r.send(x, []byte{record.FrameDone})
 			r.hangUp(x)
 		}
@@ -265,10 +296,12 @@ func (r *Room) addTerm(t *ake.MemberTerm) {
 	if _, ok := r.orphans[t.CID]; found || ok {
 		return
 	}
-	if len(r.orphans) >= maxOrphans {
-		delete(r.orphans, sortedHashes(r.orphans)[0]) // any, but the same in each run
+	if len(r.orphanOrder) >= maxOrphans {
+		delete(r.orphans, r.orphanOrder[0])
+		r.orphanOrder = r.orphanOrder[1:]
 	}
 	r.orphans[t.CID] = t.Term
+	r.orphanOrder = append(r.orphanOrder, t.CID)
 }
 
 // adopt gives a contribution that has come the term that waited for it.

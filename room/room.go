@@ -97,21 +97,26 @@ type Room struct {
 	presence  *record.Presence
 	name      *record.Name
 
-	days       map[abe.Day]*graph
-	renewAt    map[abe.Day]time.Time
-	processes  map[[32]byte]*process
-	workings   map[[32]byte]bool // of the contributions that are kept
-	limbo      []record.Record
-	inLimbo    map[limboKey]bool
-	orphans    map[ake.Hash]ake.Term // by the cid of a contribution that has not come
-	strange    []*record.Commit      // by committers that are not known yet
-	changed    bool                  // records were added since the last settle
-	stamp      uint64                // another one whenever what is worked out from the state may differ
-	dirty      bool                  // something a commit depends on may have changed since that was considered
-	considerAt time.Time             // when to consider it in any case
-	headAt     time.Time             // when a commit may become the head by the time alone; zero: none
-	beatAt     time.Time
-	heardAny   time.Time // when a stream last brought a beat of another process
+	days      map[abe.Day]*graph
+	renewAt   map[abe.Day]time.Time
+	processes map[[32]byte]*process
+	workings  map[[32]byte]bool // of the contributions that are kept
+	limbo     []record.Record
+	inLimbo   map[limboKey]bool
+	orphans   map[ake.Hash]ake.Term // by the cid of a contribution that has not come
+	// orphanOrder is the order in which these came.
+	orphanOrder []ake.Hash
+	newNames    map[[32]byte]bool // of which processes names are to be passed on ..
+	namesAt     time.Time         // .. not before then
+	named       map[ake.Hash]int  // presences that commits list that are kept: in how many
+	strange     []*record.Commit  // by committers that are not known yet
+	changed     bool              // records were added since the last settle
+	stamp       uint64            // another one whenever what is worked out from the state may differ
+	dirty       bool              // something a commit depends on may have changed since that was considered
+	considerAt  time.Time         // when to consider it in any case
+	headAt      time.Time         // when a commit may become the head by the time alone; zero: none
+	beatAt      time.Time
+	heardAny    time.Time // when a stream last brought a beat of another process
 
 	commits map[ake.Hash]*epoch
 	early   bool                 // a commit is too high for now
@@ -207,6 +212,8 @@ func New(cfg Config) (*Room, error) {
 		cut:        make(map[[32]byte]bool),
 		telling:    make(map[[32]byte]time.Time),
 		orphans:    make(map[ake.Hash]ake.Term),
+		newNames:   make(map[[32]byte]bool),
+		named:      make(map[ake.Hash]int),
 		channels:   make(map[[32]byte]*channel),
 		first:      make(map[peer.ID]bool),
 		idlers:     make(map[peer.ID]time.Time),
@@ -339,6 +346,7 @@ func (r *Room) finish() {
 	if r.early {
 		r.wakeAt(r.now.Add(time.Second))
 	}
+	r.spreadNames()
 	r.chase()
 	r.considerOpening()
 	r.flush()

@@ -3,6 +3,8 @@ package room
 import (
 	"crypto/ed25519"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -84,6 +86,107 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// TestOrder: the order is that of turns, however the tree looks; and how long it takes
+// to work out does not grow with the square of the tree's depth.
+func TestOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		g := newGarden()
+		all := []ake.Hash{g.own.cid}
+		deep := 1 + rng.IntN(8)
+		for range rng.IntN(60) {
+			all = append(all, g.graft(all[max(0, len(all)-1-rng.IntN(len(all))/deep)]))
+		}
+		children, turns, done := g.tree().children, make(map[ake.Hash]int), make(map[ake.Hash]bool)
+		var next func(at ake.Hash) (ake.Hash, bool)
+		next = func(at ake.Hash) (ake.Hash, bool) {
+			if !done[at] {
+				done[at] = true
+				return at, true
+			}
+			for range children[at] {
+				c := children[at][turns[at]%len(children[at])]
+				turns[at]++
+				if cid, ok := next(c); ok {
+					return cid, true
+				}
+			}
+			return ake.Hash{}, false
+		}
+		for i, cid := range g.order() {
+			if want, _ := next(g.own.cid); cid != want {
+				t.Fatalf("number %d of %d is another", i, len(all))
+			}
+		}
+	}
+	g := newGarden()
+	last := g.graft(g.own.cid)
+	for range 20000 {
+		last = g.graft(last)
+	}
+	start := time.Now()
+	if order := g.order(); order[len(order)-1] != last || len(order) != len(g.nodes) {
+		t.Error("the order of a chain is wrong")
+	}
+	for range 1000 {
+		g.branch(last)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the order of a chain takes %v", took)
+	}
+}
+
+// TestGraphGrows: whatever comes and goes, component and tree are those of the graph as
+// it is, and a full graph is told what does not get in without being worked out anew.
+func TestGraphGrows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		g := newGarden()
+		all := []ake.Hash{g.own.cid}
+		some := func() ake.Hash { return all[rng.IntN(len(all))] }
+		for range 80 {
+			switch rng.IntN(8) {
+			case 0, 1:
+				cid := g.plant()
+				g.edge(some(), cid)
+				all = append(all, cid)
+			case 2, 3:
+				all = append(all, g.graft(some()))
+			case 4, 5, 6:
+				if a, b := some(), some(); a != b {
+					g.edge(a, b)
+				}
+			default:
+				if i := rng.IntN(len(all)); i > 0 {
+					g.remove(all[i])
+					all = slices.Delete(all, i, i+1)
+				}
+			}
+			members, branches, order := maps.Clone(g.members()), maps.Clone(g.tree().branch), slices.Clone(g.order())
+			cids, of := slices.Clone(g.cids()), maps.Clone(g.tree().of)
+			g.component, g.sorted, g.proofs, g.ordered = nil, nil, nil, nil
+			if !maps.Equal(members, g.members()) || !maps.Equal(branches, g.tree().branch) || !slices.Equal(order, g.order()) ||
+				!slices.Equal(cids, g.cids()) || !maps.Equal(of, g.tree().of) {
+				t.Fatal("what was worked out is not what there is")
+			}
+		}
+	}
+	g := newGarden()
+	mal := g.graft(g.own.cid)
+	for range 4000 {
+		g.graft(mal)
+	}
+	start := time.Now()
+	for range 20000 {
+		if g.makeRoom(mal) {
+			t.Fatal("who has most is given room")
+		}
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("20,000 refusals take %v", took)
+	}
+}
+
 // TestMakeRoom: in a full graph whoever has the last turn makes room, but nobody
 // whom we vouched for; a branch that has most already gets no more.
 func TestMakeRoom(t *testing.T) {
@@ -117,6 +220,28 @@ func TestMakeRoom(t *testing.T) {
 	if !g.makeRoom(mal) || g.nodes[lone] != nil {
 		t.Error("one who vouched for nobody stays")
 	}
+	// So do members of whom no two vouch for each other: they have no turn, and are
+	// charged to nobody.
+	g = newGarden()
+	ann, mal = g.graft(g.own.cid), g.graft(g.own.cid)
+	bob = g.graft(ann)
+	for range 50 {
+		one, two := g.plant(), g.plant()
+		g.edge(mal, one)
+		g.edge(one, two)
+		g.edge(two, mal)
+	}
+	if len(g.members()) != len(g.nodes) {
+		t.Fatal("a ring is not of the component: the test shows nothing")
+	}
+	for i := range 100 {
+		if from := []ake.Hash{g.own.cid, ann, bob, mal}[i%4]; !g.makeRoom(from) {
+			t.Fatalf("number %d finds no room", i)
+		}
+	}
+	if len(g.nodes) != 4 || g.nodes[ann] == nil || g.nodes[bob] == nil || g.nodes[mal] == nil {
+		t.Errorf("%d are left; ann, bob and mal: %v %v %v", len(g.nodes), g.nodes[ann] != nil, g.nodes[bob] != nil, g.nodes[mal] != nil)
+	}
 	// However little others have: whom I vouch for is never refused.
 	g = newGarden()
 	for range 10 {
@@ -133,6 +258,173 @@ func TestMakeRoom(t *testing.T) {
 	if g.makeRoom(g.own.cid) || len(g.nodes) != 21 {
 		t.Error("one whom I vouched for made room")
 	}
+}
+
+// TestListedMadeRoom: a commit lists somebody who made room in a full graph before its
+// secret came. It cannot be read any more, and nothing else follows.
+func TestListedMadeRoom(t *testing.T) {
+	n := newNetwork(t, 154)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	f := &forgery{list: ann.room.head.list, after: ann.room.head, to: func(*simNode) bool { return false }}
+	c := f.publish(t, bob)
+	n.run(100 * time.Millisecond)
+	if e := ann.room.commits[c.ID()]; e == nil || !e.fits {
+		t.Fatal("it does not fit: the test shows nothing")
+	}
+	ann.day().remove(cyn.own())
+	ann.given(bob, true, handover(c, f.d))
+	if ann.room.head.commit.ID() == c.ID() {
+		t.Error("it was read")
+	}
+	n.drain(ann)
+	n.run(time.Minute)
+	if !together(all...) {
+		t.Errorf("they fell apart:\n%s", n.describe())
+	}
+}
+
+// TestMadeRoomIsForgotten: of who made room, nothing is kept that grows.
+func TestMadeRoomIsForgotten(t *testing.T) {
+	n := newNetwork(t, 155)
+	all := n.party("ann", "bob")
+	r := all[0].room
+	for i := range 2 * maxLimbo {
+		w := [32]byte(ake.Sum("gone", []byte(fmt.Sprint(i))))
+		r.workings[w] = true
+		r.process(w)
+	}
+	r.forgetProcesses()
+	if len(r.workings) != 2 || len(r.processes) != 2 || !r.hasWorking(all[1].room.workingID) {
+		t.Errorf("%d working keys and %d processes are kept", len(r.workings), len(r.processes))
+	}
+}
+
+// TestFullRoomLeavesOut: in a full room a list may leave out members who hang on
+// nobody, as they have no turn in anybody's; and nobody else of those who come first.
+func TestFullRoomLeavesOut(t *testing.T) {
+	n := newNetwork(t, 156)
+	all := n.party("ann", "bob", "cyn")
+	ann, cyn := all[0], all[2]
+	r, g := ann.room, ann.day()
+	hanging := record.Entry{Identity: [32]byte{1}, CID: ake.Sum("hanging")}
+	c := &record.Contribution{Identity: hanging.Identity, Serial: 1, Day: g.date, Working: hanging.Identity}
+	c.Settle(r.id)
+	hanging.CID = c.ID()
+	g.addContribution(c)
+	g.nodes[c.ID()].term = new(ake.Term)
+	r.process(c.Working).takePresence(&record.Presence{Working: c.Working, Serial: 1}, r.names)
+	far := all[1].own()
+	g.addEdge(&record.Edge{Day: g.date, From: far, To: c.ID()})
+	g.addEdge(&record.Edge{Day: g.date, From: c.ID(), To: cyn.own()})
+	head := r.head.list
+	r.head.list = append(slices.Clone(head), hanging)
+	full := slices.Clone(head)
+	for len(full) < record.MaxMembers {
+		full = append(full, record.Entry{Identity: [32]byte(ake.Sum("full", []byte(fmt.Sprint(len(full)))))})
+	}
+	of := func(list record.List) *record.Entry {
+		return r.leavesOut(&epoch{commit: r.head.commit, list: list})
+	}
+	if of(head) == nil {
+		t.Fatal("a list that is not full may leave it out: the test shows nothing")
+	}
+	if left := of(full); left != nil {
+		t.Errorf("a full list may not leave out %x", left.CID[:2])
+	}
+	if left := of(append(without(full, cyn.own()), full[len(full)-1])); left == nil || left.CID != cyn.own() {
+		t.Errorf("a full list may leave out cyn: %v", left)
+	}
+}
+
+// TestSponsorsPassNobody: whoever commits because it has just let somebody in, or was
+// told to by its user, does not take it that others let their turn go by.
+func TestSponsorsPassNobody(t *testing.T) {
+	n := newNetwork(t, 159)
+	all := n.party("ann", "bob", "cyn", "dan")
+	missed := func() (k int) {
+		for _, s := range all {
+			k += len(s.room.missed)
+			clear(s.room.missed)
+		}
+		return k
+	}
+	missed()
+	for i := range 8 {
+		s := n.add(fmt.Sprint("new ", i), true)
+		n.connect(s, all[i%4])
+		n.run(3 * time.Second)
+		for _, o := range all {
+			n.connect(s, o)
+		}
+		all = append(all, s)
+		n.run(10 * time.Second)
+	}
+	if k := missed(); k > 4 { // some are not told in time that another lets somebody in
+		t.Errorf("%d missed a turn when eight came", k)
+	}
+	for _, s := range all {
+		if err := s.room.Rekey(n.now); err != nil {
+			t.Fatal(err)
+		}
+		n.drain(s)
+		n.run(10 * time.Second)
+	}
+	if k := missed(); k > 0 {
+		t.Errorf("%d missed a turn when twelve wanted new keys", k)
+	}
+}
+
+// TestEncapsulationsMakeRoom: whoever makes up members whose terms nobody gets keeps no
+// other branch's encapsulations out.
+func TestEncapsulationsMakeRoom(t *testing.T) {
+	n := newNetwork(t, 161)
+	all := n.party("ann", "bob")
+	r := all[0].room
+	g := &garden{graph: newGraph(all[0].day().date, nil)}
+	root := g.plant()
+	g.graph.own = &own{cid: root, contribution: g.nodes[root].contribution}
+	r.days[g.date] = g.graph
+	mal, bob := g.graft(root), g.graft(root)
+	keep := func(on ake.Hash) bool {
+		return r.keepEncapsulation(g.graph, g.nodes[g.graft(on)], make([]byte, 128<<10))
+	}
+	for range maxEncapsulations >> 17 {
+		if !keep(mal) {
+			t.Fatal("there is room, and it is not kept")
+		}
+	}
+	if keep(mal) {
+		t.Error("who has all is given more")
+	}
+	for range 10 {
+		if !keep(bob) {
+			t.Error("who has little is given nothing")
+		}
+	}
+	total := 0
+	for _, o := range g.nodes {
+		total += len(o.encapsulation)
+	}
+	if total != maxEncapsulations {
+		t.Errorf("%d bytes are kept", total)
+	}
+}
+
+// TestHeadHasTranscript: the transcript of an epoch in which nothing was said made room
+// before the epoch became the head. It is begun again: what is typed goes out.
+func TestHeadHasTranscript(t *testing.T) {
+	n := newNetwork(t, 160)
+	all := n.party("ann", "bob")
+	for _, s := range all {
+		r := s.room
+		r.dropTranscript(r.transcripts[r.head.commit.ID()])
+		r.head = nil
+		r.chooseHead()
+		n.drain(s)
+	}
+	all[0].say("here")
+	n.allHear(time.Second, "here", all...)
 }
 
 // TestPromisedEdges: whoever signs edges to contributions that never come keeps
@@ -426,12 +718,14 @@ func TestOpenPublished(t *testing.T) {
 	}
 	data := k.join(t)
 	b.publication(k.a.self, data)
+	total := 0
 	for _, g := range b.days {
-		for cid, n := range g.nodes {
-			if cid != g.own.cid && n.encapsulation != nil {
-				t.Error("one is kept beyond the limit")
-			}
+		for _, n := range g.nodes {
+			total += len(n.encapsulation)
 		}
+	}
+	if total > maxEncapsulations {
+		t.Error("one is kept beyond the limit")
 	}
 }
 
@@ -616,14 +910,90 @@ func TestForgedBeats(t *testing.T) {
 
 // TestOrphanTerms: terms of contributions that never come are kept within bounds.
 func TestOrphanTerms(t *testing.T) {
-	n := newNetwork(t, 153)
+	n, _ := near(t, 153, 10*time.Minute)
 	all := n.party("ann", "bob")
 	r := all[0].room
 	for i := range maxOrphans + 100 {
 		r.addTerm(&ake.MemberTerm{CID: ake.Sum("nobody", []byte(fmt.Sprint(i))), Term: ake.Term{Secret: r.draw()}})
 	}
-	if k := len(r.orphans); k != maxOrphans {
+	if k := len(r.orphans); k != maxOrphans || len(r.orphanOrder) != maxOrphans {
 		t.Errorf("%d are kept", k)
+	}
+	for i := range 100 {
+		if _, ok := r.orphans[ake.Sum("nobody", []byte(fmt.Sprint(i)))]; ok {
+			t.Fatalf("number %d, of the oldest, did not make room", i)
+		}
+	}
+	n.run(80 * time.Minute)
+	if len(r.orphans) > 0 {
+		t.Error("terms outlive their day")
+	}
+}
+
+// TestNewNames: however many names a member tells at once, they are passed on in one
+// stream of each channel; and all come to know a new name.
+func TestNewNames(t *testing.T) {
+	n := newNetwork(t, 157)
+	all := n.party("ann", "bob", "cyn", "dan")
+	ann, dan := all[0], all[3]
+	var names []record.Record
+	for i := range 50 {
+		name := &record.Name{Serial: dan.room.name.Serial + uint64(i) + 1, Text: fmt.Sprint("dan ", i)}
+		name.Sign(n.desc.ID(), dan.room.working)
+		names = append(names, name)
+	}
+	next := ann.room.nextStream
+	for _, name := range names {
+		ann.given(dan, true, record.EncodeRecords([]record.Record{name})...)
+		n.drain(ann)
+	}
+	if k := (ann.room.nextStream - next) / 2; k > 2 {
+		t.Errorf("ann opened %d streams for 50 names of one member", k)
+	}
+	n.until(3*time.Second, "all know the last", func() bool {
+		for _, s := range all[:3] {
+			if p := s.room.processes[dan.room.workingID]; p.name.Text != "dan 49" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// TestNamedPresences: which presences commits list is counted right, whatever comes
+// and goes.
+func TestNamedPresences(t *testing.T) {
+	n, _ := near(t, 158, 30*time.Minute)
+	all := n.party("ann", "bob", "cyn", "dan")
+	right := func() {
+		t.Helper()
+		for _, s := range all {
+			if s.down {
+				continue
+			}
+			want := make(map[ake.Hash]int)
+			for _, e := range s.room.commits {
+				for i := range e.list {
+					want[e.list[i].Presence]++
+				}
+			}
+			if !maps.Equal(want, s.room.named) {
+				t.Errorf("%s counts %v, want %v", s.name, s.room.named, want)
+			}
+		}
+	}
+	right()
+	f := &forgery{list: without(all[0].room.head.list, all[1].own()), after: all[0].room.head}
+	f.publish(t, all[0])
+	n.run(time.Second)
+	right()
+	all[3].leave()
+	n.run(time.Minute)
+	right()
+	n.run(100 * time.Minute)
+	right()
+	if len(all[0].room.named) == 0 {
+		t.Error("none is listed: the test shows nothing")
 	}
 }
 

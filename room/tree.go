@@ -1,6 +1,10 @@
 package room
 
-import "coterie/crypto/ake"
+import (
+	"slices"
+
+	"coterie/crypto/ake"
+)
 
 // The proof tree: PROTOCOL.md §7.3. A member can make up others without end, but
 // all of them hang on it. So wherever a table, a list or a choice cannot have
@@ -13,6 +17,8 @@ type tree struct {
 	root     ake.Hash
 	children map[ake.Hash][]ake.Hash // ascending
 	parent   map[ake.Hash]ake.Hash
+	branch   map[ake.Hash]ake.Hash // the child of the root on which one hangs
+	of       map[ake.Hash]int      // how many hang on each, itself included; with zeros the root
 }
 
 // tree is worked out when it is first asked for since the graph changed.
@@ -20,7 +26,10 @@ func (g *graph) tree() *tree {
 	if g.proofs != nil {
 		return g.proofs
 	}
-	t := &tree{children: make(map[ake.Hash][]ake.Hash), parent: make(map[ake.Hash]ake.Hash)}
+	t := &tree{
+		children: make(map[ake.Hash][]ake.Hash), parent: make(map[ake.Hash]ake.Hash), branch: make(map[ake.Hash]ake.Hash),
+		of: map[ake.Hash]int{{}: 1},
+	}
 	g.proofs = t
 	if g.own == nil {
 		return t
@@ -41,6 +50,10 @@ func (g *graph) tree() *tree {
 				if _, seen := t.parent[to]; !seen {
 					t.parent[to] = at
 					t.children[at] = append(t.children[at], to)
+					if t.branch[to] = to; at != t.root {
+						t.branch[to] = t.branch[at]
+					}
+					t.of[t.branch[to]]++
 					next = append(next, to)
 				}
 			}
@@ -52,48 +65,36 @@ func (g *graph) tree() *tree {
 
 // branch is the neighbour of ours on which a member hangs; zeros for ourselves and
 // for whoever hangs on nobody.
-func (g *graph) branch(cid ake.Hash) ake.Hash {
-	t := g.tree()
-	for {
-		up, ok := t.parent[cid]
-		switch {
-		case !ok || cid == t.root:
-			return ake.Hash{}
-		case up == t.root:
-			return cid
-		}
-		cid = up
-	}
-}
+func (g *graph) branch(cid ake.Hash) ake.Hash { return g.tree().branch[cid] }
 
 // order is all members of the tree, ourselves first: at each node the branches
-// take turns.
+// take turns. The time it takes does not grow with the tree's depth: a branch that is
+// the only one left at its node takes the node's place.
 func (g *graph) order() []ake.Hash {
 	t := g.tree()
 	if g.ordered != nil || g.own == nil {
 		return g.ordered
 	}
-	turns := make(map[ake.Hash]int) // by node: whose turn it is
 	done := make(map[ake.Hash]bool)
-	empty := make(map[ake.Hash]bool) // branches of which all are out
+	turns := make(map[ake.Hash][]ake.Hash) // by node: its branches, whose turn it is first
 	var take func(at ake.Hash) (ake.Hash, bool)
 	take = func(at ake.Hash) (ake.Hash, bool) {
 		if !done[at] {
-			done[at] = true
+			done[at], turns[at] = true, slices.Clone(t.children[at])
 			return at, true
 		}
-		children := t.children[at]
-		for range children {
-			c := children[turns[at]%len(children)]
-			turns[at]++
-			if empty[c] {
+		for len(turns[at]) > 0 {
+			c := turns[at][0]
+			if len(turns[at]) == 1 && done[c] {
+				turns[at] = turns[c]
 				continue
 			}
+			turns[at] = turns[at][1:]
 			if cid, ok := take(c); ok {
+				turns[at] = append(turns[at], c)
 				return cid, true
 			}
 		}
-		empty[at] = true
 		return ake.Hash{}, false
 	}
 	out := make([]ake.Hash, 0, len(t.parent))

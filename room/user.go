@@ -129,7 +129,7 @@ func (r *Room) Rename(now time.Time, name string) error {
 	}
 	r.SetName(name)
 	r.emit(Renamed{Member: Member{Peer: r.self, Name: name}})
-	r.spreadName(r.process(r.workingID))
+	r.newNames[r.workingID] = true
 	r.finish()
 	return nil
 }
