@@ -97,7 +97,7 @@ func TestSilentOmission(t *testing.T) {
 			if e := bob.room.commits[c.ID()]; e == nil || e.keys == nil {
 				t.Fatal("bob could not read it: the test shows nothing")
 			}
-			n.run(omissionTime + comparePeriod)
+			n.run(omissionTime)
 			for _, s := range []*simNode{bob, cyn, all[3]} {
 				told := events[LeftOut](s)
 				if len(told) != 1 || told[0].By.Peer != ann.room.self || told[0].Member.Peer != cyn.room.self || told[0].Times != 1 {

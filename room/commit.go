@@ -30,9 +30,6 @@ func (r *Room) considerCommit() {
 		return
 	}
 	r.dirty, r.considerAt = false, r.now.Add(considerPeriod)
-	if !r.headAt.IsZero() && !r.headAt.After(r.now) {
-		r.headAt = time.Time{}
-	}
 	r.chooseHead()
 	r.notice()
 	day := r.today()

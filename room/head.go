@@ -60,9 +60,8 @@ func (r *Room) mayHead(e *epoch) bool {
 
 // later sees to looking at the head again at a time.
 func (r *Room) later(at time.Time) {
-	if r.headAt.IsZero() || at.Before(r.headAt) {
-		r.headAt = at
-	}
+	r.considerAt = minTime(r.considerAt, at)
+	r.wakeAt(at)
 }
 
 // leavesOut finds somebody in our head's list whom a commit leaves out, though
@@ -132,11 +131,15 @@ func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 func (r *Room) notice() {
 	for _, id := range sortedHashes(r.commits) {
 		e := r.commits[id]
-		if e.omission || !e.fits || r.head == nil || !better(e, r.head) || r.now.Sub(e.since) < omissionTime {
+		if e.omission || !e.fits || r.head == nil || !better(e, r.head) {
 			continue
 		}
 		left := r.leavesOut(e)
 		if left == nil {
+			continue
+		}
+		if at := e.since.Add(omissionTime); at.After(r.now) {
+			r.later(at)
 			continue
 		}
 		e.omission = true

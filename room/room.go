@@ -114,7 +114,6 @@ type Room struct {
 	stamp       uint64            // another one whenever what is worked out from the state may differ
 	dirty       bool              // something a commit depends on may have changed since that was considered
 	considerAt  time.Time         // when to consider it in any case
-	headAt      time.Time         // when a commit may become the head by the time alone; zero: none
 	beatAt      time.Time
 	heardAny    time.Time // when a stream last brought a beat of another process
 
