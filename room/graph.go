@@ -25,10 +25,13 @@ type graph struct {
 	of        map[[32]byte][]*record.Contribution // by identity
 	newest    map[[32]byte]*record.Contribution   // by identity
 	component map[ake.Hash]bool                   // nil when stale
-	sorted    []ake.Hash                          // the component's, in ascending order
+	list      []*node                             // its nodes, by identity
 	proofs    *tree                               // nil when stale
 	ordered   []ake.Hash                          // the tree's members by turns; nil when stale
 	height    uint64                              // the greatest of a commit of the day that was seen
+	next      nextList
+	alive     []ake.Hash // see living
+	aliveAt   uint64     // the stamp of that
 }
 
 // own is our part in a day.
@@ -42,6 +45,8 @@ type own struct {
 
 type node struct {
 	contribution *record.Contribution
+	process      *process  // with its working key, once anybody looked; see processOf
+	member       bool      // it is of the component, if that is not stale
 	peer         peer.ID   // of its identity
 	since        time.Time // when it arrived
 	out          map[ake.Hash]*record.Edge
@@ -75,13 +80,14 @@ func (g *graph) contribution(cid ake.Hash) *record.Contribution {
 }
 
 func (g *graph) addContribution(c *record.Contribution) {
-	id, _ := peerOf(c.Identity[:]) // whose form was checked when it came
-	g.nodes[c.ID()] = &node{contribution: c, peer: id, out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
+	g.nodes[c.ID()] = &node{contribution: c, peer: peerOf(c.Identity), out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
 	g.of[c.Identity] = append(g.of[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
 	}
-	g.stale()
+	if g.own != nil && c.ID() == g.own.cid {
+		g.stale()
+	}
 }
 
 // later orders the contributions of one peer and day: by serial, and equal ones
@@ -95,10 +101,13 @@ func later(a, b *record.Contribution) bool {
 }
 
 func (g *graph) addEdge(e *record.Edge) {
+	from, to := g.nodes[e.From], g.nodes[e.To]
 	g.edges[e.ID()] = e
-	g.nodes[e.From].out[e.To] = e
-	g.nodes[e.To].in[e.From] = e
-	g.stale()
+	from.out[e.To], to.in[e.From] = e, e
+	if g.component != nil && to.member && !from.member {
+		g.grow(e.From)
+	}
+	g.proofs, g.ordered = nil, nil
 }
 
 // promise keeps an edge until its other end comes, if need be in place of one of
@@ -127,18 +136,25 @@ func (g *graph) stale() { g.component, g.proofs, g.ordered = nil, nil, nil }
 // members is our strongly connected component. Every node is reached from ours,
 // so it is those from which ours is reached.
 func (g *graph) members() map[ake.Hash]bool {
-	if g.component != nil {
-		return g.component
+	if g.component == nil {
+		g.component, g.list = make(map[ake.Hash]bool), nil
+		for _, n := range g.nodes {
+			n.member = false
+		}
+		if g.own != nil {
+			g.grow(g.own.cid)
+		}
 	}
-	g.component, g.sorted = make(map[ake.Hash]bool), nil
-	if g.own == nil {
-		return g.component
-	}
-	queue := []ake.Hash{g.own.cid}
-	g.component[g.own.cid] = true
-	for len(queue) > 0 {
+	return g.component
+}
+
+// grow adds to the component a node that leads to it, and all that lead there.
+func (g *graph) grow(cid ake.Hash) {
+	g.component[cid] = true
+	for queue := []ake.Hash{cid}; len(queue) > 0; queue = queue[1:] {
 		n := g.nodes[queue[0]]
-		queue = queue[1:]
+		n.member = true
+		g.list = append(g.list, n)
 		for from := range n.in {
 			if !g.component[from] {
 				g.component[from] = true
@@ -146,16 +162,19 @@ func (g *graph) members() map[ake.Hash]bool {
 			}
 		}
 	}
-	return g.component
+	slices.SortFunc(g.list, func(a, b *node) int {
+		x, y := a.contribution, b.contribution
+		if c := bytes.Compare(x.Identity[:], y.Identity[:]); c != 0 {
+			return c
+		}
+		return compareHashes(x.ID(), y.ID())
+	})
 }
 
-// cids are the members in ascending order. The caller does not change them.
-func (g *graph) cids() []ake.Hash {
-	m := g.members()
-	if g.sorted == nil {
-		g.sorted = sortedHashes(m)
-	}
-	return g.sorted
+// roster is the members' nodes, by identity. The caller does not change it.
+func (g *graph) roster() []*node {
+	g.members()
+	return g.list
 }
 
 // walk visits the contributions that are kept, each after an edge that leads to it,
@@ -348,19 +367,34 @@ func (r *Room) graph(d abe.Day) *graph { return r.days[d] }
 
 func (r *Room) today() abe.Day { return abe.DayOf(r.now) }
 
+// processOf is what is known of the process of a contribution; nil: nothing yet.
+func (r *Room) processOf(n *node) *process {
+	if n.process == nil {
+		n.process = r.processes[n.contribution.Working]
+	}
+	return n.process
+}
+
 // gone reports why a contribution counts no more: its process left, or its peer
 // made a later one. The evidence is what a commit says of it.
 func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
-	c := g.contribution(cid)
-	if c == nil {
+	if g == nil || g.nodes[cid] == nil {
 		return record.Evidence{}, false
 	}
-	p := r.processes[c.Working]
+	return r.isGone(g, g.nodes[cid])
+}
+
+func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
+	c, p := n.contribution, r.processOf(n)
+	cid := c.ID()
 	if p != nil && p.misbehaved {
 		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.proof}, true
 	}
 	if p.left() {
 		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
+	}
+	if len(g.newest) == len(g.nodes) {
+		return record.Evidence{}, false // nobody has two
 	}
 	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {
 		return record.Evidence{Kind: record.EvidenceSuperseded, CID: cid, Ref: n.ID()}, true
@@ -369,15 +403,17 @@ func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
 }
 
 // living are the members of a day: our component, less those that are gone.
-// (PROTOCOL.md §7.2)
+// (PROTOCOL.md §7.2) The caller does not change the list.
 func (r *Room) living(g *graph) []ake.Hash {
-	var out []ake.Hash
-	for _, cid := range g.cids() {
-		if _, gone := r.gone(g, cid); !gone {
-			out = append(out, cid)
+	if g.alive == nil || g.aliveAt != r.stamp || r.changed {
+		g.alive, g.aliveAt = make([]ake.Hash, 0, len(g.roster())), r.stamp
+		for _, n := range g.roster() {
+			if _, gone := r.isGone(g, n); !gone {
+				g.alive = append(g.alive, n.contribution.ID())
+			}
 		}
 	}
-	return out
+	return g.alive
 }
 
 // isMember reports whether a peer is a living member, on any day.
@@ -403,13 +439,12 @@ func (r *Room) Fellows() []peer.AddrInfo {
 		return nil
 	}
 	for _, cid := range r.living(g) {
-		c := g.contribution(cid)
-		p := r.processes[c.Working]
-		id, err := peerOf(c.Identity[:])
-		if err != nil || p == nil || p.newest == nil || c.Identity == r.own {
+		n := g.nodes[cid]
+		p := r.processOf(n)
+		if p == nil || p.newest == nil || n.peer == r.self {
 			continue
 		}
-		info := peer.AddrInfo{ID: id}
+		info := peer.AddrInfo{ID: n.peer}
 		for _, b := range p.newest.Addresses {
 			if a, err := ma.NewMultiaddrBytes(b); err == nil {
 				info.Addrs = append(info.Addrs, a)

@@ -453,10 +453,7 @@ func TestAnswerSlots(t *testing.T) {
 	r := all[0].room
 	for i := range maxAnswering + 50 {
 		identity := newIdentity(n.seed32())
-		p, err := peerOf(identity.Public().(ed25519.PublicKey))
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := peerOf([32]byte(identity.Public().(ed25519.PublicKey)))
 		id := StreamID(10000 + 2*i)
 		r.StreamOpened(n.now, id, p, [32]byte{}, ProtocolProve)
 		if r.exchanges[id] == nil {
@@ -632,7 +629,7 @@ func TestOrphanTerms(t *testing.T) {
 func TestCommitFloodOfMany(t *testing.T) {
 	k := newBenchRoom(t, 6)
 	var others []ake.Hash // each is a branch of its own
-	for _, cid := range k.g.cids() {
+	for _, cid := range sortedHashes(k.g.members()) {
 		if cid != k.g.own.cid {
 			others = append(others, cid)
 		}

@@ -21,7 +21,7 @@ type Presence struct {
 	Addresses [][]byte // multiaddrs, as far as its maker knows; ascending
 	Signature [signatureSize]byte
 
-	id ake.Hash // of one that was parsed
+	id ake.Hash // of one that was parsed or signed
 }
 
 // Sign sorts the addresses, drops what is over the limits, and signs with the
@@ -36,8 +36,8 @@ func (p *Presence) Sign(room ake.Hash, w ed25519.PrivateKey) {
 		p.Addresses = p.Addresses[:MaxAddresses]
 	}
 	copy(p.Working[:], w.Public().(ed25519.PublicKey))
-	p.id = ake.Hash{}
 	copy(p.Signature[:], sign(w, "presence", room, p.body(nil)))
+	p.id = ake.Sum("coterie/2 presence", p.Append(nil))
 }
 
 func (p *Presence) body(b []byte) []byte {
