@@ -39,7 +39,7 @@ func (r *Room) tookSecret(x *exchange, body []byte) bool {
 		return true
 	}
 	e.gave[x.working] = true
-	if e.keys == nil && e.d == nil {
+	if e.keys == nil && e.d == nil && e.sid == (ake.Hash{}) { // what was read does not come back
 		d := h.D
 		e.d = &d
 		r.changed = true
