@@ -178,13 +178,14 @@ func (r *Room) records(names bool) []record.Record {
 	var workings [][32]byte
 	seen := make(map[[32]byte]bool)
 	for _, d := range r.sortedDays() {
-		r.days[d].walk(func(c *record.Contribution) {
-			out = append(out, c)
-			if !seen[c.Working] {
+		all := r.days[d].walk()
+		out = append(out, all...)
+		for _, rec := range all {
+			if c, ok := rec.(*record.Contribution); ok && !seen[c.Working] {
 				seen[c.Working] = true
 				workings = append(workings, c.Working)
 			}
-		}, func(e *record.Edge) { out = append(out, e) })
+		}
 	}
 	for _, w := range workings {
 		p := r.processes[w]

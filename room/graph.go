@@ -30,8 +30,9 @@ type graph struct {
 	ordered   []ake.Hash                          // the tree's members by turns; nil when stale
 	height    uint64                              // the greatest of a commit of the day that was seen
 	next      nextList
-	alive     []ake.Hash // see living
-	aliveAt   uint64     // the stamp of that
+	walked    []record.Record // see walk; nil when stale
+	alive     []ake.Hash      // see living
+	aliveAt   uint64          // the stamp of that
 }
 
 // own is our part in a day.
@@ -107,7 +108,7 @@ func (g *graph) addEdge(e *record.Edge) {
 	if g.component != nil && to.member && !from.member {
 		g.grow(e.From)
 	}
-	g.proofs, g.ordered = nil, nil
+	g.proofs, g.ordered, g.walked = nil, nil, nil
 }
 
 // promise keeps an edge until its other end comes, if need be in place of one of
@@ -131,7 +132,7 @@ func (g *graph) promise(e *record.Edge) {
 }
 
 // stale forgets what was worked out of the graph.
-func (g *graph) stale() { g.component, g.proofs, g.ordered = nil, nil, nil }
+func (g *graph) stale() { g.component, g.proofs, g.ordered, g.walked = nil, nil, nil, nil }
 
 // members is our strongly connected component. Every node is reached from ours,
 // so it is those from which ours is reached.
@@ -177,16 +178,16 @@ func (g *graph) roster() []*node {
 	return g.list
 }
 
-// walk visits the contributions that are kept, each after an edge that leads to it,
-// and then all other edges: in this order another peer in our component can take
-// them without keeping any waiting.
-func (g *graph) walk(contribution func(*record.Contribution), edge func(*record.Edge)) {
-	if g.own == nil {
-		return
+// walk is the contributions that are kept, each after an edge that leads to it, and
+// then all other edges: in this order another peer in our component can take them
+// without keeping any waiting. The caller does not change it.
+func (g *graph) walk() []record.Record {
+	if g.own == nil || g.walked != nil {
+		return g.walked
 	}
 	seen := map[ake.Hash]bool{g.own.cid: true}
-	contribution(g.own.contribution)
-	var others []*record.Edge
+	out := append(make([]record.Record, 0, len(g.nodes)+len(g.edges)), g.own.contribution)
+	var others []record.Record
 	for queue := []ake.Hash{g.own.cid}; len(queue) > 0; queue = queue[1:] {
 		n := g.nodes[queue[0]]
 		for _, to := range sortedHashes(n.out) {
@@ -195,14 +196,12 @@ func (g *graph) walk(contribution func(*record.Contribution), edge func(*record.
 				continue
 			}
 			seen[to] = true
-			edge(n.out[to])
-			contribution(g.nodes[to].contribution)
+			out = append(out, n.out[to], g.nodes[to].contribution)
 			queue = append(queue, to)
 		}
 	}
-	for _, e := range others {
-		edge(e)
-	}
+	g.walked = append(out, others...)
+	return g.walked
 }
 
 // remove forgets a contribution and its edges.

@@ -118,12 +118,15 @@ type Name struct {
 	Serial    uint64
 	Text      string
 	Signature [signatureSize]byte
+
+	id ake.Hash // of one that was parsed or signed
 }
 
 // Sign signs the name with the working key.
 func (n *Name) Sign(room ake.Hash, w ed25519.PrivateKey) {
 	copy(n.Working[:], w.Public().(ed25519.PublicKey))
 	copy(n.Signature[:], sign(w, "name", room, n.body(nil)))
+	n.id = ake.Sum("coterie/2 name", n.Append(nil))
 }
 
 func (n *Name) body(b []byte) []byte {
@@ -136,7 +139,12 @@ func (n *Name) body(b []byte) []byte {
 func (n *Name) Type() byte { return TypeName }
 
 // ID is the hash of the name record.
-func (n *Name) ID() ake.Hash { return ake.Sum("coterie/2 name", n.Append(nil)) }
+func (n *Name) ID() ake.Hash {
+	if n.id != (ake.Hash{}) {
+		return n.id
+	}
+	return ake.Sum("coterie/2 name", n.Append(nil))
+}
 
 // Append appends the encoding.
 func (n *Name) Append(b []byte) []byte { return append(n.body(b), n.Signature[:]...) }
@@ -152,6 +160,7 @@ func ParseName(b []byte) (*Name, error) {
 	if !r.end() || !utf8.ValidString(n.Text) {
 		return nil, formError("name")
 	}
+	n.id = ake.Sum("coterie/2 name", b)
 	return n, nil
 }
 
