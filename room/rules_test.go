@@ -624,6 +624,21 @@ func TestOrphanTerms(t *testing.T) {
 	}
 }
 
+// TestDescend: of a few who can be chosen among many, one is, and none if there are
+// none.
+func TestDescend(t *testing.T) {
+	k := newBenchRoom(t, 200)
+	wanted := sortedHashes(k.g.members())[:3]
+	for range 20 {
+		if got := k.b.descend(k.b.days[k.g.date], func(cid ake.Hash) bool { return slices.Contains(wanted, cid) }); !slices.Contains(wanted, got) {
+			t.Fatalf("%x was chosen", got)
+		}
+	}
+	if got := k.b.descend(k.b.days[k.g.date], func(ake.Hash) bool { return false }); got != (ake.Hash{}) {
+		t.Errorf("%x was chosen", got)
+	}
+}
+
 // TestCommitFloodOfMany: a branch that fills the table of commits, whatever their
 // heights, pushes out its own, and neither those of a branch with few nor the head.
 func TestCommitFloodOfMany(t *testing.T) {
