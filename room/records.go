@@ -198,7 +198,7 @@ func (r *Room) names(presence ake.Hash) bool {
 // listed calls f for the member of the head whose working key this is, unless
 // it is ourselves.
 func (r *Room) listed(w [32]byte, f func(Member)) {
-	if r.head == nil || w == r.workingID {
+	if r.head == nil || w == r.workingID || r.graph(r.head.commit.Day) == nil {
 		return
 	}
 	for _, n := range r.head.nodes {

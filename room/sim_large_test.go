@@ -106,6 +106,11 @@ func TestLargeRoom(t *testing.T) {
 			what, time.Since(began).Round(time.Millisecond), m.HeapInuse>>20, n.steps, n.commits)
 		began = time.Now()
 	}
+	within := func(took time.Duration) {
+		if took > 1500*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	}
 	rest := 30 * time.Second
 	if size > 300 {
 		rest = 10 * time.Second
@@ -124,6 +129,7 @@ func TestLargeRoom(t *testing.T) {
 	}
 	all = append(all, newcomer)
 	took := n.until(time.Minute, "the newcomer is in", func() bool { return together(all...) })
+	within(took)
 	real(fmt.Sprintf("a join to %d took %v and %d commits", size, took, n.commits-commits))
 	n.run(rest)
 	real(fmt.Sprint(rest))
@@ -133,5 +139,6 @@ func TestLargeRoom(t *testing.T) {
 	n.at(time.Second, func() { n.stop(all[size/2]) })
 	others := append(all[:size/2:size/2], all[size/2+1:]...)
 	took = n.until(time.Minute, "the leaver is out", func() bool { return together(others...) })
+	within(took)
 	real(fmt.Sprintf("a leave from %d took %v and %d commits", size+1, took, n.commits-commits))
 }
