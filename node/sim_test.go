@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"flag"
 	"fmt"
 	"runtime"
 	"slices"
@@ -354,6 +355,19 @@ func TestJoinAndLeaveOf10(t *testing.T) { joinAndLeave(t, 10, 500*time.Milliseco
 func TestJoinAndLeaveOf40(t *testing.T) {
 	large(t)
 	joinAndLeave(t, 40, time.Second)
+}
+
+var simMembers = flag.Int("sim.members", 0, "how many members TestJoinAndLeaveOfMany has")
+
+// TestJoinAndLeaveOfMany is the same in as large a room as one has patience for; room's
+// TestLargeRoom has hundreds in seconds, without libp2p.
+//
+//	go test ./node -run JoinAndLeaveOfMany -v -timeout 2h -sim.members 100
+func TestJoinAndLeaveOfMany(t *testing.T) {
+	if *simMembers == 0 {
+		t.Skip("a hundred hosts take minutes: -sim.members says how many")
+	}
+	joinAndLeave(t, *simMembers, time.Second)
 }
 
 func joinAndLeave(t *testing.T, n int, limit time.Duration) {

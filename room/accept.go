@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -14,6 +15,7 @@ import (
 type epoch struct {
 	commit *record.Commit
 	list   record.List // nil until rebuilt
+	nodes  []*node     // of those listed, once it fits
 	sid    ake.Hash    // once its keys are derived
 	since  time.Time   // when it arrived
 	// fits: all that PROTOCOL.md §8.1 asks of it holds, for ever.
@@ -33,10 +35,9 @@ type epoch struct {
 	superseded time.Time // when another became the head; zero for the head
 	omission   bool      // it was told that it leaves out somebody
 
-	readers []peer.ID         // the other members, when somebody asked
-	checked uint64            // the stamp of what misses says
-	misses  bool              // one of its members is gone
-	cids    map[ake.Hash]bool // of the list, when somebody asked
+	readers []peer.ID // the other members, when somebody asked
+	checked uint64    // the stamp of what misses says
+	misses  bool      // one of its members is gone
 }
 
 // erase forgets the epoch's keys; what was said in it stays in the log.
@@ -64,6 +65,17 @@ func better(a, b *epoch) bool {
 		return a.commit.Height > b.commit.Height
 	}
 	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
+}
+
+// above are the commits above our head, by id: mostly none.
+func (r *Room) above() (out []*epoch) {
+	for _, e := range r.commits {
+		if r.head == nil || better(e, r.head) {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b *epoch) int { return compareHashes(a.commit.ID(), b.commit.ID()) })
+	return out
 }
 
 // addCommit takes a commit; judge decides later what it is worth. Only what a
@@ -191,21 +203,22 @@ func (r *Room) examine(e *epoch) bool {
 		r.noteNamed(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
-	members := g.members()
+	g.members()
+	nodes := make([]*node, len(e.list))
 	for i := range e.list {
-		entry := &e.list[i]
-		m := g.contribution(entry.CID)
-		if m == nil || !members[entry.CID] {
+		entry, n := &e.list[i], g.nodes[e.list[i].CID]
+		if n == nil || !n.member {
 			return true
 		}
-		if m.Identity != entry.Identity {
+		if n.contribution.Identity != entry.Identity {
 			return false
 		}
-		if p := r.processes[m.Working]; p == nil || p.bodies[entry.Presence] == nil {
+		if p := r.processOf(n); p == nil || p.bodies[entry.Presence] == nil {
 			return true
 		}
+		nodes[i] = n
 	}
-	e.fits = true
+	e.fits, e.nodes = true, nodes
 	if g.own != nil {
 		e.mine = e.list.Index(g.own.cid)
 	}
@@ -220,64 +233,45 @@ func (r *Room) mostHeight(d abe.Day) uint64 {
 	return heightsAtOnce + heightsASecond*uint64(max(r.now.Sub(d.Start().Add(-earlyDay)), 0)/time.Second)
 }
 
-// derive derives the epoch's keys, if we are listed and all terms are known.
+// derive derives the epoch's keys, if we are listed and all terms are known:
+// PROTOCOL.md §8.
 func (r *Room) derive(e *epoch) {
 	g := r.graph(e.commit.Day)
 	if g == nil || e.mine < 0 {
 		return
 	}
-	for i := range e.list {
-		if g.nodes[e.list[i].CID] == nil {
-			return // it made room since (§7.3)
-		}
-	}
-	sid := r.sid(g, e.list)
-	secret, known, err := r.epochSecret(g, e, sid, *e.d)
-	if err != nil || !known {
-		return
-	}
-	defer secret.Erase()
-	e.sid = sid
-	r.useSecret(e, secret)
-}
-
-// epochSecret joins the members' terms and d: PROTOCOL.md §8. known is false if a
-// term is missing.
-func (r *Room) epochSecret(g *graph, e *epoch, sid ake.Hash, d ake.Secret) (secret ake.Secret, known bool, err error) {
 	members := make([]ake.Member, len(e.list))
 	for i := range e.list {
 		n := g.nodes[e.list[i].CID]
-		if n.term == nil {
-			return secret, false, nil
+		if n == nil || n.term == nil {
+			return // its term is missing, or it made room since (§7.3)
 		}
+		e.nodes[i] = n
 		members[i] = ake.Member{Identity: e.list[i].Identity, Term: *n.term}
 	}
+	sid := r.sid(e)
 	abe := ake.Attributes(sid, members)
 	defer abe.Erase()
-	secret, err = ake.EpochSecret(e.commit.ID(), abe, d)
-	return secret, true, err
-}
-
-func (r *Room) useSecret(e *epoch, secret ake.Secret) {
+	secret, err := ake.EpochSecret(e.commit.ID(), abe, *e.d)
+	if err != nil {
+		return
+	}
+	defer secret.Erase()
 	cids := make([]ake.Hash, len(e.list))
 	for i := range e.list {
 		cids[i] = e.list[i].CID
 	}
-	e.keys = ake.NewKeys(secret, cids)
+	e.sid, e.keys = sid, ake.NewKeys(secret, cids)
 	e.dUntil = r.now.Add(keysKept)
-	r.transcribe(r.graph(e.commit.Day), e)
+	r.transcribe(e)
 	r.stamp++
 }
 
-func (r *Room) listedPresence(g *graph, e *record.Entry) *record.Presence {
-	return r.processes[g.contribution(e.CID).Working].bodies[e.Presence]
-}
-
 // sid is the session id: PROTOCOL.md §8.
-func (r *Room) sid(g *graph, list record.List) ake.Hash {
+func (r *Room) sid(e *epoch) ake.Hash {
 	var addrs []byte
-	for i := range list {
-		addrs = r.listedPresence(g, &list[i]).AppendAddresses(addrs)
+	for i, n := range e.nodes {
+		addrs = r.processOf(n).bodies[e.list[i].Presence].AppendAddresses(addrs)
 	}
-	return ake.Sum("coterie/2 sid", r.id[:], list.Bytes(), addrs)
+	return ake.Sum("coterie/2 sid", r.id[:], e.list.Bytes(), addrs)
 }

@@ -249,7 +249,7 @@ func TestBigGap(t *testing.T) {
 	n.run(5 * time.Minute)
 	tr := again.room.transcripts[epoch]
 	if !agree(epoch, ann, again) {
-		t.Errorf("bob has %d messages, of ann's those up to %d", tr.count, tr.logs[tr.List.Index(ann.own())].have())
+		t.Errorf("bob has %d messages, of ann's those up to %d", tr.count, tr.log(tr.List.Index(ann.own())).have())
 	}
 }
 

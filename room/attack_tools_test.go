@@ -36,10 +36,7 @@ func (n *network) addSpy(name string, identity ed25519.PrivateKey) *spy {
 		seed := n.seed32()
 		identity = ed25519.NewKeyFromSeed(seed[:])
 	}
-	id, err := peerOf(identity.Public().(ed25519.PublicKey))
-	if err != nil {
-		panic(err)
-	}
+	id := peerOf([32]byte(identity.Public().(ed25519.PublicKey)))
 	seed := n.seed32()
 	x := &spy{
 		node: n.newNode(name, 0), self: id, identity: identity, working: ed25519.NewKeyFromSeed(seed[:]),

@@ -193,11 +193,7 @@ func (r *Room) considerChannels() {
 	if g == nil || g.own == nil {
 		return
 	}
-	near := func(cid ake.Hash) bool {
-		c := g.contribution(cid)
-		p, err := peerOf(c.Identity[:])
-		return err == nil && r.neighbours[p] != nil
-	}
+	near := func(cid ake.Hash) bool { return r.neighbours[g.nodes[cid].peer] != nil }
 	if living := r.living(g); len(living) <= allChannels {
 		for _, cid := range living {
 			if cid != g.own.cid && near(cid) {
@@ -264,15 +260,11 @@ func (r *Room) endChannel(ch *channel) {
 
 // wantChannel notes that we want a channel to a member.
 func (r *Room) wantChannel(g *graph, cid ake.Hash) *channel {
-	c := g.contribution(cid)
-	p, err := peerOf(c.Identity[:])
-	if err != nil {
+	p, working := g.nodes[cid].peer, g.nodes[cid].contribution.Working
+	if _, ok := r.livingProcess(p, working); !ok {
 		return nil
 	}
-	if _, ok := r.livingProcess(p, c.Working); !ok {
-		return nil
-	}
-	ch := r.channel(p, c.Working, cid)
+	ch := r.channel(p, working, cid)
 	if ch.drawn.IsZero() {
 		ch.drawn, r.channelsAt = r.now, r.now
 	}
@@ -310,8 +302,8 @@ func (r *Room) tellAll(ch *channel) {
 		if !r.livesAs(g, ch) {
 			continue
 		}
-		for _, cid := range g.cids() {
-			if n := g.nodes[cid]; n.term != nil {
+		for _, n := range g.roster() {
+			if cid := n.contribution.ID(); n.term != nil {
 				terms = append(terms, ake.MemberTerm{CID: cid, Term: *n.term})
 				ch.told[cid] = true
 			}

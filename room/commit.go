@@ -18,6 +18,7 @@ type turn struct {
 	want    ake.Hash  // hash of the members the next list would have
 	first   time.Time // when they first differed from the head's
 	latest  time.Time // when they last changed
+	rank    int       // ours among them; negative: to be worked out
 	last    time.Time // when the head came
 	sponsor bool      // we have just let somebody in
 }
@@ -57,7 +58,7 @@ func (r *Room) considerCommit() {
 		if r.turn.first.IsZero() {
 			r.turn.first = r.now
 		}
-		r.turn.want, r.turn.latest = want, r.now
+		r.turn.want, r.turn.latest, r.turn.rank = want, r.now, -1
 	}
 	at := maxTime(r.dueAt(g, list), r.toldBy(list))
 	if at.After(r.now) {
@@ -103,7 +104,10 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 		at = longest
 	}
 	at = maxTime(at, earliest.Add(quiet))
-	at = at.Add(time.Duration(r.slot(r.rank(g, list))) * 2 * tail(n))
+	if r.turn.rank < 0 {
+		r.turn.rank = r.rank(g, list)
+	}
+	at = at.Add(time.Duration(r.slot(r.turn.rank)) * 2 * tail(n))
 	return maxTime(at, r.patience)
 }
 
@@ -135,43 +139,67 @@ func (r *Room) toldBy(list record.List) (at time.Time) {
 	return minTime(at, r.turn.first.Add(2*underway))
 }
 
+func sameCID(a, b record.Entry) bool { return a.CID == b.CID }
+
 func cidBytes(list record.List) []byte {
-	var b []byte
+	b := make([]byte, 0, len(list)*ake.HashSize)
 	for i := range list {
 		b = append(b, list[i].CID[:]...)
 	}
 	return b
 }
 
+// A nextList is what we would list, as long as that holds.
+type nextList struct {
+	list  record.List
+	stamp uint64
+	until time.Time
+}
+
 // nextList is what we would list: the living members whose terms and presences
-// we hold.
+// we hold. It stays what it is until something was kept, or somebody may have fallen
+// silent. The caller does not change it.
 func (r *Room) nextList(g *graph) record.List {
-	var list record.List
-	of := g.cids()
-	if len(of) > record.MaxMembers {
-		of = g.order() // who is left out is decided by turns (§7.3)
+	c := &g.next
+	if c.list != nil && c.stamp == r.stamp && !r.changed && !r.now.After(c.until) {
+		return c.list
 	}
-	for _, cid := range of {
+	of := g.roster()
+	full := len(of) > record.MaxMembers
+	if full {
+		of = nil // who is left out is decided by turns (§7.3)
+		for _, cid := range g.order() {
+			of = append(of, g.nodes[cid])
+		}
+	}
+	list, until := make(record.List, 0, min(len(of), record.MaxMembers)), r.now.Add(leastSilence)
+	for _, n := range of {
 		if len(list) == record.MaxMembers {
 			break
 		}
-		n := g.nodes[cid]
+		p := r.processOf(n)
 		if !r.listable(n) {
 			continue
 		}
-		if _, absent := r.absent(g, cid); absent {
+		if _, absent := r.isAbsent(g, n); absent {
 			continue
 		}
-		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: cid, Presence: r.processes[n.contribution.Working].newest.ID()})
+		if at := p.heard.Add(leastSilence); at.Before(until) && n.contribution.Working != r.workingID {
+			until = at
+		}
+		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: n.contribution.ID(), Presence: p.newest.ID()})
 	}
-	list.Sort()
+	if full {
+		list.Sort()
+	}
+	g.next = nextList{list: list, stamp: r.stamp, until: until}
 	return list
 }
 
 // listable reports whether we hold what it takes to list somebody: the term and a
 // presence.
 func (r *Room) listable(n *node) bool {
-	p := r.processes[n.contribution.Working]
+	p := r.processOf(n)
 	return n.term != nil && p != nil && p.newest != nil
 }
 
@@ -179,7 +207,7 @@ func (r *Room) listable(n *node) bool {
 // the head's, the head is old, or others may have a head that we cannot read.
 func (r *Room) needed(g *graph, list record.List) bool {
 	h := r.head
-	if h == nil || h.commit.Day != g.date || string(cidBytes(list)) != string(cidBytes(h.list)) {
+	if h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) {
 		return true
 	}
 	return r.stale(h) || r.lacks(g)
@@ -188,8 +216,8 @@ func (r *Room) needed(g *graph, list record.List) bool {
 // lacks reports whether there is a commit above the head, which lists us, and
 // which we could not be told the secret of for too long.
 func (r *Room) lacks(g *graph) bool {
-	for _, e := range r.commits {
-		if e.commit.Day != g.date || !e.fits || e.mine < 0 || e.keys != nil || r.head != nil && !better(e, r.head) {
+	for _, e := range r.above() {
+		if e.commit.Day != g.date || !e.fits || e.mine < 0 || e.keys != nil {
 			continue
 		}
 		if r.now.Sub(e.since) > 3*tail(len(e.list)) {
@@ -202,10 +230,14 @@ func (r *Room) lacks(g *graph) bool {
 // rank is our place in the order in which members commit: those of the head
 // first, since who is new may not hear of everything yet, and last those who
 // missed their turn.
-func (r *Room) rank(g *graph, list record.List) int {
-	mine, rank := r.turnOf(g.own.cid), 0
-	for i := range list {
-		if r.turnOf(list[i].CID).before(mine) {
+func (r *Room) rank(g *graph, list record.List) (rank int) {
+	turns := r.turns(list)
+	i := list.Index(g.own.cid)
+	if i < 0 {
+		return len(list)
+	}
+	for _, p := range turns {
+		if p.before(turns[i]) {
 			rank++
 		}
 	}
@@ -216,6 +248,7 @@ func (r *Room) rank(g *graph, list record.List) int {
 type place struct {
 	class int
 	draw  ake.Hash
+	cid   ake.Hash
 }
 
 func (p place) before(o place) bool {
@@ -225,19 +258,28 @@ func (p place) before(o place) bool {
 	return compareHashes(p.draw, o.draw) < 0
 }
 
-func (r *Room) turnOf(cid ake.Hash) place {
+// turns are the places of those in a list.
+func (r *Room) turns(list record.List) []place {
 	var seed ake.Hash
 	if r.head != nil {
 		seed = r.head.commit.ID()
 	}
-	p := place{draw: ake.Sum("coterie/2 rank", seed[:], cid[:])}
-	switch {
-	case r.missed[cid] >= maxMissed:
-		p.class = 2
-	case r.head != nil && !r.head.lists(cid):
-		p.class = 1
+	out := make([]place, len(list))
+	for i := range list {
+		cid := list[i].CID
+		out[i] = place{draw: ake.Sum("coterie/2 rank", seed[:], cid[:]), cid: cid}
+		if r.missed[cid] >= maxMissed {
+			out[i].class = 2
+		}
 	}
-	return p
+	if r.head != nil {
+		list.Without(r.head.list, func(i int, e *record.Entry) {
+			if out[i].class == 0 && !r.head.lists(e.Identity, e.CID) {
+				out[i].class = 1
+			}
+		})
+	}
+	return out
 }
 
 // commit makes the next commit, takes it, and publishes it: PROTOCOL.md §8.
@@ -260,6 +302,9 @@ func (r *Room) commit(g *graph, list record.List) error {
 		c = c.Whole(list)
 	}
 	e := &epoch{commit: c, list: list, since: r.now, fits: true, mine: list.Index(g.own.cid), d: &d, gave: make(map[[32]byte]bool)}
+	for i := range list {
+		e.nodes = append(e.nodes, g.nodes[list[i].CID])
+	}
 	if !r.roomForCommit(g, c) {
 		return errCommitsFull
 	}
@@ -292,22 +337,20 @@ func (r *Room) pass(g *graph, list record.List) {
 	if len(r.missed) > maxNodes {
 		return
 	}
-	order := make([]place, len(list))
-	of := make(map[ake.Hash]ake.Hash, len(list)) // by draw
-	for i := range list {
-		order[i] = r.turnOf(list[i].CID)
-		of[order[i].draw] = list[i].CID
+	mine := r.slot(r.rank(g, list))
+	if mine == 0 {
+		return
 	}
+	order := r.turns(list)
 	slices.SortFunc(order, func(a, b place) int {
 		if a.before(b) {
 			return -1
 		}
 		return 1
 	})
-	mine := r.slot(slices.Index(order, r.turnOf(g.own.cid)))
 	for rank, p := range order {
-		if cid := of[p.draw]; cid != g.own.cid && r.slot(rank) < mine {
-			r.missed[cid]++
+		if p.cid != g.own.cid && r.slot(rank) < mine {
+			r.missed[p.cid]++
 		}
 	}
 }
@@ -321,18 +364,15 @@ func (r *Room) removals(list record.List) []record.Evidence {
 	if g == nil {
 		return nil
 	}
-	listed := make(map[ake.Hash]bool, len(list))
-	for i := range list {
-		listed[list[i].CID] = true
-	}
 	var out []record.Evidence
-	for i := range r.head.list {
-		if cid := r.head.list[i].CID; !listed[cid] {
-			if ev, absent := r.absent(g, cid); absent {
-				out = append(out, ev)
-			}
+	r.head.list.Without(list, func(_ int, e *record.Entry) {
+		if i := list.Of(e.Identity); i >= 0 && list[i].CID == e.CID {
+			return // with another presence
 		}
-	}
+		if ev, absent := r.absent(g, e.CID); absent {
+			out = append(out, ev)
+		}
+	})
 	return out
 }
 

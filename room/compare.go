@@ -37,12 +37,29 @@ func (r *Room) schedule() {
 		}
 		r.compareAt = r.now.Add(comparePeriod)
 	}
-	busy := r.comparing()
+	due, behind := false, false
 	for _, n := range r.neighbours {
-		if n.behind {
-			r.catchUp(maps.Clone(busy))
-			break
+		due, behind = due || !n.compareAt.IsZero(), behind || n.behind
+	}
+	if due || behind {
+		r.beginComparisons(behind)
+	}
+	r.wakeAt(r.compareAt)
+	r.wakeAt(r.beatAt)
+	for _, x := range r.exchanges {
+		r.wakeAt(x.limit())
+	}
+	for _, t := range r.renewAt {
+		if t.After(r.now) {
+			r.wakeAt(t)
 		}
+	}
+}
+
+func (r *Room) beginComparisons(behind bool) {
+	busy := r.comparing()
+	if behind {
+		r.catchUp(maps.Clone(busy))
 	}
 	for _, p := range r.sortedNeighbours() {
 		n := r.neighbours[p]
@@ -63,16 +80,6 @@ func (r *Room) schedule() {
 		n.lastTime, n.compareAt = r.now, time.Time{}
 		r.send(x, r.hello(x))
 		r.tellBeats(x)
-	}
-	r.wakeAt(r.compareAt)
-	r.wakeAt(r.beatAt)
-	for _, x := range r.exchanges {
-		r.wakeAt(x.limit())
-	}
-	for _, t := range r.renewAt {
-		if t.After(r.now) {
-			r.wakeAt(t)
-		}
 	}
 }
 
@@ -171,13 +178,14 @@ func (r *Room) records(names bool) []record.Record {
 	var workings [][32]byte
 	seen := make(map[[32]byte]bool)
 	for _, d := range r.sortedDays() {
-		r.days[d].walk(func(c *record.Contribution) {
-			out = append(out, c)
-			if !seen[c.Working] {
+		all := r.days[d].walk()
+		out = append(out, all...)
+		for _, rec := range all {
+			if c, ok := rec.(*record.Contribution); ok && !seen[c.Working] {
 				seen[c.Working] = true
 				workings = append(workings, c.Working)
 			}
-		}, func(e *record.Edge) { out = append(out, e) })
+		}
 	}
 	for _, w := range workings {
 		p := r.processes[w]
@@ -326,9 +334,9 @@ func (r *Room) ask(x *exchange) *record.Ask {
 		}
 	}
 	for _, g := range r.days {
-		for _, cid := range g.cids() {
-			if x.inside() && g.nodes[cid].term == nil && len(a.Terms) < record.MaxMembers {
-				a.Terms = append(a.Terms, cid)
+		for _, n := range g.roster() {
+			if x.inside() && n.term == nil && len(a.Terms) < record.MaxMembers {
+				a.Terms = append(a.Terms, n.contribution.ID())
 			}
 		}
 	}

@@ -641,11 +641,11 @@ func (m *mutator) signed() *record.Signed {
 	i := max(t.mine, 0)
 	s := &record.Signed{
 		Body: record.Body{
-			Counter: t.logs[i].have() + 1, Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "never said",
+			Counter: t.log(i).have() + 1, Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "never said",
 		},
 		Epoch: t.id, CID: t.List[i].CID,
 	}
-	s.Previous, _ = t.logs[i].id(s.Counter - 1)
+	s.Previous, _ = t.log(i).id(s.Counter - 1)
 	s.Sign(m.id, m.working)
 	return s
 }
@@ -667,7 +667,7 @@ func (m *mutator) message() []byte {
 	t := m.transcripts[e.commit.ID()]
 	s := &record.Signed{
 		Body: record.Body{
-			Counter: t.logs[e.mine].have() + 1 + uint64(c.n(3)), Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "changed",
+			Counter: t.log(e.mine).have() + 1 + uint64(c.n(3)), Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "changed",
 		},
 		Epoch: t.id, CID: e.list[e.mine].CID,
 	}

@@ -9,7 +9,7 @@ import (
 // filled tells of gaps of which it was told, and in which nothing is missing any
 // more.
 func (r *Room) filled(t *transcript, index int) {
-	l := &t.logs[index]
+	l := t.log(index)
 	l.told = slices.DeleteFunc(l.told, func(g [2]uint64) bool {
 		for c := g[0]; c <= g[1]; c++ {
 			if _, ok := l.id(c); !ok {
@@ -32,7 +32,7 @@ func (r *Room) expireGaps() {
 		return a.index - b.index
 	})
 	for _, ref := range refs {
-		l := &ref.t.logs[ref.index]
+		l := ref.t.log(ref.index)
 		if r.transcripts[ref.t.id] != ref.t {
 			delete(r.gaps, l)
 			continue

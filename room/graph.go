@@ -2,7 +2,6 @@ package room
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 	"time"
 
@@ -27,10 +26,14 @@ type graph struct {
 	newest    map[[32]byte]*record.Contribution   // by identity
 	cut       map[[32]byte]bool                   // the room's
 	component map[ake.Hash]bool                   // nil when stale
-	sorted    []ake.Hash                          // the component's, in ascending order
+	list      []*node                             // its nodes, by identity
 	proofs    *tree                               // nil when stale
 	ordered   []ake.Hash                          // the tree's members by turns; nil when stale
 	height    uint64                              // the greatest of a commit of the day that was seen
+	next      nextList
+	walked    []record.Record // see walk; nil when stale
+	alive     []ake.Hash      // see living
+	aliveAt   uint64          // the stamp of that
 }
 
 // own is our part in a day.
@@ -44,6 +47,8 @@ type own struct {
 
 type node struct {
 	contribution *record.Contribution
+	process      *process  // with its working key, once anybody looked; see processOf
+	member       bool      // it is of the component, if that is not stale
 	peer         peer.ID   // of its identity
 	since        time.Time // when it arrived
 	out          map[ake.Hash]*record.Edge
@@ -78,11 +83,13 @@ func (g *graph) contribution(cid ake.Hash) *record.Contribution {
 }
 
 func (g *graph) addContribution(c *record.Contribution) {
-	id, _ := peerOf(c.Identity[:]) // whose form was checked when it came
-	g.nodes[c.ID()] = &node{contribution: c, peer: id, out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
+	g.nodes[c.ID()] = &node{contribution: c, peer: peerOf(c.Identity), out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
 	g.of[c.Identity] = append(g.of[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
+	}
+	if g.own != nil && c.ID() == g.own.cid {
+		g.stale()
 	}
 }
 
@@ -97,18 +104,18 @@ func later(a, b *record.Contribution) bool {
 }
 
 func (g *graph) addEdge(e *record.Edge) {
+	from, to := g.nodes[e.From], g.nodes[e.To]
 	g.edges[e.ID()] = e
-	g.nodes[e.From].out[e.To] = e
-	g.nodes[e.To].in[e.From] = e
+	from.out[e.To], to.in[e.From] = e, e
+	g.walked = nil
 	if len(g.cut) > 0 {
 		g.stale()
 		return
 	}
-	if g.component != nil && g.component[e.To] && !g.component[e.From] {
-		g.sorted = nil
-		g.reach(e.From, g.component, into)
+	if g.component != nil && to.member && !from.member {
+		g.grow(e.From)
 	}
-	if g.nodes[e.From].in[e.To] != nil {
+	if from.in[e.To] != nil {
 		g.proofs, g.ordered = nil, nil
 	}
 }
@@ -134,62 +141,80 @@ func (g *graph) promise(e *record.Edge) {
 }
 
 // stale forgets what was worked out of the graph.
-func (g *graph) stale() { g.component, g.sorted, g.proofs, g.ordered = nil, nil, nil, nil }
+func (g *graph) stale() { g.component, g.proofs, g.ordered, g.walked = nil, nil, nil, nil }
 
 // members is our strongly connected component, without those that our user cut.
 func (g *graph) members() map[ake.Hash]bool {
-	if g.component != nil {
-		return g.component
-	}
-	g.component, g.sorted = make(map[ake.Hash]bool), nil
-	if g.own == nil {
-		return g.component
-	}
-	g.reach(g.own.cid, g.component, into)
-	if len(g.cut) > 0 { // else every node is reached from ours
-		reached := make(map[ake.Hash]bool)
-		g.reach(g.own.cid, reached, func(n *node) map[ake.Hash]*record.Edge { return n.out })
-		maps.DeleteFunc(g.component, func(cid ake.Hash, _ bool) bool { return !reached[cid] })
+	if g.component == nil {
+		g.component, g.list = make(map[ake.Hash]bool), nil
+		for _, n := range g.nodes {
+			n.member = false
+		}
+		if g.own != nil {
+			g.grow(g.own.cid)
+		}
 	}
 	return g.component
 }
 
-// into are the edges to a node.
-func into(n *node) map[ake.Hash]*record.Edge { return n.in }
-
-// reach adds to a set a node, and all to which edges lead from there, but for those
-// that were cut.
-func (g *graph) reach(cid ake.Hash, set map[ake.Hash]bool, edges func(*node) map[ake.Hash]*record.Edge) {
-	set[cid] = true
+// grow adds to the component a node that leads to it, and all that lead there.
+func (g *graph) grow(cid ake.Hash) {
+	here := g.reached()
+	g.component[cid] = true
 	for queue := []ake.Hash{cid}; len(queue) > 0; queue = queue[1:] {
-		for next := range edges(g.nodes[queue[0]]) {
-			if !set[next] && !g.cut[g.nodes[next].contribution.Identity] {
-				set[next] = true
-				queue = append(queue, next)
+		n := g.nodes[queue[0]]
+		n.member = true
+		g.list = append(g.list, n)
+		for from := range n.in {
+			if !g.component[from] && (here == nil || here[from]) {
+				g.component[from] = true
+				queue = append(queue, from)
 			}
 		}
 	}
+	slices.SortFunc(g.list, func(a, b *node) int {
+		x, y := a.contribution, b.contribution
+		if c := bytes.Compare(x.Identity[:], y.Identity[:]); c != 0 {
+			return c
+		}
+		return compareHashes(x.ID(), y.ID())
+	})
 }
 
-// cids are the members in ascending order. The caller does not change them.
-func (g *graph) cids() []ake.Hash {
-	m := g.members()
-	if g.sorted == nil {
-		g.sorted = sortedHashes(m)
-	}
-	return g.sorted
-}
-
-// walk visits the contributions that are kept, each after an edge that leads to it,
-// and then all other edges: in this order another peer in our component can take
-// them without keeping any waiting.
-func (g *graph) walk(contribution func(*record.Contribution), edge func(*record.Edge)) {
-	if g.own == nil {
-		return
+// reached are the nodes that are reached from ours otherwise than by those that our
+// user cut; nil if nobody was: then all are.
+func (g *graph) reached() map[ake.Hash]bool {
+	if len(g.cut) == 0 {
+		return nil
 	}
 	seen := map[ake.Hash]bool{g.own.cid: true}
-	contribution(g.own.contribution)
-	var others []*record.Edge
+	for queue := []ake.Hash{g.own.cid}; len(queue) > 0; queue = queue[1:] {
+		for to := range g.nodes[queue[0]].out {
+			if !seen[to] && !g.cut[g.nodes[to].contribution.Identity] {
+				seen[to] = true
+				queue = append(queue, to)
+			}
+		}
+	}
+	return seen
+}
+
+// roster is the members' nodes, by identity. The caller does not change it.
+func (g *graph) roster() []*node {
+	g.members()
+	return g.list
+}
+
+// walk is the contributions that are kept, each after an edge that leads to it, and
+// then all other edges: in this order another peer in our component can take them
+// without keeping any waiting. The caller does not change it.
+func (g *graph) walk() []record.Record {
+	if g.own == nil || g.walked != nil {
+		return g.walked
+	}
+	seen := map[ake.Hash]bool{g.own.cid: true}
+	out := append(make([]record.Record, 0, len(g.nodes)+len(g.edges)), g.own.contribution)
+	var others []record.Record
 	for queue := []ake.Hash{g.own.cid}; len(queue) > 0; queue = queue[1:] {
 		n := g.nodes[queue[0]]
 		for _, to := range sortedHashes(n.out) {
@@ -198,14 +223,12 @@ func (g *graph) walk(contribution func(*record.Contribution), edge func(*record.
 				continue
 			}
 			seen[to] = true
-			edge(n.out[to])
-			contribution(g.nodes[to].contribution)
+			out = append(out, n.out[to], g.nodes[to].contribution)
 			queue = append(queue, to)
 		}
 	}
-	for _, e := range others {
-		edge(e)
-	}
+	g.walked = append(out, others...)
+	return g.walked
 }
 
 // remove forgets a contribution and its edges.
@@ -231,8 +254,9 @@ func (g *graph) remove(cid ake.Hash) {
 	if len(g.of[who]) == 0 {
 		delete(g.of, who)
 	}
+	g.walked = nil
 	if g.component[cid] || len(g.cut) > 0 {
-		g.component, g.sorted = nil, nil
+		g.component, g.list = nil, nil
 	}
 	if g.proofs != nil {
 		if _, ok := g.proofs.parent[cid]; ok {
@@ -394,23 +418,38 @@ func (r *Room) graph(d abe.Day) *graph { return r.days[d] }
 
 func (r *Room) today() abe.Day { return abe.DayOf(r.now) }
 
+// processOf is what is known of the process of a contribution; nil: nothing yet.
+func (r *Room) processOf(n *node) *process {
+	if n.process == nil {
+		n.process = r.processes[n.contribution.Working]
+	}
+	return n.process
+}
+
 // gone reports why a contribution counts no more: its process left, or its peer
 // made a later one, or our user does without it. The evidence is what a commit says
 // of it.
 func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
-	c := g.contribution(cid)
-	if c == nil {
+	if g == nil || g.nodes[cid] == nil {
 		return record.Evidence{}, false
 	}
-	if len(r.cut) > 0 && !g.members()[cid] && g.own != nil {
+	return r.isGone(g, g.nodes[cid])
+}
+
+func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
+	c, p := n.contribution, r.processOf(n)
+	cid := c.ID()
+	if len(r.cut) > 0 && g.own != nil && !g.members()[cid] {
 		return record.Evidence{Kind: record.EvidenceCut, CID: cid}, true
 	}
-	p := r.processes[c.Working]
 	if p != nil && p.misbehaved {
 		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.proof}, true
 	}
 	if p.left() {
 		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
+	}
+	if len(g.newest) == len(g.nodes) {
+		return record.Evidence{}, false // nobody has two
 	}
 	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {
 		return record.Evidence{Kind: record.EvidenceSuperseded, CID: cid, Ref: n.ID()}, true
@@ -419,15 +458,17 @@ func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
 }
 
 // living are the members of a day: our component, less those that are gone.
-// (PROTOCOL.md §7.2)
+// (PROTOCOL.md §7.2) The caller does not change the list.
 func (r *Room) living(g *graph) []ake.Hash {
-	var out []ake.Hash
-	for _, cid := range g.cids() {
-		if _, gone := r.gone(g, cid); !gone {
-			out = append(out, cid)
+	if g.alive == nil || g.aliveAt != r.stamp || r.changed {
+		g.alive, g.aliveAt = make([]ake.Hash, 0, len(g.roster())), r.stamp
+		for _, n := range g.roster() {
+			if _, gone := r.isGone(g, n); !gone {
+				g.alive = append(g.alive, n.contribution.ID())
+			}
 		}
 	}
-	return out
+	return g.alive
 }
 
 // isMember reports whether a peer is a living member, on any day.
@@ -453,13 +494,12 @@ func (r *Room) Fellows() []peer.AddrInfo {
 		return nil
 	}
 	for _, cid := range r.living(g) {
-		c := g.contribution(cid)
-		p := r.processes[c.Working]
-		id, err := peerOf(c.Identity[:])
-		if err != nil || p == nil || p.newest == nil || c.Identity == r.own {
+		n := g.nodes[cid]
+		p := r.processOf(n)
+		if p == nil || p.newest == nil || n.peer == r.self {
 			continue
 		}
-		info := peer.AddrInfo{ID: id}
+		info := peer.AddrInfo{ID: n.peer}
 		for _, b := range p.newest.Addresses {
 			if a, err := ma.NewMultiaddrBytes(b); err == nil {
 				info.Addrs = append(info.Addrs, a)

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"time"
 
 	"coterie/crypto/abe"
@@ -12,8 +13,8 @@ import (
 // back. (PROTOCOL.md §8.3)
 func (r *Room) chooseHead() {
 	best := r.head
-	for _, id := range sortedHashes(r.commits) {
-		if e := r.commits[id]; e.fits && e.keys != nil && (best == nil || better(e, best)) && r.mayHead(e) {
+	for _, e := range r.above() {
+		if e.fits && e.keys != nil && (best == nil || better(e, best)) && r.mayHead(e) {
 			best = e
 		}
 	}
@@ -28,7 +29,7 @@ func (r *Room) chooseHead() {
 	previous := r.head
 	r.head, best.superseded = best, time.Time{} // it may have been passed over before its day came
 	if r.transcripts[best.commit.ID()] == nil {
-		r.transcribe(r.graph(best.commit.Day), best) // being empty, it made room meanwhile
+		r.transcribe(best) // being empty, it made room meanwhile
 	}
 	r.stamp++
 	r.turn, r.dirty = turn{last: r.now}, true
@@ -71,10 +72,6 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	if r.head == nil {
 		return nil
 	}
-	listed := make(map[[32]byte]bool, len(e.list))
-	for i := range e.list {
-		listed[e.list[i].Identity] = true
-	}
 	// In a full room those are spare who come late in our own list, or never: the ones
 	// who hang on nobody have no turn.
 	spare := func(ake.Hash) bool { return false }
@@ -87,9 +84,13 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 		}
 		spare = func(cid ake.Hash) bool { return g.nodes[cid] != nil && !counts[cid] }
 	}
+	list := e.list
 	for i := range r.head.list {
 		entry := &r.head.list[i]
-		if listed[entry.Identity] {
+		for len(list) > 0 && bytes.Compare(list[0].Identity[:], entry.Identity[:]) < 0 {
+			list = list[1:] // both are in the order of identities
+		}
+		if len(list) > 0 && list[0].Identity == entry.Identity {
 			continue
 		}
 		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare(cid) {
@@ -129,9 +130,11 @@ func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 // notice tells the user, once for each, of commits that leave somebody out who
 // is here, ourselves included. It waits a while: the reason may be on its way.
 func (r *Room) notice() {
-	for _, id := range sortedHashes(r.commits) {
-		e := r.commits[id]
-		if e.omission || !e.fits || r.head == nil || !better(e, r.head) {
+	if r.head == nil {
+		return
+	}
+	for _, e := range r.above() {
+		if e.omission || !e.fits {
 			continue
 		}
 		left := r.leavesOut(e)
@@ -143,12 +146,7 @@ func (r *Room) notice() {
 			continue
 		}
 		e.omission = true
-		var by Member
-		for i := range e.list {
-			if e.list[i].CID == e.commit.By {
-				by = r.member(e.commit.By, e.list[i].Identity)
-			}
-		}
+		by := r.called(e.nodes[e.list.Index(e.commit.By)])
 		r.omissions[by.Peer]++
 		r.emit(LeftOut{By: by, Member: r.member(left.CID, left.Identity), Times: r.omissions[by.Peer]})
 	}
@@ -157,32 +155,33 @@ func (r *Room) notice() {
 // started tells the user of the new head.
 func (r *Room) started(previous *epoch) EpochStarted {
 	e := r.head
-	ev := EpochStarted{ID: e.commit.ID(), SID: e.sid, Reason: ReasonRotated}
-	was := make(map[[32]byte]ake.Hash)
+	ev := EpochStarted{ID: e.commit.ID(), SID: e.sid, Reason: ReasonRotated, Members: make([]Member, len(e.list))}
+	var was record.List
 	if previous != nil {
-		ev.Previous = previous.commit.ID()
-		for _, entry := range previous.list {
-			was[entry.Identity] = entry.CID
-		}
+		ev.Previous, was = previous.commit.ID(), previous.list
 	}
-	for _, entry := range e.list {
-		m := r.member(entry.CID, entry.Identity)
-		ev.Members = append(ev.Members, m)
+	var left []ake.Hash
+	gone := func(entry *record.Entry) {
+		ev.Left, left = append(ev.Left, r.member(entry.CID, entry.Identity)), append(left, entry.CID)
+	}
+	for i, n := range e.nodes {
+		m, entry := r.called(n), &e.list[i]
+		ev.Members[i] = m
 		if entry.CID == e.commit.By {
 			ev.Committer = m.Peer
 		}
-		if _, ok := was[entry.Identity]; ok {
-			delete(was, entry.Identity)
+		for len(was) > 0 && bytes.Compare(was[0].Identity[:], entry.Identity[:]) < 0 {
+			gone(&was[0]) // both lists are in the order of identities
+			was = was[1:]
+		}
+		if len(was) > 0 && was[0].Identity == entry.Identity {
+			was = was[1:]
 		} else if entry.Identity != r.own {
 			ev.Joined = append(ev.Joined, m)
 		}
 	}
-	if previous != nil {
-		for _, entry := range previous.list {
-			if _, ok := was[entry.Identity]; ok {
-				ev.Left = append(ev.Left, r.member(entry.CID, entry.Identity))
-			}
-		}
+	for i := range was {
+		gone(&was[i])
 	}
 	switch {
 	case previous == nil:
@@ -192,7 +191,7 @@ func (r *Room) started(previous *epoch) EpochStarted {
 	case len(ev.Joined) > 0:
 		ev.Reason = ReasonJoined
 	case len(ev.Left) > 0:
-		ev.Reason = r.whyLeft(previous, was)
+		ev.Reason = r.whyLeft(previous, left)
 	case previous.commit.Day == e.commit.Day && r.now.Sub(previous.since) < rotatePeriod-rotateSlack:
 		ev.Reason = ReasonRekey
 	}
@@ -200,7 +199,7 @@ func (r *Room) started(previous *epoch) EpochStarted {
 }
 
 // whyLeft is the most deliberate reason for which some are not listed any more.
-func (r *Room) whyLeft(previous *epoch, left map[[32]byte]ake.Hash) string {
+func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
 	g := r.graph(previous.commit.Day)
 	if g == nil {
 		return ReasonExpired
@@ -221,14 +220,9 @@ func (r *Room) whyLeft(previous *epoch, left map[[32]byte]ake.Hash) string {
 }
 
 // lists reports whether a contribution is in an epoch's list.
-func (e *epoch) lists(cid ake.Hash) bool {
-	if e.cids == nil {
-		e.cids = make(map[ake.Hash]bool, len(e.list))
-		for i := range e.list {
-			e.cids[e.list[i].CID] = true
-		}
-	}
-	return e.cids[cid]
+func (e *epoch) lists(identity [32]byte, cid ake.Hash) bool {
+	i := e.list.Of(identity)
+	return i >= 0 && e.list[i].CID == cid
 }
 
 // expireCommits drops what stayed incomplete too long, secrets and keys that are

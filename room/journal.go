@@ -96,7 +96,7 @@ func (r *Room) learnName(t *transcript, index int) *record.Name {
 
 // body is a message that is held; nil if it cannot be had any more.
 func (r *Room) body(t *transcript, index int, counter uint64) *record.Signed {
-	l := &t.logs[index]
+	l := t.log(index)
 	if m := l.bodies[counter]; m != nil {
 		return m
 	}
@@ -234,7 +234,7 @@ func inOrder(all []Delivered) {
 
 // recallMessage takes one that was saved, as shown.
 func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time.Time) (Delivered, bool) {
-	l := &t.logs[index]
+	l := t.log(index)
 	id := m.ID(r.id)
 	if was, ok := l.id(m.Counter); ok {
 		if was == id {

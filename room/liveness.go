@@ -15,8 +15,10 @@ func beatPeriod(n int) time.Duration {
 
 // silenceTime is after how long without a beat a process of n is silent.
 func silenceTime(n int) time.Duration {
-	return max(90*time.Second, 5*beatPeriod(n))
+	return max(leastSilence, 5*beatPeriod(n))
 }
+
+const leastSilence = 90 * time.Second
 
 // stallTime is how late the clock may be looked at before the time in between
 // does not count: comparisons alone look at it every few seconds.
@@ -103,7 +105,10 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	if b.Verify(r.id) != nil {
 		return refused
 	}
-	r.dirty = r.dirty || r.silent(p)
+	if r.silent(p) {
+		r.dirty = true
+		r.stamp++
+	}
 	p.beat, p.heard, p.lost = b, r.now, false
 	return kept
 }
@@ -136,9 +141,10 @@ func (p *process) serial() uint64 {
 // silent reports whether nothing was heard of the process for too long, while
 // something was heard of others. This is our own view only.
 func (r *Room) silent(p *process) bool {
-	n := r.size()
-	if !p.lost && r.now.Sub(p.heard) > silenceTime(n) && r.now.Sub(r.heardAny) <= 2*beatPeriod(n) && len(r.neighbours) > 0 {
-		p.lost = true // until it is heard again, and not only until nobody is
+	if !p.lost && r.now.Sub(p.heard) > leastSilence && len(r.neighbours) > 0 {
+		if n := r.size(); r.now.Sub(p.heard) > silenceTime(n) && r.now.Sub(r.heardAny) <= 2*beatPeriod(n) {
+			p.lost = true // until it is heard again, and not only until nobody is
+		}
 	}
 	return p.lost
 }
@@ -146,15 +152,18 @@ func (r *Room) silent(p *process) bool {
 // absent reports why a contribution is not to be listed: it is gone, or its
 // process is silent.
 func (r *Room) absent(g *graph, cid ake.Hash) (record.Evidence, bool) {
-	if ev, gone := r.gone(g, cid); gone {
-		return ev, true
-	}
-	c := g.contribution(cid)
-	if c == nil || c.Working == r.workingID {
+	if g == nil || g.nodes[cid] == nil {
 		return record.Evidence{}, false
 	}
-	p := r.processes[c.Working]
-	if p != nil && r.silent(p) {
+	return r.isAbsent(g, g.nodes[cid])
+}
+
+func (r *Room) isAbsent(g *graph, n *node) (record.Evidence, bool) {
+	if ev, gone := r.isGone(g, n); gone {
+		return ev, true
+	}
+	cid, p := n.contribution.ID(), r.processOf(n)
+	if p != nil && n.contribution.Working != r.workingID && r.silent(p) {
 		return record.Evidence{Kind: record.EvidenceSilent, CID: cid, Ref: record.SilentRef(p.serial())}, true
 	}
 	return record.Evidence{}, false

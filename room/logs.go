@@ -177,9 +177,9 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 
 // have is how much is held, by place in the list.
 func (t *transcript) have() []record.Held {
-	out := make([]record.Held, len(t.logs))
+	out := make([]record.Held, len(t.List))
 	for i := range t.logs {
-		out[i] = t.logs[i].held()
+		out[i] = t.log(i).held()
 	}
 	return out
 }
@@ -193,7 +193,7 @@ func (r *Room) tookHave(x *exchange, body []byte) bool {
 	x.tookHaves++
 	x.budget = min(x.budget, r.logAllowance(x.identity))
 	t := r.transcripts[h.Epoch]
-	if t == nil || len(h.Held) != len(t.logs) || !r.mayRead(t, x) {
+	if t == nil || len(h.Held) != len(t.List) || !r.mayRead(t, x) {
 		return true // dropped since it was named
 	}
 	for i := range t.logs {
@@ -207,7 +207,7 @@ func (r *Room) tookHave(x *exchange, body []byte) bool {
 
 // sendLog sends of one author's log what the other end does not hold.
 func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Held) {
-	l := &t.logs[index]
+	l := t.log(index)
 	same := theirs.Upto <= l.have() && theirs.Chain == l.chainAt(theirs.Upto)
 	if theirs.Upto > l.have() || same {
 		r.sendRange(x, t, index, theirs, same, theirs.Upto+1, l.highest())
@@ -230,7 +230,7 @@ func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Hel
 // sendRange sends messages with counters from .. to, but those that the other end
 // holds as we do.
 func (r *Room) sendRange(x *exchange, t *transcript, index int, theirs *record.Held, same bool, from, last uint64) {
-	l := &t.logs[index]
+	l := t.log(index)
 	for from <= last && x.budget > 0 {
 		to := min(last, from+sendAtOnce-1)
 		var read []*record.Signed
@@ -352,7 +352,7 @@ func (r *Room) tookLog(x *exchange, body []byte) bool {
 	if index < 0 {
 		return false
 	}
-	l := &t.logs[index]
+	l := t.log(index)
 	if was, ok := l.id(m.Counter); ok && was == m.ID(r.id) {
 		return true
 	}

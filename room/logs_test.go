@@ -104,7 +104,7 @@ func TestManyFaces(t *testing.T) {
 		}
 	}
 	n.until(2*time.Minute, "bob and cyn agree", func() bool { return agree(epoch, bob, cyn) })
-	l := &bob.room.transcripts[epoch].logs[bob.room.transcripts[epoch].List.Index(ann.own())]
+	l := bob.room.transcripts[epoch].log(bob.room.transcripts[epoch].List.Index(ann.own()))
 	if len(l.other) > maxForks || l.have() != 40 {
 		t.Errorf("%d second messages are kept, of %d", len(l.other), l.have())
 	}

@@ -91,8 +91,8 @@ func (r *Room) missesAny(g *graph, h *epoch) bool {
 		return h.misses
 	}
 	h.checked, h.misses = r.stamp, false
-	for i := range h.list {
-		if _, gone := r.gone(g, h.list[i].CID); gone {
+	for _, n := range h.nodes {
+		if _, gone := r.isGone(g, n); gone {
 			h.misses = true
 			break
 		}
@@ -126,7 +126,7 @@ func (r *Room) seal(m held) error {
 		},
 		Epoch: t.id, CID: e.list[e.mine].CID,
 	}
-	signed.Previous, _ = t.logs[e.mine].id(counter - 1)
+	signed.Previous, _ = t.log(e.mine).id(counter - 1)
 	signed.Sign(r.id, r.working)
 
 	out := &record.Message{Epoch: signed.Epoch, Step: e.step(r.now)}
@@ -144,9 +144,9 @@ func (r *Room) seal(m held) error {
 	r.publish(out.Append([]byte{record.TypeMessage}))
 
 	if e.readers == nil {
-		for i := range e.list {
+		for i, n := range e.nodes {
 			if i != e.mine {
-				e.readers = append(e.readers, r.member(e.list[i].CID, e.list[i].Identity).Peer)
+				e.readers = append(e.readers, n.peer)
 			}
 		}
 	}
@@ -178,7 +178,7 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if t == nil {
 		return Ignore
 	}
-	if _, ok := t.logs[index].id(counter); ok {
+	if _, ok := t.log(int(index)).id(counter); ok {
 		return Ignore // a copy
 	}
 	if !r.takesFrom(t, int(index)) {

@@ -52,9 +52,8 @@ func (r *Room) keepEncapsulation(g *graph, n *node, enc []byte) bool {
 // above our head. The branches take turns.
 func (r *Room) considerOpening() {
 	r.openings = slices.DeleteFunc(r.openings, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
-	for _, id := range sortedHashes(r.commits) {
-		e := r.commits[id]
-		if !e.fits || e.mine < 0 || e.keys != nil || e.d == nil || r.head != nil && !better(e, r.head) {
+	for _, e := range r.above() {
+		if !e.fits || e.mine < 0 || e.keys != nil || e.d == nil {
 			continue
 		}
 		if at := e.since.Add(2 * tail(len(e.list))); at.After(r.now) {
@@ -67,7 +66,7 @@ func (r *Room) considerOpening() {
 		}
 		for _, cid := range g.order() {
 			n := g.nodes[cid]
-			if !e.lists(cid) || n.term != nil || n.encapsulation == nil {
+			if !e.lists(n.contribution.Identity, cid) || n.term != nil || n.encapsulation == nil {
 				continue
 			}
 			if len(r.openings) >= maxOpenings {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
@@ -30,15 +32,25 @@ func (r *Room) dialNext(first bool) bool {
 		r.wakeAt(at)
 		return false
 	}
+	var some []peer.ID
+	for p, n := range r.neighbours {
+		if _, at := r.wouldDial(n); n.first == first && !at.IsZero() {
+			some = append(some, p)
+		}
+	}
+	if len(some) == 0 {
+		return false
+	}
+	slices.Sort(some)
 	busy := r.proving()
 	var best *neighbour
 	var bestDay abe.Day
 	equal := 0 // neighbours that we would dial as soon as the best
-	for _, p := range r.sortedNeighbours() {
+	for _, p := range some {
 		n := r.neighbours[p]
 		day, at := r.wouldDial(n)
 		switch {
-		case n.first != first || at.IsZero() || busy[p]:
+		case busy[p]:
 		case at.After(r.now):
 			r.wakeAt(at)
 		case best == nil || day < bestDay || day == bestDay && n.tried[day].Before(best.tried[day]):

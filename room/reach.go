@@ -19,10 +19,10 @@ type reach struct {
 
 // ownHave is how many messages of ours there are.
 func (t *transcript) ownHave() uint64 {
-	if t.mine < 0 {
+	if t.mine < 0 || t.count == 0 {
 		return 0
 	}
-	return t.logs[t.mine].have()
+	return t.log(t.mine).have()
 }
 
 // reachedIn notes that a reader holds our messages up to a counter.
@@ -62,7 +62,7 @@ func (r *Room) tellReach() {
 
 func (r *Room) tellReached(t *transcript) {
 	c := &t.reached
-	l := &t.logs[t.mine]
+	l := t.log(t.mine)
 	if c.told == nil {
 		c.told = make(map[uint64]int)
 	}
@@ -100,9 +100,7 @@ func (t *transcript) lacking(counter uint64) (missing []peer.ID) {
 		if i == t.mine || t.reached.upto[t.List[i].Identity] >= counter {
 			continue
 		}
-		if p, err := peerOf(t.List[i].Identity[:]); err == nil {
-			missing = append(missing, p)
-		}
+		missing = append(missing, peerOf(t.List[i].Identity))
 	}
 	return missing
 }

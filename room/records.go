@@ -113,6 +113,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	if len(g.nodes) >= maxNodes {
 		g.makeRoom(e.From)
 	}
+	r.stamp++
 	delete(g.promised, c.ID())
 	if g.contribution(e.From) == nil {
 		return waits // it made room itself
@@ -208,13 +209,12 @@ func (r *Room) noteNamed(e *epoch, by int) {
 // listed calls f for the member of the head whose working key this is, unless
 // it is ourselves.
 func (r *Room) listed(w [32]byte, f func(Member)) {
-	if r.head == nil || w == r.workingID {
+	if r.head == nil || w == r.workingID || r.graph(r.head.commit.Day) == nil {
 		return
 	}
-	g := r.graph(r.head.commit.Day)
-	for _, e := range r.head.list {
-		if c := g.contribution(e.CID); c != nil && c.Working == w {
-			f(r.member(e.CID, e.Identity))
+	for _, n := range r.head.nodes {
+		if n.contribution.Working == w {
+			f(r.called(n))
 		}
 	}
 }
@@ -313,22 +313,21 @@ func (r *Room) adopt(cid ake.Hash) {
 	}
 }
 
+// called is whose a contribution is, with the name it has given itself.
+func (r *Room) called(n *node) Member {
+	m := Member{Peer: n.peer}
+	if p := r.processOf(n); p != nil && p.name != nil {
+		m.Name = p.name.Text
+	}
+	return m
+}
+
 // member is a listed peer, with the name it has given itself.
 func (r *Room) member(cid ake.Hash, identity [32]byte) Member {
 	for _, g := range r.days {
-		n := g.nodes[cid]
-		if n == nil {
-			continue
+		if n := g.nodes[cid]; n != nil {
+			return r.called(n)
 		}
-		m := Member{Peer: n.peer}
-		if p := r.processes[n.contribution.Working]; p != nil && p.name != nil {
-			m.Name = p.name.Text
-		}
-		return m
 	}
-	id, err := peerOf(identity[:])
-	if err != nil {
-		return Member{}
-	}
-	return Member{Peer: id}
+	return Member{Peer: peerOf(identity)}
 }

@@ -39,9 +39,9 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
-	libp2pcrypto "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/crypto/abe"
@@ -185,17 +185,13 @@ type Room struct {
 // New begins a room: its first outputs are ready at once.
 func New(cfg Config) (*Room, error) {
 	pub := cfg.Identity.Public().(ed25519.PublicKey)
-	id, err := peerOf(pub)
-	if err != nil {
-		return nil, fmt.Errorf("starting a room: %w", err)
-	}
 	if len(cfg.Name) > record.MaxNameSize {
 		return nil, fmt.Errorf("a name of %d bytes; the limit is %d", len(cfg.Name), record.MaxNameSize)
 	}
 	r := &Room{
 		cfg:        cfg,
 		id:         cfg.Descriptor.ID(),
-		self:       id,
+		self:       peerOf([32]byte(pub)),
 		own:        [32]byte(pub),
 		serial:     uint64(cfg.Now.UnixMilli()),
 		now:        cfg.Now,
@@ -230,6 +226,7 @@ func New(cfg Config) (*Room, error) {
 		farther:     make(map[ake.Hash]bool),
 		most:        bounds{maxTranscripts, maxPlaces, maxLogged},
 	}
+	var err error
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
 	if err != nil {
 		return nil, fmt.Errorf("drawing a working key: %w", err)
@@ -377,28 +374,18 @@ func (r *Room) random(n int) int {
 	return int((uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])) % uint64(n))
 }
 
+// idPrefix is how the libp2p id of an Ed25519 key begins: PROTOCOL.md §1.
+const idPrefix = "\x00\x24\x08\x01\x12\x20"
+
 // peerOf is the libp2p id of an identity key.
-func peerOf(pub []byte) (peer.ID, error) {
-	k, err := libp2pcrypto.UnmarshalEd25519PublicKey(pub)
-	if err != nil {
-		return "", err
-	}
-	return peer.IDFromPublicKey(k)
-}
+func peerOf(identity [32]byte) peer.ID { return peer.ID(idPrefix + string(identity[:])) }
 
 // identityOf is the identity key in a libp2p id; ok is false for other kinds of
 // keys, which have no place in a room.
 func identityOf(p peer.ID) (identity [32]byte, ok bool) {
-	k, err := p.ExtractPublicKey()
-	if err != nil {
+	key, ok := strings.CutPrefix(string(p), idPrefix)
+	if !ok || len(key) != len(identity) {
 		return identity, false
 	}
-	if k.Type() != libp2pcrypto.Ed25519 {
-		return identity, false
-	}
-	raw, err := k.Raw()
-	if err != nil || len(raw) != 32 {
-		return identity, false
-	}
-	return [32]byte(raw), true
+	return [32]byte([]byte(key)), true
 }

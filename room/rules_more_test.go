@@ -235,10 +235,7 @@ func TestBorrowedKey(t *testing.T) {
 	g.addContribution(c)
 	g.edge(k.g.own.cid, c.ID())
 	g.edge(c.ID(), k.g.own.cid)
-	p, err := peerOf(c.Identity[:])
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := peerOf(c.Identity)
 	if !g.members()[c.ID()] {
 		t.Fatal("it is no member: the test shows nothing")
 	}

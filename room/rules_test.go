@@ -23,7 +23,7 @@ type garden struct {
 }
 
 func newGarden() *garden {
-	g := &garden{graph: newGraph(1, nil)}
+	g := &garden{graph: newGraph(1, make(map[[32]byte]bool))}
 	root := g.plant()
 	g.graph.own = &own{cid: root, contribution: g.nodes[root].contribution}
 	return g
@@ -145,7 +145,7 @@ func TestGraphGrows(t *testing.T) {
 		all := []ake.Hash{g.own.cid}
 		some := func() ake.Hash { return all[rng.IntN(len(all))] }
 		for range 80 {
-			switch rng.IntN(8) {
+			switch rng.IntN(9) {
 			case 0, 1:
 				cid := g.plant()
 				g.edge(some(), cid)
@@ -156,17 +156,22 @@ func TestGraphGrows(t *testing.T) {
 				if a, b := some(), some(); a != b {
 					g.edge(a, b)
 				}
-			default:
+			case 7:
 				if i := rng.IntN(len(all)); i > 0 {
 					g.remove(all[i])
 					all = slices.Delete(all, i, i+1)
 				}
+			default:
+				if cid := some(); cid != g.own.cid && rng.IntN(4) == 0 {
+					g.cut[g.contribution(cid).Identity] = true
+					g.stale()
+				}
 			}
 			members, branches, order := maps.Clone(g.members()), maps.Clone(g.tree().branch), slices.Clone(g.order())
-			cids, of := slices.Clone(g.cids()), maps.Clone(g.tree().of)
-			g.component, g.sorted, g.proofs, g.ordered = nil, nil, nil, nil
+			nodes, of := slices.Clone(g.roster()), maps.Clone(g.tree().of)
+			g.stale()
 			if !maps.Equal(members, g.members()) || !maps.Equal(branches, g.tree().branch) || !slices.Equal(order, g.order()) ||
-				!slices.Equal(cids, g.cids()) || !maps.Equal(of, g.tree().of) {
+				!slices.Equal(nodes, g.roster()) || !maps.Equal(of, g.tree().of) {
 				t.Fatal("what was worked out is not what there is")
 			}
 		}
@@ -747,10 +752,7 @@ func TestAnswerSlots(t *testing.T) {
 	r := all[0].room
 	for i := range maxAnswering + 50 {
 		identity := newIdentity(n.seed32())
-		p, err := peerOf(identity.Public().(ed25519.PublicKey))
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := peerOf([32]byte(identity.Public().(ed25519.PublicKey)))
 		id := StreamID(10000 + 2*i)
 		r.StreamOpened(n.now, id, p, [32]byte{}, ProtocolProve)
 		if r.exchanges[id] == nil {
@@ -997,12 +999,27 @@ func TestNamedPresences(t *testing.T) {
 	}
 }
 
+// TestDescend: of a few who can be chosen among many, one is, and none if there are
+// none.
+func TestDescend(t *testing.T) {
+	k := newBenchRoom(t, 200)
+	wanted := sortedHashes(k.g.members())[:3]
+	for range 20 {
+		if got := k.b.descend(k.b.days[k.g.date], func(cid ake.Hash) bool { return slices.Contains(wanted, cid) }); !slices.Contains(wanted, got) {
+			t.Fatalf("%x was chosen", got)
+		}
+	}
+	if got := k.b.descend(k.b.days[k.g.date], func(ake.Hash) bool { return false }); got != (ake.Hash{}) {
+		t.Errorf("%x was chosen", got)
+	}
+}
+
 // TestCommitFloodOfMany: a branch that fills the table of commits, whatever their
 // heights, pushes out its own, and neither those of a branch with few nor the head.
 func TestCommitFloodOfMany(t *testing.T) {
 	k := newBenchRoom(t, 6)
 	var others []ake.Hash // each is a branch of its own
-	for _, cid := range k.g.cids() {
+	for _, cid := range sortedHashes(k.g.members()) {
 		if cid != k.g.own.cid {
 			others = append(others, cid)
 		}

@@ -39,7 +39,7 @@ func (r *Room) tookSecret(x *exchange, body []byte) bool {
 		return true
 	}
 	e.gave[x.working] = true
-	if e.keys == nil && e.d == nil {
+	if e.keys == nil && e.d == nil && e.sid == (ake.Hash{}) { // what was read does not come back
 		d := h.D
 		e.d = &d
 		r.changed = true
@@ -77,23 +77,20 @@ func (r *Room) lately() (out []*epoch) {
 	return out
 }
 
-// listsProcess reports whether a commit lists a contribution of a process.
-func (r *Room) listsProcess(e *epoch, working [32]byte) bool {
-	g := r.graph(e.commit.Day)
-	if g == nil {
+// listsProcess reports whether a commit lists a contribution of the process at the
+// other end of a channel.
+func (r *Room) listsProcess(e *epoch, ch *channel) bool {
+	i := e.list.Of(ch.identity)
+	if i < 0 {
 		return false
 	}
-	for i := range e.list {
-		if c := g.contribution(e.list[i].CID); c != nil && c.Working == working {
-			return true
-		}
-	}
-	return false
+	c := r.graph(e.commit.Day).contribution(e.list[i].CID)
+	return c != nil && c.Working == ch.working
 }
 
 // handTo hands it to one of them, once.
 func (r *Room) handTo(ch *channel, e *epoch) {
-	if !ch.up || e.d == nil || e.list == nil || e.gave[ch.working] || !r.listsProcess(e, ch.working) {
+	if !ch.up || e.d == nil || e.list == nil || e.gave[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
 	x := r.openIn(ch, ProtocolCompare)
@@ -104,7 +101,7 @@ func (r *Room) handTo(ch *channel, e *epoch) {
 
 // handIn hands it over on a stream. What the other may lack comes first.
 func (r *Room) handIn(x *exchange, ch *channel, e *epoch) {
-	if e.gave[ch.working] || !r.listsProcess(e, ch.working) {
+	if e.gave[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
 	e.gave[ch.working] = true
@@ -152,9 +149,8 @@ func (r *Room) tellTerms(x *exchange, ch *channel, g *graph, list record.List) {
 // chase asks for what keeps us from reading a commit that others may have taken:
 // its list, its secret, terms. (PROTOCOL.md §8.2)
 func (r *Room) chase() {
-	for _, id := range sortedHashes(r.commits) {
-		e := r.commits[id]
-		if e.keys != nil || e.list != nil && e.mine < 0 && e.fits || r.head != nil && !better(e, r.head) {
+	for _, e := range r.above() {
+		if e.keys != nil || e.list != nil && e.mine < 0 && e.fits {
 			continue
 		}
 		c := &e.chased

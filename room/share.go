@@ -96,7 +96,7 @@ func (t *transcript) charge(a *account) {
 // Of all branches of which somebody spoke the one with least pays for it: what one
 // said is not lost because another spoke, too.
 func (r *Room) spoke(t *transcript, index int, a *account) {
-	t.logs[index].by = a
+	t.log(index).by = a
 	if t.count == 0 {
 		t.alone = t.List[index].CID == t.Brief.By
 		t.charge(a)
@@ -110,7 +110,7 @@ func (r *Room) spoke(t *transcript, index int, a *account) {
 
 // noted counts one more message.
 func (r *Room) noted(t *transcript, index int) {
-	l := &t.logs[index]
+	l := t.log(index)
 	if l.by == nil {
 		r.spoke(t, index, r.authorAccount(t, index))
 	}
@@ -207,7 +207,7 @@ func (r *Room) roomForMessage(t *transcript, a *account) bool {
 // saidBy is how many of the messages are of an account.
 func (t *transcript) saidBy(a *account) (n int) {
 	for i := range t.logs {
-		if l := &t.logs[i]; l.by == a {
+		if l := t.log(i); l.by == a {
 			n += len(l.ids) + len(l.ahead)
 		}
 	}
@@ -232,7 +232,7 @@ func (r *Room) recount() {
 		count := t.count
 		t.count, t.alone = 0, false
 		for i := range t.logs {
-			l := &t.logs[i]
+			l := t.log(i)
 			if l.by == nil {
 				continue
 			}

@@ -56,10 +56,7 @@ type assault struct {
 
 func newIntruder(s *simNode, kind byte, identity ed25519.PrivateKey, seed [32]byte) *intruder {
 	pub := [32]byte(identity.Public().(ed25519.PublicKey))
-	id, err := peerOf(pub[:])
-	if err != nil {
-		panic(err)
-	}
+	id := peerOf(pub)
 	x := &intruder{
 		node: s, kind: kind, rng: rand.New(rand.NewChaCha8(seed)), self: id, identity: identity, room: s.net.desc.ID(),
 		working: ed25519.NewKeyFromSeed(seed[:]), days: make(map[abe.Day]*intruderDay), streams: make(map[StreamID]*assault), next: 1,

@@ -297,6 +297,22 @@ var regressions = []struct {
 			{194067, "connect", 0, 0},
 		},
 	}},
+	// Who comes back hands over the secret of the epoch it was in. The other had
+	// erased that, as the base of its head, and made its keys again.
+	{"the secret of an epoch that was read", "", schedule{
+		seed: 201464, start: "09:00:00", peers: "mmmmmmmmo", skew: []int{0, 0, 0, 0, 0, 0, 0, 0, 0},
+		history: true,
+		loss:    0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{14747, "start", 3, 0},
+			{19090, "start", 1, 0},
+			{53430, "say", 3, 0},
+			{75196, "pause", 1, 0},
+			{104563, "start", 0, 0},
+			{351315, "resume", 1, 0},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.
@@ -317,7 +333,7 @@ func TestRegressions(t *testing.T) {
 
 // TestSeeds runs whole schedules that failed once, as they were drawn.
 func TestSeeds(t *testing.T) {
-	for _, seed := range []uint64{1236, 2092, 6380, 7153, 7208, 7354, 15967, 30093, 40039, 40207, 40685} {
+	for _, seed := range []uint64{1236, 2092, 6380, 7153, 7208, 7354, 15967, 30093, 40039, 40207, 40685, 201464} {
 		if _, f := generate(seed).runWatched(); f != nil {
 			t.Errorf("seed %d: %v", seed, f)
 		}

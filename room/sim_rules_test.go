@@ -69,10 +69,7 @@ func (k *looker) know() {
 	for _, p := range k.w.peers {
 		pub := [32]byte(p.identity.Public().(ed25519.PublicKey))
 		k.kinds[pub] = p
-		id, err := peerOf(pub[:])
-		if err != nil {
-			panic(err)
-		}
+		id := peerOf(pub)
 		k.ids[id] = p
 		k.had = append(k.had, make(map[said]bool))
 		k.seen = append(k.seen, make(map[said]bool))
@@ -458,12 +455,9 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 					return bad("%d messages, and it %d others", t.count, x.count)
 				}
 				for i := range x.logs {
-					author, err := peerOf(t.List[i].Identity[:])
-					if err != nil {
-						panic(err)
-					}
-					for c := uint64(1); c <= x.logs[i].highest(); c++ {
-						if _, ok := x.logs[i].id(c); ok && !k.seen[k.peer(s)][said{id, author, c}] {
+					author := peerOf(t.List[i].Identity)
+					for c := uint64(1); c <= x.log(i).highest(); c++ {
+						if _, ok := x.log(i).id(c); ok && !k.seen[k.peer(s)][said{id, author, c}] {
 							return bad("message %d of %s was not shown", c, k.name(t.List[i].Identity))
 						}
 					}

@@ -351,6 +351,8 @@ func TestSimulate(t *testing.T) {
 	if testing.Short() {
 		*simSchedules = min(*simSchedules, 20)
 	}
+	// A schedule keeps little and throws much away.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	var mu sync.Mutex
 	var steps, commits, changes, opens, begun int
 	var rest, worst time.Duration

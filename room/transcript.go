@@ -17,11 +17,11 @@ import (
 type transcript struct {
 	*record.Transcript
 	id    ake.Hash
-	mine  int // this peer's place in the list, or -1: it came as history
-	logs  []authorLog
-	count int       // messages held
-	since time.Time // when the first came
-	last  uint64    // the latest time that an author gave, in milliseconds
+	mine  int         // this peer's place in the list, or -1: it came as history
+	logs  []authorLog // by place in the list, once anybody said something; see log
+	count int         // messages held
+	since time.Time   // when the first came
+	last  uint64      // the latest time that an author gave, in milliseconds
 	saved bool
 	from  [32]byte  // the identity that served it; zeros for an epoch of this process, or from its journal
 	past  bool      // what is said in it is history: we were not there, or cannot tell who was
@@ -47,6 +47,15 @@ type authorLog struct {
 	shown    uint64      // the last one shown
 	gapSince time.Time   // when the next one was first waited for
 	told     [][2]uint64 // what the user was told is missing: first and last
+}
+
+// log is that of the member in a place of the list. In most epochs of a large room
+// nobody says anything, so it is made when it is first looked at.
+func (t *transcript) log(index int) *authorLog {
+	if t.logs == nil {
+		t.logs = make([]authorLog, len(t.List))
+	}
+	return &t.logs[index]
 }
 
 // have is the counter up to which everything is held.
@@ -134,7 +143,7 @@ func (t *transcript) sum(room ake.Hash) ake.Hash {
 	}
 	fields := [][]byte{t.id[:]}
 	for i := range t.logs {
-		l := &t.logs[i]
+		l := t.log(i)
 		if l.have() == 0 && len(l.ahead) == 0 {
 			continue
 		}
@@ -158,22 +167,20 @@ func (t *transcript) sum(room ake.Hash) ake.Hash {
 }
 
 // transcribe begins the transcript of an epoch that we are in.
-func (r *Room) transcribe(g *graph, e *epoch) *transcript {
+func (r *Room) transcribe(e *epoch) {
 	id := e.commit.ID()
 	if t := r.transcripts[id]; t != nil {
 		if t.past { // somebody else told us of it first
 			t.past, t.from = false, [32]byte{}
 		}
 		t.ours = true
-		return t
+		return
 	}
-	head := &record.Transcript{Brief: e.commit.Brief, List: e.list}
-	for i := range e.list {
-		head.Authors = append(head.Authors, g.contribution(e.list[i].CID))
+	head := &record.Transcript{Brief: e.commit.Brief, List: e.list, Authors: make([]*record.Contribution, len(e.list))}
+	for i, n := range e.nodes {
+		head.Authors[i] = n.contribution
 	}
-	t := &transcript{Transcript: head, id: id, ours: true}
-	r.keep(t)
-	return t
+	r.keep(&transcript{Transcript: head, id: id, ours: true})
 }
 
 // keep begins a transcript, if there is room or can be made.
@@ -182,8 +189,8 @@ func (r *Room) keep(t *transcript) bool {
 	if !r.roomForTranscript(len(t.List), a, t.ours) {
 		return false
 	}
-	t.logs, t.since, t.heard = make([]authorLog, len(t.List)), r.now, r.now
-	t.mine = slices.IndexFunc(t.List, func(e record.Entry) bool { return e.Identity == r.own })
+	t.since, t.heard = r.now, r.now
+	t.mine = t.List.Of(r.own)
 	t.charge(a)
 	r.places += len(t.List)
 	r.transcripts[t.id] = t
@@ -191,9 +198,7 @@ func (r *Room) keep(t *transcript) bool {
 }
 
 // lists reports whether a peer was in the epoch.
-func (t *transcript) lists(identity [32]byte) bool {
-	return slices.ContainsFunc(t.List, func(e record.Entry) bool { return e.Identity == identity })
-}
+func (t *transcript) lists(identity [32]byte) bool { return t.List.Of(identity) >= 0 }
 
 // expiry is when a transcript is dropped, by everybody's clock alike: logs are
 // kept for the room's history, and for a day at least.
@@ -253,7 +258,7 @@ func (r *Room) dropTranscript(t *transcript) {
 		return
 	}
 	for i := range t.logs {
-		if l := &t.logs[i]; l.by != nil {
+		if l := t.log(i); l.by != nil {
 			l.by.messages -= len(l.ids) + len(l.ahead)
 		}
 	}
@@ -286,7 +291,7 @@ func (r *Room) authentic(t *transcript, index int, m *record.Signed) bool {
 // log takes a message whose signature was checked, uses up its key, has it saved
 // and shows what can be shown. It returns false if nothing is new.
 func (r *Room) log(t *transcript, index int, m *record.Signed) bool {
-	l := &t.logs[index]
+	l := t.log(index)
 	id := m.ID(r.id)
 	if was, ok := l.id(m.Counter); ok {
 		return was != id && r.forked(t, index, m, id, was)
@@ -321,7 +326,7 @@ func (r *Room) log(t *transcript, index int, m *record.Signed) bool {
 
 // remember keeps a body in memory, in place of the oldest.
 func (r *Room) remember(t *transcript, index int, m *record.Signed) {
-	l := &t.logs[index]
+	l := t.log(index)
 	if l.bodies == nil {
 		l.bodies = make(map[uint64]*record.Signed)
 	}
@@ -330,13 +335,13 @@ func (r *Room) remember(t *transcript, index int, m *record.Signed) {
 	if len(r.inMemory) > maxLog {
 		old := r.inMemory[0]
 		r.inMemory = r.inMemory[1:]
-		delete(old.t.logs[old.index].bodies, old.counter)
+		delete(old.t.log(old.index).bodies, old.counter)
 	}
 }
 
 // chained checks that an author's messages name each other: PROTOCOL.md §9.
 func (r *Room) chained(t *transcript, index int, m *record.Signed, id ake.Hash) {
-	l := &t.logs[index]
+	l := t.log(index)
 	fork := func(counter uint64, one, two ake.Hash) {
 		if o := l.other[counter]; !l.broken && one != two && (o == nil || o.ID(r.id) != two) {
 			l.broken = true
@@ -356,7 +361,7 @@ func (r *Room) chained(t *transcript, index int, m *record.Signed, id ake.Hash) 
 // so that all who have met agree; the first that was here stays the one shown.
 // It returns false if nothing is new.
 func (r *Room) forked(t *transcript, index int, m *record.Signed, id, was ake.Hash) bool {
-	l := &t.logs[index]
+	l := t.log(index)
 	second := l.other[m.Counter]
 	switch {
 	case second != nil && compareHashes(second.ID(r.id), id) <= 0:
@@ -376,7 +381,7 @@ func (r *Room) forked(t *transcript, index int, m *record.Signed, id, was ake.Ha
 // second keeps a second message under one counter beside the first: the one of
 // the lesser id counts as what was said, for everybody alike.
 func (r *Room) second(t *transcript, index int, m *record.Signed, id, was ake.Hash) {
-	l := &t.logs[index]
+	l := t.log(index)
 	if compareHashes(id, was) > 0 {
 		l.fork(m.Counter, m)
 		return
@@ -418,7 +423,7 @@ func (r *Room) equivocated(t *transcript, index int, counter uint64, a, b ake.Ha
 
 // show shows an author's messages in order, as far as none is missing.
 func (r *Room) show(t *transcript, index int) {
-	l := &t.logs[index]
+	l := t.log(index)
 	for {
 		if _, ok := l.id(l.shown + 1); !ok {
 			break

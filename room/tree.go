@@ -110,30 +110,39 @@ func (g *graph) order() []ake.Hash {
 }
 
 // descend chooses a member at random, other than ourselves, for whom ok holds: at
-// each node one of those that hang on it, or itself. The zero hash if there is
-// none within a few tries.
+// each node one of those that hang on it, or itself, of branches that have such a
+// member. The zero hash if there is none.
 func (r *Room) descend(g *graph, ok func(ake.Hash) bool) ake.Hash {
 	t := g.tree()
-	for range 16 {
-		at := t.root
-		for {
-			children := t.children[at]
-			n := len(children)
-			if at != t.root {
-				n++ // itself
-			}
-			if n == 0 {
-				break
-			}
-			i := r.random(n)
-			if i == len(children) {
-				if ok(at) {
-					return at
-				}
-				break
-			}
-			at = children[i]
+	fits := make(map[ake.Hash]bool)
+	leads := make(map[ake.Hash]bool) // to one that fits
+	for _, n := range g.roster() {
+		cid := n.contribution.ID()
+		if _, hangs := t.parent[cid]; !hangs || cid == t.root || !ok(cid) {
+			continue
+		}
+		fits[cid] = true
+		for at := cid; !leads[at]; at = t.parent[at] {
+			leads[at] = true
 		}
 	}
-	return ake.Hash{}
+	if len(fits) == 0 {
+		return ake.Hash{}
+	}
+	for at := t.root; ; {
+		var next []ake.Hash
+		for _, c := range t.children[at] {
+			if leads[c] {
+				next = append(next, c)
+			}
+		}
+		if fits[at] {
+			next = append(next, at)
+		}
+		to := next[r.random(len(next))]
+		if to == at {
+			return at
+		}
+		at = to
+	}
 }

@@ -101,15 +101,15 @@ func (r *Room) Status(now time.Time) Status {
 		if entry.CID == h.commit.By {
 			s.Committer = m.Peer
 		}
-		if c := g.contribution(entry.CID); c != nil && !m.Self {
-			p := r.processes[c.Working]
+		if g != nil && !m.Self {
+			p := r.processOf(h.nodes[i])
 			m.Suspect = p != nil && now.Sub(p.heard) > unheardTime(r.size())
 		}
 		if n := r.neighbours[m.Peer]; n != nil {
 			m.Differs = n.differs.lasts(h, now)
 		}
-		if t != nil && i < len(t.logs) {
-			m.Have, m.Known = t.logs[i].have(), t.logs[i].highest()
+		if t != nil && t.count > 0 {
+			m.Have, m.Known = t.log(i).have(), t.log(i).highest()
 			m.Reached = t.reached.upto[entry.Identity]
 		}
 		s.Members = append(s.Members, m)
@@ -179,6 +179,7 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 	for _, g := range r.days {
 		g.stale()
 	}
+	r.stamp++
 	after := r.present()
 	e := Cut{Member: Member{Peer: p}, On: on}
 	for _, id := range slices.Sorted(maps.Keys(before)) {
@@ -190,7 +191,6 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 		}
 	}
 	r.emit(e)
-	r.stamp++
 	r.changed, r.dirty, r.channelsAt = true, true, r.now
 	r.finish()
 	return nil

@@ -58,13 +58,24 @@ func primePlus(d int) (u [32]byte) {
 // encoding of a point that is not of small order.
 func PublicEd25519(b []byte) (ed25519.PublicKey, error) {
 	p, err := new(edwards25519.Point).SetBytes(b)
-	if err != nil || string(p.Bytes()) != string(b) {
+	if err != nil || !reduced(b) {
 		return nil, ErrPublicKey
 	}
 	if new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 1 {
 		return nil, ErrPublicKey
 	}
 	return ed25519.PublicKey(append([]byte(nil), b...)), nil
+}
+
+// reduced reports whether y, in the lowest 255 bits, is below 2^255 - 19. The other
+// points that have two encodings, those with x = 0, are of small order.
+func reduced(y []byte) bool {
+	for _, c := range y[1:31] {
+		if c != 0xff {
+			return true
+		}
+	}
+	return y[31]&0x7f != 0x7f || y[0] < 0xed
 }
 
 // SigningInput is what a signature of the given type covers: PROTOCOL.md §1. It

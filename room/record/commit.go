@@ -29,7 +29,7 @@ func (e *Entry) append(b []byte) []byte {
 	return append(b, e.Presence[:]...)
 }
 
-func compareEntries(a, b Entry) int {
+func compareEntries(a, b *Entry) int {
 	if c := bytes.Compare(a.Identity[:], b.Identity[:]); c != 0 {
 		return c
 	}
@@ -43,7 +43,7 @@ func compareEntries(a, b Entry) int {
 type List []Entry
 
 // Sort puts the entries into their order.
-func (l List) Sort() { slices.SortFunc(l, compareEntries) }
+func (l List) Sort() { slices.SortFunc(l, func(a, b Entry) int { return compareEntries(&a, &b) }) }
 
 // Bytes is the list as it is hashed.
 func (l List) Bytes() []byte {
@@ -59,7 +59,33 @@ func (l List) Hash() ake.Hash { return ake.Sum("coterie/2 list", l.Bytes()) }
 
 // Index finds a contribution's place, or -1.
 func (l List) Index(cid ake.Hash) int {
-	return slices.IndexFunc(l, func(e Entry) bool { return e.CID == cid })
+	for i := range l {
+		if l[i].CID == cid {
+			return i
+		}
+	}
+	return -1
+}
+
+// Of finds a peer's place, or -1.
+func (l List) Of(identity [keySize]byte) int {
+	i, ok := slices.BinarySearchFunc(l, identity[:], func(e Entry, id []byte) int { return bytes.Compare(e.Identity[:], id) })
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+// Without calls f for each entry that another list lacks, in order.
+func (l List) Without(other List, f func(i int, e *Entry)) {
+	for i := range l {
+		for len(other) > 0 && compareEntries(&other[0], &l[i]) < 0 {
+			other = other[1:]
+		}
+		if len(other) == 0 || other[0] != l[i] {
+			f(i, &l[i])
+		}
+	}
 }
 
 // The kinds of evidence for a removal.
@@ -147,14 +173,14 @@ func (h *Header) lists(list List) bool {
 	if len(list) != int(h.Members) || list.Hash() != h.List || list.Index(h.By) < 0 {
 		return false
 	}
-	cids := make(map[ake.Hash]bool, len(list))
+	cids := make(map[ake.Hash]struct{}, len(list))
 	for i := range list {
-		if i > 0 && compareEntries(list[i-1], list[i]) >= 0 || i > 0 && list[i-1].Identity == list[i].Identity || cids[list[i].CID] {
+		if i > 0 && bytes.Compare(list[i-1].Identity[:], list[i].Identity[:]) >= 0 {
 			return false
 		}
-		cids[list[i].CID] = true
+		cids[list[i].CID] = struct{}{}
 	}
-	return true
+	return len(cids) == len(list)
 }
 
 // A Brief is a commit without its list: what the epoch's id covers, and the
@@ -282,21 +308,8 @@ func (c *Commit) Bare() *Commit {
 func (c *Commit) Change(base, list List) *Commit {
 	d := *c
 	d.Form, d.Removed, d.Added = ListChanges, nil, nil
-	has := make(map[Entry]bool, len(list))
-	for _, e := range list {
-		has[e] = true
-	}
-	for i, e := range base {
-		if !has[e] {
-			d.Removed = append(d.Removed, uint16(i))
-		}
-		delete(has, e)
-	}
-	for _, e := range list {
-		if has[e] {
-			d.Added = append(d.Added, e)
-		}
-	}
+	base.Without(list, func(i int, _ *Entry) { d.Removed = append(d.Removed, uint16(i)) })
+	list.Without(base, func(_ int, e *Entry) { d.Added = append(d.Added, *e) })
 	return &d
 }
 
@@ -347,7 +360,7 @@ func ParseCommit(b []byte) (*Commit, error) {
 		return nil, formError("commit")
 	case !ascending(c.Removed, func(a, b uint16) int { return int(a) - int(b) }):
 		return nil, formError("commit: order of removals")
-	case !ascending(c.Added, compareEntries):
+	case !ascending(c.Added, func(a, b Entry) int { return compareEntries(&a, &b) }):
 		return nil, formError("commit: order of entries")
 	case !ascending(c.Removals, compareEvidence):
 		return nil, formError("commit: order of evidence")
@@ -382,18 +395,22 @@ func (c *Commit) Rebuild(base List) (List, error) {
 	}
 	list := slices.Clone(c.Added)
 	if c.Form == ListChanges {
-		removed := c.Removed
-		for i, e := range base {
+		added, removed := c.Added, c.Removed
+		list = make(List, 0, len(added)+len(base))
+		for i := range base {
+			for len(added) > 0 && compareEntries(&added[0], &base[i]) < 0 {
+				list, added = append(list, added[0]), added[1:]
+			}
 			if len(removed) > 0 && int(removed[0]) == i {
 				removed = removed[1:]
 				continue
 			}
-			list = append(list, e)
+			list = append(list, base[i])
 		}
 		if len(removed) > 0 {
 			return nil, formError("commit: removals")
 		}
-		list.Sort()
+		list = append(list, added...)
 	}
 	if !c.Header.lists(list) {
 		return nil, formError("commit: list")

@@ -77,7 +77,7 @@ func ParseContribution(b []byte) (*Contribution, error) {
 		return nil, formError("contribution")
 	}
 	for _, k := range [][]byte{c.Identity[:], c.Working[:]} {
-		if _, err := ake.PublicEd25519(k); err != nil {
+		if _, err := checkKey(k); err != nil {
 			return nil, formError("contribution: key")
 		}
 	}

@@ -18,13 +18,13 @@ type Edge struct {
 	From, To  ake.Hash
 	Signature [signatureSize]byte
 
-	id ake.Hash // of one that was parsed
+	id ake.Hash // of one that was parsed or signed
 }
 
 // Sign signs the edge with the working key of From.
 func (e *Edge) Sign(room ake.Hash, w ed25519.PrivateKey) {
-	e.id = ake.Hash{}
 	copy(e.Signature[:], sign(w, "edge", room, e.body(nil)))
+	e.id = ake.Sum("coterie/2 edge", e.Append(nil))
 }
 
 func (e *Edge) body(b []byte) []byte {

@@ -21,7 +21,7 @@ type Presence struct {
 	Addresses [][]byte // multiaddrs, as far as its maker knows; ascending
 	Signature [signatureSize]byte
 
-	id ake.Hash // of one that was parsed
+	id ake.Hash // of one that was parsed or signed
 }
 
 // Sign sorts the addresses, drops what is over the limits, and signs with the
@@ -36,8 +36,8 @@ func (p *Presence) Sign(room ake.Hash, w ed25519.PrivateKey) {
 		p.Addresses = p.Addresses[:MaxAddresses]
 	}
 	copy(p.Working[:], w.Public().(ed25519.PublicKey))
-	p.id = ake.Hash{}
 	copy(p.Signature[:], sign(w, "presence", room, p.body(nil)))
+	p.id = ake.Sum("coterie/2 presence", p.Append(nil))
 }
 
 func (p *Presence) body(b []byte) []byte {
@@ -118,12 +118,15 @@ type Name struct {
 	Serial    uint64
 	Text      string
 	Signature [signatureSize]byte
+
+	id ake.Hash // of one that was parsed or signed
 }
 
 // Sign signs the name with the working key.
 func (n *Name) Sign(room ake.Hash, w ed25519.PrivateKey) {
 	copy(n.Working[:], w.Public().(ed25519.PublicKey))
 	copy(n.Signature[:], sign(w, "name", room, n.body(nil)))
+	n.id = ake.Sum("coterie/2 name", n.Append(nil))
 }
 
 func (n *Name) body(b []byte) []byte {
@@ -136,7 +139,12 @@ func (n *Name) body(b []byte) []byte {
 func (n *Name) Type() byte { return TypeName }
 
 // ID is the hash of the name record.
-func (n *Name) ID() ake.Hash { return ake.Sum("coterie/2 name", n.Append(nil)) }
+func (n *Name) ID() ake.Hash {
+	if n.id != (ake.Hash{}) {
+		return n.id
+	}
+	return ake.Sum("coterie/2 name", n.Append(nil))
+}
 
 // Append appends the encoding.
 func (n *Name) Append(b []byte) []byte { return append(n.body(b), n.Signature[:]...) }
@@ -152,6 +160,7 @@ func ParseName(b []byte) (*Name, error) {
 	if !r.end() || !utf8.ValidString(n.Text) {
 		return nil, formError("name")
 	}
+	n.id = ake.Sum("coterie/2 name", b)
 	return n, nil
 }
 

@@ -259,7 +259,7 @@ func (r *refusals) transcripts() {
 		c := NewContribution(ann.identity, older, &ake.Encapsulated{Term: ann.term, Bytes: ann.encapsulation})
 		at := x.List.Index(ann.contribution.ID())
 		e := Entry{Identity: c.Identity, CID: c.ID()}
-		if compareEntries(x.List[at], e) < 0 {
+		if compareEntries(&x.List[at], &e) < 0 {
 			at++
 		}
 		x.List, x.Authors = slices.Insert(x.List, at, e), slices.Insert(x.Authors, at, c)
