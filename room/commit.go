@@ -15,12 +15,12 @@ var errCommitsFull = errors.New("too many commits are known")
 
 // turn is whose turn it is to commit, and when: PROTOCOL.md §8.4.
 type turn struct {
-	want    ake.Hash  // hash of the members the next list would have
-	first   time.Time // when they first differed from the head's
-	latest  time.Time // when they last changed
-	rank    int       // ours among them; negative: to be worked out
-	last    time.Time // when the head came
-	sponsor bool      // we have just let somebody in
+	want    record.List // whose members the next list would have
+	first   time.Time   // when they first differed from the head's
+	latest  time.Time   // when they last changed
+	rank    int         // ours among them; negative: to be worked out
+	last    time.Time   // when the head came
+	sponsor bool        // we have just let somebody in
 }
 
 // considerCommit commits if the members are not those of the head, and it is
@@ -54,11 +54,11 @@ func (r *Room) considerCommit() {
 		r.turn.first, r.turn.sponsor = time.Time{}, false
 		return
 	}
-	if want := ake.Sum("coterie/2 want", cidBytes(list)); r.turn.first.IsZero() || want != r.turn.want {
+	if r.turn.first.IsZero() || !slices.EqualFunc(list, r.turn.want, sameCID) {
 		if r.turn.first.IsZero() {
 			r.turn.first = r.now
 		}
-		r.turn.want, r.turn.latest, r.turn.rank = want, r.now, -1
+		r.turn.want, r.turn.latest, r.turn.rank = list, r.now, -1
 	}
 	at := maxTime(r.dueAt(g, list), r.toldBy(list))
 	if at.After(r.now) {
@@ -140,14 +140,6 @@ func (r *Room) toldBy(list record.List) (at time.Time) {
 }
 
 func sameCID(a, b record.Entry) bool { return a.CID == b.CID }
-
-func cidBytes(list record.List) []byte {
-	b := make([]byte, 0, len(list)*ake.HashSize)
-	for i := range list {
-		b = append(b, list[i].CID[:]...)
-	}
-	return b
-}
 
 // A nextList is what we would list, as long as that holds.
 type nextList struct {

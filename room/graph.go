@@ -471,20 +471,6 @@ func (r *Room) living(g *graph) []ake.Hash {
 	return g.alive
 }
 
-// isMember reports whether a peer is a living member, on any day.
-func (r *Room) isMember(identity [32]byte) bool {
-	for _, g := range r.days {
-		for _, c := range g.of[identity] {
-			if g.members()[c.ID()] {
-				if _, gone := r.gone(g, c.ID()); !gone {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
 // Fellows are the living members other than ourselves, and where they say they
 // are.
 func (r *Room) Fellows() []peer.AddrInfo {

@@ -142,3 +142,37 @@ func TestLargeRoom(t *testing.T) {
 	within(took)
 	real(fmt.Sprintf("a leave from %d took %v and %d commits", size+1, took, n.commits-commits))
 }
+
+// TestHundredJoins: a hundred that come to a room of ten at once, each by one of these,
+// are let in by at most four epochs that anybody sees.
+func TestHundredJoins(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	n := newNetwork(t, 100)
+	all := grown(t, n, 10)
+	n.run(10 * time.Second)
+	for i := range 100 {
+		s := n.add(fmt.Sprint("new", i), true)
+		n.connect(s, all[i%10])
+		n.at(time.Second+time.Duration(n.rng.IntN(1000))*time.Millisecond, func() {
+			for range 4 {
+				if o := all[n.rng.IntN(len(all))]; o != s {
+					n.connect(s, o) // as package node does, once the room is known
+				}
+			}
+		})
+		all = append(all, s)
+	}
+	took := n.until(time.Minute, "all are in", func() bool { return together(all...) })
+	t.Logf("%d commits, all in one epoch after %v", n.commits, took)
+	n.run(10 * time.Second)
+	for _, s := range all {
+		if len(s.epochs) > 4 {
+			t.Errorf("%s saw %d epochs", s.name, len(s.epochs))
+		}
+	}
+	for _, e := range all[0].epochs {
+		t.Logf("%x of %d: %s", e.ID.Short(), len(e.Members), e.Reason)
+	}
+}

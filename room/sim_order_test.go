@@ -44,7 +44,7 @@ func freeze(seed uint64) *frozen {
 	newcomer := n.add("newcomer", true)
 	n.run(time.Second)
 	n.connect(newcomer, all[0])
-	until(func() bool { return newcomer.room.isMember(all[0].room.own) })
+	until(func() bool { return newcomer.room.inComponent(all[0].room.own) })
 	n.pause(newcomer)
 	at := n.now
 	n.run(3 * time.Second)
