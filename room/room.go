@@ -122,6 +122,7 @@ type Room struct {
 	nextDropped int
 	head        *epoch
 	turn        turn
+	stops       []stop
 	missed      map[ake.Hash]int       // how often a member let its turn to commit go by, a day
 	omissions   map[peer.ID]int        // how often a member's commits left somebody out
 	telling     map[[32]byte]time.Time // until when we wait for what who has just proved itself knows
