@@ -33,6 +33,7 @@ type epoch struct {
 
 	keys       *ake.Keys // once it can be read; nil again when it is over
 	superseded time.Time // when another became the head; zero for the head
+	stopped    time.Time // since when it keeps us from sending, as the head
 	omission   bool      // it was told that it leaves out somebody
 
 	readers []peer.ID // the other members, when somebody asked

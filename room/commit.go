@@ -85,7 +85,8 @@ func (r *Room) wouldLeaveOut(g *graph, list record.List) bool {
 }
 
 // dueAt is when it is our turn: a sponsor's at once, the others' after a quiet
-// time and by rank; nobody's too soon after the last epoch.
+// time and by rank; nobody's too soon after the last epoch. What mends a head, or
+// stands for a commit that cannot be read, does not wait for others to come along.
 func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	n := len(list)
 	var earliest time.Time
@@ -95,23 +96,35 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if calm := r.turn.last.IsZero() || r.turn.first.Sub(r.turn.last) > tail(n); calm && r.turn.sponsor {
 		return maxTime(r.turn.first, earliest)
 	}
-	wait := quiet
-	if !r.hurry() {
-		wait = tail(n) / 2
+	wait, unit := tail(n)/2, 2*tail(n)
+	if r.hurry() {
+		wait = quiet
 	}
 	at := r.turn.latest.Add(wait)
 	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
 		at = longest
 	}
+	lacks := r.lacksAt(g)
+	if !lacks.IsZero() {
+		at = lacks
+	}
+	if !lacks.IsZero() || r.stopped() {
+		unit = tail(n) / 4
+	}
 	at = maxTime(at, earliest.Add(quiet))
+	if !r.differs(g, list) {
+		at = maxTime(at, r.patience)
+	}
+	if r.turn.sponsor {
+		return at
+	}
 	if r.turn.rank < 0 {
 		r.turn.rank = r.rank(g, list)
 	}
-	at = at.Add(time.Duration(r.slot(r.turn.rank)) * 2 * tail(n))
-	return maxTime(at, r.patience)
+	return at.Add(time.Duration(r.slot(r.turn.rank)) * unit)
 }
 
-// slot is when, in units of 2L, those of a rank commit: one at first, then two,
+// slot is when, in units of dueAt's, those of a rank commit: one at first, then two,
 // then four. Those who never do hold the others up for a time that grows with the
 // logarithm of their number.
 func (r *Room) slot(rank int) int { return bits.Len(uint(rank+1)) - 1 }
@@ -123,13 +136,13 @@ func (r *Room) hurry() bool { return r.head == nil || !r.maySend() }
 
 // toldBy is until when we wait for somebody who has just proved itself, and is
 // telling us of those it knows: they belong into the same commit. So does what
-// another's commit refers to that we do not know yet, unless somebody is kept
-// from sending. Whoever makes up such commits makes nobody wait for ever.
+// another's commit refers to that we do not know yet. Whoever
+// makes up such commits makes nobody wait for ever.
 func (r *Room) toldBy(list record.List) (at time.Time) {
-	underway := 2 * tail(len(list))
+	underway := unread(len(list))
 	for _, e := range r.commits {
 		// What comes among other records may rest on what nobody keeps any more.
-		if e.keys == nil && !e.compared && (!e.fits || e.mine >= 0) && (!r.hurry() || e.d != nil) && (r.head == nil || better(e, r.head)) {
+		if e.keys == nil && !e.compared && (!e.fits || e.mine >= 0) && (r.head == nil || better(e, r.head)) {
 			at = maxTime(at, e.since.Add(underway))
 		}
 	}
@@ -198,25 +211,39 @@ func (r *Room) listable(n *node) bool {
 // needed reports whether a commit would change anything: the members differ from
 // the head's, the head is old, or others may have a head that we cannot read.
 func (r *Room) needed(g *graph, list record.List) bool {
-	h := r.head
-	if h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) {
+	if r.differs(g, list) {
 		return true
 	}
-	return r.stale(h) || r.lacks(g)
+	at := r.lacksAt(g)
+	if at.After(r.now) {
+		r.considerAt = minTime(r.considerAt, at)
+		r.wakeAt(r.considerAt)
+	}
+	return !at.IsZero() && !at.After(r.now)
 }
 
-// lacks reports whether there is a commit above the head, which lists us, and
-// which we could not be told the secret of for too long.
-func (r *Room) lacks(g *graph) bool {
+// differs reports whether the members are not those of the head, or it is old.
+func (r *Room) differs(g *graph, list record.List) bool {
+	h := r.head
+	return h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) || r.stale(h)
+}
+
+// lacksAt is when one is to commit for the sake of a commit above the head, which
+// lists us, since we were not told its secret or a term; zero if there is none.
+func (r *Room) lacksAt(g *graph) (first time.Time) {
 	for _, e := range r.above() {
 		if e.commit.Day != g.date || !e.fits || e.mine < 0 || e.keys != nil {
 			continue
 		}
-		if r.now.Sub(e.since) > 3*tail(len(e.list)) {
-			return true
+		long := unread(len(e.list))
+		if e.d != nil {
+			long *= 2 // a term can be opened
+		}
+		if at := e.since.Add(long); first.IsZero() || at.Before(first) {
+			first = at
 		}
 	}
-	return false
+	return first
 }
 
 // rank is our place in the order in which members commit: those of the head
@@ -313,7 +340,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 		data = record.Encode(c.Bare())
 	}
 	r.publish(data)
-	if r.lacks(g) {
+	if at := r.lacksAt(g); !at.IsZero() && !at.After(r.now) {
 		// Whoever withholds secrets makes us commit less and less often for it.
 		r.waits = min(max(2*r.waits, tail(len(list))), maxPatience)
 		r.patience = r.now.Add(r.waits)

@@ -27,12 +27,13 @@ func (r *Room) chooseHead() {
 		}
 	}
 	previous := r.head
+	r.resumed(previous)
 	r.head, best.superseded = best, time.Time{} // it may have been passed over before its day came
 	if r.transcripts[best.commit.ID()] == nil {
 		r.transcribe(best) // being empty, it made room meanwhile
 	}
 	r.stamp++
-	r.turn, r.dirty = turn{last: r.now}, true
+	r.turn, r.dirty = turn{last: r.now, sponsor: r.turn.sponsor}, true
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
 		if n := r.neighbours[p]; len(best.list) <= 8 {
@@ -236,6 +237,8 @@ func (r *Room) expireCommits() {
 			continue
 		}
 		switch {
+		case e.keys != nil && e.superseded.IsZero() && r.head != nil && better(r.head, e):
+			e.superseded = r.now // it could be read only after a greater one
 		case !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept:
 			e.erase()
 			if r.head == nil || e.commit.ID() != r.head.commit.Base {

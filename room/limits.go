@@ -85,6 +85,8 @@ const (
 	// still come, before people are told.
 	omissionTime = 10 * time.Second
 	maxPatience  = 5 * time.Minute
+	// maxStopped is for how long, of a minute, those who go keep us from sending.
+	maxStopped   = 2 * time.Second
 	rotatePeriod = time.Hour
 	// rotateSlack is by how much another may be ahead of us in calling a head old.
 	rotateSlack = time.Minute
@@ -97,6 +99,10 @@ const (
 func tail(n int) time.Duration {
 	return 500*time.Millisecond + time.Duration(150*math.Log2(float64(max(n, 1)))*float64(time.Millisecond))
 }
+
+// unread is how long one waits for the secret of a commit before one does what is
+// to be done about it: opens a term, or commits anew.
+func unread(n int) time.Duration { return tail(n) * 3 / 2 }
 
 // leastDistance is how far apart the commits of one peer are.
 func leastDistance(n int) time.Duration {

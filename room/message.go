@@ -82,7 +82,44 @@ func (r *Room) maySend() bool {
 	if g == nil || r.now.After((h.commit.Day + 1).Start().Add(dayGrace)) {
 		return false
 	}
-	return !r.missesAny(g, h)
+	return !r.stopped()
+}
+
+// A stop is a head that listed somebody who had gone, until another was the head.
+type stop struct {
+	at   time.Time
+	took time.Duration
+}
+
+// stopped reports whether our head lists somebody who is gone. That stops us until
+// another is the head, unless we were stopped for long enough in the last minute:
+// then one member makes others leave, and reads along itself.
+func (r *Room) stopped() bool {
+	h := r.head
+	if h == nil || !r.missesAny(r.graph(h.commit.Day), h) {
+		return false
+	}
+	var sum time.Duration
+	for _, s := range r.stops {
+		if r.now.Sub(s.at) < time.Minute {
+			sum += s.took
+		}
+	}
+	if sum > maxStopped {
+		return false
+	}
+	if h.stopped.IsZero() {
+		h.stopped = r.now
+	}
+	return true
+}
+
+// resumed notes for how long a head stopped us.
+func (r *Room) resumed(h *epoch) {
+	r.stops = slices.DeleteFunc(r.stops, func(s stop) bool { return r.now.Sub(s.at) >= time.Minute })
+	if h != nil && !h.stopped.IsZero() {
+		r.stops = append(r.stops, stop{r.now, r.now.Sub(h.stopped)})
+	}
 }
 
 // missesAny reports whether somebody in the head's list is gone.

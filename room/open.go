@@ -56,7 +56,7 @@ func (r *Room) considerOpening() {
 		if !e.fits || e.mine < 0 || e.keys != nil || e.d == nil {
 			continue
 		}
-		if at := e.since.Add(2 * tail(len(e.list))); at.After(r.now) {
+		if at := e.since.Add(unread(len(e.list))); at.After(r.now) {
 			r.wakeAt(at)
 			continue
 		}

@@ -126,6 +126,7 @@ type Room struct {
 	nextDropped int
 	head        *epoch
 	turn        turn
+	stops       []stop
 	missed      map[ake.Hash]int       // how often a member let its turn to commit go by, a day
 	omissions   map[peer.ID]int        // how often a member's commits left somebody out
 	cut         map[[32]byte]bool      // whom our user does without, by identity

@@ -690,7 +690,7 @@ func TestOpenPublished(t *testing.T) {
 		t.Fatalf("%d are listed", len(k.a.head.list))
 	}
 	k.hand(t, k.a.head)
-	wait := 2 * tail(5+newcomers)
+	wait := unread(5 + newcomers)
 	k.now = k.now.Add(wait - 50*time.Millisecond)
 	b.Tick(k.now)
 	if n := opening(); n > 0 {

@@ -99,13 +99,17 @@ func (r *Room) handTo(ch *channel, e *epoch) {
 	r.hangUp(x)
 }
 
-// handIn hands it over on a stream. What the other may lack comes first.
+// handIn hands it over on a stream. What the other may lack comes first, and goes
+// even if we lack the secret.
 func (r *Room) handIn(x *exchange, ch *channel, e *epoch) {
 	if e.gave[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
-	e.gave[ch.working] = true
 	r.tellTerms(x, ch, r.graph(e.commit.Day), e.list)
+	if e.d == nil {
+		return
+	}
+	e.gave[ch.working] = true
 	c := e.commit
 	if len(c.Removed)*2+len(c.Added)*entryBytes > maxPublishedCommit {
 		c = c.Bare()
@@ -231,7 +235,7 @@ func (r *Room) tookWant(x *exchange, body []byte) bool {
 			continue
 		}
 		r.send(x, record.EncodeRecords([]record.Record{e.commit.Whole(e.list)})...)
-		if ch := r.channels[x.working]; ch != nil && ch.up && e.d != nil {
+		if ch := r.channels[x.working]; ch != nil && ch.up {
 			ch.told = make(map[ake.Hash]bool) // it asks because something is missing
 			delete(e.gave, x.working)
 			r.handIn(x, ch, e)

@@ -163,6 +163,27 @@ var mutants = []mutant{
 		`		r.askFor(e)
 `, `		_ = r.askFor
 `, "TestAsksForSecret"},
+	{"who asks is told no terms without the secret", "secret.go",
+		`	r.tellTerms(x, ch, r.graph(e.commit.Day), e.list)
+	if e.d == nil {
+		return
+	}
+`, `	if e.d == nil {
+		return
+	}
+	r.tellTerms(x, ch, r.graph(e.commit.Day), e.list)
+`, "TestWithheldTerms"},
+	{"those who leave stop one without end", "message.go",
+		`if sum > maxStopped {`, `if false {`, "TestStopped"},
+	{"nobody's leave stops one", "message.go",
+		`if sum > maxStopped {`, `if true {`, "TestStopped"},
+	{"a room that waits has long slots", "commit.go",
+		`		unit = tail(n) / 4
+`, ``, "TestWithheldTerms"},
+	{"a secret is waited for as long as a term", "commit.go",
+		`if e.d != nil {
+			long *= 2 // a term can be opened`, `if true {
+			long *= 2 // a term can be opened`, "TestWithheldTerms"},
 	{"d is kept", "head.go",
 		`if e.d != nil && !e.dUntil.IsZero() && r.now.After(e.dUntil) {`, `if false {`, "TestForwardSecrecyEscrow"},
 	{"keys are kept", "head.go",
@@ -197,7 +218,7 @@ var mutants = []mutant{
 	{"one proves oneself to one cut", "prove.go",
 		` || r.cut[c.Identity] {`, ` {`, "TestCutComesBack"},
 	{"one sends although a listed one left", "message.go",
-		`return !r.missesAny(g, h)`, `return true`, "TestLeaveSecrecy"},
+		`return !r.stopped()`, `return true`, "TestLeaveSecrecy"},
 	{"commits for the day before the head's", "commit.go",
 		`day = max(day, r.head.commit.Day)`, `day = max(day, 0)`, "TestRegressions"},
 	{"heads are not renewed", "commit.go",
