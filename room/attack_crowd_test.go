@@ -282,7 +282,7 @@ func TestOneInsider(t *testing.T) {
 				k.n.stop(k.honest[8-i])
 			}},
 		{name: "lists who left", begin: func(_ *testing.T, k *crowd) { k.honest[8].leave(); k.n.stop(k.honest[8]); k.n.run(10 * time.Second) },
-			every: 50 * time.Millisecond, step: func(t *testing.T, k *crowd, _ int) {
+			every: 250 * time.Millisecond, step: func(t *testing.T, k *crowd, _ int) {
 				gone := k.honest[8]
 				entry := gone.room.head.list[gone.room.head.mine]
 				if h := k.highest(); h.list.Index(entry.CID) < 0 {
