@@ -401,7 +401,11 @@ func TestOneInsider(t *testing.T) {
 			share := 100 * float64(worst) / float64(of)
 			t.Logf(kind.name+": may send %.1f %%, %d of %d not delivered, joins %v; %d commits in %v, %d made up, %v of real time",
 				share, lost, len(said), joins, n.commits-before, n.now.Sub(begun), k.number, time.Since(real).Round(100*time.Millisecond))
-			if share < 90 {
+			least := 90.
+			if kind.name == "too many" {
+				least = 85 // each real leave, here one in 15 s, stops a list of 1,024 for over 2 s
+			}
+			if share < least {
 				t.Errorf("somebody may send %.1f %% of the time", share)
 			}
 			if lost > 0 {
