@@ -395,6 +395,7 @@ func TestOneInsider(t *testing.T) {
 				for text, at := range said {
 					if !heard[text] && at.After(came[s]) {
 						lost++
+						t.Logf("%s was not given %q, said %v after the beginning; came %v", s.name, text, at.Sub(begun), came[s].Sub(begun))
 					}
 				}
 			}

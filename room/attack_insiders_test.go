@@ -112,6 +112,25 @@ func TestSilentOmission(t *testing.T) {
 	}
 }
 
+// TestFirstHead: one who has no head yet does not take one that leaves somebody out
+// whom it would list, if another comes that leaves out nobody.
+func TestFirstHead(t *testing.T) {
+	n := newNetwork(t, 33)
+	all := n.party("ann", "bob", "cyn", "dan")
+	ann, bob, cyn := all[0], all[1], all[2]
+	good := ann.room.head
+	ann.room.head = nil // as if she had just come
+	f := &forgery{list: without(good.list, cyn.own()), after: good}
+	bad := f.publish(t, bob)
+	n.run(500 * time.Millisecond)
+	if h := ann.room.head; h == nil || h.commit.ID() == bad.ID() || !h.lists(cyn.room.own, cyn.own()) {
+		t.Errorf("%s", n.describe())
+	}
+	if e := ann.room.commits[bad.ID()]; e == nil || e.keys == nil {
+		t.Error("she could not read it: the test shows nothing")
+	}
+}
+
 // TestHeightInflation: an insider who commits as high as it can does not keep
 // anybody from committing after it: neither in a room under way nor in one that
 // begins, and not at the end of all heights; whether others have its secret or

@@ -339,6 +339,40 @@ func (s *simNode) write(t *testing.T, e *epoch, index int, key ake.Secret, heade
 	return m.Append([]byte{record.TypeMessage})
 }
 
+// TestJunkCounters: any member can make headers with counters far ahead in another's
+// place. The keys that are stepped over for them are bounded, and the other's own
+// messages arrive all the same.
+func TestJunkCounters(t *testing.T) {
+	n := newNetwork(t, 56)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	e := bob.room.head
+	place := e.list.Index(ann.own())
+	wrong, err := e.keys.Chain(place).Peek(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 300 {
+		junk := bob.write(t, e, place, wrong, 1000, record.Body{Counter: 1000, Time: uint64(i), Lamport: 1, Kind: record.KindText, Text: "junk"})
+		if v := cyn.room.Publication(n.now, bob.room.self, junk); v != Ignore {
+			t.Fatalf("verdict %d", v)
+		}
+	}
+	n.drain(cyn)
+	if cyn.room.maySkip(1000) {
+		t.Error("300 headers with counters far ahead were tried, and there may be more")
+	}
+	for i := range 20 {
+		text := fmt.Sprint("number ", i)
+		ann.say(text)
+		n.allHear(time.Second, text, all...)
+	}
+	n.run(10 * time.Second)
+	if !cyn.room.maySkip(1000) {
+		t.Error("no more are tried ever")
+	}
+}
+
 // TestForgedMessages: of an insider's messages, only one text for each counter
 // is shown, however many it signs; junk counters and places cost nobody
 // anything; a message of one epoch or room is none in another; and a message

@@ -71,7 +71,7 @@ func (r *Room) later(at time.Time) {
 // keep most others out ourselves.
 func (r *Room) leavesOut(e *epoch) *record.Entry {
 	if r.head == nil {
-		return nil
+		return r.firstLeavesOut(e)
 	}
 	// In a full room those are spare who come late in our own list, or never: the ones
 	// who hang on nobody have no turn.
@@ -96,6 +96,25 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 		}
 		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare(cid) {
 			return entry
+		}
+	}
+	return nil
+}
+
+// firstLeavesOut finds somebody whom we would list and a commit does not. While we
+// have no head yet, and the commit has just come, that keeps it from being the first:
+// who is about to let us in lists everybody, and one insider would otherwise choose
+// who hears a newcomer.
+func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
+	until := e.since.Add(2 * tail(len(e.list)))
+	g := r.graph(e.commit.Day)
+	if g == nil || g.own == nil || !until.After(r.now) {
+		return nil
+	}
+	for _, entry := range r.nextList(g) {
+		if e.list.Of(entry.Identity) < 0 {
+			r.later(until)
+			return &entry
 		}
 	}
 	return nil

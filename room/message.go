@@ -221,7 +221,11 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if !r.takesFrom(t, int(index)) {
 		return Ignore
 	}
-	key, err := e.keys.Chain(int(index)).Peek(counter)
+	chain := e.keys.Chain(int(index))
+	if !r.maySkip(chain.Ahead(counter)) {
+		return Ignore // any member can claim that; if it is true, the logs will have it
+	}
+	key, err := chain.Peek(counter)
 	if err != nil {
 		return Ignore
 	}

@@ -16,6 +16,10 @@ const (
 	burstTime   = 10   // seconds' worth of messages that may come at once
 	paceSlack   = 1.25 // of receivers
 
+	freeSkips   = 16     // keys that a message may step over at no cost
+	skipRate    = 20000  // .. and all messages a second
+	skipsAtOnce = 100000 // .. and at once
+
 	allowanceRate  = 1 << 20  // bytes of logs a second, to one peer
 	allowanceBytes = 32 << 20 // .. and at once
 )
@@ -43,6 +47,20 @@ func (p *pace) take(now time.Time, rate float64) bool {
 // next is when there will be a token again.
 func (p *pace) next(rate float64) time.Time {
 	return p.at.Add(time.Duration((1-p.tokens)/rate*float64(time.Second)).Truncate(time.Millisecond) + time.Millisecond)
+}
+
+// maySkip reports whether so many keys of a chain may be stepped over for a message of
+// which nothing is checked yet but its header, which any member can make.
+func (r *Room) maySkip(keys uint64) bool {
+	if keys <= freeSkips {
+		return true
+	}
+	r.skips.refill(r.now, skipRate, skipsAtOnce)
+	if r.skips.tokens < float64(keys) {
+		return false
+	}
+	r.skips.tokens -= float64(keys)
+	return true
 }
 
 // logAllowance is how many bytes of logs a peer may be sent now: 32 MiB, and 1 MiB

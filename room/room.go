@@ -160,6 +160,7 @@ type Room struct {
 	held      []held
 	questions questions
 	pace      pace // of our messages
+	skips     pace // of keys that messages step over
 	lamport   uint64
 	waiting   []waiting
 

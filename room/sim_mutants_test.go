@@ -190,6 +190,8 @@ var mutants = []mutant{
 		`r.now.Sub(e.superseded) > keysKept:`, `r.now.Sub(e.superseded) > 100*keysKept:`, "TestEpochReplay"},
 	{"a head may leave out somebody who is here", "head.go",
 		`return r.leavesOut(e) == nil`, `return true`, "TestSilentOmission"},
+	{"a first head may leave out somebody who is here", "head.go",
+		`		return r.firstLeavesOut(e)`, `		return nil`, "TestFirstHead"},
 	{"people are not told of omissions", "head.go",
 		`r.emit(LeftOut{`, `_ = (LeftOut{`, "TestSilentOmission"},
 	{"a head of the next day is one at once", "head.go",

@@ -71,6 +71,14 @@ func (c *Chain) Peek(counter uint64) (Secret, error) {
 	return k, nil
 }
 
+// Ahead is how many keys Peek would step over for a counter.
+func (c *Chain) Ahead(counter uint64) uint64 {
+	if counter <= c.next {
+		return 0
+	}
+	return min(counter-c.next, MaxSkip+1)
+}
+
 // Use erases the key of a counter, and moves the chain past it: called when the
 // author's signature has verified, and not before. What lies between is kept,
 // at most MaxSkip keys, the oldest of which make room.
