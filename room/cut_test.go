@@ -24,8 +24,12 @@ func TestCut(t *testing.T) {
 		t.Errorf("ann cuts herself: %v", err)
 	}
 	for _, s := range []*simNode{ann, bob} {
+		s.room.stops = []stop{{n.now, time.Minute}} // others have just left, again and again
 		if err := s.room.Cut(n.now, eve.room.self, true); err != nil {
 			t.Fatal(err)
+		}
+		if s.room.maySend() {
+			t.Errorf("%s sends under a list with eve in it", s.name)
 		}
 		n.drain(s)
 		if told := events[Cut](s); len(told) != 1 || len(told[0].With) != 1 || told[0].With[0].Peer != fay.room.self {

@@ -217,6 +217,8 @@ var mutants = []mutant{
 		`(here == nil || here[from])`, `!g.cut[g.nodes[from].contribution.Identity]`, "TestCutHangersOn"},
 	{"one goes on under a head that lists one cut", "graph.go",
 		`if len(r.cut) > 0 && g.own != nil && !g.members()[cid] {`, `if false {`, "TestCut"},
+	{"one speaks to one cut while others leave", "user.go",
+		`	r.stops = nil //`, `	//`, "TestCut"},
 	{"one proves oneself to one cut", "prove.go",
 		` || r.cut[c.Identity] {`, ` {`, "TestCutComesBack"},
 	{"one sends although a listed one left", "message.go",
