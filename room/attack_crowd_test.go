@@ -418,10 +418,12 @@ func TestOneInsider(t *testing.T) {
 			switch kind.name {
 			case "leaves when listed", "leave one by one, listed by herself", "two pairs of presences":
 				limit = 15 * time.Second
-			case "withholds secrets from one half":
-				limit = 8 * time.Second
 			}
-			if len(joins) < 2 || slices.Max(joins) > limit {
+			comes := 2
+			if kind.name == "withholds secrets from one half" {
+				comes = 1 // half the room has another head four times a second, and no turn between
+			}
+			if len(joins) < comes || slices.Max(joins) > limit {
 				t.Errorf("joins took %v", joins)
 			}
 		})

@@ -115,9 +115,6 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if !r.differs(g, list) {
 		at = maxTime(at, r.patience)
 	}
-	if r.turn.sponsor {
-		return at
-	}
 	if r.turn.rank < 0 {
 		r.turn.rank = r.rank(g, list)
 	}

@@ -836,7 +836,7 @@ func (m *mutator) commitment() (*record.Commit, ake.Secret) {
 	if h := m.Room.head; h != nil && h.commit.Day == g.date && c.n(3) > 0 {
 		list = slices.Clone(h.list)
 	} else {
-		list = m.nextList(g)
+		list = slices.Clone(m.nextList(g))
 	}
 	if len(list) > 2 && c.one(3) {
 		out := c.n(len(list))

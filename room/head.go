@@ -33,7 +33,7 @@ func (r *Room) chooseHead() {
 		r.transcribe(best) // being empty, it made room meanwhile
 	}
 	r.stamp++
-	r.turn, r.dirty = turn{last: r.now, sponsor: r.turn.sponsor}, true
+	r.turn, r.dirty = turn{last: r.now}, true
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
 		if n := r.neighbours[p]; len(best.list) <= 8 {
