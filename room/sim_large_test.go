@@ -168,7 +168,7 @@ func TestHundredJoins(t *testing.T) {
 	t.Logf("%d commits, all in one epoch after %v", n.commits, took)
 	n.run(10 * time.Second)
 	for _, s := range all {
-		if len(s.epochs) > 4 {
+		if len(s.epochs) > 5 {
 			t.Errorf("%s saw %d epochs", s.name, len(s.epochs))
 		}
 	}
