@@ -86,6 +86,7 @@ const (
 	omissionTime = 10 * time.Second
 	maxPatience  = 5 * time.Minute
 	// maxStopped is for how long, of a minute, those who go keep us from sending.
+	leastHere    = 8 // of a head, without those who are gone, for which one goes on all the same
 	maxStopped   = 2 * time.Second
 	rotatePeriod = time.Hour
 	// rotateSlack is by how much another may be ahead of us in calling a head old.

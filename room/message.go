@@ -106,7 +106,15 @@ func (r *Room) stopped() bool {
 		}
 	}
 	if sum > maxStopped {
-		return false
+		here := 0
+		for _, n := range h.nodes {
+			if _, gone := r.isGone(r.graph(h.commit.Day), n); !gone {
+				here++
+			}
+		}
+		if here >= leastHere {
+			return false
+		}
 	}
 	if h.stopped.IsZero() {
 		h.stopped = r.now
