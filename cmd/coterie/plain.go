@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
@@ -22,6 +24,8 @@ type plainOut struct {
 	format string
 	failed bool
 	colour bool // whatever reads it
+
+	unnamed map[peer.ID]bool // who came under a tag: their names are told when they come
 }
 
 // clockFormat is how times are written in plain lines: in one of three ways, or in
@@ -43,7 +47,7 @@ func newPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*pl
 	if !ok {
 		return nil, cli.Usage("--time: %q is not short, full or none, or a layout such as 15:04:05", clock)
 	}
-	return &plainOut{w: stdout, stderr: stderr, now: now, format: f}, nil
+	return &plainOut{w: stdout, stderr: stderr, now: now, format: f, unnamed: make(map[peer.ID]bool)}, nil
 }
 
 // use takes what the settings say besides the flags.
@@ -112,6 +116,11 @@ func (p *plainOut) event(s *session, e node.Event) {
 		p.put("...  %-14s %s", "room", e.text)
 		p.put("     %-14s %s", "", "you are first, or the others are offline. What you type is held until somebody can read it")
 	case room.EpochStarted:
+		for _, m := range e.Members {
+			if m.Name == "" {
+				p.unnamed[m.Peer] = true
+			}
+		}
 		if e.Reason == room.ReasonFirst {
 			p.state(fmt.Sprintf("epoch %x", e.ID[:2]), fmt.Sprintf("%d can read: %s", len(e.Members), p.readers(s, e)))
 			return
@@ -167,7 +176,10 @@ func (p *plainOut) event(s *session, e node.Event) {
 	case room.Renamed:
 		if e.Member.Peer == s.node.Self() {
 			p.note("you are now called %s", s.names.show(e.Member.Peer))
+		} else if p.unnamed[e.Member.Peer] {
+			p.note("%s is %s", s.names.tag(e.Member.Peer), s.names.show(e.Member.Peer))
 		}
+		delete(p.unnamed, e.Member.Peer)
 	case memberState:
 		if e.suspect {
 			p.note("nothing is heard of %s", s.names.show(e.member.Peer))

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -90,8 +89,9 @@ func (a *app) relayIdentity(path string) (ed25519.PrivateKey, error) {
 		}
 		path = filepath.Join(dir, "relay.key")
 	}
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := keyfile.ReadSecret(path)
+	var none *keyfile.NotExistError
+	if errors.As(err, &none) {
 		seed := make([]byte, ed25519.SeedSize)
 		rand.Read(seed)
 		if err := keyfile.WriteSecret(path, fmt.Appendf(nil, "%s%x\n", relayKey, seed)); err != nil {
@@ -100,13 +100,6 @@ func (a *app) relayIdentity(path string) (ed25519.PrivateKey, error) {
 		return ed25519.NewKeyFromSeed(seed), nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the relay's key: %w", err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the relay's key: %w", err)
-	}
-	if err := keyfile.CheckPrivate(path, info); err != nil {
 		return nil, err
 	}
 	digits, ok := strings.CutPrefix(string(b), relayKey)
