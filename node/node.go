@@ -214,9 +214,11 @@ func New(cfg Config) (*Node, error) {
 		n.host, n.ownsIt = h, true
 	}
 	suite := n.cfg.Suite
-	validOn := func(abe.Day) bool { return true }
 	if suite == nil {
 		suite = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
+	}
+	validOn := func(abe.Day) bool { return true }
+	if n.cfg.Key != nil {
 		validOn = n.cfg.Key.ValidOn
 	}
 	r, err := room.New(room.Config{

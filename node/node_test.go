@@ -443,8 +443,9 @@ func (c *counted) Open(ctx *ake.Context, enc []byte) (*ake.Encapsulated, error) 
 
 func joinCounted(t *testing.T, d *room.Descriptor, name string, bootstrap ...ma.Multiaddr) (*member, *counted) {
 	t.Helper()
-	c := &counted{Suite: room.NewABE(issue(t, "ONE"), d.Policy), day: abe.DayOf(time.Now())}
-	return start(t, name, Config{Room: d, Suite: c, Bootstrap: bootstrap}), c
+	key := issue(t, "ONE")
+	c := &counted{Suite: room.NewABE(key, d.Policy), day: abe.DayOf(time.Now())}
+	return start(t, name, Config{Room: d, Key: key, Suite: c, Bootstrap: bootstrap}), c
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leaks...) }

@@ -22,9 +22,6 @@ const (
 func (r *Room) renew() {
 	today := r.today()
 	r.contribute(today)
-	if r.now.Before(today.Start().Add(earlyDay)) && r.days[today].owned() {
-		r.contribute(today - 1) // for those whose clocks are behind ours
-	}
 	if _, ok := r.renewAt[today+1]; !ok {
 		at := today.Start().Add(renewFrom)
 		if r.now.Before(at) {
@@ -47,9 +44,6 @@ func (r *Room) renew() {
 		}
 	}
 }
-
-// owned reports whether our contribution for the day is made.
-func (g *graph) owned() bool { return g != nil && g.own != nil }
 
 // contribute makes our encapsulation for a day, unless that was done or our key
 // is not valid then.

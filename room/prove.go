@@ -207,7 +207,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 	}
 	for _, theirs := range n.hello.Days {
 		g := r.graph(theirs.Day)
-		if g == nil || g.own == nil || !r.proves(theirs.Day) || g.members()[theirs.CID] {
+		if g == nil || g.own == nil || theirs.Day < r.today() || !r.proves(theirs.Day) || g.members()[theirs.CID] {
 			continue
 		}
 		alone, lonely := len(g.members()) == 1, theirs.Size <= 1

@@ -1,0 +1,88 @@
+package room
+
+import (
+	"crypto/ed25519"
+	"testing"
+	"time"
+
+	"coterie/crypto/abe"
+)
+
+// TestAnyHour: at whatever hour of the day, two make a room and a third comes in
+// within seconds, and nobody opens anything of a stranger's. After midnight, keys
+// are valid on the day before, too, or are not, as the user's happens to be.
+func TestAnyHour(t *testing.T) {
+	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	from := func(d abe.Day) bool { return d >= abe.DayOf(midnight) }
+	seed := uint64(9000)
+	for _, at := range []time.Duration{
+		-6*time.Hour - time.Minute, -6*time.Hour + time.Second, -30 * time.Minute, -2*time.Minute - time.Second, -time.Second,
+		0, time.Second, 4 * time.Minute, 10 * time.Minute, 59 * time.Minute, 61 * time.Minute, 12 * time.Hour,
+	} {
+		for _, keys := range []struct {
+			name  string
+			valid func(abe.Day) bool
+		}{{"valid yesterday", nil}, {"valid from today", from}} {
+			valid := keys.valid
+			if at < 0 && valid != nil {
+				continue
+			}
+			t.Run(at.String()+" "+keys.name, func(t *testing.T) {
+				for range 8 {
+					seed++
+					n := newNetwork(t, seed)
+					n.now = midnight.Add(at)
+					ann := n.arrive("ann", valid, 0)
+					n.run(500 * time.Millisecond)
+					bob := n.arrive("bob", valid, 0)
+					n.until(2*time.Second, "one epoch of two", func() bool { return together(ann, bob) })
+					n.run(5 * time.Second) // the next day is seen to, too
+					opens := ann.opens + bob.opens
+					n.arrive("eve", func(abe.Day) bool { return false }, 0)
+					n.run(12 * time.Second)
+					if more := ann.opens + bob.opens - opens; more > 0 {
+						t.Errorf("seed %d: %d openings for a stranger", seed, more)
+					}
+					opens = ann.opens + bob.opens
+					cyn := n.arrive("cyn", valid, 0)
+					n.until(2*time.Second, "one epoch of three", func() bool { return together(ann, bob, cyn) })
+					n.run(5 * time.Second)
+					if more := ann.opens + bob.opens - opens; more > 2 {
+						t.Errorf("seed %d: %d openings for one newcomer", seed, more)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestClocksBehind: whose clock is past midnight comes into a room whose clocks are
+// not, at the latest when these come to two minutes before midnight.
+func TestClocksBehind(t *testing.T) {
+	for _, behind := range []time.Duration{12 * time.Minute, 40 * time.Minute, 55 * time.Minute} {
+		t.Run(behind.String(), func(t *testing.T) {
+			for seed := range uint64(8) {
+				n := newNetwork(t, 9500+seed)
+				n.now = time.Date(2026, 11, 24, 0, 10, 0, 0, time.UTC)
+				ann, bob := n.arrive("ann", nil, -behind), n.arrive("bob", nil, -behind)
+				n.until(2*time.Second, "one epoch of two", func() bool { return together(ann, bob) })
+				n.run(10 * time.Second)
+				cyn := n.arrive("cyn", nil, 0)
+				wait := max(0, behind-12*time.Minute)
+				n.until(wait+5*time.Second, "one epoch of three", func() bool { return together(ann, bob, cyn) })
+			}
+		})
+	}
+}
+
+// arrive starts a peer, connected to all others. valid is nil for a key that is
+// valid on each day.
+func (n *network) arrive(name string, valid func(abe.Day) bool, skew time.Duration) *simNode {
+	if valid == nil {
+		valid = func(abe.Day) bool { return true }
+	}
+	identity := n.seed32()
+	s := n.startValid(name, valid, ed25519.NewKeyFromSeed(identity[:]), n.seed32(), skew)
+	n.connectAll()
+	return s
+}
