@@ -31,19 +31,21 @@ func TestAnyHour(t *testing.T) {
 				for range 8 {
 					seed++
 					n := newNetwork(t, seed)
-					n.now = midnight.Add(at)
+					n.now, n.knows = midnight.Add(at), true
 					ann := n.arrive("ann", valid, 0)
 					n.run(500 * time.Millisecond)
 					bob := n.arrive("bob", valid, 0)
 					n.until(2*time.Second, "one epoch of two", func() bool { return together(ann, bob) })
 					n.run(5 * time.Second) // the next day is seen to, too
 					opens := ann.opens + bob.opens
+					n.knows = false
 					n.arrive("eve", func(abe.Day) bool { return false }, 0)
 					n.run(12 * time.Second)
 					if more := ann.opens + bob.opens - opens; more > 0 {
 						t.Errorf("seed %d: %d openings for a stranger", seed, more)
 					}
 					opens = ann.opens + bob.opens
+					n.knows = true
 					cyn := n.arrive("cyn", valid, 0)
 					n.until(2*time.Second, "one epoch of three", func() bool { return together(ann, bob, cyn) })
 					n.run(5 * time.Second)
@@ -56,8 +58,8 @@ func TestAnyHour(t *testing.T) {
 	}
 }
 
-// TestClocksBehind: whose clock is past midnight comes into a room whose clocks are
-// not, at the latest when these come to two minutes before midnight.
+// TestClocksBehind: whose clock is past midnight, and those whose clocks are not, hear
+// each other; and they are in one epoch at the latest when it is midnight for all.
 func TestClocksBehind(t *testing.T) {
 	for _, behind := range []time.Duration{12 * time.Minute, 40 * time.Minute, 55 * time.Minute} {
 		t.Run(behind.String(), func(t *testing.T) {
@@ -68,8 +70,18 @@ func TestClocksBehind(t *testing.T) {
 				n.until(2*time.Second, "one epoch of two", func() bool { return together(ann, bob) })
 				n.run(10 * time.Second)
 				cyn := n.arrive("cyn", nil, 0)
-				wait := max(0, behind-12*time.Minute)
-				n.until(wait+5*time.Second, "one epoch of three", func() bool { return together(ann, bob, cyn) })
+				n.run(3 * time.Second)
+				for _, x := range []*simNode{ann, bob, cyn} {
+					x.sayAt("by " + x.name)
+				}
+				for _, x := range []*simNode{ann, bob, cyn} {
+					for _, y := range []*simNode{ann, bob, cyn} {
+						if x != y {
+							n.allHear(5*time.Second, "by "+x.name, y)
+						}
+					}
+				}
+				n.until(max(0, behind-10*time.Minute)+5*time.Second, "one epoch of three", func() bool { return together(ann, bob, cyn) })
 			}
 		})
 	}

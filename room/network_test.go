@@ -38,6 +38,8 @@ type network struct {
 	opens, made, commits int // openings, encapsulations and commits so far
 	steps, maxSteps      int
 
+	// knows: a peer takes part on no day on which its key does not satisfy the policy.
+	knows bool
 	// hostile are the publications that an honest node never made.
 	hostile map[string]bool
 	// watch, if set, is called after whatever happens to a node, and sees its
@@ -248,10 +250,11 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 	if disk != nil {
 		journal = disk
 	}
+	knows := n.knows
 	r, err := New(Config{
 		Journal: journal, Replay: 1 << 20,
 		Descriptor: n.desc, Identity: identity, Suite: &fakeSuite{node: s, satisfies: satisfies},
-		ValidOn: func(abe.Day) bool { return true },
+		ValidOn: func(d abe.Day) bool { return !knows || satisfies(d) },
 		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,
 	})
 	if err != nil {

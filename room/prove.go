@@ -207,7 +207,10 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 	}
 	for _, theirs := range n.hello.Days {
 		g := r.graph(theirs.Day)
-		if g == nil || g.own == nil || theirs.Day < r.today() || !r.proves(theirs.Day) || g.members()[theirs.CID] {
+		if g == nil || g.own == nil || !r.proves(theirs.Day) || g.members()[theirs.CID] {
+			continue
+		}
+		if theirs.Day < r.today() && !r.provedToday(n) {
 			continue
 		}
 		alone, lonely := len(g.members()) == 1, theirs.Size <= 1
@@ -234,6 +237,19 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 		}
 	}
 	return day, when
+}
+
+// provedToday reports whether a neighbour has proved itself for today, or says that
+// it has not come to it. Only then is yesterday worth the work: strangers were
+// strangers then.
+func (r *Room) provedToday(n *neighbour) bool {
+	g := r.graph(r.today())
+	for _, d := range n.hello.Days {
+		if d.Day == r.today() {
+			return g != nil && g.members()[d.CID]
+		}
+	}
+	return true
 }
 
 func maxTime(a, b time.Time) time.Time {
