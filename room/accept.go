@@ -31,10 +31,11 @@ type epoch struct {
 	gave   map[[32]byte]bool // to which processes, or by which
 	chased chase
 
-	keys       *ake.Keys // once it can be read; nil again when it is over
-	superseded time.Time // when another became the head; zero for the head
-	stopped    time.Time // since when it keeps us from sending, as the head
-	omission   bool      // it was told that it leaves out somebody
+	keys       *ake.Keys   // once it can be read; nil again when it is over
+	superseded time.Time   // when another became the head; zero for the head
+	listed     []time.Time // by place: since when heads list that member; of what was a head
+	stopped    time.Time   // since when it keeps us from sending, as the head
+	omission   bool        // it was told that it leaves out somebody
 
 	readers []peer.ID // the other members, when somebody asked
 	checked uint64    // the stamp of what misses says

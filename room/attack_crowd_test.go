@@ -199,9 +199,71 @@ func TestStopped(t *testing.T) {
 	}
 }
 
+// TestFullRoom: one insider fills a room with those that she makes up. Those who were
+// there before keep their places, whoever let them in; who comes later finds one, and
+// drops nobody.
+func TestFullRoom(t *testing.T) {
+	for _, seed := range []uint64{303, 305} {
+		n := newNetwork(t, seed)
+		n.maxSteps = 1 << 40
+		all := n.party("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "eve")
+		k := &crowd{n: n, eve: all[9], honest: slices.Clone(all[:9])}
+		n.pause(k.eve)
+		k.add(1030, 64)
+		k.beat(0)
+		n.run(20 * time.Second)
+		full := func() bool { return len(k.highest().list) == record.MaxMembers }
+		n.until(20*time.Second, "the room is full", full)
+		complete := func() bool {
+			return !slices.ContainsFunc(k.honest, func(s *simNode) bool {
+				return slices.ContainsFunc(k.honest, func(o *simNode) bool { return !s.down && !o.down && !s.room.head.lists(o.room.own, o.own()) })
+			})
+		}
+		if !complete() {
+			t.Fatalf("seed %d: somebody lost their place\n%s", seed, n.describe())
+		}
+		for i := range 2 {
+			k.beat(0)
+			n.run(10 * time.Second)
+			before := complete()
+			n.honestLeaves(k, 8-i)
+			n.run(10 * time.Second)
+			if !before || !complete() {
+				t.Fatalf("seed %d: somebody lost their place\n%s", seed, n.describe())
+			}
+			coming := n.add("new", true)
+			n.run(500 * time.Millisecond)
+			n.connect(coming, k.honest[0])
+			n.connect(coming, k.honest[5])
+			k.honest = append(k.honest, coming)
+			n.until(15*time.Second, "the newcomer is listed", func() bool { return coming.room.head != nil && complete() })
+		}
+		for range 10 {
+			k.beat(0)
+			n.run(2 * time.Second)
+			if !complete() {
+				t.Fatalf("seed %d: somebody lost their place\n%s", seed, n.describe())
+			}
+		}
+		k.leaves(k.listed()[0]) // whoever commits, the newcomers too
+		for range 100 {
+			n.run(100 * time.Millisecond)
+			if !complete() {
+				t.Fatalf("seed %d: somebody lost their place\n%s", seed, n.describe())
+			}
+		}
+	}
+}
+
+func (n *network) honestLeaves(k *crowd, i int) {
+	k.honest[i].leave()
+	n.stop(k.honest[i])
+}
+
 // TestOneInsider: whatever one insider does to a room of ten, honest members may
 // send nine tenths of the time, all that they say reaches all of them, and somebody
-// who comes is in within five seconds, or twelve (below).
+// who comes is in within five seconds. (With other seeds a join takes up to 6.5 s in two
+// of these kinds: where those that she listed herself leave, and in a full room.)
 func TestOneInsider(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -402,28 +464,13 @@ func TestOneInsider(t *testing.T) {
 			share := 100 * float64(worst) / float64(of)
 			t.Logf(kind.name+": may send %.1f %%, %d of %d not delivered, joins %v; %d commits in %v, %d made up, %v of real time",
 				share, lost, len(said), joins, n.commits-before, n.now.Sub(begun), k.number, time.Since(real).Round(100*time.Millisecond))
-			least := 90.
-			if kind.name == "too many" {
-				least = 85 // each real leave, here one in 15 s, stops a list of 1,024 for over 2 s
-			}
-			if share < least {
+			if share < 90 {
 				t.Errorf("somebody may send %.1f %% of the time", share)
 			}
 			if lost > 0 {
 				t.Errorf("%d messages were not delivered to somebody", lost)
 			}
-			// Where heads change faster than a newcomer's sponsor has its turn, a join takes
-			// longer: not solved yet.
-			limit := 5 * time.Second
-			switch kind.name {
-			case "leaves when listed", "leave one by one, listed by herself", "two pairs of presences":
-				limit = 15 * time.Second
-			}
-			comes := 2
-			if kind.name == "withholds secrets from one half" {
-				comes = 1 // half the room has another head four times a second, and no turn between
-			}
-			if len(joins) < comes || slices.Max(joins) > limit {
+			if len(joins) < 2 || slices.Max(joins) > 5*time.Second {
 				t.Errorf("joins took %v", joins)
 			}
 		})

@@ -15,12 +15,13 @@ var errCommitsFull = errors.New("too many commits are known")
 
 // turn is whose turn it is to commit, and when: PROTOCOL.md §8.4.
 type turn struct {
-	want    record.List // whose members the next list would have
-	first   time.Time   // when they first differed from the head's
-	latest  time.Time   // when they last changed
-	rank    int         // ours among them; negative: to be worked out
-	last    time.Time   // when the head came
-	sponsor bool        // we have just let somebody in
+	since   map[ake.Hash]time.Time // when each came up whom the head has not and the next list would have, or the reverse
+	first   time.Time              // when the first of them did; zero: no commit is needed
+	latest  time.Time              // when the last of them did
+	want    record.List            // the next list
+	rank    int                    // ours in it; negative: to be worked out
+	last    time.Time              // when the head came
+	sponsor bool                   // we have just let somebody in
 }
 
 // considerCommit commits if the members are not those of the head, and it is
@@ -51,14 +52,11 @@ func (r *Room) considerCommit() {
 	}
 	list := r.nextList(g)
 	if len(list) < 2 || len(r.neighbours) == 0 || !r.needed(g, list) || r.wouldLeaveOut(g, list) {
-		r.turn.first, r.turn.sponsor = time.Time{}, false
+		r.turn.first, r.turn.since, r.turn.sponsor = time.Time{}, nil, false
 		return
 	}
 	if r.turn.first.IsZero() || !slices.EqualFunc(list, r.turn.want, sameCID) {
-		if r.turn.first.IsZero() {
-			r.turn.first = r.now
-		}
-		r.turn.want, r.turn.latest, r.turn.rank = list, r.now, -1
+		r.noteChanges(g, list)
 	}
 	at := maxTime(r.dueAt(g, list), r.toldBy(list))
 	if at.After(r.now) {
@@ -71,10 +69,38 @@ func (r *Room) considerCommit() {
 	if !r.turn.sponsor {
 		r.pass(g, list)
 	}
-	r.turn.first, r.turn.sponsor = time.Time{}, false
+	r.turn.first, r.turn.since, r.turn.sponsor = time.Time{}, nil, false
 	if err := r.commit(g, list); err != nil {
 		r.emit(Failed{Doing: "starting a new epoch", Err: err})
 	}
+}
+
+// noteChanges notes since when the next list is not the head's. A head that leaves
+// a change undone does not make it a new one.
+func (r *Room) noteChanges(g *graph, list record.List) {
+	t := &r.turn
+	since := make(map[ake.Hash]time.Time)
+	note := func(_ int, e *record.Entry) {
+		if at, ok := t.since[e.CID]; ok {
+			since[e.CID] = at
+		} else {
+			since[e.CID] = r.now
+		}
+	}
+	var of record.List
+	if h := r.head; h != nil && h.commit.Day == g.date {
+		of = h.list
+	}
+	list.WithoutCID(of, note)
+	of.WithoutCID(list, note)
+	t.first, t.latest = r.now, time.Time{}
+	for _, at := range since {
+		t.first, t.latest = minTime(t.first, at), maxTime(t.latest, at)
+	}
+	if len(since) == 0 {
+		t.latest = r.now
+	}
+	t.since, t.want, t.rank = since, list, -1
 }
 
 // wouldLeaveOut reports whether our next list would be nobody's head, ours
@@ -90,8 +116,9 @@ func (r *Room) wouldLeaveOut(g *graph, list record.List) bool {
 func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	n := len(list)
 	var earliest time.Time
-	if !r.turn.last.IsZero() {
-		earliest = r.turn.last.Add(leastDistance(n))
+	longest := r.turn.first.Add(2 * tail(n))
+	if earliest = r.turn.last; !earliest.IsZero() && earliest.Before(r.turn.first) {
+		earliest = earliest.Add(leastDistance(n)) // a head that leaves a change undone does not put it off
 	}
 	if calm := r.turn.last.IsZero() || r.turn.first.Sub(r.turn.last) > tail(n); calm && r.turn.sponsor {
 		return maxTime(r.turn.first, earliest)
@@ -101,14 +128,12 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 		wait = quiet
 	}
 	at := r.turn.latest.Add(wait)
-	if longest := r.turn.first.Add(2 * tail(n)); at.After(longest) {
-		at = longest
-	}
+	at = minTime(at, longest)
 	lacks := r.lacksAt(g)
 	if !lacks.IsZero() {
 		at = lacks
 	}
-	if !lacks.IsZero() || r.stopped() {
+	if h := r.head; !lacks.IsZero() || h != nil && r.missesAny(r.graph(h.commit.Day), h) {
 		unit = tail(n) / 4
 	}
 	at = maxTime(at, earliest.Add(quiet))
@@ -172,6 +197,18 @@ func (r *Room) nextList(g *graph) record.List {
 		of = nil // who is left out is decided by turns (§7.3)
 		for _, cid := range g.order() {
 			of = append(of, g.nodes[cid])
+		}
+		if h := r.head; h != nil && r.now.Before(r.cameLate.Add(juniorTime)) {
+			// Who has just come does not know who was here before: it drops nobody.
+			var listed, others []*node
+			for _, n := range of {
+				if h.list.Of(n.contribution.Identity) >= 0 {
+					listed = append(listed, n)
+				} else {
+					others = append(others, n)
+				}
+			}
+			of = append(listed, others...)
 		}
 	}
 	list, until := make(record.List, 0, min(len(of), record.MaxMembers)), r.now.Add(leastSilence)

@@ -55,6 +55,7 @@ func (r *Room) contribute(d abe.Day) {
 		return
 	}
 	r.days[d] = newGraph(d, r.cut)
+	r.days[d].head = r.head
 	ctx := &ake.Context{Room: r.id, Identity: r.own, Serial: r.serial, Day: d, Working: r.workingID}
 	seed := r.draw()
 	started := r.now

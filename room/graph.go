@@ -25,6 +25,7 @@ type graph struct {
 	of        map[[32]byte][]*record.Contribution // by identity
 	newest    map[[32]byte]*record.Contribution   // by identity
 	cut       map[[32]byte]bool                   // the room's
+	head      *epoch                              // the room's
 	component map[ake.Hash]bool                   // nil when stale
 	list      []*node                             // its nodes, by identity
 	proofs    *tree                               // nil when stale
@@ -57,6 +58,7 @@ type node struct {
 	// encapsulation is kept as long as its term is not known.
 	encapsulation []byte
 	opened        bool // it was opened, and holds no term that fits
+	headed        bool // a head of ours listed it
 }
 
 func newGraph(date abe.Day, cut map[[32]byte]bool) *graph {

@@ -33,7 +33,17 @@ func (r *Room) chooseHead() {
 		r.transcribe(best) // being empty, it made room meanwhile
 	}
 	r.stamp++
-	r.turn, r.dirty = turn{last: r.now}, true
+	for _, n := range best.nodes {
+		n.headed = true
+	}
+	if previous == nil && len(best.list) == record.MaxMembers {
+		r.cameLate = r.now
+	}
+	best.takeSeniority(previous, r.now)
+	for _, g := range r.days {
+		g.head, g.ordered = best, nil
+	}
+	r.turn, r.dirty = turn{last: r.now, since: r.turn.since}, true
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
 		if n := r.neighbours[p]; len(best.list) <= 8 {
@@ -53,11 +63,24 @@ func (r *Room) mayHead(e *epoch) bool {
 		r.later(e.commit.Day.Start().Add(-dayTurn))
 		return false
 	}
+	return !r.relists(e) && r.leavesOut(e) == nil
+}
+
+// relists reports whether a commit lists somebody whom we cut, or who is gone and
+// was in an earlier head of ours, but not in this one: who left does not come back by
+// another's word. Others may have left since the commit was made; they stop us.
+func (r *Room) relists(e *epoch) bool {
 	g := r.graph(e.commit.Day)
-	if r.missesAny(g, e) {
+	if !r.missesAny(g, e) {
 		return false
 	}
-	return r.leavesOut(e) == nil
+	for i, n := range e.nodes {
+		ev, gone := r.isGone(g, n)
+		if gone && (ev.Kind == record.EvidenceCut || n.headed && !r.head.lists(e.list[i].Identity, e.list[i].CID)) {
+			return true
+		}
+	}
+	return false
 }
 
 // later sees to looking at the head again at a time.
@@ -80,7 +103,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 		g := r.graph(e.commit.Day)
 		order := g.order()
 		counts := make(map[ake.Hash]bool)
-		for _, cid := range order[:min(len(order), record.MaxMembers*3/4)] {
+		for _, cid := range order[:min(len(order), maxSeniors)] {
 			counts[cid] = true
 		}
 		spare = func(cid ake.Hash) bool { return g.nodes[cid] != nil && !counts[cid] }
@@ -237,6 +260,20 @@ func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
 		}
 	}
 	return why
+}
+
+// takeSeniority notes since when heads without a break have listed each member.
+func (e *epoch) takeSeniority(previous *epoch, now time.Time) {
+	e.listed = make([]time.Time, len(e.list))
+	for i := range e.list {
+		e.listed[i] = now
+		if previous == nil {
+			continue
+		}
+		if j := previous.list.Of(e.list[i].Identity); j >= 0 {
+			e.listed[i] = previous.listed[j]
+		}
+	}
 }
 
 // lists reports whether a contribution is in an epoch's list.

@@ -85,49 +85,65 @@ func (r *Room) maySend() bool {
 	return !r.stopped()
 }
 
-// A stop is a head that listed somebody who had gone, until another was the head.
+// A stop is a time in which we sent nothing, since our head listed somebody who had
+// gone.
 type stop struct {
-	at   time.Time
-	took time.Duration
+	until time.Time
+	took  time.Duration
 }
 
 // stopped reports whether our head lists somebody who is gone. That stops us until
-// another is the head, unless we were stopped for long enough in the last minute:
-// then one member makes others leave, and reads along itself.
+// another is the head, but for maxStopped of a minute at most where many are still
+// here: then one member makes others leave, and reads along itself.
 func (r *Room) stopped() bool {
 	h := r.head
 	if h == nil || !r.missesAny(r.graph(h.commit.Day), h) {
 		return false
 	}
-	var sum time.Duration
-	for _, s := range r.stops {
-		if r.now.Sub(s.at) < time.Minute {
-			sum += s.took
-		}
-	}
-	if sum > maxStopped {
-		here := 0
-		for _, n := range h.nodes {
-			if _, gone := r.isGone(r.graph(h.commit.Day), n); !gone {
-				here++
-			}
-		}
-		if here >= leastHere {
-			return false
-		}
-	}
 	if h.stopped.IsZero() {
 		h.stopped = r.now
 	}
-	return true
+	if r.fewHere(h) {
+		return true
+	}
+	until := h.stopped.Add(r.stopsLeft())
+	r.wakeAt(until)
+	return r.now.Before(until)
+}
+
+// stopsLeft is for how much longer we may be stopped.
+func (r *Room) stopsLeft() time.Duration {
+	left := maxStopped
+	for _, s := range r.stops {
+		if r.now.Sub(s.until) < time.Minute {
+			left -= s.took
+		}
+	}
+	return max(left, 0)
+}
+
+// fewHere reports whether fewer than leastHere of a head are not gone.
+func (r *Room) fewHere(h *epoch) bool {
+	here := 0
+	for _, n := range h.nodes {
+		if _, gone := r.isGone(r.graph(h.commit.Day), n); !gone {
+			here++
+		}
+	}
+	return here < leastHere
 }
 
 // resumed notes for how long a head stopped us.
 func (r *Room) resumed(h *epoch) {
-	r.stops = slices.DeleteFunc(r.stops, func(s stop) bool { return r.now.Sub(s.at) >= time.Minute })
-	if h != nil && !h.stopped.IsZero() {
-		r.stops = append(r.stops, stop{r.now, r.now.Sub(h.stopped)})
+	r.stops = slices.DeleteFunc(r.stops, func(s stop) bool { return r.now.Sub(s.until) >= time.Minute })
+	if h == nil || h.stopped.IsZero() {
+		return
 	}
+	s := stop{r.now, r.now.Sub(h.stopped)}
+	if left := r.stopsLeft(); s.took > left && !r.fewHere(h) {
+		s = stop{h.stopped.Add(left), left}
+	}
+	r.stops = append(r.stops, s)
 }
 
 // missesAny reports whether somebody in the head's list is gone.

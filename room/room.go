@@ -125,6 +125,7 @@ type Room struct {
 	droppedAt   map[ake.Hash]bool
 	nextDropped int
 	head        *epoch
+	cameLate    time.Time // when a full room let us in
 	turn        turn
 	stops       []stop
 	missed      map[ake.Hash]int       // how often a member let its turn to commit go by, a day

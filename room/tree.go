@@ -1,9 +1,10 @@
 package room
 
 import (
-	"slices"
-
+	"cmp"
 	"coterie/crypto/ake"
+	"slices"
+	"time"
 )
 
 // The proof tree: PROTOCOL.md §7.3. A member can make up others without end, but
@@ -67,29 +68,37 @@ func (g *graph) tree() *tree {
 // for whoever hangs on nobody.
 func (g *graph) branch(cid ake.Hash) ake.Hash { return g.tree().branch[cid] }
 
-// order is all members of the tree, ourselves first: at each node the branches
-// take turns. The time it takes does not grow with the tree's depth: a branch that is
-// the only one left at its node takes the node's place.
+// order is all members of the tree: ourselves and those whom the head has listed for
+// longest, and then those who hang on them, in turns. So whoever is made up later takes
+// nobody's place, nor that of those whom they let in.
 func (g *graph) order() []ake.Hash {
 	t := g.tree()
 	if g.ordered != nil || g.own == nil {
 		return g.ordered
 	}
-	done := make(map[ake.Hash]bool)
+	out := make([]ake.Hash, 0, len(t.parent))
+	done, senior := make(map[ake.Hash]bool), make(map[ake.Hash]bool)
 	turns := make(map[ake.Hash][]ake.Hash) // by node: its branches, whose turn it is first
+	begin := func(at ake.Hash) { done[at], turns[at] = true, slices.Clone(t.children[at]) }
+	// take gives the next who hangs on somebody, and on no senior further down. At each
+	// node the branches take turns. The time does not grow with the tree's depth: a
+	// branch that is the only one left at its node takes the node's place.
 	var take func(at ake.Hash) (ake.Hash, bool)
 	take = func(at ake.Hash) (ake.Hash, bool) {
 		if !done[at] {
-			done[at], turns[at] = true, slices.Clone(t.children[at])
+			begin(at)
 			return at, true
 		}
 		for len(turns[at]) > 0 {
 			c := turns[at][0]
-			if len(turns[at]) == 1 && done[c] {
+			if len(turns[at]) == 1 && done[c] && !senior[c] {
 				turns[at] = turns[c]
 				continue
 			}
 			turns[at] = turns[at][1:]
+			if senior[c] {
+				continue
+			}
 			if cid, ok := take(c); ok {
 				turns[at] = append(turns[at], c)
 				return cid, true
@@ -97,15 +106,46 @@ func (g *graph) order() []ake.Hash {
 		}
 		return ake.Hash{}, false
 	}
-	out := make([]ake.Hash, 0, len(t.parent))
-	for {
-		cid, ok := take(t.root)
-		if !ok {
-			break
+	for _, cid := range g.seniors() {
+		begin(cid)
+		senior[cid], out = true, append(out, cid)
+	}
+	for queue := slices.Clone(out); len(queue) > 0; queue = queue[1:] {
+		if cid, ok := take(queue[0]); ok {
+			out, queue = append(out, cid), append(queue, queue[0])
 		}
-		out = append(out, cid)
 	}
 	g.ordered = out
+	return out
+}
+
+// seniors are those of the tree whom the head has listed for longest, as many as keep
+// their places in a full room; and ourselves.
+func (g *graph) seniors() []ake.Hash {
+	t := g.tree()
+	type seat struct {
+		cid   ake.Hash
+		since time.Time
+	}
+	var seats []seat
+	if g.head != nil {
+		for i := range g.head.list {
+			c := g.newest[g.head.list[i].Identity]
+			if c == nil {
+				continue
+			}
+			if _, hangs := t.parent[c.ID()]; hangs && c.ID() != t.root {
+				seats = append(seats, seat{c.ID(), g.head.listed[i]})
+			}
+		}
+	}
+	slices.SortFunc(seats, func(a, b seat) int {
+		return cmp.Or(a.since.Compare(b.since), compareHashes(a.cid, b.cid))
+	})
+	out := []ake.Hash{t.root}
+	for _, s := range seats[:min(len(seats), maxSeniors-1)] {
+		out = append(out, s.cid)
+	}
 	return out
 }
 

@@ -88,6 +88,18 @@ func (l List) Without(other List, f func(i int, e *Entry)) {
 	}
 }
 
+// WithoutCID calls f for each entry whose contribution another list lacks, in order.
+func (l List) WithoutCID(other List, f func(i int, e *Entry)) {
+	for i := range l {
+		for len(other) > 0 && bytes.Compare(other[0].Identity[:], l[i].Identity[:]) < 0 {
+			other = other[1:]
+		}
+		if len(other) == 0 || other[0].Identity != l[i].Identity || other[0].CID != l[i].CID {
+			f(i, &l[i])
+		}
+	}
+}
+
 // The kinds of evidence for a removal.
 const (
 	EvidenceLeft       byte = 1 // Ref is the hash of its last presence
