@@ -268,6 +268,13 @@ func TestOneInsider(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	oneInsider(t, "")
+}
+
+// TestManyHeads: one of them alone: half the room has another head four times a second.
+func TestManyHeads(t *testing.T) { oneInsider(t, "withholds secrets from one half") }
+
+func oneInsider(t *testing.T, only string) {
 	const seconds = 40
 	everybody := func(*simNode) bool { return true }
 	nobody := func(*simNode) bool { return false }
@@ -379,6 +386,9 @@ func TestOneInsider(t *testing.T) {
 			k.honest = all
 		}},
 	} {
+		if only != "" && only != kind.name {
+			continue
+		}
 		t.Run(kind.name, func(t *testing.T) {
 			n := newNetwork(t, 300)
 			n.maxSteps = 1 << 40

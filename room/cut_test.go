@@ -2,11 +2,35 @@ package room
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"coterie/room/record"
 )
+
+// TestCutInCrowd: where many are here, and others have just left again and again,
+// nobody says a word under a list with somebody in it whom they cut, however long the
+// next one takes.
+func TestCutInCrowd(t *testing.T) {
+	n := newNetwork(t, 62)
+	all := n.party("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "eve")
+	ann := all[0]
+	ann.room.stops = []stop{{n.now, time.Minute}}
+	alone := slices.IndexFunc(all, func(s *simNode) bool { return s != ann && len(s.day().nodes[s.own()].out) == 1 })
+	if err := ann.room.Cut(n.now, all[alone].room.self, true); err != nil {
+		t.Fatal(err)
+	}
+	if g := ann.day(); len(g.members()) != 9 {
+		t.Fatalf("%d are left: the test shows nothing", len(g.members()))
+	}
+	for range 10 {
+		ann.room.now = ann.room.now.Add(time.Second)
+		if ann.room.maySend() {
+			t.Fatal("ann sends under a list with somebody in it whom she cut")
+		}
+	}
+}
 
 // TestCut: who is cut, and who came in by them alone, read no more of what is said
 // by whoever cut them; others, who keep them, read all of everybody; and it can be
@@ -24,7 +48,6 @@ func TestCut(t *testing.T) {
 		t.Errorf("ann cuts herself: %v", err)
 	}
 	for _, s := range []*simNode{ann, bob} {
-		s.room.stops = []stop{{n.now, time.Minute}} // others have just left, again and again
 		if err := s.room.Cut(n.now, eve.room.self, true); err != nil {
 			t.Fatal(err)
 		}

@@ -103,7 +103,7 @@ func (r *Room) stopped() bool {
 	if h.stopped.IsZero() {
 		h.stopped = r.now
 	}
-	if r.fewHere(h) {
+	if !r.mayGoOn(h) {
 		return true
 	}
 	until := h.stopped.Add(r.stopsLeft())
@@ -122,15 +122,20 @@ func (r *Room) stopsLeft() time.Duration {
 	return max(left, 0)
 }
 
-// fewHere reports whether fewer than leastHere of a head are not gone.
-func (r *Room) fewHere(h *epoch) bool {
+// mayGoOn reports whether what is said under a head that lists somebody who is gone
+// is bounded by time: many of it are still here, and it lists nobody whom our user cut.
+func (r *Room) mayGoOn(h *epoch) bool {
 	here := 0
 	for _, n := range h.nodes {
-		if _, gone := r.isGone(r.graph(h.commit.Day), n); !gone {
+		ev, gone := r.isGone(r.graph(h.commit.Day), n)
+		if gone && ev.Kind == record.EvidenceCut {
+			return false
+		}
+		if !gone {
 			here++
 		}
 	}
-	return here < leastHere
+	return here >= leastHere
 }
 
 // resumed notes for how long a head stopped us.
@@ -140,7 +145,7 @@ func (r *Room) resumed(h *epoch) {
 		return
 	}
 	s := stop{r.now, r.now.Sub(h.stopped)}
-	if left := r.stopsLeft(); s.took > left && !r.fewHere(h) {
+	if left := r.stopsLeft(); s.took > left && r.mayGoOn(h) {
 		s = stop{h.stopped.Add(left), left}
 	}
 	r.stops = append(r.stops, s)

@@ -191,7 +191,6 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 		}
 	}
 	r.emit(e)
-	r.stops = nil // whoever leaves meanwhile, nothing is said to one whom our user cut
 	r.changed, r.dirty, r.channelsAt = true, true, r.now
 	r.finish()
 	return nil
