@@ -37,9 +37,8 @@ type channel struct {
 }
 
 const (
-	drawnChannels = 4  // that a member opens itself
-	allChannels   = 9  // in a room of so many, everybody has one with everybody
-	maxChannels   = 64 // that are up
+	drawnChannels = 4 // that a member opens itself
+	allChannels   = 9 // in a room of so many, everybody has one with everybody
 	drawPeriod    = time.Minute
 	channelRetry  = 2 * time.Second
 	channelWait   = time.Second // for the one with the lower peer id to ask first

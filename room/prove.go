@@ -4,267 +4,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
-
-// considerDialling starts proofs with neighbours that are not of our component, if
-// it is ours to dial and the budget allows: PROTOCOL.md §7. Those by which we came
-// here do not wait for strangers, nor share a budget with them.
-func (r *Room) considerDialling() {
-	r.openNext()
-	for _, first := range []bool{true, false} {
-		for r.dialNext(first) {
-		}
-	}
-}
-
-// dialNext dials one of those by which we came here, or one of the others. It
-// returns false if none is to be dialled now.
-func (r *Room) dialNext(first bool) bool {
-	if first && len(r.first) == 0 || !r.mayOpen(first) {
-		return false
-	}
-	if at := r.dialAt(first); at.After(r.now) {
-		r.wakeAt(at)
-		return false
-	}
-	var some []peer.ID
-	for p, n := range r.neighbours {
-		if _, at := r.wouldDial(n); n.first == first && !at.IsZero() {
-			some = append(some, p)
-		}
-	}
-	if len(some) == 0 {
-		return false
-	}
-	slices.Sort(some)
-	busy := r.proving()
-	var best *neighbour
-	var bestDay abe.Day
-	equal := 0 // neighbours that we would dial as soon as the best
-	for _, p := range some {
-		n := r.neighbours[p]
-		day, at := r.wouldDial(n)
-		switch {
-		case busy[p]:
-		case at.After(r.now):
-			r.wakeAt(at)
-		case best == nil || day < bestDay || day == bestDay && n.tried[day].Before(best.tried[day]):
-			best, bestDay, equal = n, day, 1
-		case day == bestDay && !best.tried[day].Before(n.tried[day]):
-			// In random order: strangers may lead us astray.
-			if equal++; r.random(equal) == 0 {
-				best = n
-			}
-		}
-	}
-	if best == nil {
-		return false
-	}
-	if best.tried == nil {
-		best.tried = make(map[abe.Day]time.Time)
-	}
-	best.tried[bestDay] = r.now
-	g := r.days[bestDay]
-	x := r.open(best.id, ProtocolProve)
-	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
-	r.send(x, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), r.presence.Append(nil)))
-	return true
-}
-
-// dialAt is when another proof may be dialled: at once if none is under way. While
-// those that are have not even been answered, twice as many may be after each
-// stalledTime, so that strangers who say nothing lead a newcomer astray for little.
-// A first message costs nobody an opening.
-func (r *Room) dialAt(first bool) time.Time {
-	var at time.Time
-	n, stalled := 0, 0
-	for _, x := range r.exchanges {
-		if x.protocol != ProtocolProve || !x.dialler {
-			continue
-		}
-		if r.goesOn(x) {
-			return r.now.Add(frameTime) // its end is looked at in any case
-		}
-		if x.step != record.FrameProve2 || first && !r.first[x.peer] {
-			continue
-		}
-		if x.answer != nil {
-			return r.now.Add(frameTime)
-		}
-		n++
-		if !r.now.Before(x.began.Add(stalledTime)) {
-			stalled++
-		}
-		at = maxTime(at, x.began.Add(stalledTime))
-	}
-	switch {
-	case n == 0 || n-stalled < stalled+1 && n < maxDialling && stalled > 0:
-		return time.Time{}
-	case n >= maxDialling:
-		return r.now.Add(frameTime)
-	}
-	return at
-}
-
-// goesOn reports whether a proof that we dialled makes progress: we open what the
-// other sent, or have shown that we did, and wait for its word.
-func (r *Room) goesOn(x *exchange) bool {
-	return x.opening || x.step == record.FrameProve4 && r.now.Before(x.due.Add(frameTime))
-}
-
-// mayOpen reports whether the budget allows to open what comes of a dialled proof,
-// and sees to being woken when it does.
-func (r *Room) mayOpen(first bool) bool {
-	b := r.budget(first)
-	*b = slices.DeleteFunc(*b, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
-	if len(*b) < maxDialsAMinute {
-		return true
-	}
-	r.wakeAt((*b)[0].Add(time.Minute))
-	return false
-}
-
-// budget is when we lately opened something that came of a dialled proof.
-func (r *Room) budget(first bool) *[]time.Time {
-	if first {
-		return &r.firstDials
-	}
-	return &r.dials
-}
-
-// openNext opens one of the encapsulations with which peers that we dialled have
-// answered, if no proof makes progress. So several may be dialled, and a join costs
-// two openings all the same.
-func (r *Room) openNext() {
-	waits := false
-	for _, x := range r.exchanges {
-		waits = waits || x.answer != nil
-	}
-	if !waits {
-		return
-	}
-	var best *exchange
-	equal := 0
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
-		if x.protocol != ProtocolProve || !x.dialler {
-			continue
-		}
-		if r.goesOn(x) {
-			if !x.opening {
-				r.wakeAt(x.due.Add(frameTime))
-			}
-			return
-		}
-		first := r.first[x.peer]
-		switch {
-		case x.answer == nil:
-		case x.graph.members()[x.theirs.ID()]:
-			r.giveUp(x) // it came to be a member meanwhile
-		case !r.mayOpen(first):
-		case best == nil || first && !r.first[best.peer]:
-			best, equal = x, 1
-		case first == r.first[best.peer]:
-			if equal++; r.random(equal) == 0 { // not who is fastest
-				best = x
-			}
-		}
-	}
-	if best == nil {
-		return
-	}
-	b := r.budget(r.first[best.peer])
-	*b = append(*b, r.now)
-	enc := best.answer
-	best.answer = nil
-	r.openTheirs(best, enc, func() {
-		o := best.graph.own
-		answer := best.opened.Proof.Answer(ake.Newcomer, o.cid, best.theirs.ID())
-		r.send(best, record.EncodeFields(record.FrameProve3, answer[:], o.encapsulation))
-		best.step = record.FrameProve4
-	})
-}
-
-// giveUp ends a proof that we dialled and need no more. It counts as not tried.
-func (r *Room) giveUp(x *exchange) {
-	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
-	if n := r.neighbours[x.peer]; n != nil {
-		delete(n.tried, x.day)
-	}
-	r.over(x)
-}
-
-// wouldDial tells from when we may dial a neighbour and for which day; zero if
-// it is not ours to do.
-func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
-	if n.hello == nil || r.cut[Identity(n.id)] {
-		return 0, time.Time{}
-	}
-	for _, theirs := range n.hello.Days {
-		g := r.graph(theirs.Day)
-		if g == nil || g.own == nil || !r.proves(theirs.Day) || g.members()[theirs.CID] {
-			continue
-		}
-		if theirs.Day < r.today() && !r.provedToday(n) {
-			continue
-		}
-		alone, lonely := len(g.members()) == 1, theirs.Size <= 1
-		at := n.since
-		switch {
-		case alone && !lonely:
-		case !alone && lonely:
-			continue // it dials
-		case r.self > n.id:
-			at = n.since.Add(otherDials)
-		}
-		if !alone && !lonely && !n.compared {
-			continue // perhaps records alone will do
-		}
-		if tried, ok := n.tried[theirs.Day]; ok {
-			retry := retryProof
-			if alone {
-				retry = retryAlone // it may have been busy, and nobody else may be there
-			}
-			at = maxTime(at, tried.Add(retry))
-		}
-		if when.IsZero() || at.Before(when) {
-			day, when = theirs.Day, at
-		}
-	}
-	return day, when
-}
-
-// provedToday reports whether a neighbour has proved itself for today, or says that
-// it has not come to it. Only then is yesterday worth the work: strangers were
-// strangers then.
-func (r *Room) provedToday(n *neighbour) bool {
-	g := r.graph(r.today())
-	for _, d := range n.hello.Days {
-		if d.Day == r.today() {
-			return g != nil && g.members()[d.CID]
-		}
-	}
-	return true
-}
-
-func maxTime(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
 
 // proves reports whether handshakes run for a day, give or take an hour:
 // PROTOCOL.md §7.1.
@@ -523,6 +266,20 @@ func (r *Room) isAlone(x *exchange) bool {
 // It is well over what an opening takes here, so that whoever waits for the
 // answer, or for the end of the stream, learns nothing of what opened.
 func (r *Room) answerTime() time.Duration { return min(max(leastAnswer, 2*r.workTime), mostAnswer) }
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
 
 // at does something at a time.
 func (r *Room) at(when time.Time, do func()) {

@@ -199,7 +199,7 @@ var mutants = []mutant{
 		for i := range`, "TestFullRoom"},
 	{"who came late gives places away", "commit.go",
 		`r.now.Before(r.cameLate.Add(juniorTime))`, `false`, "TestFullRoom"},
-	{"yesterday is proven by strangers", "prove.go",
+	{"yesterday is proven by strangers", "dial.go",
 		`theirs.Day < r.today() && !r.provedToday(n)`, `false`, "TestAnyHour"},
 	{"yesterday is not proven", "days.go",
 		`r.contribute(today - 1) //`, `//`, "TestClocksBehind"},

@@ -322,7 +322,7 @@ func (k *looker) bounds(s *simNode) {
 	within("records in limbo", len(r.limbo), maxLimbo)
 	within("commits", len(r.commits), maxCommits)
 	within("commits by strangers", len(r.strange), maxStrange)
-	within("channels", len(r.channels), maxChannels+drawnChannels+1)
+	within("channels", len(r.channels), 64+drawnChannels+1)
 	within("held messages", len(r.held), maxHeld)
 	within("waiting messages", len(r.waiting), maxWaiting)
 	within("exchanges", len(r.exchanges), maxAnswering+1+32*(len(r.neighbours)+1))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/node"
@@ -97,4 +98,37 @@ func (s *session) search(w wanted, from peer.ID) {
 		}
 		s.node.Post(found{w.ref, q.total, q.found})
 	})
+}
+
+// older reads back what was said before a time.
+func (t *terminalOut) older(c ui.Older) {
+	s := t.session
+	if s.disk == nil {
+		t.tell(ui.Past{Since: c.Since, All: true})
+		return
+	}
+	past, all, err := readBack(node.NewStore(s.disk.store), s.plan.descriptor.ID(), s.node.Self(), c.Before, c.Since, c.Count)
+	if err != nil {
+		t.trouble("cannot read back what was said: %s", err)
+		return
+	}
+	t.tell(ui.Past{Messages: past, Since: c.Since, All: all})
+}
+
+// search looks through what is on the disk.
+func (t *terminalOut) search(c ui.Search) {
+	s := t.session
+	q := &search{words: c.Words, ignored: c.Ignored, limit: c.Limit}
+	if c.From != nil {
+		q.from = func(d room.Delivered) bool { return c.From(d.Author) }
+	}
+	// The days of the interface are inclusive.
+	if !c.After.IsZero() {
+		q.after = c.After.Add(-time.Millisecond)
+	}
+	q.before = c.Before
+	if err := q.look(t.ctx, nil, s.disk.saved(), s.plan.descriptor.ID(), s.node.Self()); err != nil {
+		t.trouble("cannot search what is kept: %s", err)
+	}
+	t.tell(ui.Found{N: c.N, Total: q.total, Messages: q.found})
 }
