@@ -403,3 +403,34 @@ func TestCommitFlood(t *testing.T) {
 		})
 	}
 }
+
+// TestLateSecret: a commit far above all others, whose secret nobody gets, is soon below
+// one that all can read. Whoever is given its secret then, and nobody else, does not part
+// from the others.
+func TestLateSecret(t *testing.T) {
+	n, all := four(t, 38)
+	ann, bob, cyn, dan := all[0], all[1], all[2], all[3]
+	f := &forgery{
+		list: ann.room.head.list, after: ann.room.head, to: func(*simNode) bool { return false },
+		header: func(h *record.Header) { h.Height += 5 },
+	}
+	c := f.publish(t, dan)
+	n.until(15*time.Second, "a head above it", func() bool {
+		for _, s := range all[:3] {
+			if s.room.head.commit.Height <= c.Height || s.room.head.commit.ID() != ann.room.head.commit.ID() {
+				return false
+			}
+		}
+		return true
+	})
+	ann.given(dan, true, handover(c, f.d))
+	n.drain(ann)
+	if n.run(time.Second); ann.room.commits[c.ID()] == nil || ann.room.commits[c.ID()].keys == nil {
+		t.Fatal("ann cannot read it: the test shows nothing")
+	}
+	if ann.room.head.commit.ID() != bob.room.head.commit.ID() {
+		t.Error("ann parts from the others")
+	}
+	ann.say("still here")
+	n.allHear(5*time.Second, "still here", bob, cyn)
+}

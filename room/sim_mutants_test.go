@@ -187,6 +187,13 @@ var mutants = []mutant{
 		`if r.now.After(day.Start().Add(dayTurn)) {`, `if true {`, "TestLapsedStays"},
 	{"who has not renewed counts without end", "head.go",
 		`if r.now.After(day.Start().Add(dayTurn)) {`, `if false {`, "TestLapsedStays"},
+	{"a secret that nobody has stands above all for good", "commit.go",
+		`Height: g.height + 1, By: g.own.cid,`, `Height: func() uint64 {
+			if r.head == nil {
+				return 1
+			}
+			return r.head.commit.Height + 1
+		}(), By: g.own.cid,`, "TestLateSecret"},
 	{"who left comes back by another's word", "head.go",
 		`return !r.relists(e) && r.leavesOut(e) == nil`, `return r.leavesOut(e) == nil`, "TestForgedCommits"},
 	{"a head that leaves a change undone puts it off", "commit.go",
