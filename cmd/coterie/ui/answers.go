@@ -398,6 +398,9 @@ func (m *Model) showPeers() {
 	for _, a := range m.snap.Status.Addresses {
 		out = append(out, "  listening  "+a.String())
 	}
+	for _, a := range m.unanswered {
+		out = append(out, "  no answer  "+a)
+	}
 	m.open("peers", out)
 }
 

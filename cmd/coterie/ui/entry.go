@@ -167,6 +167,8 @@ func (m *Model) stateText(e *entry) string {
 		return "!"
 	case e.late:
 		return "<"
+	case e.namesMe:
+		return "@"
 	}
 	return ""
 }
@@ -190,6 +192,8 @@ func (m *Model) paintState(s string, e *entry) string {
 		return bad(s)
 	case s == "-":
 		return warn(s)
+	case s == "@":
+		return bold(s)
 	}
 	return dim(s)
 }

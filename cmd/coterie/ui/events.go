@@ -79,6 +79,7 @@ func (m *Model) event(e any) bool {
 		}
 		m.out.Do(Look{})
 	case node.Bootstrapped:
+		m.unanswered = nil
 		if !m.joined {
 			m.state("bootstrap", fmt.Sprintf("%s, %d ms", hostText(e.Address), e.Took.Milliseconds()))
 		}
@@ -153,18 +154,21 @@ func (m *Model) dayClock(t time.Time) string {
 	return t.Format("Mon 2 Jan " + m.cfg.Clock)
 }
 
+// bootstrapFailed says, in one line, that nobody answers yet: most often the others are
+// merely offline. The panel of /peers has each address, and why.
 func (m *Model) bootstrapFailed(e node.BootstrapFailed) {
-	line := "the bootstrap address did not answer"
-	if n := len(e.Addresses); n > 1 {
-		line = fmt.Sprintf("none of %d bootstrap addresses answered", n)
-	}
+	m.unanswered = nil
 	for i, a := range e.Addresses {
-		line += "\n" + m.clean(a.String())
+		line := m.clean(a.String())
 		if i < len(e.Errors) && e.Errors[i] != nil {
 			line += "   " + m.clean(rootText(e.Errors[i]))
+			if errors.Is(e.Errors[i], node.ErrWrongPeer) {
+				m.alarm("another peer is at %s: get a fresh link, or leave out /p2p/... on your own network", m.clean(a.String()))
+			}
 		}
+		m.unanswered = append(m.unanswered, line)
 	}
-	m.log.add(&entry{kind: kindAlarm, at: m.now(), text: line + "\nthey are tried again until somebody answers"})
+	m.note("nobody answers yet at %s; still trying (/peers says more)", plural(len(e.Addresses), "address"))
 }
 
 // rootText is what a person can use of a nested error: its last cause.

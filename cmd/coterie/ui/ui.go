@@ -247,12 +247,14 @@ type Model struct {
 	width, height int
 	method        text.Method
 
-	log    scroll
-	rooms  epochs
-	snap   Snapshot
-	watch  health.Watch
-	refuse int // peers that did not take our proof since one did
-	joined bool
+	log   scroll
+	rooms epochs
+	snap  Snapshot
+	// unanswered are the addresses at which nobody answered when we came, and why.
+	unanswered []string
+	watch      health.Watch
+	refuse     int // peers that did not take our proof since one did
+	joined     bool
 
 	input editor
 	own   history
