@@ -36,7 +36,7 @@ func TestSettingsAreKept(t *testing.T) {
 		"/set nick kari":      "nick: kari; for this run and the next ones in this room",
 		"/set time 15:04:05":  "time: 15:04:05; for this run and the next ones in this room",
 		"/notify all":         "notify: all; for this run and the next ones in this room",
-		"/set listen nowhere": `"nowhere" is not a multiaddress`,
+		"/set listen nowhere": `"nowhere" is not an address`,
 	} {
 		s.Keys(line + "\r")
 		s.Shows(want)
