@@ -21,16 +21,20 @@ func filled(t testing.TB, messages int) (cfg Config, want []string) {
 	s, err := Open(cfg)
 	must(t, err)
 	var batch []Entry
+	old := [32]byte{0xcc}
 	for i := range messages {
-		batch = append(batch, message(epochA, uint32(i%3), uint64(i+1)))
+		epoch := epochA
+		if i < messages/3 {
+			epoch = old
+		}
+		batch = append(batch, message(epoch, uint32(i%3), uint64(i+1)))
 	}
 	must(t, s.Append(batch))
 	must(t, s.SetMeta("n", []byte("meta")))
 	must(t, s.Sync())
 	must(t, s.Append([]Entry{{Kind: EpochEntry, Epoch: epochB, Data: bytes.Repeat([]byte("d"), 20_000)}}))
 	must(t, s.Sync())
-	_, err = s.Prune(time.Time{}, Limits{AuthorMessages: messages/3 - messages/9})
-	must(t, err)
+	must(t, s.Forget([][32]byte{old}))
 	want = texts(t, s)
 	must(t, s.Close())
 	return cfg, want
@@ -121,10 +125,10 @@ func TestTruncated(t *testing.T) {
 // TestShortenedWhileOpen: the file becomes shorter while it is mapped. Reading
 // faults then, and that is an error too.
 func TestShortenedWhileOpen(t *testing.T) {
-	cfg, want := filled(t, 300)
+	cfg, _ := filled(t, 300)
 	s := mustOpen(t, cfg)
 	must(t, os.Truncate(cfg.Path, 2*pageSize))
-	if _, err := s.Recent(len(want)); !errors.Is(err, ErrDamaged) {
+	if err := s.Forward(func(Entry) bool { return true }); !errors.Is(err, ErrDamaged) {
 		t.Errorf("reading: %v", err)
 	}
 }
@@ -186,8 +190,7 @@ func TestRecordsMoved(t *testing.T) {
 	older := copyFiles(t, cfg)
 	s = mustOpen(t, cfg)
 	must(t, s.SetMeta("serial", []byte("2")))
-	_, err := s.Prune(time.Time{}, Limits{Messages: 5})
-	must(t, err)
+	must(t, s.Forget([][32]byte{epochA}))
 	must(t, s.Close())
 	twin := testConfig(t.TempDir()) // same room, same key, same numbers
 	s = mustOpen(t, twin)
@@ -220,7 +223,7 @@ func TestRecordsMoved(t *testing.T) {
 		},
 		"taken out":      func(tx *bbolt.Tx) error { return tx.Bucket(bucketEntries).Delete(live[0]) },
 		"meta taken out": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMetas).Delete(serial) },
-		"pruned one put back": func() func(tx *bbolt.Tx) error {
+		"forgotten one put back": func() func(tx *bbolt.Tx) error {
 			v := value(older, bucketEntries, old[0])
 			return func(tx *bbolt.Tx) error { return tx.Bucket(bucketEntries).Put(old[0], v) }
 		}(),
@@ -352,7 +355,7 @@ func TestCheckPagesTakesAll(t *testing.T) {
 	for round := range 60 {
 		var batch []Entry
 		for range random.IntN(300) {
-			e := message([32]byte{byte(random.IntN(4)), byte(round / 10)}, uint32(random.IntN(3)), next)
+			e := message([32]byte{byte(random.IntN(4)), byte(round / 10), byte(random.IntN(8))}, uint32(random.IntN(3)), next)
 			e.Data = make([]byte, random.IntN(200))
 			if random.IntN(100) == 0 {
 				e.Data = make([]byte, random.IntN(30_000))
@@ -363,8 +366,13 @@ func TestCheckPagesTakesAll(t *testing.T) {
 		must(t, s.Append(batch))
 		must(t, s.Sync())
 		if round%7 == 6 {
-			_, err := s.Prune(time.Time{}, Limits{Messages: 100 + random.IntN(2000), AuthorMessages: 1 + random.IntN(300)})
-			must(t, err)
+			var old [][32]byte // some here and there, or most of them
+			for _, l := range s.index.epochs {
+				if random.IntN(10) < round%10 {
+					old = append(old, l.id)
+				}
+			}
+			must(t, s.Forget(old))
 		}
 		f, err := os.Open(cfg.Path)
 		must(t, err)

@@ -67,6 +67,6 @@
 // counters, names, times, texts. docs/THREATS.md has the rest.
 //
 // Not noticed: a whole set of files replaced by an older copy of itself, and a
-// tail that was cut short. Not erased: what was pruned stays, sealed, in pages
+// tail that was cut short. Not erased: what was forgotten stays, sealed, in pages
 // that are free until something else is written there.
 package store

@@ -88,10 +88,8 @@ func (s *Store) foldLocked() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.foldErr = full(err)
-		return s.foldErr
+		return full(err)
 	}
-	s.foldErr = nil
 	s.st = st
 	for name, seq := range changed {
 		if seq == 0 {

@@ -1,9 +1,22 @@
 package store
 
 import (
+	"math"
+	"os"
 	"slices"
 	"testing"
 )
+
+// counters are those of an author's messages in an epoch that are stored.
+func counters(t testing.TB, s *Store, epoch [32]byte, author uint32) (found []uint64) {
+	t.Helper()
+	messages, err := s.Messages(epoch, author, 0, math.MaxUint64)
+	must(t, err)
+	for _, e := range messages {
+		found = append(found, e.Counter)
+	}
+	return found
+}
 
 // TestForget: what is forgotten is gone at once and after opening again, and
 // nothing else is; Forward has the rest in the order of arrival.
@@ -35,5 +48,154 @@ func TestForget(t *testing.T) {
 	must(t, s.Forget(nil))
 	if m, err := s.Messages(epochA, 1, 0, 9); err != nil || len(m) != 1 {
 		t.Errorf("it takes no more of it: %v, %v", m, err)
+	}
+}
+
+// TestForgetWhole: whichever epochs are forgotten, folded or not, they go whole,
+// with all authors, and the others stay whole; after a restart too.
+func TestForgetWhole(t *testing.T) {
+	epochs := [][32]byte{{1}, {2}, {3}, {4}} // nobody said anything in the last
+	fill := func(t *testing.T, s *Store, id [32]byte) {
+		batch := []Entry{{Kind: EpochEntry, Epoch: id, Data: id[:1]}}
+		if id != epochs[3] {
+			for author := range uint32(2) {
+				for c := range uint64(10) {
+					batch = append(batch, message(id, author, c+1))
+				}
+			}
+		}
+		must(t, s.Append(batch))
+	}
+	for name, gone := range map[string][]int{
+		"nothing": {}, "the first": {0}, "one between": {1}, "the last": {3}, "two": {2, 0}, "all": {0, 1, 2, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig(t.TempDir())
+			s := mustOpen(t, cfg)
+			for i, id := range epochs {
+				fill(t, s, id)
+				if i == 1 {
+					must(t, s.Sync())
+				}
+			}
+			var forget [][32]byte
+			for _, i := range gone {
+				forget = append(forget, epochs[i])
+			}
+			must(t, s.Forget(forget))
+			check := func(when string) {
+				t.Helper()
+				var described, want []byte
+				must(t, s.Epochs(func(e Entry) bool { described = append(described, e.Data...); return true }))
+				messages := 0
+				for i, id := range epochs {
+					stays := 10
+					if slices.Contains(gone, i) {
+						stays = 0
+					} else {
+						want = append(want, id[0])
+					}
+					if i == 3 {
+						stays = 0
+					}
+					for author := range uint32(2) {
+						messages += stays
+						if found := counters(t, s, id, author); len(found) != stays {
+							t.Errorf("%s: of epoch %d and author %d there is %v, want %d", when, id[0], author, found, stays)
+						}
+					}
+				}
+				if !slices.Equal(described, want) {
+					t.Errorf("%s: epochs %v, want %v", when, described, want)
+				}
+				if all := texts(t, s); len(all) != messages {
+					t.Errorf("%s: %d messages, want %d", when, len(all), messages)
+				}
+			}
+			check("at once")
+			must(t, s.Close())
+			s = mustOpen(t, cfg)
+			check("after a restart")
+		})
+	}
+}
+
+// TestForgetKeepsNew: what arrives while Forget decides stays, and what went may
+// be stored again.
+func TestForgetKeepsNew(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	s := mustOpen(t, cfg)
+	must(t, s.Append([]Entry{message(epochA, 1, 1)}))
+	must(t, s.Sync())
+	folded := s.st.folded
+	described := Entry{Kind: EpochEntry, Epoch: epochA, Data: []byte("a")}
+	must(t, s.Append([]Entry{described, message(epochA, 1, 2), message(epochB, 1, 1)}))
+	both := [][32]byte{epochA, epochB}
+	gone := s.index.numbers(both, folded)
+	if len(gone) != 1 || !gone[folded-1] {
+		t.Errorf("%v would go, want %d alone", gone, folded-1)
+	}
+	must(t, s.Forget(both))
+	if all := texts(t, s); len(all) != 0 {
+		t.Errorf("not forgotten: %q", all)
+	}
+	must(t, s.Append([]Entry{described, message(epochA, 1, 1)}))
+	check := func() {
+		t.Helper()
+		var got []string
+		must(t, s.Epochs(func(e Entry) bool { got = append(got, string(e.Data)); return true }))
+		if got = append(got, texts(t, s)...); !slices.Equal(got, []string{"a", "text 1 of author 1"}) {
+			t.Errorf("stored again: %q", got)
+		}
+	}
+	check()
+	must(t, s.Close())
+	s = mustOpen(t, cfg)
+	check()
+
+	x := newIndex()
+	first, second := message(epochA, 1, 1), message(epochA, 1, 2)
+	x.add(1, &first)
+	gone = x.numbers(both, 2)
+	x.add(2, &described)
+	x.add(3, &second)
+	x.remove(gone)
+	l := x.byID[epochA]
+	if !slices.Equal(x.order, []uint64{3}) || l == nil || !l.described || !slices.Equal(l.authors[1], []place{{2, 3}}) {
+		t.Errorf("what arrived meanwhile: numbers %v, epoch %+v", x.order, l)
+	}
+}
+
+// TestFileStaysBounded: if what is old is forgotten, the file stops growing
+// however much comes.
+func TestFileStaysBounded(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	s := mustOpen(t, cfg)
+	size := func() int64 {
+		info, err := os.Stat(cfg.Path)
+		must(t, err)
+		return info.Size()
+	}
+	var after5 int64
+	for round := range 25 {
+		var batch []Entry
+		for i := range 1000 {
+			e := message([32]byte{byte(round)}, 1, uint64(i+1))
+			e.Data = make([]byte, 300)
+			batch = append(batch, e)
+		}
+		must(t, s.Append(batch))
+		if round >= 2 {
+			must(t, s.Forget([][32]byte{{byte(round - 2)}}))
+		}
+		if round == 5 {
+			after5 = size()
+		}
+	}
+	if all := texts(t, s); len(all) != 2000 {
+		t.Errorf("%d messages, want 2000", len(all))
+	}
+	if now := size(); now > 2*after5 {
+		t.Errorf("%d bytes, %d after 5 rounds", now, after5)
 	}
 }

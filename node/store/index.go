@@ -11,8 +11,7 @@ import (
 type index struct {
 	epochs []*epochLog // by arrival
 	byID   map[[32]byte]*epochLog
-	order  []item // the messages, by arrival
-	bytes  int64  // of all entries
+	order  []uint64 // the messages, by arrival
 	metas  map[string]meta
 }
 
@@ -20,8 +19,6 @@ type index struct {
 type epochLog struct {
 	id      [32]byte
 	seq     uint64 // of the description, if described
-	newest  int64  // the latest Time of anything of it
-	size    int64  // of the description
 	authors map[uint32][]place
 	// described: an EpochEntry came; messages alone do not make an epoch known
 	described bool
@@ -32,14 +29,6 @@ type place struct{ counter, seq uint64 }
 
 func comparePlaces(a, b place) int {
 	return cmp.Or(cmp.Compare(a.counter, b.counter), cmp.Compare(a.seq, b.seq))
-}
-
-// item is a message in the order of arrival.
-type item struct {
-	seq, counter uint64
-	size         int64
-	author       uint32
-	epoch        *epochLog
 }
 
 type meta struct {
@@ -73,18 +62,15 @@ func (x *index) add(seq uint64, e *Entry) {
 		return
 	}
 	l := x.epoch(e.Epoch)
-	l.newest = max(l.newest, e.Time)
-	size := int64(e.encodedSize() + overhead)
-	x.bytes += size
 	if e.Kind == EpochEntry {
-		l.seq, l.size, l.described = seq, size, true
+		l.seq, l.described = seq, true
 		return
 	}
 	places := l.authors[e.Author]
 	p := place{e.Counter, seq}
 	at, _ := slices.BinarySearchFunc(places, p, comparePlaces)
 	l.authors[e.Author] = slices.Insert(places, at, p)
-	x.order = append(x.order, item{seq, e.Counter, size, e.Author, l})
+	x.order = append(x.order, seq)
 }
 
 // same returns the messages of that key: none, one, or two.
@@ -104,10 +90,8 @@ func (x *index) same(e *Entry) []place {
 
 // before returns up to n messages that arrived before seq, the newest first.
 func (x *index) before(seq uint64, n int) []uint64 {
-	at, _ := slices.BinarySearchFunc(x.order, seq, func(i item, seq uint64) int { return cmp.Compare(i.seq, seq) })
-	var seqs []uint64
-	for i := at - 1; i >= 0 && len(seqs) < n; i-- {
-		seqs = append(seqs, x.order[i].seq)
-	}
+	at, _ := slices.BinarySearch(x.order, seq)
+	seqs := slices.Clone(x.order[max(0, at-n):at])
+	slices.Reverse(seqs)
 	return seqs
 }

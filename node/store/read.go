@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"math"
@@ -50,58 +49,13 @@ func (s *Store) Messages(epoch [32]byte, author uint32, from, to uint64) ([]Entr
 	return found, err
 }
 
-// Range is a run of counters.
-type Range struct {
-	Author   uint32
-	From, To uint64 // both included
-}
-
-// Held returns which messages of an epoch are stored, by author and counter,
-// without reading one.
-func (s *Store) Held(epoch [32]byte) []Range {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	l := s.index.byID[epoch]
-	if l == nil {
-		return nil
-	}
-	var held []Range
-	for author, places := range l.authors {
-		for _, p := range places {
-			if n := len(held) - 1; n >= 0 && held[n].Author == author && p.counter <= held[n].To+1 && held[n].To != math.MaxUint64 {
-				held[n].To = p.counter
-				continue
-			}
-			held = append(held, Range{author, p.counter, p.counter})
-		}
-	}
-	slices.SortStableFunc(held, func(a, b Range) int { return cmp.Compare(a.Author, b.Author) })
-	return held
-}
-
 // Forward calls yield with every message, in the order of arrival, until it
 // returns false. It holds no lock meanwhile, and does not see what arrives.
 func (s *Store) Forward(yield func(Entry) bool) error {
 	s.mu.RLock()
-	seqs := make([]uint64, len(s.index.order))
-	for i := range s.index.order {
-		seqs[i] = s.index.order[i].seq
-	}
+	seqs := slices.Clone(s.index.order)
 	s.mu.RUnlock()
 	return s.each(seqs, yield)
-}
-
-// Recent returns the n messages that arrived last, the newest first.
-func (s *Store) Recent(n int) ([]Entry, error) {
-	s.mu.RLock()
-	seqs := s.index.before(math.MaxUint64, n)
-	s.mu.RUnlock()
-	var found []Entry
-	err := s.each(seqs, func(e Entry) bool {
-		found = append(found, e)
-		return true
-	})
-	return found, err
 }
 
 // Backward yields the messages that arrived before the one with that number
@@ -138,7 +92,7 @@ func (s *Store) Backward(before uint64) iter.Seq2[Entry, error] {
 }
 
 // each calls yield, without a lock, with the entries of these numbers; those
-// that were pruned meanwhile are passed over.
+// that were forgotten meanwhile are passed over.
 func (s *Store) each(seqs []uint64, yield func(Entry) bool) error {
 	for part := range slices.Chunk(seqs, chunk) {
 		entries, err := s.readAll(part)
@@ -246,18 +200,4 @@ func (s *Store) meta(name string) ([]byte, error) {
 // what is there. Names that begin with a zero byte are the store's own.
 func (s *Store) SetMeta(name string, value []byte) error {
 	return s.Append([]Entry{{Kind: MetaEntry, Name: name, Data: value}})
-}
-
-// Metas returns the names that begin with prefix, in order.
-func (s *Store) Metas(prefix string) []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var names []string
-	for name := range s.index.metas {
-		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "\x00") {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

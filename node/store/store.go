@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -60,7 +59,6 @@ type Store struct {
 	index     *index
 	fullUntil time.Time
 	saving    error // why the last Append could not write; nil if it could
-	foldErr   error // why the last fold failed; nil if it did not
 	closed    bool
 	plain     []byte // of Append
 	record    []byte // of Append
@@ -354,14 +352,6 @@ func (s *Store) fresh(batch []Entry) ([]Entry, error) {
 		fresh = append(fresh, *e)
 	}
 	return fresh, nil
-}
-
-// Saving returns nil if what is appended reaches the disk, and otherwise why not:
-// *FullError, or what the system answered the last time.
-func (s *Store) Saving() error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return cmp.Or(s.saving, s.foldErr)
 }
 
 // Sync returns when what was appended before is durable: not even a power cut

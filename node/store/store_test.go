@@ -60,11 +60,7 @@ func message(epoch [32]byte, author uint32, counter uint64) Entry {
 func texts(t testing.TB, s *Store) []string {
 	t.Helper()
 	var all []string
-	for e, err := range s.Backward(0) {
-		must(t, err)
-		all = append(all, string(e.Data))
-	}
-	slices.Reverse(all)
+	must(t, s.Forward(func(e Entry) bool { all = append(all, string(e.Data)); return true }))
 	return all
 }
 
@@ -108,25 +104,32 @@ func TestReadBack(t *testing.T) {
 		if fmt.Sprint(got[1]) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", when, got[1], want)
 		}
-		if held := fmt.Sprint(s.Held(epochA)); held != "[{0 1 1} {1 1 2} {1 7 7}]" {
-			t.Errorf("%s: held %s", when, held)
+		for author, want := range [][]uint64{{1}, {1, 2, 7}, nil} {
+			if found := counters(t, s, epochA, uint32(author)); !slices.Equal(found, want) {
+				t.Errorf("%s: of author %d there is %v, want %v", when, author, found, want)
+			}
 		}
-		recent, err := s.Recent(2)
-		must(t, err)
-		if len(recent) != 2 || recent[0].Epoch != epochB || recent[1].Counter != 7 {
-			t.Errorf("%s: recent %v", when, recent)
+		all := texts(t, s)
+		if want := []string{
+			"text 2 of author 1", "text 1 of author 1", "text 1 of author 0", "text 7 of author 1", "text 1 of author 1",
+		}; !slices.Equal(all, want) {
+			t.Errorf("%s: all %q, want %q", when, all, want)
 		}
-		if all := texts(t, s); len(all) != 5 || all[0] != "text 2 of author 1" {
-			t.Errorf("%s: all %q", when, all)
+		var back []Entry
+		for e, err := range s.Backward(0) {
+			must(t, err)
+			back = append(back, e)
 		}
-		if v, err := s.Meta("unread"); err != nil || string(v) != "5" {
-			t.Errorf("%s: meta %q %v", when, v, err)
+		if len(back) != 5 || back[0].Epoch != epochB || back[1].Counter != 7 || string(back[4].Data) != all[0] {
+			t.Errorf("%s: backward %v", when, back)
 		}
-		if names := s.Metas("held/"); !slices.Equal(names, []string{"held/1", "held/2"}) {
-			t.Errorf("%s: names %q", when, names)
+		for name, want := range map[string]string{"unread": "5", "held/1": "y", "held/2": "x"} {
+			if v, err := s.Meta(name); err != nil || string(v) != want {
+				t.Errorf("%s: meta %s: %q %v, want %q", when, name, v, err, want)
+			}
 		}
-		if names := s.Metas(""); len(names) != 3 {
-			t.Errorf("%s: all names %q", when, names)
+		if n := len(s.index.metas); n != 3+1 { // and the identity
+			t.Errorf("%s: %d metas", when, n)
 		}
 		if _, err := s.Meta(identityName); !errors.Is(err, ErrNotExist) {
 			t.Errorf("%s: the identity is a meta", when)
@@ -139,8 +142,11 @@ func TestReadBack(t *testing.T) {
 	must(t, s.Close())
 	check("opened again", mustOpen(t, cfg))
 	check("opened without a fold", mustOpen(t, copied))
-	if _, err := s.Recent(1); !errors.Is(err, ErrClosed) {
+	if err := s.Forward(func(Entry) bool { return true }); !errors.Is(err, ErrClosed) {
 		t.Errorf("reading when closed: %v", err)
+	}
+	if err := s.Forget([][32]byte{epochA}); !errors.Is(err, ErrClosed) {
+		t.Errorf("forgetting when closed: %v", err)
 	}
 	if err := s.Append([]Entry{message(epochA, 1, 9)}); !errors.Is(err, ErrClosed) {
 		t.Errorf("appending when closed: %v", err)
@@ -225,8 +231,8 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	if all := texts(t, s); len(all) > 0 || len(s.Metas("")) > 0 {
-		t.Errorf("stored %d, %d", len(all), len(s.Metas("")))
+	if all := texts(t, s); len(all) > 0 || len(s.index.metas) > 0 {
+		t.Errorf("stored %d, %d", len(all), len(s.index.metas))
 	}
 	// Above what may wait, Append folds by itself.
 	for range 3 {
@@ -240,41 +246,77 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestBackwardMeanwhile: whoever scrolls back may append, fold and prune.
-func TestBackwardMeanwhile(t *testing.T) {
+// TestReadMeanwhile: whoever reads, forward as search does or backward, may append,
+// fold and forget; what arrives is not seen, what is forgotten comes no more.
+func TestReadMeanwhile(t *testing.T) {
+	for name, c := range map[string]struct {
+		read func(s *Store, yield func(Entry) bool) error
+		want func(n uint64) uint64 // the counter of the n-th message, from 0 on
+		gone uint64                // the first counter of the chunk that is forgotten
+	}{
+		"forward": {(*Store).Forward, func(n uint64) uint64 { return n + 1 }, 2*chunk + 1},
+		"backward": {func(s *Store, yield func(Entry) bool) error {
+			for e, err := range s.Backward(0) {
+				if err != nil || !yield(e) {
+					return err
+				}
+			}
+			return nil
+		}, func(n uint64) uint64 { return 3*chunk - n }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mustOpen(t, testConfig(t.TempDir()))
+			for i := range uint64(3 * chunk) {
+				epoch := epochA
+				if counter := i + 1; counter >= c.gone && counter < c.gone+chunk {
+					epoch = epochB
+				}
+				must(t, s.Append([]Entry{message(epoch, 1, i+1)}))
+			}
+			n := uint64(0)
+			must(t, c.read(s, func(e Entry) bool {
+				if want := c.want(n); e.Counter != want {
+					t.Fatalf("%d, want %d", e.Counter, want)
+				}
+				n++
+				if n == 10 {
+					must(t, s.Append([]Entry{message(epochA, 1, 10_000)}))
+					must(t, s.Sync())
+					must(t, s.Forget([][32]byte{epochB}))
+				}
+				return true
+			}))
+			if n != 2*chunk {
+				t.Errorf("%d messages, want %d", n, 2*chunk)
+			}
+			n = 0
+			must(t, c.read(s, func(Entry) bool { n++; return n < chunk+5 }))
+			if n != chunk+5 {
+				t.Errorf("stopped after %d messages, want %d", n, chunk+5)
+			}
+		})
+	}
+}
+
+// TestBackwardFrom: reading goes on from any message, with the one before it.
+func TestBackwardFrom(t *testing.T) {
 	s := mustOpen(t, testConfig(t.TempDir()))
-	for i := range uint64(3 * chunk) {
+	for i := range uint64(5) {
 		must(t, s.Append([]Entry{message(epochA, 1, i+1)}))
 	}
-	n := uint64(0)
-	for e, err := range s.Backward(0) {
-		must(t, err)
-		if want := 3*chunk - n; e.Counter != want {
-			t.Fatalf("%d, want %d", e.Counter, want)
-		}
-		n++
-		if n == 10 {
-			must(t, s.Append([]Entry{message(epochA, 1, 10_000)}))
-			must(t, s.Sync())
-			_, err := s.Prune(time.Time{}, Limits{AuthorMessages: 2*chunk + 1})
+	var all []Entry
+	must(t, s.Forward(func(e Entry) bool { all = append(all, e); return true }))
+	for i, from := range all {
+		left := i
+		for e, err := range s.Backward(from.Arrival) {
 			must(t, err)
+			if left--; left < 0 || e.Counter != all[left].Counter {
+				t.Fatalf("before %d came %d", from.Counter, e.Counter)
+			}
 		}
-		if n == 2*chunk {
-			break
+		if left != 0 {
+			t.Errorf("before %d there are %d more", from.Counter, left)
 		}
-	}
-	if n != 2*chunk {
-		t.Errorf("%d messages", n)
-	}
-	// From a number on.
-	recent, err := s.Recent(5)
-	must(t, err)
-	for e, err := range s.Backward(recent[3].Arrival) {
-		must(t, err)
-		if e.Counter != recent[4].Counter {
-			t.Errorf("before %d came %d", recent[3].Counter, e.Counter)
-		}
-		break
 	}
 }
 
