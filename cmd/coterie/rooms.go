@@ -19,6 +19,7 @@ import (
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
+	"coterie/node/store"
 	"coterie/room"
 )
 
@@ -384,8 +385,8 @@ func (a *app) forgetRoom(d *room.Descriptor) error {
 	return a.saveRooms(slices.DeleteFunc(rooms, func(r remembered) bool { return r.same(d) }))
 }
 
-// eraseHistory removes what the data folder has of rooms: all files that begin
-// with a room's id.
+// eraseHistory removes what the data folder has of rooms: first the keys, and then all
+// files that begin with a room's id.
 func (a *app) eraseHistory(rooms []remembered) error {
 	dir, err := a.dataDir()
 	if err != nil {
@@ -396,6 +397,13 @@ func (a *app) eraseHistory(rooms []remembered) error {
 		if err != nil {
 			continue // what cannot be read has no history that could be found
 		}
+		path, err := a.diskPath(d)
+		if err != nil {
+			return err
+		}
+		if err := store.Remove(path); errors.Is(err, store.ErrRunning) {
+			return diskError(d, err)
+		} // whatever else went wrong: what is left goes now
 		files, err := filepath.Glob(filepath.Join(dir, "rooms", id(d.ID())+"*"))
 		if err != nil {
 			return err
