@@ -35,9 +35,9 @@ func drawIdentity(t *testing.T) ed25519.PrivateKey {
 	return identity
 }
 
-// getsHello reports whether a node answers a hello of whoever has an identity key.
-// It goes below libp2p's hosts, which do not dial themselves.
-func getsHello(t *testing.T, identity ed25519.PrivateKey, to peer.ID, addr ma.Multiaddr, hello []byte) bool {
+// bareTCP makes a dialler over TCP. It goes below libp2p's hosts, which do not dial
+// themselves.
+func bareTCP(t *testing.T, identity ed25519.PrivateKey) *tcp.TcpTransport {
 	t.Helper()
 	key, err := crypto.UnmarshalEd25519PrivateKey(identity)
 	if err != nil {
@@ -56,6 +56,13 @@ func getsHello(t *testing.T, identity ed25519.PrivateKey, to peer.ID, addr ma.Mu
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tr
+}
+
+// getsHello reports whether a node answers a hello of whoever has an identity key.
+func getsHello(t *testing.T, identity ed25519.PrivateKey, to peer.ID, addr ma.Multiaddr, hello []byte) bool {
+	t.Helper()
+	tr := bareTCP(t, identity)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := tr.Dial(ctx, addr, to)
