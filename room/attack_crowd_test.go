@@ -203,6 +203,9 @@ func TestStopped(t *testing.T) {
 // there before keep their places, whoever let them in; who comes later finds one, and
 // drops nobody.
 func TestFullRoom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds, and the race detector minutes")
+	}
 	for _, seed := range []uint64{303, 305} {
 		n := newNetwork(t, seed)
 		n.maxSteps = 1 << 40
