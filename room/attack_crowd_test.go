@@ -265,8 +265,8 @@ func (n *network) honestLeaves(k *crowd, i int) {
 
 // TestOneInsider: whatever one insider does to a room of ten, honest members may
 // send nine tenths of the time, all that they say reaches all of them, and somebody
-// who comes is in within five seconds. (With other seeds a join takes up to 6.5 s in two
-// of these kinds: where those that she listed herself leave, and in a full room.)
+// who comes is in within five seconds. (With other seeds a join takes up to 6.5 s in three
+// of these kinds: those that she listed herself leave, two pairs, and a full room.)
 func TestOneInsider(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
