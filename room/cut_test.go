@@ -30,6 +30,19 @@ func TestCutInCrowd(t *testing.T) {
 			t.Fatal("ann sends under a list with somebody in it whom she cut")
 		}
 	}
+	// Taken back, it does not count as a stop: whoever leaves now stops her.
+	ann.room.stops = nil
+	if err := ann.room.Cut(ann.room.now, all[alone].room.self, false); err != nil {
+		t.Fatal(err)
+	}
+	if !ann.room.maySend() {
+		t.Fatal("ann is stopped: the test shows nothing")
+	}
+	left := &record.Presence{Serial: 1 << 40, Left: true}
+	left.Sign(n.desc.ID(), all[alone].room.working)
+	if ann.room.add(left); ann.room.maySend() {
+		t.Error("who leaves after a cut was taken back does not stop ann")
+	}
 }
 
 // TestCut: who is cut, and who came in by them alone, read no more of what is said

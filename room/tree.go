@@ -2,9 +2,10 @@ package room
 
 import (
 	"cmp"
-	"coterie/crypto/ake"
 	"slices"
 	"time"
+
+	"coterie/crypto/ake"
 )
 
 // The proof tree: PROTOCOL.md §7.3. A member can make up others without end, but
@@ -70,7 +71,7 @@ func (g *graph) branch(cid ake.Hash) ake.Hash { return g.tree().branch[cid] }
 
 // order is all members of the tree: ourselves and those whom the head has listed for
 // longest, and then those who hang on them, in turns. So whoever is made up later takes
-// nobody's place, nor that of those whom they let in.
+// none of their places, and whom they let in has a turn beside all that one made up.
 func (g *graph) order() []ake.Hash {
 	t := g.tree()
 	if g.ordered != nil || g.own == nil {

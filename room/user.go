@@ -191,6 +191,9 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 		}
 	}
 	r.emit(e)
+	if r.head != nil {
+		r.head.stopped = time.Time{} // for another reason, from here on
+	}
 	r.changed, r.dirty, r.channelsAt = true, true, r.now
 	r.finish()
 	return nil
