@@ -326,11 +326,7 @@ func (r *Room) turns(list record.List) []place {
 		}
 	}
 	if r.head != nil {
-		list.Without(r.head.list, func(i int, e *record.Entry) {
-			if out[i].class == 0 && !r.head.lists(e.Identity, e.CID) {
-				out[i].class = 1
-			}
-		})
+		list.WithoutCID(r.head.list, func(i int, _ *record.Entry) { out[i].class = max(out[i].class, 1) })
 	}
 	return out
 }
@@ -418,10 +414,7 @@ func (r *Room) removals(list record.List) []record.Evidence {
 		return nil
 	}
 	var out []record.Evidence
-	r.head.list.Without(list, func(_ int, e *record.Entry) {
-		if i := list.Of(e.Identity); i >= 0 && list[i].CID == e.CID {
-			return // with another presence
-		}
+	r.head.list.WithoutCID(list, func(_ int, e *record.Entry) {
 		if ev, absent := r.absent(g, e.CID); absent {
 			out = append(out, ev)
 		}
