@@ -1,6 +1,7 @@
 package node
 
 import (
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -97,13 +98,14 @@ func TestEndedConnectionsDoNotCount(t *testing.T) {
 			c.Close()
 		}
 	}
+	// These stand, and wait to be taken: all but the first.
+	var standing []io.Closer
 	for range each {
-		// It stands, and is closed before the host has taken it: all but the first.
 		c, err := other.Dial(t.Context(), addr, h.ID())
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Close()
+		standing = append(standing, c)
 	}
 	await := func(n int) {
 		t.Helper()
@@ -113,7 +115,10 @@ func TestEndedConnectionsDoNotCount(t *testing.T) {
 			}
 		}
 	}
-	await(each)
+	await(each) // the host's side of the handshake may end later than the other's
+	for _, c := range standing {
+		c.Close()
+	}
 	time.Sleep(100 * time.Millisecond) // for the host to see that they are closed
 	taken()
 	await(0)
