@@ -9,8 +9,8 @@ import (
 )
 
 // TestSilentPeerIsDropped: a peer that crashed is dropped after it was silent for
-// long enough, by one commit. One that was only cut off comes back without
-// anybody opening anything.
+// long enough, by one commit, or two if two notice it at once. One that was only cut off
+// comes back without anybody opening anything.
 func TestSilentPeerIsDropped(t *testing.T) {
 	n := newNetwork(t, 71)
 	all := n.party("ann", "bob", "cyn", "dan")
@@ -27,7 +27,7 @@ func TestSilentPeerIsDropped(t *testing.T) {
 	took := n.until(time.Minute, "dan is dropped", func() bool { return together(others...) })
 	t.Logf("dropped %v later", took)
 	n.run(30 * time.Second)
-	if k := n.commits - before; k != 1 {
+	if k := n.commits - before; k < 1 || k > 2 {
 		t.Errorf("%d commits", k)
 	}
 	others[0].say("without dan")

@@ -15,13 +15,13 @@ var errCommitsFull = errors.New("too many commits are known")
 
 // turn is whose turn it is to commit, and when: PROTOCOL.md §8.4.
 type turn struct {
-	since   map[ake.Hash]time.Time // when each came up whom the head has not and the next list would have, or the reverse
-	first   time.Time              // when the first of them did; zero: no commit is needed
-	latest  time.Time              // when the last of them did
-	want    record.List            // the next list
-	rank    int                    // ours in it; negative: to be worked out
-	last    time.Time              // when the head came
-	sponsor bool                   // we have just let somebody in
+	since  map[ake.Hash]time.Time // when each came up whom the head has not and the next list would have, or the reverse
+	first  time.Time              // when the first of them did; zero: no commit is needed
+	latest time.Time              // when the last of them did
+	want   record.List            // the next list
+	rank   int                    // ours in it; negative: to be worked out
+	last   time.Time              // when the head came
+	letIn  map[ake.Hash]bool      // whom we let in since a commit was needed
 }
 
 // considerCommit commits if the members are not those of the head, and it is
@@ -52,7 +52,7 @@ func (r *Room) considerCommit() {
 	}
 	list := r.nextList(g)
 	if len(list) < 2 || len(r.neighbours) == 0 || !r.needed(g, list) || r.wouldLeaveOut(g, list) {
-		r.turn.first, r.turn.since, r.turn.sponsor = time.Time{}, nil, false
+		r.turn.first, r.turn.since, r.turn.letIn = time.Time{}, nil, nil
 		return
 	}
 	if r.turn.first.IsZero() || !slices.EqualFunc(list, r.turn.want, sameCID) {
@@ -66,10 +66,10 @@ func (r *Room) considerCommit() {
 		r.wakeAt(r.considerAt)
 		return
 	}
-	if !r.turn.sponsor {
+	if !r.sponsors(list) {
 		r.pass(g, list)
 	}
-	r.turn.first, r.turn.since, r.turn.sponsor = time.Time{}, nil, false
+	r.turn.first, r.turn.since, r.turn.letIn = time.Time{}, nil, nil
 	if err := r.commit(g, list); err != nil {
 		r.emit(Failed{Doing: "starting a new epoch", Err: err})
 	}
@@ -120,7 +120,8 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if earliest = r.turn.last; !earliest.IsZero() && earliest.Before(r.turn.first) {
 		earliest = earliest.Add(leastDistance(n)) // a head that leaves a change undone does not put it off
 	}
-	if calm := r.turn.last.IsZero() || r.turn.first.Sub(r.turn.last) > tail(n); calm && r.turn.sponsor {
+	sponsor := r.sponsors(list)
+	if calm := r.turn.last.IsZero() || r.turn.first.Sub(r.turn.last) > tail(n); calm && sponsor {
 		return maxTime(r.turn.first, earliest)
 	}
 	wait, unit := tail(n)/2, 2*tail(n)
@@ -140,10 +141,24 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if !r.differs(g, list) {
 		at = maxTime(at, r.patience)
 	}
+	if sponsor {
+		return at // whom it let in is listed, whoever else withholds what is needed
+	}
 	if r.turn.rank < 0 {
 		r.turn.rank = r.rank(g, list)
 	}
 	return at.Add(time.Duration(r.slot(r.turn.rank)) * unit)
+}
+
+// sponsors reports whether a list has somebody whom we let in and the head does not
+// list.
+func (r *Room) sponsors(list record.List) bool {
+	for i := range list {
+		if e := &list[i]; r.turn.letIn[e.CID] && (r.head == nil || !r.head.lists(e.Identity, e.CID)) {
+			return true
+		}
+	}
+	return false
 }
 
 // slot is when, in units of dueAt's, those of a rank commit: one at first, then two,
@@ -371,7 +386,11 @@ func (r *Room) commit(g *graph, list record.List) error {
 	}
 	r.publish(data)
 	if at := r.lacksAt(g); !at.IsZero() && !at.After(r.now) {
-		// Whoever withholds secrets makes us commit less and less often for it.
+		// Whoever withholds secrets makes us commit less and less often for it, until
+		// nobody has for a while.
+		if r.now.Sub(r.patience) > maxPatience {
+			r.waits = 0
+		}
 		r.waits = min(max(2*r.waits, tail(len(list))), maxPatience)
 		r.patience = r.now.Add(r.waits)
 	}

@@ -43,7 +43,7 @@ func (r *Room) chooseHead() {
 	for _, g := range r.days {
 		g.head, g.ordered = best, nil
 	}
-	r.turn, r.dirty = turn{last: r.now, since: r.turn.since}, true
+	r.turn, r.dirty = turn{last: r.now, since: r.turn.since, letIn: r.turn.letIn}, true
 	r.emit(r.started(previous))
 	for p := range r.neighbours {
 		if n := r.neighbours[p]; len(best.list) <= 8 {
@@ -129,7 +129,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 // who is about to let us in lists everybody, and one insider would otherwise choose
 // who hears a newcomer.
 func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
-	until := e.since.Add(2 * tail(len(e.list)))
+	until := e.since.Add(tail(len(e.list)))
 	g := r.graph(e.commit.Day)
 	if g == nil || g.own == nil || !until.After(r.now) {
 		return nil

@@ -112,5 +112,5 @@ func unread(n int) time.Duration { return tail(n) * 3 / 2 }
 
 // leastDistance is how far apart the commits of one peer are.
 func leastDistance(n int) time.Duration {
-	return max(300*time.Millisecond, time.Duration(n)*5*time.Millisecond)
+	return max(300*time.Millisecond, time.Duration(n)*2*time.Millisecond)
 }

@@ -229,7 +229,10 @@ func (r *Room) admit(x *exchange) {
 		r.publishJoin(x)
 	}
 	if !x.dialler {
-		r.turn.sponsor, r.dirty = true, true
+		if r.turn.letIn == nil {
+			r.turn.letIn = make(map[ake.Hash]bool)
+		}
+		r.turn.letIn[x.theirs.ID()], r.dirty = true, true
 	}
 	if !theyAlone {
 		r.telling[x.theirs.Working] = r.now.Add(tellTime)

@@ -556,7 +556,7 @@ func TestBeatAhead(t *testing.T) {
 		t.Error("a beat of the future was taken")
 	}
 	if ann.tookBeats(beat(ann.now.Add(maxAhead - time.Second))); p.beat == was {
-		t.Error("a beat within ten minutes was not taken")
+		t.Error("a beat within the hour was not taken")
 	}
 }
 

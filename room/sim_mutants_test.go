@@ -199,7 +199,13 @@ var mutants = []mutant{
 	{"a head that leaves a change undone puts it off", "commit.go",
 		`!earliest.IsZero() && earliest.Before(r.turn.first)`, `!earliest.IsZero()`, "TestManyHeads"},
 	{"a change is new after each head", "head.go",
-		`turn{last: r.now, since: r.turn.since}`, `turn{last: r.now}`, "TestManyHeads"},
+		`turn{last: r.now, since: r.turn.since,`, `turn{last: r.now,`, "TestManyHeads"},
+	{"a head that leaves out whom one let in ends one's turn", "head.go",
+		`since: r.turn.since, letIn: r.turn.letIn}`, `since: r.turn.since}`, "TestSponsorGoesOn"},
+	{"who lets somebody in waits for those before it", "commit.go",
+		`	if sponsor {
+		return at`, `	if false {
+		return at`, "TestSponsorGoesOn"},
 	{"no seniors in a full room", "tree.go",
 		`	if g.head != nil {
 		for i := range`, `	if false {

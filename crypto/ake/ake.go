@@ -8,7 +8,7 @@
 //	Encapsulate            a member makes its encapsulation for a day    PROTOCOL.md §5
 //	Open                   another opens it, and makes it again          PROTOCOL.md §5
 //	Proof.Answer           the two prove that they could                 PROTOCOL.md §7
-//	Commit, Join           a member wraps a secret, the others unwrap it PROTOCOL.md §8
+//	CommitSecret           a member commits to the next epoch's secret    PROTOCOL.md §8
 //	EpochSecret            both ends derive the epoch's keys             PROTOCOL.md §8
 //	Chain                  each author's messages get keys of their own  PROTOCOL.md §9
 //

@@ -16,7 +16,7 @@ const ChainSize = 16
 const MaxAhead = ake.MaxSkip
 
 // A Transcript says what an epoch was, for those who were not there: who was in
-// it, and that its committer says so. PROTOCOL.md §9.2.
+// it, and that its committer says so. PROTOCOL.md §9.1.
 type Transcript struct {
 	Brief   Brief
 	List    List
