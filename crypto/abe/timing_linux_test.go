@@ -26,6 +26,9 @@ func cpu(t *testing.T) time.Duration {
 // through which leaves. Without the dummy key, one that does not satisfy takes
 // less than half the time; without doRest, the ways differ by 10 to 60 %.
 func TestOpeningTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures, for half a minute; the race detector's time is no opening's")
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
