@@ -39,6 +39,9 @@ type Authority struct {
 	// Waiting, if not nil, is called when another run has the ledger and this one
 	// has to wait for it.
 	Waiting func()
+	// Removed, if not nil, is called with the name of each file that an interrupted
+	// run had not finished, and that was removed.
+	Removed func(path string)
 	// ClockIsRight lets the ledger be written although its last entry is later
 	// than now.
 	ClockIsRight bool
@@ -50,6 +53,14 @@ func (a *Authority) openLedger(write bool) (*ledgerFile, error) {
 		waiting = func() {}
 	}
 	return openLedger(a.files.Ledger(), a.Domain().ID(), a.aead, write, waiting)
+}
+
+func (a *Authority) removed(paths []string) {
+	for _, path := range paths {
+		if a.Removed != nil {
+			a.Removed(path)
+		}
+	}
 }
 
 // Domain returns the public half.

@@ -62,8 +62,11 @@ func (a *Authority) Backup(rand io.Reader, folder string, open func(*Locked) (*A
 	if same(a.files.Ledger(), to.Ledger()) {
 		return nil, fmt.Errorf("%s is %w", folder, ErrSameFolder)
 	}
-	if err := a.checkOlder(l, to); err != nil {
+	if err := a.checkOlder(l, to, open); err != nil {
 		return nil, err
+	}
+	for _, path := range []string{to.Domain(), to.Master(), to.Ledger()} {
+		a.removed(keyfile.RemoveUnfinished(path))
 	}
 	ledger, err := l.read()
 	if err != nil {
@@ -118,7 +121,10 @@ func same(one, other string) bool {
 }
 
 // checkOlder makes sure that what a backup would replace is an older backup.
-func (a *Authority) checkOlder(l *ledgerFile, to Files) error {
+func (a *Authority) checkOlder(l *ledgerFile, to Files, open func(*Locked) (*Authority, error)) error {
+	if err := a.checkMaster(to, open); err != nil {
+		return err
+	}
 	public, err := keyfile.LoadDomain(to.Domain())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -140,12 +146,65 @@ func (a *Authority) checkOlder(l *ledgerFile, to Files) error {
 	return compare(l.ledger, other)
 }
 
-// compare returns nil if there is nothing in there that is not here.
-func compare(here, there *ledger) error {
-	if slices.Contains(here.chain, there.last) {
+// checkMaster makes sure that a copy would not replace another domain's master key, nor
+// a successor's, which is the only one that they can open.
+func (a *Authority) checkMaster(to Files, open func(*Locked) (*Authority, error)) error {
+	there, err := keyfile.ReadPublic(to.Master())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer clear(there)
+	own, err := keyfile.ReadSecret(a.files.Master())
+	if err != nil {
+		return err
+	}
+	defer clear(own)
+	if bytes.Equal(own, there) {
 		return nil
 	}
-	if slices.Contains(there.chain, here.last) {
+	locked, err := newLocked(to, there)
+	if err != nil {
+		return err
+	}
+	if locked.Encrypted {
+		// With another passphrase, perhaps: what lies beside it has to do.
+		if !exists(to.Domain()) && !exists(to.Ledger()) {
+			return fmt.Errorf("%s is %w", to.Master(), ErrUnknownMaster)
+		}
+		return nil
+	}
+	opener := open
+	if !locked.Sealed {
+		opener = func(l *Locked) (*Authority, error) { return l.Open(nil) }
+	}
+	other, err := opener(locked)
+	switch {
+	case errors.Is(err, ErrForeignDomain):
+		return err
+	case err != nil && locked.Sealed:
+		return fmt.Errorf("%s is %w", to.Master(), ErrOthersMaster)
+	case err != nil:
+		return err
+	case !other.Domain().Equal(a.Domain()):
+		return fmt.Errorf("%s is %w", to.Master(), ErrUnknownMaster)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// compare returns nil if there is nothing in there that is not here. That it was copied
+// is nothing: a copy says so first, and is not on record here if that was interrupted.
+func compare(here, there *ledger) error {
+	if slices.Contains(here.chain, there.needed) {
+		return nil
+	}
+	if slices.Contains(there.chain, here.needed) {
 		return &AheadError{here.path, there.path, len(here.chain), len(there.chain)}
 	}
 	return &DivergedError{here.path, there.path, len(here.chain), len(there.chain)}
@@ -273,7 +332,7 @@ func (out *Restored) ledger(c *copied, to Files) error {
 	case err == nil:
 		here.link()
 		out.Record = here.record()
-		out.Longer = len(here.chain) > len(c.ledger.chain) || here.torn != nil
+		out.Longer = !slices.Contains(c.ledger.chain, here.needed) || here.torn != nil
 		return nil
 	case !errors.As(err, &ahead):
 		return err

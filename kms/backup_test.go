@@ -43,6 +43,7 @@ func TestBackupIsTheDomain(t *testing.T) {
 	// A newer backup replaces the older one; an older ledger does not replace a
 	// newer backup.
 	older := readFile(t, a.files.Ledger())
+	issue(t, a, "lost.key")
 	backup(t, a, folder)
 	newer := readFile(t, a.files.in(folder).Ledger())
 	writeFile(t, a.files.Ledger(), older)

@@ -20,6 +20,12 @@ var (
 	ErrForeignLedger = errors.New("the ledger of another domain")
 	// ErrForeignDomain: the public parameters belong to another master key.
 	ErrForeignDomain = errors.New("the public parameters of another domain")
+	// ErrLedgerFull: a ledger has no room for another key.
+	ErrLedgerFull = errors.New("the ledger is full: it has the 64 MiB that are read")
+	// ErrUnknownMaster: nothing says whose master key lies where a copy would go.
+	ErrUnknownMaster = errors.New("a master key of another domain, or of one that nothing beside it names")
+	// ErrOthersMaster: a master key lies there that somebody else alone can open.
+	ErrOthersMaster = errors.New("sealed for somebody else")
 	// ErrReadBack: what was read is not what was written.
 	ErrReadBack = errors.New("what was read back is not what was written")
 	// ErrSameFolder: a backup would be the domain itself.

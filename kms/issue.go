@@ -80,6 +80,9 @@ func (a *Authority) change(rand io.Reader, now time.Time) (*ledgerFile, *TornErr
 		l.close()
 		return nil, nil, &ClockError{l.path, now, last}
 	}
+	for _, path := range []string{a.files.Ledger(), a.files.Master(), a.files.Domain()} {
+		a.removed(keyfile.RemoveUnfinished(path))
+	}
 	torn, err := l.heal(rand, now.Unix())
 	if err != nil {
 		l.close()

@@ -58,6 +58,7 @@ type ledger struct {
 	lines      int // whole lines, the first included
 	size       int // bytes of those lines
 	last       hash
+	needed     hash   // of the last entry that says more than that there is a copy
 	chain      []hash // chain[i] is that of the i-th entry, from 0
 	generation uint32
 	limit      uint32  // days a key may last; 0: no limit of the domain's own
@@ -270,6 +271,9 @@ func (l *ledger) apply(e *entry) error {
 	}
 	last, err := e.hash()
 	l.last = last
+	if e.kind != kindCopied {
+		l.needed = last
+	}
 	l.chain = append(l.chain, last)
 	return err
 }

@@ -11,8 +11,12 @@ import (
 	"coterie/kms/keyfile"
 )
 
-// maxLedger bounds a ledger in bytes: some hundred thousand keys.
-const maxLedger = 64 << 20
+// maxLedger bounds a ledger in bytes: some hundred thousand keys, or some twenty
+// thousand with post-quantum recipients. Of it, reserve is for entries that are no keys.
+const (
+	maxLedger = 64 << 20
+	reserve   = 1 << 20
+)
 
 // ledgerFile is a ledger on disk, open and locked.
 type ledgerFile struct {
@@ -44,6 +48,10 @@ func lockLedger(path string, write bool, waiting func()) (*os.File, fs.FileInfo,
 		flag = os.O_RDWR
 	}
 	for {
+		// Opening a pipe would wait for its other end.
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return nil, nil, &keyfile.NotRegularError{Path: path, Mode: info.Mode()}
+		}
 		f, err := os.OpenFile(path, flag, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, fmt.Errorf("%s: %w", path, ErrLedgerMissing)
@@ -99,6 +107,13 @@ func (l *ledgerFile) append(rand io.Reader, e *entry) error {
 	line, err := l.seal(rand, e)
 	if err != nil {
 		return fmt.Errorf("recording in %s: %w", l.path, err)
+	}
+	most := maxLedger
+	if e.kind == kindIssued {
+		most -= reserve
+	}
+	if l.size+len(line) > most {
+		return fmt.Errorf("%s: %w", l.path, ErrLedgerFull)
 	}
 	return l.appendLine(e, line)
 }

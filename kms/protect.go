@@ -2,6 +2,7 @@ package kms
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"filippo.io/age"
@@ -28,6 +29,14 @@ func (a *Authority) Protect(p Protection) error {
 		}
 		clear(again)
 	}
+	// Under the ledger's lock nobody takes an unfinished file for one that was left.
+	l, err := a.openLedger(true)
+	if err == nil {
+		defer l.close()
+	} else if !errors.Is(err, ErrLedgerMissing) {
+		return err
+	}
+	a.removed(keyfile.RemoveUnfinished(a.files.Master()))
 	return keyfile.Replace(a.files.Master(), stored, 0o600)
 }
 

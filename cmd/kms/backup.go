@@ -115,6 +115,12 @@ func (a *app) restoreCommand() *cobra.Command {
 				return err
 			}
 			a.use(cmd, &f, authority)
+			domain := authority.Domain()
+			fmt.Fprintf(cmd.OutOrStdout(), "They are of the domain %s, fingerprint %s: compare it with what members have.\n",
+				cli.Clean(domain.Name()), domain.Fingerprint())
+			if !locked.Encrypted && !locked.Sealed {
+				warnPlain(cmd.ErrOrStderr(), to)
+			}
 			if skip == 0 {
 				return nil
 			}

@@ -78,6 +78,11 @@ func explain(err error) error {
 	case errors.Is(err, kms.ErrLedgerMissing):
 		return cli.Fail("ledger-missing", "%s; without it a number could be given twice", missingFile(err)).
 			Hint("kms restore /media/usb").Because(err)
+	case errors.Is(err, kms.ErrLedgerFull):
+		return cli.Fail("ledger-full", "%v", err).
+			Hint("nothing was issued; kms ledger forget makes entries shorter, and a new domain begins a new ledger").Because(err)
+	case errors.Is(err, kms.ErrUnknownMaster), errors.Is(err, kms.ErrOthersMaster):
+		return cli.Fail("others-master", "%v", err).Hint("nothing was copied; choose another folder, or move that file away").Because(err)
 	case errors.Is(err, kms.ErrForeignLedger), errors.Is(err, kms.ErrForeignDomain):
 		return cli.Fail("wrong-domain", "%v", err).Hint("the three files of a domain belong together; put back the right one").Because(err)
 	case errors.Is(err, kms.ErrName) && !errors.Is(err, request.ErrFormat):

@@ -62,11 +62,18 @@ func writeIndex(folder string, keys []kms.Issued) error {
 	return keyfile.Replace(path, b.Bytes(), 0o600)
 }
 
-// cell makes text fit for a spreadsheet: names come from strangers, and what
-// begins like a formula is one to a spreadsheet.
+// cell makes text fit for a spreadsheet: names come from strangers, and what begins
+// like a formula is one to a spreadsheet. Where one separates cells by another sign than
+// the comma, a cell begins after that.
 func cell(s string) string {
-	if strings.ContainsAny(s[:min(1, len(s))], "=+-@\t\r") {
-		return "'" + s
+	var b strings.Builder
+	begins := true
+	for _, r := range s {
+		if begins && strings.ContainsRune("=+-@\t\r＝＋－＠", r) {
+			b.WriteByte('\'')
+		}
+		b.WriteRune(r)
+		begins = strings.ContainsRune(";,|\t", r) || begins && (r == ' ' || r == '"')
 	}
-	return s
+	return b.String()
 }

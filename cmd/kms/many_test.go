@@ -138,3 +138,16 @@ func TestIndex(t *testing.T) {
 		t.Error("somebody's own table was overwritten")
 	}
 }
+
+// TestCell: a name that a stranger chose is no formula, whichever sign separates the
+// cells of a table for whoever opens it.
+func TestCell(t *testing.T) {
+	for in, want := range map[string]string{
+		"Kari Nordmann": "Kari Nordmann", "=1+1": "'=1+1", "Ola;=1+1": "Ola;'=1+1", "Ola; \"@x": "Ola; \"'@x",
+		"a,+b|-c": "a,'+b|'-c", "＝1": "'＝1", "Anne-Marie": "Anne-Marie", "": "",
+	} {
+		if got := cell(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}

@@ -105,6 +105,9 @@ func (a *app) use(cmd *cobra.Command, f *domainFlags, authority *kms.Authority) 
 	stderr := cmd.ErrOrStderr()
 	authority.ClockIsRight = f.clockIsRight
 	authority.Waiting = func() { io.WriteString(stderr, "another kms has the ledger; waiting for it\n") }
+	authority.Removed = func(path string) {
+		cli.Warn(stderr, cli.Fail("leftover", "removed %s, which an interrupted run had not finished", path))
+	}
 	a.opened = authority
 	return authority
 }

@@ -108,7 +108,8 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("%s is too large: %d bytes, the limit is %d", e.Path, e.Size, MaxSize)
 }
 
-// NotRegularError says that Path is a folder, a pipe or a device.
+// NotRegularError says that Path is a folder, a pipe, a device or, where a file is to
+// be replaced, a symbolic link.
 type NotRegularError struct {
 	Path string
 	Mode fs.FileMode
@@ -118,7 +119,17 @@ func (e *NotRegularError) Error() string {
 	if e.Mode.IsDir() {
 		return e.Path + " is a folder, not a file"
 	}
+	if e.Mode&fs.ModeSymlink != 0 {
+		return e.Path + " is a symbolic link: name the file that it leads to"
+	}
 	return e.Path + " is not a regular file"
+}
+
+// WorkError says that trying a passphrase on Path would cost too much.
+type WorkError struct{ Path string }
+
+func (e *WorkError) Error() string {
+	return fmt.Sprintf("%s asks for more than 2^%d steps of scrypt to try a passphrase, and for more than 1 GiB", e.Path, MaxWorkFactor)
 }
 
 // NotForYouError says that Path is sealed, and not for any of the identities

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"filippo.io/age"
 )
@@ -11,6 +12,10 @@ import (
 // DefaultWorkFactor is log2 of the scrypt cost of one guess at a passphrase:
 // age's own default, about a second.
 const DefaultWorkFactor = 18
+
+// MaxWorkFactor is the greatest cost that is paid to open a file: that takes 1 GiB
+// and some seconds. Who writes a file chooses it, and is not known before it is paid.
+const MaxWorkFactor = 20
 
 // EncryptPassphrase returns data as an age file for a passphrase. The cost of
 // one guess is 2^logN scrypt steps.
@@ -46,8 +51,12 @@ func DecryptPassphrase(path string, data, passphrase []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &PassphraseError{path} // an empty one fits nothing
 	}
+	id.SetMaxWorkFactor(MaxWorkFactor)
 	src, _ := dearmor(data)
 	r, err := age.Decrypt(src, id)
+	if err != nil && strings.Contains(err.Error(), "work factor too large") {
+		return nil, &WorkError{path}
+	}
 	if errors.Is(err, age.ErrIncorrectIdentity) {
 		return nil, &PassphraseError{path}
 	} else if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"coterie/kms/words"
 )
@@ -44,6 +45,35 @@ func ReadPublicUpTo(path string, limit int64) ([]byte, error) {
 		return nil, &SizeError{path, max(info.Size(), int64(len(data)))}
 	}
 	return data, err
+}
+
+// ReadPassphrase reads the first bytes of a private file, or of a pipe, such as
+// <(command) or standard input, for whose end it waits a minute at most.
+func ReadPassphrase(path string, limit int64) ([]byte, error) {
+	f, err := openWithoutWaiting(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &NotExistError{path, namesLike(path)}
+	} else if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, bare(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, bare(err))
+	}
+	if mode := info.Mode(); !mode.IsRegular() && mode&fs.ModeNamedPipe == 0 {
+		return nil, &NotRegularError{path, mode}
+	}
+	if err := CheckPrivate(path, info); err != nil {
+		return nil, err
+	}
+	f.SetReadDeadline(time.Now().Add(time.Minute)) // a regular file knows none
+	data, err := io.ReadAll(io.LimitReader(f, limit))
+	if err != nil {
+		clear(data)
+		return nil, fmt.Errorf("reading %s: %w", path, bare(err))
+	}
+	return data, nil
 }
 
 // Peek says what kind of file is at path. It reads no more than the first part

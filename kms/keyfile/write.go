@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // WriteSecret writes data to path with mode 0600, atomically, and returns an
@@ -18,8 +19,51 @@ func WriteSecret(path string, data []byte) error { return write(path, data, 0o60
 // atomically, and returns an *ExistsError if path exists.
 func WritePublic(path string, data []byte) error { return write(path, data, 0o644) }
 
+// tagSize is the size in bytes of the random tag of a temporary file of Replace,
+// WriteSecret and WritePublic.
+const tagSize = 8
+
+// throughLinks is where path leads to, which need not exist unless path is a link.
+func throughLinks(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return path, nil // whoever writes there will say what is wrong
+	}
+	to, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return path, err
+	}
+	return to, nil
+}
+
+// RemoveUnfinished removes what writers of path that were interrupted left in its
+// folder, and returns the names of those files. Whoever calls it sees to it that
+// nobody is writing path.
+func RemoveUnfinished(path string) (removed []string) {
+	to, err := throughLinks(path)
+	if err != nil {
+		return nil
+	}
+	folder := filepath.Dir(to)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		tag, begins := strings.CutPrefix(e.Name(), "."+filepath.Base(to)+".")
+		tag, ends := strings.CutSuffix(tag, ".tmp")
+		if raw, err := hex.DecodeString(tag); !begins || !ends || err != nil || len(raw) != tagSize {
+			continue
+		}
+		if name := filepath.Join(folder, e.Name()); os.Remove(name) == nil {
+			removed = append(removed, name)
+		}
+	}
+	return removed
+}
+
 func write(path string, data []byte, mode fs.FileMode) error {
-	var tag [8]byte
+	var tag [tagSize]byte
 	rand.Read(tag[:])
 	p, err := reserve(path, hex.EncodeToString(tag[:]), mode)
 	if err != nil {
@@ -30,9 +74,14 @@ func write(path string, data []byte, mode fs.FileMode) error {
 }
 
 // Replace writes data to path atomically, over whatever is there. It is for the
-// few files that change: whoever looks sees the old one or the new one.
+// few files that change: whoever looks sees the old one or the new one. A symbolic
+// link stays one, and the file that it leads to is replaced.
 func Replace(path string, data []byte, mode fs.FileMode) error {
-	var tag [8]byte
+	path, err := throughLinks(path)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, bare(err))
+	}
+	var tag [tagSize]byte
 	rand.Read(tag[:])
 	p, err := reserveOver(path, hex.EncodeToString(tag[:]), mode)
 	if err != nil {
@@ -73,6 +122,9 @@ func reserve(path, tag string, mode fs.FileMode) (*Pending, error) {
 func ReserveOver(path, tag string) (*Pending, error) { return reserveOver(path, tag, 0o600) }
 
 func reserveOver(path, tag string, mode fs.FileMode) (*Pending, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, &NotRegularError{path, info.Mode()}
+	}
 	temp := TempName(path, tag)
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {

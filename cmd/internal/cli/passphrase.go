@@ -108,11 +108,15 @@ func Tell(format string, a ...any) error {
 }
 
 func passphraseFile(path string) ([]byte, error) {
-	data, err := keyfile.ReadSecret(path)
+	data, err := keyfile.ReadPassphrase(path, 2*maxPassphrase)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(data)
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		return nil, Fail("no-passphrase", "%s begins with a byte order mark, which would count as letters of the passphrase", path).
+			Hint("save it as plain UTF-8, without a BOM")
+	}
 	if keyfile.KindOf(data) == keyfile.UTF16 {
 		return nil, &keyfile.DamagedError{Path: path, Size: len(data), UTF16: true}
 	}
