@@ -5,6 +5,8 @@
 //	work.go       what takes milliseconds, beside the loop
 //	broken.go     the end of a loop that broke
 //	host.go       the libp2p host
+//	limits.go     what it may take, and memory.go: of how much
+//	places.go     who gets a connection
 //	gater.go      no connections to oneself
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
@@ -23,6 +25,7 @@
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
+//	circuits.go   whose connections a relay carries
 //	asked.go      which rooms a relay is asked to carry
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a

@@ -125,15 +125,6 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 // Self is the relay's peer id.
 func (r *Relay) Self() peer.ID { return r.host.ID() }
 
-// Addresses are where the relay listens, with its peer id.
-func (r *Relay) Addresses() []ma.Multiaddr {
-	out, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: r.host.ID(), Addrs: r.host.Addrs()})
-	if err != nil {
-		return nil
-	}
-	return out
-}
-
 // Limits are those that are in force.
 func (r *Relay) Limits() Limits { return r.cfg.Limits }
 
