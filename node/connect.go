@@ -56,7 +56,7 @@ func CheckBootstrap(a ma.Multiaddr) error {
 func (n *Node) keepConnected(ctx context.Context) {
 	retry := firstRetry
 	next := time.Now()
-	told := false
+	told := nothingTold
 	missing := make(map[peer.ID]time.Time)
 	off := offTopic{since: make(map[peer.ID]time.Time), met: make(map[peer.ID]bool)}
 	reached := make(map[string]peer.ID) // by bootstrap address
@@ -67,12 +67,12 @@ func (n *Node) keepConnected(ctx context.Context) {
 	for {
 		off.look(n)
 		if len(n.topic.topic.ListPeers()) > 0 {
-			retry, told = firstRetry, false
+			retry, told = firstRetry, nothingTold
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
 			// Also while somebody is connected who is not in the room.
 			if failed := n.bootstrap(ctx, reached); failed != nil && len(n.host.Network().Peers()) == 0 {
-				if !told {
-					told = n.do(func() { n.emit(*failed) })
+				if what := failed.worst(); what > told && n.do(func() { n.emit(*failed) }) {
+					told = what
 				}
 			}
 			next = time.Now().Add(retry)
@@ -91,6 +91,28 @@ func (n *Node) keepConnected(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// What was told of one outage: each once, and what is worse after what is not.
+const (
+	nothingTold = iota
+	nobodyAnswers
+	refusedThere
+	wrongPeerThere
+)
+
+// worst is the worst of what went wrong.
+func (e *BootstrapFailed) worst() int {
+	worst := nobodyAnswers
+	for _, err := range e.Errors {
+		switch {
+		case errors.Is(err, ErrWrongPeer):
+			worst = wrongPeerThere
+		case errors.Is(err, ErrRefused):
+			worst = max(worst, refusedThere)
+		}
+	}
+	return worst
 }
 
 // unique leaves out addresses that stand twice.
@@ -158,7 +180,7 @@ func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
 		if errors.As(err, &wrong) {
 			return "", fmt.Errorf("%w: expected %s, found %s", ErrWrongPeer, id, wrong.Actual)
 		}
-		return id, err
+		return id, refusal(err)
 	}
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -177,12 +199,12 @@ func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
 		if err == nil {
 			err = errors.New("no peer answered")
 		}
-		return "", err
+		return "", refusal(err)
 	}
 	if found.Actual == n.host.ID() {
 		return "", fmt.Errorf("%v is this peer itself", a)
 	}
-	return found.Actual, n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}})
+	return found.Actual, refusal(n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}}))
 }
 
 // connectMembers dials some fellow members, if few are connected. Of two
