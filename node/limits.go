@@ -82,9 +82,11 @@ func (l Limits) concrete() rcmgr.ConcreteLimitConfig {
 	each := 2*(l.Connections+dialled) + 64
 	system := streams(16*l.Connections+2*l.Circuits, 16*(l.Connections+dialled)+2*l.Circuits)
 	system.ConnsInbound, system.ConnsOutbound, system.Conns = n(l.Connections), n(dialled), n(l.Connections+dialled)
+	// On their way in may be as many as are let in: with fewer, one address that begins
+	// handshakes and does not go on would be in the way of all others.
 	transient := streams(each, each)
-	transient.ConnsInbound, transient.ConnsOutbound, transient.Conns = n(l.handshakes()), n(dialled), n(l.handshakes()+dialled)
-	transient.FD = n(l.handshakes() + dialled)
+	transient.ConnsInbound, transient.ConnsOutbound, transient.Conns = system.ConnsInbound, system.ConnsOutbound, system.Conns
+	transient.FD = system.Conns
 	peer := streams(2*peerCircuits, 2*peerCircuits)
 	peer.Memory = rcmgr.LimitVal64(max(l.Memory/16, 16<<20))
 	circuits := streams(2*l.Circuits+each, 2*l.Circuits+each)
@@ -104,8 +106,9 @@ func (l Limits) concrete() rcmgr.ConcreteLimitConfig {
 	}.Build(base)
 }
 
-// handshakes is how many connections may be on their way in at once.
-func (l Limits) handshakes() int { return max(l.Connections/4, minConnections) }
+// unverified is how many connections may be on their way in before those over QUIC
+// show that they are where they say.
+func (l Limits) unverified() int { return max(l.Connections/16, 1) }
 
 // Files is how many connections over TCP the process' open files allow; 0: the
 // system does not tell.

@@ -188,7 +188,7 @@ func (p *places) VerifySourceAddress(a net.Addr) bool {
 	}
 	busy := false
 	p.ViewTransient(func(s network.ResourceScope) error {
-		busy = s.Stat().NumConnsInbound >= p.limits.handshakes()/4
+		busy = s.Stat().NumConnsInbound >= p.limits.unverified()
 		return nil
 	})
 	return busy
@@ -198,8 +198,6 @@ func (p *places) VerifySourceAddress(a net.Addr) bool {
 func whyNot(err error) string {
 	text := err.Error()
 	switch {
-	case strings.Contains(text, "transient"):
-		return "too many are on their way in at once"
 	case strings.Contains(text, "file descriptor") || strings.Contains(text, "FD"):
 		return "the process may not open more files"
 	case strings.Contains(text, "memory"):
