@@ -3,6 +3,8 @@ package node
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"flag"
 	"fmt"
 	"io"
@@ -18,14 +20,18 @@ import (
 	"coterie/room"
 )
 
-var campusMembers = flag.Int("campus.members", 20, "members of TestCampusThroughRelay")
+var (
+	campusMembers = flag.Int("campus.members", 5, "members of the room of TestCampusThroughRelay")
+	campusOthers  = flag.Int("campus.others", 60, "how many others are behind their address")
+)
 
 // roleOf is what a process of TestCampusThroughRelay is, in its namespace.
 const roleOf = "COTERIE_TEST_ROLE"
 
-// TestCampusThroughRelay: a room of many members who are all behind one address, and
-// reach each other through one relay alone, over TCP and over QUIC; while another
-// address has taken all the places it can get, with connections that say nothing.
+// TestCampusThroughRelay: a room whose members are all behind one address, with many
+// others, and reach each other through one relay alone, over TCP and over QUIC; while
+// another address has taken all the places it can get, with connections that say
+// nothing.
 func TestCampusThroughRelay(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("network namespaces need root")
@@ -62,15 +68,16 @@ func TestCampusThroughRelay(t *testing.T) {
 	relay := role(ctx, t, hub, "relay")
 	addrs := strings.Fields(relay.await(t, "listens "))
 	taker := role(ctx, t, name("taker"), "taker")
-	if got := taker.await(t, "holds "); got != "128" {
-		t.Errorf("one address holds %s of 256 places", got)
+	if got := taker.await(t, "holds "); got != "256" {
+		t.Errorf("one address holds %s of 512 places", got)
 	}
-	if got := relay.await(t, "refused "); got != "10.78.0.3: its address has all 128 connections that one may have" {
+	if got := relay.await(t, "refused "); got != "10.78.0.3: its address has all 256 connections that one may have" {
 		t.Errorf("the relay says %q", got)
 	}
 	for _, a := range addrs {
 		members := role(ctx, t, name("members"), "members", a)
-		t.Logf("%d members over %s: one epoch %s", *campusMembers, transportOf(ma.StringCast(a)), members.await(t, "together "))
+		t.Logf("%d others over %s are in %s", *campusOthers, transportOf(ma.StringCast(a)), members.await(t, "in "))
+		t.Logf("%d members are in one epoch %s", *campusMembers, members.await(t, "together "))
 		members.end(t)
 	}
 }
@@ -88,7 +95,7 @@ type rolePlayer struct {
 func role(ctx context.Context, t *testing.T, ns, what string, args ...string) *rolePlayer {
 	t.Helper()
 	p := &rolePlayer{what: what, lines: make(chan string, 1024)}
-	p.cmd = exec.CommandContext(ctx, "ip", "netns", "exec", ns, os.Args[0], "-test.run", "^TestCampusRole$", "-campus.members", fmt.Sprint(*campusMembers))
+	p.cmd = exec.CommandContext(ctx, "ip", "netns", "exec", ns, os.Args[0], "-test.run", "^TestCampusRole$", "-campus.members", fmt.Sprint(*campusMembers), "-campus.others", fmt.Sprint(*campusOthers))
 	p.cmd.Env = append(os.Environ(), roleOf+"="+strings.Join(append([]string{what}, args...), " "))
 	p.cmd.Stderr = os.Stderr
 	var err error
@@ -158,7 +165,7 @@ func playRelay(t *testing.T) {
 	for _, a := range []string{"/ip4/10.78.0.1/tcp/4001", "/ip4/10.78.0.1/udp/4001/quic-v1"} {
 		listen = append(listen, ma.StringCast(a))
 	}
-	r, err := NewRelay(RelayConfig{Listen: listen, Limits: Limits{Connections: 256}, Refused: func(x Refusal) {
+	r, err := NewRelay(RelayConfig{Listen: listen, Limits: Limits{Connections: 512}, Refused: func(x Refusal) {
 		fmt.Printf("refused %s: %s\n", x.From, x.Why)
 	}})
 	if err != nil {
@@ -215,11 +222,29 @@ func playTaker(t *testing.T) {
 	untilTold()
 }
 
-// playMembers is a room of members that listen nowhere, and says in what time all of
-// them were in one epoch.
+// playMembers is a room of members that listen nowhere, and others who connect and do
+// no more. It says in what time all were connected, and all members in one epoch.
 func playMembers(t *testing.T, at ma.Multiaddr) {
 	d, key := descriptor(t, "ONE"), issue(t, "ONE")
 	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for i := range *campusOthers {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := newHost(key, []ma.Multiaddr{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		if _, err := (&Node{host: h}).dial(ctx, at); err != nil {
+			t.Fatalf("number %d: %v", i, err)
+		}
+	}
+	fmt.Println("in after", time.Since(began).Round(10*time.Millisecond))
+	began = time.Now()
 	var all []*member
 	for i := range *campusMembers {
 		n, err := New(Config{Room: d, Key: key, Name: fmt.Sprint("m", i), Listen: []ma.Multiaddr{}, Bootstrap: []ma.Multiaddr{at}})

@@ -17,7 +17,7 @@ import (
 // each have an address: they let in eight connections from one, and a campus is
 // behind one.
 type Limits struct {
-	// Memory is how many bytes connections and streams may have reserved.
+	// Memory is in how many bytes the rest fits, as it is used by honest peers.
 	Memory int64
 	// Connections is how many others may have opened.
 	Connections int
@@ -41,7 +41,17 @@ const (
 	peerCircuits = 2 * maxChannels
 	// dialled is how many connections a host may have opened.
 	dialled = 512
+	// Over TCP each stream has a window of 256 KiB, all of which the library takes for
+	// used. It hardly ever is: what is really used is looked at in pressure.go.
+	window     = 256 << 10
+	windowsOf  = 8 // for one connection's own streams
+	peerWindow = 96 << 20
 )
+
+// windows is what the library may take for used.
+func (l Limits) windows() rcmgr.LimitVal64 {
+	return rcmgr.LimitVal64(window * (int64(windowsOf)*int64(l.Connections+dialled) + 2*int64(l.Circuits)))
+}
 
 // LimitsFor are limits that fit into so much memory.
 func LimitsFor(memory int64) Limits {
@@ -76,7 +86,7 @@ func (l Limits) concrete() rcmgr.ConcreteLimitConfig {
 	base := defaults.AutoScale() // for the number of open files, half of which are for connections
 	n := func(v int) rcmgr.LimitVal { return rcmgr.LimitVal(v) }
 	streams := func(in, out int) rcmgr.ResourceLimits {
-		return rcmgr.ResourceLimits{Streams: n(in + out), StreamsInbound: n(in), StreamsOutbound: n(out), Memory: rcmgr.LimitVal64(l.Memory)}
+		return rcmgr.ResourceLimits{Streams: n(in + out), StreamsInbound: n(in), StreamsOutbound: n(out), Memory: l.windows()}
 	}
 	// One stream of a protocol to each peer, and some that are being replaced.
 	each := 2*(l.Connections+dialled) + 64
@@ -88,15 +98,16 @@ func (l Limits) concrete() rcmgr.ConcreteLimitConfig {
 	transient.ConnsInbound, transient.ConnsOutbound, transient.Conns = system.ConnsInbound, system.ConnsOutbound, system.Conns
 	transient.FD = system.Conns
 	peer := streams(2*peerCircuits, 2*peerCircuits)
-	peer.Memory = rcmgr.LimitVal64(max(l.Memory/16, 16<<20))
+	peer.Memory = peerWindow
 	circuits := streams(2*l.Circuits+each, 2*l.Circuits+each)
 	ofPeer := streams(peerCircuits, peerCircuits)
+	ofPeer.Memory = peerWindow
 	return rcmgr.PartialLimitConfig{
 		System: system, Transient: transient, PeerDefault: peer,
 		ServiceDefault: streams(each, each), ProtocolDefault: streams(each, each),
 		Service: map[string]rcmgr.ResourceLimits{identify.ServiceName: streams(each, each), relayv2.ServiceName: circuits},
 		ServicePeer: map[string]rcmgr.ResourceLimits{
-			relayv2.ServiceName: {Streams: ofPeer.Streams, StreamsInbound: ofPeer.StreamsInbound, StreamsOutbound: ofPeer.StreamsOutbound},
+			relayv2.ServiceName: ofPeer,
 		},
 		Protocol: map[protocol.ID]rcmgr.ResourceLimits{
 			identify.ID: streams(each, each), identify.IDPush: streams(each, each),

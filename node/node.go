@@ -26,6 +26,7 @@
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //	circuits.go   whose connections a relay carries
+//	pressure.go   and what it does when memory is short
 //	asked.go      which rooms a relay is asked to carry
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a

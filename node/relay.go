@@ -47,7 +47,8 @@ type RelayConfig struct {
 	Identity ed25519.PrivateKey
 	// Announce are addresses by which others reach this computer, beside its own.
 	Announce []ma.Multiaddr
-	// Limits are what it may take; what is not set is a peer's.
+	// Limits are what it may take; what is not set is a peer's. If Memory is set, the
+	// process is taken for the relay's alone, and kept within that.
 	Limits Limits
 	// Refused, if set, is told what the relay does not give. It must not block.
 	Refused func(Refusal)
@@ -66,6 +67,8 @@ type Relay struct {
 
 	places   *places
 	circuits *circuits
+	watched  bool         // the process is the relay's, and so is its memory
+	used     func() int64 // of that
 	traffic  traffic
 	refused  atomic.Int64
 
@@ -89,7 +92,7 @@ type relayed struct {
 // NewRelay listens. The error says which address could not be had.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r := &Relay{
-		cfg: cfg, asked: newAsked(), most: maxRelayRooms, rooms: make(map[string]*relayed),
+		cfg: cfg, asked: newAsked(), most: maxRelayRooms, rooms: make(map[string]*relayed), used: usedMemory,
 	}
 	if r.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -98,6 +101,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		}
 		r.cfg.Identity = key
 	}
+	r.watched = cfg.Limits.Memory > 0
 	r.cfg.Limits = cfg.Limits.withDefaults()
 	m, err := newManager(r.cfg.Limits, r.refuse)
 	if err != nil {
@@ -170,6 +174,13 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.mu.Unlock()
 	r.host.SetStreamHandler(ProtocolPeers, r.introduce)
 	newTeller(time.Now, nil).attach(r.host)
+	if r.watched {
+		memCtx, stop := context.WithCancel(ctx)
+		var beside sync.WaitGroup
+		beside.Go(func() { r.watchMemory(memCtx) })
+		defer beside.Wait()
+		defer stop()
+	}
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
