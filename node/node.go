@@ -23,6 +23,7 @@
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	connect.go    bootstrap addresses and fellow members
+//	resolve.go    names of peers
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //	circuits.go   whose connections a relay carries
@@ -65,7 +66,8 @@ type Config struct {
 	// Empty: none; the node can then be reached through relays only.
 	Listen []ma.Multiaddr
 	// Bootstrap are peers to dial first. Those without /p2p/ID must be on
-	// loopback or private networks; their id is then learnt.
+	// loopback or private networks; their id is then learnt. Or they are names, whose
+	// records have it.
 	Bootstrap []ma.Multiaddr
 	// MDNS: look for peers on the local network, and be found there. Without effect
 	// for a node that listens on loopback alone.
@@ -168,6 +170,7 @@ type Node struct {
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays
+	dns    names        // nil: the system's
 	told   told         // by others about themselves
 	udp    udp          // whether it gets out
 	nearby nearby       // on the local network

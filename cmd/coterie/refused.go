@@ -3,13 +3,26 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 )
 
-// bootstrapRefused says who refused us, if somebody did; nil: nobody did.
+// bootstrapRefused says who refused us, if somebody did, or which name does not lead
+// to a peer; nil: neither.
 func bootstrapRefused(e node.BootstrapFailed) *cli.Error {
+	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNoSuchName) }); i >= 0 && one(e) {
+		return cli.Fail("bootstrap-name", "there is no name %s", cli.Clean(nameIn(e.Addresses[i]))).
+			Hint("is it spelled right? on some networks names are known only after a login page; it is tried again")
+	}
+	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNeedsPeer) }); i >= 0 && one(e) {
+		name := cli.Clean(nameIn(e.Addresses[i]))
+		return cli.Fail("bootstrap-needs-peer", "%s has no record that says which peer is there", name).
+			Hint("put /p2p/PEER behind it; or whoever runs it adds a TXT record: _dnsaddr.%s", name)
+	}
 	for i, err := range e.Errors {
 		if !errors.Is(err, node.ErrRefused) {
 			continue
@@ -26,3 +39,15 @@ func bootstrapRefused(e node.BootstrapFailed) *cli.Error {
 	}
 	return nil
 }
+
+// one reports whether all addresses are of one name: what was typed is one thing.
+func one(e node.BootstrapFailed) bool {
+	for _, a := range e.Addresses {
+		if !node.IsName(a) || nameIn(a) != nameIn(e.Addresses[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+func nameIn(a ma.Multiaddr) string { return a[0].Value() }
