@@ -90,6 +90,7 @@ type plan struct {
 	keyPath    string
 	through    string
 	bootstrap  []ma.Multiaddr
+	relays     []ma.Multiaddr // of the key's domain
 	listen     []ma.Multiaddr
 	nick       string
 	flags      joinFlags
@@ -197,6 +198,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
 	}
+	p.relays = domainRelays(p.key.Domain(), out.warn)
 	out.state("key", attributeText(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
 
 	if known != nil {
@@ -388,7 +390,7 @@ func checkNick(s string) error {
 
 // begin starts the node.
 func (a *app) begin(p *plan, out reporter) (*session, error) {
-	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now, MDNS: p.settings != nil && p.settings.MDNS}
+	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.beginAt(), Name: p.nick, Now: a.now, MDNS: p.settings != nil && p.settings.MDNS}
 	var kept *disk
 	var err error
 	if !p.flags.ephemeral {
