@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,7 +116,13 @@ func role(ctx context.Context, t *testing.T, ns, what string, args ...string) *r
 			p.lines <- in.Text()
 		}
 	}()
-	t.Cleanup(func() { p.in.Close(); p.cmd.Process.Kill(); p.cmd.Wait() })
+	t.Cleanup(func() {
+		p.in.Close()
+		p.cmd.Process.Kill()
+		for range p.lines {
+		}
+		p.cmd.Wait()
+	})
 	return p
 }
 
@@ -165,8 +172,11 @@ func playRelay(t *testing.T) {
 	for _, a := range []string{"/ip4/10.78.0.1/tcp/4001", "/ip4/10.78.0.1/udp/4001/quic-v1"} {
 		listen = append(listen, ma.StringCast(a))
 	}
+	var told atomic.Int32
 	r, err := NewRelay(RelayConfig{Listen: listen, Limits: Limits{Connections: 512}, Refused: func(x Refusal) {
-		fmt.Printf("refused %s: %s\n", x.From, x.Why)
+		if told.Add(1) <= 10 {
+			fmt.Printf("refused %s: %s\n", x.From, x.Why)
+		}
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -206,6 +216,7 @@ func playTaker(t *testing.T) {
 	fmt.Println("holds", len(held))
 	go func() {
 		for {
+			time.Sleep(100 * time.Millisecond)
 			for i, c := range held {
 				c.SetReadDeadline(time.Now().Add(time.Millisecond))
 				for err := error(nil); err == nil; {

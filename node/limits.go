@@ -92,6 +92,9 @@ func (l Limits) concrete() rcmgr.ConcreteLimitConfig {
 	each := 2*(l.Connections+dialled) + 64
 	system := streams(16*l.Connections+2*l.Circuits, 16*(l.Connections+dialled)+2*l.Circuits)
 	system.ConnsInbound, system.ConnsOutbound, system.Conns = n(l.Connections), n(dialled), n(l.Connections+dialled)
+	if f := Files(); f > 0 {
+		system.FD = n(f)
+	}
 	// On their way in may be as many as are let in: with fewer, one address that begins
 	// handshakes and does not go on would be in the way of all others.
 	transient := streams(each, each)

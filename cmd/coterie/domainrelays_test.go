@@ -48,6 +48,15 @@ func TestKeyAlone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "with.key"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for args, want := range map[string]string{"key with.key": "relay       " + at.Addrs[0] + "\n", "key with.key --json": `"relays":["/ip4/192.0.2.1/tcp/1","` + at.Addrs[0] + `"]`} {
+		if stdout, stderr, status := run(t, dir, "", strings.Fields(args)...); status != 0 || !strings.Contains(stdout, want) {
+			t.Errorf("coterie %s: status %d, %s %s", args, status, stdout, stderr)
+		}
+	}
+	found, _ := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback, "--key", "with.key")
+	if said := found["bootstrap"]; !strings.Contains(said, "ok "+at.Addrs[0]+", ") || !strings.Contains(said, "warn the key names a relay that is of no use: /ip4/192.0.2.1/tcp/1\n") {
+		t.Errorf("doctor says %q", said)
+	}
 	var both []*drive.Peer
 	for _, name := range []string{"ann", "bob"} {
 		env := append([]string{asProcess + "=1"}, home(filepath.Join(dir, name))...)
