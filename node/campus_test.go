@@ -23,7 +23,7 @@ import (
 
 var (
 	campusMembers = flag.Int("campus.members", 5, "members of the room of TestCampusThroughRelay")
-	campusOthers  = flag.Int("campus.others", 60, "how many others are behind their address")
+	campusOthers  = flag.Int("campus.others", 40, "how many others are behind their address")
 )
 
 // roleOf is what a process of TestCampusThroughRelay is, in its namespace.
@@ -39,6 +39,9 @@ func TestCampusThroughRelay(t *testing.T) {
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("network namespaces need ip, of iproute2")
+	}
+	if testing.Short() {
+		*campusOthers = min(*campusOthers, 12)
 	}
 	ip := func(args ...string) {
 		t.Helper()
