@@ -256,7 +256,7 @@ func (a *app) relayAddresses(f relayFlags) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Identity, err = relayIdentity(path); err != nil {
+	if cfg.Identity, err = relayIdentityToShow(path); err != nil {
 		return err
 	}
 	all, err := node.RelayAddresses(cfg)

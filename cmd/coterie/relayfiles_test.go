@@ -57,8 +57,17 @@ func TestRelayFiles(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), "/tcp/4001/p2p/") || !strings.Contains(string(out), "/udp/4001/quic-v1/p2p/") {
 			t.Errorf("%s: %v: %s", test.file, err, out)
 		}
-		if _, err := os.Stat(filepath.Join(folder, "relay.key")); err != nil {
+		key := filepath.Join(folder, "relay.key")
+		if _, err := os.Stat(key); err != nil {
 			t.Errorf("%s: %v", test.file, err)
+		}
+		// The service has a user of its own, and root wants to know the address.
+		if os.Chown(key, 65534, 65534) == nil {
+			cmd := exec.CommandContext(t.Context(), exe, append(args[1:], "--print-address")...)
+			cmd.Env = []string{asProcess + "=1"}
+			if again, err := cmd.CombinedOutput(); err != nil || string(again) != string(out) {
+				t.Errorf("%s: of another user's file: %v: %s", test.file, err, again)
+			}
 		}
 		switch test.file {
 		case "coterie-relay.service":

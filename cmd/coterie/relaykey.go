@@ -92,3 +92,17 @@ func parseRelayKey(path string, b []byte) (ed25519.PrivateKey, error) {
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
 }
+
+// relayIdentityToShow is relayIdentity for whoever wants to know the relay's address,
+// such as root, whose file it need not be: nothing rests on nobody else having it.
+func relayIdentityToShow(path string) (ed25519.PrivateKey, error) {
+	b, err := keyfile.ReadPublic(path)
+	var none *keyfile.NotExistError
+	if errors.As(err, &none) {
+		return relayIdentity(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseRelayKey(path, b)
+}
