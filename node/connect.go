@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
@@ -212,6 +213,9 @@ func (n *Node) names() names {
 func (n *Node) dialKnown(ctx context.Context, a ma.Multiaddr, to peer.AddrInfo) error {
 	if to.ID == n.host.ID() {
 		return fmt.Errorf("%v is this peer itself", a)
+	}
+	if s, ok := n.host.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(to.ID) // when to try again is for us to say
 	}
 	err := n.host.Connect(ctx, to)
 	var wrong sec.ErrPeerIDMismatch
