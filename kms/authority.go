@@ -35,6 +35,7 @@ func (p Protection) workFactor() int {
 type Authority struct {
 	files  Files
 	master *abe.MasterKey
+	domain *abe.Domain // with the relays of its file
 	aead   cipher.AEAD
 	// Waiting, if not nil, is called when another run has the ledger and this one
 	// has to wait for it.
@@ -63,13 +64,21 @@ func (a *Authority) removed(paths []string) {
 	}
 }
 
-// Domain returns the public half.
-func (a *Authority) Domain() *abe.Domain { return a.master.Domain() }
+// Domain returns the public half, with the relays that its file has.
+func (a *Authority) Domain() *abe.Domain { return a.domain }
 
 // Prepared is a domain that is made and not yet written.
 type Prepared struct {
 	files  Files
 	master *abe.MasterKey
+	relays []string
+}
+
+// WithRelays gives the domain's file relays, where members begin to look for each
+// other.
+func (p *Prepared) WithRelays(relays []string) error {
+	p.relays = relays
+	return CheckRelays(relays)
 }
 
 // Prepare checks the domain's name and that none of its files exists, and makes
@@ -88,7 +97,7 @@ func Prepare(rand io.Reader, files Files) (*Prepared, error) {
 		// and the system's does not, it refuses nothing else.
 		return nil, fmt.Errorf("%w: %w", ErrName, err)
 	}
-	return &Prepared{files, master}, nil
+	return &Prepared{files: files, master: master}, nil
 }
 
 // Write makes the three files. If it fails half-way, it leaves none of its own
@@ -96,7 +105,11 @@ func Prepare(rand io.Reader, files Files) (*Prepared, error) {
 // limit is how many days the domain's keys may last, 0 for MaxYears.
 func (p *Prepared) Write(rand io.Reader, protection Protection, limit int, now time.Time) (*abe.Domain, error) {
 	master, files := p.master, p.files
-	public, err := master.Domain().MarshalBinary()
+	domain, err := master.Domain().WithRelays(p.relays)
+	if err != nil {
+		return nil, fmt.Errorf("making the domain: %w", err)
+	}
+	public, err := domain.MarshalBinary()
 	if err != nil {
 		return nil, fmt.Errorf("making the domain: %w", err)
 	}
@@ -134,7 +147,7 @@ func (p *Prepared) Write(rand io.Reader, protection Protection, limit int, now t
 		}
 		made = append(made, file.path)
 	}
-	return master.Domain(), nil
+	return domain, nil
 }
 
 // checkFree returns a *keyfile.ExistsError if one of the files is there.
@@ -234,29 +247,31 @@ func (l *Locked) parse(secret []byte) (*Authority, error) {
 	if err != nil {
 		return nil, keyfile.Unreadable(l.Path(), keyfile.Master, len(secret), err)
 	}
-	if err := l.checkDomain(master.Domain()); err != nil {
+	domain, err := l.checkDomain(master.Domain())
+	if err != nil {
 		return nil, err
 	}
 	aead, err := ledgerCipher(secret)
 	if err != nil {
 		return nil, err
 	}
-	return &Authority{files: l.files, master: master, aead: aead}, nil
+	return &Authority{files: l.files, master: master, domain: domain, aead: aead}, nil
 }
 
 // checkDomain finds out whether the public parameters that people are given are
-// those of this master key. Their absence does no harm: every key carries them.
-func (l *Locked) checkDomain(own *abe.Domain) error {
+// those of this master key, and returns them with their relays. Their absence does no
+// harm but to those: every key carries them.
+func (l *Locked) checkDomain(own *abe.Domain) (*abe.Domain, error) {
 	public, err := keyfile.LoadDomain(l.files.Domain())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return own, nil
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	if !public.Equal(own) {
-		return fmt.Errorf("%s has %w than %s", l.files.Domain(), ErrForeignDomain, l.files.Master())
+		return nil, fmt.Errorf("%s has %w than %s", l.files.Domain(), ErrForeignDomain, l.files.Master())
 	}
-	return nil
+	return own.WithRelays(public.Relays())
 }
 
 // Record is what a ledger says.

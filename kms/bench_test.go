@@ -48,7 +48,7 @@ const benchExpires = 90
 func BenchmarkBatch(b *testing.B) {
 	folder := b.TempDir()
 	files := At(filepath.Join(folder, "NTNU"))
-	if _, err := (&Prepared{files, master()}).Write(rand.Reader, Protection{}, 0, morning); err != nil {
+	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{}, 0, morning); err != nil {
 		b.Fatal(err)
 	}
 	locked, err := Read(files)
@@ -125,7 +125,7 @@ func BenchmarkKeyGen(b *testing.B) {
 func BenchmarkLedger(b *testing.B) {
 	const keys = 10_000
 	files := At(filepath.Join(b.TempDir(), "NTNU"))
-	if _, err := (&Prepared{files, master()}).Write(rand.Reader, Protection{}, 0, morning); err != nil {
+	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{}, 0, morning); err != nil {
 		b.Fatal(err)
 	}
 	locked, err := Read(files)

@@ -172,7 +172,7 @@ func TestClockSetBack(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	files := At(filepath.Join(t.TempDir(), "NTNU"))
-	if _, err := (&Prepared{files, master()}).Write(rand.Reader, Protection{Passphrase: password, WorkFactor: 1}, 30, morning); err != nil {
+	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{Passphrase: password, WorkFactor: 1}, 30, morning); err != nil {
 		t.Fatal(err)
 	}
 	a := reopen(t, files)

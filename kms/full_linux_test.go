@@ -21,7 +21,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer syscall.Unmount(folder, 0)
 	files := At(filepath.Join(folder, "NTNU"))
-	if _, err := (&Prepared{files, master()}).Write(rand.Reader, Protection{}, 0, morning); err != nil {
+	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{}, 0, morning); err != nil {
 		t.Fatal(err)
 	}
 	locked, err := Read(files)

@@ -31,7 +31,7 @@ var master = sync.OnceValue(func() *abe.MasterKey {
 func domain(t *testing.T) *Authority {
 	t.Helper()
 	files := At(filepath.Join(t.TempDir(), "NTNU"))
-	if _, err := (&Prepared{files, master()}).Write(rand.Reader, Protection{Passphrase: password, WorkFactor: 1}, 0, morning); err != nil {
+	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{Passphrase: password, WorkFactor: 1}, 0, morning); err != nil {
 		t.Fatal(err)
 	}
 	return reopen(t, files)

@@ -183,6 +183,9 @@ func (a *Authority) make(rand io.Reader, r Request, number uint64, generation ui
 	if err != nil {
 		return nil, fmt.Errorf("making the key: %w", err)
 	}
+	if key, err = key.WithRelays(a.domain.Relays()); err != nil {
+		return nil, fmt.Errorf("making the key: %w", err)
+	}
 	data, err := key.MarshalBinary()
 	if err != nil {
 		return nil, fmt.Errorf("making the key: %w", err)

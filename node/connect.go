@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
@@ -35,17 +37,18 @@ var (
 	// ErrWrongPeer is returned when an address belongs to another peer.
 	ErrWrongPeer = errors.New("the address is a different peer's")
 	// ErrNeedsPeer is returned for a bootstrap address without /p2p/ID outside
-	// loopback and private networks.
+	// loopback and private networks; of a name, if its records have none either.
 	ErrNeedsPeer = errors.New("the address needs a peer id")
 )
 
-// CheckBootstrap reports whether an address can be used for bootstrapping.
+// CheckBootstrap reports whether an address can be used for bootstrapping. Of a name
+// that is seen when it is looked up.
 func CheckBootstrap(a ma.Multiaddr) error {
 	transport, id := peer.SplitAddr(a)
 	if len(transport) == 0 {
 		return fmt.Errorf("%v: no address to dial", a)
 	}
-	if id == "" && !manet.IsIPLoopback(transport) && !manet.IsPrivateAddr(transport) {
+	if id == "" && !IsName(a) && !manet.IsIPLoopback(transport) && !manet.IsPrivateAddr(transport) {
 		return fmt.Errorf("%v: %w", a, ErrNeedsPeer)
 	}
 	return nil
@@ -56,7 +59,7 @@ func CheckBootstrap(a ma.Multiaddr) error {
 func (n *Node) keepConnected(ctx context.Context) {
 	retry := firstRetry
 	next := time.Now()
-	told := false
+	told := nothingTold
 	missing := make(map[peer.ID]time.Time)
 	off := offTopic{since: make(map[peer.ID]time.Time), met: make(map[peer.ID]bool)}
 	reached := make(map[string]peer.ID) // by bootstrap address
@@ -67,12 +70,12 @@ func (n *Node) keepConnected(ctx context.Context) {
 	for {
 		off.look(n)
 		if len(n.topic.topic.ListPeers()) > 0 {
-			retry, told = firstRetry, false
+			retry, told = firstRetry, nothingTold
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
 			// Also while somebody is connected who is not in the room.
 			if failed := n.bootstrap(ctx, reached); failed != nil && len(n.host.Network().Peers()) == 0 {
-				if !told {
-					told = n.do(func() { n.emit(*failed) })
+				if what := failed.worst(); what > told && n.do(func() { n.emit(*failed) }) {
+					told = what
 				}
 			}
 			next = time.Now().Add(retry)
@@ -91,6 +94,28 @@ func (n *Node) keepConnected(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// What was told of one outage: each once, and what is worse after what is not.
+const (
+	nothingTold = iota
+	nobodyAnswers
+	refusedThere
+	wrongPeerThere
+)
+
+// worst is the worst of what went wrong.
+func (e *BootstrapFailed) worst() int {
+	worst := nobodyAnswers
+	for _, err := range e.Errors {
+		switch {
+		case errors.Is(err, ErrWrongPeer):
+			worst = wrongPeerThere
+		case errors.Is(err, ErrRefused):
+			worst = max(worst, refusedThere)
+		}
+	}
+	return worst
 }
 
 // unique leaves out addresses that stand twice.
@@ -145,21 +170,64 @@ func (n *Node) bootstrap(ctx context.Context, reached map[string]peer.ID) *Boots
 	return &BootstrapFailed{Addresses: addrs, Errors: errs}
 }
 
-// dial connects to an address. Without a peer id in it, the id is learnt by
-// dialling for one that nobody has, and reading who answered instead.
+// dial connects to an address, or to where a name leads: to one of those that its
+// records name.
 func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
-	transport, id := peer.SplitAddr(a)
-	if id == n.host.ID() {
-		return "", fmt.Errorf("%v is this peer itself", a)
+	targets, err := resolve(ctx, n.names(), a)
+	if err != nil {
+		return "", err
 	}
-	if id != "" {
-		err := n.host.Connect(ctx, peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{transport}})
-		var wrong sec.ErrPeerIDMismatch
-		if errors.As(err, &wrong) {
-			return "", fmt.Errorf("%w: expected %s, found %s", ErrWrongPeer, id, wrong.Actual)
+	// Of one peer all addresses are dialled together; of several one is enough.
+	of := make(map[peer.ID][]ma.Multiaddr)
+	var order []peer.ID
+	for _, t := range targets {
+		transport, id := peer.SplitAddr(t)
+		if id == "" {
+			if id, err = n.dialUnknown(ctx, t); err == nil {
+				return id, nil
+			}
+			continue
 		}
-		return id, err
+		if of[id] == nil {
+			order = append(order, id)
+		}
+		of[id] = append(of[id], transport)
 	}
+	for _, id := range order {
+		if err = n.dialKnown(ctx, a, peer.AddrInfo{ID: id, Addrs: of[id]}); err == nil {
+			return id, nil
+		}
+	}
+	return "", err
+}
+
+// names is who looks names up.
+func (n *Node) names() names {
+	if n.dns != nil {
+		return n.dns
+	}
+	return net.DefaultResolver
+}
+
+// dialKnown connects to a peer whose id is known.
+func (n *Node) dialKnown(ctx context.Context, a ma.Multiaddr, to peer.AddrInfo) error {
+	if to.ID == n.host.ID() {
+		return fmt.Errorf("%v is this peer itself", a)
+	}
+	if s, ok := n.host.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(to.ID) // when to try again is for us to say
+	}
+	err := n.host.Connect(ctx, to)
+	var wrong sec.ErrPeerIDMismatch
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("%w: expected %s, found %s", ErrWrongPeer, to.ID, wrong.Actual)
+	}
+	return refusal(err)
+}
+
+// dialUnknown connects to whoever is at an address. Their id is learnt by dialling
+// for one that nobody has, and reading who answered instead.
+func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID, error) {
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		return "", err
@@ -177,12 +245,12 @@ func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
 		if err == nil {
 			err = errors.New("no peer answered")
 		}
-		return "", err
+		return "", refusal(err)
 	}
 	if found.Actual == n.host.ID() {
-		return "", fmt.Errorf("%v is this peer itself", a)
+		return "", fmt.Errorf("%v is this peer itself", transport)
 	}
-	return found.Actual, n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}})
+	return found.Actual, refusal(n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}}))
 }
 
 // connectMembers dials some fellow members, if few are connected. Of two

@@ -19,6 +19,7 @@ import (
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
@@ -44,10 +45,19 @@ var anywhere = []string{
 	"/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/udp/0/quic-v1",
 }
 
-// newHost makes a libp2p host over TCP and QUIC.
-// It dials through relays and can be dialled through them; with more options it
-// can be one.
+// newHost makes a libp2p host over TCP, QUIC and WebSocket, with a peer's limits.
+// It dials through relays and can be dialled through them.
 func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.Option) (host.Host, error) {
+	m, err := newManager(Limits{}.withDefaults(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return newHostWith(m, identity, listen, more...)
+}
+
+// newHostWith makes a host that takes what a manager lets it; with more options it
+// can be a relay.
+func newHostWith(m *places, identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.Option) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(identity)
 	if err != nil {
 		return nil, fmt.Errorf("reading the identity: %w", err)
@@ -59,12 +69,15 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 	opts := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.ConnectionGater(notSelf(self)),
+		libp2p.ResourceManager(m),
 		// Noise comes first: certificates of TLS have times, and a computer whose clock is
 		// an hour off would find nobody, and not be told why.
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Security(tls.ID, tls.New),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
+		// For relays on a port that portals and proxies let through.
+		libp2p.Transport(websocket.New),
 		libp2p.UserAgent("coterie/2"),
 		libp2p.EnableRelay(),
 		libp2p.DisableMetrics(),
@@ -72,10 +85,19 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 	}
 	h, err := libp2p.New(append(opts, more...)...)
 	if err != nil {
+		m.Close()
 		return nil, fmt.Errorf("starting the network: %w", err)
 	}
+	if err := listenOn(h, listen); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// listenOn has a host listen; nil: anywhere. It closes a host that cannot.
+func listenOn(h host.Host, listen []ma.Multiaddr) error {
 	if listen == nil {
-		return h, listenAnywhere(h)
+		return listenAnywhere(h)
 	}
 	// Each address on its own: libp2p is content if one of many works, and the
 	// user is not.
@@ -89,10 +111,10 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 			if errors.Is(err, syscall.EADDRINUSE) {
 				err = ErrPortTaken
 			}
-			return nil, &ListenError{Addresses: []ma.Multiaddr{a}, Err: err}
+			return &ListenError{Addresses: []ma.Multiaddr{a}, Err: err}
 		}
 	}
-	return h, nil
+	return nil
 }
 
 // probe tries a TCP address without SO_REUSEPORT, which libp2p sets, and with

@@ -5,6 +5,8 @@
 //	work.go       what takes milliseconds, beside the loop
 //	broken.go     the end of a loop that broke
 //	host.go       the libp2p host
+//	limits.go     what it may take, and memory.go: of how much
+//	places.go     who gets a connection
 //	gater.go      no connections to oneself
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
@@ -21,8 +23,11 @@
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	connect.go    bootstrap addresses and fellow members
+//	resolve.go    names of peers
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
+//	circuits.go   whose connections a relay carries
+//	pressure.go   and what it does when memory is short
 //	asked.go      which rooms a relay is asked to carry
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a
@@ -61,7 +66,8 @@ type Config struct {
 	// Empty: none; the node can then be reached through relays only.
 	Listen []ma.Multiaddr
 	// Bootstrap are peers to dial first. Those without /p2p/ID must be on
-	// loopback or private networks; their id is then learnt.
+	// loopback or private networks; their id is then learnt. Or they are names, whose
+	// records have it.
 	Bootstrap []ma.Multiaddr
 	// MDNS: look for peers on the local network, and be found there. Without effect
 	// for a node that listens on loopback alone.
@@ -164,6 +170,7 @@ type Node struct {
 
 	queued atomic.Int64 // bytes that wait to be sent on streams
 	slots  slots        // on relays
+	dns    names        // nil: the system's
 	told   told         // by others about themselves
 	udp    udp          // whether it gets out
 	nearby nearby       // on the local network

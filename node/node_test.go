@@ -365,7 +365,8 @@ func TestNeedsPeerID(t *testing.T) {
 		{"/ip4/127.0.0.1/tcp/4001", true},
 		{"/ip4/10.0.0.7/udp/4001/quic-v1", true},
 		{"/ip4/84.2.1.9/tcp/4001", false},
-		{"/dns4/relay.example.org/tcp/4001", false},
+		{"/dns4/relay.example.org/tcp/4001", true}, // its records may have it
+		{"/dnsaddr/example.org", true},
 		{"/dns4/relay.example.org/tcp/4001/p2p/12D3KooWQpP1Td1epjYGqz4Hhuc4fcHYVwdzMeQNLxSUhCkJt6DR", true},
 		{"/p2p/12D3KooWQpP1Td1epjYGqz4Hhuc4fcHYVwdzMeQNLxSUhCkJt6DR", false},
 	} {

@@ -12,6 +12,7 @@ import (
 	mathrand "math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -44,6 +45,13 @@ type RelayConfig struct {
 	Listen []ma.Multiaddr
 	// Identity is the peer's key; nil: a fresh one.
 	Identity ed25519.PrivateKey
+	// Announce are addresses by which others reach this computer, beside its own.
+	Announce []ma.Multiaddr
+	// Limits are what it may take; what is not set is a peer's. If Memory is set, the
+	// process is taken for the relay's alone, and kept within that.
+	Limits Limits
+	// Refused, if set, is told what the relay does not give. It must not block.
+	Refused func(Refusal)
 	// Watch, if set, sees all that is forwarded. It must not keep the bytes.
 	Watch func(topic string, data []byte)
 }
@@ -56,6 +64,13 @@ type Relay struct {
 	pubsub *pubsub.PubSub
 	asked  *asked // topics that peers have subscribed to
 	most   int    // topics that it carries at once
+
+	places   *places
+	circuits *circuits
+	watched  bool         // the process is the relay's, and so is its memory
+	used     func() int64 // of that
+	traffic  traffic
+	refused  atomic.Int64
 
 	forwarders forwarders
 	gossip     []pubsub.Option // more of gossipsub's, for tests
@@ -77,7 +92,7 @@ type relayed struct {
 // NewRelay listens. The error says which address could not be had.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r := &Relay{
-		cfg: cfg, asked: newAsked(), most: maxRelayRooms, rooms: make(map[string]*relayed),
+		cfg: cfg, asked: newAsked(), most: maxRelayRooms, rooms: make(map[string]*relayed), used: usedMemory,
 	}
 	if r.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -86,17 +101,25 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		}
 		r.cfg.Identity = key
 	}
-	limits := circuit.DefaultResources()
-	// With limits, pubsub refuses the connections that go through here; and a room
-	// may have all its members behind one address translator.
-	limits.Limit = nil
-	limits.MaxReservations, limits.MaxCircuits = 4096, 1024
-	limits.MaxReservationsPerIP, limits.MaxReservationsPerASN = 1024, 4096
-	h, err := newHost(r.cfg.Identity, cfg.Listen,
+	r.watched = cfg.Limits.Memory > 0
+	r.cfg.Limits = cfg.Limits.withDefaults()
+	m, err := newManager(r.cfg.Limits, r.refuse)
+	if err != nil {
+		return nil, err
+	}
+	r.places, r.circuits = m, newCircuits(r.cfg.Limits, r.refuse)
+	h, err := newHostWith(m, r.cfg.Identity, []ma.Multiaddr{},
 		// Whoever starts a relay says thereby that it can be reached.
 		libp2p.ForceReachabilityPublic(),
-		libp2p.EnableRelayService(circuit.WithResources(limits)))
+		libp2p.BandwidthReporter(&r.traffic),
+		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return unique(append(slices.Clone(cfg.Announce), own...)) }),
+		libp2p.EnableRelayService(
+			circuit.WithResources(r.circuits.resources()), circuit.WithACL(r.circuits), circuit.WithMetricsTracer(r.circuits)))
 	if err != nil {
+		return nil, err
+	}
+	r.circuits.host = h
+	if err := listenOn(h, cfg.Listen); err != nil {
 		return nil, err
 	}
 	r.host = h
@@ -106,27 +129,37 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 // Self is the relay's peer id.
 func (r *Relay) Self() peer.ID { return r.host.ID() }
 
-// Addresses are where the relay listens, with its peer id.
-func (r *Relay) Addresses() []ma.Multiaddr {
-	out, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: r.host.ID(), Addrs: r.host.Addrs()})
-	if err != nil {
-		return nil
+// Limits are those that are in force.
+func (r *Relay) Limits() Limits { return r.cfg.Limits }
+
+func (r *Relay) refuse(what Refusal) {
+	r.refused.Add(1)
+	if r.cfg.Refused != nil {
+		r.cfg.Refused(what)
 	}
-	return out
 }
 
 // RelayStats is what a relay does.
 type RelayStats struct {
-	Peers     int   // connected
-	Rooms     int   // topics it carries
-	Forwarded int64 // publications so far
+	Peers        int   // connected
+	Connections  int   // that they have opened
+	Rooms        int   // topics it carries
+	Reservations int   // of peers that can be reached through it
+	Circuits     int   // connections of others that it carries
+	Forwarded    int64 // publications so far
+	Bytes        int64 // in and out, so far
+	Refused      int64 // so far
 }
 
 // Stats is what the relay does now.
 func (r *Relay) Stats() RelayStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return RelayStats{Peers: len(r.host.Network().Peers()), Rooms: len(r.rooms), Forwarded: r.carried}
+	return RelayStats{
+		Peers: len(r.host.Network().Peers()), Connections: r.places.taken(), Rooms: len(r.rooms),
+		Reservations: int(r.circuits.reserved.Load()), Circuits: int(r.circuits.open.Load()),
+		Forwarded: r.carried, Bytes: r.traffic.in.Load() + r.traffic.out.Load(), Refused: r.refused.Load(),
+	}
 }
 
 // Run relays until ctx ends.
@@ -141,6 +174,13 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.mu.Unlock()
 	r.host.SetStreamHandler(ProtocolPeers, r.introduce)
 	newTeller(time.Now, nil).attach(r.host)
+	if r.watched {
+		memCtx, stop := context.WithCancel(ctx)
+		var beside sync.WaitGroup
+		beside.Go(func() { r.watchMemory(memCtx) })
+		defer beside.Wait()
+		defer stop()
+	}
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {

@@ -32,6 +32,9 @@ type slots struct {
 type slot struct {
 	until time.Time
 	via   ma.Multiaddr // .../p2p/RELAY/p2p-circuit
+	// conn is the connection on which it was had. A relay gives a place away when its
+	// peer is gone, and one that starts again knows of none.
+	conn string
 }
 
 // reachable are the addresses at which the node can be dialled, those through
@@ -97,7 +100,14 @@ func (n *Node) reserve(ctx context.Context, id peer.ID, via ma.Multiaddr) bool {
 	old, has := n.slots.on[id]
 	full := len(n.slots.on) >= maxRelays
 	n.slots.mu.Unlock()
-	if has && time.Until(old.until) > 10*time.Minute && old.via.Equal(via) || full && !has {
+	conn, kept := "", false
+	for _, c := range n.host.Network().ConnsToPeer(id) {
+		if !isRelayed(c) {
+			conn = c.ID()
+			kept = kept || conn == old.conn
+		}
+	}
+	if has && kept && time.Until(old.until) > 10*time.Minute && old.via.Equal(via) || full && !has {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
@@ -115,7 +125,7 @@ func (n *Node) reserve(ctx context.Context, id peer.ID, via ma.Multiaddr) bool {
 	if n.slots.on == nil {
 		n.slots.on = make(map[peer.ID]slot)
 	}
-	n.slots.on[id] = slot{until: r.Expiration, via: via}
+	n.slots.on[id] = slot{until: r.Expiration, via: via, conn: conn}
 	return !has || !old.via.Equal(via)
 }
 

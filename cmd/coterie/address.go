@@ -12,23 +12,53 @@ import (
 	"coterie/cmd/internal/cli"
 )
 
-// addresses reads what is given to a flag or stands in the settings: multiaddrs, or
-// HOST:PORT.
+// usualPort is that of a relay, and of whoever is given as a host alone.
+const usualPort = "4001"
+
+// addresses reads what is given to a flag or stands in the settings: multiaddrs,
+// HOST:PORT, or HOST for its usual port, unless it is to be listened on.
 func addresses(flag string, texts []string) ([]ma.Multiaddr, error) {
+	toListen := strings.TrimLeft(flag, "-") == "listen"
 	var out []ma.Multiaddr
 	for _, s := range texts {
 		m, err := ma.NewMultiaddr(s)
-		if err == nil {
+		if err == nil && len(m) > 0 {
 			out = append(out, m)
 			continue
 		}
-		both, err := fromHost(s)
+		at := s
+		if host, ok := bareHost(s); ok && !toListen {
+			at = host
+		}
+		both, err := fromHost(at)
 		if err != nil {
-			return nil, cli.Usage("%s: %q is not an address", flag, s).Hint("such as 10.0.0.7:4001 or /ip4/10.0.0.7/tcp/4001")
+			hint := "such as relay.ntnu.no, 10.0.0.7:4001 or /ip4/10.0.0.7/tcp/4001"
+			if toListen {
+				hint = "such as 0.0.0.0:4001 or /ip4/0.0.0.0/tcp/4001"
+			}
+			return nil, cli.Usage("%s: %q is not an address", flag, s).Hint("%s", hint)
 		}
 		out = append(out, both...)
 	}
 	return out, nil
+}
+
+// bareHost gives a host without a port the usual one. One word without a dot is
+// no host: it may be anything that was mistyped.
+func bareHost(s string) (string, bool) {
+	host, id, hasID := strings.Cut(s, "/p2p/")
+	inner, ok := strings.CutPrefix(host, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	if ip, err := netip.ParseAddr(inner); ok && closed && err == nil && ip.Is6() {
+		host = inner
+	} else if host != "localhost" && (!strings.Contains(host, ".") || !hostName.MatchString(host)) {
+		return "", false // also ::1:7101, of which nobody knows where its port begins
+	}
+	at := net.JoinHostPort(host, usualPort)
+	if hasID {
+		at += "/p2p/" + id
+	}
+	return at, true
 }
 
 // fromHost takes HOST:PORT for its addresses over TCP and QUIC. The host is a number

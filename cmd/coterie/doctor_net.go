@@ -61,7 +61,7 @@ func (d *diagnosis) look() {
 		d.surveyErr = err
 		return
 	}
-	cfg := node.SurveyConfig{Listen: d.listen, Addresses: append(d.addrs, more...), Room: d.desc, MDNS: d.settings.MDNS, Now: d.a.now}
+	cfg := node.SurveyConfig{Listen: d.listen, Addresses: slices.Concat(d.addrs, more, d.keyRelays()), Room: d.desc, MDNS: d.settings.MDNS, Now: d.a.now}
 	for _, r := range d.rooms {
 		cfg.Not = append(cfg.Not, r.status.Peer)
 	}

@@ -13,7 +13,7 @@ import (
 func facts(p *plan, st node.Status, now time.Time) health.Facts {
 	f := health.Facts{
 		KeyDays: int(p.key.Expires()) - int(abe.DayOf(now)), Expires: p.key.Expires().String(),
-		Bootstraps: len(p.bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: st.Room.Held,
+		Bootstraps: len(p.beginAt()), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: st.Room.Held,
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
 		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
 	}

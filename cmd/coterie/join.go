@@ -61,7 +61,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.SortFlags = false
 	flags.StringVar(&f.key, "key", "", "your key `FILE`")
 	flags.StringVar(&f.policy, "policy", "", "who may enter: `EXPR`, as 'kms policy' explains it")
-	flags.StringArrayVar(&f.bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as 10.0.0.7:4001; may be given several times")
+	flags.StringArrayVar(&f.bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as relay.ntnu.no or 10.0.0.7:4001; may be given several times")
 	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
 	flags.StringVar(&f.nick, "nick", "", "what you call yourself: `NAME`")
 	flags.StringVar(&f.history, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
@@ -90,6 +90,7 @@ type plan struct {
 	keyPath    string
 	through    string
 	bootstrap  []ma.Multiaddr
+	relays     []ma.Multiaddr // of the key's domain
 	listen     []ma.Multiaddr
 	nick       string
 	flags      joinFlags
@@ -197,6 +198,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
 	}
+	p.relays = domainRelays(p.key.Domain(), out.warn)
 	out.state("key", attributeText(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
 
 	if known != nil {
@@ -388,7 +390,7 @@ func checkNick(s string) error {
 
 // begin starts the node.
 func (a *app) begin(p *plan, out reporter) (*session, error) {
-	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now, MDNS: p.settings != nil && p.settings.MDNS}
+	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.beginAt(), Name: p.nick, Now: a.now, MDNS: p.settings != nil && p.settings.MDNS}
 	var kept *disk
 	var err error
 	if !p.flags.ephemeral {

@@ -415,6 +415,9 @@ func bootstrapError(e node.BootstrapFailed) *cli.Error {
 				Hint("get a fresh link, or leave out /p2p/... on your own network")
 		}
 	}
+	if f := bootstrapRefused(e); f != nil {
+		return f
+	}
 	f := cli.Fail("bootstrap-unreachable", "none of %s answered", cli.Plural(len(e.Addresses), "bootstrap address"))
 	if len(e.Addresses) == 1 {
 		f.Text = "the bootstrap address did not answer"

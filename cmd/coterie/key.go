@@ -63,8 +63,8 @@ func (a *app) printKey(w io.Writer, k *abe.Key, sealed bool) error {
 attributes  %s
 valid       %s
 sealed      %s
-Nobody in a room can see these; members only learn that some key of yours satisfies the policy.
-`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), state)
+%sNobody in a room can see these; members only learn that some key of yours satisfies the policy.
+`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), state, relayLines(k.Domain()))
 	return err
 }
 
@@ -79,13 +79,14 @@ type keyLine struct {
 	Expires     string   `json:"expires"`
 	Days        int      `json:"days"` // left; 0 or less: lapsed
 	Sealed      bool     `json:"sealed"`
+	Relays      []string `json:"relays,omitempty"` // that the domain names
 }
 
 func (a *app) printKeyJSON(w io.Writer, k *abe.Key, sealed bool) error {
 	line := keyLine{
 		Number: k.Serial(), Domain: k.Domain().Name(), Fingerprint: k.Domain().Fingerprint(), Attributes: []string{},
 		Generation: k.Generation(), From: k.From().String(), Expires: k.Expires().String(),
-		Days: int(k.Expires()) - int(abe.DayOf(a.now())), Sealed: sealed,
+		Days: int(k.Expires()) - int(abe.DayOf(a.now())), Sealed: sealed, Relays: k.Domain().Relays(),
 	}
 	for _, attribute := range k.Attributes() {
 		line.Attributes = append(line.Attributes, attribute.String())

@@ -2,57 +2,78 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
-	"coterie/kms/keyfile"
 	"coterie/node"
 )
 
-// relayReport is how often a relay says what it does, if that has changed.
-const relayReport = time.Minute
+const (
+	// relayReport is how often a relay says what it does, if that has changed.
+	relayReport = time.Minute
+	// relayStop is how long it may take to hang up.
+	relayStop = 10 * time.Second
+	// A relay takes half of the memory that is there, if it is not told otherwise,
+	// and not more than maxRelayMemory.
+	maxRelayMemory = 1 << 30
+	minRelayMemory = 32 << 20
+)
+
+// relayFlags is what is given to coterie relay.
+type relayFlags struct {
+	listen, announce  []string
+	file              string
+	asJSON, addresses bool
+	memory            string
+	limits            node.Limits
+}
 
 func (a *app) relayCommand() *cobra.Command {
 	var (
-		listen []string
-		asJSON bool
-		key    string
-		file   string
+		f   relayFlags
+		key string
 	)
 	cmd := &cobra.Command{
 		Use:   "relay",
 		Short: "carry rooms for others, without a key and without reading them",
-		Long: `Carry rooms for others: a peer without a key. It forwards what is said in the rooms of those who connect to it, and their connections to each
-other; it can read nothing. Members give its address with --bootstrap. It runs until it is interrupted. Its peer id is part of its address: the key
-of that is kept in a file, so that the address stays as it is when the relay starts again.`,
+		Long: `Carry rooms for others: a peer without a key. It forwards what is said in the rooms of those who connect to it, and
+their connections to each other; it can read nothing. Members give its address with --bootstrap. It runs until it is
+interrupted. Its own key is kept in a file, so its address stays as it is when it starts again.`,
 		Example: `  coterie relay
-  coterie relay --listen /ip4/0.0.0.0/tcp/443`,
+  coterie relay --announce relay.ntnu.no --listen 0.0.0.0:4001 --listen /ip4/0.0.0.0/tcp/443/ws
+  coterie relay --print-address`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("key") {
 				return withCode("relay-no-key", cli.Usage("coterie relay takes no --key: it must not be able to read"))
 			}
-			return a.relay(listen, file, asJSON)
+			return a.relay(f)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&listen, "listen", nil, "listen on `MULTIADDR`; may be given several times (default: port 4001, TCP and QUIC)")
-	flags.StringVar(&file, "identity", "", "the relay's own key is in `FILE`, drawn at the first start (default: relay.key in the data folder)")
-	flags.BoolVar(&asJSON, "json", false, "one JSON object a line")
+	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `ADDR`; may be given several times (default: port 4001, TCP and QUIC)")
+	flags.StringArrayVar(&f.announce, "announce", nil, "others reach this computer at `HOST[:PORT]`, or at a multiaddr; may be given several times")
+	flags.StringVar(&f.file, "identity", "", "the relay's own key is in `FILE`, drawn at the first start (default: relay.key in the data folder)")
+	flags.StringVar(&f.memory, "memory", "", "take `SIZE` of memory, such as 512MiB (default: half of what is there, at most 1GiB)")
+	flags.IntVar(&f.limits.Connections, "connections", 0, "let in `N` connections (default: one for 256 KiB of memory)")
+	flags.IntVar(&f.limits.PerAddress, "per-address", 0, "of them `N` from one address (default: half)")
+	flags.IntVar(&f.limits.Circuits, "circuits", 0, "carry `N` connections of others (default: four for each connection)")
+	flags.BoolVar(&f.addresses, "print-address", false, "print what members give to --bootstrap, and end")
+	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&key, "key", "", "")
 	flags.MarkHidden("key")
 	return cmd
@@ -74,101 +95,178 @@ func relayPort() []string {
 	return listen
 }
 
-// relayKey is the first line of a relay's key file; the seed follows, in hexadecimal.
-const relayKey = "coterie-relay 1\n"
-
-// relayIdentity reads the relay's key from a file, or draws it and writes it there.
-func (a *app) relayIdentity(path string) (ed25519.PrivateKey, error) {
-	if path == "" {
-		dir, err := a.dataDir()
-		if err != nil {
-			return nil, err
+// config is what the flags say.
+func (f *relayFlags) config() (node.RelayConfig, error) {
+	cfg := node.RelayConfig{Limits: f.limits}
+	for flag, n := range map[string]int{"--connections": f.limits.Connections, "--per-address": f.limits.PerAddress, "--circuits": f.limits.Circuits} {
+		if n < 0 || n > math.MaxInt32 {
+			return cfg, cli.Usage("%s: %d is not a number of connections", flag, n)
 		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("keeping the relay's key: %w", err)
-		}
-		path = filepath.Join(dir, "relay.key")
 	}
-	b, err := keyfile.ReadSecret(path)
-	var none *keyfile.NotExistError
-	if errors.As(err, &none) {
-		seed := make([]byte, ed25519.SeedSize)
-		rand.Read(seed)
-		if err := keyfile.WriteSecret(path, fmt.Appendf(nil, "%s%x\n", relayKey, seed)); err != nil {
-			return nil, fmt.Errorf("keeping the relay's key: %w", err)
-		}
-		return ed25519.NewKeyFromSeed(seed), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	digits, ok := strings.CutPrefix(string(b), relayKey)
-	seed, err := hex.DecodeString(strings.TrimSuffix(digits, "\n"))
-	if !ok || err != nil || len(seed) != ed25519.SeedSize {
-		return nil, cli.Fail("relay-key", "%s is not a relay's key", path).
-			Hint("move it away: the relay then draws a new one, and has another address")
-	}
-	return ed25519.NewKeyFromSeed(seed), nil
-}
-
-func (a *app) relay(listen []string, file string, asJSON bool) error {
-	out := newJSON(io.Discard, a.stderr, a.now)
-	if asJSON {
-		out = newJSON(a.stdout, a.stderr, a.now)
-	}
-	out.hello()
+	listen := f.listen
 	if len(listen) == 0 {
 		listen = relayPort()
 	}
-	addrs, err := addresses("--listen", listen)
+	var err error
+	if cfg.Listen, err = addresses("--listen", listen); err != nil {
+		return cfg, err
+	}
+	if cfg.Announce, err = addresses("--announce", f.announce); err != nil {
+		return cfg, err
+	}
+	for _, m := range cfg.Announce {
+		if _, err := m.ValueForProtocol(ma.P_P2P); err == nil {
+			return cfg, cli.Usage("--announce: %s has a peer id, which the relay adds itself", m).Hint("leave out /p2p/...")
+		}
+	}
+	cfg.Limits.Memory = min(max(node.Memory()/2, minRelayMemory), maxRelayMemory)
+	if f.memory != "" {
+		n, ok := memorySize(f.memory)
+		if !ok || n < minRelayMemory {
+			return cfg, cli.Usage("--memory: %q is not a size of memory", f.memory).Hint("such as 512MiB or 2GiB; at least 32MiB")
+		}
+		cfg.Limits.Memory = n
+	}
+	return cfg, nil
+}
+
+// memorySize reads a number of MiB or GiB.
+func memorySize(s string) (int64, bool) {
+	for unit, size := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if digits, ok := strings.CutSuffix(s, unit); ok {
+			n, err := strconv.ParseUint(digits, 10, 32)
+			return int64(n) * size, err == nil && int64(n) <= 1<<42/size
+		}
+	}
+	return 0, false
+}
+
+func (a *app) relay(f relayFlags) error {
+	if f.addresses {
+		return a.relayAddresses(f)
+	}
+	out := newJSON(io.Discard, a.stderr, a.now)
+	log := &relayLog{out: out, plain: a.stdout, now: a.now}
+	if f.asJSON {
+		out = newJSON(a.stdout, a.stderr, a.now)
+		log.out, log.plain = out, nil
+	}
+	out.hello()
+	cfg, err := f.config()
 	if err != nil {
 		return out.fatal(err)
 	}
-	identity, err := a.relayIdentity(file)
+	path, err := a.relayKeyPath(f.file)
 	if err != nil {
 		return out.fatal(err)
 	}
-	r, err := node.NewRelay(node.RelayConfig{Listen: addrs, Identity: identity})
+	lock, err := lockRelayKey(path)
+	if err != nil {
+		return out.fatal(err)
+	}
+	defer lock.Close()
+	if cfg.Identity, err = relayIdentity(path); err != nil {
+		return out.fatal(err)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(cfg.Limits.Memory)
+	}
+	cfg.Refused = log.refused
+	r, err := node.NewRelay(cfg)
 	if err != nil {
 		return out.fatal(nodeError(err))
 	}
+	return a.runRelay(r, out, log)
+}
+
+// runRelay lets a relay run until a signal; a second one ends it at once.
+func (a *app) runRelay(r *node.Relay, out *jsonOut, log *relayLog) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	began := a.now()
+	log.ready(r)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	all := []string{}
-	for _, m := range r.Addresses() {
-		all = append(all, m.String())
-	}
-	out.put(newObject("ready").add("peer", r.Self()).add("addrs", all))
-	if !asJSON {
-		fmt.Fprintf(a.stdout, "Relaying for whoever connects; it can read nothing. Members begin here with one of\n\n")
-		for _, m := range all {
-			fmt.Fprintf(a.stdout, "  --bootstrap %s\n", m)
-		}
-		fmt.Fprintln(a.stdout)
-	}
 	tick := time.NewTicker(relayReport)
 	defer tick.Stop()
-	var last node.RelayStats
+	done := ctx.Done()
+	var late <-chan time.Time
 	for {
 		select {
 		case <-tick.C:
-			st := r.Stats()
-			if st == last {
-				continue
-			}
-			last = st
-			out.put(newObject("relaying").add("peers", st.Peers).add("rooms", st.Rooms).add("forwarded", st.Forwarded).add("time", stamp(a.now())))
-			if !asJSON {
-				fmt.Fprintf(a.stdout, "-- %s %s, %s, %s forwarded\n", a.now().Format("15:04"), cli.Plural(st.Peers, "peer"), cli.Plural(st.Rooms, "room"), cli.Plural(st.Forwarded, "record"))
-			}
+			log.minute(r.Stats())
+			continue
+		case <-done:
+			stop()
+			done, late = nil, time.After(relayStop)
+			continue
 		case err := <-ended:
 			if err != nil {
 				return out.fatal(err)
 			}
-			out.bye("signal", 0, cli.StatusDone)
-			return nil
+		case <-late:
+		}
+		log.ended(r.Stats(), began)
+		out.bye("signal", 0, cli.StatusDone)
+		return nil
+	}
+}
+
+// ready says where the relay is, and what it takes.
+func (l *relayLog) ready(r *node.Relay) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, public := []string{}, false
+	for _, m := range r.Addresses() {
+		all = append(all, m.String())
+		public = public || node.IsName(m) || manet.IsPublicAddr(m)
+	}
+	limits := r.Limits()
+	l.out.put(newObject("ready").add("peer", r.Self()).add("addrs", all).add("memory", limits.Memory).
+		add("connections", limits.Connections).add("per_address", limits.PerAddress).add("circuits", limits.Circuits))
+	if l.plain == nil {
+		return
+	}
+	fmt.Fprintf(l.plain, "Relaying for whoever connects; it can read nothing. Members begin here with one of\n\n")
+	for _, m := range all {
+		fmt.Fprintf(l.plain, "  --bootstrap %s\n", m)
+	}
+	if !public {
+		fmt.Fprintf(l.plain, "\nNone of these is an address of the internet. If others reach this computer by one: --announce HOST\n")
+	}
+	fmt.Fprintf(l.plain, "\nLimits: %d MiB of memory, %s, %s of them from one address, %s.\n", limits.Memory>>20,
+		cli.Plural(limits.Connections, "connection"), cli.Count(limits.PerAddress), cli.Plural(limits.Circuits, "circuit"))
+	if files := node.Files(); files > 0 && files < limits.Connections {
+		fmt.Fprintf(l.plain, "The process may have so few files open (ulimit -n) that over TCP %s fit.\n", cli.Plural(files, "connection"))
+	}
+	fmt.Fprintln(l.plain)
+}
+
+// relayAddresses prints what a relay with these flags has for addresses, one a
+// line, those that reach furthest first; it does not listen.
+func (a *app) relayAddresses(f relayFlags) error {
+	if f.asJSON {
+		return cli.Usage("--print-address and --json exclude each other")
+	}
+	cfg, err := f.config()
+	if err != nil {
+		return err
+	}
+	path, err := a.relayKeyPath(f.file)
+	if err != nil {
+		return err
+	}
+	if cfg.Identity, err = relayIdentityToShow(path); err != nil {
+		return err
+	}
+	all, err := node.RelayAddresses(cfg)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if _, err := fmt.Fprintln(a.stdout, m); err != nil {
+			return cli.Describe(err)
 		}
 	}
+	return nil
 }

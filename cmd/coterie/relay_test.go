@@ -1,14 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"coterie/cmd/internal/drive"
+	"coterie/node"
 )
 
 // TestRelayKeepsItsAddress: a relay that starts again is the same peer, and so has
@@ -65,4 +72,155 @@ func TestRelayKeepsItsAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestRelayAddresses: what --print-address prints is where the relay then is, also
+// while it runs; and a second relay with the same key is told who has it.
+func TestRelayAddresses(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := append([]string{asProcess + "=1"}, home(dir)...)
+	port := freePort(t)
+	args := []string{"relay", "--listen", "127.0.0.1:" + port, "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--announce", "relay.example.org:443"}
+	start := func(more ...string) *drive.Peer {
+		p, err := drive.Start(ctx, "relay", env, exe, append(args, more...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	printed := func() string {
+		p := start("--print-address")
+		if status, err := p.Exit(ctx); err != nil || status != 0 {
+			t.Fatalf("status %d, %v: %s", status, err, p.Stderr())
+		}
+		return p.Stdout()
+	}
+	before := printed()
+	p := start("--json")
+	ready, err := p.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Signal(syscall.SIGKILL)
+	var want []string
+	for _, at := range []string{"/dns/relay.example.org/tcp/443", "/dns/relay.example.org/udp/443/quic-v1", "/ip4/127.0.0.1/tcp/" + port, "/ip4/127.0.0.1/udp/" + port + "/quic-v1"} {
+		want = append(want, at+"/p2p/"+ready.Peer)
+	}
+	if got := strings.Fields(before); !slices.Equal(got, want) {
+		t.Errorf("printed %v, want %v", got, want)
+	}
+	if again := printed(); again != before {
+		t.Errorf("while it runs: %v", again)
+	}
+	for _, w := range want {
+		if !slices.Contains(ready.Addrs, w) {
+			t.Errorf("%s is not among %v", w, ready.Addrs)
+		}
+	}
+	if len(ready.Addrs) != len(want)+1 || !strings.Contains(strings.Join(ready.Addrs, " "), "/ws/p2p/") {
+		t.Errorf("it is at %v", ready.Addrs)
+	}
+	second := start("--json")
+	status, err := second.Exit(ctx)
+	if err != nil || status != 1 || !strings.Contains(second.Stdout(), `"code":"relay-running"`) || !strings.Contains(second.Stdout(), "(pid ") {
+		t.Errorf("a second one: status %d, %v: %s", status, err, second.Stdout())
+	}
+	p.Signal(syscall.SIGTERM)
+	if status, err := p.Exit(ctx); err != nil || status != 0 {
+		t.Errorf("status %d, %v", status, err)
+	}
+	third := start("--json")
+	if again, err := third.Ready(ctx); err != nil || again.Peer != ready.Peer {
+		t.Errorf("after the first one: %v, %v", again.Peer, err)
+	}
+	third.Signal(syscall.SIGTERM)
+	if _, err := third.Exit(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRelayFlags: what is no limit is said to be none.
+func TestRelayFlags(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range []string{
+		"--memory 5", "--memory 1MiB", "--memory 512", "--memory -1GiB", "--memory 99999999GiB", "--memory MiB", "--connections -1", "--connections x",
+		"--per-address -5", "--circuits -1", "--listen nowhere", "--announce nowhere", "--print-address --json", "now",
+		"--announce /ip4/10.0.0.7/tcp/4001/p2p/12D3KooWQpP1Td1epjYGqz4Hhuc4fcHYVwdzMeQNLxSUhCkJt6DR",
+	} {
+		if _, stderr, status := run(t, dir, "", append([]string{"relay"}, strings.Fields(args)...)...); status != 2 {
+			t.Errorf("%s: status %d: %s", args, status, stderr)
+		}
+	}
+	for s, want := range map[string]int64{"32MiB": 32 << 20, "2GiB": 2 << 30, "65536KiB": 64 << 20} {
+		if n, ok := memorySize(s); !ok || n != want {
+			t.Errorf("%s: %d, %v", s, n, ok)
+		}
+	}
+}
+
+// TestRelayLog: a minute has one line, if something is new; refusals have ten lines,
+// and the rest are counted.
+func TestRelayLog(t *testing.T) {
+	at := time.Date(2026, 11, 23, 9, 31, 0, 0, time.UTC)
+	now := func() time.Time { return at }
+	var plain, lines bytes.Buffer
+	l := &relayLog{out: newJSON(&lines, io.Discard, now), plain: &plain, now: now}
+	for i := range 1000 {
+		l.refused(node.Refusal{What: "connection", From: fmt.Sprintf("192.0.2.%d", i%256), Why: "its address has all 512 connections that one may have"})
+	}
+	st := node.RelayStats{Peers: 2, Connections: 3, Rooms: 1, Reservations: 2, Circuits: 1, Forwarded: 12, Bytes: 1_234_567, Refused: 1000}
+	l.minute(st)
+	l.minute(st)
+	st.Bytes += 2000
+	l.minute(st)
+	l.refused(node.Refusal{What: "circuit", From: "192.0.2.7", Why: "all 10 circuits are taken"})
+	l.ended(st, at.Add(-time.Hour))
+	got := strings.Split(strings.TrimSpace(plain.String()), "\n")
+	want := []string{
+		"-- 09:31 refused a connection from 192.0.2.9: its address has all 512 connections that one may have; more in this minute are counted only",
+		"-- 09:31 2 peers, 3 connections, 1 room, 2 reservations, 1 circuit; 1.2 MB in and out, 1,000 refused",
+		"-- 09:31 2 peers, 3 connections, 1 room, 2 reservations, 1 circuit; 2.0 kB in and out, 0 refused",
+		"-- 09:31 refused a circuit from 192.0.2.7: all 10 circuits are taken",
+		"-- 09:31 stopped after 1h0m0s: 1.2 MB in and out, 12 records forwarded, 1,000 refused",
+	}
+	if len(got) != maxRefusalLines-1+len(want) || !slices.Equal(got[max(len(got)-len(want), 0):], want) {
+		t.Errorf("got\n%s", plain.String())
+	}
+	if n := strings.Count(lines.String(), `"event":"refused"`); n != maxRefusalLines+1 {
+		t.Errorf("%d events of refusals", n)
+	}
+	for _, part := range []string{
+		`{"event":"refused","what":"connection","from":"192.0.2.0","why":"its address has all 512 connections that one may have","time":"2026-11-23T09:31:00.000Z"}`,
+		`{"event":"relaying","peers":2,"connections":3,"rooms":1,"reservations":2,"circuits":1,"forwarded":12,"bytes":1234567,"refused":1000,"time":"2026-11-23T09:31:00.000Z"}`,
+	} {
+		if !strings.Contains(lines.String(), part+"\n") {
+			t.Errorf("no %s in\n%s", part, lines.String())
+		}
+	}
+}
+
+// freePort is one that is free on loopback, over TCP and UDP.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		u, err := net.ListenPacket("udp4", "127.0.0.1:"+port)
+		l.Close()
+		if err == nil {
+			u.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free over both")
+	return ""
 }

@@ -24,7 +24,7 @@ func (s *session) wonder() {
 		return
 	}
 	s.wondered = true
-	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(s.plan.bootstrap, s.last.status.MDNS))})
+	s.out.event(s, stillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(s.plan.beginAt(), s.last.status.MDNS))})
 }
 
 // tryingText is where others are looked for.

@@ -15,11 +15,13 @@ import (
 func (a *app) initCommand() *cobra.Command {
 	var passphraseFile, longest string
 	var plain bool
+	var relays []string
 	cmd := &cobra.Command{
 		Use:   "init NAME",
 		Short: "make a domain: NAME.domain, NAME.master and NAME.ledger",
 		Example: `  kms init NTNU
-  kms init NTNU --max-expires 120d`,
+  kms init NTNU --max-expires 120d
+  kms init NTNU --relay relay.ntnu.no`,
 		Args: cli.Args("NAME"),
 		RunE: a.told(func(cmd *cobra.Command, args []string) error {
 			if plain && passphraseFile != "" {
@@ -29,9 +31,15 @@ func (a *app) initCommand() *cobra.Command {
 			if err != nil {
 				return cli.Usage("--max-expires: %v", err)
 			}
+			if err := checkRelays(relays); err != nil {
+				return err
+			}
 			files := kms.At(args[0])
 			prepared, err := kms.Prepare(a.rand, files)
 			if err != nil {
+				return err
+			}
+			if err := prepared.WithRelays(relays); err != nil {
 				return err
 			}
 			protection := kms.Protection{WorkFactor: a.workFactor}
@@ -52,6 +60,7 @@ func (a *app) initCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&longest, "max-expires", "", "let no key last longer than `TIME`, such as 120d")
+	addRelays(cmd, &relays)
 	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "take the passphrase from the first line of `FILE`")
 	cmd.Flags().BoolVar(&plain, "no-passphrase", false, "leave the master key unencrypted")
 	return cmd

@@ -84,8 +84,26 @@ func inspectDomain(w io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "domain %s, fingerprint %s, format 1, public parameters %s\n", cli.Clean(d.Name()), d.Fingerprint(), cli.Plural(len(file), "byte"))
+	_, err = fmt.Fprintf(w, "domain %s, fingerprint %s, format %d, public parameters %s\n%s",
+		cli.Clean(d.Name()), d.Fingerprint(), format(d), cli.Plural(len(file), "byte"), relayLines(d))
 	return err
+}
+
+// format is the version of a domain's file, and of its keys'.
+func format(d *abe.Domain) int {
+	if len(d.Relays()) > 0 {
+		return 2
+	}
+	return 1
+}
+
+// relayLines are a domain's relays, below what else a file has.
+func relayLines(d *abe.Domain) string {
+	var b strings.Builder
+	for _, r := range d.Relays() {
+		fmt.Fprintf(&b, "  relay       %s\n", cli.Clean(r))
+	}
+	return b.String()
 }
 
 func (a *app) inspectKey(w io.Writer, path string, sealed *sealedFor) error {
@@ -104,9 +122,9 @@ func (a *app) inspectKey(w io.Writer, path string, sealed *sealedFor) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "key %d, format 1, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s\n  generation  %d\n",
-		k.Serial(), cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(),
-		cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), k.Generation())
+	_, err = fmt.Fprintf(w, "key %d, format %d, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s\n  generation  %d\n%s",
+		k.Serial(), format(k.Domain()), cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(),
+		cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), k.Generation(), relayLines(k.Domain()))
 	return err
 }
 

@@ -100,6 +100,39 @@ func (f domainFile) bytes(t *testing.T) []byte {
 	})
 }
 
+// relayedFile is a domain's file of the version with relays.
+func relayedFile(t *testing.T, d domainFile, relays []string, trailing []byte) []byte {
+	t.Helper()
+	b, err := seal(KindDomain, withRelays, func(b *cryptobyte.Builder) {
+		addBytes16(b, d.name)
+		addBytes16(b, d.params)
+		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+			for _, r := range relays {
+				b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(r)) })
+			}
+		})
+		b.AddBytes(trailing)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// versioned is a file with another first line.
+func versioned(b []byte, first string) []byte {
+	return append([]byte(first), b[bytes.IndexByte(b, '\n')+1:]...)
+}
+
+func vectorKeyOf(t *testing.T, b []byte) *Key {
+	t.Helper()
+	k, err := ParseKey(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 type masterFile struct {
 	domain, secret, trailing []byte
 }
@@ -114,7 +147,7 @@ func (f masterFile) bytes(t *testing.T) []byte {
 
 func sealed(t *testing.T, k Kind, body func(*cryptobyte.Builder)) []byte {
 	t.Helper()
-	b, err := seal(k, body)
+	b, err := seal(k, fileVersion, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +249,12 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		add(file, "a word in capitals", "damaged", rest("C"+word[1:]+" 1\n"))
 		add(file, "no version", "damaged", rest(word+"\n"))
 		add(file, "two lines' end", "another version", rest(word+" 1\r\n"))
-		add(file, "version 2", "another version", rest(word+" 2\n"))
+		if word == "coterie-master" {
+			add(file, "version 2", "another version", rest(word+" 2\n"))
+		} else {
+			add(file, "version 2", "damaged", rest(word+" 2\n"))
+		}
+		add(file, "version 3", "another version", rest(word+" 3\n"))
 		add(file, "version 01", "another version", rest(word+" 01\n"))
 		add(file, "two spaces", "another version", rest(word+"  1\n"))
 		add(file, "a byte cut", "damaged", b[:len(b)-1])
@@ -254,6 +292,38 @@ func TestVectorsDamagedFiles(t *testing.T) {
 	trailing.trailing = []byte{0}
 	add("vectors.domain", "a byte after the parameters", "damaged", trailing.bytes(t))
 	add("vectors.domain", "a length that leaves a byte", "damaged", resealed(flipped(good["vectors.domain"], len("coterie-domain 1\n")+1)))
+
+	long := string(bytes.Repeat([]byte("x"), maxRelayLength))
+	many := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}
+	for _, r := range []struct {
+		name, class string
+		relays      []string
+	}{
+		{"one relay", "", []string{"relay.ntnu.no"}},
+		{"two relays", "", []string{"/dns/relay.ntnu.no/tcp/4001", "10.0.0.7:4001"}},
+		{"eight relays", "", many[:8]},
+		{"a relay of 255 characters", "", []string{long}},
+		{"the same relays in another order", "", []string{"b", "a"}},
+		{"no relays", "damaged", nil},
+		{"nine relays", "damaged", many},
+		{"an empty relay", "damaged", []string{""}},
+		{"a relay twice", "damaged", []string{"a", "b", "a"}},
+		{"a space in a relay", "damaged", []string{"a b"}},
+		{"a control in a relay", "damaged", []string{"a\x1b"}},
+		{"a delete in a relay", "damaged", []string{"a\x7f"}},
+		{"no ASCII in a relay", "damaged", []string{"å.no"}},
+	} {
+		file := relayedFile(t, d, r.relays, nil)
+		add("vectors.domain", r.name, r.class, file)
+		k := fileOf(t, vectorKeyOf(t, good["vectors.key"]))
+		k.domain = file
+		add("vectors.key", r.name+", and version 1", "damaged", k.bytes(t))
+		add("vectors.key", r.name, r.class, resealed(versioned(k.bytes(t), "coterie-key 2\n")))
+		m := masterOf(t, good["vectors.master"])
+		m.domain = file
+		add("vectors.master", r.name, "damaged", m.bytes(t))
+	}
+	add("vectors.domain", "a byte after the relays", "damaged", relayedFile(t, d, many[:1], []byte{0}))
 
 	m := masterOf(t, good["vectors.master"])
 	for name, spoil := range map[string]func(*masterFile){
@@ -429,7 +499,7 @@ func resealed(b []byte) []byte {
 
 func domainOf(t *testing.T, file []byte) (f domainFile) {
 	t.Helper()
-	body, err := unseal(KindDomain, file)
+	body, _, err := unseal(KindDomain, file)
 	var name, params cryptobyte.String
 	if err != nil || !body.ReadUint16LengthPrefixed(&name) || !body.ReadUint16LengthPrefixed(&params) {
 		t.Fatal("no domain", err)
@@ -439,7 +509,7 @@ func domainOf(t *testing.T, file []byte) (f domainFile) {
 
 func masterOf(t *testing.T, file []byte) masterFile {
 	t.Helper()
-	body, err := unseal(KindMaster, file)
+	body, _, err := unseal(KindMaster, file)
 	var domain, secret cryptobyte.String
 	if err != nil || !body.ReadUint24LengthPrefixed(&domain) || !body.ReadUint16LengthPrefixed(&secret) {
 		t.Fatal("no master key", err)

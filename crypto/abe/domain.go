@@ -18,6 +18,7 @@ type Domain struct {
 	params []byte
 	public tkn20.PublicKey
 	id     [32]byte
+	relays []string
 }
 
 // maxDomainName is in bytes.
@@ -95,27 +96,35 @@ func (d *Domain) String() string { return d.name + " " + d.Fingerprint() }
 // Equal reports whether both have the same name and parameters.
 func (d *Domain) Equal(e *Domain) bool { return d != nil && e != nil && d.id == e.id }
 
-// MarshalBinary gives the domain's file: name, parameters (PROTOCOL.md §3.3).
+// MarshalBinary gives the domain's file: name, parameters and, if there are any,
+// relays (PROTOCOL.md §3.3).
 func (d *Domain) MarshalBinary() ([]byte, error) {
-	return seal(KindDomain, func(b *cryptobyte.Builder) {
+	return seal(KindDomain, d.fileVersion(), func(b *cryptobyte.Builder) {
 		addBytes16(b, []byte(d.name))
 		addBytes16(b, d.params)
+		d.addRelays(b)
 	})
 }
 
 // ParseDomain reads what MarshalBinary wrote. Errors are *FileError.
 func ParseDomain(file []byte) (*Domain, error) {
-	body, err := unseal(KindDomain, file)
+	body, relays, err := unseal(KindDomain, file)
 	if err != nil {
 		return nil, err
 	}
-	var name, params cryptobyte.String
-	if !body.ReadUint16LengthPrefixed(&name) || !body.ReadUint16LengthPrefixed(&params) || !body.Empty() {
+	var name, params, list cryptobyte.String
+	if !body.ReadUint16LengthPrefixed(&name) || !body.ReadUint16LengthPrefixed(&params) ||
+		relays && !body.ReadUint16LengthPrefixed(&list) || !body.Empty() {
 		return nil, damaged(KindDomain, "its fields do not fill it")
 	}
 	d, err := newDomain(string(name), bytes.Clone(params))
 	if err != nil {
 		return nil, damaged(KindDomain, err.Error())
+	}
+	if relays {
+		if d.relays, err = readRelays(list); err != nil {
+			return nil, damaged(KindDomain, "its relays are malformed")
+		}
 	}
 	return d, nil
 }

@@ -30,7 +30,12 @@ func (k Kind) firstWord() string {
 	return [...]string{"", "coterie-key", "coterie-domain", "coterie-master"}[k]
 }
 
-const fileVersion = "1"
+// Versions of files. The second is that of domains with relays, and of their keys.
+const (
+	fileVersion  = "1"
+	withRelays   = "2"
+	versionBytes = 1
+)
 
 // Errors of files. Those that are returned are *FileError and wrap one.
 var (
@@ -88,8 +93,8 @@ func firstLine(b []byte) (k Kind, version string) {
 
 // seal makes a file: first line, body, SHA-256 of both (PROTOCOL.md §3.3). The
 // checksum finds damage, not malice.
-func seal(k Kind, body func(*cryptobyte.Builder)) ([]byte, error) {
-	b := cryptobyte.NewBuilder([]byte(k.firstWord() + " " + fileVersion + "\n"))
+func seal(k Kind, version string, body func(*cryptobyte.Builder)) ([]byte, error) {
+	b := cryptobyte.NewBuilder([]byte(k.firstWord() + " " + version + "\n"))
 	body(b)
 	out, err := b.Bytes()
 	if err != nil {
@@ -99,26 +104,27 @@ func seal(k Kind, body func(*cryptobyte.Builder)) ([]byte, error) {
 	return append(out, sum[:]...), nil
 }
 
-// unseal returns the body of a file.
-func unseal(want Kind, b []byte) (cryptobyte.String, error) {
+// unseal returns the body of a file, and whether it is of the version with relays.
+func unseal(want Kind, b []byte) (body cryptobyte.String, relays bool, err error) {
 	found, version := firstLine(b)
+	relays = version == withRelays && want != KindMaster
 	switch {
 	case found == KindUnknown:
-		return nil, &FileError{Want: want, Reason: "its first line is not one of Coterie's", Err: ErrFormat}
+		return nil, false, &FileError{Want: want, Reason: "its first line is not one of Coterie's", Err: ErrFormat}
 	case found != want:
-		return nil, &FileError{Want: want, Found: found, Err: ErrKind}
-	case version != fileVersion:
-		return nil, &FileError{Want: want, Found: found, Err: ErrVersion}
+		return nil, false, &FileError{Want: want, Found: found, Err: ErrKind}
+	case version != fileVersion && !relays:
+		return nil, false, &FileError{Want: want, Found: found, Err: ErrVersion}
 	}
-	start := len(want.firstWord()) + len(" "+fileVersion+"\n")
+	start := len(want.firstWord()) + len(" \n") + versionBytes
 	if len(b) < start+sha256.Size {
-		return nil, damaged(want, "it is cut short")
+		return nil, false, damaged(want, "it is cut short")
 	}
-	body, sum := b[start:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	sum := b[len(b)-sha256.Size:]
 	if got := sha256.Sum256(b[:len(b)-sha256.Size]); !bytes.Equal(got[:], sum) {
-		return nil, damaged(want, "its checksum is wrong")
+		return nil, false, damaged(want, "its checksum is wrong")
 	}
-	return body, nil
+	return b[start : len(b)-sha256.Size], relays, nil
 }
 
 func addBytes16(b *cryptobyte.Builder, data []byte) {

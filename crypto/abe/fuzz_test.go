@@ -123,6 +123,9 @@ func fuzzFile[T interface{ MarshalBinary() ([]byte, error) }](f *testing.F, name
 	whole := seed(f, name)
 	f.Add(whole, false)
 	f.Add(whole[:len(whole)-sha256.Size], true)
+	// With relays, as far as its first line and its end go.
+	two := bytes.Replace(whole[:len(whole)-sha256.Size], []byte(" 1\n"), []byte(" 2\n"), 1)
+	f.Add(append(bytes.Clone(two), 0, 2, 1, 'x'), true)
 	for _, n := range []int{0, 14, 40, 100, len(whole) / 2} {
 		f.Add(whole[:n], true)
 	}

@@ -46,7 +46,7 @@ func fileOf(t testing.TB, k *Key) file {
 
 func (f file) bytes(t testing.TB) []byte {
 	t.Helper()
-	b, err := seal(KindKey, func(b *cryptobyte.Builder) {
+	b, err := seal(KindKey, fileVersion, func(b *cryptobyte.Builder) {
 		addBytes24(b, f.domain)
 		b.AddUint64(f.serial)
 		b.AddUint32(f.generation)
@@ -190,9 +190,9 @@ func TestFileKinds(t *testing.T) {
 				t.Errorf("%s as %s: %v", kind, want, err)
 			}
 		}
-		newer := bytes.Replace(b, []byte(" 1\n"), []byte(" 2\n"), 1)
+		newer := bytes.Replace(b, []byte(" 1\n"), []byte(" 3\n"), 1)
 		if err := parse[kind](newer); !errors.Is(err, ErrVersion) || KindOf(newer) != kind {
-			t.Errorf("%s of version 2: %v", kind, err)
+			t.Errorf("%s of version 3: %v", kind, err)
 		}
 		for _, n := range []int{0, 1, 10, 16, 20, 50, len(b) / 2, len(b) - 1} {
 			if err := parse[kind](b[:n]); !errors.Is(err, ErrFormat) {

@@ -120,7 +120,7 @@ func (m *MasterKey) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding master key: %w", err)
 	}
-	return seal(KindMaster, func(b *cryptobyte.Builder) {
+	return seal(KindMaster, fileVersion, func(b *cryptobyte.Builder) {
 		addBytes24(b, domain)
 		addBytes16(b, secret)
 	})
@@ -128,7 +128,7 @@ func (m *MasterKey) MarshalBinary() ([]byte, error) {
 
 // ParseMasterKey reads what MarshalBinary wrote. Errors are *FileError.
 func ParseMasterKey(file []byte) (*MasterKey, error) {
-	body, err := unseal(KindMaster, file)
+	body, _, err := unseal(KindMaster, file)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func ParseMasterKey(file []byte) (*MasterKey, error) {
 		return nil, damaged(KindMaster, "its fields do not fill it")
 	}
 	m := &MasterKey{}
-	if m.domain, err = ParseDomain(domain); err != nil {
+	if m.domain, err = ParseDomain(domain); err != nil || len(m.domain.relays) > 0 {
 		return nil, damaged(KindMaster, "its domain is damaged")
 	}
 	if s := secretSkeleton(); !s.fits(secret) {

@@ -46,8 +46,22 @@ func openPrivate(path string, flag int) (*os.File, error) {
 // lockRoom makes this process the only one that has the room open. The lock is
 // the system's, on a file that has our pid in it for others to read; it ends
 // with the process, whatever is in the file.
-func lockRoom(path string) (*os.File, error) {
-	f, err := openPrivate(prefix(path)+lockSuffix, os.O_RDWR|os.O_CREATE)
+func lockRoom(path string) (*os.File, error) { return lockFile(path, prefix(path)+lockSuffix) }
+
+// LockFile makes this process the only one that uses the file at path, as far as
+// others ask for that too: the lock is on a file beside it. It ends with the
+// process, or when the lock is closed. The error is a *RunningError if another
+// process has it.
+func LockFile(path string) (io.Closer, error) {
+	f, err := lockFile(path, path+lockSuffix)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func lockFile(path, beside string) (*os.File, error) {
+	f, err := openPrivate(beside, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}

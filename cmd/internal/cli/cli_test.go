@@ -51,6 +51,7 @@ func TestRun(t *testing.T) {
 		{"join broken --key k", 1, "error: It broke\n"},
 		{"room list", 0, ""},
 		{"version", 0, ""},
+		{"--version", 0, ""},
 		{"join --key k", 2, "error: missing ROOM\nhint: coterie join exam --key FILE\n"},
 		{"join exam", 2, "error: missing --key\nhint: coterie join exam --key FILE\n"},
 		{"join exam den --key k", 2, "error: unexpected argument \"den\"\nhint: coterie join exam --key FILE\n"},

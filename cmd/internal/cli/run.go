@@ -23,6 +23,7 @@ func Run(root *cobra.Command, args []string, stderr io.Writer) int {
 	root.SetErr(stderr)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
+	versionFlag(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)
 	begun := false
