@@ -138,9 +138,7 @@ func (d *door) attend(s *session, conn net.Conn) {
 	if err != nil || json.Unmarshal(line, &v.doorQuestion) != nil {
 		return
 	}
-	if s.node.Post(v) != nil {
-		return
-	}
+	s.post(func() { s.receive(v) })
 	select {
 	case answer := <-v.reply:
 		enc.Encode(answer)
@@ -160,7 +158,7 @@ func (s *session) receive(v visit) {
 		// What it is called is known here alone, how long it takes is not.
 		go func() {
 			path, err := s.node.Ping(context.Background(), who)
-			s.node.Post(doorPong{path, err, v.reply})
+			s.post(func() { s.pong(doorPong{path, err, v.reply}) })
 		}()
 	case v.Link:
 		// Asking the node waits for it.
@@ -168,7 +166,7 @@ func (s *session) receive(v visit) {
 	case v.status.Uptime == 0:
 		s.errand(func() {
 			v.status = s.node.Status()
-			s.node.Post(v)
+			s.post(func() { s.receive(v) })
 		})
 	default:
 		lines := statusLines(s, v.status)

@@ -26,9 +26,12 @@ type memberState struct {
 	suspect bool
 }
 
-// look takes a view, beside the session; it comes as an event.
+// look takes a view, beside the session.
 func (s *session) look() {
-	s.errand(func() { s.node.Post(view{s.node.Status(), true}) })
+	s.errand(func() {
+		st := s.node.Status()
+		s.post(func() { s.compare(view{st, true}) })
+	})
 }
 
 // compare tells what differs from the view before.

@@ -96,8 +96,7 @@ func (s *session) say(ctx context.Context, l line) {
 		if err == nil || errors.Is(err, node.ErrEnded) || errors.Is(err, room.ErrLeft) {
 			return // what was not sent is answered at the end
 		}
-		s.box.remove(o)
-		s.node.Post(refusal{true, l.ref, sendError(err, l.text)})
+		s.reject(o, sendError(err, l.text))
 		return
 	}
 }

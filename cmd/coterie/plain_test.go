@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
 )
@@ -36,15 +35,18 @@ func TestPlainLines(t *testing.T) {
 		for _, e := range events {
 			s.handle(e)
 		}
+		for len(s.errands) > 0 {
+			<-s.errands // looks at how things stand, which are another's here
+		}
 		for _, l := range []string{"/who", "/info", "/help prove", "/whois ann", "/search second", "/ignore ann", "/unignore ann", "/nosuch", "/prove ann", "/who me", "/nick system"} {
 			in := parsePlain(l)
 			if in.bad != nil {
 				s.handle(refusal{err: in.bad})
 			} else {
-				s.handle(*in.wanted)
+				s.want(*in.wanted)
 			}
 			if strings.HasPrefix(l, "/search") {
-				s.handle(answerTo[found](t, s))
+				answer(t, s)
 			}
 		}
 		out.bye("quit", 0, 0)
@@ -68,19 +70,13 @@ func TestPlainLines(t *testing.T) {
 	}
 }
 
-// answerTo runs a session's errands until one has an answer of a type.
-func answerTo[T node.Event](t *testing.T, s *session) (answer T) {
+// answer runs a session's errands until one has an answer, and shows it.
+func answer(t *testing.T, s *session) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go s.work(ctx)
-	for e := range s.node.Events() {
-		if e, ok := e.(T); ok {
-			return e
-		}
-	}
-	t.Fatal("the room has ended")
-	return answer
+	(<-s.mail)()
 }
 
 // TestTrying: what is tried is said by what people know it by, each once.

@@ -94,9 +94,9 @@ func (s *session) search(w wanted, from peer.ID) {
 	memory := slices.Clone(s.seen)
 	s.busy(func() {
 		if err := q.look(context.Background(), memory, s.disk.saved(), s.plan.descriptor.ID(), s.node.Self()); err != nil {
-			s.node.Post(refusal{err: roomError(err)})
+			s.tell(refusal{err: roomError(err)})
 		}
-		s.node.Post(found{w.ref, q.total, q.found})
+		s.tell(found{w.ref, q.total, q.found})
 	})
 }
 

@@ -73,11 +73,14 @@ type session struct {
 	refusals map[peer.ID]bool
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	box      outbox
-	errands  chan func() // done one after the other; never closed
-	door     *door       // for other processes; nil: none
-	log      *eventLog   // nil: none
+	errands  chan func()   // done one after the other; never closed
+	mail     chan func()   // to the session's goroutine; never closed
+	over     chan struct{} // closed when that has ended
+	door     *door         // for other processes; nil: none
+	log      *eventLog     // nil: none
 
-	forgotten bool // nothing of this room is to be left here
+	ended     *inputOver // nothing more comes from the user
+	forgotten bool       // nothing of this room is to be left here
 }
 
 // why the session ends.
@@ -90,7 +93,7 @@ func newSession(a *app, p *plan, n *node.Node, out reporter) *session {
 	return &session{
 		app: a, plan: p, node: n, out: out, names: newNames(n.Self()),
 		departed: make(map[peer.ID]bool), first: make(map[peer.ID]time.Time), ignored: make(map[peer.ID]bool),
-		errands: make(chan func(), 64), began: a.now(), refusals: make(map[peer.ID]bool), unread: make(map[ake.Hash]bool),
+		errands: make(chan func(), 64), mail: make(chan func()), over: make(chan struct{}), began: a.now(), refusals: make(map[peer.ID]bool), unread: make(map[ake.Hash]bool),
 		warned: make(map[string]bool),
 	}
 }
@@ -109,6 +112,7 @@ func (s *session) run(ctx context.Context, in *bufio.Reader) error {
 func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan node.Event, ended <-chan error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer close(s.over)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -121,7 +125,6 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 	var linger <-chan time.Time
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	why := "" // the input is over
 	leaving := false
 	leave := func(e ending) {
 		if !leaving {
@@ -136,27 +139,15 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 				events = nil
 				break
 			}
-			over, isOver := e.(inputOver)
-			if isOver {
-				why = over.reason()
-				switch {
-				case over.quit && over.linger == 0, s.settled():
-					leave(ending{reason: why})
-				default:
-					linger = time.After(over.linger)
-				}
-				break
-			}
 			s.handle(e)
-			if linger != nil && s.settled() {
-				leave(ending{reason: why})
-			}
+		case f := <-s.mail:
+			f()
 		case <-look.C:
 			s.giveUp()
 			s.look()
 			s.wonder()
 		case <-linger:
-			leave(ending{reason: why})
+			leave(ending{reason: s.ended.reason()})
 		case <-signals:
 			if leaving {
 				waiting, lost := s.box.count()
@@ -165,8 +156,14 @@ func (s *session) attend(ctx context.Context, in *bufio.Reader, events <-chan no
 			}
 			leave(ending{reason: "signal"})
 		}
-		if s.out.broken() {
+		switch {
+		case s.out.broken():
 			leave(ending{reason: "signal"})
+		case s.ended == nil:
+		case s.ended.quit && s.ended.linger == 0, s.settled():
+			leave(ending{reason: s.ended.reason()})
+		case linger == nil:
+			linger = time.After(s.ended.linger)
 		}
 	}
 	err := <-ended
@@ -245,18 +242,6 @@ func (s *session) handle(e node.Event) {
 			ev.Ref = o.ref
 			e = ev
 		}
-	case wanted:
-		s.want(ev)
-		return
-	case view:
-		s.compare(ev)
-		return
-	case doorPong:
-		s.pong(ev)
-		return
-	case visit:
-		s.receive(ev)
-		return
 	case room.Delivered:
 		if s.ignored[ev.Author.Peer] {
 			return
@@ -367,6 +352,30 @@ func (s *session) work(ctx context.Context) {
 	}
 }
 
+// post has f run in the session's goroutine, after what was posted before. Once the
+// session has ended f is dropped.
+func (s *session) post(f func()) {
+	select {
+	case s.mail <- f:
+	case <-s.over:
+	}
+}
+
+// inputEnds: nothing more comes from the user.
+func (s *session) inputEnds(o inputOver) { s.post(func() { s.ended = &o }) }
+
+// reject answers a message that is not sent, unless it was answered before.
+func (s *session) reject(o *outgoing, err *cli.Error, more ...func(*outbox)) {
+	s.post(func() {
+		if s.box.remove(o) {
+			for _, f := range more {
+				f(&s.box)
+			}
+			s.handle(refusal{true, o.ref, err})
+		}
+	})
+}
+
 // errand runs f beside the session. If too much waits already, f is dropped and
 // it returns false.
 func (s *session) errand(f func()) bool {
@@ -391,11 +400,9 @@ func (s *session) giveUp() {
 			o, ok := h.Ref.(*outgoing)
 			return ok && now.Sub(o.at) >= limit
 		}) {
-			if o := h.Ref.(*outgoing); s.box.remove(o) {
-				s.box.lose()
-				s.node.Post(refusal{true, o.ref, cli.Fail("alone", "nobody else was in the room for %s", durationText(limit)).
-					Hint("is the policy typed the same? /link to invite")})
-			}
+			o := h.Ref.(*outgoing)
+			s.reject(o, cli.Fail("alone", "nobody else was in the room for %s", durationText(limit)).
+				Hint("is the policy typed the same? /link to invite"), (*outbox).lose)
 		}
 	})
 }
@@ -422,8 +429,8 @@ func (o inputOver) reason() string {
 }
 
 // listen reads input and does what it says, in its order, until it ends. What the
-// session answers goes through the room's events, so that answers keep the order
-// of the lines.
+// session answers is done in its goroutine, so that answers keep the order of the
+// lines.
 func (s *session) listen(ctx context.Context, in *bufio.Reader) {
 	parse := parsePlain
 	if s.plan.flags.json {
@@ -435,15 +442,15 @@ func (s *session) listen(ctx context.Context, in *bufio.Reader) {
 		case !ok && s.plan.flags.stay:
 			return
 		case !ok:
-			s.node.Post(inputOver{linger: s.plan.flags.linger})
+			s.inputEnds(inputOver{linger: s.plan.flags.linger})
 			return
 		case l.bad != nil:
-			s.node.Post(refusal{err: l.bad})
+			s.post(func() { s.refuse(l.bad) })
 		case l.quit:
-			s.node.Post(inputOver{quit: true, linger: l.linger})
+			s.inputEnds(inputOver{quit: true, linger: l.linger})
 			return
 		case l.wanted != nil:
-			s.node.Post(*l.wanted)
+			s.post(func() { s.want(*l.wanted) })
 		case l.text != "":
 			s.say(ctx, l)
 		}

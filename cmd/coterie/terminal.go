@@ -135,7 +135,7 @@ func (t *terminalOut) ready(s *session) {
 		_, t.err = t.program.Run()
 		close(t.over)
 		// However it ended, the user is gone.
-		s.node.Post(inputOver{quit: true})
+		s.inputEnds(inputOver{quit: true})
 	}()
 }
 
@@ -280,7 +280,7 @@ func (t *terminalOut) Send(ref any, text string, action bool) {
 // Do is of ui.Backend.
 func (t *terminalOut) Do(c ui.Command) {
 	s := t.session
-	want := func(w wanted) func() { return func() { s.node.Post(w) } }
+	want := func(w wanted) func() { return func() { s.post(func() { s.want(w) }) } }
 	var f func()
 	switch c := c.(type) {
 	case ui.Look:

@@ -55,7 +55,7 @@ func (s *session) want(w wanted) {
 	}
 	switch w.word {
 	case "status":
-		s.busy(func() { s.node.Post(reported{s.node.Status()}) })
+		s.busy(func() { s.tell(reported{s.node.Status()}) })
 	case "search":
 		s.search(w, who)
 	case "nick":
@@ -76,7 +76,7 @@ func (s *session) want(w wanted) {
 		s.debug(w.allow)
 	case "forget":
 		s.forgotten = true
-		s.node.Post(inputOver{quit: true})
+		s.ended = &inputOver{quit: true}
 	case "cut", "uncut":
 		s.busy(func() { s.answer(s.node.Cut(who, w.word == "cut")) })
 	case "ignore", "unignore":
@@ -102,9 +102,12 @@ func (s *session) busy(f func()) {
 // answer reports what went wrong with what the user wanted.
 func (s *session) answer(err error) {
 	if err != nil {
-		s.node.Post(refusal{err: roomError(err)})
+		s.tell(refusal{err: roomError(err)})
 	}
 }
+
+// tell shows an event of the session's own, from another goroutine.
+func (s *session) tell(e node.Event) { s.post(func() { s.handle(e) }) }
 
 // roomError is an error of the room's for people.
 func roomError(err error) *cli.Error {
@@ -158,11 +161,11 @@ func (s *session) nick(name string) {
 func (s *session) drop() {
 	all := s.node.Drop(nil)
 	for _, h := range all {
-		if o, ok := h.Ref.(*outgoing); ok && s.box.remove(o) {
-			s.node.Post(refusal{true, o.ref, cli.Fail("dropped", "dropped as you asked")})
+		if o, ok := h.Ref.(*outgoing); ok {
+			s.reject(o, cli.Fail("dropped", "dropped as you asked"))
 		}
 	}
-	s.node.Post(dropped{all})
+	s.tell(dropped{all})
 }
 
 func (s *session) ping(who peer.ID) {
@@ -171,13 +174,13 @@ func (s *session) ping(who peer.ID) {
 		path, err := s.node.Ping(context.Background(), who)
 		if err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
-				s.node.Post(refusal{err: cli.Fail("not-connected", "no answer in 5 seconds")})
+				s.tell(refusal{err: cli.Fail("not-connected", "no answer in 5 seconds")})
 				return
 			}
 			s.answer(err)
 			return
 		}
-		s.node.Post(pinged{path})
+		s.tell(pinged{path})
 	}()
 }
 
@@ -192,7 +195,7 @@ func (s *session) prove(who peer.ID, expr string) {
 			s.answer(err)
 			return
 		}
-		s.node.Post(proofAsked{who, policy.String()})
+		s.tell(proofAsked{who, policy.String()})
 	})
 }
 
