@@ -69,12 +69,23 @@ var may = map[string]struct {
 	"kms/words":    {nil, noInputOutput},
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
-		"cmd/coterie/health", "cmd/coterie/people", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
+		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/ui",
+		"cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
 		"kms/keyfile", "kms/request", "kms/words", "node", "node/store", "room", "room/record",
+	}, nil},
+	"cmd/coterie/chat": {[]string{
+		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake", "kms/words",
+		"node", "node/store", "room", "room/record",
+	}, nil},
+	// Faces know the room, and not each other.
+	"cmd/coterie/lines": {[]string{"cmd/coterie/chat", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record"}, nil},
+	"cmd/coterie/control": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
 	}, nil},
 	"cmd/coterie/health": {nil, noInputOutput},
 	"cmd/coterie/ui": {[]string{
-		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/text", "crypto/ake", "kms/words", "node", "room", "room/record",
+		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/ake",
+		"kms/words", "node", "room", "room/record",
 	}, nil},
 	"cmd/coterie/people": {[]string{"cmd/internal/text", "kms/words"}, nil},
 	"cmd/kms": {[]string{

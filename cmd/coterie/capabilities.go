@@ -48,17 +48,18 @@ func desktop() string {
 	return ""
 }
 
-// colours is which colours the interface uses; ok is false where the terminal and
-// NO_COLOR are to say.
-func colours(mode string, environ []string) (p colorprofile.Profile, ok bool) {
+// colours is which colours the interface uses; nil where the terminal and NO_COLOR are to say.
+func colours(mode string, environ []string) *colorprofile.Profile {
+	profile := colorprofile.ASCII
 	switch mode {
 	case "never":
-		return colorprofile.ASCII, true
 	case "always":
 		environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") })
-		return max(colorprofile.Env(environ), colorprofile.ANSI), true
+		profile = max(colorprofile.Env(environ), colorprofile.ANSI)
+	default:
+		return nil
 	}
-	return p, false
+	return &profile
 }
 
 // checkColour keeps words from being taken for a mode that are none.

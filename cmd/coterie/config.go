@@ -16,6 +16,8 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/kms/words"
@@ -185,7 +187,7 @@ func (c *settings) check() error {
 	if _, err := time.ParseDuration(c.Hold); err != nil {
 		return cli.Fail("config", "%s: %q is not a span of time", at("hold"), c.Hold).Hint("such as 10m or 90s")
 	}
-	if _, ok := clockFormat(c.Time); !ok {
+	if _, ok := lines.ClockFormat(c.Time); !ok {
 		return cli.Fail("config", "%s: %q is not short, full or none, or a layout such as 15:04:05", at("time"), c.Time)
 	}
 	if !checkColour(c.Color) {
@@ -301,7 +303,7 @@ func (a *app) printHabits(rooms []remembered) error {
 	for _, r := range rooms {
 		history := ""
 		if r.history() > 0 {
-			history = spanFlag(r.history())
+			history = chat.HistoryFlag(r.history())
 		}
 		yesNo := func(b *bool) string {
 			if b == nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
@@ -136,7 +137,7 @@ func (a *app) demoFiles(dir string) error {
 func (a *app) demoPlay(f demoFlags) error {
 	var out demoOut = &demoPlain{w: a.stdout}
 	if f.json {
-		out = &demoJSON{newJSON(a.stdout, a.stderr, a.now)}
+		out = &demoJSON{lines.NewJSON(a.stdout, a.now)}
 	}
 	began := a.now()
 	out.begin(f.check)
@@ -229,26 +230,26 @@ func (p *demoPlain) passed(checks int, took time.Duration) error {
 	return err
 }
 
-type demoJSON struct{ *jsonOut }
+type demoJSON struct{ *lines.JSON }
 
-func (j *demoJSON) begin(bool) { j.hello() }
+func (j *demoJSON) begin(bool) { j.Hello() }
 
 func (j *demoJSON) ok(text string, epoch []byte, readers int, took time.Duration) {
-	o := newObject("check").add("ok", true).add("text", text)
+	o := lines.NewObject("check").Add("ok", true).Add("text", text)
 	if epoch != nil {
-		o.add("epoch", fmt.Sprintf("%x", epoch)).add("size", readers).add("elapsed_ms", took.Milliseconds())
+		o.Add("epoch", fmt.Sprintf("%x", epoch)).Add("size", readers).Add("elapsed_ms", took.Milliseconds())
 	}
-	j.put(o)
+	j.Put(o)
 }
 
 func (j *demoJSON) failed(doing string, err error) error {
 	e := demoError(doing, err)
-	j.put(newObject("check").add("ok", false).add("text", cli.Describe(e).Text))
-	return j.fatal(e)
+	j.Put(lines.NewObject("check").Add("ok", false).Add("text", cli.Describe(e).Text))
+	return j.Fatal(e)
 }
 
 func (j *demoJSON) passed(checks int, took time.Duration) error {
-	j.put(newObject("checked").add("checks", checks).add("elapsed_ms", took.Milliseconds()))
-	j.bye("quit", 0, cli.StatusDone)
+	j.Put(lines.NewObject("checked").Add("checks", checks).Add("elapsed_ms", took.Milliseconds()))
+	j.Bye("quit", 0, cli.StatusDone)
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 	"coterie/room"
@@ -29,15 +31,13 @@ var demoLines = map[string][]string{
 
 // demoRoom leaves the stage to the user: ann and prof answer what they type.
 func (a *app) demoRoom(st *stage, _ demoOut) error {
-	plain, err := newPlain(a.stdout, a.stderr, a.now, "short")
+	plain, err := lines.NewPlain(a.stdout, a.stderr, a.now, "short")
 	if err != nil {
 		return err
 	}
-	var out reporter = plain
-	in := bufio.NewReaderSize(a.stdin, maxLine)
+	var out face = plain
 	if a.onTerminal() {
-		t := a.screen(plain)
-		out, in = t, t.input
+		out = &terminal{Plain: plain, app: a}
 	}
 	fmt.Fprintln(a.stdout)
 	cli.Print(a.stdout, "Opening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.", "")
@@ -49,14 +49,12 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 		through: st.desc.Policy.Explain(key.Attributes(), key.Generation()).Through,
 		flags:   joinFlags{linger: time.Second},
 	}
-	s := newSession(a, p, you.Node, out)
-	s.names.take(you.Self(), demoNick)
+	r := a.newRoom(p, you.Node, nil, nil, out)
 	for _, name := range []string{"ann", "prof"} {
 		st.script(name)
 	}
-	events, ended := you.handOver(s)
-	err = s.attend(context.Background(), in, events, ended)
-	if err != nil {
+	events, ended := you.handOver(r)
+	if err := a.attend(context.Background(), r, p, bufio.NewReaderSize(a.stdin, lines.MaxLine), out, events, ended); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -68,15 +66,14 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 	return nil
 }
 
-// handOver lets the session have the player's events: first those that tell who
+// handOver lets a room have the player's events: first those that tell who
 // is there, then all that come.
-func (p *player) handOver(s *session) (<-chan node.Event, <-chan error) {
+func (p *player) handOver(r *chat.Room) (<-chan node.Event, <-chan error) {
 	events, ended := make(chan node.Event, 1024), make(chan error, 1)
 	p.mu.Lock()
 	var last node.Event
 	for _, e := range p.events {
 		if e, ok := e.(room.EpochStarted); ok {
-			s.take(e)
 			last = e
 		}
 	}

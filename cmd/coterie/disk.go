@@ -11,7 +11,6 @@ import (
 	"filippo.io/age"
 
 	"coterie/cmd/internal/cli"
-	"coterie/node"
 	"coterie/node/store"
 	"coterie/room"
 )
@@ -131,15 +130,4 @@ func (d *disk) close() {
 	if d != nil {
 		d.store.Close()
 	}
-}
-
-// savingError tells that history is not saved any more, or is again.
-func savingError(e node.NotSaving) *cli.Error {
-	switch {
-	case e.Err == nil:
-		return cli.Fail("saving", "history is saved again; what was said in between is not")
-	case errors.Is(e.Err, store.ErrFull):
-		return cli.Fail("disk-full", "cannot save history: no space left on device; the room goes on without saving")
-	}
-	return cli.Fail("not-saving", "cannot save history: %s; the room goes on without saving", cli.Clean(e.Err.Error())).Because(e.Err)
 }

@@ -8,6 +8,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/node"
@@ -96,7 +97,7 @@ func (d *diagnosis) tell(result, check, text string, hints ...string) {
 		}
 	}
 	if d.f.json {
-		d.a.stdout.Write(newObject("check").add("check", check).add("result", result).add("text", text).maybe("hint", strings.Join(hints, "\n")).line())
+		d.a.stdout.Write(lines.NewObject("check").Add("check", check).Add("result", result).Add("text", text).Maybe("hint", strings.Join(hints, "\n")).Line())
 		return
 	}
 	fmt.Fprintf(d.a.stdout, "%-7s %-12s %s\n", result, check, cli.Clean(text))

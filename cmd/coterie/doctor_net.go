@@ -14,6 +14,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
@@ -21,8 +23,8 @@ import (
 
 // A roomAnswer is what a room that runs here says.
 type roomAnswer struct {
-	openRoom
-	doorAnswer
+	control.OpenRoom
+	control.Answer
 	err    error
 	status struct {
 		Peer    peer.ID `json:"peer"`
@@ -45,8 +47,8 @@ func (d *diagnosis) look() {
 	open, err := d.a.running("")
 	if err == nil {
 		for _, r := range open {
-			answer := roomAnswer{openRoom: r}
-			if answer.doorAnswer, answer.err = r.ask(doorQuestion{Status: true}); answer.err == nil {
+			answer := roomAnswer{OpenRoom: r}
+			if answer.Answer, answer.err = r.Ask(control.Question{Status: true}); answer.err == nil {
 				answer.err = json.Unmarshal(answer.Event, &answer.status)
 			}
 			d.rooms = append(d.rooms, answer)
@@ -99,9 +101,9 @@ func (d *diagnosis) port() {
 	case d.surveyErr != nil:
 		d.fail("port", nodeError(d.surveyErr))
 	case len(d.listen) == 0:
-		d.tell("ok", "port", "any free port: "+listeningText(d.survey.Listening))
+		d.tell("ok", "port", "any free port: "+chat.Listening(d.survey.Listening))
 	default:
-		d.tell("ok", "port", listeningText(d.survey.Listening)+" free")
+		d.tell("ok", "port", chat.Listening(d.survey.Listening)+" free")
 	}
 }
 
@@ -113,7 +115,7 @@ func (d *diagnosis) udp() {
 		d.tell("warn", "udp", "does not get out of this network; TCP and relays are used", "another network may let it")
 	case !s.UDP:
 		d.tell("ok", "udp", "nobody answered with whom it could be tried")
-	case len(s.Observed) == 0 || portText(s.Observed[0].Address) == s.Observed[0].Address.String():
+	case len(s.Observed) == 0 || chat.Port(s.Observed[0].Address) == s.Observed[0].Address.String():
 		d.tell("ok", "udp", "works")
 	case len(s.Observed) > 1:
 		d.tell("warn", "udp", fmt.Sprintf("works, with another address for each of %s", cli.Plural(len(s.Observed), "group")+" of peers"), "others can hardly dial this computer; a relay helps")
@@ -166,7 +168,7 @@ func (d *diagnosis) bootstrap() {
 		case errors.Is(p.Err, node.ErrWrongPeer):
 			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s is a different peer", p.Address), "get a fresh link, or leave out /p2p/... on your own network")
 		case p.Err != nil:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: %s", p.Address, lastLine(p.Err)), "is 'coterie relay' running there? is the port right?")
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: %s", p.Address, chat.LastLine(p.Err)), "is 'coterie relay' running there? is the port right?")
 		case p.Version > node.Version:
 			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and speaks protocol %d", p.Address, p.Version), "update coterie")
 		case p.Version == 0:

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"filippo.io/age"
@@ -17,14 +20,16 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"coterie/cmd/coterie/people"
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
 	"coterie/node"
 	"coterie/room"
-	"coterie/room/record"
 )
 
 // joinFlags are the flags of join as they were typed.
@@ -105,49 +110,48 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	var out reporter
-	in := bufio.NewReaderSize(a.stdin, maxLine)
+	var out face
+	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
 	switch {
 	case f.json && f.plain:
 		return cli.Usage("--json and --plain exclude each other")
 	case !checkColour(f.colour):
 		return cli.Usage("--color: %q is not auto, always or never", f.colour)
 	case f.json:
-		out = newJSON(a.stdout, a.stderr, a.now)
+		out = lines.NewJSON(a.stdout, a.now)
 	default:
-		p, err := newPlain(a.stdout, a.stderr, a.now, f.clock)
+		p, err := lines.NewPlain(a.stdout, a.stderr, a.now, f.clock)
 		if err != nil {
 			return err
 		}
 		out = p
 		if !f.plain && a.onTerminal() {
-			out = a.screen(p)
+			out = &terminal{Plain: p, app: a}
 		}
 	}
-	out.hello()
+	out.Hello()
 	p, err := a.plan(name, f, in, out)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
-	if lines, ok := out.(interface{ use(*joinFlags) }); ok {
-		lines.use(&p.flags)
+	if lines, ok := out.(interface {
+		Use(clock string, colour bool)
+	}); ok {
+		lines.Use(p.flags.clock, p.flags.colour == "always")
 	}
 	if err := a.agree(p); err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
-	s, err := a.begin(p, out)
+	o, err := a.begin(p, out)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
-	defer s.close()
-	if t, ok := out.(*terminalOut); ok {
-		in = t.input // the interface reads the keys
-	}
-	return s.run(ctx, in)
+	defer o.close()
+	return o.run(ctx, in, out)
 }
 
 // plan checks what was typed, and says so line by line.
-func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*plan, error) {
+func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan, error) {
 	if name == "-" {
 		line, err := in.ReadString('\n')
 		if err != nil && (err != io.EOF || line == "") {
@@ -197,7 +201,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
 	}
-	out.state("key", attributeText(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
+	out.Step("key", attributeText(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
 
 	if known != nil {
 		p.descriptor, err = known.descriptor(p.key.Domain())
@@ -218,7 +222,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*p
 	if left := p.key.Expires() - today; left <= 7 {
 		a.expiring(p, out, int(left), today.String())
 	}
-	out.state("policy", "you satisfy it through "+e.Through)
+	out.Step("policy", "you satisfy it through "+e.Through)
 	return p, nil
 }
 
@@ -360,59 +364,59 @@ func span(s string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
-// spanFlag is a span as --history takes it.
-func spanFlag(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	}
-	return fmt.Sprintf("%dh", d/time.Hour)
-}
-
 // checkNick keeps names that others would not show from being sent. An empty
 // one is none.
 func checkNick(s string) error {
 	if s == "" {
 		return nil
 	}
-	name, err := people.Nick(s)
-	switch {
-	case errors.Is(err, people.ErrNickLong), err == nil && len(name) > record.MaxNameSize:
-		return withCode("bad-nick", cli.Usage("%q is too long for a nickname; %d letters are the limit", s, people.MaxNick))
-	case err != nil:
-		return withCode("bad-nick", cli.Usage("%q cannot be a nickname: it %v", s, err))
-	case name != s:
+	name, err := chat.Nickname(s)
+	if err != nil {
+		return err
+	}
+	if name != s {
 		return withCode("bad-nick", cli.Usage("%q cannot be a nickname as it stands", s).Hint("--nick %s", cli.Quote(name)))
 	}
 	return nil
 }
 
-// begin starts the node.
-func (a *app) begin(p *plan, out reporter) (*session, error) {
+// An openRoom is a room that this process has open, with all that closes with it.
+type openRoom struct {
+	*chat.Room
+	app    *app
+	plan   *plan
+	node   *node.Node
+	disk   *disk // nil: nothing is kept
+	socket *control.Server
+	log    *chat.Log
+}
+
+// begin opens a room, up to where its node can run.
+func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
+	o := &openRoom{app: a, plan: p}
+	defer func() {
+		if err != nil {
+			o.release()
+		}
+	}()
 	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now, MDNS: p.settings != nil && p.settings.MDNS}
-	var kept *disk
-	var err error
 	if !p.flags.ephemeral {
-		if kept, err = a.openDisk(p.descriptor, p.identities, p.ask); err != nil {
+		if o.disk, err = a.openDisk(p.descriptor, p.identities, p.ask); err != nil {
 			return nil, err
 		}
-		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(kept.store), kept.identity, replay
+		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(o.disk.store), o.disk.identity, replay
 	}
-	door, err := a.openDoor(p)
+	dir, err := a.runtimeDir()
 	if err != nil {
-		kept.close()
 		return nil, err
 	}
-	log, err := openLog(p.flags.log)
-	if err != nil {
-		door.close()
-		kept.close()
+	if o.socket, err = control.Listen(dir, control.Name(p.descriptor.ID(), p.flags.ephemeral), p.descriptor.Name); err != nil {
 		return nil, err
 	}
-	n, err := node.New(cfg)
-	if err != nil {
-		door.close()
-		log.close()
-		kept.close()
+	if o.log, err = chat.OpenLog(p.flags.log); err != nil {
+		return nil, err
+	}
+	if o.node, err = node.New(cfg); err != nil {
 		err = nodeError(err)
 		var e *cli.Error
 		if errors.As(err, &e) && e.Code == "port-taken" && !p.flags.given("listen") {
@@ -420,18 +424,107 @@ func (a *app) begin(p *plan, out reporter) (*session, error) {
 		}
 		return nil, err
 	}
-	if kept != nil && kept.plain {
-		out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
+	if o.disk != nil && o.disk.plain {
+		out.Warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
 			Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
 	}
-	out.state("listening", listeningText(n.Addresses()))
+	out.Step("listening", chat.Listening(o.node.Addresses()))
 	if !p.flags.ephemeral {
 		if err := a.remember(p, p.bootstrap); err != nil {
-			out.warn(cli.Describe(err))
+			out.Warn(cli.Describe(err))
 		}
 	}
-	s := newSession(a, p, n, out)
-	s.door, s.log, s.disk = door, log, kept
-	s.names.take(n.Self(), p.nick)
-	return s, nil
+	o.Room = a.newRoom(p, o.node, o.disk, o.log, out)
+	return o, nil
+}
+
+// newRoom is the room of a node, for a face.
+func (a *app) newRoom(p *plan, n *node.Node, d *disk, log *chat.Log, out face) *chat.Room {
+	cfg := chat.Config{
+		Node: n, Descriptor: p.descriptor, Key: p.key, KeyPath: p.keyPath, Through: p.through, Nick: p.nick, Bootstrap: p.bootstrap,
+		Hold: p.hold, Log: log, Face: out, Now: a.now,
+	}
+	if p.settings != nil {
+		cfg.Prefs = &prefs{a, p}
+	}
+	if d != nil {
+		cfg.Store = d.store
+	}
+	t, onTerminal := out.(*terminal)
+	cfg.Measure = onTerminal
+	r := chat.New(cfg)
+	if onTerminal {
+		var c ui.Config
+		c.Unread, c.UnreadSince = chat.Unread(cfg.Store)
+		t.show(r, p, c)
+	}
+	return r
+}
+
+// run takes part in the room until it is left.
+func (o *openRoom) run(ctx context.Context, in *bufio.Reader, out face) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- o.node.Run(ctx) }()
+	go o.socket.Serve(o.Room)
+	return o.app.attend(ctx, o.Room, o.plan, in, out, o.node.Events(), ended)
+}
+
+// attend shows a room to the user, and does what they want.
+func (a *app) attend(ctx context.Context, r *chat.Room, p *plan, in *bufio.Reader, out face, events <-chan node.Event, ended <-chan error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if _, ok := out.(*terminal); !ok { // else the interface reads the keys
+		go listen(ctx, r, lines.NewReader(in, p.flags.json), p.flags)
+	}
+	err := r.Run(ctx, events, ended, signals)
+	if e := (*cli.Error)(nil); errors.As(err, &e) && e.Text == "" {
+		return err // it was said
+	}
+	if err != nil {
+		return out.Fatal(err)
+	}
+	return nil
+}
+
+// listen does what is typed, in its order, until the input ends.
+func listen(ctx context.Context, r *chat.Room, in *lines.Reader, f joinFlags) {
+	for ctx.Err() == nil {
+		c, ok := in.Next()
+		switch {
+		case !ok && f.stay:
+			return
+		case !ok:
+			c = chat.Quit{Linger: f.linger, End: true}
+		}
+		r.Do(ctx, c)
+		if _, quit := c.(chat.Quit); quit {
+			return
+		}
+	}
+}
+
+// release gives back what the room has of this computer.
+func (o *openRoom) release() {
+	o.socket.Close()
+	o.log.Close()
+	o.disk.close()
+}
+
+// close ends what was opened, and remembers where others were found.
+func (o *openRoom) close() {
+	o.release()
+	switch {
+	case o.plan.flags.ephemeral:
+	case o.Forgotten():
+		o.app.erase(o.plan)
+	default:
+		if err := o.app.remember(o.plan, append(slices.Clone(o.plan.bootstrap), o.Fellows()...)); err != nil {
+			o.log.Warn(cli.Describe(err))
+		}
+	}
 }

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/term"
 	"rsc.io/qr"
 
+	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/room"
@@ -36,7 +38,7 @@ func (a *app) linkCommand() *cobra.Command {
 
 func (a *app) link(what string, asQR, asJSON bool) error {
 	if what == "-" {
-		line, err := bufio.NewReaderSize(a.stdin, maxLine).ReadString('\n')
+		line, err := bufio.NewReaderSize(a.stdin, lines.MaxLine).ReadString('\n')
 		if err != nil && (err != io.EOF || line == "") {
 			return cli.Usage("no link on standard input")
 		}
@@ -66,8 +68,8 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 		for _, m := range l.Addresses {
 			addrs = append(addrs, m.String())
 		}
-		_, err := a.stdout.Write(newObject("link").add("link", l.String()).add("room", l.Name).add("room_id", id(l.ID())).add("domain_id", hex.EncodeToString(l.Domain[:])).
-			add("policy", l.Policy.String()).add("history_ms", l.History.Milliseconds()).add("unlisted", len(l.Tag) > 0).add("addresses", addrs).line())
+		_, err := a.stdout.Write(lines.NewObject("link").Add("link", l.String()).Add("room", l.Name).Add("room_id", lines.ID(l.ID())).Add("domain_id", hex.EncodeToString(l.Domain[:])).
+			Add("policy", l.Policy.String()).Add("history_ms", l.History.Milliseconds()).Add("unlisted", len(l.Tag) > 0).Add("addresses", addrs).Line())
 		return err
 	}
 	history := "off: who comes later reads nothing from before"
@@ -100,7 +102,7 @@ func (a *app) roomLink(name string) (*room.Link, error) {
 		return nil, err
 	}
 	for _, r := range running {
-		answer, err := r.ask(doorQuestion{Link: true})
+		answer, err := r.Ask(control.Question{Link: true})
 		if err != nil {
 			continue
 		}

@@ -12,12 +12,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/cli"
 )
 
 func main() {
 	cli.NoCore()
-	quietLibraries()
+	chat.QuietLibraries()
 	// A closed standard output is an error to be handled, not a death.
 	signal.Ignore(syscall.SIGPIPE)
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: clock}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/node"
@@ -72,6 +73,7 @@ func TestReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept := &chat.History{Store: node.NewStore(s), Room: id, Self: self}
 	for _, c := range []struct {
 		before time.Time
 		n      int
@@ -83,7 +85,7 @@ func TestReadBack(t *testing.T) {
 		{time.Now().Add(time.Hour), 2, false, "[ann 2 bob 2]"},
 		{time.Now().Add(-time.Hour), 10, true, "[]"},
 	} {
-		past, all, err := readBack(node.NewStore(s), id, self, c.before, time.Time{}, c.n)
+		past, all, err := kept.Back(c.before, time.Time{}, c.n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,50 +100,40 @@ func TestReadBack(t *testing.T) {
 			t.Errorf("the last %d: %s, all %v; want %s, %v", c.n, got, all, c.want, c.all)
 		}
 	}
-	if past, all, err := readBack(node.NewStore(s), id, self, time.Now().Add(time.Hour), time.Now().Add(-time.Hour), 1); len(past) != 6 || !all || err != nil {
+	if past, all, err := kept.Back(time.Now().Add(time.Hour), time.Now().Add(-time.Hour), 1); len(past) != 6 || !all || err != nil {
 		t.Errorf("all since an hour ago: %d, all %v, %v", len(past), all, err)
 	}
-	said, _, err := readBack(node.NewStore(s), id, self, time.Now().Add(time.Hour), time.Time{}, 10)
+	said, _, err := kept.Back(time.Now().Add(time.Hour), time.Time{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	byAnn := func(d room.Delivered) bool { return d.Author.Name == "ann" }
 	for _, c := range []struct {
-		q    search
+		q    chat.Query
 		want string
 		n    int
 	}{
-		{search{words: "ann", limit: 10}, "[ann 2 ann 1 ann 0]", 3},
-		{search{words: text.Fold("ÀNN"), limit: 2}, "[ann 2 ann 1]", 3},
-		{search{words: "", from: byAnn, limit: 10}, "[ann 2 ann 1 ann 0]", 3},
-		{search{words: "n 1", after: time.Now().Add(-time.Hour), before: time.Now().Add(time.Hour), limit: 10}, "[ann 1]", 1},
-		{search{words: "n 1", after: timeOf(said[5].Message.Time), limit: 10}, "[]", 0},
-		{search{words: "n 1", before: timeOf(said[0].Message.Time), limit: 10}, "[]", 0},
-		{search{words: "2", ignored: map[peer.ID]bool{self: true}, limit: 10}, "[bob 2]", 1},
+		{chat.Query{Words: "ann", Limit: 10}, "[ann 2 ann 1 ann 0]", 3},
+		{chat.Query{Words: text.Fold("ÀNN"), Limit: 2}, "[ann 2 ann 1]", 3},
+		{chat.Query{Words: "", From: byAnn, Limit: 10}, "[ann 2 ann 1 ann 0]", 3},
+		{chat.Query{Words: "n 1", After: time.Now().Add(-time.Hour), Before: time.Now().Add(time.Hour), Limit: 10}, "[ann 1]", 1},
+		{chat.Query{Words: "n 1", After: time.UnixMilli(int64(said[5].Message.Time)), Limit: 10}, "[]", 0},
+		{chat.Query{Words: "n 1", Before: time.UnixMilli(int64(said[0].Message.Time)), Limit: 10}, "[]", 0},
+		{chat.Query{Words: "2", Ignored: map[peer.ID]bool{self: true}, Limit: 10}, "[bob 2]", 1},
 	} {
 		// What is in memory as well is found once.
 		for _, memory := range [][]room.Delivered{nil, said[4:], said} {
 			q := c.q
-			if err := q.look(ctx, memory, node.NewStore(s), id, self); err != nil {
+			if err := kept.Search(ctx, &q, memory); err != nil {
 				t.Fatal(err)
 			}
 			var texts []string
-			for _, d := range q.found {
+			for _, d := range q.Found {
 				texts = append(texts, d.Message.Text)
 			}
-			if got := fmt.Sprint(texts); got != c.want || q.total != c.n {
-				t.Errorf("%+v: %s, %d in all; want %s, %d", c.q, got, q.total, c.want, c.n)
+			if got := fmt.Sprint(texts); got != c.want || q.Total != c.n {
+				t.Errorf("%+v: %s, %d in all; want %s, %d", c.q, got, q.Total, c.want, c.n)
 			}
 		}
-	}
-	d := &disk{store: s}
-	since := time.UnixMilli(1700000000123)
-	d.setUnread(id, since)
-	if got, at := d.unread(); got != id || !at.Equal(since) {
-		t.Errorf("the mark is %x, %v", got, at)
-	}
-	d.setUnread(ake.Hash{}, since)
-	if got, _ := d.unread(); got != (ake.Hash{}) {
-		t.Error("the mark stays")
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/kms/keyfile"
 	"coterie/node"
@@ -112,25 +113,25 @@ func (a *app) relayIdentity(path string) (ed25519.PrivateKey, error) {
 }
 
 func (a *app) relay(listen []string, file string, asJSON bool) error {
-	out := newJSON(io.Discard, a.stderr, a.now)
+	out := lines.NewJSON(io.Discard, a.now)
 	if asJSON {
-		out = newJSON(a.stdout, a.stderr, a.now)
+		out = lines.NewJSON(a.stdout, a.now)
 	}
-	out.hello()
+	out.Hello()
 	if len(listen) == 0 {
 		listen = relayPort()
 	}
 	addrs, err := addresses("--listen", listen)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
 	identity, err := a.relayIdentity(file)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
 	r, err := node.NewRelay(node.RelayConfig{Listen: addrs, Identity: identity})
 	if err != nil {
-		return out.fatal(nodeError(err))
+		return out.Fatal(nodeError(err))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -140,7 +141,7 @@ func (a *app) relay(listen []string, file string, asJSON bool) error {
 	for _, m := range r.Addresses() {
 		all = append(all, m.String())
 	}
-	out.put(newObject("ready").add("peer", r.Self()).add("addrs", all))
+	out.Put(lines.NewObject("ready").Add("peer", r.Self()).Add("addrs", all))
 	if !asJSON {
 		fmt.Fprintf(a.stdout, "Relaying for whoever connects; it can read nothing. Members begin here with one of\n\n")
 		for _, m := range all {
@@ -159,15 +160,15 @@ func (a *app) relay(listen []string, file string, asJSON bool) error {
 				continue
 			}
 			last = st
-			out.put(newObject("relaying").add("peers", st.Peers).add("rooms", st.Rooms).add("forwarded", st.Forwarded).add("time", stamp(a.now())))
+			out.Put(lines.NewObject("relaying").Add("peers", st.Peers).Add("rooms", st.Rooms).Add("forwarded", st.Forwarded).Add("time", lines.Stamp(a.now())))
 			if !asJSON {
 				fmt.Fprintf(a.stdout, "-- %s %s, %s, %s forwarded\n", a.now().Format("15:04"), cli.Plural(st.Peers, "peer"), cli.Plural(st.Rooms, "room"), cli.Plural(st.Forwarded, "record"))
 			}
 		case err := <-ended:
 			if err != nil {
-				return out.fatal(err)
+				return out.Fatal(err)
 			}
-			out.bye("signal", 0, cli.StatusDone)
+			out.Bye("signal", 0, cli.StatusDone)
 			return nil
 		}
 	}

@@ -21,7 +21,7 @@ const maxReminder = 64 << 10
 
 // expiring warns of a key that expires soon, once a day. What cannot be remembered
 // is said again.
-func (a *app) expiring(p *plan, out reporter, left int, today string) {
+func (a *app) expiring(p *plan, out face, left int, today string) {
 	path, err := filepath.Abs(p.keyPath)
 	dir, err2 := a.stateDir()
 	file := filepath.Join(dir, "reminded.toml")
@@ -36,7 +36,7 @@ func (a *app) expiring(p *plan, out reporter, left int, today string) {
 			return
 		}
 	}
-	out.warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(left, "day")).Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
+	out.Warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(left, "day")).Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
 	if !keeps {
 		return
 	}

@@ -16,6 +16,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
@@ -239,9 +241,9 @@ func (a *app) printRooms(rooms []remembered, asJSON bool) error {
 	}
 	for _, r := range rooms {
 		if asJSON {
-			o := newObject("room").add("room", r.Name).add("domain", r.Domain).add("domain_id", r.DomainID).add("policy", r.Policy).
-				add("key", r.Key).add("unlisted", r.Tag != "").add("addresses", len(r.Addresses)).add("last", stamp(r.Last))
-			if _, err := a.stdout.Write(o.line()); err != nil {
+			o := lines.NewObject("room").Add("room", r.Name).Add("domain", r.Domain).Add("domain_id", r.DomainID).Add("policy", r.Policy).
+				Add("key", r.Key).Add("unlisted", r.Tag != "").Add("addresses", len(r.Addresses)).Add("last", lines.Stamp(r.Last))
+			if _, err := a.stdout.Write(o.Line()); err != nil {
 				return err
 			}
 			continue
@@ -364,12 +366,7 @@ func (a *app) runs(r remembered) int {
 	if err != nil || err2 != nil {
 		return 0
 	}
-	conn, hello, err := visitDoor(filepath.Join(dir, doorName(&plan{descriptor: d})))
-	if err != nil {
-		return 0
-	}
-	conn.Close()
-	return hello.PID
+	return control.PID(filepath.Join(dir, control.Name(d.ID(), false)))
 }
 
 // forgetRoom erases a room, whichever keys it was joined with.
@@ -404,7 +401,7 @@ func (a *app) eraseHistory(rooms []remembered) error {
 		if err := store.Remove(path); errors.Is(err, store.ErrRunning) {
 			return diskError(d, err)
 		} // whatever else went wrong: what is left goes now
-		files, err := filepath.Glob(filepath.Join(dir, "rooms", id(d.ID())+"*"))
+		files, err := filepath.Glob(filepath.Join(dir, "rooms", lines.ID(d.ID())+"*"))
 		if err != nil {
 			return err
 		}

@@ -214,6 +214,15 @@ func Check(f Facts) []Item {
 	return items
 }
 
+// Now returns what is wrong at this moment, worst first, but for what others explain. Whoever asks
+// does not want to wait until it has lasted.
+func Now(f Facts) []Item {
+	all := Check(f)
+	return slices.DeleteFunc(slices.Clone(all), func(i Item) bool {
+		return slices.ContainsFunc(all, func(o Item) bool { return slices.Contains(i.DependsOn, o.Code) })
+	})
+}
+
 var order = []Code{Expired, Refused, Offline, Alone, Split, Clock, Joining, Behind, Relayed, Old, Expiring, OK}
 
 func rank(c Code) int { return slices.Index(order, c) }

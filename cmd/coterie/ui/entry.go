@@ -54,7 +54,6 @@ type entry struct {
 	peer peer.ID
 	text string // clean; what is drawn
 	raw  string // as it came, where that is another
-	wide string // what a wide screen shows instead
 
 	id       ake.Hash
 	epoch    ake.Hash
@@ -104,7 +103,7 @@ func (m *Model) clock(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Local().Format(m.cfg.Clock)
+	return t.Local().Format(m.room.Clock)
 }
 
 // draw makes the rows of an entry.
@@ -182,7 +181,7 @@ func (m *Model) suspicious(e *entry) bool {
 	if e.kind != kindMessage || e.self {
 		return false
 	}
-	_, like := m.names.Like(e.peer)
+	_, like := m.room.Names.Like(e.peer)
 	return like
 }
 
@@ -280,11 +279,7 @@ func (m *Model) drawNote(e *entry) []row {
 	}
 	head := dim(at) + strings.Repeat(" ", column-len(at)-len(sign)) + paintSign(sign) + sep
 	cells := column + len(sep)
-	s := e.text
-	if e.wide != "" && m.layout() == wide {
-		s = e.wide
-	}
-	return m.flow(head, cells, s, m.bodyWidth(), cells)
+	return m.flow(head, cells, e.text, m.bodyWidth(), cells)
 }
 
 // drawNarrow has time and name on a line of their own.

@@ -129,7 +129,7 @@ func (m *Model) openLong() {
 			continue
 		}
 		if m.folded(e) {
-			m.open("message of "+m.names.Show(e.peer)+", "+m.clock(e.at), strings.Split(e.text, "\n"))
+			m.open("message of "+m.room.Names.Show(e.peer)+", "+m.clock(e.at), strings.Split(e.text, "\n"))
 			return
 		}
 	}

@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
-	"coterie/cmd/coterie/people"
+	"coterie/cmd/coterie/chat"
 	"coterie/kms/words"
 )
 
@@ -61,27 +60,23 @@ func (m *Model) set(args string) {
 			value = "on"
 		}
 	case "time":
-		if !IsClock(value) {
+		if !chat.IsClock(value) {
 			bad("time wants a layout such as 15:04 or 15:04:05")
 			return
 		}
-		m.cfg.Clock = value
+		m.room.Clock = value
 		for _, e := range m.log.entries {
 			e.touch()
 		}
 	case "nick":
-		if !m.setNick(value) {
+		nick, err := chat.Nickname(value)
+		if err != nil {
+			bad("%s", err.Text)
 			return
 		}
-		value, _ = people.Nick(value)
+		value = nick
 	}
-	m.out.Do(Set{name, value})
-}
-
-// IsClock reports whether a text is a layout of package time's that has hours and
-// minutes, and is short.
-func IsClock(s string) bool {
-	return len(s) <= 20 && (strings.Contains(s, "15") || strings.Contains(s, "3")) && strings.Contains(s, "04") && strings.IndexFunc(s, unicode.IsControl) < 0
+	m.out.Do(chat.Set{Name: name, Value: value})
 }
 
 func (m *Model) noSetting(name string) {

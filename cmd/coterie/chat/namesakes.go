@@ -1,11 +1,9 @@
-package main
+package chat
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
-	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/node"
@@ -13,20 +11,20 @@ import (
 )
 
 const (
-	// elsewhereAfter is how long a member waits for its own room before it is told
-	// of others of the name.
-	elsewhereAfter = 3 * time.Second
+	// namesakesAfter is how long a member waits for their own room before they are told of
+	// others of the name.
+	namesakesAfter = 3 * time.Second
 	// maxShownPolicy is how much is shown of a policy that others tell, in letters.
 	maxShownPolicy = 200
 )
 
-// elsewhere is what is said of other rooms of the name that connected peers are
-// in, at most once of each kind.
-func elsewhere(p *plan, st node.Status) []*cli.Error {
+// namesakes is what is said of other rooms of the name that connected peers are in, at most
+// once of each kind.
+func (r *Room) namesakes(st node.Status) []*cli.Error {
 	var out []*cli.Error
 	told := make(map[string]bool)
 	for _, e := range st.Elsewhere {
-		if w := otherRoom(p, e); !told[w.Code] {
+		if w := r.namesake(e); !told[w.Code] {
 			told[w.Code] = true
 			out = append(out, w)
 		}
@@ -34,8 +32,8 @@ func elsewhere(p *plan, st node.Status) []*cli.Error {
 	return out
 }
 
-func otherRoom(p *plan, e node.Elsewhere) *cli.Error {
-	d, own, domain := e.Room, p.descriptor, p.key.Domain()
+func (r *Room) namesake(e node.Elsewhere) *cli.Error {
+	d, own, domain := e.Room, r.cfg.Descriptor, r.cfg.Key.Domain()
 	who := fmt.Sprintf("%s nearby %s a room %q", cli.Plural(e.Peers, "peer"), haveText(e.Peers), cli.Clean(d.Name))
 	if d.Domain != own.Domain {
 		return cli.Fail("same-name-domain", "%s of another domain: %s; yours is %s %s", who, room.Fingerprint(d.Domain), cli.Clean(domain.Name()), domain.Fingerprint()).
@@ -55,7 +53,7 @@ func otherRoom(p *plan, e node.Elsewhere) *cli.Error {
 	if d.History%time.Hour != 0 {
 		return w.Hint("same name, other history = other room; ask them for its link")
 	}
-	return w.Hint("same name, other history = other room; coterie join %s --history %s", name, historyFlag(d.History))
+	return w.Hint("same name, other history = other room; coterie join %s --history %s", name, HistoryFlag(d.History))
 }
 
 func haveText(n int) string {
@@ -65,8 +63,8 @@ func haveText(n int) string {
 	return "have"
 }
 
-// historyFlag is a history as --history has it.
-func historyFlag(d time.Duration) string {
+// HistoryFlag is a history as --history has it.
+func HistoryFlag(d time.Duration) string {
 	switch {
 	case d == 0:
 		return "0"
@@ -84,36 +82,16 @@ func cut(s string, letters int) string {
 	return s
 }
 
-// lookAround warns, once of each kind, if UDP is blocked (no. 27), and if others
-// are in a room of the same name while nobody is in this one.
-func (s *session) lookAround(st node.Status) {
+// warnOfOthers warns, once of each kind, if UDP is blocked, and if others are in a room of the
+// same name while nobody is in this one.
+func (r *Room) warnOfOthers(st node.Status) {
 	if st.UDPBlocked {
-		s.warnOnce(cli.Fail("net-blocked", "UDP does not get out of this network; using TCP and relays"))
+		r.warnOnce(cli.Fail("net-blocked", "UDP does not get out of this network; using TCP and relays"))
 	}
-	if len(st.Room.Members) > 1 || s.app.now().Sub(s.began) < elsewhereAfter {
+	if len(st.Room.Members) > 1 || r.cfg.Now().Sub(r.began) < namesakesAfter {
 		return
 	}
-	for _, w := range elsewhere(s.plan, st) {
-		s.warnOnce(w)
-	}
-}
-
-// catalogued are the items of health that are warned of as well, once, with their
-// codes.
-var catalogued = map[health.Code]string{health.Clock: "clock", health.Old: "peer-newer"}
-
-// warnOf warns of an item of health that has a code.
-func (s *session) warnOf(i health.Item) {
-	if code := catalogued[i.Code]; code != "" {
-		text := strings.TrimSuffix(i.Text, ".")
-		s.warnOnce(cli.Fail(code, "%s", strings.ToLower(text[:1])+text[1:]).Hint("%s", i.Hint))
-	}
-}
-
-// warnOnce warns, unless it has warned so before.
-func (s *session) warnOnce(w *cli.Error) {
-	if !s.warned[w.Code] {
-		s.warned[w.Code] = true
-		s.out.warn(w)
+	for _, w := range r.namesakes(st) {
+		r.warnOnce(w)
 	}
 }

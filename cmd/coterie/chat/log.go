@@ -1,4 +1,4 @@
-package main
+package chat
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 	"coterie/room"
 )
 
-// An eventLog tells what happened, for whoever looks for a fault: no texts, no
+// A Log tells what happened, for whoever looks for a fault: no texts, no
 // keys, no names, and ids shortened. It goes to a file, to whoever watches, or to
 // both; a nil one tells nothing.
-type eventLog struct {
+type Log struct {
 	file        *os.File
 	log, viewer *slog.Logger // nil: nobody
 }
@@ -30,7 +30,7 @@ type eventLog struct {
 // onto the screen, where they would stand in the middle of what is said.
 var libraries libraryLog
 
-type libraryLog struct{ to atomic.Pointer[eventLog] }
+type libraryLog struct{ to atomic.Pointer[Log] }
 
 func (w *libraryLog) Write(b []byte) (int, error) {
 	if l := w.to.Load(); l != nil {
@@ -39,17 +39,17 @@ func (w *libraryLog) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// quietLibraries comes before anything of theirs is used.
-func quietLibraries() {
+// QuietLibraries comes before anything of theirs is used.
+func QuietLibraries() {
 	log.SetFlags(0)
 	log.SetOutput(&libraries)
 	gologshim.SetDefaultHandler(slog.NewTextHandler(&libraries, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
-// openLog opens the file to append to; an empty path is none.
-func openLog(path string) (*eventLog, error) {
+// OpenLog opens the file to append to; an empty path is none.
+func OpenLog(path string) (*Log, error) {
 	if path == "" {
-		return &eventLog{}, nil
+		return &Log{}, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
@@ -58,13 +58,14 @@ func openLog(path string) (*eventLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
-	l := &eventLog{file: f, log: slog.New(slog.NewJSONHandler(f, nil))}
+	l := &Log{file: f, log: slog.New(slog.NewJSONHandler(f, nil))}
 	libraries.to.Store(l)
 	l.info("begin", "version", cli.ProgramVersion(), "pid", os.Getpid())
 	return l, nil
 }
 
-func (l *eventLog) close() {
+// Close ends the log.
+func (l *Log) Close() {
 	if l != nil && l.file != nil {
 		libraries.to.CompareAndSwap(l, nil)
 		l.info("end")
@@ -73,7 +74,7 @@ func (l *eventLog) close() {
 }
 
 // watch lets tell have each line from here on; a nil one ends that.
-func (l *eventLog) watch(tell func(line string)) {
+func (l *Log) watch(tell func(line string)) {
 	l.viewer = nil
 	if tell != nil {
 		l.viewer = slog.New(slog.NewTextHandler(lineWriter(tell), nil))
@@ -88,7 +89,7 @@ func (w lineWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (l *eventLog) put(level slog.Level, msg string, args ...any) {
+func (l *Log) put(level slog.Level, msg string, args ...any) {
 	for _, to := range []*slog.Logger{l.log, l.viewer} {
 		if to != nil {
 			to.Log(context.Background(), level, msg, args...)
@@ -96,11 +97,12 @@ func (l *eventLog) put(level slog.Level, msg string, args ...any) {
 	}
 }
 
-func (l *eventLog) info(msg string, args ...any)  { l.put(slog.LevelInfo, msg, args...) }
-func (l *eventLog) alert(msg string, args ...any) { l.put(slog.LevelWarn, msg, args...) }
-func (l *eventLog) fault(msg string, args ...any) { l.put(slog.LevelError, msg, args...) }
+func (l *Log) info(msg string, args ...any)  { l.put(slog.LevelInfo, msg, args...) }
+func (l *Log) alert(msg string, args ...any) { l.put(slog.LevelWarn, msg, args...) }
+func (l *Log) fault(msg string, args ...any) { l.put(slog.LevelError, msg, args...) }
 
-func (l *eventLog) warn(e *cli.Error) {
+// Warn notes a warning.
+func (l *Log) Warn(e *cli.Error) {
 	if l != nil {
 		l.alert("warning", "code", e.Code)
 	}
@@ -112,11 +114,11 @@ func brief(p peer.ID) string {
 	return s[max(0, len(s)-6):]
 }
 
-func (l *eventLog) event(e node.Event) {
+func (l *Log) event(what any) {
 	if l == nil {
 		return
 	}
-	switch e := e.(type) {
+	switch e := what.(type) {
 	case room.EpochStarted:
 		l.info("epoch", "id", fmt.Sprintf("%x", e.ID[:4]), "size", len(e.Members), "reason", e.Reason, "committer", brief(e.Committer))
 	case room.Sent:
@@ -147,11 +149,15 @@ func (l *eventLog) event(e node.Event) {
 		l.alert("bootstrap failed", "addresses", len(e.Addresses))
 	case node.Connected:
 		l.info("peer", "peer", brief(e.Peer), "gone", e.Gone)
-	case healthChanged:
-		l.alert("health", "code", string(e.item.Code), "on", e.on)
-	case pathChanged:
-		l.info("path", "peer", brief(e.path.Peer), "kind", string(e.path.Kind), "ms", e.path.RTT.Milliseconds())
-	case refusal:
-		l.alert("not done", "code", e.err.Code)
+	case HealthChanged:
+		l.alert("health", "code", string(e.Item.Code), "on", e.On)
+	case PathChanged:
+		l.info("path", "peer", brief(e.Path.Peer), "kind", string(e.Path.Kind), "ms", e.Path.RTT.Milliseconds())
+	case NotDone:
+		l.alert("not done", "code", e.Err.Code)
+	case Rejected:
+		l.alert("not sent", "code", e.Err.Code)
+	case Warning:
+		l.alert("warning", "code", e.Err.Code)
 	}
 }

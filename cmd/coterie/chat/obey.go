@@ -1,0 +1,296 @@
+package chat
+
+import (
+	"context"
+	"errors"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/cmd/coterie/people"
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
+	"coterie/node"
+	"coterie/room/record"
+)
+
+// Do does what the user wants, in the order in which it was wanted, and waits with a message
+// until the room has taken it. What comes of it is told by events.
+func (r *Room) Do(ctx context.Context, c Command) {
+	if say, ok := c.(Say); ok {
+		r.say(ctx, say)
+		return
+	}
+	r.post(func() { r.obey(c) })
+}
+
+// TryDo is Do for whoever must not wait. It returns false if too much is waiting.
+func (r *Room) TryDo(c Command) bool {
+	select {
+	case r.typed <- c:
+		return true
+	default:
+		return false
+	}
+}
+
+// talk does what came by TryDo. A message waits for the room, and the others do not wait
+// for it.
+func (r *Room) talk(ctx context.Context) {
+	says := make(chan func(), maxCommands)
+	go r.work(ctx, says)
+	for {
+		select {
+		case c := <-r.typed:
+			say, ok := c.(Say)
+			if !ok {
+				r.Do(ctx, c)
+				continue
+			}
+			select {
+			case says <- func() { r.say(ctx, say) }:
+			default:
+				r.tell(Rejected{say.Ref, cli.Fail("busy", "too much is waiting to be sent")})
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// obey does what the user wants, in the room's goroutine.
+func (r *Room) obey(c Command) {
+	now := r.cfg.Now()
+	switch c := c.(type) {
+	case Quit:
+		r.quit = &c
+	case Forget:
+		r.forget, r.quit = true, &Quit{}
+	case Bad:
+		r.refuse(c.Err)
+	case Status:
+		r.busy(func() { r.fresh(func() { r.answer(c) }) })
+	case Whois:
+		r.with(c.Who, func(p peer.ID) {
+			a := r.state.whois(p, now)
+			a.To = c
+			r.show(a)
+		})
+	case Nick:
+		name, err := Nickname(c.Name)
+		if err != nil {
+			r.refuse(err)
+			return
+		}
+		r.busy(func() { r.report(r.node.SetName(name)) })
+	case Rekey:
+		r.busy(func() { r.report(r.node.Rekey()) })
+	case Drop:
+		r.busy(r.drop)
+	case Ping:
+		r.with(c.Who, r.ping)
+	case Prove:
+		r.prove(c)
+	case Allow:
+		r.allow(c)
+	case Ignore:
+		r.with(c.Who, func(p peer.ID) {
+			if p == r.state.Self {
+				r.refuse(cli.Fail("yourself", "that is you"))
+				return
+			}
+			r.show(Ignored{p, c.On})
+		})
+	case Cut:
+		r.with(c.Who, func(p peer.ID) { r.busy(func() { r.report(r.node.Cut(p, c.On)) }) })
+	case Search:
+		r.search(c)
+	case Older:
+		r.busy(func() { r.older(c) })
+	case Set:
+		r.set(c)
+	case MarkUnread:
+		r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) })
+	case Debug:
+		r.debug(c.On)
+	default:
+		r.answer(c)
+	}
+}
+
+// answer shows what the state can answer.
+func (r *Room) answer(c Command) {
+	if a, ok := r.state.Answer(c, r.cfg.Now()); ok {
+		r.show(a)
+	}
+}
+
+func (r *Room) refuse(err *cli.Error) { r.show(NotDone{err}) }
+
+// with does something with the peer that a text means.
+func (r *Room) with(who string, f func(peer.ID)) {
+	p, _, err := r.state.Whom(who, false)
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	f(p)
+}
+
+// busy does something beside the room, or says that too much is being done.
+func (r *Room) busy(f func()) {
+	if !r.beside(f) {
+		r.refuse(cli.Fail("busy", "too many requests at once").Hint("wait for the answers"))
+	}
+}
+
+// report tells what went wrong with what the user wanted.
+func (r *Room) report(err error) {
+	if err != nil {
+		r.tell(NotDone{Describe(err)})
+	}
+}
+
+func (r *Room) ping(p peer.ID) {
+	// Not one after the other: what does not answer must not hold up the others.
+	go func() {
+		path, err := r.node.Ping(context.Background(), p)
+		if err != nil {
+			r.report(err)
+			return
+		}
+		r.tell(Pinged{path})
+	}()
+}
+
+func (r *Room) prove(c Prove) {
+	p, rest, bad := r.state.Whom(c.Who, c.Expr == "")
+	if c.Expr == "" {
+		c.Expr = unquote(rest)
+	}
+	if bad != nil {
+		r.refuse(bad)
+		return
+	}
+	policy, err := abe.ParsePolicy(c.Expr)
+	if err != nil {
+		r.refuse(cli.Describe(err))
+		return
+	}
+	r.busy(func() {
+		if err := r.node.Ask(p, policy); err != nil {
+			r.report(err)
+			return
+		}
+		r.tell(ProofAsked{p, policy.String()})
+	})
+}
+
+// unquote takes the quotes away that a shell would have wanted.
+func unquote(s string) string {
+	if n := len(s); n >= 2 && s[0] == '\'' && s[n-1] == '\'' {
+		return s[1 : n-1]
+	}
+	return s
+}
+
+func (r *Room) allow(c Allow) {
+	if c.ID == "" {
+		if len(r.state.Questions) == 0 {
+			r.refuse(cli.Fail("no-question", "nobody asks you to prove anything"))
+			return
+		}
+		c.ID = r.state.Questions[len(r.state.Questions)-1].ID
+	}
+	r.busy(func() { r.report(r.node.Answer(c.ID, c.Allow)) })
+}
+
+// set keeps a setting of this room, where anything is kept.
+func (r *Room) set(c Set) {
+	how := "for this run alone: nothing is kept"
+	if r.cfg.Prefs != nil {
+		var err error
+		if how, err = r.cfg.Prefs.Set(c.Name, c.Value); err != nil {
+			r.refuse(cli.Describe(err))
+			if how == "" {
+				return
+			}
+		}
+	}
+	r.show(SettingKept{c.Name, c.Value, how})
+	if c.Name == "nick" {
+		r.obey(Nick{c.Value})
+	}
+}
+
+// debug begins or ends telling the log as it runs.
+func (r *Room) debug(on bool) {
+	if r.cfg.Log == nil {
+		r.cfg.Log = new(Log) // in the demonstration
+	}
+	if !on {
+		r.cfg.Log.watch(nil)
+		return
+	}
+	r.cfg.Log.watch(func(line string) {
+		r.cfg.Face.Show(r.state, Event{r.state.ID, r.cfg.Now(), Logged{line}}, nil)
+	})
+	r.cfg.Log.info("watched", "version", cli.ProgramVersion())
+}
+
+// Nickname is a name as others show it. The error says why they would not.
+func Nickname(s string) (string, *cli.Error) {
+	name, err := people.Nick(s)
+	var bad *cli.Error
+	switch {
+	case errors.Is(err, people.ErrNickLong), err == nil && len(name) > record.MaxNameSize:
+		bad = cli.Usage("%q is too long for a nickname; %d letters are the limit", s, people.MaxNick)
+	case err != nil:
+		bad = cli.Usage("%q cannot be a nickname: it %v", s, err)
+	default:
+		return name, nil
+	}
+	bad.Code = "bad-nick"
+	return "", bad
+}
+
+// WithStatus looks how things stand, and then calls f in the room's goroutine. It returns false
+// if too much is waiting.
+func (r *Room) WithStatus(f func(*State)) bool {
+	return r.beside(func() { r.fresh(func() { f(r.state) }) })
+}
+
+// Ping measures the way to whom a text means, and says so.
+func (r *Room) Ping(ctx context.Context, who string) (text string, path node.Path, err error) {
+	type found struct {
+		peer peer.ID
+		err  *cli.Error
+	}
+	answer := make(chan found, 1)
+	r.post(func() {
+		p, _, err := r.state.Whom(who, false)
+		answer <- found{p, err}
+	})
+	var to found
+	select {
+	case to = <-answer:
+	case <-ctx.Done():
+		return "", path, ctx.Err()
+	}
+	if to.err != nil {
+		return "", path, to.err
+	}
+	if path, err = r.node.Ping(ctx, to.peer); err != nil {
+		return "", path, Describe(err)
+	}
+	words := make(chan string, 1)
+	r.post(func() { words <- r.state.pong(path) })
+	select {
+	case text = <-words:
+		return text, path, nil
+	case <-ctx.Done():
+		return "", path, ctx.Err()
+	}
+}
+
+// Link is the room's link, with our addresses in it.
+func (r *Room) Link() string { return r.link() }
