@@ -104,4 +104,3 @@ func isType(v any, typ string) bool {
 	}
 	return false
 }
-
