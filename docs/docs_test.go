@@ -69,13 +69,16 @@ var may = map[string]struct {
 	"kms/words":    {nil, noInputOutput},
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
-		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/ui",
+		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui",
 		"cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
 		"kms/keyfile", "kms/request", "kms/words", "node", "node/store", "room", "room/record",
 	}, nil},
 	"cmd/coterie/chat": {[]string{
 		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake", "kms/words",
 		"node", "node/store", "room", "room/record",
+	}, nil},
+	"cmd/coterie/profile": {[]string{
+		"cmd/coterie/chat", "cmd/internal/cli", "crypto/abe", "kms/keyfile", "kms/words", "node/store", "room",
 	}, nil},
 	// Faces know the room, and not each other.
 	"cmd/coterie/lines": {[]string{"cmd/coterie/chat", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record"}, nil},

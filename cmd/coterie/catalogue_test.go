@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/drive"
 	"coterie/kms/keyfile"
@@ -137,20 +138,6 @@ func stable(s, dir, port string) string {
 	s = someDay.ReplaceAllString(s, "2026-11-23")
 	s = somePrint.ReplaceAllString(s, "4f1c-9ab2-77d0-e31a")
 	return someAge.ReplaceAllString(s, "age1…")
-}
-
-// TestDomainOfTheSameName: two domains that call themselves the same are told apart.
-func TestDomainOfTheSameName(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	key, err := keyfile.LoadKey(filepath.Join(dir, "ann.key"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := remembered{Name: "den", Domain: key.Domain().Name(), DomainID: strings.Repeat("ab", 32), Policy: `"ONE"`}
-	if _, err := r.descriptor(key.Domain()); cli.Describe(err).Code != "same-name-domain" {
-		t.Errorf("%v", err)
-	}
 }
 
 // TestRoomRunning: a second process on the same room is told so, with the other's
@@ -473,5 +460,19 @@ func TestNoSecretsInOutput(t *testing.T) {
 				t.Errorf("%s is in the output", what)
 			}
 		}
+	}
+}
+
+// TestDomainOfTheSameName: two domains that call themselves the same are told apart.
+func TestDomainOfTheSameName(t *testing.T) {
+	dir := t.TempDir()
+	fixtures(t, dir)
+	key, err := keyfile.LoadKey(filepath.Join(dir, "ann.key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := profile.Room{Name: "den", Domain: key.Domain().Name(), DomainID: strings.Repeat("ab", 32), Policy: `"ONE"`}
+	if _, err := r.In(key.Domain()); cli.Describe(err).Code != "same-name-domain" {
+		t.Errorf("%v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 	"coterie/room"
@@ -45,7 +46,7 @@ func (a *app) demoRoom(st *stage, _ demoOut) error {
 	you := st.players["you"]
 	key := st.keys["you"]
 	p := &plan{
-		key: key, nick: demoNick, descriptor: st.desc, hold: 10 * time.Minute,
+		key: key, nick: demoNick, descriptor: st.desc, hold: 10 * time.Minute, kept: make(profile.Values),
 		through: st.desc.Policy.Explain(key.Attributes(), key.Generation()).Through,
 		flags:   joinFlags{linger: time.Second},
 	}

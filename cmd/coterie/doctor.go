@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/node"
@@ -55,7 +56,7 @@ type diagnosis struct {
 	keyPath           string
 	desc              *room.Descriptor
 	addrs             []ma.Multiaddr
-	settings          *settings
+	settings          *profile.Settings
 	listen            []ma.Multiaddr
 	survey            *node.Survey // nil: nothing could be looked at
 	surveyErr         error

@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/term"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -59,26 +61,25 @@ func (d *diagnosis) terminal() {
 }
 
 func (d *diagnosis) config() {
-	c, err := d.a.settings()
+	c, err := d.a.Settings()
 	if err != nil {
 		d.fail("config", err)
 		return
 	}
 	d.settings = c
-	d.a.passphraseCommand = c.PassphraseCommand
-	d.keyPath = c.Key
+	d.keyPath = c.Text("key")
 	if d.f.identity == "" {
-		d.f.identity = c.Identity
+		d.f.identity = c.Text("identity")
 	}
-	if _, err := os.Stat(c.path); err != nil {
+	if _, err := os.Stat(c.Path); err != nil {
 		d.tell("ok", "config", "none: the defaults")
 		return
 	}
-	d.tell("ok", "config", tilde(c.path))
+	d.tell("ok", "config", profile.Tilde(c.Path))
 }
 
 func (d *diagnosis) identity() {
-	path, err := d.a.identityPath(d.f.identity)
+	path, err := d.a.IdentityPath(d.f.identity)
 	if err != nil {
 		d.fail("identity", err)
 		return
@@ -90,9 +91,9 @@ func (d *diagnosis) identity() {
 	case err != nil:
 		d.fail("identity", err)
 	case keyfile.KindOf(data) == keyfile.Identity:
-		d.tell("warn", "identity", tilde(path)+", 0600, without a passphrase: whoever copies it has your keys", "coterie passphrase")
+		d.tell("warn", "identity", profile.Tilde(path)+", 0600, without a passphrase: whoever copies it has your keys", "coterie passphrase")
 	default:
-		d.tell("ok", "identity", tilde(path)+", 0600, passphrase")
+		d.tell("ok", "identity", profile.Tilde(path)+", 0600, passphrase")
 	}
 	clear(data)
 }
@@ -106,18 +107,18 @@ func (d *diagnosis) theRoom() {
 	if room.IsLink(name) {
 		l, err := room.ParseLink(name)
 		if err != nil {
-			d.fail("room", linkError(err))
+			d.fail("room", chat.LinkError(err))
 			return
 		}
 		d.desc, d.addrs = l.Descriptor, l.Addresses
 		return
 	}
-	r, ok, err := d.a.recall(name, d.f.key)
+	r, ok, err := d.a.Recall(name, d.f.key)
 	if err == nil && !ok {
-		err = d.a.noRoom(nil, name)
+		err = profile.NoRoom(name, false)
 	}
 	if err == nil {
-		d.desc, err = r.bare()
+		d.desc, err = r.Descriptor()
 	}
 	if err == nil {
 		d.addrs, err = addresses("address", r.Addresses)
@@ -136,7 +137,7 @@ func (d *diagnosis) theKey() {
 	if d.keyPath == "" {
 		return
 	}
-	ids, err := d.a.identities(d.f.identity, d.f.passphraseFile)
+	ids, err := d.a.Identities(d.f.identity, d.f.passphraseFile)
 	if err == nil {
 		d.key, err = keyfile.LoadKey(d.keyPath, ids)
 	}
@@ -146,12 +147,12 @@ func (d *diagnosis) theKey() {
 	}
 	today := abe.DayOf(d.a.now())
 	left := int(d.key.Expires()) - int(today)
-	text := fmt.Sprintf("%s: %s; %s; %s", tilde(d.keyPath), d.key.Domain().Name(), attributeText(d.key), cli.Plural(max(left, 0), "more day"))
+	text := fmt.Sprintf("%s: %s; %s; %s", profile.Tilde(d.keyPath), d.key.Domain().Name(), cli.KeyAttributes(d.key), cli.Plural(max(left, 0), "more day"))
 	switch {
 	case left <= 0:
 		d.fail("key", cli.KeyExpired(d.keyPath, d.key, today))
 	case today < d.key.From():
-		d.tell("FAIL", "key", fmt.Sprintf("%s is valid from %s", tilde(d.keyPath), d.key.From()), "is this computer's clock right?")
+		d.tell("FAIL", "key", fmt.Sprintf("%s is valid from %s", profile.Tilde(d.keyPath), d.key.From()), "is this computer's clock right?")
 	case left <= 7:
 		d.tell("warn", "key", text, "ask the operator for a renewal")
 	default:
@@ -166,12 +167,12 @@ func (d *diagnosis) policy() {
 	}
 	domain := d.key.Domain()
 	if domain.ID() != d.desc.Domain {
-		d.fail("policy", wrongDomain(domain, room.Fingerprint(d.desc.Domain)))
+		d.fail("policy", profile.WrongDomain(domain, room.Fingerprint(d.desc.Domain)))
 		return
 	}
 	e := d.desc.Policy.Explain(d.key.Attributes(), d.key.Generation())
 	if !e.Satisfied {
-		d.fail("policy", unsatisfied(&plan{descriptor: d.desc, key: d.key}, e))
+		d.fail("policy", chat.Unsatisfied(d.desc, d.key, e))
 		return
 	}
 	today := abe.DayOf(d.a.now())
@@ -205,7 +206,7 @@ func (d *diagnosis) history() {
 	if d.desc == nil {
 		return
 	}
-	path, err := d.a.diskPath(d.desc)
+	path, err := d.a.HistoryPath(d.desc)
 	if err != nil {
 		d.fail("history", err)
 		return

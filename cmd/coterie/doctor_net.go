@@ -54,16 +54,16 @@ func (d *diagnosis) look() {
 			d.rooms = append(d.rooms, answer)
 		}
 	}
-	if d.listen, err = addresses("listen", d.settings.Listen); err != nil {
+	if d.listen, err = addresses("listen", d.settings.List("listen")); err != nil {
 		d.surveyErr = err
 		return
 	}
-	more, err := addresses("bootstrap", d.settings.Bootstrap)
+	more, err := addresses("bootstrap", d.settings.List("bootstrap"))
 	if err != nil {
 		d.surveyErr = err
 		return
 	}
-	cfg := node.SurveyConfig{Listen: d.listen, Addresses: append(d.addrs, more...), Room: d.desc, MDNS: d.settings.MDNS, Now: d.a.now}
+	cfg := node.SurveyConfig{Listen: d.listen, Addresses: append(d.addrs, more...), Room: d.desc, MDNS: d.settings.On("mdns"), Now: d.a.now}
 	for _, r := range d.rooms {
 		cfg.Not = append(cfg.Not, r.status.Peer)
 	}
@@ -97,9 +97,9 @@ func (d *diagnosis) port() {
 	switch {
 	case d.settings == nil:
 	case errors.Is(d.surveyErr, node.ErrPortTaken) && len(d.rooms) > 0:
-		d.tell("ok", "port", cli.Describe(nodeError(d.surveyErr)).Text+"; "+cli.Clean(d.rooms[0].Room)+" runs here")
+		d.tell("ok", "port", cli.Describe(chat.NodeError(d.surveyErr)).Text+"; "+cli.Clean(d.rooms[0].Room)+" runs here")
 	case d.surveyErr != nil:
-		d.fail("port", nodeError(d.surveyErr))
+		d.fail("port", chat.NodeError(d.surveyErr))
 	case len(d.listen) == 0:
 		d.tell("ok", "port", "any free port: "+chat.Listening(d.survey.Listening))
 	default:
@@ -187,7 +187,7 @@ func (d *diagnosis) mdns() {
 	s := d.survey
 	switch {
 	case s == nil:
-	case !d.settings.MDNS:
+	case !d.settings.On("mdns"):
 		d.tell("ok", "mdns", "off (mdns = false)")
 	case !s.MDNS:
 		d.tell("ok", "mdns", "off: only this computer is listened to, or there is no network that has it")

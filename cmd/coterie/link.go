@@ -13,8 +13,10 @@ import (
 	"golang.org/x/term"
 	"rsc.io/qr"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/room"
@@ -48,7 +50,7 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	var err error
 	if room.IsLink(what) {
 		if l, err = room.ParseLink(what); err != nil {
-			return linkError(err)
+			return chat.LinkError(err)
 		}
 	} else {
 		if err := notAName(what); err != nil {
@@ -92,11 +94,11 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 // roomLink is the link of a room: as a running process of ours gives it, with its
 // addresses; or as it is remembered, with those of others.
 func (a *app) roomLink(name string) (*room.Link, error) {
-	rooms, err := a.rooms()
+	rooms, err := a.Rooms()
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(rooms, func(r remembered) bool { return r.Name == name })
+	i := slices.IndexFunc(rooms, func(r profile.Room) bool { return r.Name == name })
 	running, err := a.running(name)
 	if err != nil {
 		return nil, err
@@ -107,21 +109,21 @@ func (a *app) roomLink(name string) (*room.Link, error) {
 			continue
 		}
 		l, err := room.ParseLink(answer.Link)
-		if err == nil && (i < 0 || slices.ContainsFunc(rooms, func(r remembered) bool { return r.same(l.Descriptor) })) {
+		if err == nil && (i < 0 || slices.ContainsFunc(rooms, func(r profile.Room) bool { return r.Is(l.Descriptor) })) {
 			return l, nil
 		}
 	}
 	if i < 0 {
-		return nil, a.noRoom(rooms, name)
+		return nil, profile.NoRoom(name, len(rooms) > 0)
 	}
-	d, err := rooms[i].bare()
+	d, err := rooms[i].Descriptor()
 	if err != nil {
 		return nil, err
 	}
 	// It may have been joined with several keys.
 	var known []string
 	for _, r := range rooms {
-		if r.same(d) {
+		if r.Is(d) {
 			known = append(known, r.Addresses...)
 		}
 	}

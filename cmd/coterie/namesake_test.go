@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/cmd/coterie/profile"
 	"coterie/crypto/abe"
 )
 
@@ -19,19 +20,19 @@ func TestNamesakes(t *testing.T) {
 		t.Setenv(name, home)
 	}
 	var printed strings.Builder
-	a := &app{stdin: strings.NewReader(""), stdout: &printed, stderr: &printed, now: time.Now}
+	a := newApp(strings.NewReader(""), &printed, &printed)
 	key := filepath.Join(home, "bob.key")
 	domain := strings.Repeat("0a", 32)
-	room := func(expr, addr string) remembered {
+	room := func(expr, addr string) profile.Room {
 		policy := mustPolicy(t, expr)
-		return remembered{Name: "hall", Domain: "NTNU", DomainID: domain, Policy: policy, Key: key, Addresses: []string{addr}, Last: time.Now()}
+		return profile.Room{Name: "hall", Domain: "NTNU", DomainID: domain, Policy: policy, Key: key, Addresses: []string{addr}, Last: time.Now()}
 	}
 	typed := func(string) bool { return false }
 	const one, two = "/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001"
-	if err := a.saveRooms([]remembered{room("ONE", one), room("TWO", two)}); err != nil {
+	if err := a.SaveRooms([]profile.Room{room("ONE", one), room("TWO", two)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.settle(&plan{flags: joinFlags{given: typed}}, "hall"); err == nil || !strings.Contains(err.Error(), "2 rooms called hall") {
+	if _, err := a.fill(&plan{flags: joinFlags{given: typed}}, "hall"); err == nil || !strings.Contains(err.Error(), "2 rooms called hall") {
 		t.Errorf("the name alone: %v", err)
 	}
 	for what, f := range map[string]joinFlags{
@@ -42,7 +43,7 @@ func TestNamesakes(t *testing.T) {
 	} {
 		f.given = typed
 		p := &plan{flags: f, keyPath: f.key}
-		if _, err := a.settle(p, "hall"); err != nil {
+		if _, err := a.fill(p, "hall"); err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
@@ -51,7 +52,7 @@ func TestNamesakes(t *testing.T) {
 		}
 	}
 	p := &plan{flags: joinFlags{policy: "ONE", key: "other.key", given: func(name string) bool { return name == "key" }}, keyPath: "other.key"}
-	if _, err := a.settle(p, "hall"); err != nil || p.keyPath != "other.key" || len(p.flags.bootstrap) > 0 {
+	if _, err := a.fill(p, "hall"); err != nil || p.keyPath != "other.key" || len(p.flags.bootstrap) > 0 {
 		t.Errorf("another key: %q, %q, %v", p.keyPath, p.flags.bootstrap, err)
 	}
 	if err := a.forget("hall", "one", true); err == nil {
@@ -60,10 +61,10 @@ func TestNamesakes(t *testing.T) {
 	if err := a.forget("hall", "ONE", true); err != nil {
 		t.Fatal(err)
 	}
-	if rooms, err := a.rooms(); err != nil || len(rooms) != 1 || rooms[0].Policy != mustPolicy(t, "TWO") {
+	if rooms, err := a.Rooms(); err != nil || len(rooms) != 1 || rooms[0].Policy != mustPolicy(t, "TWO") {
 		t.Errorf("left: %+v, %v", rooms, err)
 	}
-	if _, err := a.settle(&plan{flags: joinFlags{given: typed}}, "hall"); err != nil {
+	if _, err := a.fill(&plan{flags: joinFlags{given: typed}}, "hall"); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/kms/keyfile"
@@ -81,7 +82,7 @@ const relayKey = "coterie-relay 1\n"
 // relayIdentity reads the relay's key from a file, or draws it and writes it there.
 func (a *app) relayIdentity(path string) (ed25519.PrivateKey, error) {
 	if path == "" {
-		dir, err := a.dataDir()
+		dir, err := a.DataDir()
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +132,7 @@ func (a *app) relay(listen []string, file string, asJSON bool) error {
 	}
 	r, err := node.NewRelay(node.RelayConfig{Listen: addrs, Identity: identity})
 	if err != nil {
-		return out.Fatal(nodeError(err))
+		return out.Fatal(chat.NodeError(err))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

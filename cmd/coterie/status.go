@@ -49,7 +49,7 @@ func notRunning(name string) *cli.Error {
 
 // running finds the rooms that are open, all or those of a name.
 func (a *app) running(name string) ([]control.OpenRoom, error) {
-	dir, err := a.runtimeDir()
+	dir, err := a.RuntimeDir()
 	if err != nil {
 		return nil, err
 	}

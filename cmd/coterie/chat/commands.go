@@ -149,6 +149,11 @@ var Slashes = []Slash{
 	{"ignores", "", "whom you ignore", func(string) Command { return Ignores{} }},
 	{"cut", "WHO", "go on without a peer, and those it alone let in", func(s string) Command { return Cut{s, true} }},
 	{"uncut", "WHO", "go on with it again", func(s string) Command { return Cut{s, false} }},
+	{"notify", "all|names|none", "what is notified of, for this room", func(s string) Command { return Set{"notify", s} }},
+	{"set", "[NAME VALUE]", "a setting of this room; alone: which there are", func(s string) Command {
+		name, value, _ := strings.Cut(s, " ")
+		return Set{name, strings.TrimSpace(value)}
+	}},
 	{"rekey", "", "new keys now", func(string) Command { return Rekey{} }},
 	{"drop", "", "give up on the messages that are held", func(string) Command { return Drop{} }},
 }

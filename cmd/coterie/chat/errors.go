@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
 	"coterie/node"
 	"coterie/node/store"
 	"coterie/room"
@@ -103,4 +105,53 @@ func Problem(what any) (err *cli.Error, ok bool) {
 		return w.Err, true
 	}
 	return nil, false
+}
+
+// NodeError says why a peer cannot listen.
+func NodeError(err error) error {
+	var l *node.ListenError
+	if errors.As(err, &l) && errors.Is(err, node.ErrPortTaken) {
+		return cli.Fail("port-taken", "%s is in use by another program", Port(l.Addresses[0])).
+			Hint("leave out --listen to get any free port, or stop the other one").Because(err)
+	}
+	if errors.As(err, &l) {
+		return cli.Fail("listen", "cannot listen on %s: %s", l.Addresses[0], cli.Clean(LastLine(l.Err))).
+			Hint("leave out --listen to get any free port").Because(err)
+	}
+	return err
+}
+
+// LinkError says what is wrong with a link.
+func LinkError(err error) error {
+	switch {
+	case errors.Is(err, room.ErrNewer):
+		what := "the room in this link is of a later version"
+		if _, format, ok := strings.Cut(err.Error(), "link format "); ok {
+			what = "this link is of format " + format
+		}
+		return cli.Fail("link-newer", "%s; this coterie knows format 2", what).Hint("coterie %s is too old; get a newer one", cli.ProgramVersion()).Because(err)
+	case errors.Is(err, room.ErrLinkOld):
+		return cli.Fail("link-old", "this link is of format 1, which nobody can join any more").
+			Hint("ask whoever sent it for a new one: /link in their room prints it").Because(err)
+	case errors.Is(err, room.ErrNotLink):
+		e := cli.Usage("that is not a room link")
+		e.Code = "link-not"
+		return e
+	}
+	return cli.Fail("link-damaged", "the link is cut short or mistyped (its check letters do not match)").
+		Hint("quote it: coterie join 'coterie:...'; or paste it: coterie join -").Because(err)
+}
+
+// Unsatisfied says what a key lacks for a room.
+func Unsatisfied(d *room.Descriptor, key *abe.Key, e abe.Explanation) error {
+	fail := cli.Fail("policy-unsatisfied", "your key does not satisfy this room's policy").
+		Detail("policy   "+cli.Clean(d.Policy.String()), "yours    "+cli.Clean(cli.KeyAttributes(key)))
+	for _, m := range e.Missing {
+		line := "missing  " + cli.Clean(m.Attribute)
+		if m.For != m.Attribute {
+			line += " for " + cli.Clean(m.For)
+		}
+		fail.Detail(line)
+	}
+	return fail.Hint("ask %s's operator for what is missing, or check the spelling: names are exact (\"5th Year\" is not \"5th year\")", key.Domain().Name())
 }

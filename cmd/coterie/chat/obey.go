@@ -204,21 +204,18 @@ func (r *Room) allow(c Allow) {
 	r.busy(func() { r.report(r.node.Answer(c.ID, c.Allow)) })
 }
 
-// set keeps a setting of this room, where anything is kept.
+// set changes a setting of this room.
 func (r *Room) set(c Set) {
-	how := "for this run alone: nothing is kept"
-	if r.cfg.Prefs != nil {
-		var err error
-		if how, err = r.cfg.Prefs.Set(c.Name, c.Value); err != nil {
-			r.refuse(cli.Describe(err))
-			if how == "" {
-				return
-			}
+	value, how, err := r.cfg.Prefs.Set(c.Name, c.Value)
+	if err != nil {
+		r.refuse(cli.Describe(err))
+		if how == "" {
+			return
 		}
 	}
-	r.show(SettingKept{c.Name, c.Value, how})
+	r.show(SettingKept{c.Name, value, how})
 	if c.Name == "nick" {
-		r.obey(Nick{c.Value})
+		r.obey(Nick{value})
 	}
 }
 

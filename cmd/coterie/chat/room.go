@@ -44,8 +44,9 @@ type Face interface {
 
 // Prefs keeps what is set in an open room for the next time.
 type Prefs interface {
-	// Set says for how long a setting holds.
-	Set(name, value string) (how string, err error)
+	// Set checks and keeps a setting. It returns the value as it then is, and for how long it
+	// holds; with an error, too, if it holds and could not be kept.
+	Set(name, value string) (shown, how string, err error)
 }
 
 // Config is what an open room is made of.

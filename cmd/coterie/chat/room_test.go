@@ -79,7 +79,14 @@ func open(t *testing.T) (*Room, *notes) {
 		t.Fatal(err)
 	}
 	face := new(notes)
-	return New(Config{Node: n, Descriptor: d, Key: key, KeyPath: "kari.key", Through: `"ONE"`, Nick: "kari", Hold: time.Minute, Face: face, Now: time.Now}), face
+	return New(Config{Node: n, Descriptor: d, Key: key, KeyPath: "kari.key", Through: `"ONE"`, Nick: "kari", Hold: time.Minute, Face: face, Prefs: noPrefs{}, Now: time.Now}), face
+}
+
+// noPrefs keep nothing.
+type noPrefs struct{}
+
+func (noPrefs) Set(name, value string) (shown, how string, err error) {
+	return value, "for this run alone: nothing is kept", nil
 }
 
 // running has a room run while f does something with it.

@@ -142,7 +142,9 @@ func (s *State) own(e Event) []Line {
 		return note("given up: %s", text.Plural(w.N, "message"))
 	case SettingKept:
 		if w.Name == "time" {
-			s.Clock = w.Value
+			if s.Clock = w.Value; !IsClock(s.Clock) {
+				s.Clock = defaultClock
+			}
 		}
 		return note("%s: %s; %s", w.Name, cli.Clean(w.Value), w.How)
 	}

@@ -219,6 +219,20 @@ func LastLine(err error) string {
 	return strings.TrimRight(strings.TrimSpace(s), "]")
 }
 
+// ClockFormat is how times are written in plain lines: in one of three ways, or in a layout of
+// package time's that has hours and minutes.
+func ClockFormat(s string) (string, bool) {
+	switch s {
+	case "short":
+		return "15:04 ", true
+	case "full":
+		return time.RFC3339 + " ", true
+	case "none":
+		return "", true
+	}
+	return s + " ", IsClock(s)
+}
+
 // IsClock reports whether a text is a layout of package time's that has hours and minutes, and
 // is short.
 func IsClock(s string) bool {

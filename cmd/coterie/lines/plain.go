@@ -23,23 +23,9 @@ type Plain struct {
 	colour bool // whatever reads it
 }
 
-// ClockFormat is how times are written in plain lines: in one of three ways, or in a layout of
-// package time's that has hours and minutes.
-func ClockFormat(s string) (string, bool) {
-	switch s {
-	case "short":
-		return "15:04 ", true
-	case "full":
-		return time.RFC3339 + " ", true
-	case "none":
-		return "", true
-	}
-	return s + " ", chat.IsClock(s)
-}
-
 // NewPlain returns a face that writes to stdout, and its warnings to stderr.
 func NewPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*Plain, error) {
-	f, ok := ClockFormat(clock)
+	f, ok := chat.ClockFormat(clock)
 	if !ok {
 		return nil, cli.Usage("--time: %q is not short, full or none, or a layout such as 15:04:05", clock)
 	}
@@ -48,7 +34,7 @@ func NewPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*Pl
 
 // Use takes what the settings say of times and colours.
 func (p *Plain) Use(clock string, colour bool) {
-	p.format, _ = ClockFormat(clock)
+	p.format, _ = chat.ClockFormat(clock)
 	p.colour = colour
 }
 

@@ -50,8 +50,6 @@ func own() []slash {
 	add("readers", "[N]", "who could read the N-th last message, who has it", (*Model).showReaders)
 	add("unread", "", "put the unread mark here", func(m *Model, _ string) { m.unread.hand(m) })
 	add("retry", "", "what is held; it goes out by itself", func(m *Model, _ string) { m.note("%s", m.heldText()) })
-	add("notify", "all|names|none", "for this room", func(m *Model, args string) { m.set("notify " + args) })
-	add("set", "NAME VALUE", "settings: "+strings.Join(settable, ", "), (*Model).set)
 	add("forget", "", "erase this room's local history and its key, and leave", func(m *Model, _ string) { m.forget() })
 	add("debug", "", "the log as it runs; once more, or Esc, ends it", func(m *Model, _ string) { m.toggleDebug() })
 	return all

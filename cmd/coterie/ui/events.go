@@ -54,6 +54,8 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 		m.found(w)
 	case chat.Logged:
 		m.logged(w.Line)
+	case chat.SettingKept:
+		m.set(w)
 	case chat.Dropped:
 		if w.N > 0 {
 			said[0].Text += "; Up brings the text back"

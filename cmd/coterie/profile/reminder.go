@@ -1,4 +1,4 @@
-package main
+package profile
 
 import (
 	"os"
@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/BurntSushi/toml"
-
-	"coterie/cmd/internal/cli"
 )
 
 // A reminder is what was said today and is not said again: of which keys it was
@@ -19,31 +17,27 @@ type reminder struct {
 
 const maxReminder = 64 << 10
 
-// expiring warns of a key that expires soon, once a day. What cannot be remembered
-// is said again.
-func (a *app) expiring(p *plan, out face, left int, today string) {
-	path, err := filepath.Abs(p.keyPath)
-	dir, err2 := a.stateDir()
-	file := filepath.Join(dir, "reminded.toml")
-	var r reminder
-	keeps := err == nil && err2 == nil && !p.flags.ephemeral
-	if keeps {
-		r = readReminder(file)
-		if r.Day != today {
-			r = reminder{Day: today}
-		}
-		if slices.Contains(r.Keys, path) {
-			return
-		}
+// Remind reports whether it is to be said today that a key expires soon, and notes that it was.
+// What cannot be noted is said again.
+func (p *Profile) Remind(key, today string) bool {
+	path, err := filepath.Abs(key)
+	dir, err2 := p.StateDir()
+	if err != nil || err2 != nil {
+		return true
 	}
-	out.Warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(left, "day")).Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
-	if !keeps {
-		return
+	file := filepath.Join(dir, "reminded.toml")
+	r := readReminder(file)
+	if r.Day != today {
+		r = reminder{Day: today}
+	}
+	if slices.Contains(r.Keys, path) {
+		return false
 	}
 	r.Keys = append(r.Keys, path)
 	if b, err := toml.Marshal(r); err == nil && len(b) < maxReminder {
-		_ = replaceSecret(file, b)
+		_ = ReplaceSecret(file, b)
 	}
+	return true
 }
 
 func readReminder(file string) (r reminder) {

@@ -1,4 +1,4 @@
-package main
+package profile
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"filippo.io/age"
 
@@ -14,35 +15,35 @@ import (
 	"coterie/kms/keyfile"
 )
 
-// identityPath is where a member's identity is unless a flag says otherwise: an
+// IdentityPath is where a member's identity is unless a flag says otherwise: an
 // age identity, mode 0600, with or without a passphrase. It opens every key that
 // was sealed for them.
-func (a *app) identityPath(flag string) (string, error) {
+func (p *Profile) IdentityPath(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
 	}
-	dir, err := a.configDir()
+	dir, err := p.ConfigDir()
 	if err != nil {
 		return "", err
 	}
 	return filepath.Join(dir, "identity"), nil
 }
 
-// identities returns what keyfile.LoadKey calls for a sealed key: it reads the
+// Identities returns what keyfile.LoadKey calls for a sealed key: it reads the
 // identity at the flag's path, or the usual one if there is one.
-func (a *app) identities(flag, passphraseFile string) (func() ([]age.Identity, error), error) {
-	path, err := a.identityPath(flag)
+func (p *Profile) Identities(flag, passphraseFile string) (func() ([]age.Identity, error), error) {
+	path, err := p.IdentityPath(flag)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := os.Lstat(path); flag == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return cli.Identities(path, cli.PassphraseOptions{File: passphraseFile, Command: a.passphraseCommand, Name: tilde(path)}), nil
+	return cli.Identities(path, cli.PassphraseOptions{File: passphraseFile, Command: p.passphraseCommand, Name: Tilde(path)}), nil
 }
 
-// tilde writes a path for people, with ~ for the home folder.
-func tilde(path string) string {
+// Tilde writes a path for people, with ~ for the home folder.
+func Tilde(path string) string {
 	home, err := os.UserHomeDir()
 	if rest, ok := strings.CutPrefix(path, home+string(filepath.Separator)); err == nil && home != "" && ok {
 		return filepath.Join("~", rest)
@@ -50,20 +51,10 @@ func tilde(path string) string {
 	return path
 }
 
-// newIdentity makes an identity at path, which must not exist.
-func (a *app) newIdentity(path string, f requestFlags) (recipient string, err error) {
-	var passphrase []byte
-	if !f.noPassphrase {
-		passphrase, err = cli.NewPassphrase(cli.NewPassphraseOptions{
-			File: f.passphraseFile, Ask: "Passphrase for your new identity (empty: none):", Again: "Once more:",
-			Hint: "--passphrase-file FILE, or --no-passphrase",
-		})
-		if err != nil {
-			return "", err
-		}
-		defer clear(passphrase)
-	}
-	text, recipient, err := keyfile.MakeIdentity(f.pq, a.now())
+// NewIdentity makes an identity at path, which must not exist, with a passphrase unless that
+// is empty.
+func NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time) (recipient string, err error) {
+	text, recipient, err := keyfile.MakeIdentity(postQuantum, now)
 	if err != nil {
 		return "", fmt.Errorf("making the identity: %w", err)
 	}

@@ -1,12 +1,14 @@
-package main
+package profile
 
 import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"filippo.io/age"
 
@@ -15,23 +17,18 @@ import (
 	"coterie/room"
 )
 
-// replay is how many of the last messages on disk are shown when a room is
-// opened again.
-const replay = 1000
-
-// A disk is what this profile keeps of one room: what was said in it, and the
-// key of the peer that it is there.
-type disk struct {
-	store    *store.Store
-	identity ed25519.PrivateKey
-	// Plain: the key of the history lies beside it, for everybody who copies the
-	// folder. First: it was made just now.
-	plain, first bool
+// A History is what this profile keeps of one room: what was said in it, and the key of the
+// peer that it is there.
+type History struct {
+	Store    *store.Store
+	Identity ed25519.PrivateKey
+	// Plain: the key of the history lies beside it, for everybody who copies the folder.
+	Plain bool
 }
 
-// diskPath is where a room's history is kept.
-func (a *app) diskPath(d *room.Descriptor) (string, error) {
-	dir, err := a.dataDir()
+// HistoryPath is where a room's history is kept.
+func (p *Profile) HistoryPath(d *room.Descriptor) (string, error) {
+	dir, err := p.DataDir()
 	if err != nil {
 		return "", err
 	}
@@ -39,11 +36,11 @@ func (a *app) diskPath(d *room.Descriptor) (string, error) {
 	return filepath.Join(dir, "rooms", hex.EncodeToString(id[:])+".db"), nil
 }
 
-// openDisk opens what is kept of a room, or begins it. What the data key is
+// OpenHistory opens what is kept of a room, or begins it. What the data key is
 // sealed for are the identities that were opened for the attribute key; more are
 // asked for only if that does not open it.
-func (a *app) openDisk(d *room.Descriptor, opened []age.Identity, more func() ([]age.Identity, error)) (*disk, error) {
-	path, err := a.diskPath(d)
+func (p *Profile) OpenHistory(d *room.Descriptor, opened []age.Identity, more func() ([]age.Identity, error)) (*History, error) {
+	path, err := p.HistoryPath(d)
 	if err != nil {
 		return nil, err
 	}
@@ -56,30 +53,29 @@ func (a *app) openDisk(d *room.Descriptor, opened []age.Identity, more func() ([
 		key, plain, err = store.DataKey(path, id, opened)
 	}
 	if err != nil {
-		return nil, diskError(d, err)
+		return nil, historyError(d, err)
 	}
 	s, err := store.Open(store.Config{Path: path, Key: key, Room: id})
 	clear(key[:])
 	if err != nil {
-		return nil, diskError(d, err)
+		return nil, historyError(d, err)
 	}
-	out := &disk{store: s, plain: plain}
-	out.identity, err = s.Identity()
+	out := &History{Store: s, Plain: plain}
+	out.Identity, err = s.Identity()
 	if errors.Is(err, store.ErrNotExist) {
-		out.first = true
-		if _, out.identity, err = ed25519.GenerateKey(rand.Reader); err == nil {
-			err = s.SetIdentity(out.identity)
+		if _, out.Identity, err = ed25519.GenerateKey(rand.Reader); err == nil {
+			err = s.SetIdentity(out.Identity)
 		}
 	}
 	if err != nil {
 		s.Close()
-		return nil, diskError(d, err)
+		return nil, historyError(d, err)
 	}
 	return out, nil
 }
 
-// diskError tells a person what is wrong with the history of a room.
-func diskError(d *room.Descriptor, err error) error {
+// historyError tells a person what is wrong with the history of a room.
+func historyError(d *room.Descriptor, err error) error {
 	name := cli.Clean(d.Name)
 	var (
 		running *store.RunningError
@@ -125,9 +121,41 @@ func diskError(d *room.Descriptor, err error) error {
 	return err
 }
 
-// close ends with everything on disk; without a disk it does nothing.
-func (d *disk) close() {
-	if d != nil {
-		d.store.Close()
+// Close ends with everything on disk. A nil history does nothing.
+func (h *History) Close() {
+	if h != nil {
+		h.Store.Close()
 	}
+}
+
+// erase removes what the data folder has of rooms: first the keys, and then all
+// files that begin with a room's id.
+func (p *Profile) erase(rooms []Room) error {
+	dir, err := p.DataDir()
+	if err != nil {
+		return err
+	}
+	for _, r := range rooms {
+		d, err := r.Descriptor()
+		if err != nil {
+			continue // what cannot be read has no history that could be found
+		}
+		path, err := p.HistoryPath(d)
+		if err != nil {
+			return err
+		}
+		if err := store.Remove(path); errors.Is(err, store.ErrRunning) {
+			return historyError(d, err)
+		} // whatever else went wrong: what is left goes now
+		files, err := filepath.Glob(filepath.Join(dir, "rooms", strings.TrimSuffix(filepath.Base(path), ".db")+"*"))
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := os.RemoveAll(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -41,7 +41,7 @@ func TestExpiringOnceADay(t *testing.T) {
 	}
 	day := b[:strings.IndexByte(string(b), '\n')]
 	yesterday := strings.Replace(string(b), string(day), `day = "2001-01-01"`, 1)
-	for what, text := range map[string]string{"another day": yesterday, "a damaged file": "\x00", "far too much": strings.Repeat("#", maxReminder+1)} {
+	for what, text := range map[string]string{"another day": yesterday, "a damaged file": "\x00", "far too much": strings.Repeat("#", (64<<10)+1)} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

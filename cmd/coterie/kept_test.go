@@ -62,16 +62,16 @@ func TestHabitsAreRemembered(t *testing.T) {
 		{"", []string{"--key", "ann.key", "--policy", thePolicy, "--history", "7d"}, "kari", true},
 	} {
 		if test.env != "" {
-			t.Setenv(envNick, test.env)
+			t.Setenv("COTERIE_NICK", test.env)
 		} else {
-			os.Unsetenv(envNick)
+			os.Unsetenv("COTERIE_NICK")
 		}
 		nick, again, addrs := ready(test.args...)
 		if nick != test.nick || again != id || strings.Contains(addrs, listen+"/") != test.here {
 			t.Errorf("%+v: nick %q, room %s and not %s, at %s", test, nick, again, id, addrs)
 		}
 	}
-	os.Unsetenv(envNick)
+	os.Unsetenv("COTERIE_NICK")
 	stdout, stderr, status := run(t, dir, "", "config")
 	if status != 0 {
 		t.Fatal(stderr)
