@@ -69,9 +69,16 @@ var may = map[string]struct {
 	"kms/words":    {nil, noInputOutput},
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
-		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui",
-		"cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
-		"kms/keyfile", "kms/request", "kms/words", "node", "node/store", "room", "room/record",
+		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/lines",
+		"cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe",
+		"kms/keyfile", "kms/request", "node", "room",
+	}, nil},
+	"cmd/coterie/demo": {[]string{
+		"cmd/coterie/lines", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room", "room/record",
+	}, nil},
+	"cmd/coterie/doctor": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/health", "cmd/coterie/lines",
+		"cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
 	}, nil},
 	"cmd/coterie/chat": {[]string{
 		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake", "kms/words",
@@ -88,7 +95,7 @@ var may = map[string]struct {
 	"cmd/coterie/health": {nil, noInputOutput},
 	"cmd/coterie/ui": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/ake",
-		"kms/words", "node", "room", "room/record",
+		"node", "room", "room/record",
 	}, nil},
 	"cmd/coterie/people": {[]string{"cmd/internal/text", "kms/words"}, nil},
 	"cmd/kms": {[]string{

@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 )
 
@@ -75,7 +77,7 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	switch {
 	case f.json && f.plain:
 		return cli.Usage("--json and --plain exclude each other")
-	case !checkColour(f.colour):
+	case !slices.Contains([]string{"auto", "always", "never"}, f.colour):
 		return cli.Usage("--color: %q is not auto, always or never", f.colour)
 	case f.json:
 		out = lines.NewJSON(a.stdout, a.now)
@@ -85,7 +87,7 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 			return err
 		}
 		out = p
-		if !f.plain && a.onTerminal() {
+		if !f.plain && ui.CanDraw(a.stdin, a.stdout) {
 			out = &terminal{Plain: p, app: a}
 		}
 	}

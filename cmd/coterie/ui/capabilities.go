@@ -1,6 +1,7 @@
-package main
+package ui
 
 import (
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -9,23 +10,22 @@ import (
 	"golang.org/x/term"
 )
 
-// onTerminal reports whether the interface can be drawn: both ends are a
-// terminal, of a kind that can move the cursor. Otherwise lines are plain.
-func (a *app) onTerminal() bool {
-	in, ok := a.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return false
-	}
-	out, ok := a.stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) {
-		return false
-	}
+// CanDraw reports whether the interface can be drawn: both ends are a terminal, of
+// a kind that can move the cursor. Otherwise lines are plain.
+func CanDraw(stdin io.Reader, stdout io.Writer) bool {
 	kind := os.Getenv("TERM")
-	return kind != "" && kind != "dumb"
+	return IsTerminal(stdin, stdout) && kind != "" && kind != "dumb"
 }
 
-// isUTF8 reports whether the terminal shows UTF-8, as the environment says.
-func isUTF8() bool {
+// IsTerminal reports whether both ends are a terminal.
+func IsTerminal(stdin io.Reader, stdout io.Writer) bool {
+	in, ok := stdin.(*os.File)
+	out, ok2 := stdout.(*os.File)
+	return ok && ok2 && term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
+}
+
+// IsUTF8 reports whether the terminal shows UTF-8, as the environment says.
+func IsUTF8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := strings.ToLower(os.Getenv(name)); v != "" {
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
@@ -34,8 +34,8 @@ func isUTF8() bool {
 	return os.PathSeparator == '\\'
 }
 
-// desktop is how this terminal is asked for a notification.
-func desktop() string {
+// Desktop is how this terminal is asked for a notification.
+func Desktop() string {
 	kind, program := os.Getenv("TERM"), os.Getenv("TERM_PROGRAM")
 	switch {
 	case strings.Contains(kind, "kitty"):
@@ -48,8 +48,8 @@ func desktop() string {
 	return ""
 }
 
-// colours is which colours the interface uses; nil where the terminal and NO_COLOR are to say.
-func colours(mode string, environ []string) *colorprofile.Profile {
+// Colours is which colours the interface uses; nil where the terminal and NO_COLOR are to say.
+func Colours(mode string, environ []string) *colorprofile.Profile {
 	profile := colorprofile.ASCII
 	switch mode {
 	case "never":
@@ -60,9 +60,4 @@ func colours(mode string, environ []string) *colorprofile.Profile {
 		return nil
 	}
 	return &profile
-}
-
-// checkColour keeps words from being taken for a mode that are none.
-func checkColour(mode string) bool {
-	return mode == "auto" || mode == "always" || mode == "never" || mode == ""
 }

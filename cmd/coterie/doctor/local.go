@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"crypto/rand"
@@ -14,6 +14,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/profile"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -27,13 +28,11 @@ func (d *diagnosis) version() {
 }
 
 func (d *diagnosis) terminal() {
-	in, ok := d.a.stdin.(*os.File)
-	out, ok2 := d.a.stdout.(*os.File)
-	if !ok || !ok2 || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
+	if !ui.IsTerminal(d.In, d.Out) {
 		d.tell("ok", "terminal", "none: plain lines")
 		return
 	}
-	w, h, err := term.GetSize(int(out.Fd()))
+	w, h, err := term.GetSize(int(d.Out.(*os.File).Fd()))
 	if err != nil {
 		w, h = 0, 0
 	}
@@ -49,10 +48,10 @@ func (d *diagnosis) terminal() {
 	// What it does with a paste and with focus is asked of every terminal; that it
 	// answers cannot be seen from here.
 	parts = append(parts, "bracketed paste and focus if it has them", "notifications by the bell")
-	if kind := desktop(); kind != "" {
+	if kind := ui.Desktop(); kind != "" {
 		parts[len(parts)-1] = "notifications by OSC " + kind
 	}
-	if !isUTF8() {
+	if !ui.IsUTF8() {
 		parts[1] = "not UTF-8"
 		d.tell("warn", "terminal", strings.Join(parts, ", "), "export LANG=C.UTF-8")
 		return
@@ -61,15 +60,15 @@ func (d *diagnosis) terminal() {
 }
 
 func (d *diagnosis) config() {
-	c, err := d.a.Settings()
+	c, err := d.Profile.Settings()
 	if err != nil {
 		d.fail("config", err)
 		return
 	}
 	d.settings = c
 	d.keyPath = c.Text("key")
-	if d.f.identity == "" {
-		d.f.identity = c.Text("identity")
+	if d.Identity == "" {
+		d.Identity = c.Text("identity")
 	}
 	if _, err := os.Stat(c.Path); err != nil {
 		d.tell("ok", "config", "none: the defaults")
@@ -79,14 +78,14 @@ func (d *diagnosis) config() {
 }
 
 func (d *diagnosis) identity() {
-	path, err := d.a.IdentityPath(d.f.identity)
+	path, err := d.Profile.IdentityPath(d.Identity)
 	if err != nil {
 		d.fail("identity", err)
 		return
 	}
 	data, err := keyfile.ReadSecret(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && d.f.identity == "":
+	case errors.Is(err, fs.ErrNotExist) && d.Identity == "":
 		d.tell("ok", "identity", "none yet: coterie request makes it")
 	case err != nil:
 		d.fail("identity", err)
@@ -100,7 +99,7 @@ func (d *diagnosis) identity() {
 
 // theRoom finds out which room is meant, if any.
 func (d *diagnosis) theRoom() {
-	name := d.f.room
+	name := d.Room
 	if name == "" {
 		return
 	}
@@ -113,7 +112,7 @@ func (d *diagnosis) theRoom() {
 		d.desc, d.addrs = l.Descriptor, l.Addresses
 		return
 	}
-	r, ok, err := d.a.Recall(name, d.f.key)
+	r, ok, err := d.Profile.Recall(name, d.Key)
 	if err == nil && !ok {
 		err = profile.NoRoom(name, false)
 	}
@@ -121,7 +120,7 @@ func (d *diagnosis) theRoom() {
 		d.desc, err = r.Descriptor()
 	}
 	if err == nil {
-		d.addrs, err = addresses("address", r.Addresses)
+		d.addrs, err = d.Addresses("address", r.Addresses)
 	}
 	if err != nil {
 		d.fail("room", err)
@@ -131,13 +130,13 @@ func (d *diagnosis) theRoom() {
 }
 
 func (d *diagnosis) theKey() {
-	if d.f.key != "" {
-		d.keyPath = d.f.key
+	if d.Key != "" {
+		d.keyPath = d.Key
 	}
 	if d.keyPath == "" {
 		return
 	}
-	ids, err := d.a.Identities(d.f.identity, d.f.passphraseFile)
+	ids, err := d.Profile.Identities(d.Identity, d.PassphraseFile)
 	if err == nil {
 		d.key, err = keyfile.LoadKey(d.keyPath, ids)
 	}
@@ -145,7 +144,7 @@ func (d *diagnosis) theKey() {
 		d.fail("key", err)
 		return
 	}
-	today := abe.DayOf(d.a.now())
+	today := abe.DayOf(d.Now())
 	left := int(d.key.Expires()) - int(today)
 	text := fmt.Sprintf("%s: %s; %s; %s", profile.Tilde(d.keyPath), d.key.Domain().Name(), cli.KeyAttributes(d.key), cli.Plural(max(left, 0), "more day"))
 	switch {
@@ -175,7 +174,7 @@ func (d *diagnosis) policy() {
 		d.fail("policy", chat.Unsatisfied(d.desc, d.key, e))
 		return
 	}
-	today := abe.DayOf(d.a.now())
+	today := abe.DayOf(d.Now())
 	if !d.key.ValidOn(today) {
 		return // said already
 	}
@@ -206,7 +205,7 @@ func (d *diagnosis) history() {
 	if d.desc == nil {
 		return
 	}
-	path, err := d.a.HistoryPath(d.desc)
+	path, err := d.Profile.HistoryPath(d.desc)
 	if err != nil {
 		d.fail("history", err)
 		return

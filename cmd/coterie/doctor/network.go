@@ -1,11 +1,10 @@
-package main
+package doctor
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/demo"
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
@@ -44,7 +44,7 @@ func (d *diagnosis) look() {
 	if d.settings == nil {
 		return // said already
 	}
-	open, err := d.a.running("")
+	open, err := d.open()
 	if err == nil {
 		for _, r := range open {
 			answer := roomAnswer{OpenRoom: r}
@@ -54,16 +54,16 @@ func (d *diagnosis) look() {
 			d.rooms = append(d.rooms, answer)
 		}
 	}
-	if d.listen, err = addresses("listen", d.settings.List("listen")); err != nil {
+	if d.listen, err = d.Addresses("listen", d.settings.List("listen")); err != nil {
 		d.surveyErr = err
 		return
 	}
-	more, err := addresses("bootstrap", d.settings.List("bootstrap"))
+	more, err := d.Addresses("bootstrap", d.settings.List("bootstrap"))
 	if err != nil {
 		d.surveyErr = err
 		return
 	}
-	cfg := node.SurveyConfig{Listen: d.listen, Addresses: append(d.addrs, more...), Room: d.desc, MDNS: d.settings.On("mdns"), Now: d.a.now}
+	cfg := node.SurveyConfig{Listen: d.listen, Addresses: append(d.addrs, more...), Room: d.desc, MDNS: d.settings.On("mdns"), Now: d.Now}
 	for _, r := range d.rooms {
 		cfg.Not = append(cfg.Not, r.status.Peer)
 	}
@@ -258,11 +258,18 @@ func (r *roomAnswer) answered() string {
 	return text
 }
 
+// open are the rooms that this profile has open.
+func (d *diagnosis) open() ([]control.OpenRoom, error) {
+	dir, err := d.Profile.RuntimeDir()
+	if err != nil {
+		return nil, err
+	}
+	return control.Open(dir, "")
+}
+
 func (d *diagnosis) selfTest() {
-	quiet := *d.a
 	var out strings.Builder
-	quiet.stdout, quiet.stderr = &out, io.Discard
-	if err := quiet.demoPlay(demoFlags{check: true}); err != nil {
+	if err := demo.Check(&demo.Plain{W: &out}, d.Now); err != nil {
 		d.fail("self-test", err)
 		return
 	}

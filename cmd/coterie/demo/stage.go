@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -19,10 +19,11 @@ import (
 	"coterie/room/record"
 )
 
-// A stage has the demonstration's peers: each reaches the others through the
+// A Stage has the demonstration's peers: each reaches the others through the
 // relay and in no other way.
-type stage struct {
-	out    demoOut
+type Stage struct {
+	out    Out
+	now    func() time.Time
 	desc   *room.Descriptor
 	keys   map[string]*abe.Key
 	relay  *node.Relay
@@ -44,8 +45,8 @@ type stage struct {
 const maxTape = 8 << 20
 
 // newStage starts the relay.
-func newStage(domain *abe.Domain, keys map[string]*abe.Key, out demoOut) (*stage, error) {
-	policy, err := abe.ParsePolicy(demoPolicy)
+func newStage(domain *abe.Domain, keys map[string]*abe.Key, out Out, now func() time.Time) (*Stage, error) {
+	policy, err := abe.ParsePolicy(Policy)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func newStage(domain *abe.Domain, keys map[string]*abe.Key, out demoOut) (*stage
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{out: out, desc: desc, keys: keys, players: make(map[string]*player), epochs: make(map[ake.Hash]room.EpochStarted)}
+	st := &Stage{out: out, now: now, desc: desc, keys: keys, players: make(map[string]*player), epochs: make(map[ake.Hash]room.EpochStarted)}
 	st.ctx, st.cancel = context.WithCancel(context.Background())
 	st.relay, err = node.NewRelay(node.RelayConfig{
 		Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")},
@@ -73,8 +74,8 @@ func newStage(domain *abe.Domain, keys map[string]*abe.Key, out demoOut) (*stage
 	return st, nil
 }
 
-// close ends whatever still runs.
-func (st *stage) close() {
+// Close ends whatever still runs.
+func (st *Stage) Close() {
 	st.cancel()
 	st.wg.Wait()
 }
@@ -122,16 +123,16 @@ func (c *counting) of(p peer.ID) int {
 }
 
 // enter starts a peer.
-func (st *stage) enter(name string) (*player, error) {
+func (st *Stage) enter(name string) (*player, error) {
 	key := st.keys[name]
 	p := &player{name: name, suite: &counting{ABE: room.NewABE(key, st.desc.Policy), opened: make(map[[32]byte]int)}, ended: make(chan struct{}), news: make(chan struct{})}
 	nick := name
 	if name == "you" {
-		nick = demoNick
+		nick = Nick
 	}
 	var err error
 	p.Node, err = node.New(node.Config{
-		Room: st.desc, Key: key, Suite: p.suite, Name: nick, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(), Now: clock,
+		Room: st.desc, Key: key, Suite: p.suite, Name: nick, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(), Now: st.now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
@@ -200,7 +201,7 @@ func heard(events []node.Event, text string) bool {
 }
 
 // together waits until the named are in one epoch of just them.
-func (st *stage) together(ctx context.Context, names ...string) (room.EpochStarted, error) {
+func (st *Stage) together(ctx context.Context, names ...string) (room.EpochStarted, error) {
 	var common room.EpochStarted
 	for {
 		same := true
@@ -233,22 +234,22 @@ func (st *stage) together(ctx context.Context, names ...string) (room.EpochStart
 	return common, nil
 }
 
-func (st *stage) passed(text string, e *room.EpochStarted, took time.Duration) {
+func (st *Stage) passed(text string, e *room.EpochStarted, took time.Duration) {
 	st.checks++
 	if e == nil {
-		st.out.ok(text, nil, 0, 0)
+		st.out.OK(text, nil, 0, 0)
 		return
 	}
-	st.out.ok(text, e.ID[:], len(e.Members), took)
+	st.out.OK(text, e.ID[:], len(e.Members), took)
 }
 
-func (st *stage) say(name, text string) error {
+func (st *Stage) say(name, text string) error {
 	st.said = append(st.said, text)
 	return st.players[name].Send(nil, record.KindText, text)
 }
 
 // play is the demonstration, up to where the user may type.
-func (st *stage) play(ctx context.Context) error {
+func (st *Stage) play(ctx context.Context) error {
 	for _, act := range []struct {
 		doing string
 		run   func(context.Context) error
@@ -271,7 +272,7 @@ func (st *stage) play(ctx context.Context) error {
 
 const whileAlone = "is anybody here yet?"
 
-func (st *stage) opens(ctx context.Context) error {
+func (st *Stage) opens(ctx context.Context) error {
 	ann, err := st.enter("ann")
 	if err != nil {
 		return err
@@ -289,7 +290,7 @@ func (st *stage) opens(ctx context.Context) error {
 }
 
 // joins lets a player in, and waits for the epoch of all.
-func (st *stage) joins(ctx context.Context, name string, all ...string) (room.EpochStarted, time.Duration, error) {
+func (st *Stage) joins(ctx context.Context, name string, all ...string) (room.EpochStarted, time.Duration, error) {
 	p, err := st.enter(name)
 	if err != nil {
 		return room.EpochStarted{}, 0, err
@@ -310,7 +311,7 @@ func (st *stage) joins(ctx context.Context, name string, all ...string) (room.Ep
 	return e, took, nil
 }
 
-func (st *stage) profJoins(ctx context.Context) error {
+func (st *Stage) profJoins(ctx context.Context) error {
 	e, took, err := st.joins(ctx, "prof", "ann", "prof")
 	if err != nil {
 		return err
@@ -322,7 +323,7 @@ func (st *stage) profJoins(ctx context.Context) error {
 	return nil
 }
 
-func (st *stage) youJoin(ctx context.Context) error {
+func (st *Stage) youJoin(ctx context.Context) error {
 	e, took, err := st.joins(ctx, "you", "ann", "prof", "you")
 	if err != nil {
 		return err
@@ -332,7 +333,7 @@ func (st *stage) youJoin(ctx context.Context) error {
 }
 
 // nothingBefore: what prof says now arrives, so what was said before would have.
-func (st *stage) nothingBefore(ctx context.Context) error {
+func (st *Stage) nothingBefore(ctx context.Context) error {
 	const text = "welcome"
 	if err := st.say("prof", text); err != nil {
 		return err
@@ -350,7 +351,7 @@ func (st *stage) nothingBefore(ctx context.Context) error {
 	return nil
 }
 
-func (st *stage) cross(ctx context.Context) error {
+func (st *Stage) cross(ctx context.Context) error {
 	all := []string{"ann", "prof", "you"}
 	for _, from := range all {
 		if err := st.say(from, "hello from "+from); err != nil {
@@ -370,7 +371,7 @@ func (st *stage) cross(ctx context.Context) error {
 
 // mallory dials the others as a newcomer does, and cannot open what they answer:
 // she is nobody's member, and nobody has opened anything of hers.
-func (st *stage) mallory(ctx context.Context) error {
+func (st *Stage) mallory(ctx context.Context) error {
 	head := st.players["ann"].now().ID
 	m, err := st.enter("mallory")
 	if err != nil {
@@ -413,7 +414,7 @@ func (st *stage) mallory(ctx context.Context) error {
 	return nil
 }
 
-func (st *stage) carried(ctx context.Context) error {
+func (st *Stage) carried(ctx context.Context) error {
 	relay := st.relay.Self()
 	for _, from := range []string{"ann", "prof", "you"} {
 		for _, p := range st.players[from].Status().Peers {
@@ -437,7 +438,7 @@ func (st *stage) carried(ctx context.Context) error {
 }
 
 // finish is the end of it: you leave, and the others go on without you.
-func (st *stage) finish(ctx context.Context) error {
+func (st *Stage) finish(ctx context.Context) error {
 	st.doing = "you leave"
 	you := st.players["you"].Self()
 	st.players["you"].Leave()
@@ -470,7 +471,7 @@ func (st *stage) finish(ctx context.Context) error {
 }
 
 // without waits for the epoch of ann and prof alone.
-func (st *stage) without(ctx context.Context, you peer.ID) (room.EpochStarted, error) {
+func (st *Stage) without(ctx context.Context, you peer.ID) (room.EpochStarted, error) {
 	e, err := st.together(ctx, "ann", "prof")
 	if err == nil && slices.ContainsFunc(e.Members, func(m room.Member) bool { return m.Peer == you }) {
 		err = errors.New("you are still a member")
