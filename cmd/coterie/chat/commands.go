@@ -11,8 +11,8 @@ import (
 )
 
 // A Command is something that the user wants: one of the types below. Where a peer stands,
-// its id, its tag or a name that one member has will do.
-type Command interface{ command() }
+// its id, its tag or a name that one member has will do. What is done is in obey.go.
+type Command interface{ do(*Room) }
 
 type (
 	// Say sends a message. Ref comes back with what became of it.
@@ -92,32 +92,6 @@ type (
 	// Forget leaves, and erases what this computer has of the room.
 	Forget struct{}
 )
-
-func (Say) command()        {}
-func (Quit) command()       {}
-func (Bad) command()        {}
-func (Who) command()        {}
-func (Info) command()       {}
-func (Status) command()     {}
-func (Whois) command()      {}
-func (Link) command()       {}
-func (Help) command()       {}
-func (Peers) command()      {}
-func (Ignores) command()    {}
-func (Nick) command()       {}
-func (Rekey) command()      {}
-func (Drop) command()       {}
-func (Ping) command()       {}
-func (Prove) command()      {}
-func (Allow) command()      {}
-func (Ignore) command()     {}
-func (Cut) command()        {}
-func (Search) command()     {}
-func (Older) command()      {}
-func (Set) command()        {}
-func (MarkUnread) command() {}
-func (Debug) command()      {}
-func (Forget) command()     {}
 
 // A Slash is a command as it is typed: what follows its name is in capitals if it is needed,
 // in brackets if not.

@@ -194,8 +194,8 @@ func (r *Room) history() *History {
 	return h
 }
 
-// search answers beside the room.
-func (r *Room) search(c Search) {
+// do searches beside the room.
+func (c Search) do(r *Room) {
 	q := &Query{Words: text.Fold(c.Words), After: c.After, Before: c.Before, Ignored: make(map[peer.ID]bool), Limit: c.Limit}
 	for p := range r.state.Ignored {
 		q.Ignored[p] = true

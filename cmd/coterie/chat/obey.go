@@ -10,6 +10,7 @@ import (
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/node"
+	"coterie/room"
 	"coterie/room/record"
 )
 
@@ -20,7 +21,7 @@ func (r *Room) Do(ctx context.Context, c Command) {
 		r.say(ctx, say)
 		return
 	}
-	r.post(func() { r.obey(c) })
+	r.post(func() { c.do(r) })
 }
 
 // TryDo is Do for whoever must not wait. It returns false if too much is waiting.
@@ -57,64 +58,55 @@ func (r *Room) talk(ctx context.Context) {
 	}
 }
 
-// obey does what the user wants, in the room's goroutine.
-func (r *Room) obey(c Command) {
-	now := r.cfg.Now()
-	switch c := c.(type) {
-	case Quit:
-		r.quit = &c
-	case Forget:
-		r.forget, r.quit = true, &Quit{}
-	case Bad:
-		r.refuse(c.Err)
-	case Status:
-		r.busy(func() { r.fresh(func() { r.answer(c) }) })
-	case Whois:
-		r.with(c.Who, func(p peer.ID) {
-			a := r.state.whois(p, now)
-			a.To = c
-			r.show(a)
-		})
-	case Nick:
-		name, err := Nickname(c.Name)
-		if err != nil {
-			r.refuse(err)
+// What each command does, in the room's goroutine.
+
+func (c Say) do(r *Room)     { go r.say(context.Background(), c) }
+func (c Quit) do(r *Room)    { r.quit = &c }
+func (c Bad) do(r *Room)     { r.refuse(c.Err) }
+func (c Who) do(r *Room)     { r.answer(c) }
+func (c Info) do(r *Room)    { r.answer(c) }
+func (c Link) do(r *Room)    { r.answer(c) }
+func (c Help) do(r *Room)    { r.answer(c) }
+func (c Peers) do(r *Room)   { r.answer(c) }
+func (c Ignores) do(r *Room) { r.answer(c) }
+func (c Status) do(r *Room)  { r.busy(func() { r.fresh(func() { r.answer(c) }) }) }
+func (c Rekey) do(r *Room)   { r.busy(func() { r.report(r.node.Rekey()) }) }
+func (c Drop) do(r *Room)    { r.busy(r.drop) }
+func (c Ping) do(r *Room)    { r.with(c.Who, r.ping) }
+func (c Older) do(r *Room)   { r.busy(func() { r.older(c) }) }
+func (c Forget) do(r *Room)  { r.forget, r.quit = true, &Quit{} }
+
+func (c MarkUnread) do(r *Room) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
+
+func (c Cut) do(r *Room) {
+	r.with(c.Who, func(p peer.ID) { r.busy(func() { r.report(r.node.Cut(p, c.On)) }) })
+}
+
+func (c Whois) do(r *Room) {
+	r.with(c.Who, func(p peer.ID) {
+		a := r.state.whois(p, r.cfg.Now())
+		a.To = c
+		r.show(a)
+	})
+}
+
+func (c Nick) do(r *Room) {
+	name, err := Nickname(c.Name)
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	r.busy(func() { r.report(r.node.SetName(name)) })
+}
+
+func (c Ignore) do(r *Room) {
+	r.with(c.Who, func(p peer.ID) {
+		if p == r.state.Self {
+			r.refuse(Describe(room.ErrYourself))
 			return
 		}
-		r.busy(func() { r.report(r.node.SetName(name)) })
-	case Rekey:
-		r.busy(func() { r.report(r.node.Rekey()) })
-	case Drop:
-		r.busy(r.drop)
-	case Ping:
-		r.with(c.Who, r.ping)
-	case Prove:
-		r.prove(c)
-	case Allow:
-		r.allow(c)
-	case Ignore:
-		r.with(c.Who, func(p peer.ID) {
-			if p == r.state.Self {
-				r.refuse(cli.Fail("yourself", "that is you"))
-				return
-			}
-			r.show(Ignored{p, c.On})
-		})
-	case Cut:
-		r.with(c.Who, func(p peer.ID) { r.busy(func() { r.report(r.node.Cut(p, c.On)) }) })
-	case Search:
-		r.search(c)
-	case Older:
-		r.busy(func() { r.older(c) })
-	case Set:
-		r.set(c)
-	case MarkUnread:
-		r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) })
-	case Debug:
-		r.debug(c.On)
-	default:
-		r.answer(c)
-	}
+		r.show(Ignored{p, c.On})
+	})
 }
 
 // answer shows what the state can answer.
@@ -162,7 +154,7 @@ func (r *Room) ping(p peer.ID) {
 	}()
 }
 
-func (r *Room) prove(c Prove) {
+func (c Prove) do(r *Room) {
 	p, rest, bad := r.state.Whom(c.Who, c.Expr == "")
 	if c.Expr == "" {
 		c.Expr = unquote(rest)
@@ -193,7 +185,8 @@ func unquote(s string) string {
 	return s
 }
 
-func (r *Room) allow(c Allow) {
+// do answers the question that is named, or the last one.
+func (c Allow) do(r *Room) {
 	if c.ID == "" {
 		if len(r.state.Questions) == 0 {
 			r.refuse(cli.Fail("no-question", "nobody asks you to prove anything"))
@@ -204,8 +197,7 @@ func (r *Room) allow(c Allow) {
 	r.busy(func() { r.report(r.node.Answer(c.ID, c.Allow)) })
 }
 
-// set changes a setting of this room.
-func (r *Room) set(c Set) {
+func (c Set) do(r *Room) {
 	value, how, err := r.cfg.Prefs.Set(c.Name, c.Value)
 	if err != nil {
 		r.refuse(cli.Describe(err))
@@ -215,16 +207,15 @@ func (r *Room) set(c Set) {
 	}
 	r.show(SettingKept{c.Name, value, how})
 	if c.Name == "nick" {
-		r.obey(Nick{value})
+		Nick{value}.do(r)
 	}
 }
 
-// debug begins or ends telling the log as it runs.
-func (r *Room) debug(on bool) {
+func (c Debug) do(r *Room) {
 	if r.cfg.Log == nil {
 		r.cfg.Log = new(Log) // in the demonstration
 	}
-	if !on {
+	if !c.On {
 		r.cfg.Log.watch(nil)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -296,23 +297,14 @@ func (r *Room) count() {
 // has changed.
 func (r *Room) withReturned(e room.EpochStarted) room.EpochStarted {
 	for _, m := range e.Members {
-		if r.state.Departed[m.Peer] && !contains(e.Joined, m) {
-			e.Joined = append(append([]room.Member(nil), e.Joined...), m)
+		if r.state.Departed[m.Peer] && !slices.Contains(e.Joined, m) {
+			e.Joined = append(slices.Clone(e.Joined), m)
 			if e.Reason == room.ReasonRekey || e.Reason == room.ReasonRotated {
 				e.Reason = room.ReasonJoined
 			}
 		}
 	}
 	return e
-}
-
-func contains(members []room.Member, m room.Member) bool {
-	for _, o := range members {
-		if o == m {
-			return true
-		}
-	}
-	return false
 }
 
 // post has f run in the room's goroutine, after what was posted before. Once that has ended f

@@ -106,60 +106,60 @@ func ParseJSON(s string) chat.Command {
 	if _, err := dec.Token(); err != io.EOF {
 		return bad("more than one object on a line")
 	}
-	yes := func(b *bool) bool { return b != nil && *b }
-	verbs := 0
-	for _, v := range []bool{in.Send != nil, yes(in.Quit), in.Nick != nil, yes(in.Rekey), in.Ping != nil, yes(in.Status), in.Search != nil,
-		in.Prove != nil, in.Answer != nil, yes(in.Drop), in.Ignore != nil, in.Cut != nil, in.Uncut != nil} {
-		if v {
-			verbs++
+	var given []chat.Command
+	for _, v := range []struct {
+		given bool
+		c     chat.Command
+	}{
+		{in.Send != nil, chat.Say{Ref: in.Ref, Text: is(in.Send), Action: is(in.Action)}},
+		{is(in.Quit), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond}},
+		{in.Nick != nil, chat.Nick{Name: is(in.Nick)}},
+		{is(in.Rekey), chat.Rekey{}},
+		{in.Ping != nil, chat.Ping{Who: is(in.Ping)}},
+		{is(in.Status), chat.Status{}},
+		{in.Search != nil, chat.Search{Ref: in.Ref, Words: is(in.Search), From: is(in.From), Limit: 100}},
+		{in.Prove != nil, chat.Prove{Who: is(in.Prove), Expr: is(in.Expr)}},
+		{in.Answer != nil, chat.Allow{ID: is(in.Answer), Allow: is(in.Allow)}},
+		{is(in.Drop), chat.Drop{}},
+		{in.Ignore != nil, chat.Ignore{Who: is(in.Ignore), On: true}},
+		{in.Cut != nil, chat.Cut{Who: is(in.Cut), On: true}},
+		{in.Uncut != nil, chat.Cut{Who: is(in.Uncut)}},
+	} {
+		if v.given {
+			given = append(given, v.c)
 		}
 	}
-	switch {
-	case verbs != 1:
+	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, nick, rekey, ping, status, search, prove, answer, drop, ignore, cut, uncut")
-	case in.Send != nil && *in.Send == "":
-		return bad("an empty message")
-	case in.Send != nil:
-		return chat.Say{Ref: in.Ref, Text: *in.Send, Action: yes(in.Action)}
-	case yes(in.Quit):
-		if in.Linger == nil {
-			return chat.Quit{}
+	}
+	switch c := given[0].(type) {
+	case chat.Say:
+		if c.Text == "" {
+			return bad("an empty message")
 		}
-		if *in.Linger < 0 || *in.Linger > time.Hour.Milliseconds() {
+	case chat.Quit:
+		if n := is(in.Linger); n < 0 || n > time.Hour.Milliseconds() {
 			return bad("linger_ms is 0 to 3600000")
 		}
-		return chat.Quit{Linger: time.Duration(*in.Linger) * time.Millisecond}
-	case in.Nick != nil:
-		return chat.Nick{Name: *in.Nick}
-	case yes(in.Rekey):
-		return chat.Rekey{}
-	case yes(in.Drop):
-		return chat.Drop{}
-	case yes(in.Status):
-		return chat.Status{}
-	case in.Ping != nil:
-		return chat.Ping{Who: *in.Ping}
-	case in.Ignore != nil:
-		return chat.Ignore{Who: *in.Ignore, On: true}
-	case in.Cut != nil:
-		return chat.Cut{Who: *in.Cut, On: true}
-	case in.Uncut != nil:
-		return chat.Cut{Who: *in.Uncut}
-	case in.Prove != nil && in.Expr != nil:
-		return chat.Prove{Who: *in.Prove, Expr: *in.Expr}
-	case in.Answer != nil && in.Allow != nil:
-		return chat.Allow{ID: *in.Answer, Allow: *in.Allow}
-	case in.Search != nil:
-		return searchInput(&in, bad)
+	case chat.Prove, chat.Allow:
+		if in.Prove != nil && in.Expr == nil || in.Answer != nil && in.Allow == nil {
+			return bad("prove needs expr, and answer needs allow")
+		}
+	case chat.Search:
+		return searchInput(c, &in, bad)
 	}
-	return bad("prove needs expr, and answer needs allow")
+	return given[0]
 }
 
-func searchInput(in *jsonInput, bad func(string, ...any) chat.Command) chat.Command {
-	c := chat.Search{Ref: in.Ref, Words: *in.Search, Limit: 100}
-	if in.From != nil {
-		c.From = *in.From
+// is is what a field holds, or a zero value where it is not there.
+func is[T any](field *T) (value T) {
+	if field != nil {
+		value = *field
 	}
+	return value
+}
+
+func searchInput(c chat.Search, in *jsonInput, bad func(string, ...any) chat.Command) chat.Command {
 	for _, t := range []struct {
 		from *string
 		to   *time.Time

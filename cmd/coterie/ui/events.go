@@ -93,11 +93,6 @@ func (m *Model) note(format string, a ...any) *entry {
 	return m.log.add(&entry{kind: kindNote, at: m.now(), text: m.shown(fmt.Sprintf(format, a...))})
 }
 
-// alarm adds a line to look at; its arguments are clean.
-func (m *Model) alarm(format string, a ...any) *entry {
-	return m.log.add(&entry{kind: kindAlarm, at: m.now(), text: m.shown(fmt.Sprintf(format, a...))})
-}
-
 // message makes the entry of a message.
 func (m *Model) message(e room.Delivered) *entry {
 	clean, flags := text.Clean(e.Message.Text)

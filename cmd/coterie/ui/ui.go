@@ -206,6 +206,5 @@ func (m *Model) shown(s string) string {
 	return s
 }
 
-// name is a peer for people, named is one with its tag.
-func (m *Model) name(p peer.ID) string  { return m.shown(m.room.Names.Show(p)) }
-func (m *Model) named(p peer.ID) string { return m.shown(m.room.Named(p)) }
+// name is a peer for people.
+func (m *Model) name(p peer.ID) string { return m.shown(m.room.Names.Show(p)) }
