@@ -29,7 +29,8 @@ func (a *app) configCommand() *cobra.Command {
 			}
 			c.Each(rooms, path, func(name, value, from string) {
 				if err == nil {
-					_, err = fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", cli.Clean(name), cli.Clean(value), cli.Clean(from))
+					_, err = fmt.Fprintf(a.stdout, "%-19s %-28s %s\n", cli.Clean(name), cli.Clean(value),
+						cli.Clean(from))
 				}
 			})
 			return err

@@ -43,7 +43,8 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 			o.release()
 		}
 	}()
-	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick, Now: a.now, MDNS: p.values.On("mdns")}
+	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.bootstrap, Name: p.nick,
+		Now: a.now, MDNS: p.values.On("mdns")}
 	if !p.flags.ephemeral {
 		if o.history, err = a.OpenHistory(p.descriptor, p.identities, p.ask); err != nil {
 			return nil, err
@@ -54,7 +55,8 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.socket, err = control.Listen(dir, control.Name(p.descriptor.ID(), p.flags.ephemeral), p.descriptor.Name); err != nil {
+	if o.socket, err = control.Listen(dir, control.Name(p.descriptor.ID(), p.flags.ephemeral),
+		p.descriptor.Name); err != nil {
 		return nil, err
 	}
 	if o.log, err = chat.OpenLog(p.flags.log); err != nil {
@@ -85,8 +87,9 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 // newRoom is the room of a node, for a face.
 func (a *app) newRoom(p *plan, n *node.Node, h *profile.History, log *chat.Log, out face) *chat.Room {
 	cfg := chat.Config{
-		Node: n, Descriptor: p.descriptor, Key: p.key, KeyPath: p.keyPath, Through: p.through, Nick: p.nick, Bootstrap: p.bootstrap,
-		Hold: p.hold, Log: log, Face: out, Now: a.now,
+		Node: n, Descriptor: p.descriptor, Key: p.key, KeyPath: p.keyPath, Through: p.through, Nick: p.nick,
+		Bootstrap: p.bootstrap,
+		Hold:      p.hold, Log: log, Face: out, Now: a.now,
 	}
 	cfg.Prefs = &prefs{a, p}
 	if h != nil {
@@ -114,7 +117,8 @@ func (o *openRoom) run(ctx context.Context, in *bufio.Reader, out face) error {
 }
 
 // attend shows a room to the user, and does what they want.
-func (a *app) attend(ctx context.Context, r *chat.Room, p *plan, in *bufio.Reader, out face, events <-chan node.Event, ended <-chan error) error {
+func (a *app) attend(ctx context.Context, r *chat.Room, p *plan, in *bufio.Reader, out face, events <-chan node.Event,
+	ended <-chan error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals := make(chan os.Signal, 2)
@@ -184,7 +188,8 @@ func (a *app) remember(p *plan, addrs []ma.Multiaddr) error {
 func (a *app) erase(p *plan) {
 	name := p.descriptor.Name
 	if err := a.Forget(func(r profile.Room) bool { return r.Is(p.descriptor) }); err != nil {
-		cli.Warn(a.stderr, cli.Fail("not-forgotten", "not all of %s could be erased: %s", cli.Clean(name), cli.Describe(err).Text).
+		cli.Warn(a.stderr, cli.Fail("not-forgotten", "not all of %s could be erased: %s", cli.Clean(name),
+			cli.Describe(err).Text).
 			Hint("coterie forget %s", cli.Quote(name)).Because(err))
 		return
 	}

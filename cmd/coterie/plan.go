@@ -4,16 +4,15 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"filippo.io/age"
 	ma "github.com/multiformats/go-multiaddr"
-	"golang.org/x/term"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/profile"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
@@ -90,7 +89,8 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 		return nil, cli.KeyExpired(p.keyPath, p.key, today)
 	}
 	if today < p.key.From() {
-		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
+		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(),
+			cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
 	}
 	out.Step("key", cli.KeyAttributes(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
@@ -113,7 +113,8 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 	p.through = e.Through
 	if left := p.key.Expires() - today; left <= 7 {
 		if p.flags.ephemeral || a.Remind(p.keyPath, today.String()) {
-			out.Warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(int(left), "day")).Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
+			out.Warn(cli.Fail("key-expiring", "%s expires in %s", p.keyPath, cli.Plural(int(left), "day")).
+				Hint("ask the operator for a renewal: it is key %d", p.key.Serial()))
 		}
 	}
 	out.Step("policy", "you satisfy it through "+e.Through)
@@ -181,7 +182,8 @@ func (a *app) fill(p *plan, name string) (*profile.Room, error) {
 	if p.keyPath == "" {
 		e := cli.Usage("missing --key")
 		if f.policy == "" && !room.IsLink(name) {
-			return nil, e.Hint("coterie join %s --key FILE --policy 'EXPR'; no room of this name is remembered", cli.Quote(name))
+			return nil, e.Hint("coterie join %s --key FILE --policy 'EXPR'; no room of this name is remembered",
+				cli.Quote(name))
 		}
 		return nil, e.Hint("coterie join %s --key FILE", cli.Quote(name))
 	}
@@ -226,7 +228,8 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 			return nil, chat.LinkError(err)
 		}
 		if f.policy != "" || f.history != "" {
-			return nil, cli.Usage("a link has the room's policy and history in it").Hint("leave out --policy and --history")
+			return nil, cli.Usage("a link has the room's policy and history in it").
+				Hint("leave out --policy and --history")
 		}
 		if l.Domain != domain.ID() {
 			return nil, profile.WrongDomain(domain, room.Fingerprint(l.Domain))
@@ -239,7 +242,8 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 		return nil, err
 	}
 	if f.policy == "" {
-		return nil, cli.Usage("a room needs a policy").Hint("coterie join %s --key %s --policy 'EXPR'", cli.Quote(name), cli.Quote(f.key))
+		return nil, cli.Usage("a room needs a policy").Hint("coterie join %s --key %s --policy 'EXPR'",
+			cli.Quote(name), cli.Quote(f.key))
 	}
 	policy, err := abe.ParsePolicy(f.policy)
 	if err != nil {
@@ -259,9 +263,7 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 // agree asks about a room that came as a link, before anything is dialled. Where
 // nobody can be asked, having typed the link is enough.
 func (a *app) agree(p *plan) error {
-	in, ok := a.stdin.(*os.File)
-	out, ok2 := a.stdout.(*os.File)
-	if p.link.Descriptor == nil || p.flags.json || !ok || !ok2 || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
+	if p.link.Descriptor == nil || p.flags.json || !ui.IsTerminal(a.stdin, a.stdout) {
 		return nil
 	}
 	d, k := p.descriptor, p.key
@@ -270,7 +272,8 @@ func (a *app) agree(p *plan) error {
 		history = "newcomers read " + text.Span(d.History)
 	}
 	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it through %s\nHistory   %s\n",
-		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()), cli.Clean(p.through), history)
+		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()),
+		cli.Clean(p.through), history)
 	yes, err := cli.Agree("Join?", "--json")
 	if err == nil && !yes {
 		err = cli.Fail("not-done", "not joined")
@@ -283,7 +286,8 @@ func notAName(s string) error {
 	var e *cli.Error
 	switch {
 	case strings.HasPrefix(s, "/ip4/"), strings.HasPrefix(s, "/ip6/"), strings.HasPrefix(s, "/dns"):
-		e = cli.Usage("that is a multiaddress, not a room or link").Hint("coterie join ROOM --bootstrap %s", cli.Quote(s))
+		e = cli.Usage("that is a multiaddress, not a room or link").
+			Hint("coterie join ROOM --bootstrap %s", cli.Quote(s))
 	case strings.HasSuffix(s, ".key"):
 		e = cli.Usage("that is a key file, not a room or link").Hint("coterie join ROOM --key %s", cli.Quote(s))
 	case strings.ContainsAny(s, `()"`):
@@ -305,7 +309,8 @@ func checkNick(s string) error {
 		return err
 	}
 	if name != s {
-		return withCode("bad-nick", cli.Usage("%q cannot be a nickname as it stands", s).Hint("--nick %s", cli.Quote(name)))
+		return withCode("bad-nick", cli.Usage("%q cannot be a nickname as it stands", s).
+			Hint("--nick %s", cli.Quote(name)))
 	}
 	return nil
 }

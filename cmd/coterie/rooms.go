@@ -48,8 +48,10 @@ func (a *app) printRooms(rooms []profile.Room, asJSON bool) error {
 	}
 	for _, r := range rooms {
 		if asJSON {
-			o := lines.NewObject("room").Add("room", r.Name).Add("domain", r.Domain).Add("domain_id", r.DomainID).Add("policy", r.Policy).
-				Add("key", r.Key).Add("unlisted", r.Tag != "").Add("addresses", len(r.Addresses)).Add("last", lines.Stamp(r.Last))
+			o := lines.NewObject("room").Add("room", r.Name).Add("domain", r.Domain).Add("domain_id", r.DomainID).
+				Add("policy", r.Policy).
+				Add("key", r.Key).Add("unlisted", r.Tag != "").Add("addresses", len(r.Addresses)).
+				Add("last", lines.Stamp(r.Last))
 			if _, err := a.stdout.Write(o.Line()); err != nil {
 				return err
 			}
@@ -59,7 +61,8 @@ func (a *app) printRooms(rooms []profile.Room, asJSON bool) error {
 		if r.Tag != "" {
 			note = "   unlisted"
 		}
-		if _, err := fmt.Fprintf(a.stdout, "%-16s %-12s last %s   %s   %s%s\n", cli.Clean(r.Name), cli.Clean(r.Domain), r.Last.Local().Format("2006-01-02"),
+		if _, err := fmt.Fprintf(a.stdout, "%-16s %-12s last %s   %s   %s%s\n", cli.Clean(r.Name), cli.Clean(r.Domain),
+			r.Last.Local().Format("2006-01-02"),
 			cli.Clean(profile.Tilde(r.Key)), cli.Clean(r.Policy), note); err != nil {
 			return err
 		}
@@ -144,7 +147,8 @@ func (a *app) forget(name, policy string, yes bool) error {
 	if err := a.Forget(which); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "Forgot %s. The key file %s is still there.\n", cli.Clean(name), cli.Clean(profile.Tilde(gone[0].Key)))
+	_, err = fmt.Fprintf(a.stdout, "Forgot %s. The key file %s is still there.\n", cli.Clean(name),
+		cli.Clean(profile.Tilde(gone[0].Key)))
 	return err
 }
 

@@ -80,7 +80,8 @@ func (t *terminal) Fatal(err error) error {
 // show has the terminal's interface show a room when that is open.
 func (t *terminal) show(r *chat.Room, p *plan, cfg ui.Config) {
 	t.open = func() *ui.Program {
-		cfg.About, cfg.Intro, cfg.ASCII, cfg.Desktop, cfg.Tmux, cfg.Now = r.About(), t.intro, !ui.IsUTF8(), ui.Desktop(), os.Getenv("TMUX") != "", t.app.now
+		cfg.About, cfg.Intro, cfg.ASCII, cfg.Desktop, cfg.Tmux, cfg.Now = r.About(), t.intro, !ui.IsUTF8(),
+			ui.Desktop(), os.Getenv("TMUX") != "", t.app.now
 		cfg.QR = func(text string) ([]string, error) { return t.app.qrRows(text, 23, 5) }
 		p.terminal(&cfg)
 		profile := ui.Colours(p.flags.colour, os.Environ())

@@ -60,7 +60,8 @@ func HelpLines(all []Slash, word string) []string {
 // who are the members, and what is known of them.
 func (s *State) who() []string {
 	members := s.Readers()
-	out := []string{fmt.Sprintf("%d can read this room now (%s, since %s)", len(members), EpochName(s.Epoch.ID), s.clock(s.Since))}
+	out := []string{fmt.Sprintf("%d can read this room now (%s, since %s)", len(members), EpochName(s.Epoch.ID),
+		s.clock(s.Since))}
 	if len(members) < 2 {
 		out[0] = "Nobody else can read this room now. What you type is held until somebody can."
 	}
@@ -74,7 +75,8 @@ func (s *State) who() []string {
 		out = append(out, strings.TrimRight(line, " "))
 	}
 	if len(members) > 1 {
-		out = append(out, "Each of them proved to hold a key that satisfies the policy, or was let in by one who did. Nobody can see which attributes they used.")
+		out = append(out, "Each of them proved to hold a key that satisfies the policy, or was let in by one who did. "+
+			"Nobody can see which attributes they used.")
 	}
 	for _, r := range s.Relays() {
 		out = append(out, s.Names.Tag(r)+" relays and cannot read.")
@@ -131,15 +133,18 @@ func (s *State) info(now time.Time) []string {
 	}
 	if s.Joined() {
 		out = append(out, fmt.Sprintf("epoch     %x  since %s because %s; %s; commit by %s; session id %x",
-			s.Epoch.ID[:8], s.clock(s.Since), s.why(), text.Plural(len(s.Epoch.Members), "member"), s.List([]peer.ID{s.Epoch.Committer}), s.Epoch.SID[:8]))
+			s.Epoch.ID[:8], s.clock(s.Since), s.why(), text.Plural(len(s.Epoch.Members), "member"),
+			s.List([]peer.ID{s.Epoch.Committer}), s.Epoch.SID[:8]))
 		if s.Started > 1 {
 			out = append(out, "past      keys of "+text.Plural(s.Started-1, "earlier epoch")+
-				" are erased two minutes after each ended; then nobody can open their traffic again, the authority included")
+				" are erased two minutes after each ended; "+
+				"then nobody can open their traffic again, the authority included")
 		}
 	} else {
 		out = append(out, "epoch     none yet: a room of one has nobody to agree on a key with")
 	}
-	out = append(out, "visible   to anyone on the way: your IP address, that you are in this room, its size, its policy. Not: what is said.")
+	out = append(out, "visible   to anyone on the way: your IP address, that you are in this room, its size, its policy. "+
+		"Not: what is said.")
 	if s.Snapshot.Link != "" {
 		out = append(out, "link      "+s.Snapshot.Link)
 	}
@@ -182,7 +187,8 @@ func (s *State) StatusLines(now time.Time) []string {
 			total += m.Known
 			missing += m.Known - m.Have
 		}
-		head += fmt.Sprintf("%s, %s (%s), %s, ", canRead(len(members)), EpochName(st.Room.Epoch), text.Age(now.Sub(st.Room.Since)), text.Plural(total, "message"))
+		head += fmt.Sprintf("%s, %s (%s), %s, ", canRead(len(members)), EpochName(st.Room.Epoch),
+			text.Age(now.Sub(st.Room.Since)), text.Plural(total, "message"))
 		if missing == 0 {
 			head += "nothing missing"
 		} else {
@@ -196,7 +202,8 @@ func (s *State) StatusLines(now time.Time) []string {
 		blocked = "; UDP does not get out of this network"
 	}
 	line("you", Listening(st.Addresses)+blocked+"; "+s.keyText(now))
-	line("", fmt.Sprintf("up %s; %s in, %s out", text.Age(st.Uptime), text.Size(int(st.BytesIn)), text.Size(int(st.BytesOut))))
+	line("", fmt.Sprintf("up %s; %s in, %s out", text.Age(st.Uptime), text.Size(int(st.BytesIn)),
+		text.Size(int(st.BytesOut))))
 	for _, m := range members {
 		if m.Self {
 			continue

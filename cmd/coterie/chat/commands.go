@@ -111,10 +111,12 @@ var Slashes = []Slash{
 	{"link", "", "the room's link, to invite others", func(string) Command { return Link{} }},
 	{"status", "", "what works and what does not", func(string) Command { return Status{} }},
 	{"nick", "NAME", "call yourself something else", func(s string) Command { return Nick{s} }},
-	{"whois", "WHO", "full peer id, six words, first seen, names used, proofs", func(s string) Command { return Whois{s} }},
+	{"whois", "WHO", "full peer id, six words, first seen, names used, proofs",
+		func(s string) Command { return Whois{s} }},
 	{"peers", "", "every connection, its path and relay", func(string) Command { return Peers{} }},
 	{"ping", "WHO", "how long a member takes to answer", func(s string) Command { return Ping{s} }},
-	{"prove", "WHO EXPR", "ask a member to prove a policy to you alone", func(s string) Command { return Prove{Who: s} }},
+	{"prove", "WHO EXPR", "ask a member to prove a policy to you alone",
+		func(s string) Command { return Prove{Who: s} }},
 	{"yes", "", "allow the proof you are asked for", func(string) Command { return Allow{Allow: true} }},
 	{"no", "", "do not allow it", func(string) Command { return Allow{} }},
 	{"search", "WORDS", "in what was said", func(s string) Command { return Search{Words: s, Limit: 20} }},
@@ -123,7 +125,8 @@ var Slashes = []Slash{
 	{"ignores", "", "whom you ignore", func(string) Command { return Ignores{} }},
 	{"cut", "WHO", "go on without a peer, and those it alone let in", func(s string) Command { return Cut{s, true} }},
 	{"uncut", "WHO", "go on with it again", func(s string) Command { return Cut{s, false} }},
-	{"notify", "all|names|none", "what is notified of, for this room", func(s string) Command { return Set{"notify", s} }},
+	{"notify", "all|names|none", "what is notified of, for this room",
+		func(s string) Command { return Set{"notify", s} }},
 	{"set", "[NAME VALUE]", "a setting of this room; alone: which there are", func(s string) Command {
 		name, value, _ := strings.Cut(s, " ")
 		return Set{name, strings.TrimSpace(value)}

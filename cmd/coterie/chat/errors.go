@@ -26,7 +26,8 @@ func Describe(err error) *cli.Error {
 	case errors.Is(err, room.ErrNotMember):
 		return cli.Fail("not-member", "not a member of the room now").Hint("/who").Because(err)
 	case errors.Is(err, room.ErrAsking):
-		return cli.Fail("asking", "another question is still open").Hint("wait for its answer, a minute at most").Because(err)
+		return cli.Fail("asking", "another question is still open").Hint("wait for its answer, a minute at most").
+			Because(err)
 	case errors.Is(err, room.ErrNoQuestion):
 		return cli.Fail("no-question", "there is no such question, or its time is over").Because(err)
 	case errors.Is(err, node.ErrNotConnected):
@@ -43,7 +44,8 @@ func Describe(err error) *cli.Error {
 func sendError(err error, text string) *cli.Error {
 	switch {
 	case errors.Is(err, room.ErrTooLong):
-		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)), cli.Count(record.MaxText)).
+		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)),
+			cli.Count(record.MaxText)).
 			Hint("split it, or send it as a file by other means").Because(err)
 	case errors.Is(err, room.ErrText):
 		return cli.Fail("bad-input", "the message is not UTF-8").Because(err)
@@ -68,7 +70,8 @@ func savingError(e node.NotSaving) *cli.Error {
 	case errors.Is(e.Err, store.ErrFull):
 		return cli.Fail("disk-full", "cannot save history: no space left on device; the room goes on without saving")
 	}
-	return cli.Fail("not-saving", "cannot save history: %s; the room goes on without saving", cli.Clean(e.Err.Error())).Because(e.Err)
+	return cli.Fail("not-saving", "cannot save history: %s; the room goes on without saving",
+		cli.Clean(e.Err.Error())).Because(e.Err)
 }
 
 const codeWrongPeer = "bootstrap-wrong-peer"
@@ -129,7 +132,8 @@ func LinkError(err error) error {
 		if _, format, ok := strings.Cut(err.Error(), "link format "); ok {
 			what = "this link is of format " + format
 		}
-		return cli.Fail("link-newer", "%s; this coterie knows format 2", what).Hint("coterie %s is too old; get a newer one", cli.ProgramVersion()).Because(err)
+		return cli.Fail("link-newer", "%s; this coterie knows format 2", what).
+			Hint("coterie %s is too old; get a newer one", cli.ProgramVersion()).Because(err)
 	case errors.Is(err, room.ErrLinkOld):
 		return cli.Fail("link-old", "this link is of format 1, which nobody can join any more").
 			Hint("ask whoever sent it for a new one: /link in their room prints it").Because(err)

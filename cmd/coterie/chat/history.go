@@ -102,7 +102,8 @@ func lastOf(all []room.Delivered, n int) []room.Delivered {
 }
 
 // readMessage is a message on disk as it was shown once.
-func readMessage(head *record.Transcript, id ake.Hash, self peer.ID, m room.Saved, signed *record.Signed) (room.Delivered, bool) {
+func readMessage(head *record.Transcript, id ake.Hash, self peer.ID, m room.Saved,
+	signed *record.Signed) (room.Delivered, bool) {
 	index := head.List.Index(signed.CID)
 	if index != m.Author {
 		return room.Delivered{}, false
@@ -196,7 +197,8 @@ func (r *Room) history() *History {
 
 // do searches beside the room.
 func (c Search) do(r *Room) {
-	q := &Query{Words: text.Fold(c.Words), After: c.After, Before: c.Before, Ignored: make(map[peer.ID]bool), Limit: c.Limit}
+	q := &Query{Words: text.Fold(c.Words), After: c.After, Before: c.Before, Ignored: make(map[peer.ID]bool),
+		Limit: c.Limit}
 	for p := range r.state.Ignored {
 		q.Ignored[p] = true
 	}

@@ -120,7 +120,8 @@ func (l *Log) event(what any) {
 	}
 	switch e := what.(type) {
 	case room.EpochStarted:
-		l.info("epoch", "id", fmt.Sprintf("%x", e.ID[:4]), "size", len(e.Members), "reason", e.Reason, "committer", brief(e.Committer))
+		l.info("epoch", "id", fmt.Sprintf("%x", e.ID[:4]), "size", len(e.Members), "reason", e.Reason, "committer",
+			brief(e.Committer))
 	case room.Sent:
 		l.info("sent", "seq", e.Counter)
 	case room.Held:

@@ -36,13 +36,15 @@ func (r *Room) namesake(e node.Elsewhere) *cli.Error {
 	d, own, domain := e.Room, r.cfg.Descriptor, r.cfg.Key.Domain()
 	who := fmt.Sprintf("%s nearby %s a room %q", cli.Plural(e.Peers, "peer"), haveText(e.Peers), cli.Clean(d.Name))
 	if d.Domain != own.Domain {
-		return cli.Fail("same-name-domain", "%s of another domain: %s; yours is %s %s", who, room.Fingerprint(d.Domain), cli.Clean(domain.Name()), domain.Fingerprint()).
+		return cli.Fail("same-name-domain", "%s of another domain: %s; yours is %s %s", who,
+			room.Fingerprint(d.Domain), cli.Clean(domain.Name()), domain.Fingerprint()).
 			Hint("compare the fingerprint with your operator")
 	}
 	who += " of " + cli.Clean(domain.Name())
 	name := cli.Quote(cli.Clean(d.Name))
 	if d.Policy.String() != own.Policy.String() {
-		return cli.Fail("policy-differs", "%s with another policy: %s", who, cut(cli.Clean(d.Policy.String()), maxShownPolicy)).
+		return cli.Fail("policy-differs", "%s with another policy: %s", who,
+			cut(cli.Clean(d.Policy.String()), maxShownPolicy)).
 			Hint("same name, other policy = other room; coterie join %s --policy …", name)
 	}
 	history := "no history"

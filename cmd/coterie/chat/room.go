@@ -99,8 +99,10 @@ type Room struct {
 func New(cfg Config) *Room {
 	d, k := cfg.Descriptor, cfg.Key
 	about := About{
-		ID: d.ID(), Name: d.Name, Domain: k.Domain().Name(), DomainID: d.Domain, Policy: d.Policy.String(), Through: cfg.Through,
-		Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil, Unlisted: len(d.Tag) > 0, Self: cfg.Node.Self(), Nick: cfg.Nick,
+		ID: d.ID(), Name: d.Name, Domain: k.Domain().Name(), DomainID: d.Domain, Policy: d.Policy.String(),
+		Through: cfg.Through,
+		Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil, Unlisted: len(d.Tag) > 0,
+		Self: cfg.Node.Self(), Nick: cfg.Nick,
 	}
 	for _, a := range k.Attributes() {
 		about.Attributes = append(about.Attributes, a.String())
@@ -108,7 +110,8 @@ func New(cfg Config) *Room {
 	return &Room{
 		cfg: cfg, node: cfg.Node, state: NewState(about, cfg.Now()), began: cfg.Now(),
 		warned: make(map[string]bool), unread: make(map[ake.Hash]bool),
-		mail: make(chan func()), typed: make(chan Command, maxCommands), background: make(chan func(), maxBackground), over: make(chan struct{}),
+		mail: make(chan func()), typed: make(chan Command, maxCommands), background: make(chan func(), maxBackground),
+		over: make(chan struct{}),
 	}
 }
 
@@ -192,7 +195,8 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 // end answers what was not sent, and says goodbye.
 func (r *Room) end(reason string, err error) error {
 	if errors.Is(err, room.ErrSuperseded) {
-		err = cli.Fail("profile-twice", "%s was opened with a copy of this profile somewhere else, and goes on there", cli.Clean(r.state.Name)).
+		err = cli.Fail("profile-twice", "%s was opened with a copy of this profile somewhere else, and goes on there",
+			cli.Clean(r.state.Name)).
 			Hint("if that was you: use one of the two, or another profile here: --profile second").
 			Hint("if not: somebody has your key and your files; tell the operator of %s", r.state.Domain).Because(err)
 	}
@@ -208,7 +212,8 @@ func (r *Room) end(reason string, err error) error {
 		code = cli.StatusFailed
 	}
 	if code != 0 && waiting+lost == 0 {
-		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived", cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
+		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
+			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
 	}
 	r.show(Bye{reason, waiting + lost, code})
 	if code != 0 {

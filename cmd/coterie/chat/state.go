@@ -187,7 +187,8 @@ func (s *State) Whom(said string, more bool) (p peer.ID, rest string, bad *cli.E
 			return "", "", cli.Fail("ambiguous", "%d members are called %s", len(found), cli.Clean(word)).
 				Hint("give the tag, such as %s", s.Names.Tag(found[0]))
 		case !more:
-			return "", "", cli.Fail("not-member", "nobody here is called %s", cli.Clean(said)).Hint("/who lists who is here")
+			return "", "", cli.Fail("not-member", "nobody here is called %s", cli.Clean(said)).
+				Hint("/who lists who is here")
 		}
 	}
 	if len(fields) > 0 {

@@ -44,19 +44,23 @@ func (s *State) Take(e Event) []Line {
 	case room.Gap:
 		return s.gap(w)
 	case room.Equivocated:
-		s.learn(w.Author.Peer, fmt.Sprintf("sent two different messages as number %d of epoch %x: %x and %x", w.Counter, w.Epoch[:2], w.IDs[0][:4], w.IDs[1][:4]))
-		return alarm("%s sent two different messages as number %d; the first one stays", s.name(w.Author.Peer), w.Counter)
+		s.learn(w.Author.Peer, fmt.Sprintf("sent two different messages as number %d of epoch %x: %x and %x",
+			w.Counter, w.Epoch[:2], w.IDs[0][:4], w.IDs[1][:4]))
+		return alarm("%s sent two different messages as number %d; the first one stays", s.name(w.Author.Peer),
+			w.Counter)
 	case room.Cut:
 		s.ignore(w.Member.Peer, w.On)
 		return note("%s", s.cutText(w))
 	case room.LeftOut:
-		return alarm("%s tried to leave %s out, %s: you go on as before", s.name(w.By.Peer), s.name(w.Member.Peer), text.Plural(w.Times, "time"))
+		return alarm("%s tried to leave %s out, %s: you go on as before", s.name(w.By.Peer), s.name(w.Member.Peer),
+			text.Plural(w.Times, "time"))
 	case room.Past:
 		return s.before(w, e.At)
 	case room.Proved:
 		clear(s.refused)
 		if !s.Joined() {
-			return step("proof", "you and %s proved yourselves to each other in %d ms", s.name(w.Peer), w.Took.Milliseconds())
+			return step("proof", "you and %s proved yourselves to each other in %d ms", s.name(w.Peer),
+				w.Took.Milliseconds())
 		}
 	case room.Refused:
 		if !s.refused[w.Peer] && len(s.refused) < maxRefused {
@@ -67,7 +71,8 @@ func (s *State) Take(e Event) []Line {
 		return warning(Warn, failed(w))
 	case room.Asked:
 		s.Questions = append(s.Questions, w)
-		return one(Line{Kind: Question, Text: fmt.Sprintf("%s asks you to prove %s. They alone will learn that you hold it.", s.Named(w.Member.Peer), cli.Clean(w.Policy))})
+		return one(Line{Kind: Question, Text: fmt.Sprintf("%s asks you to prove %s. "+
+			"They alone will learn that you hold it.", s.Named(w.Member.Peer), cli.Clean(w.Policy))})
 	case room.Attested:
 		return s.attested(w, e.At)
 	case node.Bootstrapped:

@@ -190,7 +190,8 @@ func (r *Room) stillAlone() {
 		return
 	}
 	r.wondered = true
-	r.show(StillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(r.cfg.Bootstrap, r.state.Status.MDNS))})
+	r.show(StillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()),
+		tryingText(r.cfg.Bootstrap, r.state.Status.MDNS))})
 }
 
 // tryingText is where others are looked for.

@@ -95,8 +95,10 @@ func (s *State) ChangesText(c *Changes) string {
 	} else if len(c.joined) > 0 {
 		parts = append(parts, s.List(c.joined)+" joined")
 	}
-	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonLapsed), gone(room.ReasonExpired), gone(room.ReasonCut)} {
-		if some := slices.DeleteFunc(slices.Clone(c.left), func(p peer.ID) bool { return c.how[p] != how }); len(some) > 0 {
+	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonLapsed), gone(room.ReasonExpired),
+		gone(room.ReasonCut)} {
+		some := slices.DeleteFunc(slices.Clone(c.left), func(p peer.ID) bool { return c.how[p] != how })
+		if len(some) > 0 {
 			parts = append(parts, s.List(some)+" "+how)
 		}
 	}
@@ -129,7 +131,8 @@ func (s *State) cutText(e room.Cut) string {
 	if n := len(e.With); n > 0 {
 		with = fmt.Sprintf(", nor can %s who came in by them alone", text.Plural(n, "member"))
 	}
-	return fmt.Sprintf("you go on without %s: from now on they cannot read what you say%s. Others decide for themselves", who, with)
+	return fmt.Sprintf("you go on without %s: from now on they cannot read what you say%s. "+
+		"Others decide for themselves", who, with)
 }
 
 // PathText is how a peer is reached: direct  quic  12 ms, or relayed by ~k77r  84 ms.
@@ -236,7 +239,8 @@ func ClockFormat(s string) (string, bool) {
 // IsClock reports whether a text is a layout of package time's that has hours and minutes, and
 // is short.
 func IsClock(s string) bool {
-	return len(s) <= 20 && (strings.Contains(s, "15") || strings.Contains(s, "3")) && strings.Contains(s, "04") && strings.IndexFunc(s, unicode.IsControl) < 0
+	return len(s) <= 20 && (strings.Contains(s, "15") || strings.Contains(s, "3")) && strings.Contains(s, "04") &&
+		strings.IndexFunc(s, unicode.IsControl) < 0
 }
 
 func (s *State) clock(t time.Time) string { return t.Local().Format(s.Clock) }

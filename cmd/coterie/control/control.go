@@ -261,7 +261,8 @@ func Open(dir, name string) ([]OpenRoom, error) {
 // sweep takes away the socket of a process that is no more. One that is young may
 // be about to answer.
 func sweep(path string, err error) {
-	if info, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil && time.Since(info.ModTime()) > time.Minute {
+	if info, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil &&
+		time.Since(info.ModTime()) > time.Minute {
 		os.Remove(path)
 	}
 }

@@ -35,7 +35,8 @@ func (r *Reader) Next() (c chat.Command, ok bool) {
 		text, err := readLine(r.in)
 		switch {
 		case errors.Is(err, bufio.ErrTooLong):
-			return chat.Bad{Err: cli.Fail("bad-input", "a line of input has more than %s bytes", cli.Count(MaxLine))}, true
+			return chat.Bad{Err: cli.Fail("bad-input", "a line of input has more than %s bytes", cli.Count(MaxLine))},
+				true
 		case err != nil && text == "":
 			return nil, false
 		case text != "":
@@ -94,7 +95,8 @@ func ParseJSON(s string) chat.Command {
 		return chat.Say{Text: s}
 	}
 	bad := func(format string, a ...any) chat.Command {
-		return chat.Bad{Err: cli.Fail("bad-input", format, a...).Hint(`{"send":"text"} or {"quit":true}; docs/INTERFACE.md has all`)}
+		return chat.Bad{Err: cli.Fail("bad-input", format, a...).
+			Hint(`{"send":"text"} or {"quit":true}; docs/INTERFACE.md has all`)}
 	}
 	var in jsonInput
 	dec := json.NewDecoder(strings.NewReader(s))
@@ -130,7 +132,8 @@ func ParseJSON(s string) chat.Command {
 		}
 	}
 	if len(given) != 1 {
-		return bad("an object with exactly one of send, quit, nick, rekey, ping, status, search, prove, answer, drop, ignore, cut, uncut")
+		return bad("an object with exactly one of send, quit, nick, rekey, ping, status, search, prove, answer, drop, " +
+			"ignore, cut, uncut")
 	}
 	switch c := given[0].(type) {
 	case chat.Say:

@@ -66,7 +66,8 @@ func (j *JSON) Step(step, text string) {
 
 func (j *JSON) progress(step string, ok bool, text string) {
 	now := j.now()
-	j.Put(NewObject("state").Add("step", step).Add("ok", ok).Add("text", text).Add("elapsed_ms", now.Sub(j.last).Milliseconds()))
+	j.Put(NewObject("state").Add("step", step).Add("ok", ok).Add("text", text).
+		Add("elapsed_ms", now.Sub(j.last).Milliseconds()))
 	j.last = now
 }
 
@@ -124,13 +125,16 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case room.Delivered:
 		j.Put(message(s, w))
 	case room.Sent:
-		j.Put(answering("sent", w.Ref).Add("id", ID(w.ID)).Add("seq", w.Counter).Add("epoch", ID(w.Epoch)).Add("readers", w.Readers).Add("time", at))
+		j.Put(answering("sent", w.Ref).Add("id", ID(w.ID)).Add("seq", w.Counter).Add("epoch", ID(w.Epoch)).
+			Add("readers", w.Readers).Add("time", at))
 	case room.Held:
 		j.Put(answering("held", w.Ref).Add("reason", either(w.Alone, "alone", "joining")).Add("text_bytes", w.Bytes))
 	case chat.Rejected:
-		j.Put(answering("rejected", w.Ref).Add("code", w.Err.Code).Add("text", w.Err.Text).Maybe("hint", strings.Join(w.Err.Hints, "\n")))
+		j.Put(answering("rejected", w.Ref).Add("code", w.Err.Code).Add("text", w.Err.Text).
+			Maybe("hint", strings.Join(w.Err.Hints, "\n")))
 	case room.Proved:
-		j.progress("proof", true, fmt.Sprintf("%s and you proved yourselves to each other in %d ms", w.Peer, w.Took.Milliseconds()))
+		j.progress("proof", true, fmt.Sprintf("%s and you proved yourselves to each other in %d ms", w.Peer,
+			w.Took.Milliseconds()))
 	case room.Refused:
 		j.progress("proof", false, fmt.Sprintf("%s did not prove itself, or did not take your proof", w.Peer))
 	case chat.StillAlone:
@@ -138,11 +142,14 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case node.Bootstrapped:
 		j.progress("bootstrap", true, fmt.Sprintf("%s, %d ms", w.Address, w.Took.Milliseconds()))
 	case room.Reached:
-		j.Put(NewObject("delivered").Add("id", ID(w.ID)).Add("have", w.Have).Add("of", w.Of).Add("missing", listed(w.Missing)))
+		j.Put(NewObject("delivered").Add("id", ID(w.ID)).Add("have", w.Have).Add("of", w.Of).
+			Add("missing", listed(w.Missing)))
 	case room.Gap:
-		j.Put(NewObject("gap").Add("from", w.Author.Peer).Add("first", w.First).Add("last", w.Last).Add("state", either(w.Filled, "filled", "missing")))
+		j.Put(NewObject("gap").Add("from", w.Author.Peer).Add("first", w.First).Add("last", w.Last).
+			Add("state", either(w.Filled, "filled", "missing")))
 	case room.Equivocated:
-		j.Put(NewObject("equivocation").Add("from", w.Author.Peer).Add("seq", w.Counter).Add("ids", []string{ID(w.IDs[0]), ID(w.IDs[1])}))
+		j.Put(NewObject("equivocation").Add("from", w.Author.Peer).Add("seq", w.Counter).
+			Add("ids", []string{ID(w.IDs[0]), ID(w.IDs[1])}))
 	case room.Cut:
 		j.Put(NewObject("cut").Add("peer", w.Member.Peer).Add("on", w.On).Add("with", listed(peers(w.With))))
 	case room.LeftOut:
@@ -200,7 +207,8 @@ func (j *JSON) ready(s *chat.State, r chat.Ready) {
 	j.Put(NewObject("ready").Add("peer", s.Self).Add("addrs", addrs).Add("room", s.Name).Add("room_id", ID(s.ID)).
 		Add("domain", s.Domain).Add("domain_id", hex.EncodeToString(s.DomainID[:])).Add("policy", s.Policy).
 		Add("link", r.Link).Add("history_ms", s.History.Milliseconds()).Maybe("nick", s.Nick).
-		Add("you", map[string]any{"attributes": append([]string{}, s.Attributes...), "expires": s.Expires.String(), "through": s.Through}))
+		Add("you", map[string]any{"attributes": append([]string{}, s.Attributes...), "expires": s.Expires.String(),
+			"through": s.Through}))
 }
 
 // answering is an event that answers what had a ref.
@@ -235,7 +243,8 @@ func peers(members []room.Member) []peer.ID {
 }
 
 func message(s *chat.State, d room.Delivered) *Object {
-	return NewObject("message").Add("id", ID(d.ID)).Add("from", d.Author.Peer).Maybe("nick", s.Names.Nick(d.Author.Peer)).
+	return NewObject("message").Add("id", ID(d.ID)).Add("from", d.Author.Peer).
+		Maybe("nick", s.Names.Nick(d.Author.Peer)).
 		Add("tag", s.Names.Tag(d.Author.Peer)).Add("seq", d.Message.Counter).Add("text", d.Message.Text).
 		Add("time", Stamp(time.UnixMilli(int64(d.Message.Time)))).Add("received", Stamp(d.Received)).
 		Add("lamport", d.Message.Lamport).Add("epoch", ID(d.Epoch)).Add("self", d.Self).
@@ -303,7 +312,8 @@ func Status(s *chat.State) *Object {
 		}
 		items = append(items, m)
 	}
-	o := NewObject("status").Add("health", items).Add("room", s.Name).Add("peer", s.Self).Add("peers", paths).Add("members", members)
+	o := NewObject("status").Add("health", items).Add("room", s.Name).Add("peer", s.Self).Add("peers", paths).
+		Add("members", members)
 	if st.Room.Epoch != (ake.Hash{}) {
 		o.Add("epoch", ID(st.Room.Epoch))
 	}

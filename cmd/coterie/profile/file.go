@@ -60,7 +60,8 @@ func (p *Profile) parse(c *Settings, data string) error {
 	var syntax toml.ParseError
 	switch {
 	case errors.As(err, &syntax):
-		return cli.Fail("config", "%s:%d:%d: %s", c.Path, syntax.Position.Line, max(1, syntax.Position.Col), strings.TrimSuffix(syntax.Message, "."))
+		return cli.Fail("config", "%s:%d:%d: %s", c.Path, syntax.Position.Line, max(1, syntax.Position.Col),
+			strings.TrimSuffix(syntax.Message, "."))
 	case err != nil:
 		return cli.Fail("config", "%s: %s", c.Path, strings.TrimPrefix(err.Error(), "toml: ")).Because(err)
 	}
@@ -248,7 +249,10 @@ func (c *Settings) Each(rooms []Room, path string, f func(name, value, from stri
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Rooms)) {
 		for _, s := range Table {
-			stronger := slices.ContainsFunc(rooms, func(r Room) bool { return r.Name == name && r.Kept.Shown(s.Name) != "" })
+			stronger := slices.ContainsFunc(rooms, func(r Room) bool {
+				return r.Name == name &&
+					r.Kept.Shown(s.Name) != ""
+			})
 			if value := c.Rooms[name].Shown(s.Name); value != "" && !stronger {
 				f("rooms."+name+"."+s.Name, value, Tilde(c.Path))
 			}

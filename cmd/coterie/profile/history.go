@@ -39,7 +39,8 @@ func (p *Profile) HistoryPath(d *room.Descriptor) (string, error) {
 // OpenHistory opens what is kept of a room, or begins it. What the data key is
 // sealed for are the identities that were opened for the attribute key; more are
 // asked for only if that does not open it.
-func (p *Profile) OpenHistory(d *room.Descriptor, opened []age.Identity, more func() ([]age.Identity, error)) (*History, error) {
+func (p *Profile) OpenHistory(d *room.Descriptor, opened []age.Identity,
+	more func() ([]age.Identity, error)) (*History, error) {
 	path, err := p.HistoryPath(d)
 	if err != nil {
 		return nil, err
@@ -100,7 +101,8 @@ func historyError(d *room.Descriptor, err error) error {
 		if loose.Folder {
 			mode = "700"
 		}
-		return cli.Fail("permissions", "%s can be read or changed by others (mode %04o)", loose.Path, loose.Mode.Perm()).
+		return cli.Fail("permissions", "%s can be read or changed by others (mode %04o)", loose.Path,
+			loose.Mode.Perm()).
 			Hint("chmod %s %s", mode, cli.Quote(loose.Path)).Because(err)
 	case errors.As(err, &owner):
 		return cli.Fail("wrong-owner", "%s belongs to another user", owner.Path).
@@ -110,7 +112,8 @@ func historyError(d *room.Descriptor, err error) error {
 			Hint("put the file back, or coterie forget %s", cli.Quote(d.Name)).Because(err)
 	case errors.As(err, &damaged):
 		return cli.Fail("history-damaged", "%s is damaged and was left as it is", damaged.Path).
-			Hint("keep a copy; coterie forget %s begins anew, or --ephemeral goes without", cli.Quote(d.Name)).Because(err)
+			Hint("keep a copy; coterie forget %s begins anew, or --ephemeral goes without", cli.Quote(d.Name)).
+			Because(err)
 	case errors.Is(err, store.ErrForeign), errors.Is(err, store.ErrKey):
 		return cli.Fail("history-foreign", "%s", err.Error()).
 			Hint("put the right file back, or coterie forget %s", cli.Quote(d.Name)).Because(err)

@@ -39,7 +39,8 @@ func (p *Profile) Identities(flag, passphraseFile string) (func() ([]age.Identit
 	if _, err := os.Lstat(path); flag == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return cli.Identities(path, cli.PassphraseOptions{File: passphraseFile, Command: p.passphraseCommand, Name: Tilde(path)}), nil
+	return cli.Identities(path, cli.PassphraseOptions{File: passphraseFile, Command: p.passphraseCommand,
+		Name: Tilde(path)}), nil
 }
 
 // Tilde writes a path for people, with ~ for the home folder.

@@ -58,7 +58,8 @@ func (p *Profile) Rooms() ([]Room, error) {
 		return nil, err
 	}
 	damaged := func(err error) error {
-		return cli.Fail("file-damaged", "%s is damaged", path).Hint("move it away; rooms are remembered again as you join them").Because(err)
+		return cli.Fail("file-damaged", "%s is damaged", path).
+			Hint("move it away; rooms are remembered again as you join them").Because(err)
 	}
 	var f struct {
 		Rooms []Room `toml:"room"`
@@ -148,7 +149,8 @@ func NewRoom(d *room.Descriptor, domain, keyPath string, kept Values, now time.T
 
 // Is reports whether it is the room of a descriptor.
 func (r *Room) Is(d *room.Descriptor) bool {
-	return r.Name == d.Name && r.DomainID == hex.EncodeToString(d.Domain[:]) && r.Policy == d.Policy.String() && r.Tag == hex.EncodeToString(d.Tag) && r.Span() == d.History
+	return r.Name == d.Name && r.DomainID == hex.EncodeToString(d.Domain[:]) && r.Policy == d.Policy.String() &&
+		r.Tag == hex.EncodeToString(d.Tag) && r.Span() == d.History
 }
 
 // Span is how far back newcomers may read.
@@ -169,7 +171,8 @@ func (r *Room) Descriptor() (*room.Descriptor, error) {
 	domain, err := hex.DecodeString(r.DomainID)
 	tag, err2 := hex.DecodeString(r.Tag)
 	if err != nil || err2 != nil || len(domain) != 32 || len(tag) != 0 && len(tag) != 16 {
-		return nil, cli.Fail("file-damaged", "what rooms.toml says of %s is damaged", cli.Clean(r.Name)).Hint("coterie forget %s", cli.Quote(r.Name))
+		return nil, cli.Fail("file-damaged", "what rooms.toml says of %s is damaged", cli.Clean(r.Name)).
+			Hint("coterie forget %s", cli.Quote(r.Name))
 	}
 	if len(tag) == 0 {
 		tag = nil
@@ -187,7 +190,8 @@ func (r *Room) In(domain *abe.Domain) (*room.Descriptor, error) {
 	case d.Domain == domain.ID():
 		return d, nil
 	case r.Domain == domain.Name():
-		return nil, cli.Fail("same-name-domain", "two domains call themselves %s: your key's is %s, the room's is %s", r.Domain, domain.Fingerprint(), room.Fingerprint(d.Domain)).
+		return nil, cli.Fail("same-name-domain", "two domains call themselves %s: your key's is %s, the room's is %s",
+			r.Domain, domain.Fingerprint(), room.Fingerprint(d.Domain)).
 			Hint("compare the fingerprint with your operator")
 	}
 	return nil, WrongDomain(domain, r.Domain+" "+room.Fingerprint(d.Domain))
@@ -195,7 +199,8 @@ func (r *Room) In(domain *abe.Domain) (*room.Descriptor, error) {
 
 // WrongDomain says that a key is of another domain than the room.
 func WrongDomain(key *abe.Domain, other string) error {
-	return cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to %s", key.Name(), key.Fingerprint(), other).
+	return cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to %s", key.Name(), key.Fingerprint(),
+		other).
 		Hint("give a key of the room's domain with --key")
 }
 

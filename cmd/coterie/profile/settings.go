@@ -41,7 +41,11 @@ type Setting struct {
 // environment, that than what is kept of a room, that than [rooms.NAME], and that than the
 // rest of config.toml.
 var Table = []Setting{
-	{Name: "nick", Env: true, PerRoom: true, Kept: true, check: func(s string) *cli.Error { _, err := Nickname(s); return err }},
+	{Name: "nick", Env: true, PerRoom: true, Kept: true, check: func(s string) *cli.Error {
+		_,
+			err := Nickname(s)
+		return err
+	}},
 	{Name: "key", Env: true, PerRoom: true, File: true},
 	{Name: "identity", Env: true, File: true},
 	{Name: "history", Usual: "0", Env: true, check: func(s string) *cli.Error { _, err := ParseSpan(s); return err }},

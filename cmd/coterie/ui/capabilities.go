@@ -54,7 +54,10 @@ func Colours(mode string, environ []string) *colorprofile.Profile {
 	switch mode {
 	case "never":
 	case "always":
-		environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") })
+		environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
+			return strings.HasPrefix(v,
+				"NO_COLOR=")
+		})
 		profile = max(colorprofile.Env(environ), colorprofile.ANSI)
 	default:
 		return nil

@@ -38,12 +38,15 @@ func slashes() []slash {
 func own() []slash {
 	var all []slash
 	add := func(name, args, help string, do func(m *Model, args string)) {
-		all = append(all, slash{Slash: chat.Slash{Name: name, Args: args, Help: help}, do: func(m *Model, args string) tea.Cmd { do(m, args); return nil }})
+		all = append(all, slash{Slash: chat.Slash{Name: name, Args: args, Help: help},
+			do: func(m *Model, args string) tea.Cmd { do(m, args); return nil }})
 	}
 	all = append(all,
-		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]", Help: "leave; the words are said first"}, do: (*Model).leaveWith},
+		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]", Help: "leave; the words are said first"},
+			do: (*Model).leaveWith},
 		slash{Slash: chat.Slash{Name: "link", Args: "[qr|copy]", Help: "the room's link"}, do: (*Model).link},
-		slash{Slash: chat.Slash{Name: "save", Args: "FILE", Help: "the scrollback as text"}, do: (*Model).save, file: true})
+		slash{Slash: chat.Slash{Name: "save", Args: "FILE", Help: "the scrollback as text"}, do: (*Model).save,
+			file: true})
 	add("help", "[COMMAND]", "this, or one command", (*Model).help)
 	add("me", "WORDS", "say what you do", func(m *Model, args string) { m.speak(args, true) })
 	add("search", "WORDS", "also from:NICK before:DATE after:DATE", (*Model).startSearch)

@@ -34,7 +34,8 @@ func (m *Model) searchDisk(f *filter) {
 	}
 	m.searches++
 	*d = diskSearch{n: m.searches, words: m.find.words.String(), asking: true}
-	q := chat.Search{Ref: d.n, Words: f.words, From: f.from, Begin: true, OnDisk: true, Before: f.before, Limit: maxHits}
+	q := chat.Search{Ref: d.n, Words: f.words, From: f.from, Begin: true, OnDisk: true, Before: f.before,
+		Limit: maxHits}
 	if !f.after.IsZero() { // the day itself is meant, too
 		q.After = f.after.Add(-time.Millisecond)
 	}
@@ -105,7 +106,8 @@ func (m *Model) arrived() {
 	for _, h := range d.hits {
 		m.nameFromBefore(h)
 		e := m.message(h)
-		lines = append(lines, fmt.Sprintf("%s  %s: %s", e.at.Local().Format("2006-01-02 15:04"), m.name(e.peer), strings.ReplaceAll(e.text, "\n", " ")))
+		lines = append(lines, fmt.Sprintf("%s  %s: %s", e.at.Local().Format("2006-01-02 15:04"), m.name(e.peer),
+			strings.ReplaceAll(e.text, "\n", " ")))
 	}
 	m.open(fmt.Sprintf("%d found; the newest %d", m.find.all(), len(d.hits)), lines)
 }

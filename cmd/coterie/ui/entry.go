@@ -233,7 +233,8 @@ func (m *Model) drawMessage(e *entry) []row {
 	cells += len(sep)
 	if cells > width-8 { // a name that leaves no room has its own line
 		name := m.row(text.Truncate(dim(at)+head, width, m.method))
-		return append([]row{name}, m.body(e, strings.Repeat(" ", min(margin, width/2)), min(margin, width/2), min(margin, width/2))...)
+		return append([]row{name}, m.body(e, strings.Repeat(" ", min(margin, width/2)), min(margin, width/2),
+			min(margin, width/2))...)
 	}
 	line := dim(at) + head + mirror(e.text) + sep
 	if e.action {
@@ -253,7 +254,8 @@ func (m *Model) body(e *entry, head string, cells, indent int) []row {
 	}
 	if len(rows) > foldLines+1 {
 		more := fmt.Sprintf("... %d more lines (Alt+O opens)", len(rows)-foldLines)
-		rows = append(rows[:foldLines:foldLines], row{strings.Repeat(" ", indent) + dim(text.Truncate(more, m.bodyWidth()-indent, m.method)), indent + min(len(more), m.bodyWidth()-indent)})
+		rows = append(rows[:foldLines:foldLines], row{strings.Repeat(" ", indent) +
+			dim(text.Truncate(more, m.bodyWidth()-indent, m.method)), indent + min(len(more), m.bodyWidth()-indent)})
 	}
 	return rows
 }
@@ -313,7 +315,8 @@ func (m *Model) drawNarrow(e *entry) []row {
 // right to left: a terminal that reorders cannot move the name before it.
 func mirror(s string) string {
 	for _, r := range s {
-		if r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff {
+		if r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 &&
+			r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff {
 			return "\u200e"
 		}
 	}

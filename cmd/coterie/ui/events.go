@@ -172,11 +172,13 @@ func (m *Model) insertLate(e *entry) {
 func (m *Model) gap(e room.Gap, said []chat.Line) {
 	for _, l := range said {
 		if !e.Filled {
-			m.log.add(&entry{kind: kindGap, at: m.now(), peer: e.Author.Peer, epoch: e.Epoch, counter: e.First, text: m.shown(l.Text)})
+			m.log.add(&entry{kind: kindGap, at: m.now(), peer: e.Author.Peer, epoch: e.Epoch, counter: e.First,
+				text: m.shown(l.Text)})
 			continue
 		}
 		for _, o := range slices.Backward(m.log.entries) {
-			if o.kind == kindGap && o.peer == e.Author.Peer && o.epoch == e.Epoch && o.counter >= e.First && o.counter <= e.Last {
+			if o.kind == kindGap && o.peer == e.Author.Peer && o.epoch == e.Epoch && o.counter >= e.First &&
+				o.counter <= e.Last {
 				o.text = m.shown(l.Text)
 				o.touch()
 				return

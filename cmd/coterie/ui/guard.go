@@ -65,7 +65,8 @@ func (g *guard) line() string {
 	case guardPaste:
 		return fmt.Sprintf("%d lines pasted: one message.  Enter sends   Alt+E editor   Esc drops", g.lines)
 	case guardYes:
-		return fmt.Sprintf("%s (%s) pasted: one message.  Type yes to send, Alt+E editor, Esc drops", plural(g.lines, "line"), sizeText(g.bytes))
+		return fmt.Sprintf("%s (%s) pasted: one message.  Type yes to send, Alt+E editor, Esc drops",
+			plural(g.lines, "line"), sizeText(g.bytes))
 	case guardSecret:
 		return "This looks like a secret key. Type send to send it anyway."
 	}

@@ -52,7 +52,8 @@ func Start(cfg Config, r *chat.Room, in, out *os.File, profile *colorprofile.Pro
 	p := &Program{cfg: cfg, room: r, over: make(chan struct{}), news: make(chan struct{}, 1)}
 	p.space = sync.NewCond(&p.mu)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	options := []tea.ProgramOption{tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond)}
+	options := []tea.ProgramOption{tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(),
+		tea.WithFPS(framesPerSecond)}
 	if profile != nil {
 		options = append(options, tea.WithColorProfile(*profile))
 	}
@@ -151,7 +152,8 @@ func (p *Program) Do(c chat.Command) {
 		return
 	}
 	if say, ok := c.(chat.Say); ok {
-		go p.put(chat.Event{Room: p.cfg.ID, At: p.cfg.now(), What: chat.Rejected{Ref: say.Ref, Err: cli.Fail("busy", "too much is waiting to be sent")}})
+		go p.put(chat.Event{Room: p.cfg.ID, At: p.cfg.now(), What: chat.Rejected{Ref: say.Ref,
+			Err: cli.Fail("busy", "too much is waiting to be sent")}})
 		return
 	}
 	go p.put(Trouble{Text: "too much is waiting to be done"})

@@ -24,8 +24,9 @@ func (m *Model) speak(s string, action bool) {
 	m.send.ref++
 	ref := m.send.ref
 	e := &entry{
-		kind: kindMessage, state: stateSending, self: true, action: action, at: m.now(), received: m.now(), peer: m.cfg.Self,
-		own: &delivery{ref: ref, since: m.now()},
+		kind: kindMessage, state: stateSending, self: true, action: action, at: m.now(), received: m.now(),
+		peer: m.cfg.Self,
+		own:  &delivery{ref: ref, since: m.now()},
 	}
 	e.raw = s
 	d := room.Delivered{}

@@ -159,7 +159,8 @@ func New(cfg Config, out Backend) *Model {
 		cfg.Notify = "names"
 	}
 	m := &Model{
-		cfg: cfg, out: out, room: chat.NewState(cfg.About, cfg.now()), style: newStyle(cfg.ASCII), method: text.ByRune, dirty: true,
+		cfg: cfg, out: out, room: chat.NewState(cfg.About, cfg.now()), style: newStyle(cfg.ASCII), method: text.ByRune,
+		dirty: true,
 	}
 	if cfg.Clock != "" {
 		m.room.Clock = cfg.Clock

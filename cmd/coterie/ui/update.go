@@ -29,11 +29,14 @@ func (m *Model) take(msg tea.Msg) tea.Cmd {
 		m.width, m.height = msg.Width, msg.Height
 	case tea.ModeReportMsg:
 		// As the renderer does: from here on the terminal counts clusters.
-		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
+		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet ||
+			msg.Value == ansi.ModePermanentlySet) {
 			m.method = text.ByCluster
 		}
-		if msg.Mode == ansi.ModeBracketedPaste && (msg.Value == ansi.ModeNotRecognized || msg.Value == ansi.ModePermanentlyReset) {
-			m.note("this terminal does not mark pastes: each line of one is sent as if it was typed. Alt+E takes several lines")
+		if msg.Mode == ansi.ModeBracketedPaste && (msg.Value == ansi.ModeNotRecognized ||
+			msg.Value == ansi.ModePermanentlyReset) {
+			m.note("this terminal does not mark pastes: each line of one is sent as if it was typed. " +
+				"Alt+E takes several lines")
 		}
 	case tea.KeyPressMsg:
 		return m.key(msg)
