@@ -92,7 +92,7 @@ var may = map[string]struct {
 	"cmd/coterie/control": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
 	}, nil},
-	"cmd/coterie/health": {nil, noInputOutput},
+	"cmd/coterie/health": {[]string{"cmd/internal/text"}, noInputOutput},
 	"cmd/coterie/ui": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/ake",
 		"node", "room", "room/record",

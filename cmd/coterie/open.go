@@ -91,7 +91,7 @@ func (a *app) newRoom(p *plan, n *node.Node, h *profile.History, log *chat.Log, 
 		Bootstrap: p.bootstrap,
 		Hold:      p.hold, Log: log, Face: out, Now: a.now,
 	}
-	cfg.Prefs = &prefs{a, p}
+	cfg.Prefs, cfg.Joined = &prefs{a, p}, p.settings == nil // in the demonstration
 	if h != nil {
 		cfg.Store = h.Store
 	}

@@ -100,9 +100,9 @@ func (s *State) has(p peer.ID) string {
 	case !ok || me.Known == 0:
 		return ""
 	case m.Reached >= me.Known:
-		return fmt.Sprintf("has all %d of yours", me.Known)
+		return fmt.Sprintf("has all %d", me.Known)
 	}
-	return fmt.Sprintf("has %d of your %d", m.Reached, me.Known)
+	return fmt.Sprintf("has %d of %d", m.Reached, me.Known)
 }
 
 func (s *State) silent(p peer.ID) string {

@@ -23,10 +23,11 @@ type Event struct {
 
 // What happens besides what packages room and node tell.
 type (
-	// Ready: the room is open.
+	// Ready: the room is open. Joined: it was before, and the event of its epoch comes next.
 	Ready struct {
 		Addresses []ma.Multiaddr
 		Link      string
+		Joined    bool
 	}
 	// Bye: the room was left, and nothing follows.
 	Bye struct {
@@ -114,6 +115,7 @@ const (
 	Aside                // the same, about the line before
 	Alarm                // to look at
 	Step                 // done, on the way into the room
+	Standing             // what a face that has room shows all the time
 	Trying               // not done yet
 	Warn                 // a warning
 	Calm                 // a warning of what is nobody's fault, and may pass

@@ -65,6 +65,8 @@ type Config struct {
 	Log        *Log
 	Face       Face
 	Now        func() time.Time
+	// Joined: the node is in an epoch already, and tells of it first.
+	Joined bool
 	// Measure: the paths to members are measured from time to time, to be shown.
 	Measure bool
 }
@@ -138,7 +140,7 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer close(r.over)
-	r.show(Ready{r.node.Addresses(), r.link()})
+	r.show(Ready{r.node.Addresses(), r.link(), r.cfg.Joined})
 	r.look()
 	go r.work(ctx, r.background)
 	go r.talk(ctx)

@@ -97,10 +97,10 @@ func (s *State) own(e Event) []Line {
 		s.Link = w.Link
 		out := step("room", "%s, %s", cli.Clean(s.Name), room.Fingerprint(s.ID))
 		for _, a := range w.Addresses {
-			out = append(out, Line{Kind: Step, Step: "address", Text: a.String()})
+			out = append(out, Line{Kind: Standing, Step: "address", Text: a.String()})
 		}
-		if !s.Joined() {
-			out = append(out, Line{Text: "nobody else is here yet; what you type is held until somebody can read it"})
+		if !w.Joined {
+			out = append(out, Line{Kind: Standing, Text: "nobody else is here yet; what you type is held until somebody can read it"})
 		}
 		return out
 	case Bye:

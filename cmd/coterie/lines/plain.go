@@ -113,7 +113,11 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 // say writes what is said of an event.
 func (p *Plain) say(l chat.Line) {
 	switch l.Kind {
-	case chat.Step:
+	case chat.Step, chat.Standing:
+		if l.Step == "" {
+			p.note(l.Text)
+			return
+		}
 		p.Step(l.Step, l.Text)
 	case chat.Trying:
 		p.put("...  %-14s %s", l.Step, l.Text)
