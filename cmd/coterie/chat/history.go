@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -49,7 +50,8 @@ func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivere
 	})
 }
 
-func timeOf(milliseconds uint64) time.Time { return time.UnixMilli(int64(min(milliseconds, 1<<52))) }
+// TimeOf is the author's time of a message.
+func TimeOf(milliseconds uint64) time.Time { return time.UnixMilli(int64(min(milliseconds, 1<<52))) }
 
 // A History is what is kept of what was said in a room.
 type History struct {
@@ -65,13 +67,13 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, a
 	wanted := func() int {
 		later := 0
 		for _, d := range past {
-			if !since.IsZero() && !timeOf(d.Message.Time).Before(since) {
+			if !since.IsZero() && !TimeOf(d.Message.Time).Before(since) {
 				later++
 			}
 		}
 		return min(max(n, later), maxBack)
 	}
-	err = h.walk(func(r *record.Signed) bool { return timeOf(r.Time).Before(before) }, func(d room.Delivered) bool {
+	err = h.walk(func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }, func(d room.Delivered) bool {
 		if past = append(past, d); len(past) >= 2*maxBack {
 			past, all = append([]room.Delivered(nil), lastOf(past, maxBack)...), false
 		}
@@ -89,15 +91,7 @@ const maxBack = 5000
 
 // lastOf sorts by time and keeps the n last.
 func lastOf(all []room.Delivered, n int) []room.Delivered {
-	slices.SortStableFunc(all, func(a, b room.Delivered) int {
-		switch {
-		case a.Message.Time < b.Message.Time:
-			return -1
-		case a.Message.Time > b.Message.Time:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b room.Delivered) int { return cmp.Compare(a.Message.Time, b.Message.Time) })
 	return all[max(len(all)-n, 0):]
 }
 
@@ -144,7 +138,7 @@ type Query struct {
 
 // matches reports whether a message is looked for.
 func (q *Query) matches(d room.Delivered) bool {
-	at := timeOf(d.Message.Time)
+	at := TimeOf(d.Message.Time)
 	switch {
 	case !q.After.IsZero() && !at.After(q.After), !q.Before.IsZero() && !at.Before(q.Before):
 		return false

@@ -14,7 +14,7 @@ const (
 	// namesakesAfter is how long a member waits for their own room before they are told of
 	// others of the name.
 	namesakesAfter = 3 * time.Second
-	// maxShownPolicy is how much is shown of a policy that others tell, in letters.
+	// maxShownPolicy is how much is shown of a policy that others tell, in cells.
 	maxShownPolicy = 200
 )
 
@@ -34,7 +34,11 @@ func (r *Room) namesakes(st node.Status) []*cli.Error {
 
 func (r *Room) namesake(e node.Elsewhere) *cli.Error {
 	d, own, domain := e.Room, r.cfg.Descriptor, r.cfg.Key.Domain()
-	who := fmt.Sprintf("%s nearby %s a room %q", cli.Plural(e.Peers, "peer"), haveText(e.Peers), cli.Clean(d.Name))
+	have := "have"
+	if e.Peers == 1 {
+		have = "has"
+	}
+	who := fmt.Sprintf("%s nearby %s a room %q", cli.Plural(e.Peers, "peer"), have, cli.Clean(d.Name))
 	if d.Domain != own.Domain {
 		return cli.Fail("same-name-domain", "%s of another domain: %s; yours is %s %s", who,
 			room.Fingerprint(d.Domain), cli.Clean(domain.Name()), domain.Fingerprint()).
@@ -44,7 +48,7 @@ func (r *Room) namesake(e node.Elsewhere) *cli.Error {
 	name := cli.Quote(cli.Clean(d.Name))
 	if d.Policy.String() != own.Policy.String() {
 		return cli.Fail("policy-differs", "%s with another policy: %s", who,
-			cut(cli.Clean(d.Policy.String()), maxShownPolicy)).
+			text.Truncate(cli.Clean(d.Policy.String()), maxShownPolicy, text.ByCluster)).
 			Hint("same name, other policy = other room; coterie join %s --policy …", name)
 	}
 	history := "no history"
@@ -58,13 +62,6 @@ func (r *Room) namesake(e node.Elsewhere) *cli.Error {
 	return w.Hint("same name, other history = other room; coterie join %s --history %s", name, HistoryFlag(d.History))
 }
 
-func haveText(n int) string {
-	if n == 1 {
-		return "has"
-	}
-	return "have"
-}
-
 // HistoryFlag is a history as --history has it.
 func HistoryFlag(d time.Duration) string {
 	switch {
@@ -74,14 +71,6 @@ func HistoryFlag(d time.Duration) string {
 		return fmt.Sprintf("%dd", d/(24*time.Hour))
 	}
 	return fmt.Sprintf("%dh", d/time.Hour)
-}
-
-// cut shortens a text to so many letters.
-func cut(s string, letters int) string {
-	if r := []rune(s); len(r) > letters {
-		return string(r[:letters]) + "…"
-	}
-	return s
 }
 
 // warnOfOthers warns, once of each kind, if UDP is blocked, and if others are in a room of the

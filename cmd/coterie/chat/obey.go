@@ -249,36 +249,34 @@ func (r *Room) WithStatus(f func(*State)) bool {
 
 // Ping measures the way to whom a text means, and says so.
 func (r *Room) Ping(ctx context.Context, who string) (text string, path node.Path, err error) {
-	type found struct {
-		peer peer.ID
-		err  *cli.Error
+	var p peer.ID
+	var bad *cli.Error
+	if err = r.inside(ctx, func() { p, _, bad = r.state.Whom(who, false) }); err != nil {
+		return "", path, err
 	}
-	answer := make(chan found, 1)
-	r.post(func() {
-		p, _, err := r.state.Whom(who, false)
-		answer <- found{p, err}
-	})
-	var to found
-	select {
-	case to = <-answer:
-	case <-ctx.Done():
-		return "", path, ctx.Err()
+	if bad != nil {
+		return "", path, bad
 	}
-	if to.err != nil {
-		return "", path, to.err
-	}
-	if path, err = r.node.Ping(ctx, to.peer); err != nil {
+	if path, err = r.node.Ping(ctx, p); err != nil {
 		return "", path, Describe(err)
 	}
-	words := make(chan string, 1)
-	r.post(func() { words <- r.state.pong(path) })
-	select {
-	case text = <-words:
-		return text, path, nil
-	case <-ctx.Done():
-		return "", path, ctx.Err()
+	var said string
+	if err = r.inside(ctx, func() { said = r.state.pong(path) }); err != nil {
+		return "", path, err
 	}
+	return said, path, nil
 }
 
-// Link is the room's link, with our addresses in it.
-func (r *Room) Link() string { return r.link() }
+// inside runs f in the room's goroutine, and waits until it has run.
+func (r *Room) inside(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	go r.post(func() { f(); close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-r.over:
+		return Describe(node.ErrEnded)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

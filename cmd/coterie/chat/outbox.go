@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"coterie/cmd/internal/cli"
@@ -26,40 +25,21 @@ type outgoing struct {
 }
 
 // An outbox has what was typed, until it is sent or given up: every message is answered once.
+// It belongs to the room's goroutine.
 type outbox struct {
-	mu      sync.Mutex
 	waiting []*outgoing
 	lost    int // given up, since nobody came
 }
 
-func (b *outbox) add(o *outgoing) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting = append(b.waiting, o)
-}
-
 // remove takes a message out. It returns false if it was out already.
 func (b *outbox) remove(o *outgoing) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i := slices.Index(b.waiting, o)
-	if i < 0 {
-		return false
-	}
-	b.waiting = slices.Delete(b.waiting, i, i+1)
-	return true
-}
-
-func (b *outbox) hold(o *outgoing) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	o.held = true
+	n := len(b.waiting)
+	b.waiting = slices.DeleteFunc(b.waiting, func(w *outgoing) bool { return w == o })
+	return len(b.waiting) < n
 }
 
 // held is how many of them wait for a reader.
 func (b *outbox) held() (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	for _, o := range b.waiting {
 		if o.held {
 			n++
@@ -68,31 +48,8 @@ func (b *outbox) held() (n int) {
 	return n
 }
 
-// count is how many wait, and how many will never be read.
-func (b *outbox) count() (waiting, lost int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.waiting), b.lost
-}
-
-// oldest is since when the first has been waiting; zero if none is.
-func (b *outbox) oldest() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.waiting) == 0 {
-		return time.Time{}
-	}
-	return b.waiting[0].at
-}
-
-// rest empties the outbox.
-func (b *outbox) rest() []*outgoing {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := b.waiting
-	b.waiting = nil
-	return out
-}
+// undelivered is how many have not gone out, and will not if the room is left now.
+func (b *outbox) undelivered() int { return len(b.waiting) + b.lost }
 
 // say hands a message to the room, as soon as that can take it.
 func (r *Room) say(ctx context.Context, c Say) {
@@ -101,7 +58,7 @@ func (r *Room) say(ctx context.Context, c Say) {
 	if c.Action {
 		kind = record.KindAction
 	}
-	r.box.add(o)
+	r.post(func() { r.box.waiting = append(r.box.waiting, o) }) // before anything can become of it
 	for {
 		err := r.node.Send(o, kind, c.Text)
 		if errors.Is(err, room.ErrHeldFull) {
@@ -127,7 +84,7 @@ func (r *Room) reject(o *outgoing, err *cli.Error) {
 			return
 		}
 		if err.Code == codeAlone {
-			r.box.lost++ // of the room's goroutine alone
+			r.box.lost++
 		}
 		r.count()
 		r.show(Rejected{o.ref, err})
@@ -139,8 +96,8 @@ const codeAlone = "alone"
 
 // giveUp drops what nobody came to read in time.
 func (r *Room) giveUp() {
-	limit, now, oldest := r.cfg.Hold, r.cfg.Now(), r.box.oldest()
-	if limit <= 0 || oldest.IsZero() || now.Sub(oldest) < limit {
+	limit, now := r.cfg.Hold, r.cfg.Now()
+	if limit <= 0 || len(r.box.waiting) == 0 || now.Sub(r.box.waiting[0].at) < limit {
 		return
 	}
 	r.beside(func() {

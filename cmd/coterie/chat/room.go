@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -22,10 +23,8 @@ import (
 const (
 	// lookEvery is how often paths and members are looked at.
 	lookEvery = 2 * time.Second
-	// MaxFound is how many messages a search may want.
+	// MaxFound is how many messages a search may want, and how many it can find in memory.
 	MaxFound = 10_000
-	// maxSeen is how many messages can be searched in memory.
-	maxSeen = MaxFound
 	// maxCommands is how many commands may wait, of a face that cannot.
 	maxCommands = 1024
 	// maxBackground is how much may wait that is done beside the room.
@@ -102,9 +101,8 @@ func New(cfg Config) *Room {
 	d, k := cfg.Descriptor, cfg.Key
 	about := About{
 		ID: d.ID(), Name: d.Name, Domain: k.Domain().Name(), DomainID: d.Domain, Policy: d.Policy.String(),
-		Through: cfg.Through,
-		Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil, Unlisted: len(d.Tag) > 0,
-		Self: cfg.Node.Self(), Nick: cfg.Nick,
+		Through: cfg.Through, Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil,
+		Unlisted: len(d.Tag) > 0, Self: cfg.Node.Self(), Nick: cfg.Nick,
 	}
 	for _, a := range k.Attributes() {
 		about.Attributes = append(about.Attributes, a.String())
@@ -140,7 +138,7 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer close(r.over)
-	r.show(Ready{r.node.Addresses(), r.link(), r.cfg.Joined})
+	r.show(Ready{r.node.Addresses(), r.Link(), r.cfg.Joined})
 	r.look()
 	go r.work(ctx, r.background)
 	go r.talk(ctx)
@@ -175,8 +173,7 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 			leave(r.quit.reason())
 		case <-signals:
 			if reason != "" {
-				waiting, lost := r.box.count()
-				r.show(Bye{"signal", waiting + lost, statusAborted})
+				r.show(Bye{"signal", r.box.undelivered(), statusAborted})
 				os.Exit(statusAborted)
 			}
 			leave("signal")
@@ -191,7 +188,7 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 			linger = time.After(r.quit.Linger)
 		}
 	}
-	return r.end(reason, <-ended)
+	return r.end(cmp.Or(reason, "signal"), <-ended)
 }
 
 // end answers what was not sent, and says goodbye.
@@ -205,19 +202,19 @@ func (r *Room) end(reason string, err error) error {
 	if err != nil {
 		return err
 	}
-	waiting, lost := r.box.count()
-	for _, o := range r.box.rest() {
+	undelivered := r.box.undelivered()
+	for _, o := range r.box.waiting {
 		r.show(Rejected{o.ref, cli.Fail(codeUndelivered, "nobody who could read it was in the room")})
 	}
 	code := 0
-	if reason == "eof" && waiting+lost+len(r.unread) > 0 {
+	if reason == "eof" && undelivered+len(r.unread) > 0 {
 		code = cli.StatusFailed
 	}
-	if code != 0 && waiting+lost == 0 {
+	if code != 0 && undelivered == 0 {
 		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
 			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
 	}
-	r.show(Bye{reason, waiting + lost, code})
+	r.show(Bye{reason, undelivered, code})
 	if code != 0 {
 		return cli.Silent(code)
 	}
@@ -232,10 +229,7 @@ func (q *Quit) reason() string {
 }
 
 // settled reports whether somebody has all that was typed.
-func (r *Room) settled() bool {
-	waiting, _ := r.box.count()
-	return waiting == 0 && len(r.unread) == 0
-}
+func (r *Room) settled() bool { return len(r.box.waiting) == 0 && len(r.unread) == 0 }
 
 // handle takes one event of the node's.
 func (r *Room) handle(e node.Event) {
@@ -251,8 +245,7 @@ func (r *Room) handle(e node.Event) {
 		e = ev
 	case room.Held:
 		if o, ok := ev.Ref.(*outgoing); ok {
-			r.box.hold(o)
-			ev.Ref = o.ref
+			o.held, ev.Ref = true, o.ref
 		}
 		r.count()
 		e = ev
@@ -264,8 +257,8 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.Author.Peer] {
 			return
 		}
-		if r.seen = append(r.seen, ev); len(r.seen) > maxSeen {
-			r.seen = append([]room.Delivered(nil), r.seen[maxSeen/10:]...)
+		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
+			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)
 		}
 	case room.EpochStarted:
 		e = r.withReturned(ev)
@@ -347,8 +340,8 @@ func (r *Room) work(ctx context.Context, todo <-chan func()) {
 	}
 }
 
-// link is the room's link, with our addresses in it.
-func (r *Room) link() string {
+// Link is the room's link, with our addresses in it.
+func (r *Room) Link() string {
 	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: r.node.Addresses()}).String()
 }
 

@@ -35,7 +35,7 @@ func (r *Room) look() {
 
 // fresh looks how things stand, beside the room, and then calls f in its goroutine.
 func (r *Room) fresh(f func()) {
-	st, link := r.node.Status(), r.link()
+	st, link := r.node.Status(), r.Link()
 	r.post(func() {
 		r.compare(st, link)
 		f()

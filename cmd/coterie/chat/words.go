@@ -32,15 +32,14 @@ func (s *State) List(ids []peer.ID) string {
 			out = append(out, s.name(p))
 		}
 	}
-	const most = 12
-	if len(out) > most {
-		return fmt.Sprintf("%s and %d others", strings.Join(out[:most-1], ", "), len(out)-most+1)
+	if len(out) > 0 && out[0] == "you" && len(out) <= maxListed {
+		return strings.Join(out, ", ")
 	}
-	if n := len(out); n > 1 && out[0] != "you" {
-		return strings.Join(out[:n-1], ", ") + " and " + out[n-1]
-	}
-	return strings.Join(out, ", ")
+	return text.List(out, maxListed)
 }
+
+// maxListed is how many peers of a list are named.
+const maxListed = 12
 
 // Changes are who came and went, in one epoch or in several.
 type Changes struct {

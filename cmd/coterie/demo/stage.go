@@ -192,6 +192,11 @@ func (p *player) now() room.EpochStarted {
 	return epoch(p.events)
 }
 
+// hears waits until a player has heard what another said.
+func (st *Stage) hears(ctx context.Context, name, from, text string) error {
+	return st.players[name].wait(ctx, "what "+from+" said", func(e []node.Event) bool { return heard(e, text) })
+}
+
 // heard reports whether a player has heard a text.
 func heard(events []node.Event, text string) bool {
 	return slices.ContainsFunc(events, func(e node.Event) bool {
@@ -316,7 +321,7 @@ func (st *Stage) profJoins(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := st.players["prof"].wait(ctx, "what ann said while alone", func(e []node.Event) bool { return heard(e, whileAlone) }); err != nil {
+	if err := st.hears(ctx, "prof", "ann", whileAlone); err != nil {
 		return err
 	}
 	st.passed("prof joined, and has what ann said", &e, took)
@@ -360,7 +365,7 @@ func (st *Stage) cross(ctx context.Context) error {
 	}
 	for _, from := range all {
 		for _, to := range all {
-			if err := st.players[to].wait(ctx, "what "+from+" said", func(e []node.Event) bool { return heard(e, "hello from "+from) }); err != nil {
+			if err := st.hears(ctx, to, from, "hello from "+from); err != nil {
 				return err
 			}
 		}
@@ -394,7 +399,7 @@ func (st *Stage) mallory(ctx context.Context) error {
 	if err := st.say("ann", text); err != nil {
 		return err
 	}
-	if err := st.players["you"].wait(ctx, "what ann said", func(e []node.Event) bool { return heard(e, text) }); err != nil {
+	if err := st.hears(ctx, "you", "ann", text); err != nil {
 		return err
 	}
 	for _, name := range members {
@@ -452,7 +457,7 @@ func (st *Stage) finish(ctx context.Context) error {
 	if err := st.say("ann", text); err != nil {
 		return err
 	}
-	if err := st.players["prof"].wait(ctx, "what ann said", func(e []node.Event) bool { return heard(e, text) }); err != nil {
+	if err := st.hears(ctx, "prof", "ann", text); err != nil {
 		return err
 	}
 	for _, s := range []string{"ann", "prof"} {

@@ -162,7 +162,7 @@ func Check(f Facts) []Item {
 	if len(f.Differ) > 0 {
 		add(Item{
 			Code: Split, Severity: Warn,
-			Text: fmt.Sprintf("%s %s other members than you do.", list(f.Differ), verb(len(f.Differ), "sees", "see")),
+			Text: fmt.Sprintf("%s %s other members than you do.", text.List(f.Differ, 3), verb(len(f.Differ), "sees", "see")),
 			Hint: "a path between some members is cut; it heals when one leads around",
 			Args: map[string]any{"peers": f.Differ}, DependsOn: []Code{Offline, Alone},
 		})
@@ -295,16 +295,6 @@ func verb(n int, one, many string) string {
 		return one
 	}
 	return many
-}
-
-func list(names []string) string {
-	if len(names) > 3 {
-		return fmt.Sprintf("%s and %d others", strings.Join(names[:2], ", "), len(names)-2)
-	}
-	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
-	return strings.Join(names, "")
 }
 
 // span writes a time for people: 3 h 2 min.

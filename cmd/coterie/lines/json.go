@@ -174,9 +174,9 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		}
 		j.Put(answering("found", w.Ref).Add("total", w.Total).Add("messages", messages))
 	case chat.Pinged:
-		j.Put(path(w.Path))
+		j.Put(path(NewObject("path"), w.Path))
 	case chat.PathChanged:
-		j.Put(path(w.Path))
+		j.Put(path(NewObject("path"), w.Path))
 	case chat.HealthChanged:
 		o := NewObject("health").Add("code", w.Item.Code).Add("state", either(w.On, "on", "off")).
 			Add("severity", w.Item.Severity).Add("text", w.Item.Text).Maybe("hint", w.Item.Hint)
@@ -252,8 +252,8 @@ func message(s *chat.State, d room.Delivered) *Object {
 		Add("flags", s.Flags(d)).Add("names_me", !d.Self && s.NamesMe(d.Message.Text))
 }
 
-func path(p node.Path) *Object {
-	o := NewObject("path").Add("peer", p.Peer).Add("kind", string(p.Kind)).Maybe("transport", p.Transport)
+func path(o *Object, p node.Path) *Object {
+	o.Add("peer", p.Peer).Add("kind", string(p.Kind)).Maybe("transport", p.Transport)
 	if p.RTT > 0 {
 		o.Add("rtt_ms", milliseconds(p.RTT))
 	}
@@ -275,42 +275,25 @@ func member(s *chat.State, m room.Member, state, at string) *Object {
 // Status is the event status: how things stand.
 func Status(s *chat.State) *Object {
 	st := &s.Snapshot.Status
-	paths := []map[string]any{}
+	paths, members, logs, items := []json.RawMessage{}, []json.RawMessage{}, []json.RawMessage{}, []json.RawMessage{}
 	for _, p := range st.Peers {
-		m := map[string]any{"peer": p.Peer, "kind": string(p.Kind)}
-		if p.Transport != "" {
-			m["transport"] = p.Transport
-		}
+		o := path(new(Object), p)
 		if p.Address != nil {
-			m["address"] = p.Address.String()
-		}
-		if p.RTT > 0 {
-			m["rtt_ms"] = milliseconds(p.RTT)
-		}
-		if p.Relay != "" {
-			m["relay"] = p.Relay
+			o.Add("address", p.Address.String())
 		}
 		if p.IsRelay {
-			m["is_relay"] = true
+			o.Add("is_relay", true)
 		}
-		paths = append(paths, m)
+		paths = append(paths, o.Close())
 	}
-	members, logs := []map[string]any{}, []map[string]any{}
 	for _, m := range st.Room.Members {
-		v := map[string]any{"peer": m.Peer, "tag": s.Names.Tag(m.Peer), "self": m.Self, "suspect": m.Suspect}
-		if nick := s.Names.Nick(m.Peer); nick != "" {
-			v["nick"] = nick
-		}
-		members = append(members, v)
-		logs = append(logs, map[string]any{"peer": m.Peer, "have": m.Have, "known": m.Known})
+		members = append(members, new(Object).Add("peer", m.Peer).Maybe("nick", s.Names.Nick(m.Peer)).
+			Add("tag", s.Names.Tag(m.Peer)).Add("self", m.Self).Add("suspect", m.Suspect).Close())
+		logs = append(logs, new(Object).Add("peer", m.Peer).Add("have", m.Have).Add("known", m.Known).Close())
 	}
-	items := []map[string]any{}
 	for _, i := range s.Wrong {
-		m := map[string]any{"code": i.Code, "severity": i.Severity, "text": i.Text}
-		if i.Hint != "" {
-			m["hint"] = i.Hint
-		}
-		items = append(items, m)
+		items = append(items, new(Object).Add("code", i.Code).Add("severity", i.Severity).Add("text", i.Text).
+			Maybe("hint", i.Hint).Close())
 	}
 	o := NewObject("status").Add("health", items).Add("room", s.Name).Add("peer", s.Self).Add("peers", paths).
 		Add("members", members)

@@ -98,7 +98,7 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 	case chat.Found:
 		p.note("found " + cli.Plural(w.Total, "message"))
 		for _, m := range w.Messages {
-			p.note(fmt.Sprintf("  %s %s: %s", time.UnixMilli(int64(m.Message.Time)).Local().Format("15:04"),
+			p.note(fmt.Sprintf("  %s %s: %s", chat.TimeOf(m.Message.Time).Local().Format("15:04"),
 				s.Names.Show(m.Author.Peer), cli.Clean(m.Message.Text)))
 		}
 	}

@@ -52,7 +52,6 @@ func own() []slash {
 	add("search", "WORDS", "also from:NICK before:DATE after:DATE", (*Model).startSearch)
 	add("readers", "[N]", "who could read the N-th last message, who has it", (*Model).showReaders)
 	add("unread", "", "put the unread mark here", func(m *Model, _ string) { m.unread.hand(m) })
-	add("retry", "", "what is held; it goes out by itself", func(m *Model, _ string) { m.note("%s", m.heldText()) })
 	add("forget", "", "erase this room's local history and its key, and leave", func(m *Model, _ string) { m.forget() })
 	add("debug", "", "the log as it runs; once more, or Esc, ends it", func(m *Model, _ string) { m.toggleDebug() })
 	return all
@@ -105,14 +104,6 @@ func (m *Model) link(how string) tea.Cmd {
 		m.trouble(Trouble{Text: "/link takes qr or copy, or nothing"})
 	}
 	return nil
-}
-
-func (m *Model) heldText() string {
-	n := len(m.send.pending)
-	if n == 0 {
-		return "nothing is held"
-	}
-	return plural(n, "message") + " held; sent as soon as somebody can read"
 }
 
 func (m *Model) save(path string) tea.Cmd {

@@ -81,7 +81,7 @@ func (m *Model) deeper() {
 	for _, h := range d.hits {
 		if !have[h.ID] {
 			d.going = h.ID
-			m.out.Do(chat.Older{Before: before, Since: sayingTime(h), Count: olderCount})
+			m.out.Do(chat.Older{Before: before, Since: chat.TimeOf(h.Message.Time), Count: olderCount})
 			return
 		}
 	}
@@ -110,9 +110,4 @@ func (m *Model) arrived() {
 			strings.ReplaceAll(e.text, "\n", " ")))
 	}
 	m.open(fmt.Sprintf("%d found; the newest %d", m.find.all(), len(d.hits)), lines)
-}
-
-// sayingTime is the author's time of a message.
-func sayingTime(d room.Delivered) time.Time {
-	return time.UnixMilli(int64(min(d.Message.Time, 1<<52)))
 }

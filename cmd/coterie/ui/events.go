@@ -86,8 +86,6 @@ func (m *Model) say(l chat.Line) {
 	}
 }
 
-func plural(n int, thing string) string { return text.Plural(n, thing) }
-
 // note adds a line from Coterie itself; its arguments are clean.
 func (m *Model) note(format string, a ...any) *entry {
 	return m.log.add(&entry{kind: kindNote, at: m.now(), text: m.shown(fmt.Sprintf(format, a...))})

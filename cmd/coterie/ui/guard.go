@@ -66,14 +66,12 @@ func (g *guard) line() string {
 		return fmt.Sprintf("%d lines pasted: one message.  Enter sends   Alt+E editor   Esc drops", g.lines)
 	case guardYes:
 		return fmt.Sprintf("%s (%s) pasted: one message.  Type yes to send, Alt+E editor, Esc drops",
-			plural(g.lines, "line"), sizeText(g.bytes))
+			text.Plural(g.lines, "line"), text.Size(g.bytes))
 	case guardSecret:
 		return "This looks like a secret key. Type send to send it anyway."
 	}
 	return ""
 }
-
-func sizeText(n int) string { return text.Size(n) }
 
 // wants is the word that sends it.
 func (g *guard) wants() string {

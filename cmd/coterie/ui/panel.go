@@ -133,7 +133,7 @@ func (m *Model) openLong() {
 			return
 		}
 	}
-	m.open("message", []string{"No message on the screen is longer than " + plural(foldLines, "line") + "."})
+	m.open("message", []string{"No message on the screen is longer than " + text.Plural(foldLines, "line") + "."})
 }
 
 func (m *Model) folded(e *entry) bool { return len(m.rows(e)) > foldLines }

@@ -205,23 +205,23 @@ func (m *Model) header() string {
 	parts = append(parts, fmt.Sprintf("%d can read", readers))
 	trouble := len(m.room.Health) > 0 && m.room.Health[0].Trouble()
 	direct, relayed := m.pathCounts()
-	if m.layout() == wide {
-		if epoch != "" {
-			parts = append(parts, "epoch "+epoch)
-		}
-		if paths := pathsText(direct, relayed, " "); paths != "" && !trouble {
-			parts = append(parts, paths)
-		}
-	} else {
-		if epoch != "" {
-			parts = append(parts, epoch)
-		}
-		switch {
-		case trouble:
-		case relayed > 0:
-			parts = append(parts, fmt.Sprintf("%d relayed", relayed))
-		case direct > 0:
-			parts = append(parts, fmt.Sprintf("%d direct", direct))
+	isWide := m.layout() == wide
+	if epoch != "" && isWide {
+		epoch = "epoch " + epoch
+	}
+	paths := ""
+	switch {
+	case trouble:
+	case direct > 0 && relayed > 0 && isWide:
+		paths = fmt.Sprintf("%d direct %d relayed", direct, relayed)
+	case relayed > 0:
+		paths = fmt.Sprintf("%d relayed", relayed)
+	case direct > 0:
+		paths = fmt.Sprintf("%d direct", direct)
+	}
+	for _, part := range []string{epoch, paths} {
+		if part != "" {
+			parts = append(parts, part)
 		}
 	}
 	parts = append(parts, word)
@@ -233,17 +233,6 @@ func (m *Model) header() string {
 	}
 	gap := max(m.width-m.method.StringWidth(left)-rightCells, 1)
 	return text.Truncate(left+strings.Repeat(" ", gap)+right, m.width, m.method)
-}
-
-func pathsText(direct, relayed int, sep string) string {
-	var parts []string
-	if direct > 0 {
-		parts = append(parts, fmt.Sprintf("%d direct", direct))
-	}
-	if relayed > 0 {
-		parts = append(parts, fmt.Sprintf("%d relayed", relayed))
-	}
-	return strings.Join(parts, sep)
 }
 
 // notices are the lines above the input: a question, what was pasted, or
