@@ -55,8 +55,8 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.socket, err = control.Listen(dir, control.Name(p.descriptor.ID(), p.flags.ephemeral),
-		p.descriptor.Name); err != nil {
+	socket := control.Name(p.descriptor.ID(), p.flags.ephemeral)
+	if o.socket, err = control.Listen(dir, socket, p.descriptor.Name); err != nil {
 		return nil, err
 	}
 	if o.log, err = chat.OpenLog(p.flags.log); err != nil {
@@ -71,7 +71,8 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 		return nil, err
 	}
 	if o.history != nil && o.history.Plain {
-		out.Warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
+		out.Warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, "+
+			"encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
 			Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
 	}
 	out.Step("listening", chat.Listening(o.node.Addresses()))
@@ -88,8 +89,7 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 func (a *app) newRoom(p *plan, n *node.Node, h *profile.History, log *chat.Log, out face) *chat.Room {
 	cfg := chat.Config{
 		Node: n, Descriptor: p.descriptor, Key: p.key, KeyPath: p.keyPath, Through: p.through, Nick: p.nick,
-		Bootstrap: p.bootstrap,
-		Hold:      p.hold, Log: log, Face: out, Now: a.now,
+		Bootstrap: p.bootstrap, Hold: p.hold, Log: log, Face: out, Now: a.now,
 	}
 	cfg.Prefs, cfg.Joined = &prefs{a, p}, p.settings == nil // in the demonstration
 	if h != nil {

@@ -63,9 +63,10 @@ func (s *State) Take(e Event) []Line {
 				w.Took.Milliseconds())
 		}
 	case room.Refused:
-		if !s.refused[w.Peer] && len(s.refused) < maxRefused {
-			s.refused[w.Peer] = true
-			return alarm("%s did not prove itself, or did not take your proof", s.name(w.Peer))
+		if n := len(s.refused); !s.refused[w.Peer] && n < maxFactPeers {
+			if s.refused[w.Peer] = true; n < maxRefused {
+				return note("%s did not prove itself, or did not take your proof", s.name(w.Peer))
+			}
 		}
 	case room.Failed:
 		return warning(Warn, failed(w))
@@ -100,7 +101,8 @@ func (s *State) own(e Event) []Line {
 			out = append(out, Line{Kind: Standing, Step: "address", Text: a.String()})
 		}
 		if !w.Joined {
-			out = append(out, Line{Kind: Standing, Text: "nobody else is here yet; what you type is held until somebody can read it"})
+			out = append(out, Line{Kind: Standing,
+				Text: "nobody else is here yet; what you type is held until somebody can read it"})
 		}
 		return out
 	case Bye:
@@ -182,6 +184,7 @@ func step(name, f string, a ...any) []Line {
 func warning(k Kind, err *cli.Error) []Line {
 	return one(Line{k, "", err.Text, err.Details, err.Hints})
 }
+
 func (s *State) ignore(p peer.ID, on bool) {
 	if s.Ignored[p] = on; !on {
 		delete(s.Ignored, p)
