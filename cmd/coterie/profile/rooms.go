@@ -118,7 +118,7 @@ func (p *Profile) SaveRooms(rooms []Room) error {
 		if err := enc.Encode(r); err != nil {
 			return fmt.Errorf("remembering rooms: %w", err)
 		}
-		if err := enc.Encode(map[string]any(r.Kept)); err != nil {
+		if err := enc.Encode(map[string]any(r.Kept)); len(r.Kept) > 0 && err != nil {
 			return fmt.Errorf("remembering rooms: %w", err)
 		}
 		b.WriteByte('\n')
