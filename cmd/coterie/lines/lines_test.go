@@ -120,7 +120,7 @@ func everyEvent() []any {
 		node.BootstrapFailed{Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001")}, Errors: []error{io.ErrUnexpectedEOF}},
 		node.BootstrapFailed{Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001")}, Errors: []error{fmt.Errorf("%w: expected a, found b", node.ErrWrongPeer)}},
 		node.NotSaving{Err: io.ErrShortWrite}, node.NotSaving{}, node.Connected{Peer: other},
-		chat.Warning{Err: cli.Fail("key-expiring", "the key expires in 3 days").Hint("ask for a renewal")},
+		chat.Warning{Err: cli.Fail("key-expiring", "the key expires in 3 days").Detail("or sooner").Hint("ask for a renewal")},
 		chat.Rejected{Ref: "r", Err: cli.Fail("too-long", "too long").Hint("split it")}, chat.NotDone{Err: cli.Fail("bad-input", "no")},
 		chat.Found{Ref: "r", Total: 1, Messages: []room.Delivered{said}},
 		chat.PathChanged{Path: node.Path{Peer: other, Kind: node.Direct, Transport: "quic", RTT: 12 * time.Millisecond}},

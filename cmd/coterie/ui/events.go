@@ -79,7 +79,7 @@ func (m *Model) say(l chat.Line) {
 	case chat.Calm:
 		m.note("%s; still trying (/peers says more)", m.clean(l.Text))
 	case chat.Alarm, chat.Warn:
-		m.trouble(Trouble{Text: l.Text, Hints: l.Hints})
+		m.trouble(Trouble{Text: l.Text, Hints: slices.Concat(l.Details, l.Hints)})
 	case chat.Mark, chat.Standing: // the message has one; the header says so, and /peers
 	default:
 		m.note("%s", l.Text)
