@@ -69,12 +69,33 @@ var may = map[string]struct {
 	"kms/words":    {nil, noInputOutput},
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
-		"cmd/coterie/health", "cmd/coterie/people", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
-		"kms/keyfile", "kms/request", "kms/words", "node", "node/store", "room", "room/record",
+		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/lines",
+		"cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe",
+		"kms/keyfile", "kms/request", "node", "room",
 	}, nil},
-	"cmd/coterie/health": {nil, noInputOutput},
+	"cmd/coterie/demo": {[]string{
+		"cmd/coterie/lines", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room", "room/record",
+	}, nil},
+	"cmd/coterie/doctor": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/health", "cmd/coterie/lines",
+		"cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
+	}, nil},
+	"cmd/coterie/chat": {[]string{
+		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake", "kms/words",
+		"node", "node/store", "room", "room/record",
+	}, nil},
+	"cmd/coterie/profile": {[]string{
+		"cmd/coterie/chat", "cmd/internal/cli", "crypto/abe", "kms/keyfile", "kms/words", "node/store", "room",
+	}, nil},
+	// Faces know the room, and not each other.
+	"cmd/coterie/lines": {[]string{"cmd/coterie/chat", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record"}, nil},
+	"cmd/coterie/control": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
+	}, nil},
+	"cmd/coterie/health": {[]string{"cmd/internal/text"}, noInputOutput},
 	"cmd/coterie/ui": {[]string{
-		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/text", "crypto/ake", "kms/words", "node", "room", "room/record",
+		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/ake",
+		"node", "room", "room/record",
 	}, nil},
 	"cmd/coterie/people": {[]string{"cmd/internal/text", "kms/words"}, nil},
 	"cmd/kms": {[]string{

@@ -384,14 +384,6 @@ func (n *Node) Send(ref any, kind byte, text string) error {
 	return err
 }
 
-// Post puts an event of the caller's own among the others, in its order.
-func (n *Node) Post(e Event) error {
-	if !n.do(func() { n.emit(e) }) {
-		return ErrEnded
-	}
-	return nil
-}
-
 // Leave leaves the room: the others are told, and Run returns.
 func (n *Node) Leave() { n.once.Do(func() { close(n.left) }) }
 

@@ -36,12 +36,12 @@ func TestEventsNobodyReads(t *testing.T) {
 			go func() { done <- n.Run(ctx) }()
 			// One too many, so that the room waits for a reader: this call, or the
 			// room's own events, which take their places, too.
-			blocked := make(chan error, 1)
+			blocked := make(chan bool, 1)
 			go func() {
 				for range eventBuffer {
-					n.Post("nobody reads this")
+					n.do(func() { n.emit("nobody reads this") })
 				}
-				blocked <- n.Post("nor this")
+				blocked <- n.do(func() { n.emit("nor this") })
 			}()
 			for len(n.events) < eventBuffer {
 				runtime.Gosched()
@@ -54,7 +54,7 @@ func TestEventsNobodyReads(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
-			<-blocked // whether it was posted or came too late
+			<-blocked // whether it was emitted or came too late
 			read := 0
 			for range n.Events() {
 				read++

@@ -14,14 +14,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
-	ma "github.com/multiformats/go-multiaddr"
-
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/drive"
-	"coterie/node"
+	"coterie/kms/keyfile"
 	"coterie/room"
 )
 
@@ -142,42 +140,6 @@ func stable(s, dir, port string) string {
 	return someAge.ReplaceAllString(s, "age1…")
 }
 
-// TestErrorsInARoom: those of the catalogue that come once a room runs.
-func TestErrorsInARoom(t *testing.T) {
-	s, out, b := tape(t)
-	other := somePeer(t, 1)
-	s.handle(room.Refused{Peer: other})
-	out.warn(bootstrapError(node.BootstrapFailed{
-		Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001")},
-		Errors:    []error{fmt.Errorf("%w: expected a, found b", node.ErrWrongPeer)},
-	}))
-	out.warn(bootstrapError(node.BootstrapFailed{
-		Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001"), ma.StringCast("/dns4/relay.ntnu.no/udp/4001/quic-v1")},
-		Errors:    []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH},
-	}))
-	out.warn(cli.Describe(fmt.Errorf("saving: %w", syscall.ENOSPC)))
-	r := remembered{Name: "den", Domain: s.plan.key.Domain().Name(), DomainID: strings.Repeat("ab", 32), Policy: `"ONE"`}
-	_, err := r.descriptor(s.plan.key.Domain())
-	out.warn(cli.Describe(err))
-	for _, err := range []error{room.ErrAlone, room.ErrTooSoon, room.ErrNotMember, room.ErrAsking, room.ErrNoQuestion, node.ErrNotConnected, node.ErrEnded} {
-		out.warn(roomError(err))
-	}
-	var codes []string
-	for _, l := range strings.Split(b.String(), "\n") {
-		var e struct{ Event, Code, Text string }
-		if json.Unmarshal([]byte(l), &e) == nil && e.Event == "warning" {
-			codes = append(codes, e.Code)
-			if e.Text == "" || strings.HasSuffix(e.Text, ".") {
-				t.Errorf("%s: %q", e.Code, e.Text)
-			}
-		}
-	}
-	want := "refused bootstrap-wrong-peer bootstrap-unreachable disk-full same-name-domain alone too-soon not-member asking no-question not-connected left"
-	if got := strings.Join(codes, " "); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
 // TestRoomRunning: a second process on the same room is told so, with the other's
 // pid; one that keeps nothing, or in another profile, may be there.
 func TestRoomRunning(t *testing.T) {
@@ -205,7 +167,7 @@ func TestRoomRunning(t *testing.T) {
 		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}
 	stdout, _, _ = run(t, dir, "", "status", "--json")
-	if _, err := readSchema(t).check([]byte(stdout)); err != nil {
+	if _, err := theSchema(t).Check([]byte(stdout)); err != nil {
 		t.Errorf("%v in %s", err, stdout)
 	}
 	if _, stderr, status := run(t, dir, "", "ping", "nobody"); status != 1 || !strings.Contains(stderr, "nobody here is called nobody") {
@@ -498,5 +460,19 @@ func TestNoSecretsInOutput(t *testing.T) {
 				t.Errorf("%s is in the output", what)
 			}
 		}
+	}
+}
+
+// TestDomainOfTheSameName: two domains that call themselves the same are told apart.
+func TestDomainOfTheSameName(t *testing.T) {
+	dir := t.TempDir()
+	fixtures(t, dir)
+	key, err := keyfile.LoadKey(filepath.Join(dir, "ann.key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := profile.Room{Name: "den", Domain: key.Domain().Name(), DomainID: strings.Repeat("ab", 32), Policy: `"ONE"`}
+	if _, err := r.In(key.Domain()); cli.Describe(err).Code != "same-name-domain" {
+		t.Errorf("%v", err)
 	}
 }

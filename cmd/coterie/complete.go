@@ -17,7 +17,7 @@ func (a *app) completeRooms(_ *cobra.Command, args []string, toComplete string) 
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	rooms, err := a.rooms()
+	rooms, err := a.Rooms()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -29,7 +29,7 @@ func TestOneWayCut(t *testing.T) {
 	if _, err := drive.Together(ctx, all...); err != nil {
 		t.Fatal(err)
 	}
-	chat(ctx, t, "before the cut", all...)
+	talk(ctx, t, "before the cut", all...)
 	epochs := func() (n int) {
 		events, _ := all[0].Events()
 		for _, e := range events {
@@ -43,12 +43,12 @@ func TestOneWayCut(t *testing.T) {
 	if out, err := exec.Command("ip", "-n", w.peers[0].ns, "route", "add", "blackhole", w.peers[1].addr).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	chat(ctx, t, "right after it", all...)
+	talk(ctx, t, "right after it", all...)
 	select { // until the connection that was cut is given up
 	case <-time.After(40 * time.Second):
 	case <-ctx.Done():
 	}
-	chat(ctx, t, "long after it", all...)
+	talk(ctx, t, "long after it", all...)
 	if _, err := drive.Together(ctx, all...); err != nil {
 		t.Fatal(err)
 	}

@@ -86,8 +86,8 @@ func come(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
 	return peers
 }
 
-// chat lets each say something, which all others hear.
-func chat(ctx context.Context, t *testing.T, about string, peers ...*drive.Peer) {
+// talk lets each say something, which all others hear.
+func talk(ctx context.Context, t *testing.T, about string, peers ...*drive.Peer) {
 	t.Helper()
 	for _, p := range peers {
 		if err := p.Say(about + ", says " + p.Name); err != nil {
@@ -119,7 +119,7 @@ func TestMidnight(t *testing.T) {
 	if time.Now().After(turn) {
 		t.Fatal("it is past midnight before all are there: the test shows nothing")
 	}
-	chat(ctx, t, "before midnight", all...)
+	talk(ctx, t, "before midnight", all...)
 	lapsed, err := cyn.Ready(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestMidnight(t *testing.T) {
 	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool { return e.Event == "health" && e.Code == "EXPIRED" && e.State == "on" }); err != nil {
 		t.Error(err)
 	}
-	chat(ctx, t, "after midnight", ann, bob)
+	talk(ctx, t, "after midnight", ann, bob)
 	events, _ := cyn.Events()
 	for _, e := range events {
 		if e.Event == "message" && slices.Contains([]string{"after midnight, says ann", "after midnight, says bob"}, e.Text) {
@@ -182,7 +182,7 @@ func TestSkewedClocks(t *testing.T) {
 			ahead := untilMidnight(base)
 			all := come(ctx, t, guest{"ann", ahead, 30}, guest{"bob", ahead + 30*time.Minute, 30}, guest{"cyn", ahead - 30*time.Minute, 30})
 			settle(ctx, t, all...)
-			chat(ctx, t, "hello", all...)
+			talk(ctx, t, "hello", all...)
 			finish(ctx, t, all...)
 		})
 	}

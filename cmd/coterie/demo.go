@@ -1,38 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"context"
-	"crypto/rand"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/demo"
+	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
-	"coterie/crypto/abe"
-	"coterie/kms/keyfile"
 )
-
-// The demonstration: a throw-away domain, and who plays in it.
-const (
-	demoDomain = "demo"
-	demoPolicy = `NTNU and "5th year" or Professor`
-	demoNick   = "guest"          // nobody may be called "you"
-	demoTime   = 45 * time.Second // for all checks together
-)
-
-var demoCast = []struct {
-	name       string
-	attributes []string
-}{
-	{"you", []string{"NTNU", `"5th year"`}},
-	{"ann", []string{"NTNU", `"5th year"`}},
-	{"prof", []string{"Professor"}},
-	{"mallory", []string{"NTNU"}},
-}
 
 type demoFlags struct {
 	check, json bool
@@ -60,195 +41,56 @@ With --check it is the smoke test: it tells what was checked, and the exit statu
 }
 
 func (a *app) demo(f demoFlags) error {
+	var out demo.Out = &demo.Plain{W: a.stdout}
 	switch {
 	case f.files != "" && (f.check || f.json):
 		return cli.Usage("--files goes with no other flag")
 	case f.json && !f.check:
 		return cli.Usage("--json needs --check").Hint("coterie demo --check --json")
 	case f.files != "":
-		return a.demoFiles(f.files)
-	}
-	return a.demoPlay(f)
-}
-
-// demoKeys makes the domain and a key for each who plays, valid for a few days.
-func (a *app) demoKeys() (*abe.MasterKey, map[string]*abe.Key, error) {
-	master, err := abe.Setup(rand.Reader, demoDomain)
-	if err != nil {
-		return nil, nil, fmt.Errorf("making the domain: %w", err)
-	}
-	today := abe.DayOf(a.now())
-	keys := make(map[string]*abe.Key)
-	for i, c := range demoCast {
-		attributes, err := abe.ParseAttributes(c.attributes)
-		if err != nil {
-			return nil, nil, fmt.Errorf("making a key: %w", err)
-		}
-		keys[c.name], err = master.Issue(rand.Reader, abe.Grant{
-			Attributes: attributes, Serial: uint64(i + 1), Generation: 1, From: today, Expires: today + 90,
-		})
-		if err != nil {
-			return nil, nil, fmt.Errorf("making a key: %w", err)
-		}
-	}
-	return master, keys, nil
-}
-
-// demoFiles writes keys for those who distrust a demonstration.
-func (a *app) demoFiles(dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		if os.IsExist(err) {
-			return cli.Fail("exists", "%s exists", dir).Hint("choose another name")
-		}
-		return err
-	}
-	master, keys, err := a.demoKeys()
-	if err != nil {
-		return err
-	}
-	domain, err := master.Domain().MarshalBinary()
-	if err != nil {
-		return err
-	}
-	if err := keyfile.WritePublic(filepath.Join(dir, demoDomain+".domain"), domain); err != nil {
-		return err
-	}
-	for _, c := range demoCast {
-		b, err := keys[c.name].MarshalBinary()
-		if err != nil {
-			return err
-		}
-		if err := keyfile.WriteSecret(filepath.Join(dir, c.name+".key"), b); err != nil {
-			return err
-		}
-	}
-	join := func(name, how string) string {
-		return fmt.Sprintf("  coterie join den --ephemeral --key %s --nick %s --policy '%s' %s /ip4/127.0.0.1/tcp/7101\n",
-			cli.Quote(filepath.Join(dir, name+".key")), name, demoPolicy, how)
-	}
-	_, err = fmt.Fprintf(a.stdout, "Wrote %s/ (a domain and four keys without passphrase; for trying only, valid for 90 days). In three terminals:\n\n%s%s%s\nmallory's key does not satisfy the policy; you.key is one more that does.\n",
-		cli.Clean(dir), join("ann", "--listen"), join("prof", "--bootstrap"), join("mallory", "--bootstrap"))
-	return err
-}
-
-// demoPlay plays, and then, unless it is only a check, leaves the stage to the
-// user.
-func (a *app) demoPlay(f demoFlags) error {
-	var out demoOut = &demoPlain{w: a.stdout}
-	if f.json {
-		out = &demoJSON{newJSON(a.stdout, a.stderr, a.now)}
-	}
-	began := a.now()
-	out.begin(f.check)
-	master, keys, err := a.demoKeys()
-	if err != nil {
-		return out.failed("", err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), demoTime)
-	defer cancel()
-	st, err := newStage(master.Domain(), keys, out)
-	if err != nil {
-		return out.failed("making the peers", err)
-	}
-	defer st.close()
-	if err := st.play(ctx); err != nil {
-		return out.failed(st.doing, err)
+		return demo.Files(a.stdout, f.files, a.now())
+	case f.json:
+		out = &demo.JSON{JSON: lines.NewJSON(a.stdout, a.now)}
 	}
 	if f.check {
-		if err := st.finish(ctx); err != nil {
-			return out.failed(st.doing, err)
-		}
-		return out.passed(st.checks, a.now().Sub(began))
+		return demo.Check(out, a.now)
 	}
-	return a.demoRoom(st, out)
-}
-
-// A demoOut shows how the demonstration goes.
-type demoOut interface {
-	begin(check bool)
-	ok(text string, epoch []byte, readers int, took time.Duration)
-	failed(doing string, err error) error
-	passed(checks int, took time.Duration) error
-}
-
-type demoPlain struct{ w io.Writer }
-
-func (p *demoPlain) begin(bool) {
-	cli.Print(p.w, "A throw-away domain, four keys and four peers on this computer. Nothing leaves it; nothing is kept.", "")
-	fmt.Fprintln(p.w)
-	policy, err := abe.ParsePolicy(demoPolicy)
-	if err == nil {
-		fmt.Fprintf(p.w, "  policy   %s\n", policy)
+	st, err := demo.Play(out, false, a.now)
+	if err != nil {
+		return err
 	}
-	for _, c := range demoCast {
-		note := ""
-		if c.name == "mallory" {
-			note = "                          (does not satisfy the policy)"
-		}
-		fmt.Fprintf(p.w, "  %-8s %s%s\n", c.name, joined(c.attributes), note)
+	defer st.Close()
+	return a.demoRoom(st)
+}
+
+// demoRoom leaves the stage to the user: ann and prof answer what they type.
+func (a *app) demoRoom(st *demo.Stage) error {
+	plain, err := lines.NewPlain(a.stdout, a.stderr, a.now, "short")
+	if err != nil {
+		return err
 	}
-	fmt.Fprintln(p.w)
-}
-
-func joined(words []string) string {
-	out := ""
-	for i, w := range words {
-		if i > 0 {
-			out += ", "
-		}
-		out += w
+	var out face = plain
+	if ui.CanDraw(a.stdin, a.stdout) {
+		out = &terminal{Plain: plain, app: a}
 	}
-	return out
-}
-
-func (p *demoPlain) ok(text string, epoch []byte, readers int, took time.Duration) {
-	if epoch == nil {
-		cli.Print(p.w, "ok   "+text, "     ")
-		return
+	fmt.Fprintln(a.stdout)
+	cli.Print(a.stdout, "Opening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.", "")
+	fmt.Fprintln(a.stdout)
+	n, key, d := st.You()
+	p := &plan{
+		key: key, nick: demo.Nick, descriptor: d, hold: 10 * time.Minute, kept: make(profile.Values),
+		through: d.Policy.Explain(key.Attributes(), key.Generation()).Through,
+		flags:   joinFlags{linger: time.Second},
 	}
-	time := ""
-	if took > 0 {
-		time = fmt.Sprintf("    %d ms", took.Milliseconds())
+	r := a.newRoom(p, n, nil, nil, out)
+	events, ended := st.TakeOver()
+	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
+	if err := a.attend(context.Background(), r, p, in, out, events, ended); err != nil {
+		return err
 	}
-	fmt.Fprintf(p.w, "ok   %-36s   epoch %x   %d can read%s\n", text, epoch[:2], readers, time)
-}
-
-func (p *demoPlain) failed(doing string, err error) error { return demoError(doing, err) }
-
-func demoError(doing string, err error) error {
-	text := cli.Describe(err).Text
-	if doing != "" {
-		text = doing + ": " + text
+	if e, ok := st.GoneOn(); ok {
+		cli.Print(a.stdout, fmt.Sprintf("You left; ann and prof made epoch %x without you, so you could not read on even with your key.", e.ID[:2]), "")
 	}
-	return cli.Fail("demo", "%s", text).
-		Hint("to report it: coterie demo --check --json, and coterie version").Because(err)
-}
-
-func (p *demoPlain) passed(checks int, took time.Duration) error {
-	_, err := fmt.Fprintf(p.w, "all %d checks passed in %.1f s\n", checks, took.Seconds())
-	return err
-}
-
-type demoJSON struct{ *jsonOut }
-
-func (j *demoJSON) begin(bool) { j.hello() }
-
-func (j *demoJSON) ok(text string, epoch []byte, readers int, took time.Duration) {
-	o := newObject("check").add("ok", true).add("text", text)
-	if epoch != nil {
-		o.add("epoch", fmt.Sprintf("%x", epoch)).add("size", readers).add("elapsed_ms", took.Milliseconds())
-	}
-	j.put(o)
-}
-
-func (j *demoJSON) failed(doing string, err error) error {
-	e := demoError(doing, err)
-	j.put(newObject("check").add("ok", false).add("text", cli.Describe(e).Text))
-	return j.fatal(e)
-}
-
-func (j *demoJSON) passed(checks int, took time.Duration) error {
-	j.put(newObject("checked").add("checks", checks).add("elapsed_ms", took.Milliseconds()))
-	j.bye("quit", 0, cli.StatusDone)
+	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            coterie request          ask somebody for one  (docs/MEMBER.md)\n")
 	return nil
 }

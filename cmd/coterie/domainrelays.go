@@ -37,14 +37,6 @@ func domainRelays(d *abe.Domain, warn func(*cli.Error)) (out []ma.Multiaddr) {
 // relays. Those are not remembered: they come with the key.
 func (p *plan) beginAt() []ma.Multiaddr { return append(slices.Clone(p.bootstrap), p.relays...) }
 
-// keyRelays are those of the key that is diagnosed.
-func (d *diagnosis) keyRelays() []ma.Multiaddr {
-	if d.key == nil {
-		return nil
-	}
-	return domainRelays(d.key.Domain(), func(e *cli.Error) { d.tell("warn", "bootstrap", e.Text, e.Hints...) })
-}
-
 // relayLines are a domain's relays, as coterie key shows them.
 func relayLines(d *abe.Domain) string {
 	var b strings.Builder

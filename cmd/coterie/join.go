@@ -3,28 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"regexp"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
-	"filippo.io/age"
-	ma "github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"coterie/cmd/coterie/people"
+	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
-	"coterie/cmd/internal/text"
-	"coterie/crypto/abe"
-	"coterie/kms/keyfile"
-	"coterie/node"
-	"coterie/room"
-	"coterie/room/record"
 )
 
 // joinFlags are the flags of join as they were typed.
@@ -82,358 +68,44 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	return cmd
 }
 
-// A plan is a checked join: everything that can be wrong before anything is
-// dialled.
-type plan struct {
-	link       room.Link
-	key        *abe.Key
-	keyPath    string
-	through    string
-	bootstrap  []ma.Multiaddr
-	relays     []ma.Multiaddr // of the key's domain
-	listen     []ma.Multiaddr
-	nick       string
-	flags      joinFlags
-	hold       time.Duration // how long a message is held
-	settings   *settings     // nil in a demonstration
-	habit      habit         // what is remembered for the next time
-	descriptor *room.Descriptor
-	ask        func() ([]age.Identity, error) // opens the identities; nil: there are none
-	identities []age.Identity                 // that were opened for the key
-}
-
 func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	var out reporter
-	in := bufio.NewReaderSize(a.stdin, maxLine)
+	var out face
+	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
 	switch {
 	case f.json && f.plain:
 		return cli.Usage("--json and --plain exclude each other")
-	case !checkColour(f.colour):
+	case !slices.Contains([]string{"auto", "always", "never"}, f.colour):
 		return cli.Usage("--color: %q is not auto, always or never", f.colour)
 	case f.json:
-		out = newJSON(a.stdout, a.stderr, a.now)
+		out = lines.NewJSON(a.stdout, a.now)
 	default:
-		p, err := newPlain(a.stdout, a.stderr, a.now, f.clock)
+		p, err := lines.NewPlain(a.stdout, a.stderr, a.now, f.clock)
 		if err != nil {
 			return err
 		}
 		out = p
-		if !f.plain && a.onTerminal() {
-			out = a.screen(p)
+		if !f.plain && ui.CanDraw(a.stdin, a.stdout) {
+			out = &terminal{Plain: p, app: a}
 		}
 	}
-	out.hello()
+	out.Hello()
 	p, err := a.plan(name, f, in, out)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
-	if lines, ok := out.(interface{ use(*joinFlags) }); ok {
-		lines.use(&p.flags)
+	if plain, ok := out.(interface{ Use(string, bool) }); ok {
+		plain.Use(p.flags.clock, p.flags.colour == "always")
 	}
 	if err := a.agree(p); err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
-	s, err := a.begin(p, out)
+	o, err := a.begin(p, out)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
-	defer s.close()
-	if t, ok := out.(*terminalOut); ok {
-		in = t.input // the interface reads the keys
-	}
-	return s.run(ctx, in)
-}
-
-// plan checks what was typed, and says so line by line.
-func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out reporter) (*plan, error) {
-	if name == "-" {
-		line, err := in.ReadString('\n')
-		if err != nil && (err != io.EOF || line == "") {
-			return nil, cli.Usage("no link on standard input").Hint("echo 'coterie:2:...' | coterie join - --key FILE")
-		}
-		name = strings.TrimSpace(line)
-	}
-	p := &plan{flags: f, keyPath: f.key}
-	known, err := a.settle(p, name)
-	if err != nil {
-		return nil, err
-	}
-	f = p.flags
-	if err := checkNick(f.nick); err != nil {
-		return nil, err
-	}
-	if p.bootstrap, err = addresses("--bootstrap", f.bootstrap); err != nil {
-		return nil, err
-	}
-	if _, err = addresses("--listen", f.listen); err != nil {
-		return nil, err
-	}
-	for _, b := range p.bootstrap {
-		if err := node.CheckBootstrap(b); err != nil {
-			return nil, cli.Usage("--bootstrap: %v", err).Hint("outside your own network an address ends in /p2p/PEER")
-		}
-	}
-	if p.ask, err = a.identities(f.identity, f.passphraseFile); err != nil {
-		return nil, err
-	}
-	ask := p.ask
-	if ask != nil {
-		ask = func() (ids []age.Identity, err error) {
-			p.identities, err = p.ask()
-			return p.identities, err
-		}
-	}
-	p.key, err = keyfile.LoadKey(p.keyPath, ask)
-	if err != nil {
-		return nil, err
-	}
-	today := abe.DayOf(a.now())
-	if today >= p.key.Expires() {
-		return nil, cli.KeyExpired(p.keyPath, p.key, today)
-	}
-	if today < p.key.From() {
-		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(), cli.Plural(int(p.key.From()-today), "day")).
-			Hint("is this computer's clock right? it says %s", today)
-	}
-	p.relays = domainRelays(p.key.Domain(), out.warn)
-	out.state("key", attributeText(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
-
-	if known != nil {
-		p.descriptor, err = known.descriptor(p.key.Domain())
-	} else {
-		p.descriptor, err = describe(name, f, p)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := a.habits(p); err != nil {
-		return nil, err
-	}
-	e := p.descriptor.Policy.Explain(p.key.Attributes(), p.key.Generation())
-	if !e.Satisfied {
-		return nil, unsatisfied(p, e)
-	}
-	p.through = e.Through
-	if left := p.key.Expires() - today; left <= 7 {
-		a.expiring(p, out, int(left), today.String())
-	}
-	out.state("policy", "you satisfy it through "+e.Through)
-	return p, nil
-}
-
-// describe finds out which room is meant.
-func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
-	domain := p.key.Domain()
-	if room.IsLink(name) {
-		l, err := room.ParseLink(name)
-		if err != nil {
-			return nil, linkError(err)
-		}
-		if f.policy != "" || f.history != "" {
-			return nil, cli.Usage("a link has the room's policy and history in it").Hint("leave out --policy and --history")
-		}
-		if l.Domain != domain.ID() {
-			return nil, wrongDomain(domain, room.Fingerprint(l.Domain))
-		}
-		p.link = *l
-		p.bootstrap = append(p.bootstrap, l.Addresses...)
-		return l.Descriptor, nil
-	}
-	if err := notAName(name); err != nil {
-		return nil, err
-	}
-	if f.policy == "" {
-		return nil, cli.Usage("a room needs a policy").Hint("coterie join %s --key %s --policy 'EXPR'", cli.Quote(name), cli.Quote(f.key))
-	}
-	policy, err := abe.ParsePolicy(f.policy)
-	if err != nil {
-		return nil, err
-	}
-	history, err := span(f.history)
-	if err != nil {
-		return nil, err
-	}
-	d, err := room.NewDescriptor(domain, name, policy, history)
-	if err != nil {
-		return nil, cli.Usage("%v", err)
-	}
-	return d, nil
-}
-
-// wrongDomain says that a key is of another domain than the room.
-func wrongDomain(key *abe.Domain, other string) error {
-	return cli.Fail("wrong-domain", "this key is from %s %s, the room belongs to %s", key.Name(), key.Fingerprint(), other).
-		Hint("give a key of the room's domain with --key")
-}
-
-// agree asks about a room that came as a link, before anything is dialled. Where
-// nobody can be asked, having typed the link is enough.
-func (a *app) agree(p *plan) error {
-	in, ok := a.stdin.(*os.File)
-	out, ok2 := a.stdout.(*os.File)
-	if p.link.Descriptor == nil || p.flags.json || !ok || !ok2 || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
-		return nil
-	}
-	d, k := p.descriptor, p.key
-	history := "off"
-	if d.History > 0 {
-		history = "newcomers read " + text.Span(d.History)
-	}
-	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it through %s\nHistory   %s\n",
-		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()), cli.Clean(p.through), history)
-	yes, err := cli.Agree("Join?", "--json")
-	if err == nil && !yes {
-		err = cli.Fail("not-done", "not joined")
-	}
-	return err
-}
-
-// notAName guesses what else somebody may have given for a room.
-func notAName(s string) error {
-	var e *cli.Error
-	switch {
-	case strings.HasPrefix(s, "/ip4/"), strings.HasPrefix(s, "/ip6/"), strings.HasPrefix(s, "/dns"):
-		e = cli.Usage("that is a multiaddress, not a room or link").Hint("coterie join ROOM --bootstrap %s", cli.Quote(s))
-	case strings.HasSuffix(s, ".key"):
-		e = cli.Usage("that is a key file, not a room or link").Hint("coterie join ROOM --key %s", cli.Quote(s))
-	case strings.ContainsAny(s, `()"`):
-		e = cli.Usage("that is a policy, not a room or link").Hint("coterie join ROOM --policy %s", cli.Quote(s))
-	default:
-		return nil
-	}
-	return withCode("link-not", e)
-}
-
-func linkError(err error) error {
-	switch {
-	case errors.Is(err, room.ErrNewer):
-		what := "the room in this link is of a later version"
-		if _, format, ok := strings.Cut(err.Error(), "link format "); ok {
-			what = "this link is of format " + format
-		}
-		return cli.Fail("link-newer", "%s; this coterie knows format 2", what).Hint("coterie %s is too old; get a newer one", cli.ProgramVersion()).Because(err)
-	case errors.Is(err, room.ErrLinkOld):
-		return cli.Fail("link-old", "this link is of format 1, which nobody can join any more").
-			Hint("ask whoever sent it for a new one: /link in their room prints it").Because(err)
-	case errors.Is(err, room.ErrNotLink):
-		return withCode("link-not", cli.Usage("that is not a room link"))
-	}
-	return cli.Fail("link-damaged", "the link is cut short or mistyped (its check letters do not match)").
-		Hint("quote it: coterie join 'coterie:...'; or paste it: coterie join -").Because(err)
-}
-
-func unsatisfied(p *plan, e abe.Explanation) error {
-	fail := cli.Fail("policy-unsatisfied", "your key does not satisfy this room's policy").
-		Detail("policy   "+cli.Clean(p.descriptor.Policy.String()), "yours    "+cli.Clean(attributeText(p.key)))
-	for _, m := range e.Missing {
-		line := "missing  " + cli.Clean(m.Attribute)
-		if m.For != m.Attribute {
-			line += " for " + cli.Clean(m.For)
-		}
-		fail.Detail(line)
-	}
-	return fail.Hint("ask %s's operator for what is missing, or check the spelling: names are exact (\"5th Year\" is not \"5th year\")", p.key.Domain().Name())
-}
-
-func attributeText(k *abe.Key) string { return cli.KeyAttributes(k) }
-
-var days = regexp.MustCompile(`^([0-9]{1,5})([dh])$`)
-
-// span reads 7d or 12h.
-func span(s string) (time.Duration, error) {
-	if s == "" || s == "0" {
-		return 0, nil
-	}
-	m := days.FindStringSubmatch(s)
-	if m == nil {
-		return 0, cli.Usage("--history: %q is not a span", s).Hint("such as 7d or 12h")
-	}
-	n, err := strconv.Atoi(m[1])
-	if err != nil {
-		return 0, cli.Usage("--history: %q is not a span", s)
-	}
-	unit := time.Hour
-	if m[2] == "d" {
-		unit = 24 * time.Hour
-	}
-	return time.Duration(n) * unit, nil
-}
-
-// spanFlag is a span as --history takes it.
-func spanFlag(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	}
-	return fmt.Sprintf("%dh", d/time.Hour)
-}
-
-// checkNick keeps names that others would not show from being sent. An empty
-// one is none.
-func checkNick(s string) error {
-	if s == "" {
-		return nil
-	}
-	name, err := people.Nick(s)
-	switch {
-	case errors.Is(err, people.ErrNickLong), err == nil && len(name) > record.MaxNameSize:
-		return withCode("bad-nick", cli.Usage("%q is too long for a nickname; %d letters are the limit", s, people.MaxNick))
-	case err != nil:
-		return withCode("bad-nick", cli.Usage("%q cannot be a nickname: it %v", s, err))
-	case name != s:
-		return withCode("bad-nick", cli.Usage("%q cannot be a nickname as it stands", s).Hint("--nick %s", cli.Quote(name)))
-	}
-	return nil
-}
-
-// begin starts the node.
-func (a *app) begin(p *plan, out reporter) (*session, error) {
-	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.beginAt(), Name: p.nick, Now: a.now, MDNS: p.settings != nil && p.settings.MDNS}
-	var kept *disk
-	var err error
-	if !p.flags.ephemeral {
-		if kept, err = a.openDisk(p.descriptor, p.identities, p.ask); err != nil {
-			return nil, err
-		}
-		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(kept.store), kept.identity, replay
-	}
-	door, err := a.openDoor(p)
-	if err != nil {
-		kept.close()
-		return nil, err
-	}
-	log, err := openLog(p.flags.log)
-	if err != nil {
-		door.close()
-		kept.close()
-		return nil, err
-	}
-	n, err := node.New(cfg)
-	if err != nil {
-		door.close()
-		log.close()
-		kept.close()
-		err = nodeError(err)
-		var e *cli.Error
-		if errors.As(err, &e) && e.Code == "port-taken" && !p.flags.given("listen") {
-			e.Hints = []string{"--listen /ip4/0.0.0.0/tcp/0 takes any free port; or stop the other one"}
-		}
-		return nil, err
-	}
-	if kept != nil && kept.plain {
-		out.warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, encrypted with a key that is stored beside it", cli.Clean(p.descriptor.Name)).
-			Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
-	}
-	out.state("listening", listeningText(n.Addresses()))
-	if !p.flags.ephemeral {
-		if err := a.remember(p, p.bootstrap); err != nil {
-			out.warn(cli.Describe(err))
-		}
-	}
-	s := newSession(a, p, n, out)
-	s.door, s.log, s.disk = door, log, kept
-	s.names.take(n.Self(), p.nick)
-	return s, nil
+	defer o.close()
+	return o.run(ctx, in, out)
 }

@@ -26,7 +26,7 @@ func (a *app) keyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ids, err := a.identities(identity, passphraseFile)
+			ids, err := a.Identities(identity, passphraseFile)
 			if err != nil {
 				return err
 			}

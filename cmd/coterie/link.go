@@ -13,6 +13,10 @@ import (
 	"golang.org/x/term"
 	"rsc.io/qr"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/room"
@@ -36,7 +40,7 @@ func (a *app) linkCommand() *cobra.Command {
 
 func (a *app) link(what string, asQR, asJSON bool) error {
 	if what == "-" {
-		line, err := bufio.NewReaderSize(a.stdin, maxLine).ReadString('\n')
+		line, err := bufio.NewReaderSize(a.stdin, lines.MaxLine).ReadString('\n')
 		if err != nil && (err != io.EOF || line == "") {
 			return cli.Usage("no link on standard input")
 		}
@@ -46,7 +50,7 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	var err error
 	if room.IsLink(what) {
 		if l, err = room.ParseLink(what); err != nil {
-			return linkError(err)
+			return chat.LinkError(err)
 		}
 	} else {
 		if err := notAName(what); err != nil {
@@ -66,8 +70,8 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 		for _, m := range l.Addresses {
 			addrs = append(addrs, m.String())
 		}
-		_, err := a.stdout.Write(newObject("link").add("link", l.String()).add("room", l.Name).add("room_id", id(l.ID())).add("domain_id", hex.EncodeToString(l.Domain[:])).
-			add("policy", l.Policy.String()).add("history_ms", l.History.Milliseconds()).add("unlisted", len(l.Tag) > 0).add("addresses", addrs).line())
+		_, err := a.stdout.Write(lines.NewObject("link").Add("link", l.String()).Add("room", l.Name).Add("room_id", lines.ID(l.ID())).Add("domain_id", hex.EncodeToString(l.Domain[:])).
+			Add("policy", l.Policy.String()).Add("history_ms", l.History.Milliseconds()).Add("unlisted", len(l.Tag) > 0).Add("addresses", addrs).Line())
 		return err
 	}
 	history := "off: who comes later reads nothing from before"
@@ -90,36 +94,36 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 // roomLink is the link of a room: as a running process of ours gives it, with its
 // addresses; or as it is remembered, with those of others.
 func (a *app) roomLink(name string) (*room.Link, error) {
-	rooms, err := a.rooms()
+	rooms, err := a.Rooms()
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(rooms, func(r remembered) bool { return r.Name == name })
+	i := slices.IndexFunc(rooms, func(r profile.Room) bool { return r.Name == name })
 	running, err := a.running(name)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range running {
-		answer, err := r.ask(doorQuestion{Link: true})
+		answer, err := r.Ask(control.Question{Link: true})
 		if err != nil {
 			continue
 		}
 		l, err := room.ParseLink(answer.Link)
-		if err == nil && (i < 0 || slices.ContainsFunc(rooms, func(r remembered) bool { return r.same(l.Descriptor) })) {
+		if err == nil && (i < 0 || slices.ContainsFunc(rooms, func(r profile.Room) bool { return r.Is(l.Descriptor) })) {
 			return l, nil
 		}
 	}
 	if i < 0 {
-		return nil, a.noRoom(rooms, name)
+		return nil, profile.NoRoom(name, len(rooms) > 0)
 	}
-	d, err := rooms[i].bare()
+	d, err := rooms[i].Descriptor()
 	if err != nil {
 		return nil, err
 	}
 	// It may have been joined with several keys.
 	var known []string
 	for _, r := range rooms {
-		if r.same(d) {
+		if r.Is(d) {
 			known = append(known, r.Addresses...)
 		}
 	}

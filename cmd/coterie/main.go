@@ -12,15 +12,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/profile"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 )
 
 func main() {
 	cli.NoCore()
-	quietLibraries()
+	chat.QuietLibraries()
 	// A closed standard output is an error to be handled, not a death.
 	signal.Ignore(syscall.SIGPIPE)
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: clock}
+	a := newApp(os.Stdin, os.Stdout, os.Stderr)
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -32,9 +35,14 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time
-	dirs
+	profile.Profile
+}
 
-	passphraseCommand []string // from the settings
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: clock}
+	a.Actions = ui.Actions
+	a.Addresses = func(setting string, texts []string) error { _, err := addresses(setting, texts); return err }
+	return a
 }
 
 func (a *app) run(args []string) int {
@@ -46,7 +54,7 @@ func (a *app) run(args []string) int {
   coterie join 'coterie:2:exam:...' --key kari.key`,
 	}
 	root.SetOut(a.stdout)
-	a.addFlag(root)
+	root.PersistentFlags().StringVar(&a.Name, "profile", "", "keep everything apart under `NAME`")
 	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(), a.roomsCommand(),
 		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(), a.configCommand(),
 		cli.Version("coterie"), cli.ManCommand())

@@ -15,6 +15,7 @@ import (
 	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/drive"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
@@ -336,9 +337,9 @@ func TestUnreachableBootstrap(t *testing.T) {
 }
 
 func TestEscapes(t *testing.T) {
-	o := newObject("message").add("text", "a\x1b[2J\u202eb\u2028c\u0085d<e>")
+	o := lines.NewObject("message").Add("text", "a\x1b[2J\u202eb\u2028c\u0085d<e>")
 	want := `{"event":"message","text":"a\u001b[2J\u202eb\u2028c\u0085d<e>"}` + "\n"
-	if got := string(o.line()); got != want {
+	if got := string(o.Line()); got != want {
 		t.Errorf("got %s", got)
 	}
 }

@@ -110,7 +110,7 @@ func TestMemberSecrets(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", "")
 	var printed bytes.Buffer
 	run := func(args ...string) {
-		a := &app{stdin: strings.NewReader(""), stdout: &printed, stderr: &printed, now: time.Now}
+		a := newApp(strings.NewReader(""), &printed, &printed)
 		a.run(args)
 	}
 	const passphrase, wrong = "lamp-and-orbit-and-seven", "canoe-and-rust"

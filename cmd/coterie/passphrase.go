@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/kms/keyfile"
 )
@@ -36,7 +37,7 @@ func (a *app) changeCommand() *cobra.Command {
 }
 
 func (a *app) changePassphrase(flag, old, fresh string, none bool) error {
-	path, err := a.identityPath(flag)
+	path, err := a.IdentityPath(flag)
 	if err != nil {
 		return err
 	}
@@ -46,13 +47,13 @@ func (a *app) changePassphrase(flag, old, fresh string, none bool) error {
 	}
 	defer clear(data)
 	// Whatever it is, it has to be an identity, and to open.
-	opts := cli.PassphraseOptions{File: old, Name: tilde(path)}
+	opts := cli.PassphraseOptions{File: old, Name: profile.Tilde(path)}
 	if _, err := cli.Identities(path, opts)(); err != nil {
 		return err
 	}
 	plain := data
 	if keyfile.KindOf(data) != keyfile.Identity {
-		err := cli.WithPassphrase("The passphrase of "+tilde(path)+" until now:", opts, func(p []byte) (err error) {
+		err := cli.WithPassphrase("The passphrase of "+profile.Tilde(path)+" until now:", opts, func(p []byte) (err error) {
 			plain, err = keyfile.DecryptPassphrase(path, data, p)
 			return err
 		})
@@ -77,13 +78,13 @@ func (a *app) changePassphrase(flag, old, fresh string, none bool) error {
 			return err
 		}
 	}
-	if err := replaceSecret(path, out); err != nil {
+	if err := profile.ReplaceSecret(path, out); err != nil {
 		return err
 	}
 	state := "has a new passphrase"
 	if len(passphrase) == 0 {
 		state = "has no passphrase now: whoever copies it has your keys"
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s %s. Copies made before keep the old one.\n", cli.Clean(tilde(path)), state)
+	_, err = fmt.Fprintf(a.stdout, "%s %s. Copies made before keep the old one.\n", cli.Clean(profile.Tilde(path)), state)
 	return err
 }

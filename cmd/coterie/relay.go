@@ -18,6 +18,8 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 )
@@ -145,28 +147,28 @@ func (a *app) relay(f relayFlags) error {
 	if f.addresses {
 		return a.relayAddresses(f)
 	}
-	out := newJSON(io.Discard, a.stderr, a.now)
+	out := lines.NewJSON(io.Discard, a.now)
 	log := &relayLog{out: out, plain: a.stdout, now: a.now}
 	if f.asJSON {
-		out = newJSON(a.stdout, a.stderr, a.now)
+		out = lines.NewJSON(a.stdout, a.now)
 		log.out, log.plain = out, nil
 	}
-	out.hello()
+	out.Hello()
 	cfg, err := f.config()
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
 	path, err := a.relayKeyPath(f.file)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
 	lock, err := lockRelayKey(path)
 	if err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
 	defer lock.Close()
 	if cfg.Identity, err = relayIdentity(path); err != nil {
-		return out.fatal(err)
+		return out.Fatal(err)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(cfg.Limits.Memory)
@@ -174,13 +176,13 @@ func (a *app) relay(f relayFlags) error {
 	cfg.Refused = log.refused
 	r, err := node.NewRelay(cfg)
 	if err != nil {
-		return out.fatal(nodeError(err))
+		return out.Fatal(chat.NodeError(err))
 	}
 	return a.runRelay(r, out, log)
 }
 
 // runRelay lets a relay run until a signal; a second one ends it at once.
-func (a *app) runRelay(r *node.Relay, out *jsonOut, log *relayLog) error {
+func (a *app) runRelay(r *node.Relay, out *lines.JSON, log *relayLog) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	began := a.now()
@@ -202,12 +204,12 @@ func (a *app) runRelay(r *node.Relay, out *jsonOut, log *relayLog) error {
 			continue
 		case err := <-ended:
 			if err != nil {
-				return out.fatal(err)
+				return out.Fatal(err)
 			}
 		case <-late:
 		}
 		log.ended(r.Stats(), began)
-		out.bye("signal", 0, cli.StatusDone)
+		out.Bye("signal", 0, cli.StatusDone)
 		return nil
 	}
 }
@@ -222,8 +224,8 @@ func (l *relayLog) ready(r *node.Relay) {
 		public = public || node.IsName(m) || manet.IsPublicAddr(m)
 	}
 	limits := r.Limits()
-	l.out.put(newObject("ready").add("peer", r.Self()).add("addrs", all).add("memory", limits.Memory).
-		add("connections", limits.Connections).add("per_address", limits.PerAddress).add("circuits", limits.Circuits))
+	l.out.Put(lines.NewObject("ready").Add("peer", r.Self()).Add("addrs", all).Add("memory", limits.Memory).
+		Add("connections", limits.Connections).Add("per_address", limits.PerAddress).Add("circuits", limits.Circuits))
 	if l.plain == nil {
 		return
 	}

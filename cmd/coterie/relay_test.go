@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -169,8 +168,8 @@ func TestRelayFlags(t *testing.T) {
 func TestRelayLog(t *testing.T) {
 	at := time.Date(2026, 11, 23, 9, 31, 0, 0, time.UTC)
 	now := func() time.Time { return at }
-	var plain, lines bytes.Buffer
-	l := &relayLog{out: newJSON(&lines, io.Discard, now), plain: &plain, now: now}
+	var plain, objects bytes.Buffer
+	l := &relayLog{out: lines.NewJSON(&objects, now), plain: &plain, now: now}
 	for i := range 1000 {
 		l.refused(node.Refusal{What: "connection", From: fmt.Sprintf("192.0.2.%d", i%256), Why: "its address has all 512 connections that one may have"})
 	}
@@ -192,15 +191,15 @@ func TestRelayLog(t *testing.T) {
 	if len(got) != maxRefusalLines-1+len(want) || !slices.Equal(got[max(len(got)-len(want), 0):], want) {
 		t.Errorf("got\n%s", plain.String())
 	}
-	if n := strings.Count(lines.String(), `"event":"refused"`); n != maxRefusalLines+1 {
+	if n := strings.Count(objects.String(), `"event":"refused"`); n != maxRefusalLines+1 {
 		t.Errorf("%d events of refusals", n)
 	}
 	for _, part := range []string{
 		`{"event":"refused","what":"connection","from":"192.0.2.0","why":"its address has all 512 connections that one may have","time":"2026-11-23T09:31:00.000Z"}`,
 		`{"event":"relaying","peers":2,"connections":3,"rooms":1,"reservations":2,"circuits":1,"forwarded":12,"bytes":1234567,"refused":1000,"time":"2026-11-23T09:31:00.000Z"}`,
 	} {
-		if !strings.Contains(lines.String(), part+"\n") {
-			t.Errorf("no %s in\n%s", part, lines.String())
+		if !strings.Contains(objects.String(), part+"\n") {
+			t.Errorf("no %s in\n%s", part, objects.String())
 		}
 	}
 }

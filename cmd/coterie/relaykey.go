@@ -24,7 +24,7 @@ func (a *app) relayKeyPath(path string) (string, error) {
 	if path != "" {
 		return path, nil
 	}
-	dir, err := a.dataDir()
+	dir, err := a.DataDir()
 	if err != nil {
 		return "", err
 	}

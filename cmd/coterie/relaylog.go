@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 )
@@ -16,7 +17,7 @@ const maxRefusalLines = 10
 
 // A relayLog writes what a relay does: a line a minute, and one for what it refuses.
 type relayLog struct {
-	out   *jsonOut
+	out   *lines.JSON
 	plain io.Writer // nil with --json
 	now   func() time.Time
 
@@ -36,7 +37,7 @@ func (l *relayLog) refused(r node.Refusal) {
 	if l.lines == maxRefusalLines {
 		more = "; more in this minute are counted only"
 	}
-	l.out.put(newObject("refused").add("what", r.What).add("from", r.From).add("why", r.Why).add("time", stamp(l.now())))
+	l.out.Put(lines.NewObject("refused").Add("what", r.What).Add("from", r.From).Add("why", r.Why).Add("time", lines.Stamp(l.now())))
 	l.say("refused a %s from %s: %s%s", r.What, r.From, r.Why, more)
 }
 
@@ -50,9 +51,9 @@ func (l *relayLog) minute(st node.RelayStats) {
 	}
 	carried, refused := st.Bytes-l.last.Bytes, st.Refused-l.last.Refused
 	l.last = st
-	l.out.put(newObject("relaying").add("peers", st.Peers).add("connections", st.Connections).add("rooms", st.Rooms).
-		add("reservations", st.Reservations).add("circuits", st.Circuits).add("forwarded", st.Forwarded).
-		add("bytes", st.Bytes).add("refused", st.Refused).add("time", stamp(l.now())))
+	l.out.Put(lines.NewObject("relaying").Add("peers", st.Peers).Add("connections", st.Connections).Add("rooms", st.Rooms).
+		Add("reservations", st.Reservations).Add("circuits", st.Circuits).Add("forwarded", st.Forwarded).
+		Add("bytes", st.Bytes).Add("refused", st.Refused).Add("time", lines.Stamp(l.now())))
 	l.say("%s, %s, %s, %s, %s; %s in and out, %s refused", cli.Plural(st.Peers, "peer"), cli.Plural(st.Connections, "connection"),
 		cli.Plural(st.Rooms, "room"), cli.Plural(st.Reservations, "reservation"), cli.Plural(st.Circuits, "circuit"),
 		cli.Size(int(carried)), cli.Count(refused))

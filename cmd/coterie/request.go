@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
@@ -66,7 +67,7 @@ func (a *app) request(f requestFlags) error {
 	if _, err := os.Lstat(path); err == nil && !f.force {
 		return cli.Fail("exists", "%s exists", path).Hint("--force overwrites it; -o FILE writes another")
 	}
-	identity, err := a.identityPath(f.identity)
+	identity, err := a.IdentityPath(f.identity)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (a *app) request(f requestFlags) error {
 	if err != nil {
 		return err
 	}
-	return printRequest(a.stdout, tilde(identity), made, path, code)
+	return printRequest(a.stdout, profile.Tilde(identity), made, path, code)
 }
 
 // parse checks all but the recipient.
@@ -137,7 +138,7 @@ func (f *requestFlags) parse(today abe.Day) (*request.Request, error) {
 
 // recipient is that of the identity that is there.
 func (a *app) recipient(path string, f requestFlags) (string, error) {
-	ids, err := cli.Identities(path, cli.PassphraseOptions{File: f.passphraseFile, Name: tilde(path)})()
+	ids, err := cli.Identities(path, cli.PassphraseOptions{File: f.passphraseFile, Name: profile.Tilde(path)})()
 	if err != nil {
 		return "", err
 	}
@@ -171,4 +172,20 @@ Tell the operator these six words by voice or in person. They show that the key 
 `, width, path, code)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// newIdentity makes an identity at path, which must not exist.
+func (a *app) newIdentity(path string, f requestFlags) (recipient string, err error) {
+	var passphrase []byte
+	if !f.noPassphrase {
+		passphrase, err = cli.NewPassphrase(cli.NewPassphraseOptions{
+			File: f.passphraseFile, Ask: "Passphrase for your new identity (empty: none):", Again: "Once more:",
+			Hint: "--passphrase-file FILE, or --no-passphrase",
+		})
+		if err != nil {
+			return "", err
+		}
+		defer clear(passphrase)
+	}
+	return profile.NewIdentity(path, passphrase, f.pq, a.now())
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
 )
 
@@ -45,6 +47,15 @@ func notRunning(name string) *cli.Error {
 	return e.Hint("coterie join %s", cli.Quote(name))
 }
 
+// running finds the rooms that are open, all or those of a name.
+func (a *app) running(name string) ([]control.OpenRoom, error) {
+	dir, err := a.RuntimeDir()
+	if err != nil {
+		return nil, err
+	}
+	return control.Open(dir, name)
+}
+
 func (a *app) status(name string, asJSON bool) error {
 	rooms, err := a.running(name)
 	if err != nil {
@@ -55,13 +66,13 @@ func (a *app) status(name string, asJSON bool) error {
 	}
 	ok := true
 	for _, r := range rooms {
-		answer, err := r.ask(doorQuestion{Status: true})
+		answer, err := r.Ask(control.Question{Status: true})
 		if err != nil {
 			return fmt.Errorf("asking process %d: %w", r.PID, err)
 		}
 		ok = ok && answer.OK
 		if asJSON {
-			if _, err := a.stdout.Write(escaped(answer.Event)); err != nil {
+			if _, err := a.stdout.Write(lines.Escaped(answer.Event)); err != nil {
 				return err
 			}
 			continue
@@ -126,7 +137,7 @@ func (a *app) ping(who, name string, count int) error {
 				return nil
 			}
 		}
-		answer, err := rooms[0].ask(doorQuestion{Ping: who})
+		answer, err := rooms[0].Ask(control.Question{Ping: who})
 		if err != nil {
 			return cli.Fail("ping", "%s", cli.Clean(err.Error())).Hint("coterie status %s", cli.Quote(rooms[0].Room)).Because(err)
 		}

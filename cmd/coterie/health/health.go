@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"coterie/cmd/internal/text"
 )
 
 // A Severity says how bad it is.
@@ -118,7 +120,7 @@ func Check(f Facts) []Item {
 		})
 	}
 	if f.Refusals > 0 && f.Members < 2 {
-		text := fmt.Sprintf("%s answered and none accepted your proof.", plural(f.Refusals, "member"))
+		text := fmt.Sprintf("%s answered and none accepted your proof.", text.Plural(f.Refusals, "member"))
 		if f.Refusals == 1 {
 			text = "1 member answered and did not accept your proof."
 		}
@@ -160,7 +162,7 @@ func Check(f Facts) []Item {
 	if len(f.Differ) > 0 {
 		add(Item{
 			Code: Split, Severity: Warn,
-			Text: fmt.Sprintf("%s %s other members than you do.", list(f.Differ), verb(len(f.Differ), "sees", "see")),
+			Text: fmt.Sprintf("%s %s other members than you do.", text.List(f.Differ, 3), verb(len(f.Differ), "sees", "see")),
 			Hint: "a path between some members is cut; it heals when one leads around",
 			Args: map[string]any{"peers": f.Differ}, DependsOn: []Code{Offline, Alone},
 		})
@@ -197,7 +199,7 @@ func Check(f Facts) []Item {
 	if f.Newer > 0 {
 		add(Item{
 			Code: Old, Severity: Warn,
-			Text: fmt.Sprintf("%d of %s %s protocol %d and cannot be heard.", f.Newer, plural(f.Peers, "peer"), verb(f.Newer, "speaks", "speak"), f.Version),
+			Text: fmt.Sprintf("%d of %s %s protocol %d and cannot be heard.", f.Newer, text.Plural(f.Peers, "peer"), verb(f.Newer, "speaks", "speak"), f.Version),
 			Hint: "update coterie; they still relay for you",
 			Args: map[string]any{"newer": f.Newer, "peers": f.Peers, "version": f.Version}, TimeToVisible: blip,
 		})
@@ -205,13 +207,22 @@ func Check(f Facts) []Item {
 	if f.KeyDays > 0 && f.KeyDays <= soon {
 		add(Item{
 			Code: Expiring, Severity: Info,
-			Text: fmt.Sprintf("Your key lapses in %s, on %s.", plural(f.KeyDays, "day"), f.Expires),
+			Text: fmt.Sprintf("Your key lapses in %s, on %s.", text.Plural(f.KeyDays, "day"), f.Expires),
 			Hint: "ask for a renewal",
 			Args: map[string]any{"days": f.KeyDays, "expires": f.Expires},
 		})
 	}
 	slices.SortStableFunc(items, func(a, b Item) int { return rank(a.Code) - rank(b.Code) })
 	return items
+}
+
+// Now returns what is wrong at this moment, worst first, but for what others explain. Whoever asks
+// does not want to wait until it has lasted.
+func Now(f Facts) []Item {
+	all := Check(f)
+	return slices.DeleteFunc(slices.Clone(all), func(i Item) bool {
+		return slices.ContainsFunc(all, func(o Item) bool { return slices.Contains(i.DependsOn, o.Code) })
+	})
 }
 
 var order = []Code{Expired, Refused, Offline, Alone, Split, Clock, Joining, Behind, Relayed, Old, Expiring, OK}
@@ -271,39 +282,19 @@ func elsewhere(f Facts, otherwise string) string {
 }
 
 func heldText(held int) string {
-	switch held {
-	case 0:
+	if held == 0 {
 		return ""
-	case 1:
-		return " 1 message is held until somebody can read it."
 	}
-	return fmt.Sprintf(" %d messages are held until somebody can read them.", held)
+	return fmt.Sprintf(" %s held until somebody can read %s.", are(held, "message"), verb(held, "it", "them"))
 }
 
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
-func are(n int, thing string) string { return plural(n, thing) + verb(n, " is", " are") }
+func are(n int, thing string) string { return text.Plural(n, thing) + verb(n, " is", " are") }
 
 func verb(n int, one, many string) string {
 	if n == 1 {
 		return one
 	}
 	return many
-}
-
-func list(names []string) string {
-	if len(names) > 3 {
-		return fmt.Sprintf("%s and %d others", strings.Join(names[:2], ", "), len(names)-2)
-	}
-	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
-	return strings.Join(names, "")
 }
 
 // span writes a time for people: 3 h 2 min.
@@ -316,5 +307,5 @@ func span(d time.Duration) string {
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
-	return plural(int(d.Hours()/24), "day")
+	return text.Plural(int(d.Hours()/24), "day")
 }

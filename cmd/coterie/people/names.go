@@ -234,6 +234,17 @@ func (n *Names) Complete(begin string) []string {
 	return out
 }
 
+// Beginning are the peers whose shown name begins with folded letters, or whose tag is that.
+func (n *Names) Beginning(begin string) map[peer.ID]bool {
+	out := make(map[peer.ID]bool)
+	for p, k := range n.peers {
+		if strings.HasPrefix(text.Fold(n.Show(p)), begin) || k.tag == begin {
+			out[p] = true
+		}
+	}
+	return out
+}
+
 // maxScan bounds what is looked through for a name, in bytes.
 const maxScan = 16 << 10
 

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	"coterie/room"
 )
@@ -30,7 +33,7 @@ func TestPasteNeverSends(t *testing.T) {
 		if len(s.b.sent) > 0 {
 			t.Errorf("%.20q was sent", c.paste)
 		}
-		if _, quit := asked[Quit](s.b); quit {
+		if _, quit := asked[chat.Quit](s.b); quit {
 			t.Errorf("%.20q left", c.paste)
 		}
 		if c.notice != "" && !s.contains(c.notice) {
@@ -88,39 +91,17 @@ func TestEnterAfterPaste(t *testing.T) {
 	}
 }
 
-// TestBurstIsAPaste: on a terminal that does not mark pastes, three lines within
-// 40 ms are one; fewer are what was typed.
-func TestBurstIsAPaste(t *testing.T) {
-	s := newStage(t, 120, 24)
-	for i := range 5 {
-		s.types(fmt.Sprintf("line %d", i))
-		s.press("enter")
-		s.now = s.now.Add(time.Millisecond)
-	}
-	s.types("rest")
-	s.do(burstOver{1})
-	s.press("enter")
-	s.do(burstOver{2})
-	if len(s.b.sent) > 0 {
-		t.Fatalf("sent %q", s.b.sent)
-	}
-	if got, want := s.m.input.String(), "line 0\nline 1\nline 2\nline 3\nline 4\nrest\n"; got != want {
-		t.Errorf("the input is %q", got)
-	}
-	if !s.contains("lines pasted: one message.") {
-		t.Errorf("it does not say so:\n%s", s.screen())
-	}
-
-	s = newStage(t, 120, 24)
-	s.types("one")
-	s.press("enter")
-	s.types("two")
-	s.press("enter")
-	s.types("thr")
-	s.do(burstOver{1})
-	s.types("ee")
-	if want := []string{"one", "two"}; !slices.Equal(s.b.sent, want) || s.m.input.String() != "three" {
-		t.Errorf("sent %q, input %q", s.b.sent, s.m.input.String())
+// TestPastesAreNotMarked: it is said where a terminal says that it does not mark pastes, and
+// only there.
+func TestPastesAreNotMarked(t *testing.T) {
+	for value, want := range map[ansi.ModeSetting]bool{
+		ansi.ModeNotRecognized: true, ansi.ModePermanentlyReset: true, ansi.ModeReset: false, ansi.ModeSet: false, ansi.ModePermanentlySet: false,
+	} {
+		s := newStage(t, 120, 24)
+		s.do(tea.ModeReportMsg{Mode: ansi.ModeBracketedPaste, Value: value})
+		if s.contains("does not mark pastes") != want {
+			t.Errorf("%d:\n%s", value, s.screen())
+		}
 	}
 }
 
@@ -160,7 +141,6 @@ func TestSecretPaste(t *testing.T) {
 // sent and read.
 func TestHeldThenSentInOrder(t *testing.T) {
 	s := newStage(t, 80, 24)
-	s.m.send.bracketed = true
 	for _, w := range []string{"one", "two", "three"} {
 		s.types(w)
 		s.enter()
@@ -197,7 +177,7 @@ func TestHeldExpires(t *testing.T) {
 	s.types("is anybody here?")
 	s.enter()
 	s.do(room.Held{Ref: s.b.refs[0], Alone: true})
-	s.do(Rejected{Ref: s.b.refs[0], Code: "alone", Text: "nobody else was in the room for 10 minutes"})
+	s.do(chat.Rejected{Ref: s.b.refs[0], Err: cli.Fail("alone", "nobody else was in the room for 10 minutes")})
 	if !s.contains("08:54  !  kari  is anybody here?") {
 		t.Errorf("not shown as failed:\n%s", s.screen())
 	}
@@ -212,7 +192,7 @@ func TestRejected(t *testing.T) {
 	s := newStage(t, 80, 24)
 	s.types("too long")
 	s.enter()
-	s.do(Rejected{Ref: s.b.refs[0], Code: "too-long", Text: "the message has 21,004 bytes; the limit is 16,384", Hints: []string{"split it"}})
+	s.do(chat.Rejected{Ref: s.b.refs[0], Err: cli.Fail("too-long", "the message has 21,004 bytes; the limit is 16,384").Hint("split it")})
 	if !s.contains(" !  kari  too long") || !s.contains("the limit is 16,384") || !s.contains("split it") {
 		t.Errorf("got\n%s", s.screen())
 	}
@@ -238,19 +218,6 @@ func TestUnknownCommand(t *testing.T) {
 	}
 }
 
-// TestNobodyCalledThat: the error names the name alone.
-func TestNobodyCalledThat(t *testing.T) {
-	s := newStage(t, 100, 24)
-	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
-	for line, want := range map[string]string{"/prove liv NTNU": `called "liv"`, "/whois liv and tor": `called "liv and tor"`} {
-		s.types(line)
-		s.enter()
-		if !s.contains("nobody here is " + want) {
-			t.Errorf("%s:\n%s", line, s.screen())
-		}
-	}
-}
-
 // TestEscapeAndSlashTogether: a terminal sends Esc and a key after it as Alt and
 // that key; the command must not become a message.
 func TestEscapeAndSlashTogether(t *testing.T) {
@@ -260,7 +227,7 @@ func TestEscapeAndSlashTogether(t *testing.T) {
 	s.press("alt+/")
 	s.types("ignores")
 	s.enter()
-	if len(s.b.sent) > 0 || s.m.panel != nil || !s.contains("you ignore nobody") {
+	if len(s.b.sent) > 0 || !s.contains("You ignore nobody.") {
 		t.Errorf("sent %q\n%s", s.b.sent, s.screen())
 	}
 }
@@ -292,19 +259,19 @@ func TestInterrupt(t *testing.T) {
 	if s.m.input.String() != "/quit" {
 		t.Fatalf("the input is %q", s.m.input.String())
 	}
-	if _, quit := asked[Quit](s.b); quit {
+	if _, quit := asked[chat.Quit](s.b); quit {
 		t.Fatal("left")
 	}
 	s.now = s.now.Add(time.Second)
 	s.press("ctrl+c")
-	if _, quit := asked[Quit](s.b); !quit {
+	if _, quit := asked[chat.Quit](s.b); !quit {
 		t.Fatal("stayed")
 	}
 
 	s = newStage(t, 80, 24)
 	s.press("ctrl+c")
 	s.enter()
-	if _, quit := asked[Quit](s.b); !quit {
+	if _, quit := asked[chat.Quit](s.b); !quit {
 		t.Error("/quit does not leave")
 	}
 }
@@ -351,7 +318,7 @@ func TestUnreadIsKept(t *testing.T) {
 	s.do(tea.BlurMsg{})
 	s.at("09:33")
 	d := s.say(mAnn, "new")
-	k, ok := asked[Mark](s.b)
+	k, ok := asked[chat.MarkUnread](s.b)
 	if !ok || k.ID != d.ID {
 		t.Fatalf("told %+v", k)
 	}
@@ -366,7 +333,7 @@ func TestUnreadIsKept(t *testing.T) {
 	}
 	again.do(tea.FocusMsg{})
 	again.wait(4 * time.Second)
-	if k, ok := asked[Mark](again.b); !ok || k.ID != (ake.Hash{}) {
+	if k, ok := asked[chat.MarkUnread](again.b); !ok || k.ID != (ake.Hash{}) {
 		t.Errorf("told %+v when it was seen", k)
 	}
 }
@@ -379,7 +346,7 @@ func TestNotify(t *testing.T) {
 		d := room.Delivered{Author: mAnn, Received: s.now}
 		d.Message.Text = text
 		d.Message.Time = uint64(s.now.UnixMilli())
-		_, cmd := s.m.Update(d)
+		_, cmd := s.m.Update(s.enveloped(d))
 		if cmd == nil {
 			return ""
 		}
@@ -465,10 +432,10 @@ func TestOlder(t *testing.T) {
 		s.say(mAnn, fmt.Sprintf("line %d", i))
 	}
 	s.press("alt+home")
-	if _, ok := asked[Older](s.b); !ok {
+	if _, ok := asked[chat.Older](s.b); !ok {
 		t.Fatal("not asked for")
 	}
-	var past Past
+	var past chat.Earlier
 	for i := range 3 {
 		d := room.Delivered{Author: mAnn, History: true}
 		d.ID[0], d.Message.Text, d.Message.Time = byte(200+i), fmt.Sprintf("before %d", i), uint64(s.now.Add(-time.Hour).UnixMilli())
@@ -483,7 +450,7 @@ func TestOlder(t *testing.T) {
 	n := len(s.b.did)
 	s.press("pgup", "pgup", "alt+home")
 	for _, c := range s.b.did[n:] {
-		if _, ok := c.(Older); ok {
+		if _, ok := c.(chat.Older); ok {
 			t.Error("asked for although there are none")
 		}
 	}
@@ -516,7 +483,7 @@ func TestLate(t *testing.T) {
 func TestGaps(t *testing.T) {
 	s := newStage(t, 80, 16)
 	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
-	g := room.Gap{Author: mAnn, Epoch: s.m.rooms.now.ID, First: 3, Last: 4}
+	g := room.Gap{Author: mAnn, Epoch: s.m.room.Epoch.ID, First: 3, Last: 4}
 	s.do(g)
 	if !s.contains("?  2 messages of ann are missing here; fetching") {
 		t.Errorf("got\n%s", s.screen())
@@ -530,16 +497,9 @@ func TestGaps(t *testing.T) {
 	if !s.contains("!!  ann sent two different messages as number 41") {
 		t.Errorf("got\n%s", s.screen())
 	}
-	s.do(Proof{Peer: ann, Expr: `"Professor"`, OK: true})
-	if !s.contains(`proved "Professor" of NTNU to you at 08:54. You cannot`) {
+	s.do(room.Attested{Member: mAnn, Policy: `"Professor"`, OK: true})
+	if !s.contains(`proved "Professor" of NTNU to you. You cannot`) {
 		t.Errorf("got\n%s", s.screen())
-	}
-	s.types("/whois ann")
-	s.enter()
-	for _, want := range []string{"sent two different messages as number 41 of epoch", `proved "Professor" of NTNU to you at 08:54`} {
-		if !s.contains(want) {
-			t.Errorf("no %q in\n%s", want, s.screen())
-		}
 	}
 }
 
@@ -665,49 +625,28 @@ func TestInputGrows(t *testing.T) {
 func TestQuestion(t *testing.T) {
 	s := newStage(t, 100, 12)
 	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
-	s.do(Question{ID: "q1", Peer: ann, Expr: `"Professor"`})
+	s.do(room.Asked{ID: "q1", Member: mAnn, Policy: `"Professor"`})
 	if !s.contains(`asks you to prove "Professor".`) {
 		t.Errorf("got\n%s", s.screen())
 	}
 	s.types("what?")
 	s.enter()
-	if _, ok := asked[Allow](s.b); ok {
+	if _, ok := asked[chat.Allow](s.b); ok {
 		t.Fatal("answered")
 	}
 	s.types("y")
 	s.enter()
-	if a, ok := asked[Allow](s.b); !ok || a.ID != "q1" || !a.Allow {
+	if a, ok := asked[chat.Allow](s.b); !ok || a.ID != "q1" || !a.Allow {
 		t.Errorf("answered %+v", a)
 	}
 	if len(s.b.sent) != 1 {
 		t.Errorf("sent %q", s.b.sent)
 	}
-	s.do(Question{ID: "q2", Peer: ann, Expr: `x`})
+	s.do(room.Asked{ID: "q2", Member: mAnn, Policy: `x`})
 	s.types("n")
 	s.enter()
-	if a, _ := asked[Allow](s.b); a.ID != "q2" || a.Allow {
+	if a, _ := asked[chat.Allow](s.b); a.ID != "q2" || a.Allow {
 		t.Errorf("answered %+v", a)
-	}
-}
-
-// TestIgnore is by peer, not by name.
-func TestIgnore(t *testing.T) {
-	s := newStage(t, 80, 16)
-	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
-	s.types("/ignore prof")
-	s.enter()
-	s.say(mProf, "unseen")
-	s.do(room.Renamed{Member: member(prof, "per")})
-	s.say(member(prof, "per"), "unseen too")
-	s.say(mAnn, "seen")
-	if s.contains("unseen") || !s.contains("ann  seen") {
-		t.Errorf("got\n%s", s.screen())
-	}
-	s.types("/unignore per")
-	s.enter()
-	s.say(member(prof, "per"), "back")
-	if !s.contains("per  back") {
-		t.Errorf("got\n%s", s.screen())
 	}
 }
 

@@ -42,13 +42,13 @@ func BenchmarkKey(b *testing.B) {
 				var batch Events
 				for range 10 {
 					i++
-					d := room.Delivered{Author: mAnn, Received: s.now, Epoch: s.m.rooms.now.ID}
+					d := room.Delivered{Author: mAnn, Received: s.now, Epoch: s.m.room.Epoch.ID}
 					d.ID[0], d.ID[1], d.ID[2] = byte(i), byte(i>>8), byte(i>>16)
 					d.Message.Text, d.Message.Time, d.Message.Lamport = fmt.Sprintf("%d %s", i, talk[i%len(talk)]), uint64(s.now.UnixMilli()), uint64(i)
 					batch = append(batch, d)
 				}
 				began := time.Now()
-				s.m.Update(batch)
+				s.do(batch)
 				s.m.View()
 				s.m.Update(tea.KeyPressMsg{Code: 'a', Text: "a"})
 				v := s.m.View()

@@ -31,16 +31,16 @@ func (c *completion) next(m *Model, by int) {
 	switch {
 	case start == 0 && strings.HasPrefix(word, "/") && !strings.HasPrefix(word, "//"):
 		for _, s := range slashes() {
-			if strings.HasPrefix(s.name, word[1:]) {
-				c.words = append(c.words, "/"+s.name)
+			if strings.HasPrefix(s.Name, word[1:]) {
+				c.words = append(c.words, "/"+s.Name)
 			}
 		}
 	case m.takesFile(before):
 		c.asked = true
-		m.out.Do(CompleteFile{Begin: word})
+		m.out.Run(CompleteFile{Begin: word})
 		return
 	default:
-		for _, n := range m.names.Complete(strings.TrimPrefix(word, "@")) {
+		for _, n := range m.room.Names.Complete(strings.TrimPrefix(word, "@")) {
 			if slices.Contains(m.present(), n) || strings.HasPrefix(before, "/") {
 				c.words = append(c.words, n)
 			}
@@ -83,7 +83,7 @@ func (c *completion) files(m *Model, names []string) {
 
 func (m *Model) takesFile(before string) bool {
 	for _, s := range slashes() {
-		if s.file && strings.HasPrefix(before, "/"+s.name+" ") {
+		if s.file && strings.HasPrefix(before, "/"+s.Name+" ") {
 			return true
 		}
 	}
@@ -93,13 +93,13 @@ func (m *Model) takesFile(before string) bool {
 // present are the shown names of the members, and of who spoke lately.
 func (m *Model) present() []string {
 	var out []string
-	for _, mb := range m.rooms.now.Members {
-		out = append(out, m.names.Show(mb.Peer))
+	for _, mb := range m.room.Epoch.Members {
+		out = append(out, m.room.Names.Show(mb.Peer))
 	}
 	n := 0
 	for i := len(m.log.entries) - 1; i >= 0 && n < 50; i-- {
 		if e := m.log.entries[i]; e.kind == kindMessage {
-			out = append(out, m.names.Show(e.peer))
+			out = append(out, m.room.Names.Show(e.peer))
 			n++
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/text"
 )
 
@@ -32,7 +33,7 @@ func (m *Model) toggleDebug() {
 		return
 	case !d.on:
 		d.on, d.lines = true, nil
-		m.out.Do(Debug{On: true})
+		m.out.Do(chat.Debug{On: true})
 	}
 	m.open(debugTitle, d.lines)
 	m.panel.top = math.MaxInt32 // the newest: what is drawn makes it fit
@@ -42,7 +43,7 @@ func (m *Model) debugShown() bool { return m.panel != nil && m.panel.title == de
 
 func (m *Model) endDebug() {
 	m.debug = debugLog{}
-	m.out.Do(Debug{})
+	m.out.Do(chat.Debug{})
 }
 
 // logged takes a line of the log. Who looks at the newest goes on doing so.

@@ -2,13 +2,10 @@ package ui
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
-	"coterie/cmd/internal/text"
+	"coterie/cmd/coterie/chat"
 	"coterie/crypto/ake"
 	"coterie/room"
 )
@@ -37,24 +34,17 @@ func (m *Model) searchDisk(f *filter) {
 	}
 	m.searches++
 	*d = diskSearch{n: m.searches, words: m.find.words.String(), asking: true}
-	q := Search{N: d.n, Words: f.words, Before: f.before, After: f.after, Ignored: maps.Clone(m.ignored), Limit: maxHits}
-	if from := f.from; from != "" {
-		known := make(map[peer.ID]bool)
-		for _, e := range m.log.entries {
-			if _, asked := known[e.peer]; e.kind == kindMessage && !asked {
-				known[e.peer] = m.isFrom(f, e.peer)
-			}
-		}
-		q.From = func(mb room.Member) bool {
-			return known[mb.Peer] || strings.HasPrefix(text.Fold(mb.Name), from)
-		}
+	q := chat.Search{Ref: d.n, Words: f.words, From: f.from, Begin: true, OnDisk: true, Before: f.before,
+		Limit: maxHits}
+	if !f.after.IsZero() { // the day itself is meant, too
+		q.After = f.after.Add(-time.Millisecond)
 	}
 	m.out.Do(q)
 }
 
 // found takes the answer.
-func (m *Model) found(a Found) {
-	if m.find == nil || a.N != m.find.disk.n {
+func (m *Model) found(a chat.Found) {
+	if m.find == nil || a.Ref != any(m.find.disk.n) {
 		return
 	}
 	d := &m.find.disk
@@ -91,7 +81,7 @@ func (m *Model) deeper() {
 	for _, h := range d.hits {
 		if !have[h.ID] {
 			d.going = h.ID
-			m.out.Do(Older{Before: before, Since: sayingTime(h), Count: olderCount})
+			m.out.Do(chat.Older{Before: before, Since: chat.TimeOf(h.Message.Time), Count: olderCount})
 			return
 		}
 	}
@@ -116,12 +106,8 @@ func (m *Model) arrived() {
 	for _, h := range d.hits {
 		m.nameFromBefore(h)
 		e := m.message(h)
-		lines = append(lines, fmt.Sprintf("%s  %s: %s", e.at.Local().Format("2006-01-02 15:04"), m.name(e.peer), strings.ReplaceAll(e.text, "\n", " ")))
+		lines = append(lines, fmt.Sprintf("%s  %s: %s", e.at.Local().Format("2006-01-02 15:04"), m.name(e.peer),
+			strings.ReplaceAll(e.text, "\n", " ")))
 	}
 	m.open(fmt.Sprintf("%d found; the newest %d", m.find.all(), len(d.hits)), lines)
-}
-
-// sayingTime is the author's time of a message.
-func sayingTime(d room.Delivered) time.Time {
-	return time.UnixMilli(int64(min(d.Message.Time, 1<<52)))
 }

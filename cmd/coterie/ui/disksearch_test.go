@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/room"
 )
 
@@ -32,55 +33,55 @@ func TestSearchOnDisk(t *testing.T) {
 	s.say(mAnn, "BLABÆR now")
 	s.press("ctrl+f")
 	s.types("blab")
-	var asks []Search
+	var asks []chat.Search
 	for _, c := range s.b.did {
-		if q, ok := c.(Search); ok {
+		if q, ok := c.(chat.Search); ok {
 			asks = append(asks, q)
 		}
 	}
-	if len(asks) != 1 || asks[0].Words != "b" || asks[0].From != nil {
+	if len(asks) != 1 || asks[0].Words != "b" || asks[0].From != "" {
 		t.Fatalf("asked %+v", asks)
 	}
-	s.do(Found{N: asks[0].N, Total: 900})
-	q, _ := asked[Search](s.b)
+	s.do(chat.Found{Ref: asks[0].Ref, Total: 900})
+	q, _ := asked[chat.Search](s.b)
 	if q.Words != "blab" {
 		t.Fatalf("asked for %q", q.Words)
 	}
 	s.types("ær")
 	n := len(s.b.did)
-	s.do(Found{N: asks[0].N, Total: 800}) // once more
+	s.do(chat.Found{Ref: asks[0].Ref, Total: 800}) // once more
 	if s.contains("of 800") || len(s.b.did) != n {
 		t.Errorf("a late answer:\n%s", s.screen())
 	}
-	s.do(Found{N: q.N, Total: 3, Messages: []room.Delivered{disk[600], disk[5]}})
-	q, _ = asked[Search](s.b)
+	s.do(chat.Found{Ref: q.Ref, Total: 3, Messages: []room.Delivered{disk[600], disk[5]}})
+	q, _ = asked[chat.Search](s.b)
 	if q.Words != "blabær" {
 		t.Fatalf("asked for %q", q.Words)
 	}
-	s.do(Found{N: q.N, Total: 3, Messages: []room.Delivered{disk[600], disk[5]}})
+	s.do(chat.Found{Ref: q.Ref, Total: 3, Messages: []room.Delivered{disk[600], disk[5]}})
 	if !s.contains("search (1 of 3): blabær") || !s.contains("BLABÆR now") {
 		t.Fatalf("got\n%s", s.screen())
 	}
 	for i, at := range []int{600, 5} {
 		s.b.did = nil
 		s.press("enter")
-		older, ok := asked[Older](s.b)
+		older, ok := asked[chat.Older](s.b)
 		if !ok || older.Since.UnixMilli() != int64(disk[at].Message.Time) || !older.Before.After(older.Since) {
 			t.Fatalf("asked %+v", s.b.did)
 		}
-		from := slices.IndexFunc(disk, func(d room.Delivered) bool { return !sayingTime(d).Before(older.Since) })
-		to := slices.IndexFunc(disk, func(d room.Delivered) bool { return !sayingTime(d).Before(older.Before) })
+		from := slices.IndexFunc(disk, func(d room.Delivered) bool { return !chat.TimeOf(d.Message.Time).Before(older.Since) })
+		to := slices.IndexFunc(disk, func(d room.Delivered) bool { return !chat.TimeOf(d.Message.Time).Before(older.Before) })
 		if to < 0 {
 			to = len(disk)
 		}
-		s.do(Past{Messages: disk[from:to], Since: older.Since})
+		s.do(chat.Earlier{Messages: disk[from:to], Since: older.Since})
 		if !s.contains(fmt.Sprintf("search (%d of 3)", i+2)) || !s.contains(disk[at].Message.Text) {
 			t.Fatalf("got\n%s", s.screen())
 		}
 	}
 	s.b.did = nil
 	s.press("enter")
-	if _, ok := asked[Older](s.b); ok {
+	if _, ok := asked[chat.Older](s.b); ok {
 		t.Error("asked for more than there is")
 	}
 	s.press("down", "down")
@@ -97,16 +98,16 @@ func TestSearchTooFarBack(t *testing.T) {
 	disk := kept(s, 700)
 	s.types("/search from:ann after:2026-11-01 old line 3")
 	s.enter()
-	q, ok := asked[Search](s.b)
-	if !ok || q.Words != "old line 3" || q.From == nil || !q.From(mAnn) || q.From(mProf) || q.After.IsZero() {
+	q, ok := asked[chat.Search](s.b)
+	if !ok || q.Words != "old line 3" || q.From != "ann" || !q.Begin || q.After.IsZero() {
 		t.Fatalf("asked %+v", q)
 	}
-	s.do(Found{N: q.N, Total: 111, Messages: []room.Delivered{disk[399], disk[3]}})
-	older, ok := asked[Older](s.b)
+	s.do(chat.Found{Ref: q.Ref, Total: 111, Messages: []room.Delivered{disk[399], disk[3]}})
+	older, ok := asked[chat.Older](s.b)
 	if !ok {
 		t.Fatal("not asked for")
 	}
-	s.do(Past{Messages: disk[600:], Since: older.Since})
+	s.do(chat.Earlier{Messages: disk[600:], Since: older.Since})
 	for _, want := range []string{"111 found; the newest 2", "ann: old line 399", "ann: old line 3"} {
 		if !s.contains(want) {
 			t.Errorf("no %q in\n%s", want, s.screen())
@@ -118,7 +119,7 @@ func TestSearchTooFarBack(t *testing.T) {
 	s = newStage(t, 80, 12)
 	s.types("/search x")
 	s.enter()
-	if _, ok := asked[Search](s.b); ok {
+	if _, ok := asked[chat.Search](s.b); ok {
 		t.Error("asked a disk that is not there")
 	}
 }

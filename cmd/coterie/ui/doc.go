@@ -1,8 +1,10 @@
-// Package ui is the terminal interface of a room, as a model of bubbletea: what
-// happens in the room and what is typed come as messages, and a screen comes
-// out. It does no input or output: whatever leads outside goes through Backend.
+// Package ui is the terminal's face of an open room. Its Model, of bubbletea, gets what happens
+// in the room and what is typed as messages, and a screen comes out. What it knows of the room
+// is a chat.State of its own, and the words are those of package chat. The model does no input
+// or output: whatever leads outside goes through Backend, which is Program.
 //
 //	ui.go         Config, Backend, Model
+//	program.go    Program: the model on a terminal
 //	update.go     messages, to whom they go
 //	events.go     what happens in the room, as lines
 //	epoch.go      lines about epochs, runs of them joined
@@ -11,7 +13,7 @@
 //	view.go       the screen
 //	members.go    the panel of members
 //	panel.go      texts over the messages
-//	answers.go    what commands show
+//	answers.go    /readers and /help
 //	keys.go       keys
 //	editor.go     the input line
 //	send.go       from the input line into the room
@@ -19,8 +21,12 @@
 //	commands.go   slash commands
 //	complete.go   Tab
 //	search.go     Ctrl+F, Ctrl+R
+//	disksearch.go what a search finds on the disk
 //	unread.go     the mark, the title, notifications
+//	setting.go    what settings do here
+//	debug.go      the log as it runs
 //	style.go      characters and colours
+//	capabilities.go what a terminal can do
 //
 // Text from others passes package text before it is kept, and is never cleaned
 // again: bubbletea itself lets a carriage return write one line over another.

@@ -54,7 +54,6 @@ type entry struct {
 	peer peer.ID
 	text string // clean; what is drawn
 	raw  string // as it came, where that is another
-	wide string // what a wide screen shows instead
 
 	id       ake.Hash
 	epoch    ake.Hash
@@ -104,7 +103,7 @@ func (m *Model) clock(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Local().Format(m.cfg.Clock)
+	return t.Local().Format(m.room.Clock)
 }
 
 // draw makes the rows of an entry.
@@ -182,7 +181,7 @@ func (m *Model) suspicious(e *entry) bool {
 	if e.kind != kindMessage || e.self {
 		return false
 	}
-	_, like := m.names.Like(e.peer)
+	_, like := m.room.Names.Like(e.peer)
 	return like
 }
 
@@ -234,7 +233,8 @@ func (m *Model) drawMessage(e *entry) []row {
 	cells += len(sep)
 	if cells > width-8 { // a name that leaves no room has its own line
 		name := m.row(text.Truncate(dim(at)+head, width, m.method))
-		return append([]row{name}, m.body(e, strings.Repeat(" ", min(margin, width/2)), min(margin, width/2), min(margin, width/2))...)
+		return append([]row{name}, m.body(e, strings.Repeat(" ", min(margin, width/2)), min(margin, width/2),
+			min(margin, width/2))...)
 	}
 	line := dim(at) + head + mirror(e.text) + sep
 	if e.action {
@@ -254,7 +254,8 @@ func (m *Model) body(e *entry, head string, cells, indent int) []row {
 	}
 	if len(rows) > foldLines+1 {
 		more := fmt.Sprintf("... %d more lines (Alt+O opens)", len(rows)-foldLines)
-		rows = append(rows[:foldLines:foldLines], row{strings.Repeat(" ", indent) + dim(text.Truncate(more, m.bodyWidth()-indent, m.method)), indent + min(len(more), m.bodyWidth()-indent)})
+		rows = append(rows[:foldLines:foldLines], row{strings.Repeat(" ", indent) +
+			dim(text.Truncate(more, m.bodyWidth()-indent, m.method)), indent + min(len(more), m.bodyWidth()-indent)})
 	}
 	return rows
 }
@@ -280,11 +281,7 @@ func (m *Model) drawNote(e *entry) []row {
 	}
 	head := dim(at) + strings.Repeat(" ", column-len(at)-len(sign)) + paintSign(sign) + sep
 	cells := column + len(sep)
-	s := e.text
-	if e.wide != "" && m.layout() == wide {
-		s = e.wide
-	}
-	return m.flow(head, cells, s, m.bodyWidth(), cells)
+	return m.flow(head, cells, e.text, m.bodyWidth(), cells)
 }
 
 // drawNarrow has time and name on a line of their own.
@@ -318,7 +315,8 @@ func (m *Model) drawNarrow(e *entry) []row {
 // right to left: a terminal that reorders cannot move the name before it.
 func mirror(s string) string {
 	for _, r := range s {
-		if r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff {
+		if r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 &&
+			r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff {
 			return "\u200e"
 		}
 	}

@@ -22,7 +22,7 @@ func TestEpochLinesAreJoined(t *testing.T) {
 	s.epoch(3, room.ReasonJoined, []room.Member{tor, liv}, nil, mAnn, mKari, mia, tor, liv)
 	s.now = s.now.Add(20 * time.Second)
 	s.epoch(0xa410, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if want := "-- epoch a410  mia, tor and liv joined, ann left; 4 can read from here"; !s.contains(want) {
+	if want := "-- epoch a410: mia, tor and liv joined, ann left; 4 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	if strings.Count(s.screen(), "-- epoch") != 2 {
@@ -32,16 +32,16 @@ func TestEpochLinesAreJoined(t *testing.T) {
 	s.epoch(6, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
 	s.now = s.now.Add(20 * time.Second)
 	s.epoch(7, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
-	if want := "-- epoch 0007  tor left and came back; 4 can read from here"; !s.contains(want) {
+	if want := "-- epoch 0007: tor left and came back; 4 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(8, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
-	if want := "-- epoch 0008  tor left; 3 can read from here"; !s.contains(want) {
+	if want := "-- epoch 0008: tor left; 3 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(10, room.ReasonLapsed, nil, []room.Member{mia}, mKari, liv)
 	s.epoch(11, room.ReasonExpired, nil, []room.Member{liv}, mKari)
-	if want := "-- epoch 000b  tor left, mia vanished, liv expired; 1 can read from here"; !s.contains(want) {
+	if want := "-- epoch 000b: tor left, mia vanished, liv expired; 1 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(9, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
@@ -62,7 +62,7 @@ func TestFirstName(t *testing.T) {
 	s.epoch(1, room.ReasonFirst, nil, nil, mKari, member(tor, ""))
 	s.epoch(2, room.ReasonJoined, []room.Member{member(mia, "")}, nil, mKari, member(tor, ""), member(mia, ""))
 	s.do(room.Renamed{Member: member(tor, "tor")}, room.Renamed{Member: member(mia, "mia")})
-	for _, want := range []string{"2 can read: you, tor", "epoch 0002  mia joined; 3 can read"} {
+	for _, want := range []string{"2 can read: you, tor", "epoch 0002: mia joined; 3 can read"} {
 		if !s.contains(want) {
 			t.Errorf("no %q in\n%s", want, s.screen())
 		}

@@ -6,8 +6,11 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/text"
+	"coterie/room"
 )
 
 // A guardKind is what stands between the input and the room.
@@ -62,14 +65,13 @@ func (g *guard) line() string {
 	case guardPaste:
 		return fmt.Sprintf("%d lines pasted: one message.  Enter sends   Alt+E editor   Esc drops", g.lines)
 	case guardYes:
-		return fmt.Sprintf("%s (%s) pasted: one message.  Type yes to send, Alt+E editor, Esc drops", plural(g.lines, "line"), sizeText(g.bytes))
+		return fmt.Sprintf("%s (%s) pasted: one message.  Type yes to send, Alt+E editor, Esc drops",
+			text.Plural(g.lines, "line"), text.Size(g.bytes))
 	case guardSecret:
 		return "This looks like a secret key. Type send to send it anyway."
 	}
 	return ""
 }
-
-func sizeText(n int) string { return text.Size(n) }
 
 // wants is the word that sends it.
 func (g *guard) wants() string {
@@ -117,7 +119,7 @@ func (m *Model) confirmed() tea.Cmd {
 	}
 	m.input.clear()
 	m.guard.drop()
-	m.say(strings.TrimRight(s, " \n"), false)
+	m.speak(strings.TrimRight(s, " \n"), false)
 	return nil
 }
 
@@ -135,7 +137,6 @@ func (m *Model) secret(s string) bool {
 
 // paste puts text into the input; it is never sent by itself.
 func (m *Model) paste(s string) {
-	m.send.bracketed = true
 	m.unread.typed(m)
 	// Terminals send the ends of pasted lines as the Enter key would.
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
@@ -154,7 +155,7 @@ type ask struct {
 	text string
 	yes  func()
 	no   func()
-	from any // what it is about
+	from peer.ID // who asks; empty: Coterie itself
 }
 
 // answered takes an answer; it returns false for what is none.
@@ -177,12 +178,13 @@ func (m *Model) answered(s string) bool {
 	return true
 }
 
-func (m *Model) question(q Question) {
-	who := m.named(q.Peer)
-	m.asks = append(m.asks, ask{
-		text: fmt.Sprintf("%s asks you to prove %s. It alone will learn that you hold it. Allow? [y/N]", who, m.clean(q.Expr)),
-		yes:  func() { m.out.Do(Allow{ID: q.ID, Allow: true}) },
-		no:   func() { m.out.Do(Allow{ID: q.ID}) },
-		from: q,
-	})
+func (m *Model) question(q room.Asked, said []chat.Line) {
+	for _, l := range said {
+		m.asks = append(m.asks, ask{
+			text: m.shown(l.Text) + " Allow? [y/N]",
+			yes:  func() { m.out.Do(chat.Allow{ID: q.ID, Allow: true}) },
+			no:   func() { m.out.Do(chat.Allow{ID: q.ID}) },
+			from: q.Member.Peer,
+		})
+	}
 }

@@ -49,7 +49,7 @@ func hostile(t testing.TB) []string {
 		"\b\b\b\b\b\b\b\b\b\b\b\b\b\bann  hello", "\v\v\f\f", "\x00\x7f\x1a\x04", "line\n08:54      ann  forged\n\n\n", "\u2028\u2029next", "\u202e08:54 nna", "\u2066x\u2069",
 		"\u200b\u200d\u2060\ufeff", "\U000e0041\U000e0042", "e"+strings.Repeat("\u0301\u0316", 200), strings.Repeat("\u0489", 100), "\u3164\u115f\u2800",
 		strings.Repeat("A", 16<<10), strings.Repeat("東", 5000), strings.Repeat("\t", 3000), strings.Repeat("\n", 3000), strings.Repeat("👩\u200d", 2000),
-		"\xff\xfe\xc0\x80", "שלום 08:54 ann", "\\u{1b}[31m", "/quit", "//quit", "-- epoch 91ab  ann joined; 2 can read from here",
+		"\xff\xfe\xc0\x80", "שלום 08:54 ann", "\\u{1b}[31m", "/quit", "//quit", "-- epoch 91ab: ann joined; 2 can read",
 	)
 	return out
 }
@@ -194,7 +194,7 @@ func TestCarriageReturnCannotForgeALine(t *testing.T) {
 		t.Error("without a border, the carriage return forges nothing: this test proves nothing")
 	}
 	s := hostileStage(t, 80, 12)
-	if r := forged(s.m, attack(0, []string{forgery}, s.now)); r != "" {
+	if r := forged(s.m, s.enveloped(attack(0, []string{forgery}, s.now))); r != "" {
 		t.Errorf("forged: %q", r)
 	}
 }

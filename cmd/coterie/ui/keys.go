@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"coterie/cmd/coterie/chat"
 )
 
 // The actions that have keys, and the keys: config [keys] can give others.
@@ -106,13 +108,6 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case m.input.key(name):
 	case k.Text != "":
-		if !m.send.lastEnter.IsZero() {
-			if m.now().Sub(m.send.lastEnter) < burstTime {
-				m.send.lastEnter = m.now()
-			} else {
-				m.send.lastEnter = m.send.lastEnter.Add(-second)
-			}
-		}
 		m.input.insert(k.Text, true)
 	}
 	if m.input.empty() {
@@ -152,7 +147,6 @@ func (m *Model) interrupt() tea.Cmd {
 	was := m.input.String()
 	m.input.clear()
 	m.guard.drop()
-	m.send.burst = nil
 	if was == "" {
 		m.input.insert("/quit", false)
 	}
@@ -164,7 +158,7 @@ func (m *Model) leave() tea.Cmd {
 		return tea.Quit
 	}
 	m.quit = true
-	m.out.Do(Quit{})
+	m.out.Do(chat.Quit{})
 	return tea.Quit
 }
 
@@ -217,7 +211,7 @@ func (m *Model) act(a string) tea.Cmd {
 	case "open":
 		m.openLong()
 	case "editor":
-		m.out.Do(Edit{Text: m.input.String()})
+		m.out.Run(Edit{Text: m.input.String()})
 	case "bare":
 		m.bare = true
 	case "redraw":

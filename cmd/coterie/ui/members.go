@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -14,29 +13,13 @@ import (
 // panelWidth is that of the members, with the line before them.
 const panelWidth = 21
 
-func (m *Model) path(p peer.ID) (node.Path, bool) {
-	for _, path := range m.snap.Status.Peers {
-		if path.Peer == p {
-			return path, true
-		}
-	}
-	return node.Path{}, false
-}
-
-func rttText(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return text.RoundTrip(d)
-}
-
 // memberRows are the panel of members: width cells, at most height rows.
 func (m *Model) memberRows(width, height int) []string {
-	members := m.readers()
+	members := m.room.Readers()
 	var out []string
 	add := func(s string) { out = append(out, text.Truncate(s, width, m.method)) }
 	add(fmt.Sprintf(" Can read: %d", max(len(members), 1)))
-	relays := m.relays()
+	relays := m.room.Relays()
 	room := height - 1
 	if len(relays) > 0 {
 		room -= 2 + 2*min(len(relays), 2)
@@ -69,7 +52,7 @@ func (m *Model) memberRows(width, height int) []string {
 			if i == 2 {
 				break
 			}
-			add(fmt.Sprintf("  %s  reads", m.names.Tag(r)))
+			add(fmt.Sprintf("  %s  reads", m.room.Names.Tag(r)))
 			add("         nothing")
 		}
 	}
@@ -79,13 +62,16 @@ func (m *Model) memberRows(width, height int) []string {
 // memberRow is a name, how it is reached, and how long that takes.
 func (m *Model) memberRow(p peer.ID, width int) string {
 	name := m.name(p)
-	path, _ := m.path(p)
+	path := m.room.Path(p)
 	kind := " "
 	if path.Kind == node.Relayed {
 		kind = "r"
 	}
-	rtt := rttText(path.RTT)
-	if s := m.suspect(p); s {
+	rtt := ""
+	if path.RTT > 0 {
+		rtt = text.RoundTrip(path.RTT)
+	}
+	if mb, _ := m.room.Member(p); mb.Suspect {
 		rtt = "silent"
 	}
 	cells := m.method.StringWidth(name)
@@ -104,36 +90,14 @@ func (m *Model) memberRow(p peer.ID, width int) string {
 	return "  " + shown + strings.Repeat(" ", pad+1) + right
 }
 
-func (m *Model) suspect(p peer.ID) bool {
-	for _, mb := range m.snap.Status.Room.Members {
-		if mb.Peer == p {
-			return mb.Suspect
-		}
-	}
-	return false
-}
-
-// relays are the peers that relay and read nothing.
-func (m *Model) relays() []peer.ID {
-	var out []peer.ID
-	for _, p := range m.snap.Status.Peers {
-		if p.IsRelay {
-			out = append(out, p.Peer)
-		}
-	}
-	return out
-}
-
 // pathCounts are how many members are reached directly, and through relays.
 func (m *Model) pathCounts() (direct, relayed int) {
-	for _, mb := range m.readers() {
-		if path, ok := m.path(mb.Peer); ok {
-			switch path.Kind {
-			case node.Direct:
-				direct++
-			case node.Relayed:
-				relayed++
-			}
+	for _, mb := range m.room.Readers() {
+		switch m.room.Path(mb.Peer).Kind {
+		case node.Direct:
+			direct++
+		case node.Relayed:
+			relayed++
 		}
 	}
 	return direct, relayed

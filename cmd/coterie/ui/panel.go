@@ -129,11 +129,11 @@ func (m *Model) openLong() {
 			continue
 		}
 		if m.folded(e) {
-			m.open("message of "+m.names.Show(e.peer)+", "+m.clock(e.at), strings.Split(e.text, "\n"))
+			m.open("message of "+m.room.Names.Show(e.peer)+", "+m.clock(e.at), strings.Split(e.text, "\n"))
 			return
 		}
 	}
-	m.open("message", []string{"No message on the screen is longer than " + plural(foldLines, "line") + "."})
+	m.open("message", []string{"No message on the screen is longer than " + text.Plural(foldLines, "line") + "."})
 }
 
 func (m *Model) folded(e *entry) bool { return len(m.rows(e)) > foldLines }

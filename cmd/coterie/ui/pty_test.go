@@ -47,7 +47,7 @@ type attacked struct {
 func (a *attacked) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if k, ok := msg.(tea.KeyPressMsg); ok && k.String() == "ctrl+t" {
 		from := min(a.step*perStep, len(a.all))
-		msg = attack(a.step, a.all[from:min(from+perStep, len(a.all))], a.stage.now)
+		msg = a.stage.enveloped(attack(a.step, a.all[from:min(from+perStep, len(a.all))], a.stage.now))
 		a.step++
 	}
 	_, cmd := a.Model.Update(msg)

@@ -2,6 +2,8 @@ package ui
 
 import (
 	"slices"
+
+	"coterie/cmd/coterie/chat"
 )
 
 // scroll is the log: entries, oldest first, and where one looks at it. What is
@@ -91,7 +93,7 @@ func (s *scroll) below() int {
 
 // rows are the rows of an entry for how the screen is now.
 func (m *Model) rows(e *entry) []row {
-	key := drawKey{m.bodyWidth(), m.layout(), m.names.Version(), e.version, m.method}
+	key := drawKey{m.bodyWidth(), m.layout(), m.room.Names.Version(), e.version, m.method}
 	if e.rows != nil && e.key == key {
 		return e.rows
 	}
@@ -272,7 +274,7 @@ func (m *Model) wantOlder() {
 		}
 	}
 	s.asked = true
-	m.out.Do(Older{Before: before, Count: olderCount})
+	m.out.Do(chat.Older{Before: before, Count: olderCount})
 }
 
 // olderCount is how many messages are fetched at a time.

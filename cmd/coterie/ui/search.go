@@ -87,7 +87,7 @@ func (m *Model) matches(f *filter, e *entry) bool {
 
 // isFrom reports whether a peer is the one that is asked for.
 func (m *Model) isFrom(f *filter, p peer.ID) bool {
-	return strings.HasPrefix(text.Fold(m.name(p)), f.from) || m.names.Tag(p) == f.from
+	return strings.HasPrefix(text.Fold(m.name(p)), f.from) || m.room.Names.Tag(p) == f.from
 }
 
 // lookFor finds the newest match before an entry; nil: of all.

@@ -2,10 +2,10 @@ package ui
 
 import (
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/room"
 )
 
@@ -14,30 +14,19 @@ type sender struct {
 	ref     uint64
 	pending map[uint64]*entry // by ref, until sent, dropped or rejected
 	sent    []*entry          // those that not all readers have yet
-	// burst are lines that came faster than anybody types, on a terminal without
-	// bracketed paste.
-	burst     []string
-	burstN    int
-	bracketed bool      // the terminal marks pastes
-	lastEnter time.Time // in a burst that was taken for a paste
-	told      string    // the code of the last rejection that was shown
 }
 
-const (
-	// maxSent bounds the messages whose readers are followed.
-	maxSent = 1000
-	// burstTime: three or more lines within it are a paste.
-	burstTime  = 40 * time.Millisecond
-	burstLines = 3
-)
+// maxSent bounds the messages whose readers are followed.
+const maxSent = 1000
 
-// say sends a message and shows it as being sent.
-func (m *Model) say(s string, action bool) {
+// speak sends a message and shows it as being sent.
+func (m *Model) speak(s string, action bool) {
 	m.send.ref++
 	ref := m.send.ref
 	e := &entry{
-		kind: kindMessage, state: stateSending, self: true, action: action, at: m.now(), received: m.now(), peer: m.cfg.Self,
-		own: &delivery{ref: ref, since: m.now()},
+		kind: kindMessage, state: stateSending, self: true, action: action, at: m.now(), received: m.now(),
+		peer: m.cfg.Self,
+		own:  &delivery{ref: ref, since: m.now()},
 	}
 	e.raw = s
 	d := room.Delivered{}
@@ -48,7 +37,7 @@ func (m *Model) say(s string, action bool) {
 	m.send.pending[ref] = e
 	m.newest()
 	m.unread.typed(m)
-	m.out.Send(ref, s, action)
+	m.out.Do(chat.Say{Ref: ref, Text: s, Action: action})
 }
 
 // lamport gives a message of one's own its place among others, until it has one.
@@ -105,23 +94,15 @@ func (m *Model) reached(r room.Reached) {
 	}
 }
 
-// rejected says why a message went nowhere; its text is in the history of input.
-func (m *Model) rejected(r Rejected) {
+// rejected marks a message that went nowhere. Its text is in the history of input.
+func (m *Model) rejected(r chat.Rejected) {
 	if e, ref := m.pending(r.Ref); e != nil {
 		delete(m.send.pending, ref)
 		e.state = stateFailed
 		e.touch()
 		m.own.add(e.raw)
 	}
-	// What is given up all at once is said once.
-	if r.Code != m.send.told || m.log.newest().kind != kindAlarm {
-		m.trouble(Trouble{Text: r.Text, Hints: r.Hints})
-	}
-	m.send.told = r.Code
 }
-
-// heldCount is how many messages wait for a reader.
-func (m *Model) heldCount() int { return len(m.send.pending) }
 
 func (m *Model) trouble(t Trouble) {
 	line := m.clean(t.Text)
@@ -134,12 +115,6 @@ func (m *Model) trouble(t Trouble) {
 // enter is the Enter key on the input line.
 func (m *Model) enter() tea.Cmd {
 	now := m.now()
-	if !m.send.lastEnter.IsZero() && now.Sub(m.send.lastEnter) < burstTime {
-		m.send.lastEnter = now
-		m.input.insert("\n", true)
-		m.guard.pasted(m.input.String(), now)
-		return nil
-	}
 	if m.guard.block(now) {
 		return nil
 	}
@@ -152,45 +127,7 @@ func (m *Model) enter() tea.Cmd {
 		m.guard.drop()
 		return nil
 	}
-	if m.send.bracketed || m.guard.kind != guardNone {
-		return m.submit(s)
-	}
-	// Until the terminal has shown that it marks pastes, a line waits for a moment:
-	// if others follow at once, all are one paste.
-	m.send.burst = append(m.send.burst, s)
-	m.input.clear()
-	if len(m.send.burst) > 1 {
-		return nil
-	}
-	m.send.burstN++
-	n := m.send.burstN
-	return tea.Tick(burstTime, func(time.Time) tea.Msg { return burstOver{n} })
-}
-
-// endBurst decides about lines that came together.
-func (m *Model) endBurst(b burstOver) tea.Cmd {
-	if b.n != m.send.burstN || len(m.send.burst) == 0 {
-		return nil
-	}
-	lines := m.send.burst
-	m.send.burst = nil
-	if len(lines) >= burstLines {
-		rest := m.input.String()
-		m.input.clear()
-		m.input.insert(strings.Join(lines, "\n")+"\n"+rest, false)
-		m.send.lastEnter = m.now()
-		m.guard.pasted(m.input.String(), m.now())
-		return nil
-	}
-	rest, at := m.input.chars, m.input.at
-	var cmds []tea.Cmd
-	for _, l := range lines {
-		cmds = append(cmds, m.submit(l))
-	}
-	if m.guard.kind == guardNone && m.input.empty() {
-		m.input.chars, m.input.at = rest, at
-	}
-	return tea.Batch(cmds...)
+	return m.submit(s)
 }
 
 // submit takes a line: a command, or a message.
@@ -210,11 +147,11 @@ func (m *Model) submit(s string) tea.Cmd {
 	}
 	switch {
 	case strings.HasPrefix(s, "//"):
-		m.say(s[1:], false)
+		m.speak(s[1:], false)
 	case strings.HasPrefix(s, "/"):
 		return m.command(trimmed)
 	default:
-		m.say(strings.TrimRight(s, " \n"), false)
+		m.speak(strings.TrimRight(s, " \n"), false)
 	}
 	return nil
 }

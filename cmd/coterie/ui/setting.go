@@ -1,95 +1,24 @@
 package ui
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-	"unicode"
-
-	"coterie/cmd/coterie/people"
-	"coterie/kms/words"
+	"coterie/cmd/coterie/chat"
 )
 
-// settable are the settings that can be changed in a room.
-var settable = []string{"nick", "notify", "notify_text", "title", "mouse", "time", "listen"}
-
-// elsewhere are those that cannot, and why.
-var elsewhere = map[string]string{
-	"history": "history is part of the room: another one is another room",
-	"key":     "the key is chosen by join",
-	"policy":  "the policy is part of the room: another one is another room",
-}
-
-// set changes a setting: what it does on the screen is done here, keeping it is
-// the backend's.
-func (m *Model) set(args string) {
-	name, value, _ := strings.Cut(args, " ")
-	value = strings.TrimSpace(value)
-	bad := func(format string, a ...any) {
-		m.trouble(Trouble{Text: m.clean(fmt.Sprintf(format, a...))})
-	}
-	if !slices.Contains(settable, name) {
-		m.noSetting(name)
-		return
-	}
-	if value == "" {
-		bad("/set %s needs a value", name)
-		return
-	}
-	switch name {
+// set has a setting of the room do on the screen what it is for.
+func (m *Model) set(c chat.SettingKept) {
+	on := c.Value == "on"
+	switch c.Name {
 	case "notify":
-		if value != "all" && value != "names" && value != "none" {
-			bad("notify is all, names or none")
-			return
-		}
-		m.cfg.Notify = value
-	case "mouse", "title", "notify_text":
-		on := slices.Contains([]string{"on", "true", "yes"}, value)
-		if !on && !slices.Contains([]string{"off", "false", "no"}, value) {
-			bad("%s is on or off", name)
-			return
-		}
-		switch value = "off"; name {
-		case "mouse":
-			m.cfg.Mouse = on
-		case "title":
-			m.cfg.NoTitle = !on
-		case "notify_text":
-			m.cfg.NotifyText = on
-		}
-		if on {
-			value = "on"
-		}
+		m.cfg.Notify = c.Value
+	case "mouse":
+		m.cfg.Mouse = on
+	case "title":
+		m.cfg.NoTitle = !on
+	case "notify_text":
+		m.cfg.NotifyText = on
 	case "time":
-		if !IsClock(value) {
-			bad("time wants a layout such as 15:04 or 15:04:05")
-			return
-		}
-		m.cfg.Clock = value
 		for _, e := range m.log.entries {
 			e.touch()
 		}
-	case "nick":
-		if !m.setNick(value) {
-			return
-		}
-		value, _ = people.Nick(value)
 	}
-	m.out.Do(Set{name, value})
-}
-
-// IsClock reports whether a text is a layout of package time's that has hours and
-// minutes, and is short.
-func IsClock(s string) bool {
-	return len(s) <= 20 && (strings.Contains(s, "15") || strings.Contains(s, "3")) && strings.Contains(s, "04") && strings.IndexFunc(s, unicode.IsControl) < 0
-}
-
-func (m *Model) noSetting(name string) {
-	t := Trouble{Text: m.clean(fmt.Sprintf("/set knows no %q", name)), Hints: []string{"it knows " + strings.Join(settable, ", ") + "; others are in config.toml"}}
-	if why := elsewhere[name]; why != "" {
-		t = Trouble{Text: why}
-	} else if like := words.Near(name, settable, 1); len(like) > 0 {
-		t.Hints = append([]string{"did you mean " + like[0] + "?"}, t.Hints...)
-	}
-	m.trouble(t)
 }

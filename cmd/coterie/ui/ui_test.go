@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +14,10 @@ import (
 	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/text"
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/room"
@@ -29,24 +32,35 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// backend notes what it is asked for.
+// backend notes what it is asked for. What the state can answer it does; the answer is
+// there with the next message.
 type backend struct {
-	sent []string
-	refs []any
-	did  []Command
+	room    func() *chat.State
+	now     func() time.Time
+	sent    []string
+	refs    []any
+	did     []any
+	answers []any
 }
 
-func (b *backend) Send(ref any, text string, action bool) {
-	if action {
-		text = "* " + text
+func (b *backend) Do(c chat.Command) {
+	b.did = append(b.did, c)
+	if say, ok := c.(chat.Say); ok {
+		text := say.Text
+		if say.Action {
+			text = "* " + text
+		}
+		b.sent, b.refs = append(b.sent, text), append(b.refs, say.Ref)
 	}
-	b.sent, b.refs = append(b.sent, text), append(b.refs, ref)
+	if a, ok := b.room().Answer(c, b.now()); ok {
+		b.answers = append(b.answers, a)
+	}
 }
 
-func (b *backend) Do(c Command) { b.did = append(b.did, c) }
+func (b *backend) Run(e Errand) { b.did = append(b.did, e) }
 
 // asked returns the last command of a type.
-func asked[T Command](b *backend) (T, bool) {
+func asked[T any](b *backend) (T, bool) {
 	for i := len(b.did) - 1; i >= 0; i-- {
 		if c, ok := b.did[i].(T); ok {
 			return c, true
@@ -78,26 +92,50 @@ type stage struct {
 }
 
 func newStage(t testing.TB, width, height int, change ...func(*Config)) *stage {
-	s := &stage{t: t, b: new(backend), now: time.Date(2026, 11, 23, 8, 54, 0, 0, time.UTC), seq: make(map[peer.ID]uint64)}
+	s := &stage{t: t, now: time.Date(2026, 11, 23, 8, 54, 0, 0, time.UTC), seq: make(map[peer.ID]uint64)}
 	cfg := Config{
-		Room: "exam", RoomID: "4c1e-88a0-1d92-07fe", Domain: "NTNU", DomainID: "4f1c-9ab2-77d0-e31a",
-		Policy: `("NTNU" and "5th year") or "Professor"`, Through: `"NTNU" and "5th year"`, KeyDays: 90,
-		Self: kari, Nick: "kari", Now: func() time.Time { return s.now },
+		About: chat.About{
+			ID: ake.Hash{0x4c, 0x1e, 0x88, 0xa0, 0x1d, 0x92, 0x07, 0xfe}, Name: "exam", Domain: "NTNU", DomainID: [32]byte{0x4f, 0x1c, 0x9a, 0xb2, 0x77, 0xd0, 0xe3, 0x1a},
+			Policy: `("NTNU" and "5th year") or "Professor"`, Through: `"NTNU" and "5th year"`, Expires: abe.DayOf(s.now) + 90, Self: kari, Nick: "kari",
+		},
+		Now: func() time.Time { return s.now },
 	}
 	for _, c := range change {
 		c(&cfg)
 	}
+	s.b = &backend{room: func() *chat.State { return s.m.room }, now: cfg.Now}
 	s.m = New(cfg, s.b)
 	s.m.Init()
 	s.do(tea.WindowSizeMsg{Width: width, Height: height})
 	return s
 }
 
-// do gives the model a message, and what its commands answer at once.
+// do gives the model messages, and what is answered to them. Events need no envelope.
 func (s *stage) do(msgs ...tea.Msg) {
 	for _, msg := range msgs {
-		s.m.Update(msg)
+		s.m.Update(s.enveloped(msg))
 	}
+	answers := s.b.answers
+	s.b.answers = nil
+	for _, a := range answers {
+		s.m.Update(s.enveloped(a))
+	}
+}
+
+func (s *stage) enveloped(msg tea.Msg) tea.Msg {
+	switch e := msg.(type) {
+	case Events:
+		for i := range e {
+			e[i] = s.enveloped(e[i])
+		}
+	case chat.Event:
+	case nil:
+	default:
+		if from := reflect.TypeOf(msg).PkgPath(); from == "coterie/room" || from == "coterie/node" || from == "coterie/cmd/coterie/chat" {
+			return chat.Event{Room: s.m.room.ID, At: s.now, What: msg}
+		}
+	}
+	return msg
 }
 
 func (s *stage) at(clock string) {
@@ -129,7 +167,7 @@ func (s *stage) say(from room.Member, text string, change ...func(*room.Delivere
 	s.lamport++
 	d := room.Delivered{
 		Author: from, Self: from.Peer == kari, Received: s.now,
-		Epoch:   s.m.rooms.now.ID,
+		Epoch:   s.m.room.Epoch.ID,
 		Message: record.Body{Counter: s.seq[from.Peer], Time: uint64(s.now.UnixMilli()), Lamport: s.lamport, Kind: record.KindText, Text: text},
 	}
 	copy(d.ID[:], fmt.Sprintf("%s %d", from.Peer, s.seq[from.Peer]))
@@ -152,6 +190,7 @@ func (s *stage) press(keys ...string) tea.Cmd {
 	var cmd tea.Cmd
 	for _, k := range keys {
 		_, cmd = s.m.Update(keyOf(k))
+		s.do()
 	}
 	return cmd
 }
@@ -195,11 +234,8 @@ func keyOf(name string) tea.KeyPressMsg {
 	return tea.KeyPressMsg(k)
 }
 
-// enter sends what is on the input line, on a terminal that marks pastes.
-func (s *stage) enter() {
-	s.m.send.bracketed = true
-	s.press("enter")
-}
+// enter sends what is on the input line.
+func (s *stage) enter() { s.press("enter") }
 
 // cells are the screen as it is drawn: one string a row, styles left out.
 func (s *stage) cells() []string {
@@ -270,8 +306,8 @@ var (
 )
 
 // fine is a snapshot in which all is well.
-func fine(members ...room.Member) Snapshot {
-	s := Snapshot{Facts: health.Facts{KeyDays: 90, Expires: "2027-02-21", Direct: 2, Members: len(members), MaySend: true, Others: len(members) - 1}}
+func fine(members ...room.Member) chat.Snapshot {
+	var s chat.Snapshot
 	for _, m := range members {
 		s.Status.Room.Members = append(s.Status.Room.Members, room.MemberStatus{Member: m, Self: m.Peer == kari})
 		switch m.Peer {
@@ -285,6 +321,13 @@ func fine(members ...room.Member) Snapshot {
 	}
 	s.Status.Peers = append(s.Status.Peers, node.Path{Peer: mute, Kind: node.Direct, IsRelay: true, RTT: 18 * time.Millisecond})
 	return s
+}
+
+// wrong tells the facts of a moment as what is wrong.
+func (s *stage) wrong(f health.Facts) {
+	for _, i := range health.Now(f) {
+		s.do(chat.HealthChanged{Item: i, On: true, Shown: health.Now(f)})
+	}
 }
 
 // morning is the conversation of the specification.
@@ -329,7 +372,7 @@ func (s *stage) sendPending() {
 	for _, ref := range s.b.refs {
 		s.seq[kari]++
 		s.lamport++
-		sent := room.Sent{Ref: ref, Counter: s.seq[kari], Epoch: s.m.rooms.now.ID}
+		sent := room.Sent{Ref: ref, Counter: s.seq[kari], Epoch: s.m.room.Epoch.ID}
 		copy(sent.ID[:], fmt.Sprintf("kari %d", s.seq[kari]))
 		for _, m := range s.members {
 			if m.Peer != kari {

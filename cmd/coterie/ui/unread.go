@@ -8,6 +8,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"coterie/cmd/coterie/chat"
 )
 
 // unread is the mark before what one has not seen, and who is told about it.
@@ -63,7 +65,7 @@ func (u *unread) typed(m *Model) {
 
 func (u *unread) clear(m *Model) {
 	if u.mark != 0 {
-		m.out.Do(Mark{})
+		m.out.Do(chat.MarkUnread{})
 	}
 	u.armed, u.mark, u.count, u.mentions, u.byHand = false, 0, 0, 0, false
 }
@@ -75,7 +77,7 @@ func (u *unread) arrived(m *Model, e *entry) {
 	}
 	if u.mark == 0 {
 		u.mark, u.armed = e.seq, false
-		m.out.Do(Mark{ID: e.id, At: u.since})
+		m.out.Do(chat.MarkUnread{ID: e.id, At: u.since})
 	}
 	u.count++
 	if e.namesMe {
@@ -110,7 +112,7 @@ func (u *unread) hand(m *Model) {
 		return
 	}
 	u.mark, u.since, u.byHand, u.armed = e.seq, m.now(), true, false
-	m.out.Do(Mark{ID: e.id, At: u.since})
+	m.out.Do(chat.MarkUnread{ID: e.id, At: u.since})
 }
 
 // first goes to the mark.
@@ -140,11 +142,11 @@ func (u *unread) title(m *Model) string {
 	case m.cfg.NoTitle:
 		return ""
 	case u.mentions > 0:
-		return fmt.Sprintf("(%d!) %s", u.mentions, m.cfg.Room)
+		return fmt.Sprintf("(%d!) %s", u.mentions, m.cfg.Name)
 	case u.count > 0 && u.mark != 0:
-		return fmt.Sprintf("(%d) %s", u.count, m.cfg.Room)
+		return fmt.Sprintf("(%d) %s", u.count, m.cfg.Name)
 	}
-	return m.cfg.Room
+	return m.cfg.Name
 }
 
 // ring tells the terminal of a message, if one is to be told of.
@@ -154,8 +156,8 @@ func (u *unread) ring(m *Model) tea.Cmd {
 		return nil
 	}
 	u.bell = nil
-	m.out.Do(Notified{Nick: m.name(e.peer), Count: u.count})
-	words := m.cfg.Room + ": " + m.name(e.peer)
+	m.out.Run(Notified{Nick: m.name(e.peer), Count: u.count})
+	words := m.cfg.Name + ": " + m.name(e.peer)
 	if m.cfg.NotifyText {
 		words += ": " + strings.ReplaceAll(e.text, "\n", " ")
 	}
@@ -174,13 +176,10 @@ func (m *Model) notification(words string) string {
 	case "99":
 		seq = ansi.DesktopNotification(words)
 	case "777":
-		seq = ansi.URxvtExt("notify", strings.ReplaceAll(m.cfg.Room, ";", ","), strings.ReplaceAll(words, ";", ","))
+		seq = ansi.URxvtExt("notify", strings.ReplaceAll(m.cfg.Name, ";", ","), strings.ReplaceAll(words, ";", ","))
 	}
 	if seq != "" && m.cfg.Tmux {
 		seq = ansi.TmuxPassthrough(seq)
 	}
 	return "\a" + seq
 }
-
-// namesMe reports whether a text has the user's name in it, as a word.
-func (m *Model) namesMe(s string) bool { return m.names.InText(m.cfg.Self, s) }

@@ -4,6 +4,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/text"
 	"coterie/room"
 )
@@ -28,8 +29,14 @@ func (m *Model) take(msg tea.Msg) tea.Cmd {
 		m.width, m.height = msg.Width, msg.Height
 	case tea.ModeReportMsg:
 		// As the renderer does: from here on the terminal counts clusters.
-		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
+		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet ||
+			msg.Value == ansi.ModePermanentlySet) {
 			m.method = text.ByCluster
+		}
+		if msg.Mode == ansi.ModeBracketedPaste && (msg.Value == ansi.ModeNotRecognized ||
+			msg.Value == ansi.ModePermanentlyReset) {
+			m.note("this terminal does not mark pastes: each line of one is sent as if it was typed. " +
+				"Alt+E takes several lines")
 		}
 	case tea.KeyPressMsg:
 		return m.key(msg)
@@ -44,84 +51,46 @@ func (m *Model) take(msg tea.Msg) tea.Cmd {
 		m.unread.blur(m)
 	case tea.MouseWheelMsg:
 		m.wheel(msg)
-	case burstOver:
-		return m.endBurst(msg)
 	case tick:
-		m.everySecond()
+		m.unread.seen(m)
 		return m.nextTick()
+	case chat.Event:
+		return m.event(msg)
 	default:
-		return m.outside(msg)
+		m.outside(msg)
 	}
 	return nil
 }
 
-// outside takes what the room and the backend say.
-func (m *Model) outside(msg any) tea.Cmd {
-	if m.event(msg) {
-		return m.unread.ring(m)
-	}
+// outside takes what the backend says.
+func (m *Model) outside(msg any) {
 	switch msg := msg.(type) {
-	case Rejected:
-		m.rejected(msg)
-	case Snapshot:
-		m.snap = msg
-		m.health()
 	case Note:
 		m.note("%s", m.clean(msg.Text))
 	case Trouble:
 		m.trouble(msg)
-	case State:
-		m.state(msg.Step, msg.Text)
-	case Answer:
+	case Panel:
 		m.open(msg.Title, msg.Lines)
-	case Past:
-		m.past(msg)
-		if !msg.Since.IsZero() {
-			m.arrived()
-		}
-	case Found:
-		m.found(msg)
-	case Question:
-		m.question(msg)
-	case Proof:
-		m.proof(msg)
 	case Edited:
 		m.edited(msg)
 	case Files:
 		m.tab.files(m, msg)
-	case Logged:
-		m.logged(msg.Line)
-	case Copy:
-		m.note("copied")
-		return tea.SetClipboard(msg.Text)
 	}
-	return nil
 }
 
-// everySecond is what time does.
-func (m *Model) everySecond() {
-	m.health()
-	m.unread.seen(m)
-}
-
-// health takes stock.
-func (m *Model) health() {
-	f := m.snap.Facts
-	f.Held = m.heldCount()
-	if m.joined {
-		f.Members = len(m.readers())
+// earlier puts older messages before the others.
+func (m *Model) earlier(p chat.Earlier) {
+	m.log.asked, m.log.noOlder = false, p.All
+	if len(p.Messages) > 0 {
+		m.prepend(p.Messages)
 	}
-	f.Refusals = m.refuse
-	m.watch.Step(m.now(), f)
+	if !p.Since.IsZero() {
+		m.arrived()
+	}
 }
 
-// past puts older messages before the others.
-func (m *Model) past(p Past) {
+func (m *Model) prepend(messages []room.Delivered) {
 	s := &m.log
-	s.asked, s.noOlder = false, p.All
-	if len(p.Messages) == 0 {
-		return
-	}
 	at := 0
 	for at < len(s.entries) && s.entries[at].kind == kindIntro {
 		at++
@@ -133,8 +102,8 @@ func (m *Model) past(p Past) {
 		}
 	}
 	var older []*entry
-	for _, d := range p.Messages {
-		if have[d.ID] || m.ignored[d.Author.Peer] {
+	for _, d := range messages {
+		if have[d.ID] {
 			continue
 		}
 		d.History = true
@@ -153,8 +122,8 @@ func (m *Model) past(p Past) {
 // nameFromBefore notes what somebody called itself who is not here by another
 // name.
 func (m *Model) nameFromBefore(d room.Delivered) {
-	if d.Author.Name != "" && m.names.Nick(d.Author.Peer) == "" {
-		m.names.Take(d.Author.Peer, d.Author.Name, m.now())
+	if d.Author.Name != "" && m.room.Names.Nick(d.Author.Peer) == "" {
+		m.room.Names.Take(d.Author.Peer, d.Author.Name, m.now())
 	}
 }
 

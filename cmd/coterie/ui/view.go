@@ -177,11 +177,11 @@ func (m *Model) panelTitle() string {
 
 // word is the health of the room.
 func (m *Model) word() string {
-	w := health.Word(m.watch.Shown())
+	w := health.Word(m.room.Health)
 	switch {
 	case w == health.OK:
 		return string(w)
-	case m.watch.Shown()[0].Severity == health.Error:
+	case m.room.Health[0].Severity == health.Error:
 		return bad(string(w))
 	}
 	return warn(string(w))
@@ -190,60 +190,49 @@ func (m *Model) word() string {
 // header is room, domain, who reads, epoch, paths, health.
 func (m *Model) header() string {
 	dot := " " + m.style.dot + " "
-	readers := max(len(m.readers()), 1)
+	readers := max(len(m.room.Readers()), 1)
 	word := m.word()
 	if m.layout() == narrow {
 		tail := fmt.Sprintf("%s%d%s%s", dot, readers, dot, word)
-		room := text.Truncate(m.cfg.Room, max(m.width-1-m.method.StringWidth(tail), 1), m.method)
+		room := text.Truncate(m.cfg.Name, max(m.width-1-m.method.StringWidth(tail), 1), m.method)
 		return text.Truncate(" "+bold(room)+tail, m.width, m.method)
 	}
 	epoch := ""
-	if m.joined {
-		epoch = fmt.Sprintf("%x", m.rooms.now.ID[:2])
+	if m.room.Joined() {
+		epoch = fmt.Sprintf("%x", m.room.Epoch.ID[:2])
 	}
 	var parts []string
 	parts = append(parts, fmt.Sprintf("%d can read", readers))
-	trouble := len(m.watch.Shown()) > 0 && m.watch.Shown()[0].Trouble()
+	trouble := len(m.room.Health) > 0 && m.room.Health[0].Trouble()
 	direct, relayed := m.pathCounts()
-	if m.layout() == wide {
-		if epoch != "" {
-			parts = append(parts, "epoch "+epoch)
-		}
-		if paths := pathsText(direct, relayed, " "); paths != "" && !trouble {
-			parts = append(parts, paths)
-		}
-	} else {
-		if epoch != "" {
-			parts = append(parts, epoch)
-		}
-		switch {
-		case trouble:
-		case relayed > 0:
-			parts = append(parts, fmt.Sprintf("%d relayed", relayed))
-		case direct > 0:
-			parts = append(parts, fmt.Sprintf("%d direct", direct))
+	isWide := m.layout() == wide
+	if epoch != "" && isWide {
+		epoch = "epoch " + epoch
+	}
+	paths := ""
+	switch {
+	case trouble:
+	case direct > 0 && relayed > 0 && isWide:
+		paths = fmt.Sprintf("%d direct %d relayed", direct, relayed)
+	case relayed > 0:
+		paths = fmt.Sprintf("%d relayed", relayed)
+	case direct > 0:
+		paths = fmt.Sprintf("%d direct", direct)
+	}
+	for _, part := range []string{epoch, paths} {
+		if part != "" {
+			parts = append(parts, part)
 		}
 	}
 	parts = append(parts, word)
 	right := strings.Join(parts, dot) + " "
 	rightCells := m.method.StringWidth(right)
-	left := " " + bold(m.cfg.Room) + dot + m.cfg.Domain
+	left := " " + bold(m.cfg.Name) + dot + m.cfg.Domain
 	if room := m.width - rightCells - 2; m.method.StringWidth(left) > room {
-		left = text.Truncate(" "+m.cfg.Room+dot+m.cfg.Domain, max(room, 1), m.method)
+		left = text.Truncate(" "+m.cfg.Name+dot+m.cfg.Domain, max(room, 1), m.method)
 	}
 	gap := max(m.width-m.method.StringWidth(left)-rightCells, 1)
 	return text.Truncate(left+strings.Repeat(" ", gap)+right, m.width, m.method)
-}
-
-func pathsText(direct, relayed int, sep string) string {
-	var parts []string
-	if direct > 0 {
-		parts = append(parts, fmt.Sprintf("%d direct", direct))
-	}
-	if relayed > 0 {
-		parts = append(parts, fmt.Sprintf("%d relayed", relayed))
-	}
-	return strings.Join(parts, sep)
 }
 
 // notices are the lines above the input: a question, what was pasted, or
@@ -259,7 +248,7 @@ func (m *Model) notices() []string {
 	case len(m.asks) > 0:
 		line, most = m.asks[0].text, 3
 	default:
-		for _, i := range m.watch.Shown() {
+		for _, i := range m.room.Health {
 			if i.Trouble() {
 				line = m.clean(i.Text)
 				if m.layout() != narrow {

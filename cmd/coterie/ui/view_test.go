@@ -20,7 +20,7 @@ func TestScreens(t *testing.T) {
 		s := morning(t, size.w, size.h)
 		s.at("09:36")
 		s.golden(fmt.Sprintf("morning-%dx%d", size.w, size.h))
-		s.m.say("I sent the 2021 set", false)
+		s.m.speak("I sent the 2021 set", false)
 		s.sendPending()
 		e := s.m.log.newest()
 		s.do(room.Reached{ID: e.id, Have: 1, Of: 3})
@@ -55,14 +55,14 @@ func TestTrouble(t *testing.T) {
 		s.types("is anybody here?")
 		s.enter()
 		s.do(room.Held{Ref: s.b.refs[0], Alone: true})
-		s.do(Snapshot{Facts: health.Facts{KeyDays: 90, Direct: 1, Members: 1}})
+		s.wrong(health.Facts{KeyDays: 90, Direct: 1, Members: 1, Held: 1})
 		s.golden(fmt.Sprintf("alone-%dx10", w))
 	}
 }
 
 // TestAnswers are the texts that commands show.
 func TestAnswers(t *testing.T) {
-	for _, command := range []string{"who", "info", "status", "readers", "readers 3", "whois ~fxr5", "help", "peers"} {
+	for _, command := range []string{"who", "info", "status", "readers", "readers 3", "help", "peers"} {
 		for _, w := range []int{40, 80, 120} {
 			s := morning(t, w, 30)
 			s.types("/" + command)

@@ -31,6 +31,18 @@ func Plural[T ~int | ~int64 | ~uint64](n T, thing string) string {
 	return Count(n) + " " + thing + "s"
 }
 
+// List writes things: a, b and c; more than most of them as a, b and 7 others.
+func List(things []string, most int) string {
+	n := len(things)
+	switch {
+	case n > most:
+		return fmt.Sprintf("%s and %d others", strings.Join(things[:most-1], ", "), n-most+1)
+	case n > 1:
+		return strings.Join(things[:n-1], ", ") + " and " + things[n-1]
+	}
+	return strings.Join(things, "")
+}
+
 // Size writes a number of bytes: 9.4 kB.
 func Size(n int) string {
 	switch {

@@ -1,0 +1,187 @@
+package chat
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
+	"coterie/kms/words"
+)
+
+// A Command is something that the user wants: one of the types below. Where a peer stands,
+// its id, its tag or a name that one member has will do. What is done is in obey.go.
+type Command interface{ do(*Room) }
+
+type (
+	// Say sends a message. Ref comes back with what became of it.
+	Say struct {
+		Ref    any
+		Text   string
+		Action bool
+	}
+	// Quit leaves, after waiting for at most Linger until somebody has what was said. End: it
+	// is the input that is over; the user said nothing of leaving.
+	Quit struct {
+		Linger time.Duration
+		End    bool
+	}
+	// Bad is a line that says nothing this version knows.
+	Bad struct{ Err *cli.Error }
+
+	// These are answered by a text.
+	Who     struct{}
+	Info    struct{}
+	Status  struct{}
+	Whois   struct{ Who string }
+	Link    struct{}
+	Help    struct{ Word string }
+	Peers   struct{}
+	Ignores struct{}
+
+	// Nick: what the user calls themselves now.
+	Nick struct{ Name string }
+	// Rekey asks for new keys.
+	Rekey struct{}
+	// Drop gives up on what is held.
+	Drop struct{}
+	// Ping measures the way to a peer.
+	Ping struct{ Who string }
+	// Prove asks a peer to prove a policy. Without Expr, the policy stands behind the name.
+	Prove struct{ Who, Expr string }
+	// Allow answers a question: the one named, or the last one.
+	Allow struct {
+		ID    string
+		Allow bool
+	}
+	// Ignore hides what a peer says, or shows it again.
+	Ignore struct {
+		Who string
+		On  bool
+	}
+	// Cut goes on without a peer, or with it again.
+	Cut struct {
+		Who string
+		On  bool
+	}
+	// Search looks through what was said, in memory too unless OnDisk. From is a peer, or
+	// with Begin what its name begins with.
+	Search struct {
+		Ref           any
+		Words, From   string
+		Begin, OnDisk bool
+		After, Before time.Time // exclusive; zeros: none
+		Limit         int
+	}
+	// Older reads back Count messages from before a time, or all since another, if those are
+	// more.
+	Older struct {
+		Before, Since time.Time
+		Count         int
+	}
+	// Set changes a setting of this room.
+	Set struct{ Name, Value string }
+	// MarkUnread keeps where the unread mark is. A zero ID: nowhere.
+	MarkUnread struct {
+		ID ake.Hash
+		At time.Time
+	}
+	// Debug begins or ends telling the log as it runs.
+	Debug struct{ On bool }
+	// Forget leaves, and erases what this computer has of the room.
+	Forget struct{}
+)
+
+// A Slash is a command as it is typed: what follows its name is in capitals if it is needed,
+// in brackets if not.
+type Slash struct {
+	Name, Args, Help string
+	Make             func(args string) Command
+}
+
+// Slashes are the commands that every face has, in the order of /help. A face may have more,
+// of its own.
+var Slashes = []Slash{
+	{"help", "[COMMAND]", "this, or one command", func(s string) Command { return Help{s} }},
+	{"quit", "", "leave the room", func(string) Command { return Quit{} }},
+	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
+	{"who", "", "who can read, how they are reached, what they have", func(string) Command { return Who{} }},
+	{"info", "", "room, domain, policy, your way in, history, epoch", func(string) Command { return Info{} }},
+	{"link", "", "the room's link, to invite others", func(string) Command { return Link{} }},
+	{"status", "", "what works and what does not", func(string) Command { return Status{} }},
+	{"nick", "NAME", "call yourself something else", func(s string) Command { return Nick{s} }},
+	{"whois", "WHO", "full peer id, six words, first seen, names used, proofs",
+		func(s string) Command { return Whois{s} }},
+	{"peers", "", "every connection, its path and relay", func(string) Command { return Peers{} }},
+	{"ping", "WHO", "how long a member takes to answer", func(s string) Command { return Ping{s} }},
+	{"prove", "WHO EXPR", "ask a member to prove a policy to you alone",
+		func(s string) Command { return Prove{Who: s} }},
+	{"yes", "", "allow the proof you are asked for", func(string) Command { return Allow{Allow: true} }},
+	{"no", "", "do not allow it", func(string) Command { return Allow{} }},
+	{"search", "WORDS", "in what was said", func(s string) Command { return Search{Words: s, Limit: 20} }},
+	{"ignore", "WHO", "show nothing more of a peer", func(s string) Command { return Ignore{s, true} }},
+	{"unignore", "WHO", "show it again", func(s string) Command { return Ignore{s, false} }},
+	{"ignores", "", "whom you ignore", func(string) Command { return Ignores{} }},
+	{"cut", "WHO", "go on without a peer, and those it alone let in", func(s string) Command { return Cut{s, true} }},
+	{"uncut", "WHO", "go on with it again", func(s string) Command { return Cut{s, false} }},
+	{"notify", "all|names|none", "what is notified of, for this room",
+		func(s string) Command { return Set{"notify", s} }},
+	{"set", "[NAME VALUE]", "a setting of this room; alone: which there are", func(s string) Command {
+		name, value, _ := strings.Cut(s, " ")
+		return Set{name, strings.TrimSpace(value)}
+	}},
+	{"rekey", "", "new keys now", func(string) Command { return Rekey{} }},
+	{"drop", "", "give up on the messages that are held", func(string) Command { return Drop{} }},
+}
+
+// Needs reports whether something has to follow the name.
+func (c *Slash) Needs() bool { return c.Args != "" && c.Args[0] != '[' }
+
+// Parse reads what is typed: a message, or a command after a slash. Two slashes begin a
+// message with one. A command that is not known is never sent as text.
+func Parse(s string) Command {
+	if rest, ok := strings.CutPrefix(s, "//"); ok {
+		return Say{Text: "/" + rest}
+	}
+	if !strings.HasPrefix(s, "/") {
+		return Say{Text: s}
+	}
+	word, args := Words(s)
+	i := slices.IndexFunc(Slashes, func(c Slash) bool { return c.Name == word })
+	if i < 0 {
+		return Bad{NoCommand(word, Slashes)}
+	}
+	c := Slashes[i]
+	if err := c.Check(args); err != nil {
+		return Bad{err}
+	}
+	return c.Make(args)
+}
+
+// Words splits a command: its name, and what follows.
+func Words(s string) (name, args string) {
+	name, args, _ = strings.Cut(strings.TrimPrefix(s, "/"), " ")
+	return name, strings.TrimSpace(args)
+}
+
+// Check says what is wrong with what follows a command's name.
+func (c *Slash) Check(args string) *cli.Error {
+	if n := len(strings.Fields(c.Args)); c.Needs() && len(strings.Fields(args)) < n || c.Args == "" && args != "" {
+		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("/help %s", c.Name)
+	}
+	return nil
+}
+
+// NoCommand is the error for a name that is none of them.
+func NoCommand(word string, all []Slash) *cli.Error {
+	e := cli.Fail("bad-input", "there is no command /%s", cli.Clean(word))
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Name)
+	}
+	if like := words.Near(word, names, 1); len(like) > 0 {
+		e.Hint("did you mean /%s?", like[0])
+	}
+	return e.Hint("/help lists the commands; //%s sends it as text", cli.Clean(word))
+}

@@ -1,0 +1,135 @@
+package chat
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"coterie/cmd/coterie/health"
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
+	"coterie/node"
+	"coterie/room"
+)
+
+// An Event is something that happened in a room. What is one of the types below, or an
+// event of package room or node.
+type Event struct {
+	Room ake.Hash
+	At   time.Time
+	What any
+}
+
+// What happens besides what packages room and node tell.
+type (
+	// Ready: the room is open. Joined: it was before, and the event of its epoch comes next.
+	Ready struct {
+		Addresses []ma.Multiaddr
+		Link      string
+		Joined    bool
+	}
+	// Bye: the room was left, and nothing follows.
+	Bye struct {
+		Reason      string
+		Undelivered int // messages that nobody read
+		Code        int // the exit status
+	}
+	// Warning is trouble that needs no command to be its cause.
+	Warning struct{ Err *cli.Error }
+	// NotDone answers a command that was not done.
+	NotDone struct{ Err *cli.Error }
+	// Rejected answers a message that was not sent.
+	Rejected struct {
+		Ref any
+		Err *cli.Error
+	}
+	// Waiting is how many messages of ours are held.
+	Waiting struct{ N int }
+	// StillAlone: nobody has answered for a while.
+	StillAlone struct{ Text string }
+	// Snapshot is how things stand.
+	Snapshot struct {
+		Status node.Status
+		Link   string
+		// Wrong is what is wrong at this moment, whether it lasts or not.
+		Wrong []health.Item
+	}
+	// MemberState: nothing was heard of a member for a while, or something again.
+	MemberState struct {
+		Member  room.Member
+		Suspect bool
+	}
+	// PathChanged: a peer is reached otherwise than before.
+	PathChanged struct{ Path node.Path }
+	// HealthChanged: something is wrong, or is so no more. Shown is all that is.
+	HealthChanged struct {
+		Item  health.Item
+		On    bool
+		Shown []health.Item
+	}
+	// Answer is a text that was asked for. To is the command.
+	Answer struct {
+		To    Command
+		Title string
+		Lines []string
+	}
+	// Pinged answers Ping.
+	Pinged struct{ Path node.Path }
+	// ProofAsked: a peer was asked for a proof.
+	ProofAsked struct {
+		Peer   peer.ID
+		Policy string
+	}
+	// Ignored: a peer is ignored, or is so no more.
+	Ignored struct {
+		Peer peer.ID
+		On   bool
+	}
+	// Dropped: so many held messages were given up.
+	Dropped struct{ N int }
+	// SettingKept: a setting was changed. How says for how long.
+	SettingKept struct{ Name, Value, How string }
+	// Found answers Search, newest first.
+	Found struct {
+		Ref      any
+		Total    int
+		Messages []room.Delivered
+	}
+	// Earlier answers Older, oldest first. All: nothing was said before these.
+	Earlier struct {
+		Messages []room.Delivered
+		Since    time.Time
+		All      bool
+	}
+	// Logged is a line of the log.
+	Logged struct{ Line string }
+)
+
+// A Kind is how a line is to be shown.
+type Kind uint8
+
+// The kinds of lines.
+const (
+	Note     Kind = iota // from Coterie itself
+	Aside                // the same, about the line before
+	Alarm                // to look at
+	Step                 // done, on the way into the room
+	Standing             // what a face that has room shows all the time
+	Trying               // not done yet
+	Warn                 // a warning
+	Calm                 // a warning of what is nobody's fault, and may pass
+	Missing              // messages are missing
+	Arrived              // they are not
+	Mark                 // about a message of one's own, for whoever cannot mark it
+	Question             // somebody asks for a proof
+)
+
+// A Line is what is said of an event.
+type Line struct {
+	Kind    Kind
+	Step    string // what was done, or is being tried
+	Text    string
+	Details []string // lines below Text
+	Hints   []string
+}

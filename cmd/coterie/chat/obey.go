@@ -1,0 +1,282 @@
+package chat
+
+import (
+	"context"
+	"errors"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/cmd/coterie/people"
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// Do does what the user wants, in the order in which it was wanted, and waits with a message
+// until the room has taken it. What comes of it is told by events.
+func (r *Room) Do(ctx context.Context, c Command) {
+	if say, ok := c.(Say); ok {
+		r.say(ctx, say)
+		return
+	}
+	r.post(func() { c.do(r) })
+}
+
+// TryDo is Do for whoever must not wait. It returns false if too much is waiting.
+func (r *Room) TryDo(c Command) bool {
+	select {
+	case r.typed <- c:
+		return true
+	default:
+		return false
+	}
+}
+
+// talk does what came by TryDo. A message waits for the room, and the others do not wait
+// for it.
+func (r *Room) talk(ctx context.Context) {
+	says := make(chan func(), maxCommands)
+	go r.work(ctx, says)
+	for {
+		select {
+		case c := <-r.typed:
+			say, ok := c.(Say)
+			if !ok {
+				r.Do(ctx, c)
+				continue
+			}
+			select {
+			case says <- func() { r.say(ctx, say) }:
+			default:
+				r.tell(Rejected{say.Ref, cli.Fail("busy", "too much is waiting to be sent")})
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// What each command does, in the room's goroutine.
+
+func (c Say) do(r *Room)     { go r.say(context.Background(), c) }
+func (c Quit) do(r *Room)    { r.quit = &c }
+func (c Bad) do(r *Room)     { r.refuse(c.Err) }
+func (c Who) do(r *Room)     { r.answer(c) }
+func (c Info) do(r *Room)    { r.answer(c) }
+func (c Link) do(r *Room)    { r.answer(c) }
+func (c Help) do(r *Room)    { r.answer(c) }
+func (c Peers) do(r *Room)   { r.answer(c) }
+func (c Ignores) do(r *Room) { r.answer(c) }
+func (c Status) do(r *Room)  { r.busy(func() { r.fresh(func() { r.answer(c) }) }) }
+func (c Rekey) do(r *Room)   { r.busy(func() { r.report(r.node.Rekey()) }) }
+func (c Drop) do(r *Room)    { r.busy(r.drop) }
+func (c Ping) do(r *Room)    { r.with(c.Who, r.ping) }
+func (c Older) do(r *Room)   { r.busy(func() { r.older(c) }) }
+func (c Forget) do(r *Room)  { r.forget, r.quit = true, &Quit{} }
+
+func (c MarkUnread) do(r *Room) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
+
+func (c Cut) do(r *Room) {
+	r.with(c.Who, func(p peer.ID) { r.busy(func() { r.report(r.node.Cut(p, c.On)) }) })
+}
+
+func (c Whois) do(r *Room) {
+	r.with(c.Who, func(p peer.ID) {
+		a := r.state.whois(p, r.cfg.Now())
+		a.To = c
+		r.show(a)
+	})
+}
+
+func (c Nick) do(r *Room) {
+	name, err := Nickname(c.Name)
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	r.busy(func() { r.report(r.node.SetName(name)) })
+}
+
+func (c Ignore) do(r *Room) {
+	r.with(c.Who, func(p peer.ID) {
+		if p == r.state.Self {
+			r.refuse(Describe(room.ErrYourself))
+			return
+		}
+		r.show(Ignored{p, c.On})
+	})
+}
+
+// answer shows what the state can answer.
+func (r *Room) answer(c Command) {
+	if a, ok := r.state.Answer(c, r.cfg.Now()); ok {
+		r.show(a)
+	}
+}
+
+func (r *Room) refuse(err *cli.Error) { r.show(NotDone{err}) }
+
+// with does something with the peer that a text means.
+func (r *Room) with(who string, f func(peer.ID)) {
+	p, _, err := r.state.Whom(who, false)
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	f(p)
+}
+
+// busy does something beside the room, or says that too much is being done.
+func (r *Room) busy(f func()) {
+	if !r.beside(f) {
+		r.refuse(cli.Fail("busy", "too many requests at once").Hint("wait for the answers"))
+	}
+}
+
+// report tells what went wrong with what the user wanted.
+func (r *Room) report(err error) {
+	if err != nil {
+		r.tell(NotDone{Describe(err)})
+	}
+}
+
+func (r *Room) ping(p peer.ID) {
+	// Not one after the other: what does not answer must not hold up the others.
+	go func() {
+		path, err := r.node.Ping(context.Background(), p)
+		if err != nil {
+			r.report(err)
+			return
+		}
+		r.tell(Pinged{path})
+	}()
+}
+
+func (c Prove) do(r *Room) {
+	p, rest, bad := r.state.Whom(c.Who, c.Expr == "")
+	if c.Expr == "" {
+		c.Expr = unquote(rest)
+	}
+	if bad != nil {
+		r.refuse(bad)
+		return
+	}
+	policy, err := abe.ParsePolicy(c.Expr)
+	if err != nil {
+		r.refuse(cli.Describe(err))
+		return
+	}
+	r.busy(func() {
+		if err := r.node.Ask(p, policy); err != nil {
+			r.report(err)
+			return
+		}
+		r.tell(ProofAsked{p, policy.String()})
+	})
+}
+
+// unquote takes the quotes away that a shell would have wanted.
+func unquote(s string) string {
+	if n := len(s); n >= 2 && s[0] == '\'' && s[n-1] == '\'' {
+		return s[1 : n-1]
+	}
+	return s
+}
+
+// do answers the question that is named, or the last one.
+func (c Allow) do(r *Room) {
+	if c.ID == "" {
+		if len(r.state.Questions) == 0 {
+			r.refuse(cli.Fail("no-question", "nobody asks you to prove anything"))
+			return
+		}
+		c.ID = r.state.Questions[len(r.state.Questions)-1].ID
+	}
+	r.busy(func() { r.report(r.node.Answer(c.ID, c.Allow)) })
+}
+
+func (c Set) do(r *Room) {
+	value, how, err := r.cfg.Prefs.Set(c.Name, c.Value)
+	if err != nil {
+		r.refuse(cli.Describe(err))
+		if how == "" {
+			return
+		}
+	}
+	r.show(SettingKept{c.Name, value, how})
+	if c.Name == "nick" {
+		Nick{value}.do(r)
+	}
+}
+
+func (c Debug) do(r *Room) {
+	if r.cfg.Log == nil {
+		r.cfg.Log = new(Log) // in the demonstration
+	}
+	if !c.On {
+		r.cfg.Log.watch(nil)
+		return
+	}
+	r.cfg.Log.watch(func(line string) {
+		r.cfg.Face.Show(r.state, Event{r.state.ID, r.cfg.Now(), Logged{line}}, nil)
+	})
+	r.cfg.Log.info("watched", "version", cli.ProgramVersion())
+}
+
+// Nickname is a name as others show it. The error says why they would not.
+func Nickname(s string) (string, *cli.Error) {
+	name, err := people.Nick(s)
+	var bad *cli.Error
+	switch {
+	case errors.Is(err, people.ErrNickLong), err == nil && len(name) > record.MaxNameSize:
+		bad = cli.Usage("%q is too long for a nickname; %d letters are the limit", s, people.MaxNick)
+	case err != nil:
+		bad = cli.Usage("%q cannot be a nickname: it %v", s, err)
+	default:
+		return name, nil
+	}
+	bad.Code = "bad-nick"
+	return "", bad
+}
+
+// WithStatus looks how things stand, and then calls f in the room's goroutine. It returns false
+// if too much is waiting.
+func (r *Room) WithStatus(f func(*State)) bool {
+	return r.beside(func() { r.fresh(func() { f(r.state) }) })
+}
+
+// Ping measures the way to whom a text means, and says so.
+func (r *Room) Ping(ctx context.Context, who string) (text string, path node.Path, err error) {
+	var p peer.ID
+	var bad *cli.Error
+	if err = r.inside(ctx, func() { p, _, bad = r.state.Whom(who, false) }); err != nil {
+		return "", path, err
+	}
+	if bad != nil {
+		return "", path, bad
+	}
+	if path, err = r.node.Ping(ctx, p); err != nil {
+		return "", path, Describe(err)
+	}
+	var said string
+	if err = r.inside(ctx, func() { said = r.state.pong(path) }); err != nil {
+		return "", path, err
+	}
+	return said, path, nil
+}
+
+// inside runs f in the room's goroutine, and waits until it has run.
+func (r *Room) inside(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	go r.post(func() { f(); close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-r.over:
+		return Describe(node.ErrEnded)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

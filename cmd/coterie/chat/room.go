@@ -1,0 +1,349 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"coterie/cmd/coterie/health"
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/node"
+	"coterie/node/store"
+	"coterie/room"
+)
+
+const (
+	// lookEvery is how often paths and members are looked at.
+	lookEvery = 2 * time.Second
+	// MaxFound is how many messages a search may want, and how many it can find in memory.
+	MaxFound = 10_000
+	// maxCommands is how many commands may wait, of a face that cannot.
+	maxCommands = 1024
+	// maxBackground is how much may wait that is done beside the room.
+	maxBackground = 64
+	// statusAborted is the exit status after a second signal.
+	statusAborted = 130
+)
+
+// A Face shows a room to its user. Its methods are called by the room's goroutine, and may
+// wait: nothing is lost, since the room waits too.
+type Face interface {
+	// Show shows an event that the state has taken, and what is said of it.
+	Show(s *State, e Event, said []Line)
+	// Broken reports whether nobody looks any more.
+	Broken() bool
+}
+
+// Prefs keeps what is set in an open room for the next time.
+type Prefs interface {
+	// Set checks and keeps a setting. It returns the value as it then is, and for how long it
+	// holds; with an error, too, if it holds and could not be kept.
+	Set(name, value string) (shown, how string, err error)
+}
+
+// Config is what an open room is made of.
+type Config struct {
+	Node       *node.Node
+	Descriptor *room.Descriptor
+	Key        *abe.Key
+	KeyPath    string
+	Through    string // the part of the policy that lets this peer in
+	Nick       string
+	Bootstrap  []ma.Multiaddr
+	Hold       time.Duration // how long a message is held; 0: for ever
+	Store      *store.Store  // nil: nothing is kept
+	Prefs      Prefs
+	Log        *Log
+	Face       Face
+	Now        func() time.Time
+	// Joined: the node is in an epoch already, and tells of it first.
+	Joined bool
+	// Measure: the paths to members are measured from time to time, to be shown.
+	Measure bool
+}
+
+// A Room is an open room. Its goroutine takes what happens and what the user wants, and shows
+// what comes of it. Input has a goroutine of its own, and so has what takes time: neither
+// waits for the other, since the node waits for whoever reads its events.
+type Room struct {
+	cfg   Config
+	node  *node.Node
+	state *State
+
+	seen     []room.Delivered
+	watch    health.Watch
+	soon     <-chan time.Time // when health is judged, if not before
+	measured time.Time
+	began    time.Time
+	wondered bool              // it was said that nobody is here
+	warned   map[string]bool   // which warnings were given, by code
+	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
+	box      outbox
+	quit     *Quit // nothing more comes from the user
+	forget   bool  // nothing of this room is to be left here
+
+	mail       chan func()   // to the room's goroutine
+	typed      chan Command  // from a face that cannot wait
+	background chan func()   // done one after the other, beside the room
+	over       chan struct{} // closed when the room's goroutine has ended
+}
+
+// New returns a room that is not open yet.
+func New(cfg Config) *Room {
+	d, k := cfg.Descriptor, cfg.Key
+	about := About{
+		ID: d.ID(), Name: d.Name, Domain: k.Domain().Name(), DomainID: d.Domain, Policy: d.Policy.String(),
+		Through: cfg.Through, Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil,
+		Unlisted: len(d.Tag) > 0, Self: cfg.Node.Self(), Nick: cfg.Nick,
+	}
+	for _, a := range k.Attributes() {
+		about.Attributes = append(about.Attributes, a.String())
+	}
+	return &Room{
+		cfg: cfg, node: cfg.Node, state: NewState(about, cfg.Now()), began: cfg.Now(),
+		warned: make(map[string]bool), unread: make(map[ake.Hash]bool),
+		mail: make(chan func()), typed: make(chan Command, maxCommands), background: make(chan func(), maxBackground),
+		over: make(chan struct{}),
+	}
+}
+
+// About is what does not change of the room.
+func (r *Room) About() About { return r.state.About }
+
+// Forgotten reports whether nothing of the room is to be left on this computer.
+func (r *Room) Forgotten() bool { return r.forget }
+
+// Fellows are the addresses of other members, two of each at most.
+func (r *Room) Fellows() (addrs []ma.Multiaddr) {
+	for _, f := range r.state.Status.Fellows {
+		if all, err := peer.AddrInfoToP2pAddrs(&f); err == nil {
+			addrs = append(addrs, all[:min(len(all), 2)]...)
+		}
+	}
+	return addrs
+}
+
+// Run shows what happens in the room of a node that runs, and does what the user wants, until
+// the room is left: by the user, by a signal, or since nobody looks any more. The node's
+// Run tells on ended how it ended. The exit status is in the error.
+func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan error, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer close(r.over)
+	r.show(Ready{r.node.Addresses(), r.Link(), r.cfg.Joined})
+	r.look()
+	go r.work(ctx, r.background)
+	go r.talk(ctx)
+
+	reason := ""
+	leave := func(why string) {
+		if reason == "" {
+			reason = why
+			r.node.Leave()
+		}
+	}
+	var linger <-chan time.Time
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for events != nil {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				events = nil
+				break
+			}
+			r.handle(e)
+		case f := <-r.mail:
+			f()
+		case <-look.C:
+			r.giveUp()
+			r.look()
+			r.stillAlone()
+		case <-r.soon:
+			r.judge()
+		case <-linger:
+			leave(r.quit.reason())
+		case <-signals:
+			if reason != "" {
+				r.show(Bye{"signal", r.box.undelivered(), statusAborted})
+				os.Exit(statusAborted)
+			}
+			leave("signal")
+		}
+		switch {
+		case r.cfg.Face.Broken():
+			leave("signal")
+		case r.quit == nil:
+		case !r.quit.End && r.quit.Linger == 0, r.settled():
+			leave(r.quit.reason())
+		case linger == nil:
+			linger = time.After(r.quit.Linger)
+		}
+	}
+	return r.end(cmp.Or(reason, "signal"), <-ended)
+}
+
+// end answers what was not sent, and says goodbye.
+func (r *Room) end(reason string, err error) error {
+	if errors.Is(err, room.ErrSuperseded) {
+		err = cli.Fail("profile-twice", "%s was opened with a copy of this profile somewhere else, and goes on there",
+			cli.Clean(r.state.Name)).
+			Hint("if that was you: use one of the two, or another profile here: --profile second").
+			Hint("if not: somebody has your key and your files; tell the operator of %s", r.state.Domain).Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	undelivered := r.box.undelivered()
+	for _, o := range r.box.waiting {
+		r.show(Rejected{o.ref, cli.Fail(codeUndelivered, "nobody who could read it was in the room")})
+	}
+	code := 0
+	if reason == "eof" && undelivered+len(r.unread) > 0 {
+		code = cli.StatusFailed
+	}
+	if code != 0 && undelivered == 0 {
+		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
+			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
+	}
+	r.show(Bye{reason, undelivered, code})
+	if code != 0 {
+		return cli.Silent(code)
+	}
+	return nil
+}
+
+func (q *Quit) reason() string {
+	if q.End {
+		return "eof"
+	}
+	return "quit"
+}
+
+// settled reports whether somebody has all that was typed.
+func (r *Room) settled() bool { return len(r.box.waiting) == 0 && len(r.unread) == 0 }
+
+// handle takes one event of the node's.
+func (r *Room) handle(e node.Event) {
+	switch ev := e.(type) {
+	case room.Sent:
+		o, ok := ev.Ref.(*outgoing)
+		if !ok || !r.box.remove(o) {
+			return
+		}
+		ev.Ref = o.ref
+		r.unread[ev.ID] = true
+		r.count()
+		e = ev
+	case room.Held:
+		if o, ok := ev.Ref.(*outgoing); ok {
+			o.held, ev.Ref = true, o.ref
+		}
+		r.count()
+		e = ev
+	case room.Reached:
+		if ev.Have > 0 {
+			delete(r.unread, ev.ID)
+		}
+	case room.Delivered:
+		if r.state.Ignored[ev.Author.Peer] {
+			return
+		}
+		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
+			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)
+		}
+	case room.EpochStarted:
+		e = r.withReturned(ev)
+	case room.Refused:
+		if !r.state.Joined() && len(r.state.refused) == 0 {
+			r.show(Warning{cli.Fail("refused", "a member answered and did not accept your proof").
+				Hint("usually a clock or an expired key: coterie doctor --key %s", cli.Quote(r.cfg.KeyPath))})
+		}
+	}
+	r.show(e)
+	switch e.(type) {
+	case node.Connected, room.EpochStarted, room.Departed:
+		r.look()
+	case room.Held, room.Sent, room.Refused, room.Proved:
+		r.judgeSoon()
+	}
+}
+
+// show has the state take what happened, and shows it.
+func (r *Room) show(what any) {
+	e := Event{r.state.ID, r.cfg.Now(), what}
+	said := r.state.Take(e)
+	r.cfg.Face.Show(r.state, e, said)
+	r.cfg.Log.event(what)
+}
+
+// count tells how many messages are held, if that has changed.
+func (r *Room) count() {
+	if n := r.box.held(); n != r.state.Held {
+		r.show(Waiting{n})
+	}
+}
+
+// withReturned is an epoch with those as joined who were told as left and are in it. Where
+// nobody else remained there was none without them, so that for two epochs compared nothing
+// has changed.
+func (r *Room) withReturned(e room.EpochStarted) room.EpochStarted {
+	for _, m := range e.Members {
+		if r.state.Departed[m.Peer] && !slices.Contains(e.Joined, m) {
+			e.Joined = append(slices.Clone(e.Joined), m)
+			if e.Reason == room.ReasonRekey || e.Reason == room.ReasonRotated {
+				e.Reason = room.ReasonJoined
+			}
+		}
+	}
+	return e
+}
+
+// post has f run in the room's goroutine, after what was posted before. Once that has ended f
+// is dropped.
+func (r *Room) post(f func()) {
+	select {
+	case r.mail <- f:
+	case <-r.over:
+	}
+}
+
+// tell shows an event of this package's own, from another goroutine.
+func (r *Room) tell(what any) { r.post(func() { r.show(what) }) }
+
+// beside runs f beside the room. If too much waits already, f is dropped and it returns false.
+func (r *Room) beside(f func()) bool {
+	select {
+	case r.background <- f:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *Room) work(ctx context.Context, todo <-chan func()) {
+	for {
+		select {
+		case f := <-todo:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Link is the room's link, with our addresses in it.
+func (r *Room) Link() string {
+	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: r.node.Addresses()}).String()
+}
+
+// Now is the room's clock.
+func (r *Room) Now() time.Time { return r.cfg.Now() }

@@ -1,0 +1,186 @@
+package lines
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/internal/cli"
+)
+
+// MaxLine is the longest line of input in bytes.
+const MaxLine = 64 << 10
+
+// A Reader reads commands: plain lines, or one JSON object a line.
+type Reader struct {
+	in    *bufio.Reader
+	parse func(string) chat.Command
+}
+
+// NewReader reads from in, which has a buffer of MaxLine.
+func NewReader(in *bufio.Reader, asJSON bool) *Reader {
+	if asJSON {
+		return &Reader{in, ParseJSON}
+	}
+	return &Reader{in, chat.Parse}
+}
+
+// Next reads one line that is not empty. ok is false at the end of input.
+func (r *Reader) Next() (c chat.Command, ok bool) {
+	for {
+		text, err := readLine(r.in)
+		switch {
+		case errors.Is(err, bufio.ErrTooLong):
+			return chat.Bad{Err: cli.Fail("bad-input", "a line of input has more than %s bytes", cli.Count(MaxLine))},
+				true
+		case err != nil && text == "":
+			return nil, false
+		case text != "":
+			return r.parse(text), true
+		}
+	}
+}
+
+// readLine reads one line of at most MaxLine bytes, without its end; what is
+// longer is skipped, with bufio.ErrTooLong.
+func readLine(in *bufio.Reader) (string, error) {
+	b, err := in.ReadSlice('\n')
+	text := strings.TrimRight(string(b), "\r\n")
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return text, err
+	}
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = in.ReadSlice('\n')
+	}
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return "", bufio.ErrTooLong
+}
+
+// jsonInput is one object of input: exactly one of its verbs, with what belongs
+// to it.
+type jsonInput struct {
+	Send   *string `json:"send"`
+	Action *bool   `json:"action"`
+	Quit   *bool   `json:"quit"`
+	Linger *int64  `json:"linger_ms"`
+	Nick   *string `json:"nick"`
+	Rekey  *bool   `json:"rekey"`
+	Ping   *string `json:"ping"`
+	Status *bool   `json:"status"`
+	Search *string `json:"search"`
+	From   *string `json:"from"`
+	After  *string `json:"after"`
+	Before *string `json:"before"`
+	Limit  *int    `json:"limit"`
+	Prove  *string `json:"prove"`
+	Expr   *string `json:"expr"`
+	Answer *string `json:"answer"`
+	Allow  *bool   `json:"allow"`
+	Drop   *bool   `json:"drop"`
+	Ignore *string `json:"ignore"`
+	Cut    *string `json:"cut"`
+	Uncut  *string `json:"uncut"`
+	Ref    any     `json:"ref"`
+}
+
+// ParseJSON reads one line of input: an object, or a message word for word.
+func ParseJSON(s string) chat.Command {
+	if !strings.HasPrefix(s, "{") {
+		return chat.Say{Text: s}
+	}
+	bad := func(format string, a ...any) chat.Command {
+		return chat.Bad{Err: cli.Fail("bad-input", format, a...).
+			Hint(`{"send":"text"} or {"quit":true}; docs/INTERFACE.md has all`)}
+	}
+	var in jsonInput
+	dec := json.NewDecoder(strings.NewReader(s))
+	dec.DisallowUnknownFields()
+	dec.UseNumber()
+	if err := dec.Decode(&in); err != nil {
+		return bad("not an object this version knows")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return bad("more than one object on a line")
+	}
+	var given []chat.Command
+	for _, v := range []struct {
+		given bool
+		c     chat.Command
+	}{
+		{in.Send != nil, chat.Say{Ref: in.Ref, Text: is(in.Send), Action: is(in.Action)}},
+		{is(in.Quit), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond}},
+		{in.Nick != nil, chat.Nick{Name: is(in.Nick)}},
+		{is(in.Rekey), chat.Rekey{}},
+		{in.Ping != nil, chat.Ping{Who: is(in.Ping)}},
+		{is(in.Status), chat.Status{}},
+		{in.Search != nil, chat.Search{Ref: in.Ref, Words: is(in.Search), From: is(in.From), Limit: 100}},
+		{in.Prove != nil, chat.Prove{Who: is(in.Prove), Expr: is(in.Expr)}},
+		{in.Answer != nil, chat.Allow{ID: is(in.Answer), Allow: is(in.Allow)}},
+		{is(in.Drop), chat.Drop{}},
+		{in.Ignore != nil, chat.Ignore{Who: is(in.Ignore), On: true}},
+		{in.Cut != nil, chat.Cut{Who: is(in.Cut), On: true}},
+		{in.Uncut != nil, chat.Cut{Who: is(in.Uncut)}},
+	} {
+		if v.given {
+			given = append(given, v.c)
+		}
+	}
+	if len(given) != 1 {
+		return bad("an object with exactly one of send, quit, nick, rekey, ping, status, search, prove, answer, drop, " +
+			"ignore, cut, uncut")
+	}
+	switch c := given[0].(type) {
+	case chat.Say:
+		if c.Text == "" {
+			return bad("an empty message")
+		}
+	case chat.Quit:
+		if n := is(in.Linger); n < 0 || n > time.Hour.Milliseconds() {
+			return bad("linger_ms is 0 to 3600000")
+		}
+	case chat.Prove, chat.Allow:
+		if in.Prove != nil && in.Expr == nil || in.Answer != nil && in.Allow == nil {
+			return bad("prove needs expr, and answer needs allow")
+		}
+	case chat.Search:
+		return searchInput(c, &in, bad)
+	}
+	return given[0]
+}
+
+// is is what a field holds, or a zero value where it is not there.
+func is[T any](field *T) (value T) {
+	if field != nil {
+		value = *field
+	}
+	return value
+}
+
+func searchInput(c chat.Search, in *jsonInput, bad func(string, ...any) chat.Command) chat.Command {
+	for _, t := range []struct {
+		from *string
+		to   *time.Time
+	}{{in.After, &c.After}, {in.Before, &c.Before}} {
+		if t.from == nil {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, *t.from)
+		if err != nil {
+			return bad("times are RFC 3339, such as 2026-11-23T09:00:00Z")
+		}
+		*t.to = at
+	}
+	if in.Limit != nil {
+		if *in.Limit < 1 || *in.Limit > chat.MaxFound {
+			return bad("limit is 1 to %d", chat.MaxFound)
+		}
+		c.Limit = *in.Limit
+	}
+	return c
+}

@@ -1,0 +1,305 @@
+package lines
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// jsonVersion is the version of the events: within it, events and fields are only added.
+const jsonVersion = 1
+
+// JSON writes one JSON object a line on standard output, and nothing else there. Errors that
+// end the run go to standard error too, for people.
+type JSON struct {
+	w      io.Writer
+	now    func() time.Time
+	last   time.Time
+	failed bool
+	ended  bool // bye was said, and nothing comes after it
+}
+
+// NewJSON returns a face that writes to w.
+func NewJSON(w io.Writer, now func() time.Time) *JSON {
+	return &JSON{w: w, now: now, last: now()}
+}
+
+// Put writes an object.
+func (j *JSON) Put(o *Object) {
+	if _, err := j.w.Write(o.Line()); err != nil {
+		j.failed = true
+	}
+}
+
+// Broken reports whether nobody reads any more.
+func (j *JSON) Broken() bool { return j.failed }
+
+// ID is an id as it is written.
+func ID(h ake.Hash) string { return hex.EncodeToString(h[:]) }
+
+// Hello is the first line.
+func (j *JSON) Hello() {
+	j.Put(NewObject("hello").Add("v", jsonVersion).Add("version", cli.ProgramVersion()).Add("mode", "json").
+		Add("pid", os.Getpid()).Add("time", Stamp(j.now())))
+}
+
+// Step is a step towards the room that was taken.
+func (j *JSON) Step(step, text string) {
+	if step == "listening" {
+		step = "listen"
+	}
+	j.progress(step, true, text)
+}
+
+func (j *JSON) progress(step string, ok bool, text string) {
+	now := j.now()
+	j.Put(NewObject("state").Add("step", step).Add("ok", ok).Add("text", text).
+		Add("elapsed_ms", now.Sub(j.last).Milliseconds()))
+	j.last = now
+}
+
+// Warn warns.
+func (j *JSON) Warn(err *cli.Error) { j.Put(problem("warning", err)) }
+
+// Fatal ends the run with an error, and returns it.
+func (j *JSON) Fatal(err error) error {
+	e := cli.Describe(err)
+	j.Put(problem("error", e).Add("fatal", true))
+	j.Bye("error", 0, max(e.Status, cli.StatusFailed))
+	return err
+}
+
+// Bye is the last line.
+func (j *JSON) Bye(reason string, undelivered, code int) {
+	if j.ended {
+		return
+	}
+	j.ended = true
+	j.Put(NewObject("bye").Add("reason", reason).Add("undelivered", undelivered).Add("code", code))
+}
+
+func problem(event string, err *cli.Error) *Object {
+	text := strings.Join(append([]string{err.Text}, err.Details...), "\n")
+	return NewObject(event).Add("code", err.Code).Add("text", text).Maybe("hint", strings.Join(err.Hints, "\n"))
+}
+
+// Show is of chat.Face.
+func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
+	at := Stamp(e.At)
+	switch w := e.What.(type) {
+	case room.EpochStarted:
+		for _, m := range w.Joined {
+			j.Put(member(s, m, "joined", at))
+		}
+		for _, m := range w.Left {
+			if !s.WasTold(m.Peer) {
+				j.Put(member(s, m, "left", at))
+			}
+		}
+		o := NewObject("epoch").Add("id", ID(w.ID)).Add("members", peers(w.Members)).Add("size", len(w.Members)).
+			Add("sid", ID(w.SID)).Add("reason", w.Reason).Add("joined", peers(w.Joined)).Add("left", peers(w.Left)).
+			Add("committer", w.Committer)
+		if w.Previous != (ake.Hash{}) {
+			o.Add("previous", ID(w.Previous))
+		}
+		j.Put(o.Add("time", at))
+	case room.Departed:
+		j.Put(member(s, w.Member, "left", at))
+	case room.Renamed:
+		j.Put(member(s, w.Member, "renamed", at))
+	case chat.MemberState:
+		j.Put(member(s, w.Member, either(w.Suspect, "suspect", "back"), at))
+	case room.Delivered:
+		j.Put(message(s, w))
+	case room.Sent:
+		j.Put(answering("sent", w.Ref).Add("id", ID(w.ID)).Add("seq", w.Counter).Add("epoch", ID(w.Epoch)).
+			Add("readers", w.Readers).Add("time", at))
+	case room.Held:
+		j.Put(answering("held", w.Ref).Add("reason", either(w.Alone, "alone", "joining")).Add("text_bytes", w.Bytes))
+	case chat.Rejected:
+		j.Put(answering("rejected", w.Ref).Add("code", w.Err.Code).Add("text", w.Err.Text).
+			Maybe("hint", strings.Join(w.Err.Hints, "\n")))
+	case room.Proved:
+		j.progress("proof", true, fmt.Sprintf("%s and you proved yourselves to each other in %d ms", w.Peer,
+			w.Took.Milliseconds()))
+	case room.Refused:
+		j.progress("proof", false, fmt.Sprintf("%s did not prove itself, or did not take your proof", w.Peer))
+	case chat.StillAlone:
+		j.progress("discover", false, w.Text)
+	case node.Bootstrapped:
+		j.progress("bootstrap", true, fmt.Sprintf("%s, %d ms", w.Address, w.Took.Milliseconds()))
+	case room.Reached:
+		j.Put(NewObject("delivered").Add("id", ID(w.ID)).Add("have", w.Have).Add("of", w.Of).
+			Add("missing", listed(w.Missing)))
+	case room.Gap:
+		j.Put(NewObject("gap").Add("from", w.Author.Peer).Add("first", w.First).Add("last", w.Last).
+			Add("state", either(w.Filled, "filled", "missing")))
+	case room.Equivocated:
+		j.Put(NewObject("equivocation").Add("from", w.Author.Peer).Add("seq", w.Counter).
+			Add("ids", []string{ID(w.IDs[0]), ID(w.IDs[1])}))
+	case room.Cut:
+		j.Put(NewObject("cut").Add("peer", w.Member.Peer).Add("on", w.On).Add("with", listed(peers(w.With))))
+	case room.LeftOut:
+		j.Put(NewObject("left_out").Add("by", w.By.Peer).Add("peer", w.Member.Peer).Add("times", w.Times))
+	case room.Past:
+		o := NewObject("history").Add("state", either(w.Over, "end", "begin")).Add("count", w.Count)
+		if !w.Oldest.IsZero() {
+			o.Add("oldest", Stamp(w.Oldest))
+		}
+		j.Put(o.Maybe("from", w.By.String()))
+	case room.Asked:
+		j.Put(NewObject("ask").Add("id", w.ID).Add("peer", w.Member.Peer).Add("expr", w.Policy))
+	case room.Attested:
+		j.Put(NewObject("proof").Add("peer", w.Member.Peer).Add("expr", w.Policy).Add("ok", w.OK).
+			Add("direction", either(w.Given, "given", "asked")).Maybe("reason", w.Reason))
+	case chat.NotDone:
+		j.Put(problem("error", w.Err).Add("fatal", false))
+	case chat.Found:
+		messages := []json.RawMessage{}
+		for _, m := range w.Messages {
+			messages = append(messages, message(s, m).Close())
+		}
+		j.Put(answering("found", w.Ref).Add("total", w.Total).Add("messages", messages))
+	case chat.Pinged:
+		j.Put(path(NewObject("path"), w.Path))
+	case chat.PathChanged:
+		j.Put(path(NewObject("path"), w.Path))
+	case chat.HealthChanged:
+		o := NewObject("health").Add("code", w.Item.Code).Add("state", either(w.On, "on", "off")).
+			Add("severity", w.Item.Severity).Add("text", w.Item.Text).Maybe("hint", w.Item.Hint)
+		if len(w.Item.Args) > 0 {
+			o.Add("args", w.Item.Args)
+		}
+		j.Put(o)
+	case chat.Answer:
+		if _, ok := w.To.(chat.Status); ok {
+			j.Put(Status(s))
+		}
+	case chat.Ready:
+		j.ready(s, w)
+	case chat.Bye:
+		j.Bye(w.Reason, w.Undelivered, w.Code)
+	default:
+		if err, ok := chat.Problem(e.What); ok {
+			j.Warn(err)
+		}
+	}
+}
+
+func (j *JSON) ready(s *chat.State, r chat.Ready) {
+	addrs := []string{}
+	for _, a := range r.Addresses {
+		addrs = append(addrs, a.String())
+	}
+	j.Put(NewObject("ready").Add("peer", s.Self).Add("addrs", addrs).Add("room", s.Name).Add("room_id", ID(s.ID)).
+		Add("domain", s.Domain).Add("domain_id", hex.EncodeToString(s.DomainID[:])).Add("policy", s.Policy).
+		Add("link", r.Link).Add("history_ms", s.History.Milliseconds()).Maybe("nick", s.Nick).
+		Add("you", map[string]any{"attributes": append([]string{}, s.Attributes...), "expires": s.Expires.String(),
+			"through": s.Through}))
+}
+
+// answering is an event that answers what had a ref.
+func answering(event string, ref any) *Object {
+	o := NewObject(event)
+	if ref != nil {
+		o.Add("ref", ref)
+	}
+	return o
+}
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}
+
+func listed(ids []peer.ID) []peer.ID {
+	if ids == nil {
+		return []peer.ID{}
+	}
+	return ids
+}
+
+func peers(members []room.Member) []peer.ID {
+	out := make([]peer.ID, len(members))
+	for i, m := range members {
+		out[i] = m.Peer
+	}
+	return out
+}
+
+func message(s *chat.State, d room.Delivered) *Object {
+	return NewObject("message").Add("id", ID(d.ID)).Add("from", d.Author.Peer).
+		Maybe("nick", s.Names.Nick(d.Author.Peer)).
+		Add("tag", s.Names.Tag(d.Author.Peer)).Add("seq", d.Message.Counter).Add("text", d.Message.Text).
+		Add("time", Stamp(time.UnixMilli(int64(d.Message.Time)))).Add("received", Stamp(d.Received)).
+		Add("lamport", d.Message.Lamport).Add("epoch", ID(d.Epoch)).Add("self", d.Self).
+		Add("action", d.Message.Kind == record.KindAction).Add("history", d.History).Add("late", d.Late).
+		Add("flags", s.Flags(d)).Add("names_me", !d.Self && s.NamesMe(d.Message.Text))
+}
+
+func path(o *Object, p node.Path) *Object {
+	o.Add("peer", p.Peer).Add("kind", string(p.Kind)).Maybe("transport", p.Transport)
+	if p.RTT > 0 {
+		o.Add("rtt_ms", milliseconds(p.RTT))
+	}
+	return o.Maybe("relay", p.Relay.String())
+}
+
+// milliseconds are those of a span, to the microsecond.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func member(s *chat.State, m room.Member, state, at string) *Object {
+	o := NewObject("member").Add("peer", m.Peer).Add("state", state).Maybe("nick", s.Names.Nick(m.Peer)).
+		Add("tag", s.Names.Tag(m.Peer)).Add("self", m.Peer == s.Self)
+	if first, ok := s.Names.Like(m.Peer); ok {
+		o.Add("looks_like", first)
+	}
+	return o.Add("time", at)
+}
+
+// Status is the event status: how things stand.
+func Status(s *chat.State) *Object {
+	st := &s.Snapshot.Status
+	paths, members, logs, items := []json.RawMessage{}, []json.RawMessage{}, []json.RawMessage{}, []json.RawMessage{}
+	for _, p := range st.Peers {
+		o := path(new(Object), p)
+		if p.Address != nil {
+			o.Add("address", p.Address.String())
+		}
+		if p.IsRelay {
+			o.Add("is_relay", true)
+		}
+		paths = append(paths, o.Close())
+	}
+	for _, m := range st.Room.Members {
+		members = append(members, new(Object).Add("peer", m.Peer).Maybe("nick", s.Names.Nick(m.Peer)).
+			Add("tag", s.Names.Tag(m.Peer)).Add("self", m.Self).Add("suspect", m.Suspect).Close())
+		logs = append(logs, new(Object).Add("peer", m.Peer).Add("have", m.Have).Add("known", m.Known).Close())
+	}
+	for _, i := range s.Wrong {
+		items = append(items, new(Object).Add("code", i.Code).Add("severity", i.Severity).Add("text", i.Text).
+			Maybe("hint", i.Hint).Close())
+	}
+	o := NewObject("status").Add("health", items).Add("room", s.Name).Add("peer", s.Self).Add("peers", paths).
+		Add("members", members)
+	if st.Room.Epoch != (ake.Hash{}) {
+		o.Add("epoch", ID(st.Room.Epoch))
+	}
+	return o.Add("logs", logs).Add("held", st.Room.Held).Add("uptime_ms", st.Uptime.Milliseconds()).
+		Add("bytes_in", st.BytesIn).Add("bytes_out", st.BytesOut).Add("goroutines", st.Goroutine)
+}

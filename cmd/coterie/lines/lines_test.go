@@ -1,0 +1,393 @@
+package lines_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/health"
+	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/ui"
+	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/drive"
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+func TestMain(m *testing.M) {
+	os.Setenv("TZ", "UTC")
+	time.Local = time.UTC
+	os.Exit(m.Run())
+}
+
+var (
+	nine = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	self = somePeer(9)
+	ann  = room.Member{Peer: somePeer(1), Name: "ann"}
+	me   = room.Member{Peer: self, Name: "kari"}
+)
+
+func now() time.Time { return nine }
+
+// somePeer is a peer id drawn from a number.
+func somePeer(n byte) peer.ID {
+	// The identity hash of an Ed25519 key's protobuf: 36 bytes.
+	raw := append([]byte{0x00, 0x24, 0x08, 0x01, 0x12, 0x20}, bytes.Repeat([]byte{n}, 32)...)
+	p, err := peer.IDFromBytes(raw)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+func hashOf(s string) ake.Hash { return ake.Sum("test", []byte(s)) }
+
+// aRoom is the room in which it all happens.
+func aRoom() chat.About {
+	expires, err := abe.ParseDay("2027-02-21")
+	if err != nil {
+		panic(err)
+	}
+	return chat.About{
+		ID: hashOf("room"), Name: "demo", Domain: "demo", DomainID: hashOf("domain"), Policy: `"NTNU" or "Professor"`, Through: `"NTNU"`,
+		Attributes: []string{"NTNU"}, Expires: expires, Self: self, Nick: "kari",
+	}
+}
+
+// everyEvent is one of each event that can be told, and what is said of it at once.
+func everyEvent() []any {
+	other, relay := ann.Peer, somePeer(2)
+	at := nine.Add(-time.Minute)
+	said := room.Delivered{
+		ID: hashOf("message"), Author: ann, Epoch: hashOf("epoch"), Received: at,
+		Message: record.Body{Counter: 1, Time: uint64(at.UnixMilli()), Lamport: 3, Kind: record.KindAction, Text: "hei kari \x1b[2J\u202e"},
+	}
+	history := said
+	history.ID, history.History, history.By, history.Late = hashOf("history"), true, other, true
+	alone := health.Item{Code: health.Alone, Severity: health.Warn, Text: "x"}
+	checked := health.Check(health.Facts{KeyDays: 90})
+	status := node.Status{
+		Room: room.Status{Epoch: hashOf("epoch"), Since: at, Members: []room.MemberStatus{{Member: me, Self: true}, {Member: ann, Have: 1, Known: 2}}},
+		Peers: []node.Path{{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond, Address: ma.StringCast("/ip4/10.0.0.7/tcp/4001")},
+			{Peer: relay, Kind: node.Direct, Transport: "quic", IsRelay: true}},
+	}
+	return []any{
+		chat.Ready{Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.8/tcp/4001")}, Link: "coterie:2:demo:abc"},
+		room.Proved{Peer: other, Took: 61 * time.Millisecond},
+		room.Refused{Peer: other}, chat.StillAlone{Text: "nobody answered yet (8 s). Trying: 1 address"},
+		node.Bootstrapped{Address: ma.StringCast("/ip4/10.0.0.7/tcp/4001"), Peer: other, Took: 18 * time.Millisecond},
+		room.EpochStarted{ID: hashOf("first"), SID: hashOf("sid"), Members: []room.Member{me, ann}, Joined: []room.Member{ann}, Committer: self, Reason: room.ReasonFirst},
+		chat.Waiting{N: 1},
+		room.Held{Ref: json.Number("7"), Bytes: 5},
+		room.EpochStarted{ID: hashOf("epoch"), Previous: hashOf("first"), SID: hashOf("sid"), Members: []room.Member{me}, Left: []room.Member{ann}, Committer: self, Reason: room.ReasonLeft},
+		room.Renamed{Member: room.Member{Peer: self, Name: "kari2"}}, room.Renamed{Member: me}, // ends the run of changes
+		room.EpochStarted{ID: hashOf("third"), Previous: hashOf("epoch"), SID: hashOf("sid"), Members: []room.Member{me, ann}, Joined: []room.Member{ann}, Committer: self, Reason: room.ReasonJoined},
+		room.EpochStarted{ID: hashOf("fourth"), Previous: hashOf("third"), SID: hashOf("sid"), Members: []room.Member{me, ann}, Committer: self, Reason: room.ReasonRekey},
+		room.EpochStarted{ID: hashOf("fifth"), Previous: hashOf("fourth"), SID: hashOf("sid"), Members: []room.Member{me, ann}, Committer: self, Reason: room.ReasonRotated},
+		room.Renamed{Member: room.Member{Peer: other, Name: "anna"}}, room.Renamed{Member: ann},
+		said, history,
+		room.Held{Ref: json.Number("8"), Bytes: 5, Alone: true},
+		room.Sent{Ref: "sent ref", ID: hashOf("mine"), Counter: 1, Epoch: hashOf("epoch"), Readers: []peer.ID{other}},
+		room.Reached{ID: hashOf("mine"), Have: 1, Of: 2, Missing: []peer.ID{other}},
+		room.Gap{Author: ann, First: 2, Last: 3}, room.Gap{Author: ann, First: 2, Last: 3, Filled: true},
+		room.LeftOut{By: ann, Member: ann, Times: 2},
+		room.Cut{Member: ann, On: true, With: []room.Member{me}}, room.Cut{Member: ann},
+		room.Equivocated{Author: ann, Counter: 4, IDs: [2]ake.Hash{hashOf("a"), hashOf("b")}},
+		room.Past{By: other}, room.Past{Over: true, Count: 2, Oldest: at, By: other}, room.Past{Over: true, Count: 1, Oldest: at.Add(-48 * time.Hour)},
+		room.Asked{ID: "0011223344556677", Member: ann, Policy: `"Professor"`},
+		room.Attested{Member: ann, Policy: `"Professor"`, OK: true}, room.Attested{Member: ann, Policy: `"Professor"`},
+		room.Attested{Member: ann, Policy: `"Professor"`, Given: true, Reason: "you did not allow it"}, room.Attested{Member: ann, Policy: `"Professor"`, Given: true, OK: true},
+		room.Contributed{},
+		room.Failed{Doing: "publishing", Err: io.ErrUnexpectedEOF},
+		node.BootstrapFailed{Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001")}, Errors: []error{io.ErrUnexpectedEOF}},
+		node.BootstrapFailed{Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001")}, Errors: []error{fmt.Errorf("%w: expected a, found b", node.ErrWrongPeer)}},
+		node.NotSaving{Err: io.ErrShortWrite}, node.NotSaving{}, node.Connected{Peer: other},
+		chat.Warning{Err: cli.Fail("key-expiring", "the key expires in 3 days").Detail("or sooner").Hint("ask for a renewal")},
+		chat.Rejected{Ref: "r", Err: cli.Fail("too-long", "too long").Hint("split it")}, chat.NotDone{Err: cli.Fail("bad-input", "no")},
+		chat.Found{Ref: "r", Total: 1, Messages: []room.Delivered{said}},
+		chat.PathChanged{Path: node.Path{Peer: other, Kind: node.Direct, Transport: "quic", RTT: 12 * time.Millisecond}},
+		chat.PathChanged{Path: node.Path{Peer: other, Kind: node.Relayed, Relay: relay}}, chat.PathChanged{Path: node.Path{Peer: other, Kind: node.NoPath}},
+		chat.Pinged{Path: node.Path{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: 4500 * time.Microsecond}},
+		chat.HealthChanged{Item: checked[0], On: true, Shown: checked}, chat.HealthChanged{Item: alone},
+		chat.MemberState{Member: ann, Suspect: true}, chat.MemberState{Member: ann},
+		chat.ProofAsked{Peer: other, Policy: `"Professor"`}, chat.Ignored{Peer: other, On: true}, chat.Ignored{Peer: other},
+		chat.Dropped{N: 2}, chat.Dropped{}, chat.SettingKept{Name: "mouse", Value: "on", How: "for this run alone"},
+		chat.Snapshot{Status: status, Link: "coterie:2:demo:abc", Wrong: health.Now(health.Facts{KeyDays: 90, Direct: 1, Members: 2, MaySend: true, Others: 1, Missing: 1})},
+		room.Departed{Member: ann},
+		chat.Earlier{All: true}, chat.Logged{Line: "msg=x"},
+	}
+}
+
+// whatever are the events of packages room, node and chat, by their types' names. One that is
+// missing in everyEvent fails the tests of all faces.
+var whatever = []any{
+	room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{}, room.Held{}, room.Proved{}, room.Refused{},
+	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Equivocated{}, room.Past{}, room.Asked{}, room.Attested{},
+	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{},
+	chat.Ready{}, chat.Warning{}, chat.NotDone{}, chat.Rejected{}, chat.Waiting{}, chat.StillAlone{}, chat.Snapshot{}, chat.MemberState{}, chat.PathChanged{},
+	chat.HealthChanged{}, chat.Pinged{}, chat.ProofAsked{}, chat.Ignored{}, chat.Dropped{}, chat.SettingKept{}, chat.Found{}, chat.Earlier{}, chat.Logged{},
+}
+
+// TestEveryEventIsThere: the list of events is whole.
+func TestEveryEventIsThere(t *testing.T) {
+	var there []string
+	for _, e := range everyEvent() {
+		there = append(there, reflect.TypeOf(e).String())
+	}
+	for _, e := range whatever {
+		if name := reflect.TypeOf(e).String(); !slices.Contains(there, name) {
+			t.Errorf("no %s", name)
+		}
+	}
+	source, err := os.ReadFile("../../../room/ready.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^func \((\w+)\) event\(\)`).FindAllSubmatch(source, -1) {
+		if !slices.Contains(there, "room."+string(m[1])) {
+			t.Errorf("no room.%s", m[1])
+		}
+	}
+}
+
+// a face that a test has, and its state.
+type shown struct {
+	*chat.State
+	chat.Face
+}
+
+func (s *shown) show(what any) []chat.Line {
+	e := chat.Event{Room: s.ID, At: nine, What: what}
+	said := s.Take(e)
+	s.Show(s.State, e, said)
+	return said
+}
+
+// TestJSONContract: one of every event, as it is written, fits the schema and is as it was:
+// a change that nobody meant shows as a difference.
+func TestJSONContract(t *testing.T) {
+	sch, err := drive.ReadSchema("testdata/schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	out := lines.NewJSON(&b, now)
+	s := &shown{chat.NewState(aRoom(), nine), out}
+	out.Hello()
+	out.Step("key", "NTNU")
+	golden := b.Len()
+	for _, e := range everyEvent() {
+		s.show(e)
+	}
+	answer, _ := s.Answer(chat.Status{}, nine)
+	s.show(answer)
+	out.Fatal(cli.Fail("key-expired", "kari.key expired").Hint("ask for a renewal"))
+	seen := make(map[string]bool)
+	for line := range bytes.Lines(b.Bytes()) {
+		event, err := sch.Check(line)
+		if err != nil {
+			t.Errorf("%v in %s", err, line)
+		}
+		seen[event] = true
+	}
+	for event := range sch {
+		if !seen[event] {
+			t.Errorf("no %s was written", event)
+		}
+	}
+	compareGolden(t, "events.golden", b.String()[golden:])
+	if strings.ContainsAny(b.String(), "\x1b\u202e") {
+		t.Error("a control character is written as it is")
+	}
+}
+
+// TestPlainLines: one of every event as people read it, word for word.
+func TestPlainLines(t *testing.T) {
+	for _, clock := range []string{"short", "full", "none", "15.04.05"} {
+		var b bytes.Buffer
+		out, err := lines.NewPlain(&b, &b, now, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &shown{chat.NewState(aRoom(), nine), out}
+		for _, e := range everyEvent() {
+			s.show(e)
+		}
+		s.show(room.Delivered{
+			Author: ann, Received: nine,
+			Message: record.Body{Counter: 2, Time: uint64(nine.UnixMilli()), Kind: record.KindText, Text: "first\r\nsecond \x1b[31mred\nforged\r12:00 kari: third\u202e"},
+		})
+		s.show(room.EpochStarted{ID: hashOf("last"), SID: hashOf("sid"), Members: []room.Member{me, ann}, Joined: []room.Member{ann}, Committer: self, Reason: room.ReasonJoined})
+		for _, c := range []chat.Command{chat.Who{}, chat.Info{}, chat.Status{}, chat.Peers{}, chat.Ignores{}, chat.Link{}, chat.Help{Word: "prove"}} {
+			answer, ok := s.Answer(c, nine)
+			if !ok {
+				t.Fatalf("no answer to %T", c)
+			}
+			s.show(answer)
+		}
+		for _, l := range []string{"/nosuch", "/prove ann", "/who me"} {
+			s.show(chat.NotDone{Err: chat.Parse(l).(chat.Bad).Err})
+		}
+		s.show(chat.Bye{Reason: "quit"})
+		for i, l := range strings.Split(b.String(), "\n") {
+			if strings.ContainsAny(l, "\x1b\r\u202e") {
+				t.Errorf("line %d has a character that must not reach a terminal: %q", i+1, l)
+			}
+		}
+		if clock == "short" {
+			compareGolden(t, "plain.golden", b.String())
+		}
+		want := map[string]string{"short": "09:00 ann: first\n09:00 ann| second ", "full": "2026-11-23T09:00:00Z ann: first\n", "none": "\nann: first\nann| second ", "15.04.05": "09.00.00 ann: first\n"}[clock]
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("--time %s: no %q in\n%s", clock, want, b.String())
+		}
+	}
+}
+
+// outside is where the interface of a test leads.
+type outside struct{}
+
+func (outside) Do(chat.Command) {}
+func (outside) Run(ui.Errand)   {}
+
+// onScreen is a text of the interface as one line of words.
+func onScreen(m *ui.Model) string {
+	return strings.Join(strings.Fields(ansi.Strip(m.View().Content)), " ")
+}
+
+// TestFacesAgree: what is said of an event is the same in plain lines and in the terminal, word
+// for word, and the JSON line of it says nothing else. Only where a face can show more than
+// words it need not say them.
+func TestFacesAgree(t *testing.T) {
+	for i, what := range everyEvent() {
+		t.Run(fmt.Sprintf("%d %T", i, what), func(t *testing.T) {
+			var plain, asJSON bytes.Buffer
+			p, err := lines.NewPlain(&plain, &plain, now, "none")
+			if err != nil {
+				t.Fatal(err)
+			}
+			faces := []*shown{{chat.NewState(aRoom(), nine), p}, {chat.NewState(aRoom(), nine), lines.NewJSON(&asJSON, now)}}
+			m := ui.New(ui.Config{About: aRoom(), Now: now}, outside{})
+			m.Update(tea.WindowSizeMsg{Width: 400, Height: 200})
+			var said []chat.Line
+			for _, before := range everyEvent()[:i+1] {
+				plain.Reset()
+				asJSON.Reset()
+				for _, f := range faces {
+					said = f.show(before)
+				}
+				m.Update(chat.Event{Room: hashOf("room"), At: nine, What: before})
+			}
+			screen, printed := onScreen(m), strings.Join(strings.Fields(plain.String()), " ")
+			for _, l := range said {
+				for _, text := range append(append([]string{l.Text}, l.Details...), l.Hints...) {
+					text = strings.Join(strings.Fields(cli.Clean(text)), " ")
+					if !strings.Contains(strings.ReplaceAll(printed, "!! ", ""), text) {
+						t.Errorf("plain lines say %q, not %q", printed, text)
+					}
+					if l.Kind != chat.Mark && l.Kind != chat.Standing && !(l.Kind == chat.Calm && text != l.Text) && !strings.Contains(screen, text) {
+						t.Errorf("the terminal says %s, not %q", screen, text)
+					}
+				}
+			}
+			if len(said) == 0 && strings.Contains(printed, "--") && !isText(what) {
+				t.Errorf("plain lines say %q of their own", printed)
+			}
+			var e struct{ Event, Code, Text, Hint string }
+			first, _, _ := strings.Cut(asJSON.String(), "\n")
+			if json.Unmarshal([]byte(first), &e); e.Event == "warning" || e.Event == "error" || e.Event == "rejected" {
+				if len(said) == 0 || e.Text != strings.Join(append([]string{said[0].Text}, said[0].Details...), "\n") || e.Hint != strings.Join(said[0].Hints, "\n") {
+					t.Errorf("JSON says %q %q of %+v", e.Text, e.Hint, said)
+				}
+			}
+			switch w := what.(type) {
+			case room.Delivered:
+				text := cli.Clean(w.Message.Text)
+				if !strings.Contains(printed, text) || !strings.Contains(screen, strings.Join(strings.Fields(text), " ")) || !strings.Contains(asJSON.String(), `"names_me":true`) {
+					t.Errorf("plain %q\nJSON %s", printed, asJSON.String())
+				}
+			case chat.HealthChanged:
+				if w.On && !strings.Contains(screen, string(w.Item.Code)) {
+					t.Errorf("the terminal's header has no %s", w.Item.Code)
+				}
+			}
+		})
+	}
+}
+
+// isText reports whether an event is itself a text, that is shown as it is.
+func isText(what any) bool {
+	switch what.(type) {
+	case chat.Found, room.Delivered:
+		return true
+	}
+	return false
+}
+
+// compareGolden compares with a file in testdata; with UPDATE=1 it writes it.
+func compareGolden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+		for i := range min(len(g), len(w)) {
+			if g[i] != w[i] {
+				t.Errorf("%s differs in line %d (UPDATE=1 go test writes it anew)\n got %s\nwant %s", path, i+1, g[i], w[i])
+				return
+			}
+		}
+		t.Errorf("%s has %d lines, not %d", path, len(w), len(g))
+	}
+}
+
+// TestParseJSON: exactly one verb, and nothing that is not known.
+func TestParseJSON(t *testing.T) {
+	for in, want := range map[string]chat.Command{
+		`{"nick":"a"}`: chat.Nick{Name: "a"}, `{"rekey":true}`: chat.Rekey{}, `{"ping":"ann"}`: chat.Ping{Who: "ann"}, `{"status":true}`: chat.Status{}, `{"drop":true}`: chat.Drop{},
+		`{"search":"x","limit":3,"after":"2026-11-23T09:00:00Z"}`: chat.Search{Words: "x", Limit: 3, After: nine},
+		`{"prove":"ann","expr":"A"}`:                              chat.Prove{Who: "ann", Expr: "A"},
+		`{"answer":"1","allow":false}`:                            chat.Allow{ID: "1"}, `{"ignore":"ann"}`: chat.Ignore{Who: "ann", On: true},
+		`{"quit":true,"linger_ms":1500}`: chat.Quit{Linger: 1500 * time.Millisecond}, `plain`: chat.Say{Text: "plain"},
+		`{"send":"x","ref":7,"action":true}`: chat.Say{Text: "x", Ref: json.Number("7"), Action: true}, `{"cut":"ann"}`: chat.Cut{Who: "ann", On: true}, `{"uncut":"ann"}`: chat.Cut{Who: "ann"},
+	} {
+		if got := lines.ParseJSON(in); got != want {
+			t.Errorf("%s: %+v", in, got)
+		}
+	}
+	for _, bad := range []string{
+		`{`, `{}`, `{"send":""}`, `{"send":"a","quit":true}`, `{"send":"a"}{"send":"b"}`, `{"send":"a"} x`, `{"quit":true,"linger_ms":-1}`, `{"prove":"ann"}`, `{"answer":"1"}`,
+		`{"search":"x","limit":0}`, `{"search":"x","after":"noon"}`, `{"send":1}`, `{"send":"a","reff":1}`, `{"unknown":true}`, `{"quit":false}`,
+	} {
+		if b, ok := lines.ParseJSON(bad).(chat.Bad); !ok || b.Err.Code != "bad-input" {
+			t.Errorf("%s is taken as %+v", bad, lines.ParseJSON(bad))
+		}
+	}
+}

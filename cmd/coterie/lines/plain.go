@@ -1,0 +1,170 @@
+package lines
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/internal/cli"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// Plain writes lines for people and for grep: one physical line each, no escape codes,
+// everything that came from others made harmless.
+type Plain struct {
+	w      io.Writer
+	stderr io.Writer
+	now    func() time.Time
+	format string
+	failed bool
+	colour bool // whatever reads it
+}
+
+// NewPlain returns a face that writes to stdout, and its warnings to stderr.
+func NewPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*Plain, error) {
+	f, ok := chat.ClockFormat(clock)
+	if !ok {
+		return nil, cli.Usage("--time: %q is not short, full or none, or a layout such as 15:04:05", clock)
+	}
+	return &Plain{w: stdout, stderr: stderr, now: now, format: f}, nil
+}
+
+// Use takes what the settings say of times and colours.
+func (p *Plain) Use(clock string, colour bool) {
+	p.format, _ = chat.ClockFormat(clock)
+	p.colour = colour
+}
+
+// The colours of plain lines repeat what is said without them.
+const (
+	codeBold = "1"
+	codeDim  = "2"
+	codeBad  = "1;31"
+)
+
+func (p *Plain) paint(s, code string) string {
+	if !p.colour || s == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (p *Plain) put(format string, a ...any) {
+	if _, err := fmt.Fprintf(p.w, format+"\n", a...); err != nil {
+		p.failed = true
+	}
+}
+
+// Broken reports whether nobody reads any more.
+func (p *Plain) Broken() bool { return p.failed }
+
+func (p *Plain) clock(t time.Time) string {
+	if p.format == "" {
+		return ""
+	}
+	return t.Local().Format(p.format)
+}
+
+// note is a line from Coterie itself, trouble one that needs attention.
+func (p *Plain) note(text string) { p.put("%s %s%s", p.paint("--", codeDim), p.clock(p.now()), text) }
+func (p *Plain) trouble(text string) {
+	p.put("%s %s%s", p.paint("!!", codeBad), p.clock(p.now()), text)
+}
+
+// Hello says nothing.
+func (p *Plain) Hello() {}
+
+// Step is a step towards the room that was taken.
+func (p *Plain) Step(step, text string) { p.put("ok   %-14s %s", step, cli.Clean(text)) }
+
+// Warn warns, on standard error.
+func (p *Plain) Warn(err *cli.Error) { cli.Warn(p.stderr, err) }
+
+// Fatal leaves it to the command to say what went wrong.
+func (p *Plain) Fatal(err error) error { return err }
+
+// Show is of chat.Face.
+func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
+	switch w := e.What.(type) {
+	case room.Delivered:
+		p.message(s, w)
+	case chat.Answer:
+		for _, l := range w.Lines {
+			p.note(cli.Clean(l))
+		}
+	case chat.Found:
+		p.note("found " + cli.Plural(w.Total, "message"))
+		for _, m := range w.Messages {
+			p.note(fmt.Sprintf("  %s %s: %s", chat.TimeOf(m.Message.Time).Local().Format("15:04"),
+				s.Names.Show(m.Author.Peer), cli.Clean(m.Message.Text)))
+		}
+	}
+	for _, l := range said {
+		p.say(l)
+	}
+	if bye, ok := e.What.(chat.Bye); ok && bye.Undelivered > 0 {
+		p.undelivered(bye)
+	}
+}
+
+// say writes what is said of an event.
+func (p *Plain) say(l chat.Line) {
+	switch l.Kind {
+	case chat.Step, chat.Standing:
+		if l.Step == "" {
+			p.note(l.Text)
+			return
+		}
+		p.Step(l.Step, l.Text)
+	case chat.Trying:
+		p.put("...  %-14s %s", l.Step, l.Text)
+		for _, d := range l.Details {
+			p.put("     %-14s %s", "", d)
+		}
+	case chat.Warn, chat.Calm:
+		cli.Warn(p.stderr, &cli.Error{Text: l.Text, Details: l.Details, Hints: l.Hints})
+	case chat.Alarm, chat.Missing, chat.Mark:
+		p.trouble(l.Text)
+		for _, h := range l.Hints {
+			p.trouble("hint: " + h)
+		}
+	case chat.Question:
+		p.trouble(l.Text + " /yes or /no, within a minute")
+	default:
+		p.note(l.Text)
+	}
+}
+
+func (p *Plain) message(s *chat.State, d room.Delivered) {
+	at := p.clock(d.ShownAt())
+	name := p.paint(s.Names.Show(d.Author.Peer), codeBold)
+	head, sep := at+name, ":"
+	if d.Message.Kind == record.KindAction {
+		head, sep = at+"* "+name, ""
+	}
+	for i, l := range strings.Split(strings.ReplaceAll(d.Message.Text, "\r\n", "\n"), "\n") {
+		if i > 0 {
+			sep = "|"
+		}
+		p.put("%s%s %s", head, sep, cli.Clean(l))
+	}
+}
+
+// undelivered says at the end what nobody read: an error if that ends the run so.
+func (p *Plain) undelivered(bye chat.Bye) {
+	if bye.Code != 0 {
+		cli.Report(p.stderr, Undelivered(bye.Undelivered))
+	}
+}
+
+// Undelivered says how many messages nobody read.
+func Undelivered(n int) *cli.Error {
+	were := "1 message was"
+	if n > 1 {
+		were = fmt.Sprintf("%d messages were", n)
+	}
+	return cli.Fail("undelivered", "%s not delivered: nobody was in the room", were)
+}

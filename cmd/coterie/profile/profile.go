@@ -1,0 +1,96 @@
+// Package profile is what coterie keeps for its user: settings, rooms that were joined, an
+// identity, histories. Commands read and write them through here, and nowhere else.
+//
+//	profile.go   the profile, and its folders
+//	settings.go  the table of settings, and where their values come from
+//	file.go      config.toml
+//	rooms.go     rooms.toml: rooms that were joined
+//	history.go   what was said in a room, opened or erased
+//	identity.go  the identity that opens keys
+//	reminder.go  what was said today and is not said again
+package profile
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"unicode"
+
+	"coterie/cmd/internal/cli"
+)
+
+// A Profile has folders of its own, as the XDG base directory specification has them: those of
+// coterie, or with a name a folder profiles/NAME below each. So two people or two roles on
+// one computer share nothing. No folder is made here: whoever writes makes it, with mode
+// 0700.
+type Profile struct {
+	Name string // as --profile has it; empty: the usual one
+	// Actions are those that [keys] may give keys to.
+	Actions func() []string
+	// Addresses reads what is given for addresses; the error says what is wrong with them.
+	Addresses func(setting string, texts []string) error
+
+	passphraseCommand []string // from the settings
+}
+
+// ConfigDir is for what a person writes or would miss: identity, config.toml,
+// rooms.toml.
+func (p *Profile) ConfigDir() (string, error) {
+	return p.folder("XDG_CONFIG_HOME", "APPDATA", ".config")
+}
+
+// DataDir is for what the program keeps: the rooms' histories.
+func (p *Profile) DataDir() (string, error) {
+	return p.folder("XDG_DATA_HOME", "LOCALAPPDATA", ".local", "share")
+}
+
+// StateDir is for what can be lost: logs, and what was said today.
+func (p *Profile) StateDir() (string, error) {
+	return p.folder("XDG_STATE_HOME", "LOCALAPPDATA", ".local", "state")
+}
+
+// RuntimeDir is for sockets. Where the system has no folder for those it is one
+// in StateDir: /tmp would be everybody's.
+func (p *Profile) RuntimeDir() (string, error) {
+	if filepath.IsAbs(os.Getenv("XDG_RUNTIME_DIR")) {
+		return p.folder("XDG_RUNTIME_DIR", "")
+	}
+	state, err := p.StateDir()
+	return filepath.Join(state, "run"), err
+}
+
+// folder is the one that the environment names, or the usual one below the home
+// folder. The specification has relative paths ignored.
+func (p *Profile) folder(xdg, windows string, usual ...string) (string, error) {
+	if err := checkProfile(p.Name); err != nil {
+		return "", err
+	}
+	base := os.Getenv(xdg)
+	if !filepath.IsAbs(base) && runtime.GOOS == "windows" {
+		base = os.Getenv(windows)
+	}
+	if !filepath.IsAbs(base) {
+		home, err := os.UserHomeDir()
+		if err != nil || !filepath.IsAbs(home) {
+			return "", cli.Fail("no-home", "no home folder is known").Hint("set HOME").Because(err)
+		}
+		base = filepath.Join(append([]string{home}, usual...)...)
+	}
+	base = filepath.Join(base, "coterie")
+	if p.Name != "" {
+		base = filepath.Join(base, "profiles", p.Name)
+	}
+	return base, nil
+}
+
+// checkProfile keeps the name of a profile a single folder's.
+func checkProfile(name string) error {
+	odd := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-.", r)
+	}
+	if len(name) > 64 || strings.HasPrefix(name, ".") || strings.ContainsFunc(name, odd) {
+		return cli.Usage("--profile: a name has up to 64 letters, digits and _ - . and does not begin with a dot")
+	}
+	return nil
+}

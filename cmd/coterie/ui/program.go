@@ -1,0 +1,278 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/internal/cli"
+)
+
+const (
+	// gatherTime is how long events are gathered for one frame.
+	gatherTime = 8 * time.Millisecond
+	// framesPerSecond: a key is on the screen within 25 ms, and an idle terminal costs little.
+	framesPerSecond = 40
+	// maxQueue is how many events may wait for the interface; then the room waits.
+	maxQueue = 1 << 14
+)
+
+// A Program is the interface on a terminal: a chat.Face, and the model's backend.
+type Program struct {
+	cfg    Config
+	room   *chat.Room
+	tea    *tea.Program
+	ctx    context.Context // of what leads outside
+	cancel context.CancelFunc
+	over   chan struct{} // closed when the interface has ended
+	err    error         // of the interface; after over
+
+	mu     sync.Mutex
+	space  *sync.Cond
+	events Events        // on their way to the interface
+	news   chan struct{} // capacity 1
+	closed bool
+}
+
+// Start opens the interface of a room on a terminal. Colours are those of profile; nil: the
+// terminal's own.
+func Start(cfg Config, r *chat.Room, in, out *os.File, profile *colorprofile.Profile) *Program {
+	p := &Program{cfg: cfg, room: r, over: make(chan struct{}), news: make(chan struct{}, 1)}
+	p.space = sync.NewCond(&p.mu)
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	options := []tea.ProgramOption{tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(),
+		tea.WithFPS(framesPerSecond)}
+	if profile != nil {
+		options = append(options, tea.WithColorProfile(*profile))
+	}
+	p.tea = tea.NewProgram(New(cfg, p), options...)
+	go p.pump()
+	go func() {
+		// A window that is closed takes the user away.
+		gone := make(chan os.Signal, 1)
+		signal.Notify(gone, syscall.SIGHUP)
+		defer signal.Stop(gone)
+		select {
+		case <-gone:
+			p.tea.Kill()
+		case <-p.over:
+		}
+	}()
+	go func() {
+		_, p.err = p.tea.Run()
+		close(p.over)
+		r.Do(p.ctx, chat.Quit{}) // however it ended, the user is gone
+	}()
+	return p
+}
+
+// Close closes the interface and gives the terminal back. The error says why it could not be
+// used.
+func (p *Program) Close() error {
+	p.tea.Quit()
+	<-p.over
+	p.cancel()
+	p.close()
+	if p.err != nil && !errors.Is(p.err, tea.ErrInterrupted) && !errors.Is(p.err, tea.ErrProgramKilled) {
+		return p.err
+	}
+	return nil
+}
+
+// Show is of chat.Face. The model has a state of its own.
+func (p *Program) Show(_ *chat.State, e chat.Event, _ []chat.Line) { p.put(e) }
+
+// put waits while too much is waiting: nothing is lost.
+func (p *Program) put(e any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.events) >= maxQueue && !p.closed {
+		p.space.Wait()
+	}
+	if p.closed {
+		return
+	}
+	p.events = append(p.events, e)
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Program) take() Events {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.events
+	p.events = nil
+	p.space.Broadcast()
+	return out
+}
+
+func (p *Program) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.space.Broadcast()
+}
+
+// pump gives the interface what has gathered: a frame is drawn for all of it.
+func (p *Program) pump() {
+	defer p.close()
+	for {
+		select {
+		case <-p.news:
+			// More is likely to come at once.
+			select {
+			case <-time.After(gatherTime):
+			case <-p.over:
+				return
+			}
+			p.tea.Send(p.take())
+		case <-p.over:
+			return
+		}
+	}
+}
+
+// Do is of Backend.
+func (p *Program) Do(c chat.Command) {
+	if p.room.TryDo(c) {
+		return
+	}
+	if say, ok := c.(chat.Say); ok {
+		go p.put(chat.Event{Room: p.cfg.ID, At: p.cfg.now(), What: chat.Rejected{Ref: say.Ref,
+			Err: cli.Fail("busy", "too much is waiting to be sent")}})
+		return
+	}
+	go p.put(Trouble{Text: "too much is waiting to be done"})
+}
+
+// Run is of Backend.
+func (p *Program) Run(e Errand) {
+	var f func() any
+	switch e := e.(type) {
+	case Save:
+		f = func() any { return save(e) }
+	case CompleteFile:
+		f = func() any { return Files(files(e.Begin)) }
+	case Notified:
+		f = func() any { return p.notified(e) }
+	case DrawQR:
+		f = func() any { return p.drawQR(e) }
+	case Edit:
+		f = func() any { return p.edit(e.Text) }
+	default:
+		return
+	}
+	go func() {
+		if answer := f(); answer != nil {
+			p.put(answer)
+		}
+	}()
+}
+
+func (p *Program) drawQR(e DrawQR) any {
+	if p.cfg.QR == nil {
+		return Trouble{Text: "no QR code can be drawn here"}
+	}
+	rows, err := p.cfg.QR(e.Text)
+	if err != nil {
+		d := cli.Describe(err)
+		return Trouble{Text: d.Text, Hints: d.Hints}
+	}
+	return Panel{Title: "link", Lines: rows}
+}
+
+func save(s Save) any {
+	file, err := os.OpenFile(s.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return Trouble{Text: s.Path + " exists"}
+	}
+	if err == nil {
+		_, err = file.WriteString(s.Text)
+		if e := file.Close(); err == nil {
+			err = e
+		}
+	}
+	if err != nil {
+		return Trouble{Text: "cannot save: " + err.Error()}
+	}
+	return Note{Text: "saved " + s.Path + ", not encrypted"}
+}
+
+// edit opens the user's editor on a file that only they can read, and takes it
+// away again.
+func (p *Program) edit(text string) any {
+	editor := os.Getenv("VISUAL")
+	if editor == "" {
+		editor = os.Getenv("EDITOR")
+	}
+	words := strings.Fields(editor)
+	if len(words) == 0 {
+		words = []string{"vi"}
+	}
+	dir, err := os.MkdirTemp("", "coterie-")
+	if err != nil {
+		return Trouble{Text: "cannot edit: " + err.Error()}
+	}
+	path := filepath.Join(dir, "message.txt")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		os.RemoveAll(dir)
+		return Trouble{Text: "cannot edit: " + err.Error()}
+	}
+	cmd := exec.CommandContext(p.ctx, words[0], append(words[1:], path)...)
+	p.tea.Send(tea.ExecProcess(cmd, func(err error) tea.Msg {
+		defer os.RemoveAll(dir)
+		if err != nil {
+			return Edited{Err: words[0] + ": " + err.Error()}
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return Edited{Err: err.Error()}
+		}
+		return Edited{Text: strings.TrimRight(string(b), "\n")}
+	})())
+	return nil
+}
+
+// notified runs the user's own command, which gets no word of what was said.
+func (p *Program) notified(n Notified) any {
+	command := p.cfg.NotifyCommand
+	if len(command) == 0 {
+		return nil
+	}
+	cmd := exec.CommandContext(p.ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), "ROOM="+cli.Clean(p.cfg.Name), "NICK="+n.Nick, "COUNT="+strconv.Itoa(n.Count))
+	if err := cmd.Run(); cmd.ProcessState == nil && err != nil {
+		return Trouble{Text: "notify_command: " + err.Error()}
+	}
+	return nil
+}
+
+// files are those whose path begins so, at most a screen full.
+func files(begin string) []string {
+	found, err := filepath.Glob(begin + "*")
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, f := range found[:min(len(found), 50)] {
+		if info, err := os.Stat(f); err == nil && info.IsDir() {
+			f += string(filepath.Separator)
+		}
+		out = append(out, f)
+	}
+	return out
+}
