@@ -426,6 +426,10 @@ var mutants = []mutant{
 		`if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) {`, `if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) && false {`, "../crypto/abe TestCrashCiphertext"},
 
 	// Channels themselves: package channel.
+	{"those listed for longest keep the places for channels", "channel.go",
+		`g.turns([]ake.Hash{g.own.cid})`, `g.order()`, "TestChannelsTakeTurns"},
+	{"any channel that was answered gives way", "../node/tunnel.go",
+		`i := n.room.GivesWay(append(peers, p))`, `i := 0`, "../node TestStrangersChannels"},
 	{"a channel is of no room and no peers", "../node/channel/verify.go",
 		`if state.NegotiatedProtocol != alpn {`, `if false {`, "../node/channel TestVerify"},
 	{"a channel does not name its room", "../node/channel/channel.go",
