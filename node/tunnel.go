@@ -97,32 +97,37 @@ func (n *Node) answerTunnel(conn network.Stream) {
 	n.stands(t, s)
 }
 
-// mayAnswer finds a place for one more channel that a peer dials. Who has none
-// yet comes before who has.
+// mayAnswer finds a place for one more channel that a peer dials, if need be that of
+// whoever the room says gives way: the oldest of who is no member, or of those that one
+// member made up.
 func (n *Node) mayAnswer(p peer.ID) bool {
-	all, own := 0, 0
-	var shaking *tunnel
+	own := 0
+	var answered []*tunnel
+	var peers []peer.ID
 	for _, t := range n.tunnels {
 		if t.dialled {
 			continue
 		}
-		all++
+		answered, peers = append(answered, t), append(peers, t.peer)
 		if t.peer == p {
 			own++
-		}
-		if t.session == nil && shaking == nil {
-			shaking = t
 		}
 	}
 	switch {
 	case p == n.host.ID(), own >= maxPeerTunnel:
 		return false
-	case all < maxChannels:
+	case len(answered) < maxChannels:
 		return true
-	case shaking == nil:
+	}
+	i := n.room.GivesWay(append(peers, p))
+	if i == len(answered) || answered[i].peer == p {
 		return false
 	}
-	shaking.cancel()
+	t := answered[i]
+	n.endTunnel(t)
+	if t.working != ([32]byte{}) && n.tunnelTo(t.peer, t.working) == nil {
+		n.room.ChannelClosed(n.now(), t.peer, t.working)
+	}
 	return true
 }
 

@@ -36,6 +36,7 @@ type epoch struct {
 	listed     []time.Time // by place: since when heads list that member; of what was a head
 	stopped    time.Time   // since when it keeps us from sending, as the head
 	omission   bool        // it was told that it leaves out somebody
+	against    witness     // why it was not to be the head
 
 	readers []peer.ID // the other members, when somebody asked
 	checked uint64    // the stamp of what misses says
@@ -182,11 +183,6 @@ func (r *Room) examine(e *epoch) bool {
 	if g == nil {
 		return false
 	}
-	if c.Height > r.mostHeight(c.Day) {
-		r.early = true
-		return true
-	}
-	g.height = max(g.height, c.Height)
 	if e.list == nil {
 		var base record.List
 		if c.Form == record.ListChanges {
@@ -205,6 +201,11 @@ func (r *Room) examine(e *epoch) bool {
 		r.noteNamed(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
+	if c.Height > r.mostHeight(c.Day) {
+		r.early = true // its list is known: whoever brings the secret is not asked for it
+		return true
+	}
+	g.height = max(g.height, c.Height)
 	g.members()
 	nodes := make([]*node, len(e.list))
 	for i := range e.list {

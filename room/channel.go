@@ -82,6 +82,38 @@ func (r *Room) livingProcess(p peer.ID, working [32]byte) (ake.Hash, bool) {
 	return ake.Hash{}, false
 }
 
+// GivesWay finds which of some peers, of which there is at least one, is to be without a
+// channel, where not all can have one: the first that is no living member; if there is
+// none, the one who comes last when all take turns. So those that one member made up are
+// in the way of each other alone.
+func (r *Room) GivesWay(peers []peer.ID) (which int) {
+	g := r.graph(r.today())
+	if g == nil || g.own == nil {
+		return 0
+	}
+	cids := make(map[ake.Hash]int)
+	for i, p := range peers {
+		c := g.newest[Identity(p)]
+		if c == nil || !g.members()[c.ID()] {
+			return i
+		}
+		if _, gone := r.gone(g, c.ID()); gone {
+			return i
+		}
+		cids[c.ID()] = i
+	}
+	for _, cid := range g.turns([]ake.Hash{g.own.cid}) {
+		if i, ok := cids[cid]; ok {
+			which = i
+			delete(cids, cid)
+		}
+	}
+	for _, i := range cids {
+		return i // it hangs on nobody
+	}
+	return which
+}
+
 // ChannelOpened tells the room of a channel that stands, whoever asked for it.
 func (r *Room) ChannelOpened(now time.Time, p peer.ID, working [32]byte) {
 	r.advance(now)

@@ -328,7 +328,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 // something.
 func (r *Room) ask(x *exchange) *record.Ask {
 	a := new(record.Ask)
-	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
+	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest && r.mayName(x, len(o.ids)) {
 		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
 			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
 		}
@@ -368,7 +368,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 					lacks = append(lacks, o.records[i])
 				}
 			}
-			r.send(x, record.EncodeRecords(lacks)...)
+			r.sendRecords(x, lacks)
 		}
 		if x.inside() {
 			var terms []ake.MemberTerm

@@ -79,8 +79,9 @@ func TestCut(t *testing.T) {
 	n.until(5*time.Second, "an epoch without eve", func() bool {
 		return ann.room.head.commit.ID() == bob.room.head.commit.ID() && !lists(ann, eve) && !lists(ann, fay) && lists(ann, cyn)
 	})
-	if got := ann.epochs[len(ann.epochs)-1]; got.Reason != ReasonCut || len(got.Left) != 2 {
-		t.Errorf("ann is told %q of %v", got.Reason, got.Left)
+	// Bob may have begun another at the same time.
+	if !slices.ContainsFunc(ann.epochs, func(e EpochStarted) bool { return e.Reason == ReasonCut && len(e.Left) == 2 }) {
+		t.Errorf("ann is told %+v", ann.epochs)
 	}
 	ann.say("without eve")
 	cyn.say("cyn to all")

@@ -63,7 +63,18 @@ func (r *Room) mayHead(e *epoch) bool {
 		r.later(e.commit.Day.Start().Add(-dayTurn))
 		return false
 	}
+	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.leaves(e, w.left) || w.left == nil && r.relistsAt(e, w.at)) {
+		return false
+	}
 	return !r.relists(e) && r.leavesOut(e) == nil
+}
+
+// A witness is somebody for whose sake a commit was not to be the head. It is looked at
+// before all others: an insider can make hundreds of such commits, of a thousand members.
+type witness struct {
+	head *epoch        // in whose place it was not to be
+	left *record.Entry // of that, whom it leaves out; or ..
+	at   int           // .. the place in its list of somebody who is gone
 }
 
 // relists reports whether a commit lists somebody whom we cut, or who is gone and
@@ -74,13 +85,18 @@ func (r *Room) relists(e *epoch) bool {
 	if !r.missesAny(g, e) {
 		return false
 	}
-	for i, n := range e.nodes {
-		ev, gone := r.isGone(g, n)
-		if gone && (ev.Kind == record.EvidenceCut || n.headed && !r.head.lists(e.list[i].Identity, e.list[i].CID)) {
+	for i := range e.nodes {
+		if r.relistsAt(e, i) {
+			e.against = witness{head: r.head, at: i}
 			return true
 		}
 	}
 	return false
+}
+
+func (r *Room) relistsAt(e *epoch, i int) bool {
+	ev, gone := r.isGone(r.graph(e.commit.Day), e.nodes[i])
+	return gone && (ev.Kind == record.EvidenceCut || e.nodes[i].headed && !r.head.lists(e.list[i].Identity, e.list[i].CID))
 }
 
 // later sees to looking at the head again at a time.
@@ -95,6 +111,9 @@ func (r *Room) later(at time.Time) {
 func (r *Room) leavesOut(e *epoch) *record.Entry {
 	if r.head == nil {
 		return r.firstLeavesOut(e)
+	}
+	if w := &e.against; w.head == r.head && w.left != nil && r.leaves(e, w.left) {
+		return w.left
 	}
 	// In a full room those are spare who come late in our own list, or never: the ones
 	// who hang on nobody have no turn.
@@ -118,10 +137,19 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 			continue
 		}
 		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare(cid) {
+			if len(e.list) < record.MaxMembers { // in a full one, turns change
+				e.against = witness{head: r.head, left: entry}
+			}
 			return entry
 		}
 	}
 	return nil
+}
+
+// leaves reports whether somebody whom a commit leaves out is still here.
+func (r *Room) leaves(e *epoch, entry *record.Entry) bool {
+	_, stays := r.stays(entry, e.commit.Day)
+	return stays
 }
 
 // firstLeavesOut finds somebody whom we would list and a commit does not. While we

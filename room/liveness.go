@@ -113,8 +113,12 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	return kept
 }
 
-// tellBeats sends a peer the beats that were heard since it was last told.
+// tellBeats sends a peer the beats that were heard since it was last told. Strangers are
+// told none, and who says hello again and again is told at the cost of its allowance.
 func (r *Room) tellBeats(x *exchange) {
+	if !r.inComponent(x.identity) || !x.dialler && r.logAllowance(x.identity) <= -allowanceBytes {
+		return
+	}
 	since := time.Time{}
 	if n := r.neighbours[x.peer]; n != nil {
 		since = n.beatsTold
@@ -127,7 +131,11 @@ func (r *Room) tellBeats(x *exchange) {
 	}
 	slices.SortFunc(fields, slices.Compare)
 	if len(fields) > 0 {
-		r.send(x, record.EncodeFields(record.FrameBeats, fields...))
+		f := record.EncodeFields(record.FrameBeats, fields...)
+		if !x.dialler {
+			r.servedLogs(x.identity, len(f))
+		}
+		r.send(x, f)
 	}
 }
 

@@ -1,6 +1,10 @@
 package room
 
-import "time"
+import (
+	"time"
+
+	"coterie/room/record"
+)
 
 // A pace is how many messages somebody may send: a token bucket. A member holds
 // back what is above, so nothing of an honest one's is ever dropped; receivers
@@ -72,6 +76,38 @@ func (r *Room) logAllowance(identity [32]byte) int {
 	}
 	p.refill(r.now, allowanceRate, allowanceBytes)
 	return int(p.tokens)
+}
+
+// sendRecords sends records that a peer asked for, at the cost of its allowance. They may
+// take it below zero, so that whoever was sent many logs is sent records all the same. It
+// returns false if that is too much: the rest waits for another comparison.
+func (r *Room) sendRecords(x *exchange, records []record.Record) bool {
+	for _, f := range record.EncodeRecords(records) {
+		if r.logAllowance(x.identity) <= -allowanceBytes {
+			return false
+		}
+		r.servedLogs(x.identity, len(f))
+		r.send(x, f)
+	}
+	return true
+}
+
+// mayName reports whether a peer that began a comparison may be told what we hold, so
+// many records, at the cost of its allowance; strangers, who can be as many as they like,
+// have one together. If not, it is asked for all it has.
+func (r *Room) mayName(x *exchange, records int) bool {
+	if x.dialler {
+		return true
+	}
+	who := x.identity
+	if !r.inComponent(who) {
+		who = [32]byte{}
+	}
+	if r.logAllowance(who) <= -allowanceBytes {
+		return false
+	}
+	r.servedLogs(who, records*record.ShortID)
+	return true
 }
 
 // servedLogs notes that a peer was sent bytes of logs.

@@ -231,10 +231,9 @@ func (r *Room) tookWant(x *exchange, body []byte) bool {
 	x.asked = true
 	for _, id := range epochs {
 		e := r.commits[id]
-		if e == nil || e.list == nil || !r.inComponent(x.identity) {
+		if e == nil || e.list == nil || !r.inComponent(x.identity) || !r.sendRecords(x, []record.Record{e.commit.Whole(e.list)}) {
 			continue
 		}
-		r.send(x, record.EncodeRecords([]record.Record{e.commit.Whole(e.list)})...)
 		if ch := r.channels[x.working]; ch != nil && ch.up {
 			ch.told = make(map[ake.Hash]bool) // it asks because something is missing
 			delete(e.gave, x.working)

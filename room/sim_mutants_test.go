@@ -426,6 +426,22 @@ var mutants = []mutant{
 		`if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) {`, `if p.gap == 0 && !bytes.Equal(b[:n], p.fixed) && false {`, "../crypto/abe TestCrashCiphertext"},
 
 	// Channels themselves: package channel.
+	{"the list of what is too high is not made", "accept.go",
+		`if e.list == nil {
+		var base`, `if e.list == nil && c.Height <= r.mostHeight(c.Day) {
+		var base`, "TestTooHighForSome"},
+	{"why a commit was no head holds for ever", "head.go",
+		`w.left != nil && r.leaves(e, w.left) || w.left == nil`, `w.left != nil || w.left == nil`, "TestWitness"},
+	{"records are sent without end", "pace.go",
+		`if r.logAllowance(x.identity) <= -allowanceBytes {`, `if false {`, "TestGreedyForRecords"},
+	{"each stranger has an allowance", "pace.go",
+		`who = [32]byte{}`, `who = x.identity`, "TestGreedyForRecords"},
+	{"strangers are told beats", "liveness.go",
+		`if !r.inComponent(x.identity) || `, `if `, "TestGreedyForRecords"},
+	{"those listed for longest keep the places for channels", "channel.go",
+		`g.turns([]ake.Hash{g.own.cid})`, `g.order()`, "TestChannelsTakeTurns"},
+	{"any channel that was answered gives way", "../node/tunnel.go",
+		`i := n.room.GivesWay(append(peers, p))`, `i := 0`, "../node TestStrangersChannels"},
 	{"a channel is of no room and no peers", "../node/channel/verify.go",
 		`if state.NegotiatedProtocol != alpn {`, `if false {`, "../node/channel TestVerify"},
 	{"a channel does not name its room", "../node/channel/channel.go",

@@ -73,10 +73,16 @@ func (g *graph) branch(cid ake.Hash) ake.Hash { return g.tree().branch[cid] }
 // longest, and then those who hang on them, in turns. So whoever is made up later takes
 // none of their places, and whom they let in has a turn beside all that one made up.
 func (g *graph) order() []ake.Hash {
-	t := g.tree()
-	if g.ordered != nil || g.own == nil {
-		return g.ordered
+	if g.tree(); g.ordered == nil && g.own != nil {
+		g.ordered = g.turns(g.seniors())
 	}
+	return g.ordered
+}
+
+// turns is all members of the tree: some first, and then those who hang on them, in
+// turns.
+func (g *graph) turns(first []ake.Hash) []ake.Hash {
+	t := g.tree()
 	out := make([]ake.Hash, 0, len(t.parent))
 	done, senior := make(map[ake.Hash]bool), make(map[ake.Hash]bool)
 	turns := make(map[ake.Hash][]ake.Hash) // by node: its branches, whose turn it is first
@@ -107,7 +113,7 @@ func (g *graph) order() []ake.Hash {
 		}
 		return ake.Hash{}, false
 	}
-	for _, cid := range g.seniors() {
+	for _, cid := range first {
 		begin(cid)
 		senior[cid], out = true, append(out, cid)
 	}
@@ -116,7 +122,6 @@ func (g *graph) order() []ake.Hash {
 			out, queue = append(out, cid), append(queue, queue[0])
 		}
 	}
-	g.ordered = out
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/drive"
 	"coterie/node"
 )
