@@ -215,17 +215,28 @@ func (r *Room) askOver(q *question, reason string) {
 	r.emit(Attested{Member: q.member, Policy: q.Policy, Reason: reason})
 }
 
-// mayAsk reports whether a peer may open a stream with a question now.
+// mayAsk reports whether a peer may open a stream with a question now, if need be in place
+// of whoever gives way.
 func (r *Room) mayAsk(p peer.ID) bool {
-	n := 0
-	for _, x := range r.exchanges {
-		if x.protocol == ProtocolAsk && !x.dialler {
-			if n++; x.peer == p {
+	var open []*exchange
+	var peers []peer.ID
+	for _, id := range r.sortedExchanges() {
+		if x := r.exchanges[id]; x.protocol == ProtocolAsk && !x.dialler {
+			if x.peer == p {
 				return false
 			}
+			open, peers = append(open, x), append(peers, x.peer)
 		}
 	}
-	return n < maxQuestions
+	if len(open) < maxQuestions {
+		return true
+	}
+	i := r.GivesWay(append(peers, p))
+	if i == len(open) {
+		return false
+	}
+	r.reset(open[i])
+	return true
 }
 
 // askFrame takes a frame on a stream with a question.

@@ -83,7 +83,7 @@ func (r *Room) livingProcess(p peer.ID, working [32]byte) (ake.Hash, bool) {
 }
 
 // GivesWay finds which of some peers, of which there is at least one, is to be without a
-// channel, where not all can have one: the first that is no living member; if there is
+// channel, or without an answer to what it asks, where not all can have one: the first that is no living member; if there is
 // none, the one who comes last when all take turns. So those that one member made up are
 // in the way of each other alone.
 func (r *Room) GivesWay(peers []peer.ID) (which int) {

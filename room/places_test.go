@@ -62,3 +62,46 @@ func TestChannelsTakeTurns(t *testing.T) {
 		}
 	}
 }
+
+// TestQuestionsTakeTurns: those that one insider made up, who ask ann as much as is
+// answered at once, do not keep bob from asking.
+func TestQuestionsTakeTurns(t *testing.T) {
+	n := newNetwork(t, 515)
+	all := n.party("ann", "bob", "eve")
+	k := &crowd{n: n, eve: all[2], honest: slices.Clone(all[:2])}
+	n.pause(k.eve)
+	k.add(maxQuestions+4, 255)
+	ann := all[0].room
+	if g := all[0].day(); g.branch(all[1].own()) != all[1].own() {
+		t.Fatal("bob hangs on eve: nobody can tell him from those that she made up")
+	}
+	ask := func(p peer.ID, working [32]byte) (taken bool) {
+		id := all[0].next
+		all[0].next += 2
+		ann.StreamOpened(all[0].clock(), id, p, working, ProtocolAsk)
+		return ann.exchanges[id] != nil
+	}
+	for i, p := range k.puppets {
+		if taken := ask(peerOf(p.c.Identity), p.c.Working); !taken && i < maxQuestions {
+			t.Fatalf("number %d is not answered", i)
+		}
+	}
+	bob := all[1].room
+	if !ask(bob.self, bob.workingID) {
+		t.Error("bob is not answered")
+	}
+	for _, p := range k.puppets {
+		ask(peerOf(p.c.Identity), p.c.Working)
+	}
+	open, bobs := 0, 0
+	for _, x := range ann.exchanges {
+		if x.protocol == ProtocolAsk {
+			if open++; x.peer == bob.self {
+				bobs++
+			}
+		}
+	}
+	if open != maxQuestions || bobs != 1 {
+		t.Errorf("%d are answered, %d of bob's", open, bobs)
+	}
+}

@@ -438,6 +438,8 @@ var mutants = []mutant{
 		`who = [32]byte{}`, `who = x.identity`, "TestGreedyForRecords"},
 	{"strangers are told beats", "liveness.go",
 		`if !r.inComponent(x.identity) || `, `if `, "TestGreedyForRecords"},
+	{"no question gives way", "attest.go",
+		`i := r.GivesWay(append(peers, p))`, `i := len(open)`, "TestQuestionsTakeTurns"},
 	{"those listed for longest keep the places for channels", "channel.go",
 		`g.turns([]ake.Hash{g.own.cid})`, `g.order()`, "TestChannelsTakeTurns"},
 	{"any channel that was answered gives way", "../node/tunnel.go",
