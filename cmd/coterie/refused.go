@@ -14,11 +14,11 @@ import (
 // bootstrapRefused says who refused us, if somebody did, or which name does not lead
 // to a peer; nil: neither.
 func bootstrapRefused(e node.BootstrapFailed) *cli.Error {
-	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNoSuchName) }); i >= 0 && one(e) {
+	if i := first(e, node.ErrNoSuchName); i >= 0 && one(e) {
 		return cli.Fail("bootstrap-name", "there is no name %s", cli.Clean(nameIn(e.Addresses[i]))).
 			Hint("is it spelled right? on some networks names are known only after a login page; it is tried again")
 	}
-	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNeedsPeer) }); i >= 0 && one(e) {
+	if i := first(e, node.ErrNeedsPeer); i >= 0 && one(e) {
 		name := cli.Clean(nameIn(e.Addresses[i]))
 		return cli.Fail("bootstrap-needs-peer", "%s has no record that says which peer is there", name).
 			Hint("put /p2p/PEER behind it; or whoever runs it adds a TXT record: _dnsaddr.%s", name)
@@ -38,6 +38,11 @@ func bootstrapRefused(e node.BootstrapFailed) *cli.Error {
 		return f
 	}
 	return nil
+}
+
+// first is the first address that failed so; -1: none did.
+func first(e node.BootstrapFailed, with error) int {
+	return slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, with) })
 }
 
 // one reports whether all addresses are of one name: what was typed is one thing.

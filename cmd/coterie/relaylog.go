@@ -53,7 +53,8 @@ func (l *relayLog) minute(st node.RelayStats) {
 	l.out.put(newObject("relaying").add("peers", st.Peers).add("connections", st.Connections).add("rooms", st.Rooms).
 		add("reservations", st.Reservations).add("circuits", st.Circuits).add("forwarded", st.Forwarded).
 		add("bytes", st.Bytes).add("refused", st.Refused).add("time", stamp(l.now())))
-	l.say("%s, %s, %s, %s, %s; %s in and out, %s refused", cli.Plural(st.Peers, "peer"), cli.Plural(st.Connections, "connection"),
+	l.say("%s, %s, %s, %s, %s; %s in and out, %s refused",
+		cli.Plural(st.Peers, "peer"), cli.Plural(st.Connections, "connection"),
 		cli.Plural(st.Rooms, "room"), cli.Plural(st.Reservations, "reservation"), cli.Plural(st.Circuits, "circuit"),
 		cli.Size(int(carried)), cli.Count(refused))
 }
