@@ -14,7 +14,8 @@ import (
 // The forms of a relay's address: a multiaddr, or a host, its port and its peer id.
 var relayForms = []*regexp.Regexp{
 	regexp.MustCompile(`^/(ip4|ip6|dns|dns4|dns6|dnsaddr)/[^/]+(/[^/]+)*$`),
-	regexp.MustCompile(`^(localhost|[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/p2p/[0-9A-Za-z]+)?$`),
+	regexp.MustCompile(`^(localhost|[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)+|\[[0-9A-Fa-f:.]+\])` +
+		`(:[0-9]{1,5})?(/p2p/[0-9A-Za-z]+)?$`),
 }
 
 // CheckRelays refuses what cannot be relays' addresses. Whether somebody is there is

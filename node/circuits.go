@@ -34,7 +34,8 @@ func (c *circuits) resources() relayv2.Resources {
 	r := relayv2.DefaultResources()
 	// With limits of time and bytes, pubsub refuses the connections that go through here.
 	r.Limit = nil
-	r.MaxReservations, r.MaxReservationsPerIP, r.MaxReservationsPerASN = c.limits.Connections, c.limits.Connections, c.limits.Connections
+	n := c.limits.Connections
+	r.MaxReservations, r.MaxReservationsPerIP, r.MaxReservationsPerASN = n, n, n
 	r.MaxCircuits = peerCircuits
 	return r
 }

@@ -57,7 +57,9 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 
 // newHostWith makes a host that takes what a manager lets it; with more options it
 // can be a relay.
-func newHostWith(m *places, identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.Option) (host.Host, error) {
+func newHostWith(
+	m *places, identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.Option,
+) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(identity)
 	if err != nil {
 		return nil, fmt.Errorf("reading the identity: %w", err)

@@ -98,7 +98,8 @@ func (l Limits) concrete() rcmgr.ConcreteLimitConfig {
 	// On their way in may be as many as are let in: with fewer, one address that begins
 	// handshakes and does not go on would be in the way of all others.
 	transient := streams(each, each)
-	transient.ConnsInbound, transient.ConnsOutbound, transient.Conns = system.ConnsInbound, system.ConnsOutbound, system.Conns
+	transient.ConnsInbound, transient.ConnsOutbound = system.ConnsInbound, system.ConnsOutbound
+	transient.Conns = system.Conns
 	transient.FD = system.Conns
 	peer := streams(2*peerCircuits, 2*peerCircuits)
 	peer.Memory = peerWindow

@@ -52,7 +52,9 @@ type places struct {
 }
 
 func newPlaces(m network.ResourceManager, l Limits, refused func(Refusal)) *places {
-	return &places{ResourceManager: m, limits: l, refused: refused, of: make(map[string]int), paces: make(map[string]*bucket)}
+	return &places{
+		ResourceManager: m, limits: l, refused: refused, of: make(map[string]int), paces: make(map[string]*bucket),
+	}
 }
 
 // siteOf is what counts as one address, and how people know it; empty for this
@@ -89,7 +91,8 @@ func roomFor(what string, all, most, own, share int) string {
 	case own >= share:
 		return fmt.Sprintf("its address has all %d %s that one may have", share, what)
 	case all >= most-most/4 && own >= fewPlaces:
-		return fmt.Sprintf("%d of %d %s are taken, and the rest is for addresses with fewer than %d", all, most, what, fewPlaces)
+		return fmt.Sprintf("%d of %d %s are taken, and the rest is for addresses with fewer than %d",
+			all, most, what, fewPlaces)
 	}
 	return ""
 }
@@ -152,7 +155,9 @@ func (p *places) tell(what, from, why string) {
 var errNoPlace = errors.New("there is no place for another connection")
 
 // OpenConnection is asked before anything is done for a connection.
-func (p *places) OpenConnection(dir network.Direction, usefd bool, a ma.Multiaddr) (network.ConnManagementScope, error) {
+func (p *places) OpenConnection(
+	dir network.Direction, usefd bool, a ma.Multiaddr,
+) (network.ConnManagementScope, error) {
 	if dir != network.DirInbound {
 		return p.ResourceManager.OpenConnection(dir, usefd, a)
 	}

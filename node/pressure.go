@@ -55,7 +55,9 @@ func (r *Relay) relieve() {
 	if p == "" {
 		return
 	}
-	r.refuse(Refusal{What: "connection", From: shown, Why: fmt.Sprintf("memory is short, and peer %s has most streams, %d", p, streams)})
+	r.refuse(Refusal{
+		What: "connection", From: shown, Why: fmt.Sprintf("memory is short, and peer %s has most streams, %d", p, streams),
+	})
 	r.host.Network().ClosePeer(p)
 }
 

@@ -112,7 +112,9 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		// Whoever starts a relay says thereby that it can be reached.
 		libp2p.ForceReachabilityPublic(),
 		libp2p.BandwidthReporter(&r.traffic),
-		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return unique(append(slices.Clone(cfg.Announce), own...)) }),
+		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr {
+			return unique(slices.Concat(cfg.Announce, own))
+		}),
 		libp2p.EnableRelayService(
 			circuit.WithResources(r.circuits.resources()), circuit.WithACL(r.circuits), circuit.WithMetricsTracer(r.circuits)))
 	if err != nil {

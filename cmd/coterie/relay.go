@@ -52,9 +52,10 @@ func (a *app) relayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "relay",
 		Short: "carry rooms for others, without a key and without reading them",
-		Long: `Carry rooms for others: a peer without a key. It forwards what is said in the rooms of those who connect to it, and
+		Long: `
+Carry rooms for others: a peer without a key. It forwards what is said in the rooms of those who connect to it, and
 their connections to each other; it can read nothing. Members give its address with --bootstrap. It runs until it is
-interrupted. Its own key is kept in a file, so its address stays as it is when it starts again.`,
+interrupted. Its own key is kept in a file, so its address stays as it is when it starts again.`[1:],
 		Example: `  coterie relay
   coterie relay --announce relay.ntnu.no --listen 0.0.0.0:4001 --listen /ip4/0.0.0.0/tcp/443/ws
   coterie relay --print-address`,
@@ -67,10 +68,14 @@ interrupted. Its own key is kept in a file, so its address stays as it is when i
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `ADDR`; may be given several times (default: port 4001, TCP and QUIC)")
-	flags.StringArrayVar(&f.announce, "announce", nil, "others reach this computer at `HOST[:PORT]`, or at a multiaddr; may be given several times")
-	flags.StringVar(&f.file, "identity", "", "the relay's own key is in `FILE`, drawn at the first start (default: relay.key in the data folder)")
-	flags.StringVar(&f.memory, "memory", "", "take `SIZE` of memory, such as 512MiB (default: half of what is there, at most 1GiB)")
+	flags.StringArrayVar(&f.listen, "listen", nil,
+		"listen on `ADDR`; may be given several times (default: port 4001, TCP and QUIC)")
+	flags.StringArrayVar(&f.announce, "announce", nil,
+		"others reach this computer at `HOST[:PORT]`, or at a multiaddr; may be given several times")
+	flags.StringVar(&f.file, "identity", "",
+		"the relay's own key is in `FILE`, drawn at the first start (default: relay.key in the data folder)")
+	flags.StringVar(&f.memory, "memory", "",
+		"take `SIZE` of memory, such as 512MiB (default: half of what is there, at most 1GiB)")
 	flags.IntVar(&f.limits.Connections, "connections", 0, "let in `N` connections (default: one for 256 KiB of memory)")
 	flags.IntVar(&f.limits.PerAddress, "per-address", 0, "of them `N` from one address (default: half)")
 	flags.IntVar(&f.limits.Circuits, "circuits", 0, "carry `N` connections of others (default: four for each connection)")
@@ -100,7 +105,9 @@ func relayPort() []string {
 // config is what the flags say.
 func (f *relayFlags) config() (node.RelayConfig, error) {
 	cfg := node.RelayConfig{Limits: f.limits}
-	for flag, n := range map[string]int{"--connections": f.limits.Connections, "--per-address": f.limits.PerAddress, "--circuits": f.limits.Circuits} {
+	for flag, n := range map[string]int{
+		"--connections": f.limits.Connections, "--per-address": f.limits.PerAddress, "--circuits": f.limits.Circuits,
+	} {
 		if n < 0 || n > math.MaxInt32 {
 			return cfg, cli.Usage("%s: %d is not a number of connections", flag, n)
 		}
@@ -125,7 +132,8 @@ func (f *relayFlags) config() (node.RelayConfig, error) {
 	if f.memory != "" {
 		n, ok := memorySize(f.memory)
 		if !ok || n < minRelayMemory {
-			return cfg, cli.Usage("--memory: %q is not a size of memory", f.memory).Hint("such as 512MiB or 2GiB; at least 32MiB")
+			return cfg, cli.Usage("--memory: %q is not a size of memory", f.memory).
+				Hint("such as 512MiB or 2GiB; at least 32MiB")
 		}
 		cfg.Limits.Memory = n
 	}
@@ -234,12 +242,14 @@ func (l *relayLog) ready(r *node.Relay) {
 		fmt.Fprintf(l.plain, "  --bootstrap %s\n", m)
 	}
 	if !public {
-		fmt.Fprintf(l.plain, "\nNone of these is an address of the internet. If others reach this computer by one: --announce HOST\n")
+		fmt.Fprintln(l.plain, "\nNone of these is an address of the internet.",
+			"If others reach this computer by one: --announce HOST")
 	}
 	fmt.Fprintf(l.plain, "\nLimits: %d MiB of memory, %s, %s of them from one address, %s.\n", limits.Memory>>20,
 		cli.Plural(limits.Connections, "connection"), cli.Count(limits.PerAddress), cli.Plural(limits.Circuits, "circuit"))
 	if files := node.Files(); files > 0 && files < limits.Connections {
-		fmt.Fprintf(l.plain, "The process may have so few files open (ulimit -n) that over TCP %s fit.\n", cli.Plural(files, "connection"))
+		fmt.Fprintf(l.plain, "The process may have so few files open (ulimit -n) that over TCP %s fit.\n",
+			cli.Plural(files, "connection"))
 	}
 	fmt.Fprintln(l.plain)
 }

@@ -19,8 +19,9 @@ func (a *app) domainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "domain [NAME]",
 		Short: "say where members of a domain begin to look for each other, or change it",
-		Long: `A domain's file may name relays, and each key carries those that the file has when it is issued: with such a key
-alone, coterie finds the others. Keys that were issued keep theirs until they are renewed.`,
+		Long: `
+A domain's file may name relays, and each key carries those that the file has when it is issued: with such a key
+alone, coterie finds the others. Keys that were issued keep theirs until they are renewed.`[1:],
 		Example: `  kms domain NTNU
   kms domain NTNU --relay relay.ntnu.no --relay /dnsaddr/ntnu.no
   kms domain NTNU --no-relays`,
@@ -63,12 +64,14 @@ alone, coterie finds the others. Keys that were issued keep theirs until they ar
 }
 
 func addRelays(cmd *cobra.Command, relays *[]string) {
-	cmd.Flags().StringArrayVar(relays, "relay", nil, "members begin at `ADDR`, such as relay.ntnu.no; may be given several times")
+	cmd.Flags().StringArrayVar(relays, "relay", nil,
+		"members begin at `ADDR`, such as relay.ntnu.no; may be given several times")
 }
 
 func checkRelays(relays []string) error {
 	if err := kms.CheckRelays(relays); err != nil {
-		return cli.Usage("--relay: %v", err).Hint("such as relay.ntnu.no, 192.0.2.7:4001/p2p/... or what 'coterie relay --print-address' prints")
+		return cli.Usage("--relay: %v", err).
+			Hint("such as relay.ntnu.no, 192.0.2.7:4001/p2p/... or what 'coterie relay --print-address' prints")
 	}
 	return nil
 }
@@ -87,7 +90,8 @@ func printRelays(w io.Writer, d *abe.Domain, changed bool) error {
 		b.WriteString("Keys issued from now on carry this. Versions of coterie and kms before this one cannot read them.\n")
 	}
 	if changed {
-		b.WriteString("Keys issued before keep what they have until they are renewed. Copy the file as well:  kms backup FOLDER\n")
+		b.WriteString("Keys issued before keep what they have until they are renewed. " +
+			"Copy the file as well:  kms backup FOLDER\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
