@@ -375,10 +375,11 @@ func (n *Node) do(f func()) bool {
 var ErrEnded = errors.New("the room was left")
 
 // Send sends a message, or holds it until somebody else can read it; events
-// tell which. The errors are those of room.Send, and ErrEnded.
+// tell which, and are there when Send returns. The errors are those of room.Send,
+// and ErrEnded.
 func (n *Node) Send(ref any, kind byte, text string) error {
 	var err error
-	if !n.do(func() { err = n.room.Send(n.now(), ref, kind, text) }) {
+	if !n.do(func() { err = n.room.Send(n.now(), ref, kind, text); n.drain() }) {
 		return ErrEnded
 	}
 	return err

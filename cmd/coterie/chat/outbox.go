@@ -58,7 +58,10 @@ func (r *Room) say(ctx context.Context, c Say) {
 	if c.Action {
 		kind = record.KindAction
 	}
-	r.post(func() { r.box.waiting = append(r.box.waiting, o) }) // before anything can become of it
+	// It is in the outbox before anything can become of it.
+	if r.inside(ctx, func() { r.box.waiting = append(r.box.waiting, o) }) != nil {
+		return
+	}
 	for {
 		err := r.node.Send(o, kind, c.Text)
 		if errors.Is(err, room.ErrHeldFull) {

@@ -162,6 +162,9 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 			}
 			r.handle(e)
 		case f := <-r.mail:
+			for range len(events) { // what happened before this was wanted is shown before
+				r.handle(<-events)
+			}
 			f()
 		case <-look.C:
 			r.giveUp()
