@@ -127,7 +127,7 @@ func (n *Node) bootstrap(ctx context.Context, reached map[string]peer.ID) *Boots
 				reached[string(a.Bytes())] = id
 				mu.Unlock()
 				n.do(func() {
-					n.room.CameBy(id)
+					n.room.AddFirstPeer(id)
 					n.emit(Bootstrapped{Address: a, Peer: id, Took: time.Since(began)})
 				})
 			}
@@ -193,7 +193,7 @@ func (n *Node) dial(ctx context.Context, a ma.Multiaddr) (peer.ID, error) {
 // all.
 func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time) bool {
 	var members []peer.AddrInfo
-	n.do(func() { members = n.room.Fellows() })
+	n.do(func() { members = n.room.OtherMembers() })
 	connected := 0
 	var others []peer.AddrInfo
 	for _, m := range members {

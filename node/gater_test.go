@@ -77,7 +77,7 @@ func getsHello(t *testing.T, identity ed25519.PrivateKey, to peer.ID, addr ma.Mu
 	s.SetDeadline(time.Now().Add(patience))
 	// multistream: each line with its length, and the same back.
 	var lines []byte
-	for _, l := range []string{"/multistream/1.0.0\n", room.ProtocolCompare + "\n"} {
+	for _, l := range []string{"/multistream/1.0.0\n", room.ProtocolSync + "\n"} {
 		lines = append(append(lines, byte(len(l))), l...)
 	}
 	if _, err := s.Write(lines); err != nil {

@@ -85,7 +85,7 @@ type Config struct {
 	// close it.
 	Host host.Host
 	// Suite is used instead of Key for the attribute-based work.
-	Suite room.Suite
+	Suite room.Encapsulator
 }
 
 func (c *Config) validate() error {
@@ -213,16 +213,16 @@ func New(cfg Config) (*Node, error) {
 		}
 		n.host, n.ownsIt = h, true
 	}
-	suite := n.cfg.Suite
-	if suite == nil {
-		suite = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
+	encapsulator := n.cfg.Suite
+	if encapsulator == nil {
+		encapsulator = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
 	}
 	validOn := func(abe.Day) bool { return true }
 	if n.cfg.Key != nil {
 		validOn = n.cfg.Key.ValidOn
 	}
 	r, err := room.New(room.Config{
-		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Suite: suite, ValidOn: validOn,
+		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Encapsulator: encapsulator, ValidOn: validOn,
 		Rand: rand.Reader, Now: n.now(), Name: n.cfg.Name, Addresses: n.addresses(),
 		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Rate: n.cfg.Rate,
 	})

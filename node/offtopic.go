@@ -40,7 +40,7 @@ func (o *offTopic) look(n *Node) {
 		if o.met[p] || time.Since(since) < offTopicTime {
 			continue
 		}
-		known, err := n.host.Peerstore().SupportsProtocols(p, room.ProtocolCompare)
+		known, err := n.host.Peerstore().SupportsProtocols(p, room.ProtocolSync)
 		if err == nil && len(known) > 0 {
 			o.met[p] = true
 			n.do(func() { n.room.PeerConnected(n.now(), p) })

@@ -81,7 +81,7 @@ func (n *Node) Status() Status {
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {
-		s.Room, s.Fellows = n.room.Status(n.now()), n.room.Fellows()
+		s.Room, s.Fellows = n.room.Status(n.now()), n.room.OtherMembers()
 		for _, p := range s.Room.Neighbours {
 			onTopic[p] = true
 		}

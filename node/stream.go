@@ -33,8 +33,8 @@ const (
 // protocols are those of the streams that others may open, and inside those of
 // streams in channels.
 var (
-	protocols = []string{room.ProtocolProve, room.ProtocolCompare}
-	inside    = []string{room.ProtocolCompare, room.ProtocolAsk}
+	protocols = []string{room.ProtocolProve, room.ProtocolSync}
+	inside    = []string{room.ProtocolSync, room.ProtocolAsk}
 )
 
 // A carrier is a stream of libp2p, or one in a channel.

@@ -20,26 +20,26 @@ type epoch struct {
 	since  time.Time   // when it arrived
 	// fits: all that PROTOCOL.md §8.1 asks of it holds, for ever.
 	fits bool
-	// compared: it came among other records, not over the topic or a channel.
-	compared bool
-	mine     int // our place in the list, or -1
+	// viaSync: it came among other records, not over the topic or a channel.
+	viaSync  bool
+	ownIndex int // our place in the list, or -1
 
 	// d is its secret, from when we are told it until dUntil: then nobody is handed
 	// it any more.
-	d      *ake.Secret
-	dUntil time.Time
-	gave   map[[32]byte]bool // to which processes, or by which
-	chased chase
+	d             *ake.Secret
+	dUntil        time.Time
+	secretHolders map[[32]byte]bool // to which processes, or by which
+	chase         chase
 
-	keys       *ake.Keys   // once it can be read; nil again when it is over
-	superseded time.Time   // when another became the head; zero for the head
-	listed     []time.Time // by place: since when heads list that member; of what was a head
-	stopped    time.Time   // since when it keeps us from sending, as the head
-	omission   bool        // it was told that it leaves out somebody
+	keys             *ake.Keys   // once it can be read; nil again when it is over
+	supersededAt     time.Time   // when another became the head; zero for the head
+	listedSince      []time.Time // by place: since when heads list that member; of what was a head
+	stoppedSince     time.Time   // since when it keeps us from sending, as the head
+	omissionReported bool        // it was told that it leaves out somebody
 
-	readers []peer.ID // the other members, when somebody asked
-	checked uint64    // the stamp of what misses says
-	misses  bool      // one of its members is gone
+	readers     []peer.ID // the other members, when somebody asked
+	goneVersion uint64    // the stamp of what misses says
+	listsGone   bool      // one of its members is gone
 }
 
 // erase forgets the epoch's keys; what was said in it stays in the log.
@@ -91,7 +91,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if e != nil && (e.list != nil || c.Form == record.ListOmitted) {
 		return known
 	}
-	if _, over := r.spent[c.ID()]; over || r.droppedAt[c.ID()] {
+	if _, over := r.retired[c.ID()]; over || r.droppedAt[c.ID()] {
 		return known
 	}
 	by := g.contribution(c.By)
@@ -114,7 +114,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if !r.roomForCommit(g, c) {
 		return foreign
 	}
-	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1, gave: make(map[[32]byte]bool)}
+	r.commits[c.ID()] = &epoch{commit: c, since: r.now, ownIndex: -1, secretHolders: make(map[[32]byte]bool)}
 	return kept
 }
 
@@ -152,17 +152,17 @@ func (r *Room) roomForCommit(g *graph, c *record.Commit) bool {
 	if least == nil {
 		return false
 	}
-	r.drop(least)
+	r.dropCommit(least)
 	return true
 }
 
-// judge goes over the commits that are not settled yet.
-func (r *Room) judge() {
-	r.early = false
+// examineCommits examines the commits that do not fit yet, and reads those that can be read.
+func (r *Room) examineCommits() {
+	r.tooHigh = false
 	for _, id := range sortedHashes(r.commits) {
 		e := r.commits[id]
 		if !e.fits && !r.examine(e) {
-			r.drop(e)
+			r.dropCommit(e)
 			continue
 		}
 		if e.fits && e.keys == nil && e.d != nil {
@@ -170,7 +170,7 @@ func (r *Room) judge() {
 		}
 	}
 	r.chooseHead()
-	r.reopen()
+	r.retryMessages()
 }
 
 // examine goes through the rules of PROTOCOL.md §8.1. It returns false for a
@@ -183,7 +183,7 @@ func (r *Room) examine(e *epoch) bool {
 		return false
 	}
 	if c.Height > r.mostHeight(c.Day) {
-		r.early = true
+		r.tooHigh = true
 		return true
 	}
 	g.height = max(g.height, c.Height)
@@ -202,7 +202,7 @@ func (r *Room) examine(e *epoch) bool {
 			return true
 		}
 		e.list = list
-		r.noteNamed(e, 1)
+		r.countPresences(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
 	g.members()
@@ -215,14 +215,14 @@ func (r *Room) examine(e *epoch) bool {
 		if n.contribution.Identity != entry.Identity {
 			return false
 		}
-		if p := r.processOf(n); p == nil || p.bodies[entry.Presence] == nil {
+		if p := r.processOf(n); p == nil || p.presences[entry.Presence] == nil {
 			return true
 		}
 		nodes[i] = n
 	}
 	e.fits, e.nodes = true, nodes
 	if g.own != nil {
-		e.mine = e.list.Index(g.own.cid)
+		e.ownIndex = e.list.Index(g.own.cid)
 	}
 	r.handOver(e)
 	return true
@@ -239,7 +239,7 @@ func (r *Room) mostHeight(d abe.Day) uint64 {
 // PROTOCOL.md §8.
 func (r *Room) derive(e *epoch) {
 	g := r.graph(e.commit.Day)
-	if g == nil || e.mine < 0 {
+	if g == nil || e.ownIndex < 0 {
 		return
 	}
 	members := make([]ake.Member, len(e.list))
@@ -265,15 +265,15 @@ func (r *Room) derive(e *epoch) {
 	}
 	e.sid, e.keys = sid, ake.NewKeys(secret, cids)
 	e.dUntil = r.now.Add(keysKept)
-	r.transcribe(e)
-	r.stamp++
+	r.beginTranscript(e)
+	r.version++
 }
 
 // sid is the session id: PROTOCOL.md §8.
 func (r *Room) sid(e *epoch) ake.Hash {
 	var addrs []byte
 	for i, n := range e.nodes {
-		addrs = r.processOf(n).bodies[e.list[i].Presence].AppendAddresses(addrs)
+		addrs = r.processOf(n).presences[e.list[i].Presence].AppendAddresses(addrs)
 	}
 	return ake.Sum("coterie/2 sid", r.id[:], e.list.Bytes(), addrs)
 }

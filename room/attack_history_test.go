@@ -93,7 +93,7 @@ func TestTranscriptFlood(t *testing.T) {
 			Day: g.date, Height: uint64(i + 10), By: eve.own(), Members: uint32(len(list)), List: list.Hash(),
 		}}}
 		commit.SetEvidence(nil)
-		commit.Settle()
+		commit.ComputeID()
 		commit.Sign(n.desc.ID(), eve.room.working)
 		head := &record.Transcript{Brief: commit.Brief, List: list}
 		for _, e := range list {
@@ -154,7 +154,7 @@ func TestTranscriptMemory(t *testing.T) {
 			Day: day, Height: uint64(serial), By: authors[0].ID(), Members: uint32(len(list)), List: list.Hash(),
 		}}}
 		commit.SetEvidence(nil)
-		commit.Settle()
+		commit.ComputeID()
 		commit.Sign(n.desc.ID(), key)
 		head := &record.Transcript{Brief: commit.Brief, List: list}
 		for _, e := range list {
@@ -207,13 +207,13 @@ func TestHaveCrash(t *testing.T) {
 		held[i].Chain = [16]byte{1}
 	}
 	have := (&record.Have{Epoch: ann.room.head.commit.ID(), Held: held}).Encode()
-	id := x.open(ann, ProtocolCompare, x.helloTo(ann), (&record.Ask{}).Encode(), have)
+	id := x.open(ann, ProtocolSync, x.helloTo(ann), (&record.Ask{}).Encode(), have)
 	n.run(time.Second)
 	if !x.over[id] {
 		t.Error("it was taken")
 	}
 	// Should the frame be read all the same, it divides by nothing.
-	y := &exchange{asked: true, budget: 1 << 20, identity: bob.room.own, working: bob.room.workingID}
+	y := &exchange{gotAsk: true, budget: 1 << 20, identity: bob.room.identity, working: bob.room.workingID}
 	tr := ann.room.transcripts[ann.room.head.commit.ID()]
 	for i := range tr.logs {
 		ann.room.sendLog(y, tr, i, &held[i])
@@ -246,12 +246,12 @@ func TestBusyRoom(t *testing.T) {
 			}
 			tr := &transcript{Transcript: head, id: id, ours: true}
 			s.room.now = at.Add(time.Duration(i) * time.Millisecond)
-			if !s.room.keep(tr) {
+			if !s.room.keepTranscript(tr) {
 				t.Fatalf("no room for epoch %d", i)
 			}
 			for j := range list {
 				m := &record.Signed{Body: record.Body{Counter: 1, Time: uint64(s.room.now.UnixMilli()), Kind: record.KindText, Text: "word"}, Epoch: id, CID: list[j].CID}
-				if !s.room.log(tr, j, m) {
+				if !s.room.logMessage(tr, j, m) {
 					t.Fatalf("a word of epoch %d is not taken", i)
 				}
 			}
@@ -270,7 +270,7 @@ func TestBusyRoom(t *testing.T) {
 		t.Errorf("%d MiB a member", mib)
 	}
 	// What each asks about is bounded, and in turn all.
-	x := &exchange{identity: bob.room.own, working: bob.room.workingID, peer: bob.room.self, theirHello: &record.Hello{}}
+	x := &exchange{identity: bob.room.identity, working: bob.room.workingID, peer: bob.room.self, theirHello: &record.Hello{}}
 	asked := make(map[ake.Hash]bool)
 	for range 20 {
 		a := new(record.Ask)

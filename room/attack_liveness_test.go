@@ -367,7 +367,7 @@ func TestDeadStaySilent(t *testing.T) {
 	for range 45 {
 		n.run(time.Second)
 		if _, absent := ann.room.absent(ann.day(), dan.own()); !absent {
-			t.Errorf("ann takes dan for alive, of whom nothing was heard for %v", n.now.Sub(ann.room.process(dan.room.workingID).heard))
+			t.Errorf("ann takes dan for alive, of whom nothing was heard for %v", n.now.Sub(ann.room.process(dan.room.workingID).heardAt))
 			break
 		}
 	}

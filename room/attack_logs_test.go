@@ -91,7 +91,7 @@ func inventFor(n *network, with *simNode, committer byte, serial int, msgs int) 
 	list.Sort()
 	commit := &record.Commit{Brief: record.Brief{Header: record.Header{Day: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash()}}}
 	commit.SetEvidence(nil)
-	commit.Settle()
+	commit.ComputeID()
 	commit.Sign(room, w)
 	head := &record.Transcript{Brief: commit.Brief, List: list}
 	for _, e := range list {
@@ -158,7 +158,7 @@ func TestHaveWithoutAsk(t *testing.T) {
 	sent := 0
 	have := (&record.Have{Epoch: epoch, Held: make([]record.Held, 3)}).Encode()
 	for range 100 {
-		id := x.open(ann, ProtocolCompare, x.helloTo(ann), have, have)
+		id := x.open(ann, ProtocolSync, x.helloTo(ann), have, have)
 		n.run(100 * time.Millisecond)
 		for _, f := range x.frames[id] {
 			sent += len(f)

@@ -98,8 +98,8 @@ func TestLapsedStays(t *testing.T) {
 			if g != nil {
 				asks := n.insider(lapsed, all[1])
 				ask := &record.Ask{Terms: []ake.Hash{all[0].own(), all[2].own()}}
-				id := asks.open(all[1], ProtocolCompare, asks.helloTo(all[1]), ask.Encode())
-				want := asks.open(all[1], ProtocolCompare, record.EncodeWant([]ake.Hash{all[1].room.head.commit.ID()}))
+				id := asks.open(all[1], ProtocolSync, asks.helloTo(all[1]), ask.Encode())
+				want := asks.open(all[1], ProtocolSync, record.EncodeWant([]ake.Hash{all[1].room.head.commit.ID()}))
 				n.run(time.Second)
 				if len(asks.got(id, record.FrameDone)) != 1 || len(asks.got(want, record.FrameDone)) != 1 {
 					t.Fatal("it was not answered: the test shows nothing")
@@ -125,7 +125,7 @@ func TestLapsedStays(t *testing.T) {
 				t.Fatalf("%s has a head of the old day", s.name)
 			}
 			for _, m := range h.list {
-				if m.Identity == lapsed.room.own {
+				if m.Identity == lapsed.room.identity {
 					t.Fatalf("%s lists it", s.name)
 				}
 			}

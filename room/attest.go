@@ -36,7 +36,7 @@ var (
 	ErrNotMember = errors.New("not a member of the room now")
 	// ErrAsking is returned while another question is open.
 	ErrAsking = errors.New("another question is still open")
-	// ErrCannotProve is returned if the suite of the room knows no other policies.
+	// ErrCannotProve is returned if the room's Encapsulator knows no other policies.
 	ErrCannotProve = errors.New("this peer cannot ask for proofs")
 	// ErrQuestionPolicy is returned for a policy that is too long to be asked.
 	ErrQuestionPolicy = errors.New("the policy is too long to be asked")
@@ -44,7 +44,7 @@ var (
 	ErrNoQuestion = errors.New("there is no such question, or its time is over")
 )
 
-// An Attester is a Suite that can also work under other policies of its domain.
+// An Attester is an Encapsulator that can also work under other policies of its domain.
 type Attester interface {
 	// Ask makes the encapsulation of a question.
 	Ask(seed ake.Secret, policy *abe.Policy, c *ake.QuestionContext) (*ake.Encapsulated, error)
@@ -113,7 +113,7 @@ type questions struct {
 // askable finds a peer's living process of today, and what is known of it.
 func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution) {
 	g := r.graph(r.today())
-	if g == nil || g.own == nil || identity == r.own {
+	if g == nil || g.own == nil || identity == r.identity {
 		return nil, nil
 	}
 	if _, gone := r.gone(g, g.own.cid); gone {
@@ -134,7 +134,7 @@ func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution) {
 // ErrCannotProve and ErrLeft; then nothing was done.
 func (r *Room) Ask(now time.Time, to peer.ID, policy *abe.Policy) error {
 	r.advance(now)
-	attester, can := r.cfg.Suite.(Attester)
+	attester, can := r.cfg.Encapsulator.(Attester)
 	identity, ok := identityOf(to)
 	g, c := r.askable(identity)
 	switch {
@@ -196,7 +196,7 @@ func (r *Room) poseQuestion() {
 	if ch == nil || !ch.up {
 		return // it is asked for; until then the question waits
 	}
-	x := r.openIn(ch, ProtocolAsk)
+	x := r.openChannelStream(ch, ProtocolAsk)
 	q.stream = x.id
 	r.send(x, q.Append([]byte{record.FrameQuestion}))
 }
@@ -252,7 +252,7 @@ func (r *Room) tookQuestion(x *exchange, body []byte) bool {
 	if last, ok := r.questions.last[x.identity]; ok && r.now.Sub(last) < askerPeriod {
 		return false
 	}
-	if _, can := r.cfg.Suite.(Attester); !can {
+	if _, can := r.cfg.Encapsulator.(Attester); !can {
 		return false
 	}
 	policy, err := abe.ParsePolicy(q.Policy)
@@ -302,7 +302,7 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 		r.answered(q, false, "who asked is not here any more")
 	default:
 		q.allowed = true
-		attester, ctx := r.cfg.Suite.(Attester), r.questionContext(q.Question)
+		attester, ctx := r.cfg.Encapsulator.(Attester), r.questionContext(q.Question)
 		r.task(func() any {
 			opened, err := attester.OpenQuestion(q.policy, ctx, q.Encapsulation)
 			if err != nil {

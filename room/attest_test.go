@@ -67,8 +67,8 @@ func asking(t *testing.T, seed uint64, holds string, names ...string) (*network,
 	all := n.party(names...)
 	suites := make(map[*simNode]*askingSuite)
 	for _, s := range all {
-		suites[s] = &askingSuite{fakeSuite: s.room.cfg.Suite.(*fakeSuite), holds: map[string]bool{professor: s.name == holds}}
-		s.room.cfg.Suite = suites[s]
+		suites[s] = &askingSuite{fakeSuite: s.room.cfg.Encapsulator.(*fakeSuite), holds: map[string]bool{professor: s.name == holds}}
+		s.room.cfg.Encapsulator = suites[s]
 	}
 	return n, all, suites
 }
@@ -219,7 +219,7 @@ func TestProveRelayedQuestion(t *testing.T) {
 		if ch == nil {
 			t.Fatal("mallory has no channel with prof")
 		}
-		x := mallory.room.openIn(ch, ProtocolAsk)
+		x := mallory.room.openChannelStream(ch, ProtocolAsk)
 		mallory.room.send(x, q.Append([]byte{record.FrameQuestion}))
 		n.drain(mallory)
 		n.run(time.Second)

@@ -24,14 +24,14 @@ type Channel struct {
 
 // A channel is what the room knows of one.
 type channel struct {
-	peer     peer.ID
-	identity [32]byte
-	working  [32]byte
-	cid      ake.Hash // of a contribution of that process
-	up       bool
-	drawn    time.Time // when we chose it; zero: the other did
-	tried    time.Time // when we last asked for it
-	told     map[ake.Hash]bool
+	peer       peer.ID
+	identity   [32]byte
+	working    [32]byte
+	cid        ake.Hash // of a contribution of that process
+	up         bool
+	drawn      time.Time // when we chose it; zero: the other did
+	tried      time.Time // when we last asked for it
+	termsKnown map[ake.Hash]bool
 	// fresh: the two have just proved themselves, and tell each other all.
 	fresh bool
 }
@@ -71,7 +71,7 @@ func (r *Room) livingProcess(p peer.ID, working [32]byte) (ake.Hash, bool) {
 	}
 	for _, d := range r.sortedDays() {
 		g := r.days[d]
-		for _, c := range g.of[identity] {
+		for _, c := range g.byIdentity[identity] {
 			if c.Working == working && g.members()[c.ID()] {
 				if _, gone := r.gone(g, c.ID()); !gone {
 					return c.ID(), true
@@ -97,7 +97,7 @@ func (r *Room) ChannelOpened(now time.Time, p peer.ID, working [32]byte) {
 func (r *Room) ChannelClosed(now time.Time, p peer.ID, working [32]byte) {
 	r.advance(now)
 	if ch := r.channels[working]; ch != nil && ch.peer == p {
-		ch.up, ch.told, r.channelsAt = false, nil, r.now
+		ch.up, ch.termsKnown, r.channelsAt = false, nil, r.now
 		if ch.drawn.IsZero() {
 			delete(r.channels, working)
 		}
@@ -120,16 +120,16 @@ func (r *Room) channelUp(ch *channel) {
 		return
 	}
 	r.channelsAt = r.now
-	ch.up, ch.told = true, make(map[ake.Hash]bool)
+	ch.up, ch.termsKnown = true, make(map[ake.Hash]bool)
 	for _, e := range r.commits {
-		delete(e.gave, ch.working)
+		delete(e.secretHolders, ch.working)
 	}
 	if ch.fresh {
 		ch.fresh = false
 		r.tellAll(ch)
 	} else {
-		for _, e := range r.lately() {
-			r.handTo(ch, e)
+		for _, e := range r.headAndAbove() {
+			r.handOverTo(ch, e)
 		}
 	}
 	if n := r.neighbours[ch.peer]; n != nil {
@@ -163,9 +163,9 @@ func (r *Room) channelTo(p peer.ID) *channel {
 	return nil
 }
 
-// openIn opens a stream inside a channel.
-func (r *Room) openIn(ch *channel, protocol string) *exchange {
-	x := r.open(ch.peer, protocol)
+// openChannelStream opens a stream inside a channel.
+func (r *Room) openChannelStream(ch *channel, protocol string) *exchange {
+	x := r.openStream(ch.peer, protocol)
 	x.working = ch.working
 	r.ready.Open[len(r.ready.Open)-1].Working = ch.working
 	return x
@@ -293,7 +293,7 @@ func (r *Room) tryChannel(ch *channel) {
 // tellAll sends everything we know to a process with which we have just proved
 // ourselves: PROTOCOL.md §7.
 func (r *Room) tellAll(ch *channel) {
-	x := r.openIn(ch, ProtocolCompare)
+	x := r.openChannelStream(ch, ProtocolSync)
 	r.send(x, record.EncodeRecords(r.records(true))...)
 	var terms []ake.MemberTerm
 	for _, d := range r.sortedDays() {
@@ -304,14 +304,14 @@ func (r *Room) tellAll(ch *channel) {
 		for _, n := range g.roster() {
 			if cid := n.contribution.ID(); n.term != nil {
 				terms = append(terms, ake.MemberTerm{CID: cid, Term: *n.term})
-				ch.told[cid] = true
+				ch.termsKnown[cid] = true
 			}
 		}
 	}
 	r.sendTerms(x, terms)
 	r.tellBeats(x)
-	for _, e := range r.lately() {
-		r.handIn(x, ch, e)
+	for _, e := range r.headAndAbove() {
+		r.handOverOn(x, ch, e)
 	}
 	r.send(x, []byte{record.FrameDone})
 	r.hangUp(x)
@@ -320,7 +320,7 @@ func (r *Room) tellAll(ch *channel) {
 // livesAs reports whether the process at the other end of a channel is a living
 // member of a day.
 func (r *Room) livesAs(g *graph, ch *channel) bool {
-	for _, c := range g.of[ch.identity] {
+	for _, c := range g.byIdentity[ch.identity] {
 		if c.Working == ch.working && g.members()[c.ID()] {
 			_, gone := r.gone(g, c.ID())
 			return !gone

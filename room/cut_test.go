@@ -74,7 +74,7 @@ func TestCut(t *testing.T) {
 	}
 	lists := func(s *simNode, who *simNode) bool {
 		h := s.room.head
-		return h != nil && h.lists(who.room.own, who.own())
+		return h != nil && h.lists(who.room.identity, who.own())
 	}
 	n.until(5*time.Second, "an epoch without eve", func() bool {
 		return ann.room.head.commit.ID() == bob.room.head.commit.ID() && !lists(ann, eve) && !lists(ann, fay) && lists(ann, cyn)
@@ -159,7 +159,7 @@ func TestCutOverMidnight(t *testing.T) {
 	}
 	n.drain(ann)
 	n.run(midnight.Sub(n.now) + 5*time.Minute)
-	if h := ann.room.head; h.commit.Day != ann.room.today() || h.lists(eve.room.own, eve.own()) || !h.lists(bob.room.own, bob.own()) {
+	if h := ann.room.head; h.commit.Day != ann.room.today() || h.lists(eve.room.identity, eve.own()) || !h.lists(bob.room.identity, bob.own()) {
 		t.Errorf("the next day:\n%s", n.describe())
 	}
 }

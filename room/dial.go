@@ -72,7 +72,7 @@ func (r *Room) dialNext(first bool) bool {
 	}
 	best.tried[bestDay] = r.now
 	g := r.days[bestDay]
-	x := r.open(best.id, ProtocolProve)
+	x := r.openStream(best.id, ProtocolProve)
 	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
 	r.send(x, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), r.presence.Append(nil)))
 	return true
@@ -95,7 +95,7 @@ func (r *Room) dialAt(first bool) time.Time {
 		if x.step != record.FrameProve2 || first && !r.first[x.peer] {
 			continue
 		}
-		if x.answer != nil {
+		if x.theirEncapsulation != nil {
 			return r.now.Add(frameTime)
 		}
 		n++
@@ -116,7 +116,7 @@ func (r *Room) dialAt(first bool) time.Time {
 // goesOn reports whether a proof that we dialled makes progress: we open what the
 // other sent, or have shown that we did, and wait for its word.
 func (r *Room) goesOn(x *exchange) bool {
-	return x.opening || x.step == record.FrameProve4 && r.now.Before(x.due.Add(frameTime))
+	return x.opening || x.step == record.FrameProve4 && r.now.Before(x.answerAt.Add(frameTime))
 }
 
 // mayOpen reports whether the budget allows to open what comes of a dialled proof,
@@ -145,7 +145,7 @@ func (r *Room) budget(first bool) *[]time.Time {
 func (r *Room) openNext() {
 	waits := false
 	for _, x := range r.exchanges {
-		waits = waits || x.answer != nil
+		waits = waits || x.theirEncapsulation != nil
 	}
 	if !waits {
 		return
@@ -159,13 +159,13 @@ func (r *Room) openNext() {
 		}
 		if r.goesOn(x) {
 			if !x.opening {
-				r.wakeAt(x.due.Add(frameTime))
+				r.wakeAt(x.answerAt.Add(frameTime))
 			}
 			return
 		}
 		first := r.first[x.peer]
 		switch {
-		case x.answer == nil:
+		case x.theirEncapsulation == nil:
 		case x.graph.members()[x.theirs.ID()]:
 			r.giveUp(x) // it came to be a member meanwhile
 		case !r.mayOpen(first):
@@ -182,8 +182,8 @@ func (r *Room) openNext() {
 	}
 	b := r.budget(r.first[best.peer])
 	*b = append(*b, r.now)
-	enc := best.answer
-	best.answer = nil
+	enc := best.theirEncapsulation
+	best.theirEncapsulation = nil
 	r.openTheirs(best, enc, func() {
 		o := best.graph.own
 		answer := best.opened.Proof.Answer(ake.Newcomer, o.cid, best.theirs.ID())
@@ -198,7 +198,7 @@ func (r *Room) giveUp(x *exchange) {
 	if n := r.neighbours[x.peer]; n != nil {
 		delete(n.tried, x.day)
 	}
-	r.over(x)
+	r.dropExchange(x)
 }
 
 // wouldDial tells from when we may dial a neighbour and for which day; zero if

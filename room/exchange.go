@@ -13,20 +13,20 @@ import (
 
 // A neighbour is a peer we are connected to, that has subscribed to the topic.
 type neighbour struct {
-	id        peer.ID
-	identity  [32]byte
-	since     time.Time
-	hello     *record.Hello          // its last word on itself
-	compared  bool                   // a comparison came to its end since then
-	compareAt time.Time              // when to compare again; zero: when chance has it
-	lastTime  time.Time              // when the last comparison began
-	tried     map[abe.Day]time.Time  // when we last dialled a proof for a day
-	beatsTold time.Time              // up to when it was told the beats heard
-	whole     map[ake.Hash]time.Time // when it was sent transcripts that it did not name
-	first     bool                   // we came here by it
-	waits     bool                   // it asked while we did not understand a commit ourselves
-	behind    bool                   // it may need us to understand the head
-	differs   difference
+	id           peer.ID
+	identity     [32]byte
+	since        time.Time
+	hello        *record.Hello          // its last word on itself
+	compared     bool                   // a comparison came to its end since then
+	compareAt    time.Time              // when to compare again; zero: when chance has it
+	lastCompared time.Time              // when the last comparison began
+	tried        map[abe.Day]time.Time  // when we last dialled a proof for a day
+	beatsSent    time.Time              // up to when it was told the beats heard
+	sentWhole    map[ake.Hash]time.Time // when it was sent transcripts that it did not name
+	first        bool                   // we came here by it
+	askedEarly   bool                   // it asked while we did not understand a commit ourselves
+	behind       bool                   // it may need us to understand the head
+	differs      difference
 }
 
 // An exchange is a conversation on one stream.
@@ -39,29 +39,29 @@ type exchange struct {
 	began    time.Time
 
 	// Proving: PROTOCOL.md §7.
-	step         byte // the frame expected next
-	graph        *graph
-	day          abe.Day
-	theirs       *record.Contribution
-	presence     *record.Presence
-	answer       []byte // their encapsulation, until it is opened, where we dialled
-	opened       *ake.Encapsulated
-	opening      bool
-	due          time.Time // when what was opened is answered
-	edgeSent     *record.Edge
-	edgeReceived *record.Edge
+	step               byte // the frame expected next
+	graph              *graph
+	day                abe.Day
+	theirs             *record.Contribution
+	presence           *record.Presence
+	theirEncapsulation []byte // their encapsulation, until it is opened, where we dialled
+	opened             *ake.Encapsulated
+	opening            bool
+	answerAt           time.Time // when what was opened is answered
+	edgeSent           *record.Edge
+	edgeReceived       *record.Edge
 
 	// Comparing: PROTOCOL.md §11.3.
 	working    [32]byte // of the process at the other end of a channel; zeros outside one
 	theirHello *record.Hello
-	all        bool // what came has the other's own contribution: it tells all it knows
-	asked      bool
-	answered   bool // we sent done
-	done       bool // they sent done
+	tellsAll   bool // what came has the other's own contribution: it tells all it knows
+	gotAsk     bool
+	sentDone   bool // we sent done
+	gotDone    bool // they sent done
 	budget     int  // bytes of logs that we still send
-	haves      int  // transcripts of which we said how much we hold, unanswered
-	tookHaves  int  // .. of which they did
-	told       bool // we answered those
+	sentHaves  int  // transcripts of which we said how much we hold, unanswered
+	gotHaves   int  // .. of which they did
+	sentTold   bool // we answered those
 	history    Past // what came that was said before we did
 }
 
@@ -85,7 +85,7 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 		}
 	}
 	r.neighbours[p] = n
-	r.dirty = true
+	r.reconsider = true
 	r.finish()
 }
 
@@ -133,7 +133,7 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]b
 func (r *Room) StreamClosed(now time.Time, id StreamID) {
 	r.advance(now)
 	if x := r.exchanges[id]; x != nil {
-		r.over(x)
+		r.dropExchange(x)
 	}
 	r.finish()
 }
@@ -222,7 +222,7 @@ func (r *Room) proving() map[peer.ID]bool {
 	return busy
 }
 
-func (r *Room) open(p peer.ID, protocol string) *exchange {
+func (r *Room) openStream(p peer.ID, protocol string) *exchange {
 	identity, _ := identityOf(p)
 	x := &exchange{id: r.nextStream, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now, budget: maxLogBytes}
 	r.nextStream += 2
@@ -240,7 +240,7 @@ func (r *Room) send(x *exchange, frames ...[]byte) {
 // hangUp ends a stream in order: what was sent arrives.
 func (r *Room) hangUp(x *exchange) {
 	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id})
-	r.over(x)
+	r.dropExchange(x)
 }
 
 // reset ends a stream at once, without a word.
@@ -249,11 +249,11 @@ func (r *Room) reset(x *exchange) {
 	if x.protocol == ProtocolProve && x.dialler && x.edgeReceived == nil {
 		r.emit(Refused{Peer: x.peer})
 	}
-	r.over(x)
+	r.dropExchange(x)
 }
 
-// over forgets an exchange and the secrets in it.
-func (r *Room) over(x *exchange) {
+// dropExchange forgets an exchange and the secrets in it.
+func (r *Room) dropExchange(x *exchange) {
 	if x.opened != nil {
 		x.opened.Proof.Erase()
 	}
@@ -262,11 +262,11 @@ func (r *Room) over(x *exchange) {
 		r.noteIdler(x)
 	}
 	r.questionOver(x)
-	x.pastOver(r)
+	x.endHistory(r)
 	if x.budget <= 0 && !r.closed && r.logAllowance(x.identity) > 0 {
-		r.askSoon(x.peer) // there is more
+		r.compareSoon(x.peer) // there is more
 	}
-	r.dirty = true
+	r.reconsider = true
 }
 
 func (r *Room) sortedExchanges() []StreamID {
@@ -284,8 +284,8 @@ func (x *exchange) limit() time.Time {
 	case x.protocol == ProtocolAsk:
 		return x.began.Add(askTime)
 	case x.opening:
-		return x.due.Add(exchangeTime)
-	case x.step == record.FrameProve2 && x.answer == nil:
+		return x.answerAt.Add(exchangeTime)
+	case x.step == record.FrameProve2 && x.theirEncapsulation == nil:
 		return x.began.Add(frameTime)
 	case x.step == record.FrameProve1 || x.step == record.FrameProve2 || x.step == record.FrameProve3:
 		return x.began.Add(strangerTime)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// filled tells of gaps of which it was told, and in which nothing is missing any
+// reportFilled tells of gaps of which it was told, and in which nothing is missing any
 // more.
-func (r *Room) filled(t *transcript, index int) {
+func (r *Room) reportFilled(t *transcript, index int) {
 	l := t.log(index)
-	l.told = slices.DeleteFunc(l.told, func(g [2]uint64) bool {
+	l.reportedGaps = slices.DeleteFunc(l.reportedGaps, func(g [2]uint64) bool {
 		for c := g[0]; c <= g[1]; c++ {
 			if _, ok := l.id(c); !ok {
 				return false
@@ -44,9 +44,9 @@ func (r *Room) expireGaps() {
 			}
 		}
 		age := r.now.Sub(l.gapSince)
-		if age >= gapTold && len(l.told) < maxForks && (len(l.told) == 0 || l.told[len(l.told)-1][0] != l.shown+1) {
+		if age >= gapReportTime && len(l.reportedGaps) < maxSecondMessages && (len(l.reportedGaps) == 0 || l.reportedGaps[len(l.reportedGaps)-1][0] != l.shown+1) {
 			gap := [2]uint64{l.shown + 1, next - 1}
-			l.told = append(l.told, gap)
+			l.reportedGaps = append(l.reportedGaps, gap)
 			r.emit(Gap{Author: r.author(ref.t, ref.index), Epoch: ref.t.id, First: gap[0], Last: gap[1]})
 		}
 		if age >= gapTime {
@@ -59,8 +59,8 @@ func (r *Room) expireGaps() {
 // wakeForGaps sees to being woken when a gap is to be spoken of or given up.
 func (r *Room) wakeForGaps() {
 	for l := range r.gaps {
-		if age := r.now.Sub(l.gapSince); age < gapTold {
-			r.wakeAt(l.gapSince.Add(gapTold))
+		if age := r.now.Sub(l.gapSince); age < gapReportTime {
+			r.wakeAt(l.gapSince.Add(gapReportTime))
 		} else {
 			r.wakeAt(l.gapSince.Add(max(gapTime, age)))
 		}

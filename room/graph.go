@@ -17,24 +17,24 @@ import (
 // proofs (PROTOCOL.md §7.2). Every node but our own is reached by a chain of
 // edges from our own; nothing else is kept (§6.1).
 type graph struct {
-	date      abe.Day
-	own       *own // nil until our encapsulation is made
-	nodes     map[ake.Hash]*node
-	edges     map[ake.Hash]*record.Edge
-	promised  map[ake.Hash]*record.Edge           // by their other end, which has not come yet
-	of        map[[32]byte][]*record.Contribution // by identity
-	newest    map[[32]byte]*record.Contribution   // by identity
-	cut       map[[32]byte]bool                   // the room's
-	head      *epoch                              // the room's
-	component map[ake.Hash]bool                   // nil when stale
-	list      []*node                             // its nodes, by identity
-	proofs    *tree                               // nil when stale
-	ordered   []ake.Hash                          // the tree's members by turns; nil when stale
-	height    uint64                              // the greatest of a commit of the day that was seen
-	next      nextList
-	walked    []record.Record // see walk; nil when stale
-	alive     []ake.Hash      // see living
-	aliveAt   uint64          // the stamp of that
+	date          abe.Day
+	own           *own // nil until our encapsulation is made
+	nodes         map[ake.Hash]*node
+	edges         map[ake.Hash]*record.Edge
+	promised      map[ake.Hash]*record.Edge           // by their other end, which has not come yet
+	byIdentity    map[[32]byte][]*record.Contribution // by identity
+	newest        map[[32]byte]*record.Contribution   // by identity
+	cut           map[[32]byte]bool                   // the room's
+	head          *epoch                              // the room's
+	component     map[ake.Hash]bool                   // nil when stale
+	memberNodes   []*node                             // its nodes, by identity
+	cachedTree    *tree                               // nil when stale
+	cachedOrder   []ake.Hash                          // the tree's members by turns; nil when stale
+	height        uint64                              // the greatest of a commit of the day that was seen
+	next          nextList
+	cachedWalk    []record.Record // see walk; nil when stale
+	cachedLiving  []ake.Hash      // see living
+	livingVersion uint64          // the stamp of that
 }
 
 // own is our part in a day.
@@ -58,18 +58,18 @@ type node struct {
 	// encapsulation is kept as long as its term is not known.
 	encapsulation []byte
 	opened        bool // it was opened, and holds no term that fits
-	headed        bool // a head of ours listed it
+	wasInHead     bool // a head of ours listed it
 }
 
 func newGraph(date abe.Day, cut map[[32]byte]bool) *graph {
 	return &graph{
-		date:     date,
-		cut:      cut,
-		nodes:    make(map[ake.Hash]*node),
-		edges:    make(map[ake.Hash]*record.Edge),
-		promised: make(map[ake.Hash]*record.Edge),
-		of:       make(map[[32]byte][]*record.Contribution),
-		newest:   make(map[[32]byte]*record.Contribution),
+		date:       date,
+		cut:        cut,
+		nodes:      make(map[ake.Hash]*node),
+		edges:      make(map[ake.Hash]*record.Edge),
+		promised:   make(map[ake.Hash]*record.Edge),
+		byIdentity: make(map[[32]byte][]*record.Contribution),
+		newest:     make(map[[32]byte]*record.Contribution),
 	}
 }
 
@@ -86,12 +86,12 @@ func (g *graph) contribution(cid ake.Hash) *record.Contribution {
 
 func (g *graph) addContribution(c *record.Contribution) {
 	g.nodes[c.ID()] = &node{contribution: c, peer: peerOf(c.Identity), out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
-	g.of[c.Identity] = append(g.of[c.Identity], c)
+	g.byIdentity[c.Identity] = append(g.byIdentity[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
 	}
 	if g.own != nil && c.ID() == g.own.cid {
-		g.stale()
+		g.invalidate()
 	}
 }
 
@@ -109,16 +109,16 @@ func (g *graph) addEdge(e *record.Edge) {
 	from, to := g.nodes[e.From], g.nodes[e.To]
 	g.edges[e.ID()] = e
 	from.out[e.To], to.in[e.From] = e, e
-	g.walked = nil
+	g.cachedWalk = nil
 	if len(g.cut) > 0 {
-		g.stale()
+		g.invalidate()
 		return
 	}
 	if g.component != nil && to.member && !from.member {
 		g.grow(e.From)
 	}
 	if from.in[e.To] != nil {
-		g.proofs, g.ordered = nil, nil
+		g.cachedTree, g.cachedOrder = nil, nil
 	}
 }
 
@@ -142,13 +142,15 @@ func (g *graph) promise(e *record.Edge) {
 	g.promised[e.To] = e
 }
 
-// stale forgets what was worked out of the graph.
-func (g *graph) stale() { g.component, g.proofs, g.ordered, g.walked = nil, nil, nil, nil }
+// invalidate forgets what was worked out of the graph.
+func (g *graph) invalidate() {
+	g.component, g.cachedTree, g.cachedOrder, g.cachedWalk = nil, nil, nil, nil
+}
 
 // members is our strongly connected component, without those that our user cut.
 func (g *graph) members() map[ake.Hash]bool {
 	if g.component == nil {
-		g.component, g.list = make(map[ake.Hash]bool), nil
+		g.component, g.memberNodes = make(map[ake.Hash]bool), nil
 		for _, n := range g.nodes {
 			n.member = false
 		}
@@ -166,7 +168,7 @@ func (g *graph) grow(cid ake.Hash) {
 	for queue := []ake.Hash{cid}; len(queue) > 0; queue = queue[1:] {
 		n := g.nodes[queue[0]]
 		n.member = true
-		g.list = append(g.list, n)
+		g.memberNodes = append(g.memberNodes, n)
 		for from := range n.in {
 			if !g.component[from] && (here == nil || here[from]) {
 				g.component[from] = true
@@ -174,7 +176,7 @@ func (g *graph) grow(cid ake.Hash) {
 			}
 		}
 	}
-	slices.SortFunc(g.list, func(a, b *node) int {
+	slices.SortFunc(g.memberNodes, func(a, b *node) int {
 		x, y := a.contribution, b.contribution
 		if c := bytes.Compare(x.Identity[:], y.Identity[:]); c != 0 {
 			return c
@@ -204,15 +206,15 @@ func (g *graph) reached() map[ake.Hash]bool {
 // roster is the members' nodes, by identity. The caller does not change it.
 func (g *graph) roster() []*node {
 	g.members()
-	return g.list
+	return g.memberNodes
 }
 
 // walk is the contributions that are kept, each after an edge that leads to it, and
 // then all other edges: in this order another peer in our component can take them
 // without keeping any waiting. The caller does not change it.
 func (g *graph) walk() []record.Record {
-	if g.own == nil || g.walked != nil {
-		return g.walked
+	if g.own == nil || g.cachedWalk != nil {
+		return g.cachedWalk
 	}
 	seen := map[ake.Hash]bool{g.own.cid: true}
 	out := append(make([]record.Record, 0, len(g.nodes)+len(g.edges)), g.own.contribution)
@@ -229,8 +231,8 @@ func (g *graph) walk() []record.Record {
 			queue = append(queue, to)
 		}
 	}
-	g.walked = append(out, others...)
-	return g.walked
+	g.cachedWalk = append(out, others...)
+	return g.cachedWalk
 }
 
 // remove forgets a contribution and its edges.
@@ -246,23 +248,23 @@ func (g *graph) remove(cid ake.Hash) {
 	}
 	delete(g.nodes, cid)
 	who := n.contribution.Identity
-	g.of[who] = slices.DeleteFunc(g.of[who], func(c *record.Contribution) bool { return c == n.contribution })
+	g.byIdentity[who] = slices.DeleteFunc(g.byIdentity[who], func(c *record.Contribution) bool { return c == n.contribution })
 	delete(g.newest, who)
-	for _, c := range g.of[who] {
+	for _, c := range g.byIdentity[who] {
 		if old := g.newest[who]; old == nil || later(c, old) {
 			g.newest[who] = c
 		}
 	}
-	if len(g.of[who]) == 0 {
-		delete(g.of, who)
+	if len(g.byIdentity[who]) == 0 {
+		delete(g.byIdentity, who)
 	}
-	g.walked = nil
+	g.cachedWalk = nil
 	if g.component[cid] || len(g.cut) > 0 {
-		g.component, g.list = nil, nil
+		g.component, g.memberNodes = nil, nil
 	}
-	if g.proofs != nil {
-		if _, ok := g.proofs.parent[cid]; ok {
-			g.proofs, g.ordered = nil, nil
+	if g.cachedTree != nil {
+		if _, ok := g.cachedTree.parent[cid]; ok {
+			g.cachedTree, g.cachedOrder = nil, nil
 		}
 	}
 }
@@ -305,7 +307,7 @@ func (g *graph) givesWay(from ake.Hash) (who ake.Hash, ok bool) {
 		return who, false
 	}
 	last := order[len(order)-1]
-	of := g.tree().of
+	of := g.tree().size
 	if g.nodes[g.own.cid].out[last] != nil || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {
 		return who, false
 	}
@@ -330,28 +332,28 @@ func sortHashes(keys []ake.Hash) []ake.Hash {
 
 // A process is what is known of one working key.
 type process struct {
-	newest *record.Presence
-	bodies map[ake.Hash]*record.Presence // those that commits may name
-	name   *record.Name
+	newest    *record.Presence
+	presences map[ake.Hash]*record.Presence // those that commits may name
+	name      *record.Name
 
-	beat  *record.Beat // the one with the greatest serial; nil: none heard
-	heard time.Time    // when that was
-	lost  bool         // it was silent, and was not heard since
+	beat    *record.Beat // the one with the greatest serial; nil: none heard
+	heardAt time.Time    // when that was
+	silent  bool         // it was silent, and was not heard since
 
 	pace pace // of its messages on the topic
 
-	leftSince  time.Time // when we heard that it left
-	misbehaved bool
-	proof      ake.Hash            // of two presences with one serial
-	guilty     [2]*record.Presence // these two
-	pairs      int                 // how often a lesser pair came
+	leftSince        time.Time // when we heard that it left
+	misbehaved       bool
+	misbehaviourRef  ake.Hash            // of two presences with one serial
+	misbehaviourPair [2]*record.Presence // these two
+	pairs            int                 // how often a lesser pair came
 }
 
 // process is what is known of a working key; it begins to be if need be.
 func (r *Room) process(w [32]byte) *process {
 	p := r.processes[w]
 	if p == nil {
-		p = &process{bodies: make(map[ake.Hash]*record.Presence), heard: r.now}
+		p = &process{presences: make(map[ake.Hash]*record.Presence), heardAt: r.now}
 		r.processes[w] = p
 	}
 	return p
@@ -364,25 +366,25 @@ func (p *process) left() bool { return p != nil && p.newest != nil && p.newest.L
 // serial, and of several such pairs, all keep the same: PROTOCOL.md §6.
 func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 	nid := n.ID()
-	for id, b := range p.bodies {
+	for id, b := range p.presences {
 		if b.Serial == n.Serial && id != nid {
-			if ref := record.MisbehaviourRef(id, nid); !p.misbehaved || compareHashes(ref, p.proof) < 0 {
-				p.misbehaved, p.proof = true, ref
+			if ref := record.MisbehaviourRef(id, nid); !p.misbehaved || compareHashes(ref, p.misbehaviourRef) < 0 {
+				p.misbehaved, p.misbehaviourRef = true, ref
 				p.pairs++
-				p.guilty = [2]*record.Presence{b, n}
+				p.misbehaviourPair = [2]*record.Presence{b, n}
 			}
 		}
 	}
-	if len(p.bodies) >= maxBodies {
+	if len(p.presences) >= maxPresences {
 		oldest := n
-		for id, b := range p.bodies {
+		for id, b := range p.presences {
 			if b.Serial < oldest.Serial && !b.Left && !named(id) {
 				oldest = b
 			}
 		}
-		delete(p.bodies, oldest.ID())
+		delete(p.presences, oldest.ID())
 	}
-	p.bodies[nid] = n
+	p.presences[nid] = n
 	switch {
 	case p.newest == nil, n.Left && !p.newest.Left:
 		p.newest = n
@@ -394,8 +396,8 @@ func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 // lesser reports whether a presence makes a pair of which the proof is less than
 // the one that is kept. Only a few times: one proof is as good as another.
 func (p *process) lesser(n *record.Presence) bool {
-	for id, b := range p.bodies {
-		if b.Serial == n.Serial && p.pairs < maxPairs && compareHashes(record.MisbehaviourRef(id, n.ID()), p.proof) < 0 {
+	for id, b := range p.presences {
+		if b.Serial == n.Serial && p.pairs < maxPairs && compareHashes(record.MisbehaviourRef(id, n.ID()), p.misbehaviourRef) < 0 {
 			return true
 		}
 	}
@@ -406,11 +408,11 @@ func (p *process) lesser(n *record.Presence) bool {
 // those alone that show it, so that all offer the same.
 func (p *process) offered() []*record.Presence {
 	if p.misbehaved {
-		return p.guilty[:]
+		return p.misbehaviourPair[:]
 	}
 	var out []*record.Presence
-	for _, id := range sortedHashes(p.bodies) {
-		out = append(out, p.bodies[id])
+	for _, id := range sortedHashes(p.presences) {
+		out = append(out, p.presences[id])
 	}
 	return out
 }
@@ -445,7 +447,7 @@ func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
 		return record.Evidence{Kind: record.EvidenceCut, CID: cid}, true
 	}
 	if p != nil && p.misbehaved {
-		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.proof}, true
+		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.misbehaviourRef}, true
 	}
 	if p.left() {
 		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
@@ -462,20 +464,20 @@ func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
 // living are the members of a day: our component, less those that are gone.
 // (PROTOCOL.md §7.2) The caller does not change the list.
 func (r *Room) living(g *graph) []ake.Hash {
-	if g.alive == nil || g.aliveAt != r.stamp || r.changed {
-		g.alive, g.aliveAt = make([]ake.Hash, 0, len(g.roster())), r.stamp
+	if g.cachedLiving == nil || g.livingVersion != r.version || r.newRecords {
+		g.cachedLiving, g.livingVersion = make([]ake.Hash, 0, len(g.roster())), r.version
 		for _, n := range g.roster() {
 			if _, gone := r.isGone(g, n); !gone {
-				g.alive = append(g.alive, n.contribution.ID())
+				g.cachedLiving = append(g.cachedLiving, n.contribution.ID())
 			}
 		}
 	}
-	return g.alive
+	return g.cachedLiving
 }
 
-// Fellows are the living members other than ourselves, and where they say they
+// OtherMembers are the living members other than ourselves, and where they say they
 // are.
-func (r *Room) Fellows() []peer.AddrInfo {
+func (r *Room) OtherMembers() []peer.AddrInfo {
 	var out []peer.AddrInfo
 	g := r.graph(r.today())
 	if g == nil {

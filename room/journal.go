@@ -143,13 +143,13 @@ func (r *Room) recall() error {
 	err := r.cfg.Journal.Load(func(s Saved) bool {
 		if s.Author == Head {
 			head, past, err := ParseHead(r.id, s.Data)
-			if err != nil || head.Brief.ID() != s.Epoch || !r.current(head.Brief.Day) {
+			if err != nil || head.Brief.ID() != s.Epoch || !r.keepsDay(head.Brief.Day) {
 				forget(s.Epoch)
 				return true
 			}
 			if r.transcripts[s.Epoch] == nil {
 				t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
-				if !r.keep(t) {
+				if !r.keepTranscript(t) {
 					forget(s.Epoch)
 					return true
 				}
@@ -240,7 +240,7 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 		if was == id {
 			return Delivered{}, false
 		}
-		r.second(t, index, m, id, was)
+		r.keepSecondMessage(t, index, m, id, was)
 		return Delivered{}, false
 	}
 	if m.Counter-l.have() > ake.MaxSkip {
@@ -248,12 +248,12 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	}
 	l.take(m.Counter, id)
 	l.shown = max(l.shown, m.Counter)
-	r.noted(t, index)
-	t.last, t.heard = max(t.last, t.said(m)), at
+	r.countMessage(t, index)
+	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(m)), at
 	r.hearLamport(m)
-	r.remember(t, index, m)
+	r.cacheBody(t, index, m)
 	return Delivered{
-		ID: id, Author: r.author(t, index), Self: index == t.mine,
+		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: t.id, Received: at, History: true,
 	}, true
 }

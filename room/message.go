@@ -33,8 +33,8 @@ type held struct {
 	text string
 }
 
-// A waiting message is of an epoch that we do not know yet.
-type waiting struct {
+// A waitingMessage is of an epoch that we do not know yet.
+type waitingMessage struct {
 	message *record.Message
 	since   time.Time
 }
@@ -97,16 +97,16 @@ type stop struct {
 // here: then one member makes others leave, and reads along itself.
 func (r *Room) stopped() bool {
 	h := r.head
-	if h == nil || !r.missesAny(r.graph(h.commit.Day), h) {
+	if h == nil || !r.listsGone(r.graph(h.commit.Day), h) {
 		return false
 	}
-	if h.stopped.IsZero() {
-		h.stopped = r.now
+	if h.stoppedSince.IsZero() {
+		h.stoppedSince = r.now
 	}
 	if !r.mayGoOn(h) {
 		return true
 	}
-	until := h.stopped.Add(r.stopsLeft())
+	until := h.stoppedSince.Add(r.stopsLeft())
 	r.wakeAt(until)
 	return r.now.Before(until)
 }
@@ -138,32 +138,32 @@ func (r *Room) mayGoOn(h *epoch) bool {
 	return here >= leastHere
 }
 
-// resumed notes for how long a head stopped us.
-func (r *Room) resumed(h *epoch) {
+// noteStop notes for how long a head stopped us.
+func (r *Room) noteStop(h *epoch) {
 	r.stops = slices.DeleteFunc(r.stops, func(s stop) bool { return r.now.Sub(s.until) >= time.Minute })
-	if h == nil || h.stopped.IsZero() {
+	if h == nil || h.stoppedSince.IsZero() {
 		return
 	}
-	s := stop{r.now, r.now.Sub(h.stopped)}
+	s := stop{r.now, r.now.Sub(h.stoppedSince)}
 	if left := r.stopsLeft(); s.took > left && r.mayGoOn(h) {
-		s = stop{h.stopped.Add(left), left}
+		s = stop{h.stoppedSince.Add(left), left}
 	}
 	r.stops = append(r.stops, s)
 }
 
-// missesAny reports whether somebody in the head's list is gone.
-func (r *Room) missesAny(g *graph, h *epoch) bool {
-	if h.checked == r.stamp && !r.changed {
-		return h.misses
+// listsGone reports whether somebody in the head's list is gone.
+func (r *Room) listsGone(g *graph, h *epoch) bool {
+	if h.goneVersion == r.version && !r.newRecords {
+		return h.listsGone
 	}
-	h.checked, h.misses = r.stamp, false
+	h.goneVersion, h.listsGone = r.version, false
 	for _, n := range h.nodes {
 		if _, gone := r.isGone(g, n); gone {
-			h.misses = true
+			h.listsGone = true
 			break
 		}
 	}
-	return h.misses
+	return h.listsGone
 }
 
 // flush sends what is held, in order, if that may be.
@@ -182,7 +182,7 @@ func (r *Room) flush() {
 func (r *Room) seal(m held) error {
 	e := r.head
 	t := r.transcripts[e.commit.ID()]
-	counter, key := e.keys.Chain(e.mine).Next()
+	counter, key := e.keys.Chain(e.ownIndex).Next()
 	defer key.Erase()
 	r.lamport++
 	signed := &record.Signed{
@@ -190,9 +190,9 @@ func (r *Room) seal(m held) error {
 			Counter: counter, Time: uint64(r.now.UnixMilli()),
 			Lamport: r.lamport, Kind: m.kind, Text: m.text,
 		},
-		Epoch: t.id, CID: e.list[e.mine].CID,
+		Epoch: t.id, CID: e.list[e.ownIndex].CID,
 	}
-	signed.Previous, _ = t.log(e.mine).id(counter - 1)
+	signed.Previous, _ = t.log(e.ownIndex).id(counter - 1)
 	signed.Sign(r.id, r.working)
 
 	out := &record.Message{Epoch: signed.Epoch, Step: e.step(r.now)}
@@ -202,7 +202,7 @@ func (r *Room) seal(m held) error {
 	if out.Sealed, err = ake.SealMessage(key, r.id, out.Epoch, out.Guard, signed.Content()); err != nil {
 		return err
 	}
-	header, err := e.keys.SealHeader(r.id, out.Epoch, out.Step, out.Guard, out.Sealed, uint32(e.mine), counter)
+	header, err := e.keys.SealHeader(r.id, out.Epoch, out.Step, out.Guard, out.Sealed, uint32(e.ownIndex), counter)
 	if err != nil {
 		return err
 	}
@@ -211,15 +211,15 @@ func (r *Room) seal(m held) error {
 
 	if e.readers == nil {
 		for i, n := range e.nodes {
-			if i != e.mine {
+			if i != e.ownIndex {
 				e.readers = append(e.readers, n.peer)
 			}
 		}
 	}
 	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers})
-	r.log(t, e.mine, signed)
+	r.logMessage(t, e.ownIndex, signed)
 	if r.pursueAt.IsZero() {
-		r.pursueAt = r.now.Add(pursuePeriod)
+		r.pursueAt = r.now.Add(chaseReceiptsPeriod)
 	}
 	return nil
 }
@@ -268,8 +268,8 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if err != nil || signed.Counter != counter || !r.authentic(t, int(index), signed) {
 		return Ignore
 	}
-	r.took(t, int(index))
-	if !r.log(t, int(index), signed) {
+	r.countFrom(t, int(index))
+	if !r.logMessage(t, int(index), signed) {
 		return Ignore
 	}
 	return Accept
@@ -298,18 +298,18 @@ func (r *Room) eraseHeaders() {
 // waitFor keeps a message until its epoch is known, within bounds. A peer that
 // is in no epoch only passes it on.
 func (r *Room) waitFor(m *record.Message) Verdict {
-	if len(r.waiting) >= maxWaiting {
+	if len(r.waiting) >= maxWaitingMessages {
 		r.waiting = r.waiting[1:]
 	}
-	r.waiting = append(r.waiting, waiting{message: m, since: r.now})
+	r.waiting = append(r.waiting, waitingMessage{message: m, since: r.now})
 	if r.head == nil {
 		return Accept
 	}
 	return Ignore
 }
 
-// reopen tries the messages that waited for an epoch.
-func (r *Room) reopen() {
+// retryMessages tries the messages that waited for an epoch.
+func (r *Room) retryMessages() {
 	all := r.waiting
 	r.waiting = nil
 	for _, w := range all {
@@ -323,7 +323,7 @@ func (r *Room) reopen() {
 
 // expireMessages gives up on unknown epochs.
 func (r *Room) expireMessages() {
-	r.waiting = slices.DeleteFunc(r.waiting, func(w waiting) bool { return r.now.Sub(w.since) > pendingTime })
+	r.waiting = slices.DeleteFunc(r.waiting, func(w waitingMessage) bool { return r.now.Sub(w.since) > pendingTime })
 	r.eraseHeaders()
 	r.expireGaps()
 	r.expireTranscripts()

@@ -253,7 +253,7 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 	knows := n.knows
 	r, err := New(Config{
 		Journal: journal, Replay: 1 << 20,
-		Descriptor: n.desc, Identity: identity, Suite: &fakeSuite{node: s, satisfies: satisfies},
+		Descriptor: n.desc, Identity: identity, Encapsulator: &fakeSuite{node: s, satisfies: satisfies},
 		ValidOn: func(d abe.Day) bool { return !knows || satisfies(d) },
 		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,
 	})

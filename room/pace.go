@@ -133,8 +133,8 @@ func (r *Room) takesFrom(t *transcript, index int) bool {
 	return p.pace.tokens >= 1
 }
 
-// took notes that a message of an author came from the topic.
-func (r *Room) took(t *transcript, index int) {
+// countFrom notes that a message of an author came from the topic.
+func (r *Room) countFrom(t *transcript, index int) {
 	if p := r.processes[t.Authors[index].Working]; p != nil && r.rate() > 0 {
 		p.pace.take(r.now, r.rate()*paceSlack)
 	}

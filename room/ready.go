@@ -11,8 +11,8 @@ import (
 
 // The stream protocols: PROTOCOL.md §11.
 const (
-	ProtocolProve   = "/coterie/2/prove"
-	ProtocolCompare = "/coterie/2/sync"
+	ProtocolProve = "/coterie/2/prove"
+	ProtocolSync  = "/coterie/2/sync"
 )
 
 // A StreamID names a stream between the room and its driver. The room's own are

@@ -37,7 +37,7 @@ func (r *Room) add(rec record.Record) outcome {
 	}
 	switch o {
 	case kept:
-		r.changed = true
+		r.newRecords = true
 	case waits:
 		r.wait(rec)
 	}
@@ -48,35 +48,35 @@ func (r *Room) add(rec record.Record) outcome {
 func (r *Room) wait(rec record.Record) {
 	if c, ok := rec.(*record.Commit); ok {
 		// Of committers that are not known: a place of their own, and a small one.
-		if len(r.strange) >= maxStrange {
+		if len(r.strange) >= maxWaitingCommits {
 			r.strange = r.strange[1:]
 		}
 		r.strange = append(r.strange, c)
 		return
 	}
-	key := limboKey{rec.Type(), rec.ID()}
+	key := recordKey{rec.Type(), rec.ID()}
 	if r.inLimbo[key] {
 		return
 	}
-	if len(r.limbo) >= maxLimbo {
+	if len(r.limbo) >= maxWaitingRecords {
 		old := r.limbo[0]
-		delete(r.inLimbo, limboKey{old.Type(), old.ID()})
+		delete(r.inLimbo, recordKey{old.Type(), old.ID()})
 		r.limbo = r.limbo[1:]
 	}
 	r.limbo = append(r.limbo, rec)
 	r.inLimbo[key] = true
 }
 
-// A limboKey names a record that waits.
-type limboKey struct {
+// A recordKey names a record that waits.
+type recordKey struct {
 	typ byte
 	id  ake.Hash
 }
 
-// settle tries what waits again, until nothing changes.
-func (r *Room) settle() {
-	for r.changed {
-		r.changed, r.dirty = false, true
+// retryWaiting tries what waits again, until nothing changes.
+func (r *Room) retryWaiting() {
+	for r.newRecords {
+		r.newRecords, r.reconsider = false, true
 		waiting, strange := r.limbo, r.strange
 		r.limbo, r.strange = nil, nil
 		clear(r.inLimbo)
@@ -86,8 +86,8 @@ func (r *Room) settle() {
 		for _, c := range strange {
 			r.add(c)
 		}
-		r.judge()
-		r.stamp++
+		r.examineCommits()
+		r.version++
 	}
 }
 
@@ -96,7 +96,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	if g == nil {
 		return foreign
 	}
-	c.Settle(r.id)
+	c.ComputeID(r.id)
 	if g.contribution(c.ID()) != nil {
 		return known
 	}
@@ -113,7 +113,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	if len(g.nodes) >= maxNodes {
 		g.makeRoom(e.From)
 	}
-	r.stamp++
+	r.version++
 	delete(g.promised, c.ID())
 	if g.contribution(e.From) == nil {
 		return waits // it made room itself
@@ -121,8 +121,8 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	g.addContribution(c)
 	g.addEdge(e)
 	g.nodes[c.ID()].since = r.now
-	r.adopt(c.ID())
-	if r.workings[c.Working] = true; len(r.workings) > len(r.days)*maxNodes+maxLimbo {
+	r.giveWaitingTerm(c.ID())
+	if r.workingKeys[c.Working] = true; len(r.workingKeys) > len(r.days)*maxNodes+maxWaitingRecords {
 		r.forgetProcesses() // of those who made room
 	}
 	return kept
@@ -164,14 +164,14 @@ func (r *Room) addEdge(e *record.Edge) outcome {
 
 // hasWorking reports whether a working key belongs to a contribution that is
 // kept, or is our own.
-func (r *Room) hasWorking(w [32]byte) bool { return w == r.workingID || r.workings[w] }
+func (r *Room) hasWorking(w [32]byte) bool { return w == r.workingID || r.workingKeys[w] }
 
 func (r *Room) addPresence(p *record.Presence) outcome {
 	if !r.hasWorking(p.Working) {
 		return waits
 	}
 	proc := r.process(p.Working)
-	if proc.bodies[p.ID()] != nil {
+	if proc.presences[p.ID()] != nil {
 		return known
 	}
 	if p.Verify(r.id) != nil {
@@ -180,41 +180,41 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if proc.misbehaved && !proc.lesser(p) {
 		return known // one proof is enough
 	}
-	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxBodies && p.Serial < n.Serial && !r.names(p.ID())) {
+	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
 		return known
 	}
 	wasThere := !proc.left()
-	proc.takePresence(p, r.names)
+	proc.takePresence(p, r.presenceListed)
 	if p.Left && wasThere {
 		proc.leftSince = r.now
-		r.listed(p.Working, func(m Member) { r.emit(Departed{m}) })
+		r.ifListed(p.Working, func(m Member) { r.emit(Departed{m}) })
 	}
 	return kept
 }
 
-// names reports whether a commit that we keep lists a presence: without it, the
+// presenceListed reports whether a commit that we keep lists a presence: without it, the
 // commit cannot be checked, however many later ones its process may have made.
-func (r *Room) names(presence ake.Hash) bool { return r.named[presence] > 0 }
+func (r *Room) presenceListed(presence ake.Hash) bool { return r.presenceRefs[presence] > 0 }
 
-// noteNamed counts what a commit that we keep lists, or what one did that is gone.
-func (r *Room) noteNamed(e *epoch, by int) {
+// countPresences counts what a commit that we keep lists, or what one did that is gone.
+func (r *Room) countPresences(e *epoch, by int) {
 	for i := range e.list {
 		p := e.list[i].Presence
-		if r.named[p] += by; r.named[p] == 0 {
-			delete(r.named, p)
+		if r.presenceRefs[p] += by; r.presenceRefs[p] == 0 {
+			delete(r.presenceRefs, p)
 		}
 	}
 }
 
-// listed calls f for the member of the head whose working key this is, unless
+// ifListed calls f for the member of the head whose working key this is, unless
 // it is ourselves.
-func (r *Room) listed(w [32]byte, f func(Member)) {
+func (r *Room) ifListed(w [32]byte, f func(Member)) {
 	if r.head == nil || w == r.workingID || r.graph(r.head.commit.Day) == nil {
 		return
 	}
 	for _, n := range r.head.nodes {
 		if n.contribution.Working == w {
-			f(r.called(n))
+			f(r.memberOf(n))
 		}
 	}
 }
@@ -236,14 +236,14 @@ func (r *Room) addName(n *record.Name) outcome {
 		r.newNames[n.Working] = true
 	}
 	if was == nil || was.Text != n.Text {
-		r.listed(n.Working, func(m Member) { r.emit(Renamed{m}) })
+		r.ifListed(n.Working, func(m Member) { r.emit(Renamed{m}) })
 	}
 	return kept
 }
 
-// spreadNames passes new names on over channels, every few seconds at most: what is
+// sendNames passes new names on over channels, every few seconds at most: what is
 // above travels when members compare.
-func (r *Room) spreadNames() {
+func (r *Room) sendNames() {
 	if len(r.newNames) == 0 {
 		return
 	}
@@ -268,7 +268,7 @@ func (r *Room) spreadNames() {
 			}
 		}
 		if ch := r.channels[w]; ch.up && len(out) > 0 {
-			x := r.openIn(ch, ProtocolCompare)
+			x := r.openChannelStream(ch, ProtocolSync)
 			r.send(x, record.EncodeRecords(out)...)
 			r.send(x, []byte{record.FrameDone})
 			r.hangUp(x)
@@ -290,13 +290,13 @@ func (r *Room) addTerm(t *ake.MemberTerm) {
 		if n.term == nil && t.Term.Commitment() == n.contribution.Term {
 			term := t.Term
 			n.term, n.encapsulation = &term, nil
-			r.changed = true
+			r.newRecords = true
 		}
 	}
 	if _, ok := r.orphans[t.CID]; found || ok {
 		return
 	}
-	if len(r.orphanOrder) >= maxOrphans {
+	if len(r.orphanOrder) >= maxWaitingTerms {
 		delete(r.orphans, r.orphanOrder[0])
 		r.orphanOrder = r.orphanOrder[1:]
 	}
@@ -304,8 +304,8 @@ func (r *Room) addTerm(t *ake.MemberTerm) {
 	r.orphanOrder = append(r.orphanOrder, t.CID)
 }
 
-// adopt gives a contribution that has come the term that waited for it.
-func (r *Room) adopt(cid ake.Hash) {
+// giveWaitingTerm gives a contribution that has come the term that waited for it.
+func (r *Room) giveWaitingTerm(cid ake.Hash) {
 	if term, ok := r.orphans[cid]; ok {
 		delete(r.orphans, cid)
 		r.addTerm(&ake.MemberTerm{CID: cid, Term: term})
@@ -313,8 +313,8 @@ func (r *Room) adopt(cid ake.Hash) {
 	}
 }
 
-// called is whose a contribution is, with the name it has given itself.
-func (r *Room) called(n *node) Member {
+// memberOf is whose a contribution is, with the name it has given itself.
+func (r *Room) memberOf(n *node) Member {
 	m := Member{Peer: n.peer}
 	if p := r.processOf(n); p != nil && p.name != nil {
 		m.Name = p.name.Text
@@ -326,7 +326,7 @@ func (r *Room) called(n *node) Member {
 func (r *Room) member(cid ake.Hash, identity [32]byte) Member {
 	for _, g := range r.days {
 		if n := g.nodes[cid]; n != nil {
-			return r.called(n)
+			return r.memberOf(n)
 		}
 	}
 	return Member{Peer: peerOf(identity)}

@@ -35,7 +35,7 @@ func (g *garden) plant() ake.Hash {
 	var identity [32]byte
 	copy(identity[:], fmt.Sprintf("garden %d", g.seen))
 	c := &record.Contribution{Identity: identity, Serial: 1, Day: g.date, Working: identity}
-	c.Settle(ake.Hash{})
+	c.ComputeID(ake.Hash{})
 	g.addContribution(c)
 	return c.ID()
 }
@@ -164,14 +164,14 @@ func TestGraphGrows(t *testing.T) {
 			default:
 				if cid := some(); cid != g.own.cid && rng.IntN(4) == 0 {
 					g.cut[g.contribution(cid).Identity] = true
-					g.stale()
+					g.invalidate()
 				}
 			}
 			members, branches, order := maps.Clone(g.members()), maps.Clone(g.tree().branch), slices.Clone(g.order())
-			nodes, of := slices.Clone(g.roster()), maps.Clone(g.tree().of)
-			g.stale()
+			nodes, of := slices.Clone(g.roster()), maps.Clone(g.tree().size)
+			g.invalidate()
 			if !maps.Equal(members, g.members()) || !maps.Equal(branches, g.tree().branch) || !slices.Equal(order, g.order()) ||
-				!slices.Equal(nodes, g.roster()) || !maps.Equal(of, g.tree().of) {
+				!slices.Equal(nodes, g.roster()) || !maps.Equal(of, g.tree().size) {
 				t.Fatal("what was worked out is not what there is")
 			}
 		}
@@ -294,14 +294,14 @@ func TestMadeRoomIsForgotten(t *testing.T) {
 	n := newNetwork(t, 155)
 	all := n.party("ann", "bob")
 	r := all[0].room
-	for i := range 2 * maxLimbo {
+	for i := range 2 * maxWaitingRecords {
 		w := [32]byte(ake.Sum("gone", []byte(fmt.Sprint(i))))
-		r.workings[w] = true
+		r.workingKeys[w] = true
 		r.process(w)
 	}
 	r.forgetProcesses()
-	if len(r.workings) != 2 || len(r.processes) != 2 || !r.hasWorking(all[1].room.workingID) {
-		t.Errorf("%d working keys and %d processes are kept", len(r.workings), len(r.processes))
+	if len(r.workingKeys) != 2 || len(r.processes) != 2 || !r.hasWorking(all[1].room.workingID) {
+		t.Errorf("%d working keys and %d processes are kept", len(r.workingKeys), len(r.processes))
 	}
 }
 
@@ -314,11 +314,11 @@ func TestFullRoomLeavesOut(t *testing.T) {
 	r, g := ann.room, ann.day()
 	hanging := record.Entry{Identity: [32]byte{1}, CID: ake.Sum("hanging")}
 	c := &record.Contribution{Identity: hanging.Identity, Serial: 1, Day: g.date, Working: hanging.Identity}
-	c.Settle(r.id)
+	c.ComputeID(r.id)
 	hanging.CID = c.ID()
 	g.addContribution(c)
 	g.nodes[c.ID()].term = new(ake.Term)
-	r.process(c.Working).takePresence(&record.Presence{Working: c.Working, Serial: 1}, r.names)
+	r.process(c.Working).takePresence(&record.Presence{Working: c.Working, Serial: 1}, r.presenceListed)
 	far := all[1].own()
 	g.addEdge(&record.Edge{Day: g.date, From: far, To: c.ID()})
 	g.addEdge(&record.Edge{Day: g.date, From: c.ID(), To: cyn.own()})
@@ -482,7 +482,7 @@ func TestStrangeCommits(t *testing.T) {
 		}
 		x.out = Ready{}
 	}
-	if k := len(all[0].room.strange); k != maxStrange || len(all[0].room.limbo) != limbo || len(all[0].room.commits) > 4 {
+	if k := len(all[0].room.strange); k != maxWaitingCommits || len(all[0].room.limbo) != limbo || len(all[0].room.commits) > 4 {
 		t.Errorf("%d are kept, and %d in limbo", k, len(all[0].room.limbo)-limbo)
 	}
 }
@@ -647,7 +647,7 @@ func TestAnswerTime(t *testing.T) {
 				}
 				return !over.IsZero()
 			})
-			want := max(leastAnswer, 2*victim.room.workTime) + 2*n.delay
+			want := max(leastAnswer, 2*victim.room.encapsulationTime) + 2*n.delay
 			if took := over.Sub(asked); took < want || took > want+30*time.Millisecond {
 				t.Errorf("after %v, want %v", took, want)
 			}
@@ -672,7 +672,7 @@ func TestOpenPublished(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		j.Contribution.Settle(b.id)
+		j.Contribution.ComputeID(b.id)
 		seed, err := ake.SecretFromBytes(j.Encapsulation[4:36])
 		if err != nil {
 			t.Fatal(err)
@@ -680,7 +680,7 @@ func TestOpenPublished(t *testing.T) {
 		// The first was told the term, and withholds it.
 		k.a.addTerm(&ake.MemberTerm{CID: j.Contribution.ID(), Term: fakeDerive(seed, j.Contribution.Context(b.id), nil).Term})
 	}
-	k.a.settle()
+	k.a.retryWaiting()
 	b.finish()
 	if n := opening(); n > 0 {
 		t.Errorf("%d were opened although no commit needs them", n)
@@ -786,8 +786,8 @@ func TestStepAhead(t *testing.T) {
 	}{{headerSteps + 5, Ignore}, {headerSteps, Accept}} {
 		since := e.since
 		e.since = e.since.Add(-time.Duration(c.ahead) * time.Minute) // ann's clock is ahead
-		counter, key := e.keys.Chain(e.mine).Next()
-		b := ann.write(t, e, e.mine, key, counter, record.Body{Counter: counter, Time: 1, Lamport: 1, Kind: record.KindText, Text: "ahead"})
+		counter, key := e.keys.Chain(e.ownIndex).Next()
+		b := ann.write(t, e, e.ownIndex, key, counter, record.Body{Counter: counter, Time: 1, Lamport: 1, Kind: record.KindText, Text: "ahead"})
 		e.since = since
 		if v := bob.room.Publication(n.now, ann.room.self, b); v != c.want {
 			t.Errorf("%d steps ahead: verdict %d, want %d", c.ahead, v, c.want)
@@ -854,7 +854,7 @@ func TestAsksForSecret(t *testing.T) {
 		t.Fatal("bob has not heard of it")
 	}
 	for _, s := range all {
-		e.gave[s.room.workingID] = true
+		e.secretHolders[s.room.workingID] = true
 	}
 	bob.given(ann, true, handover(c, f.d))
 	n.drain(bob)
@@ -915,10 +915,10 @@ func TestOrphanTerms(t *testing.T) {
 	n, _ := near(t, 153, 10*time.Minute)
 	all := n.party("ann", "bob")
 	r := all[0].room
-	for i := range maxOrphans + 100 {
+	for i := range maxWaitingTerms + 100 {
 		r.addTerm(&ake.MemberTerm{CID: ake.Sum("nobody", []byte(fmt.Sprint(i))), Term: ake.Term{Secret: r.draw()}})
 	}
-	if k := len(r.orphans); k != maxOrphans || len(r.orphanOrder) != maxOrphans {
+	if k := len(r.orphans); k != maxWaitingTerms || len(r.orphanOrder) != maxWaitingTerms {
 		t.Errorf("%d are kept", k)
 	}
 	for i := range 100 {
@@ -979,8 +979,8 @@ func TestNamedPresences(t *testing.T) {
 					want[e.list[i].Presence]++
 				}
 			}
-			if !maps.Equal(want, s.room.named) {
-				t.Errorf("%s counts %v, want %v", s.name, s.room.named, want)
+			if !maps.Equal(want, s.room.presenceRefs) {
+				t.Errorf("%s counts %v, want %v", s.name, s.room.presenceRefs, want)
 			}
 		}
 	}
@@ -994,7 +994,7 @@ func TestNamedPresences(t *testing.T) {
 	right()
 	n.run(100 * time.Minute)
 	right()
-	if len(all[0].room.named) == 0 {
+	if len(all[0].room.presenceRefs) == 0 {
 		t.Error("none is listed: the test shows nothing")
 	}
 }
@@ -1026,11 +1026,11 @@ func TestCommitFloodOfMany(t *testing.T) {
 	}
 	add := func(by ake.Hash, height uint64) bool {
 		c := &record.Commit{Brief: record.Brief{Header: record.Header{Day: k.g.date, Height: height, By: by}}}
-		c.Settle()
+		c.ComputeID()
 		if !k.a.roomForCommit(k.g, c) {
 			return false
 		}
-		k.a.commits[c.ID()] = &epoch{commit: c, mine: -1}
+		k.a.commits[c.ID()] = &epoch{commit: c, ownIndex: -1}
 		return true
 	}
 	for i := range maxCommits + 50 {

@@ -60,7 +60,7 @@ func (f *forgery) sign(s *simNode) *record.Commit {
 	if f.commitment != nil {
 		f.commitment(&c.Secret)
 	}
-	c.Settle()
+	c.ComputeID()
 	c.Sign(r.id, r.working)
 	return c.Whole(f.list)
 }
@@ -141,7 +141,7 @@ func TestForgedCommits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.Settle(r.id)
+			c.ComputeID(r.id)
 			e := &record.Edge{Day: g.date, From: g.own.cid, To: c.ID()}
 			e.Sign(r.id, r.working)
 			frames := record.EncodeRecords([]record.Record{e, c, p})
@@ -217,7 +217,7 @@ func TestMessageForgery(t *testing.T) {
 	n, all := four(t, 13)
 	ann, bob, cyn := all[0], all[1], all[2]
 	e := ann.room.head
-	b := bob.room.head.mine
+	b := bob.room.head.ownIndex
 	counter, key := e.keys.Chain(b).Next()
 	signed := &record.Signed{Body: record.Body{Counter: counter, Time: 1, Lamport: 1, Kind: record.KindText, Text: "forged"}, Epoch: e.commit.ID(), CID: e.list[b].CID}
 	signed.Sign(ann.room.id, ann.room.working)

@@ -117,7 +117,7 @@ func TestUnprovenFlood(t *testing.T) {
 	}
 	flood := makeFlood(abe.DayOf(n.now), total)
 	for i := 0; i < len(flood); i += 300 {
-		id := x.open(a.room.Self(), ProtocolCompare)
+		id := x.open(a.room.Self(), ProtocolSync)
 		x.send(id, x.hello(n.now))
 		x.send(id, record.EncodeFields(record.FrameRecords, flood[i:min(i+300, len(flood))]...))
 		if i%3000 == 0 {
@@ -135,7 +135,7 @@ func TestUnprovenFlood(t *testing.T) {
 	}
 	r := a.room
 	g := r.graph(r.today())
-	if len(r.limbo) > maxLimbo || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.exchanges) > 400 || len(r.waiting) > maxWaiting {
+	if len(r.limbo) > maxWaitingRecords || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.exchanges) > 400 || len(r.waiting) > maxWaitingMessages {
 		t.Errorf("kept: %d in limbo, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.limbo), len(g.nodes), len(g.edges), len(r.processes), len(r.exchanges), len(r.waiting))
 	}
 	n.run(time.Minute)

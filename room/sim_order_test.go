@@ -44,7 +44,7 @@ func freeze(seed uint64) *frozen {
 	newcomer := n.add("newcomer", true)
 	n.run(time.Second)
 	n.connect(newcomer, all[0])
-	until(func() bool { return newcomer.room.inComponent(all[0].room.own) })
+	until(func() bool { return newcomer.room.inComponent(all[0].room.identity) })
 	n.pause(newcomer)
 	at := n.now
 	n.run(3 * time.Second)
@@ -90,7 +90,7 @@ func (f *frozen) feed(frames ...[]byte) {
 		r := f.newcomer.room
 		id := f.newcomer.next
 		f.newcomer.next += 2
-		r.StreamOpened(f.at, id, f.from.room.self, f.from.room.workingID, ProtocolCompare)
+		r.StreamOpened(f.at, id, f.from.room.self, f.from.room.workingID, ProtocolSync)
 		r.StreamFrame(f.at, id, b)
 		r.StreamClosed(f.at, id)
 	}

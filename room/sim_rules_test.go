@@ -86,7 +86,7 @@ func (k *looker) of(s *simNode) *seenOf {
 }
 
 // peer is whose process a node is.
-func (k *looker) peer(s *simNode) int { return k.kinds[s.room.own].index }
+func (k *looker) peer(s *simNode) int { return k.kinds[s.room.identity].index }
 
 func (k *looker) typed(s *simNode) { k.of(s).typed++ }
 
@@ -101,7 +101,7 @@ func (k *looker) saved(s *simNode, m Saved) {
 		k.w.fail("saved", "%s saved what is no message", s.name)
 	}
 	t := s.room.transcripts[m.Epoch]
-	if t == nil || m.Author != t.mine {
+	if t == nil || m.Author != t.ownIndex {
 		return
 	}
 	key := said{m.Epoch, s.actor.Self(), m.Counter}
@@ -206,7 +206,7 @@ func (k *looker) took(s *simNode, e Event) {
 		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
-		if x := s.room.transcripts[e.Epoch]; x == nil || !x.lists(s.room.own) && s.room.cfg.Descriptor.History == 0 {
+		if x := s.room.transcripts[e.Epoch]; x == nil || !x.lists(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
 	case Failed:
@@ -253,7 +253,7 @@ func (k *looker) name(identity [32]byte) string {
 // all listed satisfy it.
 func (k *looker) keys(s *simNode) {
 	r := s.room
-	me := k.kinds[r.own]
+	me := k.kinds[r.identity]
 	for id, e := range r.commits {
 		if e.keys == nil {
 			continue
@@ -262,7 +262,7 @@ func (k *looker) keys(s *simNode) {
 			k.w.fail("keys", "%s holds the keys of an epoch", s.name)
 		}
 		g := r.graph(e.commit.Day)
-		if e.mine < 0 || g != nil && g.own != nil && e.list[e.mine].CID != g.own.cid {
+		if e.ownIndex < 0 || g != nil && g.own != nil && e.list[e.ownIndex].CID != g.own.cid {
 			k.w.fail("keys", "%s holds the keys of epoch %x and is not in it", s.name, id[:4])
 		}
 		for _, m := range e.list {
@@ -270,7 +270,7 @@ func (k *looker) keys(s *simNode) {
 				k.w.fail("members", "%s takes %s for a member", s.name, k.name(m.Identity))
 			}
 		}
-		if over := e.superseded; !over.IsZero() && s.ticked.Sub(over) > keysKept+2*comparePeriod {
+		if over := e.supersededAt; !over.IsZero() && s.ticked.Sub(over) > keysKept+2*comparePeriod {
 			k.w.fail("erase", "%s keeps the keys of an epoch superseded %v ago", s.name, s.ticked.Sub(over))
 		}
 	}
@@ -319,17 +319,17 @@ func (k *looker) bounds(s *simNode) {
 			k.w.fail("bounds", "%s: %d %s, the limit is %d", s.name, n, what, limit)
 		}
 	}
-	within("records in limbo", len(r.limbo), maxLimbo)
+	within("records in limbo", len(r.limbo), maxWaitingRecords)
 	within("commits", len(r.commits), maxCommits)
-	within("commits by strangers", len(r.strange), maxStrange)
+	within("commits by strangers", len(r.strange), maxWaitingCommits)
 	within("channels", len(r.channels), 64+drawnChannels+1)
 	within("held messages", len(r.held), maxHeld)
-	within("waiting messages", len(r.waiting), maxWaiting)
+	within("waiting messages", len(r.waiting), maxWaitingMessages)
 	within("exchanges", len(r.exchanges), maxAnswering+1+32*(len(r.neighbours)+1))
 	within("days", len(r.days), 3)
 	within("renewals", len(r.renewAt), 3)
 	within("tasks", len(r.tasks), maxAnswering+maxDialling+maxOpenings+2)
-	within("bodies in memory", len(r.inMemory), maxLog)
+	within("bodies in memory", len(r.inMemory), maxBodiesInMemory)
 	within("transcripts", len(r.transcripts), maxTranscripts+1)
 	within("gaps", len(r.gaps), len(r.transcripts)*record.MaxMembers)
 	nodes := 0
@@ -341,7 +341,7 @@ func (k *looker) bounds(s *simNode) {
 	within("processes", len(r.processes), nodes+1)
 	if k.count%64 == 1 {
 		for _, p := range r.processes {
-			within("presences of one process", len(p.bodies), maxBodies+1)
+			within("presences of one process", len(p.presences), maxPresences+1)
 		}
 	}
 }
@@ -442,7 +442,7 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 				continue
 			}
 			// Logs go from member to member: a chain of these must lead there.
-			chain := k.reachable(h, comp, func(s *simNode) bool { return t.lists(s.room.own) || h.room.isHistory(t) })
+			chain := k.reachable(h, comp, func(s *simNode) bool { return t.lists(s.room.identity) || h.room.isHistory(t) })
 			for _, s := range chain {
 				bad := func(format string, args ...any) *failure {
 					return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds epoch %x (height %d) of which %s was: ", h.name, id[:4], t.Brief.Height, s.name) + fmt.Sprintf(format, args...)}

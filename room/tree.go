@@ -20,19 +20,19 @@ type tree struct {
 	children map[ake.Hash][]ake.Hash // ascending
 	parent   map[ake.Hash]ake.Hash
 	branch   map[ake.Hash]ake.Hash // the child of the root on which one hangs
-	of       map[ake.Hash]int      // how many hang on each, itself included; with zeros the root
+	size     map[ake.Hash]int      // how many hang on each, itself included; with zeros the root
 }
 
 // tree is worked out when it is first asked for since the graph changed.
 func (g *graph) tree() *tree {
-	if g.proofs != nil {
-		return g.proofs
+	if g.cachedTree != nil {
+		return g.cachedTree
 	}
 	t := &tree{
 		children: make(map[ake.Hash][]ake.Hash), parent: make(map[ake.Hash]ake.Hash), branch: make(map[ake.Hash]ake.Hash),
-		of: map[ake.Hash]int{{}: 1},
+		size: map[ake.Hash]int{{}: 1},
 	}
-	g.proofs = t
+	g.cachedTree = t
 	if g.own == nil {
 		return t
 	}
@@ -55,7 +55,7 @@ func (g *graph) tree() *tree {
 					if t.branch[to] = to; at != t.root {
 						t.branch[to] = t.branch[at]
 					}
-					t.of[t.branch[to]]++
+					t.size[t.branch[to]]++
 					next = append(next, to)
 				}
 			}
@@ -74,8 +74,8 @@ func (g *graph) branch(cid ake.Hash) ake.Hash { return g.tree().branch[cid] }
 // none of their places, and whom they let in has a turn beside all that one made up.
 func (g *graph) order() []ake.Hash {
 	t := g.tree()
-	if g.ordered != nil || g.own == nil {
-		return g.ordered
+	if g.cachedOrder != nil || g.own == nil {
+		return g.cachedOrder
 	}
 	out := make([]ake.Hash, 0, len(t.parent))
 	done, senior := make(map[ake.Hash]bool), make(map[ake.Hash]bool)
@@ -116,7 +116,7 @@ func (g *graph) order() []ake.Hash {
 			out, queue = append(out, cid), append(queue, queue[0])
 		}
 	}
-	g.ordered = out
+	g.cachedOrder = out
 	return out
 }
 
@@ -136,7 +136,7 @@ func (g *graph) seniors() []ake.Hash {
 				continue
 			}
 			if _, hangs := t.parent[c.ID()]; hangs && c.ID() != t.root {
-				seats = append(seats, seat{c.ID(), g.head.listed[i]})
+				seats = append(seats, seat{c.ID(), g.head.listedSince[i]})
 			}
 		}
 	}

@@ -97,20 +97,20 @@ func (r *Room) Status(now time.Time) Status {
 	g := r.graph(h.commit.Day)
 	for i := range h.list {
 		entry := &h.list[i]
-		m := MemberStatus{Member: r.member(entry.CID, entry.Identity), Self: entry.Identity == r.own}
+		m := MemberStatus{Member: r.member(entry.CID, entry.Identity), Self: entry.Identity == r.identity}
 		if entry.CID == h.commit.By {
 			s.Committer = m.Peer
 		}
 		if g != nil && !m.Self {
 			p := r.processOf(h.nodes[i])
-			m.Suspect = p != nil && now.Sub(p.heard) > unheardTime(r.size())
+			m.Suspect = p != nil && now.Sub(p.heardAt) > unheardTime(r.size())
 		}
 		if n := r.neighbours[m.Peer]; n != nil {
 			m.Differs = n.differs.lasts(h, now)
 		}
 		if t != nil && t.count > 0 {
 			m.Have, m.Known = t.log(i).have(), t.log(i).highest()
-			m.Reached = t.reached.upto[entry.Identity]
+			m.Reached = t.receipts.upTo[entry.Identity]
 		}
 		s.Members = append(s.Members, m)
 	}
@@ -167,7 +167,7 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 	switch {
 	case r.closed:
 		return ErrLeft
-	case !ok || identity == r.own:
+	case !ok || identity == r.identity:
 		return ErrYourself
 	}
 	before := r.present()
@@ -177,9 +177,9 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 		delete(r.cut, identity)
 	}
 	for _, g := range r.days {
-		g.stale()
+		g.invalidate()
 	}
-	r.stamp++
+	r.version++
 	after := r.present()
 	e := Cut{Member: Member{Peer: p}, On: on}
 	for _, id := range slices.Sorted(maps.Keys(before)) {
@@ -192,9 +192,9 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 	}
 	r.emit(e)
 	if r.head != nil {
-		r.head.stopped = time.Time{} // for another reason, from here on
+		r.head.stoppedSince = time.Time{} // for another reason, from here on
 	}
-	r.changed, r.dirty, r.channelsAt = true, true, r.now
+	r.newRecords, r.reconsider, r.channelsAt = true, true, r.now
 	r.finish()
 	return nil
 }

@@ -29,8 +29,8 @@ type bounds struct {
 // branchOf is the branch of a peer: on the day of a contribution, or now. Our own
 // is ourselves. ok is false if it hangs on nobody we know of.
 func (r *Room) branchOf(day abe.Day, cid ake.Hash, identity [32]byte) (branch [32]byte, ok bool) {
-	if identity == r.own {
-		return r.own, true
+	if identity == r.identity {
+		return r.identity, true
 	}
 	for _, d := range [2]abe.Day{day, r.today()} {
 		g := r.graph(d)
@@ -71,14 +71,14 @@ func (r *Room) authorAccount(t *transcript, index int) *account {
 	if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
 		return r.account(b)
 	}
-	return r.serverAccount(t.from)
+	return r.serverAccount(t.servedBy)
 }
 
 // committerAccount is that of whoever began the epoch; of one that we did not take
 // ourselves, that of the member that served it.
 func (r *Room) committerAccount(t *transcript) *account {
 	if !t.ours {
-		return r.serverAccount(t.from)
+		return r.serverAccount(t.servedBy)
 	}
 	return r.authorAccount(t, t.List.Index(t.Brief.By))
 }
@@ -92,29 +92,29 @@ func (t *transcript) charge(a *account) {
 	t.owner = a
 }
 
-// spoke notes that an author, for the first time, said something in a transcript.
+// chargeAuthor notes that an author, for the first time, said something in a transcript.
 // Of all branches of which somebody spoke the one with least pays for it: what one
 // said is not lost because another spoke, too.
-func (r *Room) spoke(t *transcript, index int, a *account) {
-	t.log(index).by = a
+func (r *Room) chargeAuthor(t *transcript, index int, a *account) {
+	t.log(index).account = a
 	if t.count == 0 {
-		t.alone = t.List[index].CID == t.Brief.By
+		t.committerOnly = t.List[index].CID == t.Brief.By
 		t.charge(a)
 		return
 	}
-	t.alone = false
+	t.committerOnly = false
 	if t.owner.places > a.places+len(t.List) {
 		t.charge(a)
 	}
 }
 
-// noted counts one more message.
-func (r *Room) noted(t *transcript, index int) {
+// countMessage counts one more message.
+func (r *Room) countMessage(t *transcript, index int) {
 	l := t.log(index)
-	if l.by == nil {
-		r.spoke(t, index, r.authorAccount(t, index))
+	if l.account == nil {
+		r.chargeAuthor(t, index, r.authorAccount(t, index))
 	}
-	l.by.messages++
+	l.account.messages++
 	t.count++
 	r.logged++
 }
@@ -130,8 +130,8 @@ func (t *transcript) givesWay(o *transcript) bool {
 		return t.owner.places > o.owner.places
 	case t.ours != o.ours:
 		return !t.ours
-	case t.alone != o.alone:
-		return t.alone
+	case t.committerOnly != o.committerOnly:
+		return t.committerOnly
 	case !t.since.Equal(o.since):
 		return t.since.Before(o.since)
 	}
@@ -178,7 +178,7 @@ func (r *Room) roomForMessage(t *transcript, a *account) bool {
 		return true
 	}
 	r.recount()
-	own := r.account(r.own)
+	own := r.account(r.identity)
 	if a != own && a.messages >= r.most.messages/2 {
 		return false
 	}
@@ -207,7 +207,7 @@ func (r *Room) roomForMessage(t *transcript, a *account) bool {
 // saidBy is how many of the messages are of an account.
 func (t *transcript) saidBy(a *account) (n int) {
 	for i := range t.logs {
-		if l := t.log(i); l.by == a {
+		if l := t.log(i); l.account == a {
 			n += len(l.ids) + len(l.ahead)
 		}
 	}
@@ -218,10 +218,10 @@ func (t *transcript) saidBy(a *account) (n int) {
 // most: who hung on another may have proved itself to us since. Of whom nobody knows
 // any more on whom they hang, it stays as it was.
 func (r *Room) recount() {
-	if r.recounted == r.stamp || r.now.Sub(r.recountedAt) < time.Minute {
+	if r.recounted == r.version || r.now.Sub(r.recountedAt) < time.Minute {
 		return
 	}
-	r.recounted, r.recountedAt = r.stamp, r.now
+	r.recounted, r.recountedAt = r.version, r.now
 	for _, a := range r.accounts {
 		a.places, a.messages = 0, 0
 	}
@@ -230,18 +230,18 @@ func (r *Room) recount() {
 		owner := t.owner
 		t.owner = nil
 		count := t.count
-		t.count, t.alone = 0, false
+		t.count, t.committerOnly = 0, false
 		for i := range t.logs {
 			l := t.log(i)
-			if l.by == nil {
+			if l.account == nil {
 				continue
 			}
 			e := &t.List[i]
-			a := l.by
+			a := l.account
 			if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
 				a = r.account(b)
 			}
-			r.spoke(t, i, a)
+			r.chargeAuthor(t, i, a)
 			n := len(l.ids) + len(l.ahead)
 			a.messages += n
 			t.count += n
