@@ -251,7 +251,7 @@ func TestBusyRoom(t *testing.T) {
 			}
 			for j := range list {
 				m := &record.Signed{Body: record.Body{Counter: 1, Time: uint64(s.room.now.UnixMilli()), Kind: record.KindText, Text: "word"}, Epoch: id, CID: list[j].CID}
-				if !s.room.logMessage(tr, j, m) {
+				if !s.room.logMessage(nil, tr, j, m) {
 					t.Fatalf("a word of epoch %d is not taken", i)
 				}
 			}

@@ -51,7 +51,7 @@ func (r *Room) expireGaps() {
 		}
 		if age >= gapTime {
 			l.shown, l.gapSince = next-1, time.Time{}
-			r.show(ref.t, ref.index)
+			r.show(nil, ref.t, ref.index)
 		}
 	}
 }

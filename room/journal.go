@@ -188,7 +188,7 @@ func (r *Room) recall() error {
 	}
 	for _, t := range r.transcripts {
 		for i := range t.logs {
-			r.show(t, i) // what waits for a gap goes on waiting
+			r.show(nil, t, i) // what waits for a gap goes on waiting
 		}
 	}
 	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 {

@@ -359,9 +359,7 @@ func (r *Room) tookLog(x *exchange, body []byte) bool {
 	if !r.authentic(t, index, m) {
 		return false
 	}
-	r.server = x
-	r.logMessage(t, index, m)
-	r.server = nil
+	r.logMessage(x, t, index, m)
 	return true
 }
 

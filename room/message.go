@@ -217,7 +217,7 @@ func (r *Room) seal(m held) error {
 		}
 	}
 	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers})
-	r.logMessage(t, e.ownIndex, signed)
+	r.logMessage(nil, t, e.ownIndex, signed)
 	if r.pursueAt.IsZero() {
 		r.pursueAt = r.now.Add(chaseReceiptsPeriod)
 	}
@@ -269,7 +269,7 @@ func (r *Room) receive(m *record.Message) Verdict {
 		return Ignore
 	}
 	r.countFrom(t, int(index))
-	if !r.logMessage(t, int(index), signed) {
+	if !r.logMessage(nil, t, int(index), signed) {
 		return Ignore
 	}
 	return Accept

@@ -178,7 +178,6 @@ type Room struct {
 	inMemory    []logRef              // those whose bodies are, oldest first
 	gaps        map[*authorLog]logRef // logs in which something is missing
 	allowances  map[[32]byte]*pace    // of bytes of logs, by peer
-	server      *exchange             // on which the message came that is being taken
 	reachAt     time.Time             // when the user may be told again how far messages have come
 	pursueAt    time.Time             // when to compare with those who may not have our last message
 

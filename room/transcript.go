@@ -290,7 +290,7 @@ func (r *Room) authentic(t *transcript, index int, m *record.Signed) bool {
 
 // logMessage takes a message whose signature was checked, uses up its key, has it saved
 // and shows what can be shown. It returns false if nothing is new.
-func (r *Room) logMessage(t *transcript, index int, m *record.Signed) bool {
+func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Signed) bool {
 	l := t.log(index)
 	id := m.ID(r.id)
 	if was, ok := l.id(m.Counter); ok {
@@ -317,9 +317,9 @@ func (r *Room) logMessage(t *transcript, index int, m *record.Signed) bool {
 	r.cacheBody(t, index, m)
 	r.save(t, index, m)
 	if m.Counter <= l.shown {
-		r.deliver(t, index, m, true)
+		r.deliver(from, t, index, m, true)
 	}
-	r.show(t, index)
+	r.show(from, t, index)
 	r.reportFilled(t, index)
 	return true
 }
@@ -422,7 +422,7 @@ func (r *Room) equivocated(t *transcript, index int, counter uint64, a, b ake.Ha
 }
 
 // show shows an author's messages in order, as far as none is missing.
-func (r *Room) show(t *transcript, index int) {
+func (r *Room) show(from *exchange, t *transcript, index int) {
 	l := t.log(index)
 	for {
 		if _, ok := l.id(l.shown + 1); !ok {
@@ -430,7 +430,7 @@ func (r *Room) show(t *transcript, index int) {
 		}
 		l.shown++
 		if m := r.body(t, index, l.shown); m != nil {
-			r.deliver(t, index, m, false)
+			r.deliver(from, t, index, m, false)
 		}
 	}
 	switch waits := len(l.ahead) > 0 && l.highest() > l.shown; {
@@ -446,14 +446,14 @@ func (r *Room) show(t *transcript, index int) {
 
 // deliver shows one message; late tells that later ones of its author were shown
 // before.
-func (r *Room) deliver(t *transcript, index int, m *record.Signed, late bool) {
+func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signed, late bool) {
 	d := Delivered{
 		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past,
 	}
-	if d.History && r.server != nil {
-		d.By = r.server.peer
-		r.server.countHistory(r, d)
+	if d.History && from != nil {
+		d.By = from.peer
+		from.countHistory(r, d)
 	}
 	r.emit(d)
 }
