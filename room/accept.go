@@ -58,6 +58,22 @@ func (e *epoch) eraseSecret() {
 	}
 }
 
+// droppedCommits are those that were dropped lately, as a ring: they are not taken again
+// for a while.
+type droppedCommits struct {
+	ring [maxDroppedCommits]ake.Hash
+	has  map[ake.Hash]bool
+	next int
+}
+
+func (d *droppedCommits) add(id ake.Hash) {
+	if old := d.ring[d.next]; old != (ake.Hash{}) {
+		delete(d.has, old)
+	}
+	d.ring[d.next], d.has[id] = id, true
+	d.next = (d.next + 1) % maxDroppedCommits
+}
+
 // better orders commits: by day, then height, then epoch id. (PROTOCOL.md §8.3)
 func better(a, b *epoch) bool {
 	switch {
@@ -91,7 +107,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if e != nil && (e.list != nil || c.Form == record.ListOmitted) {
 		return known
 	}
-	if _, over := r.retired[c.ID()]; over || r.droppedAt[c.ID()] {
+	if _, over := r.retired[c.ID()]; over || r.droppedCommits.has[c.ID()] {
 		return known
 	}
 	by := g.contribution(c.By)

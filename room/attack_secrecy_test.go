@@ -415,7 +415,7 @@ func TestForgedMessages(t *testing.T) {
 			t.Errorf("%s was given %d times yes and %d times no", s.name, s.times("yes"), s.times("no"))
 		}
 	}
-	if k := len(bob.room.exchanges) + len(cyn.room.exchanges); k > 2 {
+	if k := len(bob.room.streams.byID) + len(cyn.room.streams.byID); k > 2 {
 		t.Errorf("%d exchanges: they go on comparing", k)
 	}
 	// Headers that say something else than the body, and counters from nowhere.

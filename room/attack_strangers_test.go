@@ -138,7 +138,7 @@ func TestSlotChurn(t *testing.T) {
 				n.run(500 * time.Millisecond)
 				longest = max(longest, n.enters(c.limit, new, all...))
 				for _, m := range all {
-					if k := len(m.room.idlers); k > maxIdlers || len(m.room.idleOrder) > maxIdlers {
+					if k := len(m.room.proofs.idleSince); k > maxIdlers || len(m.room.proofs.idleOrder) > maxIdlers {
 						t.Errorf("%d idlers are remembered", k)
 					}
 				}
@@ -257,8 +257,8 @@ func TestPendingFloodRates(t *testing.T) {
 				}
 			}
 			for _, s := range in {
-				if len(s.room.commits) > 8 || len(s.room.strange) > maxWaitingCommits {
-					t.Errorf("%s keeps %d commits and %d of strangers", s.name, len(s.room.commits), len(s.room.strange))
+				if len(s.room.commits) > 8 || len(s.room.waiting.commits) > maxWaitingCommits {
+					t.Errorf("%s keeps %d commits and %d of strangers", s.name, len(s.room.commits), len(s.room.waiting.commits))
 				}
 			}
 		})
@@ -285,10 +285,10 @@ func TestPendingMemory(t *testing.T) {
 		ann.room.StreamClosed(ann.clock(), id)
 	}
 	held := 0
-	for _, c := range ann.room.strange {
+	for _, c := range ann.room.waiting.commits {
 		held += len(c.Append(nil))
 	}
-	for _, rec := range ann.room.limbo {
+	for _, rec := range ann.room.waiting.records {
 		held += len(record.Encode(rec))
 	}
 	for _, e := range ann.room.commits {
@@ -569,10 +569,10 @@ func TestFortyOutsiders(t *testing.T) {
 	}
 	for _, s := range all {
 		r := s.room
-		if len(r.limbo) > maxWaitingRecords || len(r.strange) > maxWaitingCommits || len(r.waiting) > maxWaitingMessages || len(r.commits) > maxCommits ||
-			len(r.idlers) > maxIdlers || len(r.exchanges) > maxAnswering+16*len(r.neighbours) || len(s.day().nodes) > 14 {
+		if len(r.waiting.records) > maxWaitingRecords || len(r.waiting.commits) > maxWaitingCommits || len(r.waiting.messages) > maxWaitingMessages || len(r.commits) > maxCommits ||
+			len(r.proofs.idleSince) > maxIdlers || len(r.streams.byID) > maxAnswering+16*len(r.neighbours) || len(s.day().nodes) > 14 {
 			t.Errorf("%s keeps %d in limbo, %d strange, %d waiting, %d commits, %d idlers, %d exchanges, %d nodes", s.name,
-				len(r.limbo), len(r.strange), len(r.waiting), len(r.commits), len(r.idlers), len(r.exchanges), len(s.day().nodes))
+				len(r.waiting.records), len(r.waiting.commits), len(r.waiting.messages), len(r.commits), len(r.proofs.idleSince), len(r.streams.byID), len(s.day().nodes))
 		}
 	}
 }

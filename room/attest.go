@@ -218,7 +218,7 @@ func (r *Room) askOver(q *question, reason string) {
 // mayAsk reports whether a peer may open a stream with a question now.
 func (r *Room) mayAsk(p peer.ID) bool {
 	n := 0
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol == ProtocolAsk && !x.dialler {
 			if n++; x.peer == p {
 				return false
@@ -293,7 +293,7 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 	if q == nil {
 		return ErrNoQuestion
 	}
-	x := r.exchanges[q.stream]
+	x := r.streams.byID[q.stream]
 	g, c := r.askable(x.identity)
 	switch {
 	case !allow:
@@ -318,7 +318,7 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 // opened answers a question that the user allowed, if it could be opened. If not,
 // the asker sees the same as after a no.
 func (r *Room) opened(q *question, result any) {
-	x := r.exchanges[q.stream]
+	x := r.streams.byID[q.stream]
 	if x == nil || r.questions.theirs[q.stream] != q {
 		return
 	}
@@ -337,7 +337,7 @@ func (r *Room) opened(q *question, result any) {
 func (r *Room) answered(q *question, ok bool, reason string) {
 	delete(r.questions.theirs, q.stream)
 	r.emit(Attested{Member: q.member, Policy: q.Policy, OK: ok, Given: true, Reason: reason})
-	x := r.exchanges[q.stream]
+	x := r.streams.byID[q.stream]
 	switch {
 	case x == nil:
 	case ok:
@@ -390,7 +390,7 @@ func (r *Room) wakeQuestions() {
 func (r *Room) expireQuestions() {
 	if q := r.questions.ours; q != nil {
 		if !q.until.After(r.now) {
-			if x := r.exchanges[q.stream]; x != nil {
+			if x := r.streams.byID[q.stream]; x != nil {
 				r.reset(x)
 			}
 			r.askOver(q, "refused, or not answered in time")

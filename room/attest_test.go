@@ -262,7 +262,7 @@ func TestProveAnswerIsForOne(t *testing.T) {
 	}
 	n.asked(mallory)
 	for id := range mallory.room.questions.theirs {
-		mallory.room.send(mallory.room.exchanges[id], answer)
+		mallory.room.send(mallory.room.streams.byID[id], answer)
 	}
 	n.drain(mallory)
 	n.run(time.Second)

@@ -140,7 +140,7 @@ func undo(r *Room, before *epoch) {
 	for id, e := range r.commits {
 		if e != before {
 			delete(r.commits, id)
-			delete(r.transcripts, id)
+			delete(r.logs.transcripts, id)
 		}
 	}
 	for _, g := range r.days {

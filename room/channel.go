@@ -2,6 +2,7 @@ package room
 
 import (
 	"crypto/ed25519"
+	"maps"
 	"slices"
 	"time"
 
@@ -34,6 +35,13 @@ type channel struct {
 	termsKnown map[ake.Hash]bool
 	// fresh: the two have just proved themselves, and tell each other all.
 	fresh bool
+}
+
+// channels are those that there are, and those that are wanted.
+type channels struct {
+	byKey      map[[32]byte]*channel // by working key
+	drawAt     time.Time             // when one is drawn anew
+	considerAt time.Time
 }
 
 const (
@@ -96,21 +104,21 @@ func (r *Room) ChannelOpened(now time.Time, p peer.ID, working [32]byte) {
 // ChannelClosed tells the room that a channel is over, or could not be had.
 func (r *Room) ChannelClosed(now time.Time, p peer.ID, working [32]byte) {
 	r.advance(now)
-	if ch := r.channels[working]; ch != nil && ch.peer == p {
-		ch.up, ch.termsKnown, r.channelsAt = false, nil, r.now
+	if ch := r.channels.byKey[working]; ch != nil && ch.peer == p {
+		ch.up, ch.termsKnown, r.channels.considerAt = false, nil, r.now
 		if ch.drawn.IsZero() {
-			delete(r.channels, working)
+			delete(r.channels.byKey, working)
 		}
 	}
 	r.finish()
 }
 
 func (r *Room) channel(p peer.ID, working [32]byte, cid ake.Hash) *channel {
-	ch := r.channels[working]
+	ch := r.channels.byKey[working]
 	if ch == nil {
 		identity, _ := identityOf(p)
 		ch = &channel{peer: p, identity: identity, working: working, cid: cid}
-		r.channels[working] = ch
+		r.channels.byKey[working] = ch
 	}
 	return ch
 }
@@ -119,7 +127,7 @@ func (r *Room) channelUp(ch *channel) {
 	if ch.up {
 		return
 	}
-	r.channelsAt = r.now
+	r.channels.considerAt = r.now
 	ch.up, ch.termsKnown = true, make(map[ake.Hash]bool)
 	for _, e := range r.commits {
 		delete(e.secretHolders, ch.working)
@@ -144,19 +152,14 @@ func nonzero(t, instead time.Time) time.Time {
 	return t
 }
 
-func (r *Room) sortedChannels() [][32]byte {
-	out := make([][32]byte, 0, len(r.channels))
-	for w := range r.channels {
-		out = append(out, w)
-	}
-	slices.SortFunc(out, func(a, b [32]byte) int { return compareHashes(a, b) })
-	return out
+func (c *channels) sorted() [][32]byte {
+	return slices.SortedFunc(maps.Keys(c.byKey), func(a, b [32]byte) int { return compareHashes(a, b) })
 }
 
 // channelTo is the channel with a peer's living process that is up, if any.
 func (r *Room) channelTo(p peer.ID) *channel {
-	for _, w := range r.sortedChannels() {
-		if ch := r.channels[w]; ch.peer == p && ch.up {
+	for _, w := range r.channels.sorted() {
+		if ch := r.channels.byKey[w]; ch.peer == p && ch.up {
 			return ch
 		}
 	}
@@ -174,14 +177,14 @@ func (r *Room) openChannelStream(ch *channel, protocol string) *exchange {
 // considerChannels asks for the channels we want, and ends those with processes
 // that are no living members any more.
 func (r *Room) considerChannels() {
-	if r.channelsAt.After(r.now) {
-		r.wakeAt(r.channelsAt)
+	if r.channels.considerAt.After(r.now) {
+		r.wakeAt(r.channels.considerAt)
 		return
 	}
-	r.channelsAt = r.now.Add(considerPeriod)
-	defer func() { r.wakeAt(r.channelsAt) }()
-	for _, w := range r.sortedChannels() {
-		ch := r.channels[w]
+	r.channels.considerAt = r.now.Add(considerPeriod)
+	defer func() { r.wakeAt(r.channels.considerAt) }()
+	for _, w := range r.channels.sorted() {
+		ch := r.channels.byKey[w]
 		if cid, ok := r.livingProcess(ch.peer, w); ok {
 			ch.cid = cid
 			continue
@@ -202,8 +205,8 @@ func (r *Room) considerChannels() {
 	} else {
 		r.drawChannels(g, near)
 	}
-	for _, w := range r.sortedChannels() {
-		r.tryChannel(r.channels[w])
+	for _, w := range r.channels.sorted() {
+		r.tryChannel(r.channels.byKey[w])
 	}
 }
 
@@ -212,8 +215,8 @@ func (r *Room) considerChannels() {
 func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 	n := 0
 	var oldest *channel
-	for _, w := range r.sortedChannels() {
-		ch := r.channels[w]
+	for _, w := range r.channels.sorted() {
+		ch := r.channels.byKey[w]
 		if ch.drawn.IsZero() {
 			continue
 		}
@@ -225,17 +228,17 @@ func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 			oldest = ch
 		}
 	}
-	if n > drawnChannels && !r.drawAt.After(r.now) {
+	if n > drawnChannels && !r.channels.drawAt.After(r.now) {
 		r.endChannel(oldest)
 		n--
 	}
-	for n < drawnChannels || n == drawnChannels && !r.drawAt.After(r.now) {
+	for n < drawnChannels || n == drawnChannels && !r.channels.drawAt.After(r.now) {
 		if n == drawnChannels {
-			r.drawAt = r.now.Add(drawPeriod)
+			r.channels.drawAt = r.now.Add(drawPeriod)
 		}
 		cid := r.descend(g, func(cid ake.Hash) bool {
 			c := g.contribution(cid)
-			ch := r.channels[c.Working]
+			ch := r.channels.byKey[c.Working]
 			_, absent := r.absent(g, cid)
 			return near(cid) && !absent && (ch == nil || ch.drawn.IsZero())
 		})
@@ -245,8 +248,8 @@ func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 		r.wantChannel(g, cid)
 		n++
 	}
-	if r.drawAt.After(r.now) {
-		r.channelsAt = minTime(r.channelsAt, r.drawAt)
+	if r.channels.drawAt.After(r.now) {
+		r.channels.considerAt = minTime(r.channels.considerAt, r.channels.drawAt)
 	}
 }
 
@@ -254,7 +257,7 @@ func (r *Room) endChannel(ch *channel) {
 	if ch.up || !ch.tried.IsZero() {
 		r.ready.Channels = append(r.ready.Channels, Channel{Peer: ch.peer, Working: ch.working, End: true})
 	}
-	delete(r.channels, ch.working)
+	delete(r.channels.byKey, ch.working)
 }
 
 // wantChannel notes that we want a channel to a member.
@@ -265,7 +268,7 @@ func (r *Room) wantChannel(g *graph, cid ake.Hash) *channel {
 	}
 	ch := r.channel(p, working, cid)
 	if ch.drawn.IsZero() {
-		ch.drawn, r.channelsAt = r.now, r.now
+		ch.drawn, r.channels.considerAt = r.now, r.now
 	}
 	return ch
 }
@@ -283,7 +286,7 @@ func (r *Room) tryChannel(ch *channel) {
 		at = maxTime(at, ch.tried.Add(channelRetry))
 	}
 	if at.After(r.now) {
-		r.channelsAt = minTime(r.channelsAt, at)
+		r.channels.considerAt = minTime(r.channels.considerAt, at)
 		return
 	}
 	ch.tried = r.now

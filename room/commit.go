@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -24,14 +26,26 @@ type turn struct {
 	letIn  map[ake.Hash]bool      // whom we let in since a commit was needed
 }
 
+// committing is what besides turns decides when we commit, and what is held against
+// others who did, or did not.
+type committing struct {
+	considerAt   time.Time              // when to consider it in any case
+	lateSince    time.Time              // when a full room let us in
+	awaiting     map[[32]byte]time.Time // until when we wait for what who has just proved itself knows
+	patience     time.Time              // until when we do not commit for want of a secret ..
+	patienceStep time.Duration          // .. and how long that was
+	missed       map[ake.Hash]int       // how often a member let its turn go by, a day
+	omissions    map[peer.ID]int        // how often a member's commits left somebody out
+}
+
 // considerCommit commits if the members are not those of the head, and it is
 // our turn.
 func (r *Room) considerCommit() {
-	if !r.reconsider && r.now.Before(r.considerAt) {
-		r.wakeAt(r.considerAt)
+	if !r.reconsider && r.now.Before(r.committing.considerAt) {
+		r.wakeAt(r.committing.considerAt)
 		return
 	}
-	r.reconsider, r.considerAt = false, r.now.Add(considerPeriod)
+	r.reconsider, r.committing.considerAt = false, r.now.Add(considerPeriod)
 	r.chooseHead()
 	r.reportOmissions()
 	day := r.today()
@@ -60,10 +74,10 @@ func (r *Room) considerCommit() {
 	}
 	at := maxTime(r.dueAt(g, list), r.waitUntil(list))
 	if at.After(r.now) {
-		if at.Before(r.considerAt) {
-			r.considerAt = at
+		if at.Before(r.committing.considerAt) {
+			r.committing.considerAt = at
 		}
-		r.wakeAt(r.considerAt)
+		r.wakeAt(r.committing.considerAt)
 		return
 	}
 	if !r.sponsors(list) {
@@ -139,7 +153,7 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	}
 	at = maxTime(at, earliest.Add(quiet))
 	if !r.differs(g, list) {
-		at = maxTime(at, r.patience)
+		at = maxTime(at, r.committing.patience)
 	}
 	if sponsor {
 		return at // whom it let in is listed, whoever else withholds what is needed
@@ -183,7 +197,7 @@ func (r *Room) waitUntil(list record.List) (at time.Time) {
 			at = maxTime(at, e.since.Add(underway))
 		}
 	}
-	for _, until := range r.telling {
+	for _, until := range r.committing.awaiting {
 		at = maxTime(at, until)
 	}
 	return minTime(at, r.turn.first.Add(2*underway))
@@ -213,7 +227,7 @@ func (r *Room) nextList(g *graph) record.List {
 		for _, cid := range g.order() {
 			of = append(of, g.nodes[cid])
 		}
-		if h := r.head; h != nil && r.now.Before(r.cameLate.Add(juniorTime)) {
+		if h := r.head; h != nil && r.now.Before(r.committing.lateSince.Add(juniorTime)) {
 			// Who has just come does not know who was here before: it drops nobody.
 			var listed, others []*node
 			for _, n := range of {
@@ -265,8 +279,8 @@ func (r *Room) needed(g *graph, list record.List) bool {
 	}
 	at := r.lacksAt(g)
 	if at.After(r.now) {
-		r.considerAt = minTime(r.considerAt, at)
-		r.wakeAt(r.considerAt)
+		r.committing.considerAt = minTime(r.committing.considerAt, at)
+		r.wakeAt(r.committing.considerAt)
 	}
 	return !at.IsZero() && !at.After(r.now)
 }
@@ -336,7 +350,7 @@ func (r *Room) commitOrder(list record.List) []place {
 	for i := range list {
 		cid := list[i].CID
 		out[i] = place{draw: ake.Sum("coterie/2 rank", seed[:], cid[:]), cid: cid}
-		if r.missed[cid] >= maxMissed {
+		if r.committing.missed[cid] >= maxMissed {
 			out[i].class = 2
 		}
 	}
@@ -388,11 +402,11 @@ func (r *Room) commit(g *graph, list record.List) error {
 	if at := r.lacksAt(g); !at.IsZero() && !at.After(r.now) {
 		// Whoever withholds secrets makes us commit less and less often for it, until
 		// nobody has for a while.
-		if r.now.Sub(r.patience) > maxPatience {
-			r.waits = 0
+		if r.now.Sub(r.committing.patience) > maxPatience {
+			r.committing.patienceStep = 0
 		}
-		r.waits = min(max(2*r.waits, tail(len(list))), maxPatience)
-		r.patience = r.now.Add(r.waits)
+		r.committing.patienceStep = min(max(2*r.committing.patienceStep, tail(len(list))), maxPatience)
+		r.committing.patience = r.now.Add(r.committing.patienceStep)
 	}
 	r.handOver(e)
 	r.chooseHead()
@@ -402,7 +416,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 
 // noteMissedTurns notes who let their turn to commit go by: all whose slot was before ours.
 func (r *Room) noteMissedTurns(g *graph, list record.List) {
-	if len(r.missed) > maxNodes {
+	if len(r.committing.missed) > maxNodes {
 		return
 	}
 	mine := r.slot(r.rank(g, list))
@@ -418,7 +432,7 @@ func (r *Room) noteMissedTurns(g *graph, list record.List) {
 	})
 	for rank, p := range order {
 		if p.cid != g.own.cid && r.slot(rank) < mine {
-			r.missed[p.cid]++
+			r.committing.missed[p.cid]++
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (r *Room) schedule() {
 	}
 	r.wakeAt(r.compareAt)
 	r.wakeAt(r.beatAt)
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		r.wakeAt(x.limit())
 	}
 	for _, t := range r.renewAt {
@@ -106,7 +106,7 @@ func (r *Room) hasPendingCommit() bool {
 			return true
 		}
 	}
-	return len(r.strange) > 0
+	return len(r.waiting.commits) > 0
 }
 
 // markBehind compares at once with the neighbours that may need us to understand the
@@ -140,7 +140,7 @@ func (r *Room) compareBehind(busy map[peer.ID]bool) {
 // comparing are the peers with which a comparison is under way.
 func (r *Room) comparing() map[peer.ID]bool {
 	busy := make(map[peer.ID]bool)
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol == ProtocolSync && (x.dialler && !x.sentDone || x.theirHello != nil) {
 			busy[x.peer] = true
 		}
@@ -260,7 +260,7 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 		if err != nil || !x.inside() {
 			return false
 		}
-		ch := r.channels[x.working]
+		ch := r.channels.byKey[x.working]
 		for i := range terms {
 			if ch != nil && ch.up {
 				ch.termsKnown[terms[i].CID] = true
@@ -407,7 +407,7 @@ func (r *Room) inComponent(identity [32]byte) bool {
 // livesIn reports whether the process at the other end of a channel is a living
 // member of a day.
 func (r *Room) livesIn(g *graph, x *exchange) bool {
-	ch := r.channels[x.working]
+	ch := r.channels.byKey[x.working]
 	return ch != nil && r.livesAs(g, ch)
 }
 
@@ -415,7 +415,7 @@ func (r *Room) livesIn(g *graph, x *exchange) bool {
 // just proved itself to us is no longer waited for.
 func (r *Room) pushEnded(x *exchange) {
 	if x.inside() && !x.dialler && x.tellsAll {
-		delete(r.telling, x.working)
+		delete(r.committing.awaiting, x.working)
 	}
 	r.hangUp(x)
 }

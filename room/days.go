@@ -106,9 +106,9 @@ func (r *Room) forgetDay(d abe.Day) {
 	}
 	r.version++
 	r.forgetProcesses()
-	clear(r.missed)
-	clear(r.orphans) // of whichever day: it is asked for again
-	r.orphanOrder = nil
+	clear(r.committing.missed)
+	clear(r.waiting.terms) // of whichever day: it is asked for again
+	r.waiting.termOrder = nil
 	for id, day := range r.retired {
 		if day == d {
 			delete(r.retired, id)

@@ -13,6 +13,17 @@ import (
 
 // Who dials a proof with whom, and which encapsulations are opened: PROTOCOL.md §7.
 
+// proofs are what is remembered of handshakes beside those that are under way.
+type proofs struct {
+	firstPeers        map[peer.ID]bool
+	openings          []time.Time           // that came of dialled proofs ..
+	firstOpenings     []time.Time           // .. with first peers ..
+	publishedOpenings []time.Time           // .. and of joins on the topic
+	idleSince         map[peer.ID]time.Time // when those began a proof who showed nothing
+	idleOrder         []peer.ID
+	bridged           bool // we have just joined our component to another's
+}
+
 // considerDialling starts proofs with neighbours that are not of our component, if
 // it is ours to dial and the budget allows: PROTOCOL.md §7. Those by which we came
 // here do not wait for strangers, nor share a budget with them.
@@ -27,7 +38,7 @@ func (r *Room) considerDialling() {
 // dialNext dials one of those by which we came here, or one of the others. It
 // returns false if none is to be dialled now.
 func (r *Room) dialNext(first bool) bool {
-	if first && len(r.first) == 0 || !r.mayOpen(first) {
+	if first && len(r.proofs.firstPeers) == 0 || !r.mayOpen(first) {
 		return false
 	}
 	if at := r.dialAt(first); at.After(r.now) {
@@ -85,14 +96,14 @@ func (r *Room) dialNext(first bool) bool {
 func (r *Room) dialAt(first bool) time.Time {
 	var at time.Time
 	n, stalled := 0, 0
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol != ProtocolProve || !x.dialler {
 			continue
 		}
 		if r.goesOn(x) {
 			return r.now.Add(frameTime) // its end is looked at in any case
 		}
-		if x.step != record.FrameProve2 || first && !r.first[x.peer] {
+		if x.step != record.FrameProve2 || first && !r.proofs.firstPeers[x.peer] {
 			continue
 		}
 		if x.theirEncapsulation != nil {
@@ -122,7 +133,7 @@ func (r *Room) goesOn(x *exchange) bool {
 // mayOpen reports whether the budget allows to open what comes of a dialled proof,
 // and sees to being woken when it does.
 func (r *Room) mayOpen(first bool) bool {
-	b := r.budget(first)
+	b := r.proofs.budget(first)
 	*b = slices.DeleteFunc(*b, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
 	if len(*b) < maxDialsAMinute {
 		return true
@@ -132,11 +143,11 @@ func (r *Room) mayOpen(first bool) bool {
 }
 
 // budget is when we lately opened something that came of a dialled proof.
-func (r *Room) budget(first bool) *[]time.Time {
+func (p *proofs) budget(first bool) *[]time.Time {
 	if first {
-		return &r.firstDials
+		return &p.firstOpenings
 	}
-	return &r.dials
+	return &p.openings
 }
 
 // openNext opens one of the encapsulations with which peers that we dialled have
@@ -144,7 +155,7 @@ func (r *Room) budget(first bool) *[]time.Time {
 // two openings all the same.
 func (r *Room) openNext() {
 	waits := false
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		waits = waits || x.theirEncapsulation != nil
 	}
 	if !waits {
@@ -152,8 +163,8 @@ func (r *Room) openNext() {
 	}
 	var best *exchange
 	equal := 0
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		if x.protocol != ProtocolProve || !x.dialler {
 			continue
 		}
@@ -163,15 +174,15 @@ func (r *Room) openNext() {
 			}
 			return
 		}
-		first := r.first[x.peer]
+		first := r.proofs.firstPeers[x.peer]
 		switch {
 		case x.theirEncapsulation == nil:
 		case x.graph.members()[x.theirs.ID()]:
 			r.giveUp(x) // it came to be a member meanwhile
 		case !r.mayOpen(first):
-		case best == nil || first && !r.first[best.peer]:
+		case best == nil || first && !r.proofs.firstPeers[best.peer]:
 			best, equal = x, 1
-		case first == r.first[best.peer]:
+		case first == r.proofs.firstPeers[best.peer]:
 			if equal++; r.random(equal) == 0 { // not who is fastest
 				best = x
 			}
@@ -180,7 +191,7 @@ func (r *Room) openNext() {
 	if best == nil {
 		return
 	}
-	b := r.budget(r.first[best.peer])
+	b := r.proofs.budget(r.proofs.firstPeers[best.peer])
 	*b = append(*b, r.now)
 	enc := best.theirEncapsulation
 	best.theirEncapsulation = nil

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -72,14 +73,14 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 	if !ok || p == r.self || r.neighbours[p] != nil {
 		return
 	}
-	n := &neighbour{id: p, identity: identity, since: now, compareAt: now, first: r.first[p]}
+	n := &neighbour{id: p, identity: identity, since: now, compareAt: now, first: r.proofs.firstPeers[p]}
 	if p < r.self && !(r.accompanied() && !r.inComponent(identity)) {
 		// It will say hello; we do if nothing comes. But a stranger in front of a
 		// room need not ask first.
 		n.compareAt = now.Add(helloTime)
 	}
-	for _, id := range r.sortedExchanges() {
-		if x := r.exchanges[id]; x.peer == p && x.theirHello != nil {
+	for _, id := range r.streams.sorted() {
+		if x := r.streams.byID[id]; x.peer == p && x.theirHello != nil {
 			// Its stream was faster than the news that it is here.
 			n.hello, n.compareAt = x.theirHello, time.Time{}
 		}
@@ -125,14 +126,14 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]b
 	if protocol == ProtocolProve {
 		x.step = record.FrameProve1
 	}
-	r.exchanges[id] = x
+	r.streams.byID[id] = x
 	r.finish()
 }
 
 // StreamClosed tells the room that a stream is over, or could not be opened.
 func (r *Room) StreamClosed(now time.Time, id StreamID) {
 	r.advance(now)
-	if x := r.exchanges[id]; x != nil {
+	if x := r.streams.byID[id]; x != nil {
 		r.dropExchange(x)
 	}
 	r.finish()
@@ -141,7 +142,7 @@ func (r *Room) StreamClosed(now time.Time, id StreamID) {
 // StreamFrame takes a frame that arrived on a stream.
 func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 	r.advance(now)
-	x := r.exchanges[id]
+	x := r.streams.byID[id]
 	if x == nil || r.closed {
 		return
 	}
@@ -169,8 +170,8 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 func (r *Room) roomToAnswer(p peer.ID) bool {
 	n := 0
 	var idle []StreamID
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		if x.protocol != ProtocolProve || x.dialler {
 			continue
 		}
@@ -182,7 +183,7 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 			idle = append(idle, id)
 		}
 	}
-	if at, ok := r.idlers[p]; ok && r.now.Before(at.Add(idleTime)) {
+	if at, ok := r.proofs.idleSince[p]; ok && r.now.Before(at.Add(idleTime)) {
 		return false
 	}
 	if n < maxAnswering {
@@ -191,7 +192,7 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 	if len(idle) == 0 {
 		return false
 	}
-	r.reset(r.exchanges[idle[r.random(len(idle))]])
+	r.reset(r.streams.byID[idle[r.random(len(idle))]])
 	return true
 }
 
@@ -202,19 +203,19 @@ func (x *exchange) showsNothing() bool {
 }
 
 // noteIdler remembers who dialled a proof and showed nothing.
-func (r *Room) noteIdler(x *exchange) {
-	r.idleOrder = append(r.idleOrder, x.peer)
-	r.idlers[x.peer] = x.began
-	for len(r.idleOrder) > maxIdlers || len(r.idleOrder) > 0 && !r.now.Before(r.idlers[r.idleOrder[0]].Add(idleTime)) {
-		delete(r.idlers, r.idleOrder[0])
-		r.idleOrder = r.idleOrder[1:]
+func (p *proofs) noteIdler(x *exchange, now time.Time) {
+	p.idleOrder = append(p.idleOrder, x.peer)
+	p.idleSince[x.peer] = x.began
+	for len(p.idleOrder) > maxIdlers || len(p.idleOrder) > 0 && !now.Before(p.idleSince[p.idleOrder[0]].Add(idleTime)) {
+		delete(p.idleSince, p.idleOrder[0])
+		p.idleOrder = p.idleOrder[1:]
 	}
 }
 
 // proving are the peers with which we dialled a proof that is under way.
 func (r *Room) proving() map[peer.ID]bool {
 	busy := make(map[peer.ID]bool)
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol == ProtocolProve && x.dialler {
 			busy[x.peer] = true
 		}
@@ -224,9 +225,9 @@ func (r *Room) proving() map[peer.ID]bool {
 
 func (r *Room) openStream(p peer.ID, protocol string) *exchange {
 	identity, _ := identityOf(p)
-	x := &exchange{id: r.nextStream, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now, budget: maxLogBytes}
-	r.nextStream += 2
-	r.exchanges[x.id] = x
+	x := &exchange{id: r.streams.next, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now, budget: maxLogBytes}
+	r.streams.next += 2
+	r.streams.byID[x.id] = x
 	r.ready.Open = append(r.ready.Open, Open{Stream: x.id, Peer: p, Protocol: protocol})
 	return x
 }
@@ -257,9 +258,9 @@ func (r *Room) dropExchange(x *exchange) {
 	if x.opened != nil {
 		x.opened.Proof.Erase()
 	}
-	delete(r.exchanges, x.id)
+	delete(r.streams.byID, x.id)
 	if x.showsNothing() && !r.closed {
-		r.noteIdler(x)
+		r.proofs.noteIdler(x, r.now)
 	}
 	r.questionOver(x)
 	x.endHistory(r)
@@ -269,14 +270,13 @@ func (r *Room) dropExchange(x *exchange) {
 	r.reconsider = true
 }
 
-func (r *Room) sortedExchanges() []StreamID {
-	ids := make([]StreamID, 0, len(r.exchanges))
-	for id := range r.exchanges {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+// streams are those that are open.
+type streams struct {
+	byID map[StreamID]*exchange
+	next StreamID // of our own
 }
+
+func (s *streams) sorted() []StreamID { return slices.Sorted(maps.Keys(s.byID)) }
 
 // limit is when it has taken too long.
 func (x *exchange) limit() time.Time {
@@ -295,8 +295,8 @@ func (x *exchange) limit() time.Time {
 
 // expire ends what took too long.
 func (r *Room) expire() {
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		if x == nil {
 			continue // ended with another
 		}

@@ -625,11 +625,11 @@ func (m *mutator) ownFrame() []byte {
 }
 
 func (m *mutator) transcript() *transcript {
-	ids := sortedHashes(m.transcripts)
+	ids := sortedHashes(m.logs.transcripts)
 	if len(ids) == 0 {
 		return nil
 	}
-	return m.transcripts[ids[m.w.c.n(len(ids))]]
+	return m.logs.transcripts[ids[m.w.c.n(len(ids))]]
 }
 
 // signed is a message of its own for a log, which was never on the topic.
@@ -655,7 +655,7 @@ func (m *mutator) signed() *record.Signed {
 func (m *mutator) message() []byte {
 	var with []*epoch
 	for _, id := range sortedHashes(m.commits) {
-		if e := m.commits[id]; e.keys != nil && e.ownIndex >= 0 && m.transcripts[id] != nil {
+		if e := m.commits[id]; e.keys != nil && e.ownIndex >= 0 && m.logs.transcripts[id] != nil {
 			with = append(with, e)
 		}
 	}
@@ -664,7 +664,7 @@ func (m *mutator) message() []byte {
 	}
 	c := m.w.c
 	e := with[c.n(len(with))]
-	t := m.transcripts[e.commit.ID()]
+	t := m.logs.transcripts[e.commit.ID()]
 	s := &record.Signed{
 		Body: record.Body{
 			Counter: t.log(e.ownIndex).have() + 1 + uint64(c.n(3)), Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "changed",

@@ -24,7 +24,7 @@ func (r *Room) reportFilled(t *transcript, index int) {
 // expireGaps tells of what is missing, and after a while shows what comes after
 // it. What fills a gap later is shown as late.
 func (r *Room) expireGaps() {
-	refs := slices.Collect(maps.Values(r.gaps))
+	refs := slices.Collect(maps.Values(r.logs.gaps))
 	slices.SortFunc(refs, func(a, b logRef) int {
 		if c := compareHashes(a.t.id, b.t.id); c != 0 {
 			return c
@@ -33,8 +33,8 @@ func (r *Room) expireGaps() {
 	})
 	for _, ref := range refs {
 		l := ref.t.log(ref.index)
-		if r.transcripts[ref.t.id] != ref.t {
-			delete(r.gaps, l)
+		if r.logs.transcripts[ref.t.id] != ref.t {
+			delete(r.logs.gaps, l)
 			continue
 		}
 		next := l.highest()
@@ -58,7 +58,7 @@ func (r *Room) expireGaps() {
 
 // wakeForGaps sees to being woken when a gap is to be spoken of or given up.
 func (r *Room) wakeForGaps() {
-	for l := range r.gaps {
+	for l := range r.logs.gaps {
 		if age := r.now.Sub(l.gapSince); age < gapReportTime {
 			r.wakeAt(l.gapSince.Add(gapReportTime))
 		} else {

@@ -29,7 +29,7 @@ func (r *Room) chooseHead() {
 	previous := r.head
 	r.noteStop(previous)
 	r.head, best.supersededAt = best, time.Time{} // it may have been passed over before its day came
-	if r.transcripts[best.commit.ID()] == nil {
+	if r.logs.transcripts[best.commit.ID()] == nil {
 		r.beginTranscript(best) // being empty, it made room meanwhile
 	}
 	r.version++
@@ -37,7 +37,7 @@ func (r *Room) chooseHead() {
 		n.wasInHead = true
 	}
 	if previous == nil && len(best.list) == record.MaxMembers {
-		r.cameLate = r.now
+		r.committing.lateSince = r.now
 	}
 	best.takeSeniority(previous, r.now)
 	for _, g := range r.days {
@@ -51,8 +51,8 @@ func (r *Room) chooseHead() {
 			n.compareAt = r.now.Add(time.Second)
 		}
 	}
-	r.markBehind(best.viaSync || r.bridged)
-	r.bridged = false
+	r.markBehind(best.viaSync || r.proofs.bridged)
+	r.proofs.bridged = false
 }
 
 // mayHead reports whether a commit that we can read may be our head: its day has
@@ -85,7 +85,7 @@ func (r *Room) bringsBack(e *epoch) bool {
 
 // recheckHead sees to looking at the head again at a time.
 func (r *Room) recheckHead(at time.Time) {
-	r.considerAt = minTime(r.considerAt, at)
+	r.committing.considerAt = minTime(r.committing.considerAt, at)
 	r.wakeAt(at)
 }
 
@@ -190,8 +190,8 @@ func (r *Room) reportOmissions() {
 		}
 		e.omissionReported = true
 		by := r.memberOf(e.nodes[e.list.Index(e.commit.By)])
-		r.omissions[by.Peer]++
-		r.emit(LeftOut{By: by, Member: r.member(left.CID, left.Identity), Times: r.omissions[by.Peer]})
+		r.committing.omissions[by.Peer]++
+		r.emit(LeftOut{By: by, Member: r.member(left.CID, left.Identity), Times: r.committing.omissions[by.Peer]})
 	}
 }
 
@@ -314,11 +314,7 @@ func (r *Room) dropCommit(e *epoch) {
 	if e.sid != (ake.Hash{}) && len(r.retired) < maxRemembered {
 		r.retired[id] = e.commit.Day
 	}
-	if old := r.droppedIDs[r.nextDropped]; old != (ake.Hash{}) {
-		delete(r.droppedAt, old)
-	}
-	r.droppedIDs[r.nextDropped], r.droppedAt[id] = id, true
-	r.nextDropped = (r.nextDropped + 1) % maxDroppedCommits
+	r.droppedCommits.add(id)
 	e.erase()
 	r.countPresences(e, -1)
 	delete(r.commits, e.commit.ID())

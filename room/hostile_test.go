@@ -50,7 +50,7 @@ func FuzzRoom(f *testing.F) {
 	add(compares, b.room.ask(&exchange{peer: a.room.self, identity: a.room.identity, working: a.room.workingID, theirHello: hello}).Encode())
 	add(compares, (&record.Ask{Logs: true}).Encode())
 	add(compares, (&record.Have{Epoch: a.room.head.commit.ID(), Held: make([]record.Held, 2)}).Encode())
-	for _, x := range a.room.transcripts {
+	for _, x := range a.room.logs.transcripts {
 		add(compares, x.Append([]byte{record.FrameTranscript}))
 	}
 	add(compares, []byte{record.FrameTold})

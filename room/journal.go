@@ -78,7 +78,7 @@ func ParseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, 
 // saved again before the next message of theirs.
 func (r *Room) NotSaved(all []Saved) {
 	for _, s := range all {
-		if t := r.transcripts[s.Epoch]; t != nil && s.Author == Head {
+		if t := r.logs.transcripts[s.Epoch]; t != nil && s.Author == Head {
 			t.saved = false
 		}
 	}
@@ -147,7 +147,7 @@ func (r *Room) recall() error {
 				forget(s.Epoch)
 				return true
 			}
-			if r.transcripts[s.Epoch] == nil {
+			if r.logs.transcripts[s.Epoch] == nil {
 				t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
 				if !r.keepTranscript(t) {
 					forget(s.Epoch)
@@ -157,7 +157,7 @@ func (r *Room) recall() error {
 			}
 			return true
 		}
-		t := r.transcripts[s.Epoch]
+		t := r.logs.transcripts[s.Epoch]
 		if t != nil && s.Counter == 0 {
 			if n, err := record.ParseName(s.Data); err == nil && s.Author < len(t.Authors) && t.Authors[s.Author].Working == n.Working {
 				t.SetName(n)
@@ -186,7 +186,7 @@ func (r *Room) recall() error {
 	if err != nil {
 		return fmt.Errorf("reading back what was said: %w", err)
 	}
-	for _, t := range r.transcripts {
+	for _, t := range r.logs.transcripts {
 		for i := range t.logs {
 			r.show(nil, t, i) // what waits for a gap goes on waiting
 		}

@@ -24,8 +24,8 @@ func (r *Room) mayShare(t *transcript, identity [32]byte) bool {
 func (r *Room) logsDigest(identity [32]byte) ake.Hash {
 	var fields [][]byte
 	if r.inComponent(identity) {
-		for _, id := range sortedHashes(r.transcripts) {
-			if t := r.transcripts[id]; r.mayShare(t, identity) {
+		for _, id := range sortedHashes(r.logs.transcripts) {
+			if t := r.logs.transcripts[id]; r.mayShare(t, identity) {
 				d := t.sum(r.id)
 				fields = append(fields, t.id[:], d[:])
 			}
@@ -67,8 +67,8 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 	}
 	a.Logs = true
 	var all []*transcript
-	for _, id := range sortedHashes(r.transcripts) {
-		if t := r.transcripts[id]; t.count > 0 && r.mayRead(t, x) {
+	for _, id := range sortedHashes(r.logs.transcripts) {
+		if t := r.logs.transcripts[id]; t.count > 0 && r.mayRead(t, x) {
 			all = append(all, t)
 		}
 	}
@@ -76,8 +76,8 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 		a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: t.id, Digest: t.sum(r.id)})
 	}
 	// Those that are over here are named without a digest: they are not wanted.
-	for id := range r.dropped {
-		if a.Covers(id) && r.transcripts[id] == nil {
+	for id := range r.logs.dropped {
+		if a.Covers(id) && r.logs.transcripts[id] == nil {
 			a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: id})
 		}
 	}
@@ -88,7 +88,7 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 // epochs begin with bits drawn at random, so that in time every one has its turn;
 // the others those of which something was heard last, of each branch in turn.
 func (r *Room) choosePart(a *record.Ask, all []*transcript) []*transcript {
-	if len(all)+len(r.dropped) <= record.MaxTranscripts {
+	if len(all)+len(r.logs.dropped) <= record.MaxTranscripts {
 		return all
 	}
 	drawn := r.draw()
@@ -103,8 +103,8 @@ func (r *Room) choosePart(a *record.Ask, all []*transcript) []*transcript {
 				covered++
 			}
 		}
-		for id := range r.dropped {
-			if a.Covers(id) && r.transcripts[id] == nil {
+		for id := range r.logs.dropped {
+			if a.Covers(id) && r.logs.transcripts[id] == nil {
 				covered++
 			}
 		}
@@ -138,8 +138,8 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 	for _, t := range a.Transcripts {
 		named[t.Epoch] = t.Digest
 	}
-	for _, id := range sortedHashes(r.transcripts) {
-		t := r.transcripts[id]
+	for _, id := range sortedHashes(r.logs.transcripts) {
+		t := r.logs.transcripts[id]
 		if t.count == 0 || !r.mayRead(t, x) {
 			continue
 		}
@@ -192,7 +192,7 @@ func (r *Room) tookHave(x *exchange, body []byte) bool {
 	}
 	x.gotHaves++
 	x.budget = min(x.budget, r.logAllowance(x.identity))
-	t := r.transcripts[h.Epoch]
+	t := r.logs.transcripts[h.Epoch]
 	if t == nil || len(h.Held) != len(t.List) || !r.mayRead(t, x) {
 		return true // dropped since it was named
 	}
@@ -290,7 +290,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 		return false
 	}
 	id := head.Brief.ID()
-	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.keepsDay(head.Brief.Day) {
+	if _, over := r.logs.dropped[id]; over || r.logs.transcripts[id] != nil || !r.inComponent(x.identity) || !r.keepsDay(head.Brief.Day) {
 		return true
 	}
 	t := &transcript{Transcript: head, id: id, servedBy: x.identity}
@@ -344,7 +344,7 @@ func (r *Room) tookLog(x *exchange, body []byte) bool {
 	if err != nil {
 		return false
 	}
-	t := r.transcripts[m.Epoch]
+	t := r.logs.transcripts[m.Epoch]
 	if t == nil {
 		return true
 	}

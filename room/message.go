@@ -33,6 +33,13 @@ type held struct {
 	text string
 }
 
+// An outbox is what we have to say, and how fast we may.
+type outbox struct {
+	held  []held
+	pace  pace
+	stops []stop
+}
+
 // A waitingMessage is of an epoch that we do not know yet.
 type waitingMessage struct {
 	message *record.Message
@@ -51,12 +58,12 @@ func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
 		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrTooLong, len(text), record.MaxText)
 	case !utf8.ValidString(text):
 		return ErrText
-	case len(r.held) >= maxHeld:
+	case len(r.outbox.held) >= maxHeld:
 		return ErrHeldFull
 	}
-	r.held = append(r.held, held{ref: ref, kind: kind, text: text})
+	r.outbox.held = append(r.outbox.held, held{ref: ref, kind: kind, text: text})
 	r.flush()
-	if len(r.held) > 0 && !r.maySend() {
+	if len(r.outbox.held) > 0 && !r.maySend() {
 		r.emit(Held{Ref: ref, Bytes: len(text), Alone: !r.accompanied()})
 	}
 	r.finish()
@@ -64,7 +71,7 @@ func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
 }
 
 // Held is how many messages wait.
-func (r *Room) Held() int { return len(r.held) }
+func (r *Room) Held() int { return len(r.outbox.held) }
 
 // accompanied reports whether anybody else is a living member.
 func (r *Room) accompanied() bool {
@@ -114,7 +121,7 @@ func (r *Room) stopped() bool {
 // stopsLeft is for how much longer we may be stopped.
 func (r *Room) stopsLeft() time.Duration {
 	left := maxStopped
-	for _, s := range r.stops {
+	for _, s := range r.outbox.stops {
 		if r.now.Sub(s.until) < time.Minute {
 			left -= s.took
 		}
@@ -140,7 +147,7 @@ func (r *Room) mayGoOn(h *epoch) bool {
 
 // noteStop notes for how long a head stopped us.
 func (r *Room) noteStop(h *epoch) {
-	r.stops = slices.DeleteFunc(r.stops, func(s stop) bool { return r.now.Sub(s.until) >= time.Minute })
+	r.outbox.stops = slices.DeleteFunc(r.outbox.stops, func(s stop) bool { return r.now.Sub(s.until) >= time.Minute })
 	if h == nil || h.stoppedSince.IsZero() {
 		return
 	}
@@ -148,7 +155,7 @@ func (r *Room) noteStop(h *epoch) {
 	if left := r.stopsLeft(); s.took > left && r.mayGoOn(h) {
 		s = stop{h.stoppedSince.Add(left), left}
 	}
-	r.stops = append(r.stops, s)
+	r.outbox.stops = append(r.outbox.stops, s)
 }
 
 // listsGone reports whether somebody in the head's list is gone.
@@ -168,9 +175,9 @@ func (r *Room) listsGone(g *graph, h *epoch) bool {
 
 // flush sends what is held, in order, if that may be.
 func (r *Room) flush() {
-	for len(r.held) > 0 && r.maySend() && r.maySendNow() {
-		m := r.held[0]
-		r.held = r.held[1:]
+	for len(r.outbox.held) > 0 && r.maySend() && r.maySendNow() {
+		m := r.outbox.held[0]
+		r.outbox.held = r.outbox.held[1:]
 		if err := r.seal(m); err != nil {
 			r.emit(Failed{Doing: "sending a message", Err: err})
 		}
@@ -181,7 +188,7 @@ func (r *Room) flush() {
 // PROTOCOL.md §9.
 func (r *Room) seal(m held) error {
 	e := r.head
-	t := r.transcripts[e.commit.ID()]
+	t := r.logs.transcripts[e.commit.ID()]
 	counter, key := e.keys.Chain(e.ownIndex).Next()
 	defer key.Erase()
 	r.lamport++
@@ -218,8 +225,8 @@ func (r *Room) seal(m held) error {
 	}
 	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers})
 	r.logMessage(nil, t, e.ownIndex, signed)
-	if r.pursueAt.IsZero() {
-		r.pursueAt = r.now.Add(chaseReceiptsPeriod)
+	if r.receipts.chaseAt.IsZero() {
+		r.receipts.chaseAt = r.now.Add(chaseReceiptsPeriod)
 	}
 	return nil
 }
@@ -240,7 +247,7 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if err != nil || int(index) >= len(e.list) || counter == 0 {
 		return Ignore
 	}
-	t := r.transcripts[m.Epoch]
+	t := r.logs.transcripts[m.Epoch]
 	if t == nil {
 		return Ignore
 	}
@@ -298,10 +305,7 @@ func (r *Room) eraseHeaders() {
 // waitFor keeps a message until its epoch is known, within bounds. A peer that
 // is in no epoch only passes it on.
 func (r *Room) waitFor(m *record.Message) Verdict {
-	if len(r.waiting) >= maxWaitingMessages {
-		r.waiting = r.waiting[1:]
-	}
-	r.waiting = append(r.waiting, waitingMessage{message: m, since: r.now})
+	r.waiting.addMessage(m, r.now)
 	if r.head == nil {
 		return Accept
 	}
@@ -310,20 +314,20 @@ func (r *Room) waitFor(m *record.Message) Verdict {
 
 // retryMessages tries the messages that waited for an epoch.
 func (r *Room) retryMessages() {
-	all := r.waiting
-	r.waiting = nil
+	all := r.waiting.messages
+	r.waiting.messages = nil
 	for _, w := range all {
 		if e := r.commits[w.message.Epoch]; e != nil && e.keys != nil {
 			r.receive(w.message)
 		} else {
-			r.waiting = append(r.waiting, w)
+			r.waiting.messages = append(r.waiting.messages, w)
 		}
 	}
 }
 
 // expireMessages gives up on unknown epochs.
 func (r *Room) expireMessages() {
-	r.waiting = slices.DeleteFunc(r.waiting, func(w waitingMessage) bool { return r.now.Sub(w.since) > pendingTime })
+	r.waiting.messages = slices.DeleteFunc(r.waiting.messages, func(w waitingMessage) bool { return r.now.Sub(w.since) > pendingTime })
 	r.eraseHeaders()
 	r.expireGaps()
 	r.expireTranscripts()

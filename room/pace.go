@@ -66,7 +66,7 @@ func (r *Room) maySkip(keys uint64) bool {
 // logAllowance is how many bytes of logs a peer may be sent now: 32 MiB, and 1 MiB
 // more each second. Who wants more, or the same again and again, waits.
 func (r *Room) logAllowance(identity [32]byte) int {
-	p := r.allowances[identity]
+	p := r.logs.allowances[identity]
 	if p == nil {
 		return allowanceBytes
 	}
@@ -79,18 +79,18 @@ func (r *Room) servedLogs(identity [32]byte, bytes int) {
 	if bytes <= 0 {
 		return
 	}
-	for who, p := range r.allowances {
-		if len(r.allowances) < 64 {
+	for who, p := range r.logs.allowances {
+		if len(r.logs.allowances) < 64 {
 			break
 		}
 		if p.refill(r.now, allowanceRate, allowanceBytes); p.tokens == allowanceBytes {
-			delete(r.allowances, who)
+			delete(r.logs.allowances, who)
 		}
 	}
-	p := r.allowances[identity]
+	p := r.logs.allowances[identity]
 	if p == nil {
 		p = &pace{}
-		r.allowances[identity] = p
+		r.logs.allowances[identity] = p
 	}
 	p.refill(r.now, allowanceRate, allowanceBytes)
 	p.tokens -= float64(bytes)
@@ -110,13 +110,13 @@ func (r *Room) rate() float64 {
 // maySendNow reports whether our own pace allows another message.
 func (r *Room) maySendNow() bool {
 	rate := r.rate()
-	if t := r.transcripts[r.head.commit.ID()]; t == nil || t.ownHave() >= maxAuthorLog {
+	if t := r.logs.transcripts[r.head.commit.ID()]; t == nil || t.ownHave() >= maxAuthorLog {
 		return false // our log of this epoch is full; the next begins within the hour
 	}
-	if rate == 0 || r.pace.take(r.now, rate) {
+	if rate == 0 || r.outbox.pace.take(r.now, rate) {
 		return true
 	}
-	r.wakeAt(r.pace.next(rate))
+	r.wakeAt(r.outbox.pace.next(rate))
 	return false
 }
 

@@ -153,7 +153,7 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 		}
 		return opened
 	}, func(result any) {
-		if r.exchanges[x.id] != x {
+		if r.streams.byID[x.id] != x {
 			return // it ended meanwhile
 		}
 		for x.answerAt.Before(r.now) {
@@ -163,7 +163,7 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 		opened, ok := result.(*ake.Encapsulated)
 		if !ok || r.days[x.day] != x.graph {
 			r.doAt(x.answerAt, func() {
-				if r.exchanges[x.id] == x {
+				if r.streams.byID[x.id] == x {
 					r.reset(x)
 				}
 			})
@@ -171,7 +171,7 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 		}
 		x.opened = opened
 		r.doAt(x.answerAt, func() {
-			if r.exchanges[x.id] == x && r.days[x.day] == x.graph {
+			if r.streams.byID[x.id] == x && r.days[x.day] == x.graph {
 				x.opening = false
 				then()
 			}
@@ -202,7 +202,7 @@ func (r *Room) admit(x *exchange) {
 	g := x.graph
 	alone := len(g.members()) == 1
 	// The sponsor's side hears of it on the topic.
-	r.bridged = r.bridged || x.dialler && !alone && !g.members()[x.theirs.ID()]
+	r.proofs.bridged = r.proofs.bridged || x.dialler && !alone && !g.members()[x.theirs.ID()]
 	r.add(x.edgeSent)
 	r.add(x.theirs)
 	r.add(x.edgeReceived)
@@ -219,8 +219,8 @@ func (r *Room) admit(x *exchange) {
 			n.compared = false // before, that showed nothing: most are members now
 		}
 	}
-	for _, id := range r.sortedExchanges() {
-		if o := r.exchanges[id]; o.protocol == ProtocolProve && o.dialler && o.graph == g && o.step == record.FrameProve2 && !o.opening {
+	for _, id := range r.streams.sorted() {
+		if o := r.streams.byID[id]; o.protocol == ProtocolProve && o.dialler && o.graph == g && o.step == record.FrameProve2 && !o.opening {
 			r.giveUp(o)
 		}
 	}
@@ -235,7 +235,7 @@ func (r *Room) admit(x *exchange) {
 		r.turn.letIn[x.theirs.ID()], r.reconsider = true, true
 	}
 	if !theyAlone {
-		r.telling[x.theirs.Working] = r.now.Add(newcomerTime)
+		r.committing.awaiting[x.theirs.Working] = r.now.Add(newcomerTime)
 	}
 	r.hangUp(x)
 	if ch := r.wantChannel(g, x.theirs.ID()); ch != nil {
@@ -292,7 +292,7 @@ func (r *Room) doAt(when time.Time, do func()) {
 		do()
 		return
 	}
-	r.timers = append(r.timers, timer{when, do})
+	r.tasks.timers = append(r.tasks.timers, timer{when, do})
 	r.wakeAt(when)
 }
 
@@ -306,19 +306,19 @@ type timer struct {
 func (r *Room) runTimers() {
 	for {
 		due := -1
-		for i, t := range r.timers {
-			if !t.at.After(r.now) && (due < 0 || t.at.Before(r.timers[due].at)) {
+		for i, t := range r.tasks.timers {
+			if !t.at.After(r.now) && (due < 0 || t.at.Before(r.tasks.timers[due].at)) {
 				due = i
 			}
 		}
 		if due < 0 {
 			break
 		}
-		t := r.timers[due]
-		r.timers = slices.Delete(r.timers, due, due+1)
+		t := r.tasks.timers[due]
+		r.tasks.timers = slices.Delete(r.tasks.timers, due, due+1)
 		t.do()
 	}
-	for _, t := range r.timers {
+	for _, t := range r.tasks.timers {
 		r.wakeAt(t.at)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
 )
 
 // Who has a message of ours shows when logs are compared; nothing else is sent
@@ -15,6 +17,13 @@ type receipts struct {
 	upTo     map[[32]byte]uint64 // by identity of a reader: the counter up to which it holds all
 	reported map[uint64]int      // by counter: how many readers the user was told of
 	allUpTo  uint64              // every reader holds everything up to here
+}
+
+// receiptTimes are when receipts are asked for and reported.
+type receiptTimes struct {
+	changed  map[ake.Hash]bool // transcripts of which there is something to report
+	reportAt time.Time         // .. not before then
+	chaseAt  time.Time         // when to compare with those who may not have our last message
 }
 
 // ownHave is how many messages of ours there are.
@@ -35,26 +44,26 @@ func (r *Room) noteReceipt(t *transcript, identity [32]byte, upto uint64) {
 		t.receipts.upTo = make(map[[32]byte]uint64)
 	}
 	t.receipts.upTo[identity] = upto
-	r.farther[t.id] = true
+	r.receipts.changed[t.id] = true
 }
 
 // noteReceipts notes that a peer holds what we hold, wherever it is a reader.
 func (r *Room) noteReceipts(identity [32]byte) {
-	for _, t := range r.transcripts {
+	for _, t := range r.logs.transcripts {
 		r.noteReceipt(t, identity, t.ownHave())
 	}
 }
 
 // reportReceipts tells the user how far messages have come, once a second at most.
 func (r *Room) reportReceipts() {
-	if r.reachAt.After(r.now) {
-		r.wakeAt(r.reachAt)
+	if r.receipts.reportAt.After(r.now) {
+		r.wakeAt(r.receipts.reportAt)
 		return
 	}
-	for _, id := range sortedHashes(r.farther) {
-		delete(r.farther, id)
-		if t := r.transcripts[id]; t != nil {
-			r.reachAt = r.now.Add(receiptPeriod)
+	for _, id := range sortedHashes(r.receipts.changed) {
+		delete(r.receipts.changed, id)
+		if t := r.logs.transcripts[id]; t != nil {
+			r.receipts.reportAt = r.now.Add(receiptPeriod)
 			r.reportReceiptsIn(t)
 		}
 	}
@@ -109,15 +118,15 @@ func (t *transcript) missingReaders(counter uint64) (missing []peer.ID) {
 // not known to have it: so its author sees early who has, and what gossip lost
 // arrives early.
 func (r *Room) chaseReceipts() {
-	if r.pursueAt.IsZero() || r.head == nil {
+	if r.receipts.chaseAt.IsZero() || r.head == nil {
 		return
 	}
-	if r.pursueAt.After(r.now) {
-		r.wakeAt(r.pursueAt)
+	if r.receipts.chaseAt.After(r.now) {
+		r.wakeAt(r.receipts.chaseAt)
 		return
 	}
-	r.pursueAt = time.Time{}
-	t := r.transcripts[r.head.commit.ID()]
+	r.receipts.chaseAt = time.Time{}
+	t := r.logs.transcripts[r.head.commit.ID()]
 	if t == nil || t.ownIndex < 0 {
 		return
 	}
@@ -134,6 +143,6 @@ func (r *Room) chaseReceipts() {
 			n.compareAt = r.now
 		}
 		lack = slices.Delete(lack, i, i+1)
-		r.pursueAt = r.now.Add(chaseReceiptsPeriod)
+		r.receipts.chaseAt = r.now.Add(chaseReceiptsPeriod)
 	}
 }

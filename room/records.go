@@ -2,6 +2,7 @@ package room
 
 import (
 	"slices"
+	"time"
 
 	"coterie/crypto/ake"
 	"coterie/room/record"
@@ -39,32 +40,20 @@ func (r *Room) add(rec record.Record) outcome {
 	case kept:
 		r.newRecords = true
 	case waits:
-		r.wait(rec)
+		r.waiting.add(rec)
 	}
 	return o
 }
 
-// wait keeps a record whose time may come, in place of the oldest such.
-func (r *Room) wait(rec record.Record) {
-	if c, ok := rec.(*record.Commit); ok {
-		// Of committers that are not known: a place of their own, and a small one.
-		if len(r.strange) >= maxWaitingCommits {
-			r.strange = r.strange[1:]
-		}
-		r.strange = append(r.strange, c)
-		return
-	}
-	key := recordKey{rec.Type(), rec.ID()}
-	if r.inLimbo[key] {
-		return
-	}
-	if len(r.limbo) >= maxWaitingRecords {
-		old := r.limbo[0]
-		delete(r.inLimbo, recordKey{old.Type(), old.ID()})
-		r.limbo = r.limbo[1:]
-	}
-	r.limbo = append(r.limbo, rec)
-	r.inLimbo[key] = true
+// A waitingSet is what refers to what is not known yet: PROTOCOL.md §6.1. Each kind
+// has places of its own, of which the oldest makes room.
+type waitingSet struct {
+	records    []record.Record
+	recordKeys map[recordKey]bool    // of these
+	commits    []*record.Commit      // by committers that are not known
+	terms      map[ake.Hash]ake.Term // by the cid of a contribution that has not come
+	termOrder  []ake.Hash            // in which these came
+	messages   []waitingMessage      // of epochs that are not known
 }
 
 // A recordKey names a record that waits.
@@ -73,17 +62,66 @@ type recordKey struct {
 	id  ake.Hash
 }
 
+// add keeps a record whose time may come.
+func (w *waitingSet) add(rec record.Record) {
+	if c, ok := rec.(*record.Commit); ok {
+		if len(w.commits) >= maxWaitingCommits {
+			w.commits = w.commits[1:]
+		}
+		w.commits = append(w.commits, c)
+		return
+	}
+	key := recordKey{rec.Type(), rec.ID()}
+	if w.recordKeys[key] {
+		return
+	}
+	if len(w.records) >= maxWaitingRecords {
+		old := w.records[0]
+		delete(w.recordKeys, recordKey{old.Type(), old.ID()})
+		w.records = w.records[1:]
+	}
+	w.records = append(w.records, rec)
+	w.recordKeys[key] = true
+}
+
+// addTerm keeps a term until its contribution comes.
+func (w *waitingSet) addTerm(t *ake.MemberTerm) {
+	if _, ok := w.terms[t.CID]; ok {
+		return
+	}
+	if len(w.termOrder) >= maxWaitingTerms {
+		delete(w.terms, w.termOrder[0])
+		w.termOrder = w.termOrder[1:]
+	}
+	w.terms[t.CID] = t.Term
+	w.termOrder = append(w.termOrder, t.CID)
+}
+
+// addMessage keeps a message until its epoch is known.
+func (w *waitingSet) addMessage(m *record.Message, now time.Time) {
+	if len(w.messages) >= maxWaitingMessages {
+		w.messages = w.messages[1:]
+	}
+	w.messages = append(w.messages, waitingMessage{message: m, since: now})
+}
+
+// take takes out all records and commits, to be tried again.
+func (w *waitingSet) take() (records []record.Record, commits []*record.Commit) {
+	records, commits = w.records, w.commits
+	w.records, w.commits = nil, nil
+	clear(w.recordKeys)
+	return records, commits
+}
+
 // retryWaiting tries what waits again, until nothing changes.
 func (r *Room) retryWaiting() {
 	for r.newRecords {
 		r.newRecords, r.reconsider = false, true
-		waiting, strange := r.limbo, r.strange
-		r.limbo, r.strange = nil, nil
-		clear(r.inLimbo)
-		for _, rec := range waiting {
+		records, commits := r.waiting.take()
+		for _, rec := range records {
 			r.add(rec)
 		}
-		for _, c := range strange {
+		for _, c := range commits {
 			r.add(c)
 		}
 		r.examineCommits()
@@ -232,8 +270,8 @@ func (r *Room) addName(n *record.Name) outcome {
 	}
 	was := proc.name
 	proc.name = n
-	if len(r.newNames) < maxNewNames {
-		r.newNames[n.Working] = true
+	if len(r.names.fresh) < maxNewNames {
+		r.names.fresh[n.Working] = true
 	}
 	if was == nil || was.Text != n.Text {
 		r.ifListed(n.Working, func(m Member) { r.emit(Renamed{m}) })
@@ -241,33 +279,39 @@ func (r *Room) addName(n *record.Name) outcome {
 	return kept
 }
 
+// newNames are those that channels are to bring to others.
+type newNames struct {
+	fresh  map[[32]byte]bool // of these processes ..
+	sendAt time.Time         // .. not before then
+}
+
 // sendNames passes new names on over channels, every few seconds at most: what is
 // above travels when members compare.
 func (r *Room) sendNames() {
-	if len(r.newNames) == 0 {
+	if len(r.names.fresh) == 0 {
 		return
 	}
-	if r.namesAt.After(r.now) {
-		r.wakeAt(r.namesAt)
+	if r.names.sendAt.After(r.now) {
+		r.wakeAt(r.names.sendAt)
 		return
 	}
-	r.namesAt = r.now.Add(nameEvery)
-	names := make([]*record.Name, 0, len(r.newNames))
-	for w := range r.newNames {
+	r.names.sendAt = r.now.Add(nameEvery)
+	names := make([]*record.Name, 0, len(r.names.fresh))
+	for w := range r.names.fresh {
 		if p := r.processes[w]; p != nil && p.name != nil {
 			names = append(names, p.name)
 		}
 	}
-	clear(r.newNames)
+	clear(r.names.fresh)
 	slices.SortFunc(names, func(a, b *record.Name) int { return compareHashes(a.Working, b.Working) })
-	for _, w := range r.sortedChannels() {
+	for _, w := range r.channels.sorted() {
 		var out []record.Record
 		for _, n := range names {
 			if n.Working != w {
 				out = append(out, n)
 			}
 		}
-		if ch := r.channels[w]; ch.up && len(out) > 0 {
+		if ch := r.channels.byKey[w]; ch.up && len(out) > 0 {
 			x := r.openChannelStream(ch, ProtocolSync)
 			r.send(x, record.EncodeRecords(out)...)
 			r.send(x, []byte{record.FrameDone})
@@ -293,21 +337,15 @@ func (r *Room) addTerm(t *ake.MemberTerm) {
 			r.newRecords = true
 		}
 	}
-	if _, ok := r.orphans[t.CID]; found || ok {
-		return
+	if !found {
+		r.waiting.addTerm(t)
 	}
-	if len(r.orphanOrder) >= maxWaitingTerms {
-		delete(r.orphans, r.orphanOrder[0])
-		r.orphanOrder = r.orphanOrder[1:]
-	}
-	r.orphans[t.CID] = t.Term
-	r.orphanOrder = append(r.orphanOrder, t.CID)
 }
 
 // giveWaitingTerm gives a contribution that has come the term that waited for it.
 func (r *Room) giveWaitingTerm(cid ake.Hash) {
-	if term, ok := r.orphans[cid]; ok {
-		delete(r.orphans, cid)
+	if term, ok := r.waiting.terms[cid]; ok {
+		delete(r.waiting.terms, cid)
 		r.addTerm(&ake.MemberTerm{CID: cid, Term: term})
 		term.Erase()
 	}

@@ -97,90 +97,50 @@ type Room struct {
 	presence  *record.Presence
 	name      *record.Name
 
-	days        map[abe.Day]*graph
-	renewAt     map[abe.Day]time.Time
-	processes   map[[32]byte]*process
-	workingKeys map[[32]byte]bool // of the contributions that are kept
-	limbo       []record.Record
-	inLimbo     map[recordKey]bool
-	orphans     map[ake.Hash]ake.Term // by the cid of a contribution that has not come
-	// orphanOrder is the order in which these came.
-	orphanOrder  []ake.Hash
-	newNames     map[[32]byte]bool // of which processes names are to be passed on ..
-	namesAt      time.Time         // .. not before then
+	// Members: the days' graphs, and what is known of processes.
+	days         map[abe.Day]*graph
+	renewAt      map[abe.Day]time.Time
+	processes    map[[32]byte]*process
+	workingKeys  map[[32]byte]bool // of the contributions that are kept
 	presenceRefs map[ake.Hash]int  // presences that commits list that are kept: in how many
-	strange      []*record.Commit  // by committers that are not known yet
-	newRecords   bool              // records were added since the last retryWaiting
-	version      uint64            // another one whenever what is worked out from the state may differ
-	reconsider   bool              // something a commit depends on may have changed since that was considered
-	considerAt   time.Time         // when to consider it in any case
+	cut          map[[32]byte]bool // whom our user does without, by identity
 	beatAt       time.Time
 	lastHeard    time.Time // when a stream last brought a beat of another process
+	names        newNames
+	waiting      waitingSet
+	offers       [2]offer // without and with names
 
-	commits map[ake.Hash]*epoch
-	tooHigh bool                 // a commit is too high for now
-	retired map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
-	// droppedIDs are those of the commits that were dropped lately, as a ring.
-	droppedIDs  [maxDroppedCommits]ake.Hash
-	droppedAt   map[ake.Hash]bool
-	nextDropped int
-	head        *epoch
-	cameLate    time.Time // when a full room let us in
-	turn        turn
-	stops       []stop
-	missed      map[ake.Hash]int       // how often a member let its turn to commit go by, a day
-	omissions   map[peer.ID]int        // how often a member's commits left somebody out
-	cut         map[[32]byte]bool      // whom our user does without, by identity
-	telling     map[[32]byte]time.Time // until when we wait for what who has just proved itself knows
-	patience    time.Time              // until when we do not commit for want of a secret ..
-	waits       time.Duration          // .. and how long that was
-	offers      [2]offer               // without and with names
-	bridged     bool                   // we have just joined our component to another's
+	newRecords bool   // records were added since the last retryWaiting
+	version    uint64 // another one whenever what is worked out from the state may differ
+	reconsider bool   // something a commit depends on may have changed since that was considered
 
-	channels          map[[32]byte]*channel // by working key
-	drawAt            time.Time             // when one is drawn anew
-	channelsAt        time.Time             // when channels are to be considered
-	encapsulationTime time.Duration         // how long our encapsulation took to make
-	timers            []timer
-	publishedOpenings []time.Time // of encapsulations from the topic
+	// Commits, and whose turn it is to make one.
+	commits        map[ake.Hash]*epoch
+	head           *epoch
+	tooHigh        bool                 // a commit is too high for now
+	retired        map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
+	droppedCommits droppedCommits
+	turn           turn
+	committing     committing
 
-	first map[peer.ID]bool
-
+	// Peers, channels to their processes, and streams.
 	neighbours map[peer.ID]*neighbour
-	exchanges  map[StreamID]*exchange
-	nextStream StreamID
-	dials      []time.Time           // openings that came of dialled proofs
-	firstDials []time.Time           // .. with peers by which we came here
-	idlers     map[peer.ID]time.Time // when those began a proof who showed nothing
-	idleOrder  []peer.ID
 	compareAt  time.Time
+	proofs     proofs
+	channels   channels
+	streams    streams
+	questions  questions
 
-	tasks    map[TaskID]func(any)
-	nextTask TaskID
+	encapsulationTime time.Duration // how long our encapsulation took to make
 
-	held      []held
-	questions questions
-	pace      pace // of our messages
-	skips     pace // of keys that messages step over
-	lamport   uint64
-	waiting   []waitingMessage
+	// What is said.
+	outbox   outbox
+	lamport  uint64
+	skips    pace // of keys that messages step over
+	logs     logs
+	receipts receiptTimes
 
-	transcripts map[ake.Hash]*transcript
-	dropped     map[ake.Hash]abe.Day  // transcripts that are over: they are not taken again
-	logged      int                   // messages in all transcripts
-	places      int                   // in their lists
-	most        bounds                // of these
-	accounts    map[[32]byte]*account // by branch
-	recounted   uint64                // the stamp of what accounts say
-	recountedAt time.Time
-	expiredAt   time.Time             // when transcripts were last looked over
-	farther     map[ake.Hash]bool     // transcripts of which the user may be told how far they have come
-	inMemory    []logRef              // those whose bodies are, oldest first
-	gaps        map[*authorLog]logRef // logs in which something is missing
-	allowances  map[[32]byte]*pace    // of bytes of logs, by peer
-	reachAt     time.Time             // when the user may be told again how far messages have come
-	pursueAt    time.Time             // when to compare with those who may not have our last message
-
+	tasks tasks
 	ready Ready
 }
 
@@ -191,42 +151,40 @@ func New(cfg Config) (*Room, error) {
 		return nil, fmt.Errorf("a name of %d bytes; the limit is %d", len(cfg.Name), record.MaxNameSize)
 	}
 	r := &Room{
-		cfg:          cfg,
-		id:           cfg.Descriptor.ID(),
-		self:         peerOf([32]byte(pub)),
-		identity:     [32]byte(pub),
-		serial:       uint64(cfg.Now.UnixMilli()),
-		now:          cfg.Now,
-		days:         make(map[abe.Day]*graph),
-		renewAt:      make(map[abe.Day]time.Time),
-		processes:    make(map[[32]byte]*process),
-		workingKeys:  make(map[[32]byte]bool),
-		inLimbo:      make(map[recordKey]bool),
-		commits:      make(map[ake.Hash]*epoch),
-		droppedAt:    make(map[ake.Hash]bool),
-		missed:       make(map[ake.Hash]int),
-		omissions:    make(map[peer.ID]int),
+		cfg:            cfg,
+		id:             cfg.Descriptor.ID(),
+		self:           peerOf([32]byte(pub)),
+		identity:       [32]byte(pub),
+		serial:         uint64(cfg.Now.UnixMilli()),
+		now:            cfg.Now,
+		days:           make(map[abe.Day]*graph),
+		renewAt:        make(map[abe.Day]time.Time),
+		processes:      make(map[[32]byte]*process),
+		workingKeys:    make(map[[32]byte]bool),
+		waiting:        waitingSet{recordKeys: make(map[recordKey]bool), terms: make(map[ake.Hash]ake.Term)},
+		names:          newNames{fresh: make(map[[32]byte]bool)},
+		commits:        make(map[ake.Hash]*epoch),
+		droppedCommits: droppedCommits{has: make(map[ake.Hash]bool)},
+		committing: committing{
+			missed: make(map[ake.Hash]int), omissions: make(map[peer.ID]int), awaiting: make(map[[32]byte]time.Time),
+		},
 		cut:          make(map[[32]byte]bool),
-		telling:      make(map[[32]byte]time.Time),
-		orphans:      make(map[ake.Hash]ake.Term),
-		newNames:     make(map[[32]byte]bool),
 		presenceRefs: make(map[ake.Hash]int),
-		channels:     make(map[[32]byte]*channel),
-		first:        make(map[peer.ID]bool),
-		idlers:       make(map[peer.ID]time.Time),
+		proofs:       proofs{firstPeers: make(map[peer.ID]bool), idleSince: make(map[peer.ID]time.Time)},
+		channels:     channels{byKey: make(map[[32]byte]*channel)},
+		streams:      streams{byID: make(map[StreamID]*exchange), next: 1},
 		retired:      make(map[ake.Hash]abe.Day),
 		neighbours:   make(map[peer.ID]*neighbour),
-		exchanges:    make(map[StreamID]*exchange),
-		nextStream:   1,
-		tasks:        make(map[TaskID]func(any)),
-
-		transcripts: make(map[ake.Hash]*transcript),
-		dropped:     make(map[ake.Hash]abe.Day),
-		gaps:        make(map[*authorLog]logRef),
-		allowances:  make(map[[32]byte]*pace),
-		accounts:    make(map[[32]byte]*account),
-		farther:     make(map[ake.Hash]bool),
-		most:        bounds{maxTranscripts, maxPlaces, maxMessages},
+		tasks:        tasks{done: make(map[TaskID]func(any))},
+		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
+		logs: logs{
+			transcripts: make(map[ake.Hash]*transcript),
+			dropped:     make(map[ake.Hash]abe.Day),
+			gaps:        make(map[*authorLog]logRef),
+			allowances:  make(map[[32]byte]*pace),
+			accounts:    make(map[[32]byte]*account),
+			limits:      logLimits{maxTranscripts, maxPlaces, maxMessages},
+		},
 	}
 	var err error
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
@@ -285,7 +243,7 @@ func (r *Room) SetName(name string) {
 // AddFirstPeer tells the room by which peers the user came here, from a bootstrap address
 // or a link: strangers are tried after them.
 func (r *Room) AddFirstPeer(p peer.ID) {
-	r.first[p] = true
+	r.proofs.firstPeers[p] = true
 	if n := r.neighbours[p]; n != nil {
 		n.first = true
 	}
@@ -314,8 +272,8 @@ func (r *Room) Leave(now time.Time) {
 	}
 	r.announce(&record.Presence{Left: true})
 	r.closed = true
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
 		r.dropExchange(x)
 	}
@@ -339,7 +297,7 @@ func (r *Room) finish() {
 	r.beat()
 	r.retryWaiting()
 	if r.reconsider {
-		r.channelsAt = r.now
+		r.channels.considerAt = r.now
 	}
 	if r.tooHigh {
 		r.wakeAt(r.now.Add(time.Second))

@@ -65,7 +65,7 @@ func TestStrangerCommits(t *testing.T) {
 			t.Fatal("one is taken")
 		}
 	}
-	if k := len(ann.room.strange); k != maxWaitingCommits {
+	if k := len(ann.room.waiting.commits); k != maxWaitingCommits {
 		t.Errorf("%d are kept, want %d", k, maxWaitingCommits)
 	}
 }
@@ -93,7 +93,7 @@ func TestDroppedCommit(t *testing.T) {
 			}
 			k.b.dropCommit(e)
 			if had { // after as many others
-				clear(k.b.droppedAt)
+				clear(k.b.droppedCommits.has)
 			}
 			if o := k.b.add(c); o != known || k.b.commits[c.ID()] != nil {
 				t.Errorf("it was taken again: outcome %d", o)
@@ -102,8 +102,8 @@ func TestDroppedCommit(t *testing.T) {
 				for i := range maxDroppedCommits {
 					k.b.dropCommit(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Height: uint64(i)}}}})
 				}
-				if len(k.b.droppedAt) > maxDroppedCommits {
-					t.Errorf("%d are remembered", len(k.b.droppedAt))
+				if len(k.b.droppedCommits.has) > maxDroppedCommits {
+					t.Errorf("%d are remembered", len(k.b.droppedCommits.has))
 				}
 			}
 		})
@@ -118,7 +118,7 @@ func TestBounds(t *testing.T) {
 			from := ake.Sum("nobody", []byte(fmt.Sprint(i)))
 			r.add(&record.Edge{Day: r.today(), From: from, To: ake.Sum("to", from[:])})
 		}
-		if k, names := len(r.limbo), len(r.inLimbo); k != maxWaitingRecords || names != k {
+		if k, names := len(r.waiting.records), len(r.waiting.recordKeys); k != maxWaitingRecords || names != k {
 			t.Errorf("%d records wait, and %d ids of them", k, names)
 		}
 	})
@@ -184,7 +184,7 @@ func TestLogsOfTheProcess(t *testing.T) {
 	ann, cyn := all[0], all[2]
 	all[1].say("while cyn is here")
 	n.allHear(time.Second, "while cyn is here", all...)
-	tr := ann.room.transcripts[ann.room.head.commit.ID()]
+	tr := ann.room.logs.transcripts[ann.room.head.commit.ID()]
 	cyn.leave()
 	n.run(5 * time.Second)
 	x := &exchange{peer: cyn.room.self, identity: cyn.room.identity, working: cyn.room.workingID}
@@ -203,23 +203,23 @@ func TestOutsideAChannel(t *testing.T) {
 	all := n.party("ann", "bob")
 	ann, bob := all[0].room, all[1]
 	ann.StreamOpened(n.now, 1000, bob.room.self, [32]byte{}, ProtocolAsk)
-	if ann.exchanges[1000] != nil {
+	if ann.streams.byID[1000] != nil {
 		t.Error("a stream for questions stands outside a channel")
 	}
 	ann.StreamOpened(n.now, 1002, bob.room.self, bob.room.workingID, ProtocolAsk)
-	if ann.exchanges[1002] == nil {
+	if ann.streams.byID[1002] == nil {
 		t.Error("a stream for questions does not stand inside one")
 	}
 	ann.StreamOpened(n.now, 1004, bob.room.self, [32]byte{}, ProtocolSync)
 	have := &record.Have{Epoch: ann.head.commit.ID(), Held: make([]record.Held, 2)}
 	for _, f := range [][]byte{bob.helloTo(all[0]), new(record.Ask).Encode()} {
 		ann.StreamFrame(n.now, 1004, f)
-		if ann.exchanges[1004] == nil {
+		if ann.streams.byID[1004] == nil {
 			t.Fatal("not even a hello and an ask are taken")
 		}
 	}
 	ann.StreamFrame(n.now, 1004, have.Encode())
-	if ann.exchanges[1004] != nil {
+	if ann.streams.byID[1004] != nil {
 		t.Error("what somebody holds is taken outside a channel")
 	}
 }
@@ -249,14 +249,14 @@ func TestChannelsEnd(t *testing.T) {
 	n := newNetwork(t, 165)
 	all := n.party("ann", "bob", "cyn")
 	ann, bob := all[0], all[1]
-	if ann.room.channels[bob.room.workingID] == nil {
+	if ann.room.channels.byKey[bob.room.workingID] == nil {
 		t.Fatal("no channel to bob: the test shows nothing")
 	}
 	again := n.start("bob again", true, bob.room.cfg.Identity)
 	n.connect(again, all[2])
 	n.until(20*time.Second, "bob is there again", func() bool { return together(ann, all[2], again) })
 	n.run(5 * time.Second)
-	if ann.room.channels[bob.room.workingID] != nil {
+	if ann.room.channels.byKey[bob.room.workingID] != nil {
 		t.Error("the channel to the process before is kept")
 	}
 }
@@ -317,8 +317,8 @@ func TestOtherEncapsulation(t *testing.T) {
 	all := n.party("ann", "bob")
 	r := all[0].room
 	x := &exchange{theirs: all[1].day().own.contribution, graph: all[0].day()}
-	tasks := len(r.tasks)
-	if r.openTheirs(x, append([]byte("x"), all[1].day().own.encapsulation...), func() {}) || len(r.tasks) != tasks {
+	tasks := len(r.tasks.done)
+	if r.openTheirs(x, append([]byte("x"), all[1].day().own.encapsulation...), func() {}) || len(r.tasks.done) != tasks {
 		t.Error("it is opened")
 	}
 }

@@ -349,8 +349,8 @@ func TestSponsorsPassNobody(t *testing.T) {
 	all := n.party("ann", "bob", "cyn", "dan")
 	missed := func() (k int) {
 		for _, s := range all {
-			k += len(s.room.missed)
-			clear(s.room.missed)
+			k += len(s.room.committing.missed)
+			clear(s.room.committing.missed)
 		}
 		return k
 	}
@@ -423,7 +423,7 @@ func TestHeadHasTranscript(t *testing.T) {
 	all := n.party("ann", "bob")
 	for _, s := range all {
 		r := s.room
-		r.dropTranscript(r.transcripts[r.head.commit.ID()])
+		r.dropTranscript(r.logs.transcripts[r.head.commit.ID()])
 		r.head = nil
 		r.chooseHead()
 		n.drain(s)
@@ -472,7 +472,7 @@ func TestStrangeCommits(t *testing.T) {
 	n := newNetwork(t, 140)
 	all := n.party("ann", "bob")
 	x := newIntruder(n.newNode("mallory", 0), 'f', newIdentity(n.seed32()), n.seed32())
-	limbo := len(all[0].room.limbo)
+	limbo := len(all[0].room.waiting.records)
 	for range 100 {
 		x.publishFlood(n.now)
 		for _, p := range x.out.Publish {
@@ -482,8 +482,8 @@ func TestStrangeCommits(t *testing.T) {
 		}
 		x.out = Ready{}
 	}
-	if k := len(all[0].room.strange); k != maxWaitingCommits || len(all[0].room.limbo) != limbo || len(all[0].room.commits) > 4 {
-		t.Errorf("%d are kept, and %d in limbo", k, len(all[0].room.limbo)-limbo)
+	if k := len(all[0].room.waiting.commits); k != maxWaitingCommits || len(all[0].room.waiting.records) != limbo || len(all[0].room.commits) > 4 {
+		t.Errorf("%d are kept, and %d in limbo", k, len(all[0].room.waiting.records)-limbo)
 	}
 }
 
@@ -755,16 +755,16 @@ func TestAnswerSlots(t *testing.T) {
 		p := peerOf([32]byte(identity.Public().(ed25519.PublicKey)))
 		id := StreamID(10000 + 2*i)
 		r.StreamOpened(n.now, id, p, [32]byte{}, ProtocolProve)
-		if r.exchanges[id] == nil {
+		if r.streams.byID[id] == nil {
 			t.Fatalf("number %d was turned away", i)
 		}
 		r.StreamOpened(n.now, id+100000, p, [32]byte{}, ProtocolProve)
-		if r.exchanges[id+100000] != nil {
+		if r.streams.byID[id+100000] != nil {
 			t.Fatal("one peer has two places")
 		}
 	}
 	k := 0
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol == ProtocolProve && !x.dialler {
 			k++
 		}
@@ -889,7 +889,7 @@ func TestLogsInside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if took := bob.room.transcripts[c.Brief.ID()] != nil; took != inside {
+		if took := bob.room.logs.transcripts[c.Brief.ID()] != nil; took != inside {
 			t.Errorf("a transcript is taken inside a channel %v: %v", inside, took)
 		}
 	}
@@ -918,16 +918,16 @@ func TestOrphanTerms(t *testing.T) {
 	for i := range maxWaitingTerms + 100 {
 		r.addTerm(&ake.MemberTerm{CID: ake.Sum("nobody", []byte(fmt.Sprint(i))), Term: ake.Term{Secret: r.draw()}})
 	}
-	if k := len(r.orphans); k != maxWaitingTerms || len(r.orphanOrder) != maxWaitingTerms {
+	if k := len(r.waiting.terms); k != maxWaitingTerms || len(r.waiting.termOrder) != maxWaitingTerms {
 		t.Errorf("%d are kept", k)
 	}
 	for i := range 100 {
-		if _, ok := r.orphans[ake.Sum("nobody", []byte(fmt.Sprint(i)))]; ok {
+		if _, ok := r.waiting.terms[ake.Sum("nobody", []byte(fmt.Sprint(i)))]; ok {
 			t.Fatalf("number %d, of the oldest, did not make room", i)
 		}
 	}
 	n.run(80 * time.Minute)
-	if len(r.orphans) > 0 {
+	if len(r.waiting.terms) > 0 {
 		t.Error("terms outlive their day")
 	}
 }
@@ -944,12 +944,12 @@ func TestNewNames(t *testing.T) {
 		name.Sign(n.desc.ID(), dan.room.working)
 		names = append(names, name)
 	}
-	next := ann.room.nextStream
+	next := ann.room.streams.next
 	for _, name := range names {
 		ann.given(dan, true, record.EncodeRecords([]record.Record{name})...)
 		n.drain(ann)
 	}
-	if k := (ann.room.nextStream - next) / 2; k > 2 {
+	if k := (ann.room.streams.next - next) / 2; k > 2 {
 		t.Errorf("ann opened %d streams for 50 names of one member", k)
 	}
 	n.until(3*time.Second, "all know the last", func() bool {

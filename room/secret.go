@@ -61,8 +61,8 @@ func (r *Room) handOver(e *epoch) {
 	if e.d == nil {
 		return
 	}
-	for _, w := range r.sortedChannels() {
-		r.handOverTo(r.channels[w], e)
+	for _, w := range r.channels.sorted() {
+		r.handOverTo(r.channels.byKey[w], e)
 	}
 }
 
@@ -131,7 +131,7 @@ func (r *Room) sendNewTerms(x *exchange, ch *channel, g *graph, list record.List
 		}
 		n := g.nodes[cid]
 		if n == nil {
-			if term, ok := r.orphans[cid]; ok {
+			if term, ok := r.waiting.terms[cid]; ok {
 				ch.termsKnown[cid] = true
 				terms = append(terms, ake.MemberTerm{CID: cid, Term: term})
 			}
@@ -182,8 +182,8 @@ func (r *Room) askFor(e *epoch) {
 	branches := make(map[ake.Hash]bool)
 	n := 0
 	var all [][32]byte
-	for _, w := range r.sortedChannels() {
-		if r.channels[w].up {
+	for _, w := range r.channels.sorted() {
+		if r.channels.byKey[w].up {
 			all = append(all, w)
 		}
 	}
@@ -193,7 +193,7 @@ func (r *Room) askFor(e *epoch) {
 			var branch ake.Hash
 			by := g != nil && g.contribution(e.commit.By) != nil && g.contribution(e.commit.By).Working == w
 			if g != nil {
-				branch = g.branch(r.channels[w].cid)
+				branch = g.branch(r.channels.byKey[w].cid)
 			}
 			if c.asked[w] || !by && (n >= 2 || pass == 0 && branches[branch]) {
 				continue
@@ -212,7 +212,7 @@ func (r *Room) askFor(e *epoch) {
 
 // wantFrom asks a process for a commit, its secret, and what goes with it.
 func (r *Room) wantFrom(w [32]byte, epoch ake.Hash) {
-	ch := r.channels[w]
+	ch := r.channels.byKey[w]
 	if ch == nil || !ch.up {
 		return
 	}
@@ -235,7 +235,7 @@ func (r *Room) tookWant(x *exchange, body []byte) bool {
 			continue
 		}
 		r.send(x, record.EncodeRecords([]record.Record{e.commit.Whole(e.list)})...)
-		if ch := r.channels[x.working]; ch != nil && ch.up {
+		if ch := r.channels.byKey[x.working]; ch != nil && ch.up {
 			ch.termsKnown = make(map[ake.Hash]bool) // it asks because something is missing
 			delete(e.secretHolders, x.working)
 			r.handOverOn(x, ch, e)

@@ -135,12 +135,12 @@ func TestUnprovenFlood(t *testing.T) {
 	}
 	r := a.room
 	g := r.graph(r.today())
-	if len(r.limbo) > maxWaitingRecords || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.exchanges) > 400 || len(r.waiting) > maxWaitingMessages {
-		t.Errorf("kept: %d in limbo, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.limbo), len(g.nodes), len(g.edges), len(r.processes), len(r.exchanges), len(r.waiting))
+	if len(r.waiting.records) > maxWaitingRecords || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.streams.byID) > 400 || len(r.waiting.messages) > maxWaitingMessages {
+		t.Errorf("kept: %d in limbo, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.waiting.records), len(g.nodes), len(g.edges), len(r.processes), len(r.streams.byID), len(r.waiting.messages))
 	}
 	n.run(time.Minute)
-	if len(r.exchanges) > 4 {
-		t.Errorf("%d exchanges a minute later", len(r.exchanges))
+	if len(r.streams.byID) > 4 {
+		t.Errorf("%d exchanges a minute later", len(r.streams.byID))
 	}
 	if !together(a, b) {
 		t.Error("the room fell apart")

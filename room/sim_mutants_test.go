@@ -73,13 +73,13 @@ var mutants = []mutant{
 	{"anybody makes room", "graph.go",
 		`last := order[len(order)-1]`, `last := sortedHashes(g.nodes)[0]`, "TestMakeRoom"},
 	{"terms without contributions are not bounded", "records.go",
-		`if len(r.orphanOrder) >= maxWaitingTerms {`, `if false {`, "TestOrphanTerms"},
+		`if len(w.termOrder) >= maxWaitingTerms {`, `if false {`, "TestOrphanTerms"},
 	{"what waits is not bounded", "records.go",
-		`if len(r.limbo) >= maxWaitingRecords {`, `if false {`, "TestBounds"},
+		`if len(w.records) >= maxWaitingRecords {`, `if false {`, "TestBounds"},
 	{"what waits is not tried again", "records.go",
-		`for _, rec := range waiting {`, `for _, rec := range waiting[:0] {`, "TestOrderFree"},
+		`for _, rec := range records {`, `for _, rec := range records[:0] {`, "TestOrderFree"},
 	{"commits of strangers without end", "records.go",
-		`if len(r.strange) >= maxWaitingCommits {`, `if false {`, "TestStrangeCommits"},
+		`if len(w.commits) >= maxWaitingCommits {`, `if false {`, "TestStrangeCommits"},
 	{"terms are not compared with their commitment", "records.go",
 		`n.term == nil && t.Term.Commitment() == n.contribution.Term {`, `n.term == nil {`, "TestWrongTerms"},
 	{"what opens need not hold the term that was promised", "prove.go",
@@ -98,9 +98,9 @@ var mutants = []mutant{
 		`max(leastAnswer, 2*r.encapsulationTime)`, `0`, "TestAnswerTime"},
 	{"what does not open ends at once", "prove.go",
 		`r.doAt(x.answerAt, func() {
-				if r.exchanges[x.id] == x {
+				if r.streams.byID[x.id] == x {
 					r.reset(x)`, `r.doAt(r.now, func() {
-				if r.exchanges[x.id] == x {
+				if r.streams.byID[x.id] == x {
 					r.reset(x)`, "TestAnswerTime"},
 	{"what opens is answered at once", "prove.go",
 		`x.opened = opened
@@ -141,7 +141,7 @@ var mutants = []mutant{
 	{"one branch's commits keep others out", "accept.go",
 		`if len(of[b]) > len(of[most]) {`, `if false {`, "TestCommitFloodOfMany"},
 	{"dropped commits are taken again", "accept.go",
-		` || r.droppedAt[c.ID()]`, ``, "TestDroppedCommit"},
+		` || r.droppedCommits.has[c.ID()]`, ``, "TestDroppedCommit"},
 	{"epochs that are over are taken again", "accept.go",
 		`if _, over := r.retired[c.ID()]; over || r`, `if r`, "TestDroppedCommit"},
 	{"of two commits of one height the lesser counts", "accept.go",
@@ -211,7 +211,7 @@ var mutants = []mutant{
 		for i := range`, `	if false {
 		for i := range`, "TestFullRoom"},
 	{"who came late gives places away", "commit.go",
-		`r.now.Before(r.cameLate.Add(juniorTime))`, `false`, "TestFullRoom"},
+		`r.now.Before(r.committing.lateSince.Add(juniorTime))`, `false`, "TestFullRoom"},
 	{"yesterday is proven by strangers", "dial.go",
 		`theirs.Day < r.today() && !r.provedToday(n)`, `false`, "TestAnyHour"},
 	{"yesterday is not proven", "days.go",
@@ -259,7 +259,7 @@ var mutants = []mutant{
 	{"a published encapsulation is opened at once", "open.go",
 		`at.After(r.now) {`, `at.After(r.now) && false {`, "TestOpenPublished"},
 	{"published encapsulations are opened without end", "open.go",
-		`if len(r.publishedOpenings) >= maxOpenings {`, `if false {`, "TestOpenPublished"},
+		`if len(r.proofs.publishedOpenings) >= maxOpenings {`, `if false {`, "TestOpenPublished"},
 	{"what no commit needs is opened", "open.go",
 		`if !e.lists(n.contribution.Identity, cid) || n.term != nil || n.encapsulation == nil {`, `if n.term != nil || n.encapsulation == nil {`, "TestOpenUnlisted"},
 	{"what was opened in vain is opened again", "publish.go",
@@ -283,7 +283,7 @@ var mutants = []mutant{
 	{"a header key far ahead is taken", "message.go",
 		` || m.Step > e.step(r.now)+headerSteps {`, ` {`, "TestStepAhead"},
 	{"one sends as fast as one likes", "pace.go",
-		`if rate == 0 || r.pace.take(r.now, rate) {`, `if true {`, "TestPace"},
+		`if rate == 0 || r.outbox.pace.take(r.now, rate) {`, `if true {`, "TestPace"},
 	{"one takes what comes however fast", "pace.go",
 		`return p.pace.tokens >= 1`, `return true`, "TestFlood"},
 	{"gaps are not told", "gaps.go",

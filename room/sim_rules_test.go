@@ -100,7 +100,7 @@ func (k *looker) saved(s *simNode, m Saved) {
 	if err != nil {
 		k.w.fail("saved", "%s saved what is no message", s.name)
 	}
-	t := s.room.transcripts[m.Epoch]
+	t := s.room.logs.transcripts[m.Epoch]
 	if t == nil || m.Author != t.ownIndex {
 		return
 	}
@@ -206,7 +206,7 @@ func (k *looker) took(s *simNode, e Event) {
 		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
-		if x := s.room.transcripts[e.Epoch]; x == nil || !x.lists(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
+		if x := s.room.logs.transcripts[e.Epoch]; x == nil || !x.lists(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
 	case Failed:
@@ -319,19 +319,19 @@ func (k *looker) bounds(s *simNode) {
 			k.w.fail("bounds", "%s: %d %s, the limit is %d", s.name, n, what, limit)
 		}
 	}
-	within("records in limbo", len(r.limbo), maxWaitingRecords)
+	within("records in limbo", len(r.waiting.records), maxWaitingRecords)
 	within("commits", len(r.commits), maxCommits)
-	within("commits by strangers", len(r.strange), maxWaitingCommits)
-	within("channels", len(r.channels), 64+drawnChannels+1)
-	within("held messages", len(r.held), maxHeld)
-	within("waiting messages", len(r.waiting), maxWaitingMessages)
-	within("exchanges", len(r.exchanges), maxAnswering+1+32*(len(r.neighbours)+1))
+	within("commits by strangers", len(r.waiting.commits), maxWaitingCommits)
+	within("channels", len(r.channels.byKey), 64+drawnChannels+1)
+	within("held messages", len(r.outbox.held), maxHeld)
+	within("waiting messages", len(r.waiting.messages), maxWaitingMessages)
+	within("exchanges", len(r.streams.byID), maxAnswering+1+32*(len(r.neighbours)+1))
 	within("days", len(r.days), 3)
 	within("renewals", len(r.renewAt), 3)
-	within("tasks", len(r.tasks), maxAnswering+maxDialling+maxOpenings+2)
-	within("bodies in memory", len(r.inMemory), maxBodiesInMemory)
-	within("transcripts", len(r.transcripts), maxTranscripts+1)
-	within("gaps", len(r.gaps), len(r.transcripts)*record.MaxMembers)
+	within("tasks", len(r.tasks.done), maxAnswering+maxDialling+maxOpenings+2)
+	within("bodies in memory", len(r.logs.inMemory), maxBodiesInMemory)
+	within("transcripts", len(r.logs.transcripts), maxTranscripts+1)
+	within("gaps", len(r.logs.gaps), len(r.logs.transcripts)*record.MaxMembers)
 	nodes := 0
 	for _, g := range r.days {
 		within("nodes", len(g.nodes), maxNodes+1)
@@ -421,8 +421,8 @@ func (k *looker) atRest() *failure {
 					}
 				}
 			}
-			if len(s.room.held) > 0 {
-				return bad("held", "%s holds %d messages", s.name, len(s.room.held))
+			if len(s.room.outbox.held) > 0 {
+				return bad("held", "%s holds %d messages", s.name, len(s.room.outbox.held))
 			}
 		}
 		if f := k.logsAgree(comp); f != nil {
@@ -436,8 +436,8 @@ func (k *looker) atRest() *failure {
 // have shown.
 func (k *looker) logsAgree(comp []*simNode) *failure {
 	for _, h := range comp {
-		for _, id := range sortedHashes(h.room.transcripts) {
-			t := h.room.transcripts[id]
+		for _, id := range sortedHashes(h.room.logs.transcripts) {
+			t := h.room.logs.transcripts[id]
 			if t.count == 0 {
 				continue
 			}
@@ -447,7 +447,7 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 				bad := func(format string, args ...any) *failure {
 					return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds epoch %x (height %d) of which %s was: ", h.name, id[:4], t.Brief.Height, s.name) + fmt.Sprintf(format, args...)}
 				}
-				x := s.room.transcripts[id]
+				x := s.room.logs.transcripts[id]
 				if x == nil || x.count == 0 {
 					return bad("it holds nothing of it")
 				}
@@ -510,8 +510,8 @@ func (k *looker) finally() {
 	}
 	for _, comp := range k.components() {
 		for _, s := range comp {
-			if o := k.of(s); o.sent+len(s.room.held) != o.typed {
-				w.fail("lost", "%s was given %d messages to send, sent %d and holds %d", s.name, o.typed, o.sent, len(s.room.held))
+			if o := k.of(s); o.sent+len(s.room.outbox.held) != o.typed {
+				w.fail("lost", "%s was given %d messages to send, sent %d and holds %d", s.name, o.typed, o.sent, len(s.room.outbox.held))
 			}
 		}
 	}

@@ -169,7 +169,7 @@ func (t *transcript) sum(room ake.Hash) ake.Hash {
 // beginTranscript begins the transcript of an epoch that we are in.
 func (r *Room) beginTranscript(e *epoch) {
 	id := e.commit.ID()
-	if t := r.transcripts[id]; t != nil {
+	if t := r.logs.transcripts[id]; t != nil {
 		if t.past { // somebody else told us of it first
 			t.past, t.servedBy = false, [32]byte{}
 		}
@@ -192,8 +192,8 @@ func (r *Room) keepTranscript(t *transcript) bool {
 	t.since, t.heardAt = r.now, r.now
 	t.ownIndex = t.List.Of(r.identity)
 	t.charge(a)
-	r.places += len(t.List)
-	r.transcripts[t.id] = t
+	r.logs.places += len(t.List)
+	r.logs.transcripts[t.id] = t
 	return true
 }
 
@@ -228,11 +228,11 @@ func (r *Room) isHistory(t *transcript) bool {
 // expireTranscripts drops what is over, and what is empty and has no epoch any
 // more; it looks once a second.
 func (r *Room) expireTranscripts() {
-	if r.now.Sub(r.expiredAt) < time.Second {
+	if r.now.Sub(r.logs.expiredAt) < time.Second {
 		return
 	}
-	r.expiredAt = r.now
-	for id, t := range r.transcripts {
+	r.logs.expiredAt = r.now
+	for id, t := range r.logs.transcripts {
 		switch {
 		case t.count == 0 && r.commits[id] == nil && r.now.Sub(t.since) > emptyTime:
 			r.dropTranscript(t)
@@ -240,9 +240,9 @@ func (r *Room) expireTranscripts() {
 			r.dropTranscript(t)
 		}
 	}
-	for id, day := range r.dropped {
+	for id, day := range r.logs.dropped {
 		if r.now.After(r.expiry(day)) {
-			delete(r.dropped, id)
+			delete(r.logs.dropped, id)
 		}
 	}
 }
@@ -250,10 +250,10 @@ func (r *Room) expireTranscripts() {
 // dropTranscript forgets what was said in an epoch, and takes it no more. One in
 // which nothing was said may come again.
 func (r *Room) dropTranscript(t *transcript) {
-	delete(r.transcripts, t.id)
-	delete(r.farther, t.id)
+	delete(r.logs.transcripts, t.id)
+	delete(r.receipts.changed, t.id)
 	t.owner.places -= len(t.List)
-	r.places -= len(t.List)
+	r.logs.places -= len(t.List)
 	if t.count == 0 {
 		return
 	}
@@ -262,12 +262,12 @@ func (r *Room) dropTranscript(t *transcript) {
 			l.account.messages -= len(l.ids) + len(l.ahead)
 		}
 	}
-	r.logged -= t.count
-	r.inMemory = slices.DeleteFunc(r.inMemory, func(ref logRef) bool { return ref.t == t })
-	if len(r.dropped) >= maxRemembered {
-		clear(r.dropped) // of days long over
+	r.logs.messages -= t.count
+	r.logs.inMemory = slices.DeleteFunc(r.logs.inMemory, func(ref logRef) bool { return ref.t == t })
+	if len(r.logs.dropped) >= maxRemembered {
+		clear(r.logs.dropped) // of days long over
 	}
-	r.dropped[t.id] = t.Brief.Day
+	r.logs.dropped[t.id] = t.Brief.Day
 	if t.saved {
 		// What is forgotten goes before what is saved.
 		r.ready.Save = slices.DeleteFunc(r.ready.Save, func(s Saved) bool { return s.Epoch == t.id })
@@ -331,10 +331,10 @@ func (r *Room) cacheBody(t *transcript, index int, m *record.Signed) {
 		l.bodies = make(map[uint64]*record.Signed)
 	}
 	l.bodies[m.Counter] = m
-	r.inMemory = append(r.inMemory, logRef{t, index, m.Counter})
-	if len(r.inMemory) > maxBodiesInMemory {
-		old := r.inMemory[0]
-		r.inMemory = r.inMemory[1:]
+	r.logs.inMemory = append(r.logs.inMemory, logRef{t, index, m.Counter})
+	if len(r.logs.inMemory) > maxBodiesInMemory {
+		old := r.logs.inMemory[0]
+		r.logs.inMemory = r.logs.inMemory[1:]
 		delete(old.t.log(old.index).bodies, old.counter)
 	}
 }
@@ -436,10 +436,10 @@ func (r *Room) show(from *exchange, t *transcript, index int) {
 	switch waits := len(l.ahead) > 0 && l.highest() > l.shown; {
 	case !waits:
 		l.gapSince = time.Time{}
-		delete(r.gaps, l)
+		delete(r.logs.gaps, l)
 	case l.gapSince.IsZero():
 		l.gapSince = r.now
-		r.gaps[l] = logRef{t: t, index: index}
+		r.logs.gaps[l] = logRef{t: t, index: index}
 		r.compareSoon("")
 	}
 }

@@ -73,7 +73,7 @@ type MemberStatus struct {
 // Status takes a snapshot.
 func (r *Room) Status(now time.Time) Status {
 	s := Status{
-		Neighbours: r.sortedNeighbours(), Held: len(r.held), MaySend: !r.closed && r.maySend(),
+		Neighbours: r.sortedNeighbours(), Held: len(r.outbox.held), MaySend: !r.closed && r.maySend(),
 	}
 	if g := r.graph(r.today()); g != nil && g.own != nil {
 		s.Ready = true
@@ -93,7 +93,7 @@ func (r *Room) Status(now time.Time) Status {
 		return s
 	}
 	s.Epoch, s.SID, s.Since = h.commit.ID(), h.sid, h.since
-	t := r.transcripts[s.Epoch]
+	t := r.logs.transcripts[s.Epoch]
 	g := r.graph(h.commit.Day)
 	for i := range h.list {
 		entry := &h.list[i]
@@ -129,7 +129,7 @@ func (r *Room) Rename(now time.Time, name string) error {
 	}
 	r.SetName(name)
 	r.emit(Renamed{Member: Member{Peer: r.self, Name: name}})
-	r.newNames[r.workingID] = true
+	r.names.fresh[r.workingID] = true
 	r.finish()
 	return nil
 }
@@ -194,7 +194,7 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 	if r.head != nil {
 		r.head.stoppedSince = time.Time{} // for another reason, from here on
 	}
-	r.newRecords, r.reconsider, r.channelsAt = true, true, r.now
+	r.newRecords, r.reconsider, r.channels.considerAt = true, true, r.now
 	r.finish()
 	return nil
 }
@@ -223,7 +223,7 @@ type HeldMessage struct {
 func (r *Room) Drop(now time.Time, which func(HeldMessage) bool) []HeldMessage {
 	r.advance(now)
 	var out []HeldMessage
-	r.held = slices.DeleteFunc(r.held, func(h held) bool {
+	r.outbox.held = slices.DeleteFunc(r.outbox.held, func(h held) bool {
 		m := HeldMessage{Ref: h.ref, Kind: h.kind, Text: h.text}
 		if which != nil && !which(m) {
 			return false
