@@ -301,3 +301,26 @@ func TestAloneOvernight(t *testing.T) {
 	n.connect(again, ann)
 	n.until(20*time.Second, "one epoch", func() bool { return together(ann, again) })
 }
+
+// TestAloneAfterItsDay: who was left alone, and stays until the day of its head is
+// forgotten, then comes into another group.
+func TestAloneAfterItsDay(t *testing.T) {
+	for seed := range uint64(8) {
+		n, midnight := near(t, 900+seed, 30*time.Minute)
+		all := n.party("ann", "bob")
+		ann, bob := all[0], all[1]
+		bob.room.Leave(bob.clock())
+		n.drain(bob)
+		n.run(time.Second)
+		n.stop(bob)
+		n.run(midnight.Sub(n.now) + 70*time.Minute)
+		if h := ann.room.head; h == nil || ann.room.days[h.commit.Day] != nil {
+			t.Fatal("the day of its head is not forgotten: the test shows nothing")
+		}
+		cyn, dan := n.add("cyn", true), n.add("dan", true)
+		n.connect(cyn, dan)
+		n.until(20*time.Second, "two are together", func() bool { return together(cyn, dan) })
+		n.connect(ann, cyn)
+		n.until(20*time.Second, "three are together", func() bool { return together(ann, cyn, dan) })
+	}
+}

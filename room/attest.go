@@ -116,14 +116,14 @@ func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution) {
 	if g == nil || g.own == nil || identity == r.identity {
 		return nil, nil
 	}
-	if _, gone := r.gone(g, g.own.cid); gone {
+	if _, gone := r.gone(g, g.node(g.own.cid)); gone {
 		return nil, nil
 	}
 	c := g.newest[identity]
 	if c == nil || !g.members()[c.ID()] {
 		return nil, nil
 	}
-	if _, absent := r.absent(g, c.ID()); absent {
+	if _, absent := r.absent(g, g.node(c.ID())); absent {
 		return nil, nil
 	}
 	return g, c

@@ -81,7 +81,7 @@ func (r *Room) livingProcess(p peer.ID, working [32]byte) (ake.Hash, bool) {
 		g := r.days[d]
 		for _, c := range g.byIdentity[identity] {
 			if c.Working == working && g.members()[c.ID()] {
-				if _, gone := r.gone(g, c.ID()); !gone {
+				if _, gone := r.gone(g, g.node(c.ID())); !gone {
 					return c.ID(), true
 				}
 			}
@@ -239,7 +239,7 @@ func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 		cid := r.descend(g, func(cid ake.Hash) bool {
 			c := g.contribution(cid)
 			ch := r.channels.byKey[c.Working]
-			_, absent := r.absent(g, cid)
+			_, absent := r.absent(g, g.node(cid))
 			return near(cid) && !absent && (ch == nil || ch.drawn.IsZero())
 		})
 		if cid == (ake.Hash{}) {
@@ -325,7 +325,7 @@ func (r *Room) tellAll(ch *channel) {
 func (r *Room) livesAs(g *graph, ch *channel) bool {
 	for _, c := range g.byIdentity[ch.identity] {
 		if c.Working == ch.working && g.members()[c.ID()] {
-			_, gone := r.gone(g, c.ID())
+			_, gone := r.gone(g, g.node(c.ID()))
 			return !gone
 		}
 	}

@@ -57,7 +57,7 @@ func (r *Room) considerCommit() {
 	if g == nil || g.own == nil {
 		return
 	}
-	if ev, gone := r.gone(g, g.own.cid); gone {
+	if ev, gone := r.gone(g, g.node(g.own.cid)); gone {
 		if ev.Kind == record.EvidenceSuperseded && !r.supersededReported {
 			r.supersededReported = true
 			r.emit(Failed{Doing: "taking part", Err: ErrSuperseded})
@@ -249,7 +249,7 @@ func (r *Room) nextList(g *graph) record.List {
 		if !r.listable(n) {
 			continue
 		}
-		if _, absent := r.isAbsent(g, n); absent {
+		if _, absent := r.absent(g, n); absent {
 			continue
 		}
 		if at := p.heardAt.Add(leastSilence); at.Before(until) && n.contribution.Working != r.workingID {
@@ -448,7 +448,7 @@ func (r *Room) removals(list record.List) []record.Evidence {
 	}
 	var out []record.Evidence
 	r.head.list.WithoutCID(list, func(_ int, e *record.Entry) {
-		if ev, absent := r.absent(g, e.CID); absent {
+		if ev, absent := r.absent(g, g.node(e.CID)); absent {
 			out = append(out, ev)
 		}
 	})

@@ -73,12 +73,17 @@ func newGraph(date abe.Day, cut map[[32]byte]bool) *graph {
 	}
 }
 
-// contribution finds one that is kept; of a day that is over, none is.
-func (g *graph) contribution(cid ake.Hash) *record.Contribution {
+// node finds the node of a contribution that is kept; of a day that is over, none is.
+func (g *graph) node(cid ake.Hash) *node {
 	if g == nil {
 		return nil
 	}
-	if n := g.nodes[cid]; n != nil {
+	return g.nodes[cid]
+}
+
+// contribution finds one that is kept.
+func (g *graph) contribution(cid ake.Hash) *record.Contribution {
+	if n := g.node(cid); n != nil {
 		return n.contribution
 	}
 	return nil
@@ -430,20 +435,16 @@ func (r *Room) processOf(n *node) *process {
 	return n.process
 }
 
-// gone reports why a contribution counts no more: its process left, or its peer
-// made a later one, or our user does without it. The evidence is what a commit says
-// of it.
-func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
-	if g == nil || g.nodes[cid] == nil {
+// gone reports why a node counts no more: its process left, or its peer made a later
+// contribution, or our user does without it. The evidence is what a commit says of it.
+// Of a day that is over there is no graph, and of what is not known no node.
+func (r *Room) gone(g *graph, n *node) (record.Evidence, bool) {
+	if n == nil {
 		return record.Evidence{}, false
 	}
-	return r.isGone(g, g.nodes[cid])
-}
-
-func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
 	c, p := n.contribution, r.processOf(n)
 	cid := c.ID()
-	if len(r.cut) > 0 && g.own != nil && !g.members()[cid] {
+	if len(r.cut) > 0 && g != nil && g.own != nil && !g.members()[cid] {
 		return record.Evidence{Kind: record.EvidenceCut, CID: cid}, true
 	}
 	if p != nil && p.misbehaved {
@@ -452,7 +453,7 @@ func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
 	if p.left() {
 		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
 	}
-	if len(g.newest) == len(g.nodes) {
+	if g == nil || len(g.newest) == len(g.nodes) {
 		return record.Evidence{}, false // nobody has two
 	}
 	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {
@@ -467,7 +468,7 @@ func (r *Room) living(g *graph) []ake.Hash {
 	if g.cachedLiving == nil || g.livingVersion != r.version || r.newRecords {
 		g.cachedLiving, g.livingVersion = make([]ake.Hash, 0, len(g.roster())), r.version
 		for _, n := range g.roster() {
-			if _, gone := r.isGone(g, n); !gone {
+			if _, gone := r.gone(g, n); !gone {
 				g.cachedLiving = append(g.cachedLiving, n.contribution.ID())
 			}
 		}

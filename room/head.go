@@ -75,7 +75,7 @@ func (r *Room) bringsBack(e *epoch) bool {
 		return false
 	}
 	for i, n := range e.nodes {
-		ev, gone := r.isGone(g, n)
+		ev, gone := r.gone(g, n)
 		if gone && (ev.Kind == record.EvidenceCut || n.wasInHead && !r.head.lists(e.list[i].Identity, e.list[i].CID)) {
 			return true
 		}
@@ -163,10 +163,10 @@ func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 		if old == nil || old.contribution(entry.CID) == nil {
 			return ake.Hash{}, false
 		}
-		_, absent := r.absent(old, entry.CID)
+		_, absent := r.absent(old, old.node(entry.CID))
 		return entry.CID, !absent
 	}
-	_, absent := r.absent(g, c.ID())
+	_, absent := r.absent(g, g.node(c.ID()))
 	return c.ID(), !absent
 }
 
@@ -249,7 +249,7 @@ func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
 	}
 	why := ReasonLapsed
 	for _, cid := range left {
-		ev, absent := r.absent(g, cid)
+		ev, absent := r.absent(g, g.node(cid))
 		switch {
 		case absent && ev.Kind == record.EvidenceCut:
 			return ReasonCut

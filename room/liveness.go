@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
@@ -149,18 +148,10 @@ func (r *Room) silent(p *process) bool {
 	return p.silent
 }
 
-// absent reports why a contribution is not to be listed: it is gone, or its
-// process is silent.
-func (r *Room) absent(g *graph, cid ake.Hash) (record.Evidence, bool) {
-	if g == nil || g.nodes[cid] == nil {
-		return record.Evidence{}, false
-	}
-	return r.isAbsent(g, g.nodes[cid])
-}
-
-func (r *Room) isAbsent(g *graph, n *node) (record.Evidence, bool) {
-	if ev, gone := r.isGone(g, n); gone {
-		return ev, true
+// absent reports why a node is not to be listed: it is gone, or its process is silent.
+func (r *Room) absent(g *graph, n *node) (record.Evidence, bool) {
+	if ev, gone := r.gone(g, n); gone || n == nil {
+		return ev, gone
 	}
 	cid, p := n.contribution.ID(), r.processOf(n)
 	if p != nil && n.contribution.Working != r.workingID && r.silent(p) {

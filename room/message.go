@@ -134,7 +134,7 @@ func (r *Room) stopsLeft() time.Duration {
 func (r *Room) mayGoOn(h *epoch) bool {
 	here := 0
 	for _, n := range h.nodes {
-		ev, gone := r.isGone(r.graph(h.commit.Day), n)
+		ev, gone := r.gone(r.graph(h.commit.Day), n)
 		if gone && ev.Kind == record.EvidenceCut {
 			return false
 		}
@@ -165,7 +165,7 @@ func (r *Room) listsGone(g *graph, h *epoch) bool {
 	}
 	h.goneVersion, h.listsGone = r.version, false
 	for _, n := range h.nodes {
-		if _, gone := r.isGone(g, n); gone {
+		if _, gone := r.gone(g, n); gone {
 			h.listsGone = true
 			break
 		}

@@ -35,7 +35,7 @@ func TestMadeUpLater(t *testing.T) {
 	ann, bob, cyn := all[0], all[1], all[2]
 	thief := n.addSpy("thief", cyn.room.cfg.Identity)
 	vouched(n, thief, bob, ann, cyn.room.serial+1)
-	if _, gone := ann.room.gone(ann.day(), cyn.own()); gone {
+	if _, gone := ann.room.gone(ann.day(), ann.day().node(cyn.own())); gone {
 		t.Error("cyn is gone, by bob's word")
 	}
 	if !ann.room.Admits(cyn.room.self, cyn.room.workingID) {
