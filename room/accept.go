@@ -42,6 +42,12 @@ type epoch struct {
 	listsGone   bool      // one of its members is gone
 }
 
+// unread reports whether it fits and lists us, and we lack its secret or a term.
+func (e *epoch) unread() bool { return e.fits && e.ownIndex >= 0 && e.keys == nil }
+
+// mayBeUnread is unread, or may come to be.
+func (e *epoch) mayBeUnread() bool { return e.keys == nil && (!e.fits || e.ownIndex >= 0) }
+
 // erase forgets the epoch's keys; what was said in it stays in the log.
 func (e *epoch) erase() {
 	e.eraseSecret()
@@ -85,10 +91,13 @@ func better(a, b *epoch) bool {
 	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
 }
 
+// isAbove reports whether a commit is greater than our head.
+func (r *Room) isAbove(e *epoch) bool { return r.head == nil || better(e, r.head) }
+
 // above are the commits above our head, by id: mostly none.
 func (r *Room) above() (out []*epoch) {
 	for _, e := range r.commits {
-		if r.head == nil || better(e, r.head) {
+		if r.isAbove(e) {
 			out = append(out, e)
 		}
 	}
@@ -99,7 +108,7 @@ func (r *Room) above() (out []*epoch) {
 // addCommit takes a commit; judge decides later what it is worth. Only what a
 // member signed is kept: who is not known may have been made up.
 func (r *Room) addCommit(c *record.Commit) outcome {
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil || r.now.Add(earlyDay).Before(c.Day.Start()) {
 		return foreign
 	}
@@ -148,19 +157,13 @@ func (r *Room) roomForCommit(g *graph, c *record.Commit) bool {
 			continue
 		}
 		var branch ake.Hash
-		if h := r.graph(e.commit.Day); h != nil {
+		if h := r.days[e.commit.Day]; h != nil {
 			branch = h.branch(e.commit.By)
 		}
 		of[branch] = append(of[branch], e)
 	}
-	most := g.branch(c.By)
-	for _, b := range sortedHashes(of) {
-		if len(of[b]) > len(of[most]) {
-			most = b
-		}
-	}
 	var least *epoch
-	for _, e := range of[most] {
+	for _, e := range branchWithMost(g.branch(c.By), of) {
 		if least == nil || better(least, e) {
 			least = e
 		}
@@ -194,7 +197,7 @@ func (r *Room) examineCommits() {
 // unset.
 func (r *Room) examine(e *epoch) bool {
 	c := e.commit
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil {
 		return false
 	}
@@ -254,7 +257,7 @@ func (r *Room) mostHeight(d abe.Day) uint64 {
 // derive derives the epoch's keys, if we are listed and all terms are known:
 // PROTOCOL.md §8.
 func (r *Room) derive(e *epoch) {
-	g := r.graph(e.commit.Day)
+	g := r.days[e.commit.Day]
 	if g == nil || e.ownIndex < 0 {
 		return
 	}

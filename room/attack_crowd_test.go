@@ -154,7 +154,7 @@ func (k *crowd) commit(t *testing.T, list record.List, to func(*simNode) bool) {
 	h := k.highest()
 	f := &forgery{list: list, after: h, to: to, header: func(c *record.Header) {
 		for _, s := range k.honest {
-			c.Height = max(c.Height, s.room.graph(c.Day).height+1)
+			c.Height = max(c.Height, s.room.days[c.Day].height+1)
 		}
 	}}
 	f.publish(t, k.eve)

@@ -168,7 +168,7 @@ func TestHeightInflation(t *testing.T) {
 				n.run(midnight.Sub(n.now) - time.Second) // all have renewed
 				ann := all[0]
 				day := ann.room.today() + 1
-				list := ann.room.nextList(ann.room.graph(day))
+				list := ann.room.nextList(ann.room.days[day])
 				if len(list) != 3 {
 					t.Fatalf("%d are ready for the new day", len(list))
 				}

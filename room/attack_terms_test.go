@@ -33,7 +33,7 @@ func TestRecorder(t *testing.T) {
 			of[j.Contribution.ID()] = j
 		}
 		for _, s := range all {
-			j := of[s.room.graph(day).own.cid]
+			j := of[s.room.days[day].own.cid]
 			if j == nil || ake.HashEncapsulation(j.Encapsulation) != j.Contribution.Encapsulation {
 				missing = append(missing, s.name)
 				continue

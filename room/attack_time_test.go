@@ -63,7 +63,7 @@ func TestLapsedStays(t *testing.T) {
 	n.until(20*time.Second, "it is in", func() bool { return together(append(all, lapsed)...) })
 	n.run(midnight.Sub(n.now) - time.Minute)
 	old := lapsed.room.head
-	if old.list.Index(lapsed.room.graph(day).own.cid) < 0 {
+	if old.list.Index(lapsed.room.days[day].own.cid) < 0 {
 		t.Fatal("it is out before midnight: the test shows nothing")
 	}
 	// Whoever has not proved itself for the new day counts until two minutes after
@@ -79,7 +79,7 @@ func TestLapsedStays(t *testing.T) {
 	heads := make(map[ake.Hash]bool)
 	for i := range 8 {
 		// A commit for the old day, listing everybody, higher each time.
-		g := lapsed.room.graph(day)
+		g := lapsed.room.days[day]
 		if g != nil {
 			r := lapsed.room
 			list := r.nextList(g)
@@ -134,7 +134,7 @@ func TestLapsedStays(t *testing.T) {
 			t.Errorf("it was given %q", text)
 		}
 	}
-	g := lapsed.room.graph(day + 1)
+	g := lapsed.room.days[day+1]
 	for cid, node := range g.nodes {
 		if node.term != nil && cid != g.own.cid {
 			t.Error("it has a term of the new day")

@@ -199,7 +199,7 @@ func (n *network) crowd(size int) []*simNode {
 }
 
 // day is the graph of today, and own the node's cid in it.
-func (s *simNode) day() *graph   { return s.room.graph(s.room.today()) }
+func (s *simNode) day() *graph   { return s.room.days[s.room.today()] }
 func (s *simNode) own() ake.Hash { return s.day().own.cid }
 
 func (s *simNode) leave() {
@@ -307,7 +307,7 @@ func guess(e *epoch, terms []ake.Member, d ake.Secret) *ake.Keys {
 
 // terms are all members' terms of an epoch, as a member knows them.
 func (s *simNode) terms(e *epoch) []ake.Member {
-	g := s.room.graph(e.commit.Day)
+	g := s.room.days[e.commit.Day]
 	var out []ake.Member
 	for _, m := range e.list {
 		out = append(out, ake.Member{Identity: m.Identity, Term: *g.nodes[m.CID].term})

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -112,7 +113,7 @@ type questions struct {
 
 // askable finds a peer's living process of today, and what is known of it.
 func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution) {
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	if g == nil || g.own == nil || identity == r.identity {
 		return nil, nil
 	}
@@ -188,7 +189,7 @@ func (r *Room) poseQuestion() {
 	if q == nil || q.stream != 0 || q.Encapsulation == nil {
 		return
 	}
-	g := r.graph(q.Day)
+	g := r.days[q.Day]
 	if g == nil || g.contribution(q.Prover) == nil {
 		return
 	}
@@ -396,12 +397,7 @@ func (r *Room) expireQuestions() {
 			r.askOver(q, "refused, or not answered in time")
 		}
 	}
-	ids := make([]StreamID, 0, len(r.questions.theirs))
-	for id := range r.questions.theirs {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(r.questions.theirs)) {
 		q := r.questions.theirs[id]
 		if !q.allowed && !q.until.After(r.now) {
 			r.answered(q, false, "you did not answer in time")

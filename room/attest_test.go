@@ -208,8 +208,8 @@ func TestProveRelayedQuestion(t *testing.T) {
 	for _, forge := range []func(q *record.Question){
 		func(*record.Question) {}, // as it is
 		func(q *record.Question) { // in her own name
-			g := mallory.room.graph(mallory.room.today())
-			q.Asker, q.Prover = g.own.cid, prof.room.graph(q.Day).own.cid
+			g := mallory.room.days[mallory.room.today()]
+			q.Asker, q.Prover = g.own.cid, prof.room.days[q.Day].own.cid
 		},
 	} {
 		q := *theirs.Question
@@ -280,10 +280,10 @@ func TestProveAnswerIsForOne(t *testing.T) {
 func TestProveStrangers(t *testing.T) {
 	n, all, suites := asking(t, 75, "prof", "ann", "prof")
 	ann, prof := all[0], all[1]
-	g := ann.room.graph(ann.room.today())
+	g := ann.room.days[ann.room.today()]
 	question := func() *record.Question {
 		q := &record.Question{
-			Day: g.date, Asker: g.own.cid, Prover: prof.room.graph(g.date).own.cid,
+			Day: g.date, Asker: g.own.cid, Prover: prof.room.days[g.date].own.cid,
 			Nonce: ake.Sum("nonce"), Policy: professor,
 		}
 		seed := floodSeed(3)

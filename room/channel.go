@@ -141,15 +141,8 @@ func (r *Room) channelUp(ch *channel) {
 		}
 	}
 	if n := r.neighbours[ch.peer]; n != nil {
-		n.compareAt = minTime(nonzero(n.compareAt, r.now), r.now)
+		n.compareNow(r.now)
 	}
-}
-
-func nonzero(t, instead time.Time) time.Time {
-	if t.IsZero() {
-		return instead
-	}
-	return t
 }
 
 func (c *channels) sorted() [][32]byte {
@@ -191,7 +184,7 @@ func (r *Room) considerChannels() {
 		}
 		r.endChannel(ch)
 	}
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	if g == nil || g.own == nil {
 		return
 	}
@@ -316,8 +309,7 @@ func (r *Room) tellAll(ch *channel) {
 	for _, e := range r.headAndAbove() {
 		r.handOverOn(x, ch, e)
 	}
-	r.send(x, []byte{record.FrameDone})
-	r.hangUp(x)
+	r.sendDone(x)
 }
 
 // livesAs reports whether the process at the other end of a channel is a living

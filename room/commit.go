@@ -53,7 +53,7 @@ func (r *Room) considerCommit() {
 		// Somebody's clock is ahead of ours: never back to the day before the head's.
 		day = max(day, r.head.commit.Day)
 	}
-	g := r.graph(day)
+	g := r.days[day]
 	if g == nil || g.own == nil {
 		return
 	}
@@ -148,7 +148,7 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if !lacks.IsZero() {
 		at = lacks
 	}
-	if h := r.head; !lacks.IsZero() || h != nil && r.listsGone(r.graph(h.commit.Day), h) {
+	if h := r.head; !lacks.IsZero() || h != nil && r.listsGone(r.days[h.commit.Day], h) {
 		unit = tail(n) / 4
 	}
 	at = maxTime(at, earliest.Add(quiet))
@@ -193,7 +193,7 @@ func (r *Room) waitUntil(list record.List) (at time.Time) {
 	underway := unread(len(list))
 	for _, e := range r.commits {
 		// What comes among other records may rest on what nobody keeps any more.
-		if e.keys == nil && !e.viaSync && (!e.fits || e.ownIndex >= 0) && (r.head == nil || better(e, r.head)) {
+		if !e.viaSync && e.mayBeUnread() && r.isAbove(e) {
 			at = maxTime(at, e.since.Add(underway))
 		}
 	}
@@ -295,7 +295,7 @@ func (r *Room) differs(g *graph, list record.List) bool {
 // lists us, since we were not told its secret or a term; zero if there is none.
 func (r *Room) lacksAt(g *graph) (first time.Time) {
 	for _, e := range r.above() {
-		if e.commit.Day != g.date || !e.fits || e.ownIndex < 0 || e.keys != nil {
+		if e.commit.Day != g.date || !e.unread() {
 			continue
 		}
 		long := unread(len(e.list))
@@ -442,7 +442,7 @@ func (r *Room) removals(list record.List) []record.Evidence {
 	if r.head == nil {
 		return nil
 	}
-	g := r.graph(r.head.commit.Day)
+	g := r.days[r.head.commit.Day]
 	if g == nil {
 		return nil
 	}

@@ -12,12 +12,7 @@ import (
 )
 
 func (r *Room) sortedNeighbours() []peer.ID {
-	ids := make([]peer.ID, 0, len(r.neighbours))
-	for p := range r.neighbours {
-		ids = append(ids, p)
-	}
-	slices.Sort(ids)
-	return ids
+	return slices.Sorted(maps.Keys(r.neighbours))
 }
 
 // schedule begins the comparisons that are due and sees to being woken for the
@@ -94,9 +89,7 @@ func (r *Room) compareSoon(p peer.ID) {
 		}
 		n = r.neighbours[ids[r.random(len(ids))]]
 	}
-	if n.compareAt.IsZero() || n.compareAt.After(r.now) {
-		n.compareAt = r.now
-	}
+	n.compareNow(r.now)
 }
 
 // hasPendingCommit reports whether there is a commit that refers to what we do not know.

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -90,12 +91,7 @@ func (r *Room) contribute(d abe.Day) {
 }
 
 func (r *Room) sortedDays() []abe.Day {
-	days := make([]abe.Day, 0, len(r.days))
-	for d := range r.days {
-		days = append(days, d)
-	}
-	slices.Sort(days)
-	return days
+	return slices.Sorted(maps.Keys(r.days))
 }
 
 // forgetDay drops a day and what only it kept.

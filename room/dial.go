@@ -219,7 +219,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 		return 0, time.Time{}
 	}
 	for _, theirs := range n.hello.Days {
-		g := r.graph(theirs.Day)
+		g := r.days[theirs.Day]
 		if g == nil || g.own == nil || !r.proves(theirs.Day) || g.members()[theirs.CID] {
 			continue
 		}
@@ -256,7 +256,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 // it has not come to it. Only then is yesterday worth the work: strangers were
 // strangers then.
 func (r *Room) provedToday(n *neighbour) bool {
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	for _, d := range n.hello.Days {
 		if d.Day == r.today() {
 			return g != nil && g.members()[d.CID]

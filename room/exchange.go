@@ -30,6 +30,13 @@ type neighbour struct {
 	differs      difference
 }
 
+// compareNow lets it be compared with at once, if that was not due before.
+func (n *neighbour) compareNow(now time.Time) {
+	if n.compareAt.IsZero() || n.compareAt.After(now) {
+		n.compareAt = now
+	}
+}
+
 // An exchange is a conversation on one stream.
 type exchange struct {
 	id       StreamID
@@ -242,6 +249,12 @@ func (r *Room) send(x *exchange, frames ...[]byte) {
 func (r *Room) hangUp(x *exchange) {
 	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id})
 	r.dropExchange(x)
+}
+
+// sendDone says that this was all that we say unasked, and ends the stream.
+func (r *Room) sendDone(x *exchange) {
+	r.send(x, []byte{record.FrameDone})
+	r.hangUp(x)
 }
 
 // reset ends a stream at once, without a word.

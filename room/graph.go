@@ -2,6 +2,7 @@ package room
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"time"
 
@@ -136,13 +137,7 @@ func (g *graph) promise(e *record.Edge) {
 			b := g.branch(g.promised[to].From)
 			of[b] = append(of[b], to)
 		}
-		most := g.branch(e.From)
-		for _, b := range sortedHashes(of) {
-			if len(of[b]) > len(of[most]) {
-				most = b
-			}
-		}
-		delete(g.promised, of[most][0])
+		delete(g.promised, branchWithMost(g.branch(e.From), of)[0])
 	}
 	g.promised[e.To] = e
 }
@@ -322,11 +317,7 @@ func (g *graph) givesWay(from ake.Hash) (who ake.Hash, ok bool) {
 func compareHashes(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }
 
 func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
-	keys := make([]ake.Hash, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	return sortHashes(keys)
+	return slices.SortedFunc(maps.Keys(m), compareHashes)
 }
 
 // sortHashes sorts hashes in place.
@@ -422,9 +413,6 @@ func (p *process) offered() []*record.Presence {
 	return out
 }
 
-// graph finds a day's graph, if there is one.
-func (r *Room) graph(d abe.Day) *graph { return r.days[d] }
-
 func (r *Room) today() abe.Day { return abe.DayOf(r.now) }
 
 // processOf is what is known of the process of a contribution; nil: nothing yet.
@@ -480,7 +468,7 @@ func (r *Room) living(g *graph) []ake.Hash {
 // are.
 func (r *Room) OtherMembers() []peer.AddrInfo {
 	var out []peer.AddrInfo
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	if g == nil {
 		return nil
 	}

@@ -70,7 +70,7 @@ func (r *Room) mayHead(e *epoch) bool {
 // was in an earlier head of ours, but not in this one: who left does not come back by
 // another's word. Others may have left since the commit was made; they stop us.
 func (r *Room) bringsBack(e *epoch) bool {
-	g := r.graph(e.commit.Day)
+	g := r.days[e.commit.Day]
 	if !r.listsGone(g, e) {
 		return false
 	}
@@ -100,7 +100,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	// who hang on nobody have no turn.
 	spare := func(ake.Hash) bool { return false }
 	if len(e.list) == record.MaxMembers {
-		g := r.graph(e.commit.Day)
+		g := r.days[e.commit.Day]
 		order := g.order()
 		counts := make(map[ake.Hash]bool)
 		for _, cid := range order[:min(len(order), maxSeniors)] {
@@ -130,7 +130,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 // who hears a newcomer.
 func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
 	until := e.since.Add(tail(len(e.list)))
-	g := r.graph(e.commit.Day)
+	g := r.days[e.commit.Day]
 	if g == nil || g.own == nil || !until.After(r.now) {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
 // else whoever comes back as a process that withholds its term would keep all others
 // from committing.
 func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
-	g := r.graph(day)
+	g := r.days[day]
 	c := g.newest[entry.Identity]
 	if c == nil || !g.members()[c.ID()] || !r.listable(g.nodes[c.ID()]) {
 		if day == r.head.commit.Day {
@@ -159,7 +159,7 @@ func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 			return ake.Hash{}, false
 		}
 		r.recheckHead(day.Start().Add(dayTurn + time.Millisecond))
-		old := r.graph(r.head.commit.Day)
+		old := r.days[r.head.commit.Day]
 		if old == nil || old.contribution(entry.CID) == nil {
 			return ake.Hash{}, false
 		}
@@ -243,7 +243,7 @@ func (r *Room) epochStarted(previous *epoch) EpochStarted {
 
 // whyLeft is the most deliberate reason for which some are not listed any more.
 func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
-	g := r.graph(previous.commit.Day)
+	g := r.days[previous.commit.Day]
 	if g == nil {
 		return ReasonExpired
 	}

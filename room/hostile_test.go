@@ -19,7 +19,7 @@ func FuzzRoom(f *testing.F) {
 	a, b := n.add("ann", true), n.add("bob", true)
 	n.connectAll()
 	n.run(3 * time.Second)
-	g := a.room.graph(a.room.today())
+	g := a.room.days[a.room.today()]
 	piece := func(kind byte, data []byte) []byte {
 		out := append([]byte{kind}, 0, 0)
 		binary.BigEndian.PutUint16(out[1:], uint16(len(data)))

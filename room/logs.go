@@ -314,7 +314,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 // of the member that serves the transcript; what they said is shown as history,
 // with its name.
 func (r *Room) allProved(head *record.Transcript) bool {
-	g := r.graph(head.Brief.Day)
+	g := r.days[head.Brief.Day]
 	for i := range head.List {
 		if g == nil || !g.members()[head.List[i].CID] {
 			return false
@@ -326,7 +326,7 @@ func (r *Room) allProved(head *record.Transcript) bool {
 // uncheckedAuthors are the contributions in a transcript that were not checked before; for
 // others stand those that were: the cid covers all but the signature.
 func (r *Room) uncheckedAuthors(head *record.Transcript) (out []*record.Contribution) {
-	g := r.graph(head.Brief.Day)
+	g := r.days[head.Brief.Day]
 	for i, c := range head.Authors {
 		if known := g.contribution(c.ID()); known != nil {
 			head.Authors[i] = known

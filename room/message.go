@@ -75,7 +75,7 @@ func (r *Room) Held() int { return len(r.outbox.held) }
 
 // accompanied reports whether anybody else is a living member.
 func (r *Room) accompanied() bool {
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	return g != nil && len(r.living(g)) > 1 && len(r.neighbours) > 0
 }
 
@@ -85,7 +85,7 @@ func (r *Room) maySend() bool {
 	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
 		return false
 	}
-	g := r.graph(h.commit.Day)
+	g := r.days[h.commit.Day]
 	if g == nil || r.now.After((h.commit.Day + 1).Start().Add(dayGrace)) {
 		return false
 	}
@@ -104,7 +104,7 @@ type stop struct {
 // here: then one member makes others leave, and reads along itself.
 func (r *Room) stopped() bool {
 	h := r.head
-	if h == nil || !r.listsGone(r.graph(h.commit.Day), h) {
+	if h == nil || !r.listsGone(r.days[h.commit.Day], h) {
 		return false
 	}
 	if h.stoppedSince.IsZero() {
@@ -134,7 +134,7 @@ func (r *Room) stopsLeft() time.Duration {
 func (r *Room) mayGoOn(h *epoch) bool {
 	here := 0
 	for _, n := range h.nodes {
-		ev, gone := r.gone(r.graph(h.commit.Day), n)
+		ev, gone := r.gone(r.days[h.commit.Day], n)
 		if gone && ev.Kind == record.EvidenceCut {
 			return false
 		}

@@ -792,7 +792,7 @@ func (n *network) describe() string {
 func (s *simNode) describe() string {
 	r := s.room
 	text := s.name
-	if g := r.graph(r.today()); g != nil {
+	if g := r.days[r.today()]; g != nil {
 		own := "no contribution"
 		if g.own != nil {
 			own = fmt.Sprintf("own %x", g.own.cid.Short())

@@ -53,14 +53,14 @@ func (r *Room) keepEncapsulation(g *graph, n *node, enc []byte) bool {
 func (r *Room) considerOpening() {
 	r.proofs.publishedOpenings = slices.DeleteFunc(r.proofs.publishedOpenings, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
 	for _, e := range r.above() {
-		if !e.fits || e.ownIndex < 0 || e.keys != nil || e.d == nil {
+		if !e.unread() || e.d == nil {
 			continue
 		}
 		if at := e.since.Add(unread(len(e.list))); at.After(r.now) {
 			r.wakeAt(at)
 			continue
 		}
-		g := r.graph(e.commit.Day)
+		g := r.days[e.commit.Day]
 		if g == nil {
 			continue
 		}

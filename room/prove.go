@@ -46,7 +46,7 @@ func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 	if err != nil || c.Identity != x.identity || !r.proves(c.Day) || r.cut[c.Identity] {
 		return false
 	}
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil || g.own == nil || x.graph != nil && x.graph != g {
 		return false
 	}

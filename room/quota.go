@@ -50,7 +50,7 @@ func (r *Room) branchOf(day abe.Day, cid ake.Hash, identity [32]byte) (branch [3
 		return r.identity, true
 	}
 	for _, d := range [2]abe.Day{day, r.today()} {
-		g := r.graph(d)
+		g := r.days[d]
 		if g == nil {
 			continue
 		}

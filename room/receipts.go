@@ -139,9 +139,7 @@ func (r *Room) chaseReceipts() {
 	}
 	for range min(len(lack), maxCatchUp) {
 		i := r.random(len(lack))
-		if n := lack[i]; n.compareAt.IsZero() || n.compareAt.After(r.now) {
-			n.compareAt = r.now
-		}
+		lack[i].compareNow(r.now)
 		lack = slices.Delete(lack, i, i+1)
 		r.receipts.chaseAt = r.now.Add(chaseReceiptsPeriod)
 	}

@@ -130,7 +130,7 @@ func (r *Room) retryWaiting() {
 }
 
 func (r *Room) addContribution(c *record.Contribution) outcome {
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil {
 		return foreign
 	}
@@ -169,7 +169,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 // addEdge takes an edge from a contribution that is kept. One to a contribution
 // that has not come yet waits for it: a node exists only with a contribution.
 func (r *Room) addEdge(e *record.Edge) outcome {
-	g := r.graph(e.Day)
+	g := r.days[e.Day]
 	if g == nil {
 		return foreign
 	}
@@ -247,7 +247,7 @@ func (r *Room) countPresences(e *epoch, by int) {
 // ifListed calls f for the member of the head whose working key this is, unless
 // it is ourselves.
 func (r *Room) ifListed(w [32]byte, f func(Member)) {
-	if r.head == nil || w == r.workingID || r.graph(r.head.commit.Day) == nil {
+	if r.head == nil || w == r.workingID || r.days[r.head.commit.Day] == nil {
 		return
 	}
 	for _, n := range r.head.nodes {
@@ -314,8 +314,7 @@ func (r *Room) sendNames() {
 		if ch := r.channels.byKey[w]; ch.up && len(out) > 0 {
 			x := r.openChannelStream(ch, ProtocolSync)
 			r.send(x, record.EncodeRecords(out)...)
-			r.send(x, []byte{record.FrameDone})
-			r.hangUp(x)
+			r.sendDone(x)
 		}
 	}
 }

@@ -330,7 +330,7 @@ func TestTermsOfTheDay(t *testing.T) {
 	day := abe.DayOf(n.now)
 	all := n.party("ann", "bob")
 	n.run(midnight.Sub(n.now) - 10*time.Minute)
-	tomorrow := all[0].room.graph(day + 1)
+	tomorrow := all[0].room.days[day+1]
 	if tomorrow == nil || len(tomorrow.members()) != 2 {
 		t.Fatal("they have not renewed: the test shows nothing")
 	}

@@ -814,7 +814,7 @@ func TestDayTurn(t *testing.T) {
 	n.run(midnight.Sub(n.now) - 10*time.Minute)
 	ann, others := all[0], all[1:]
 	day := abe.DayOf(midnight)
-	g := ann.room.graph(day)
+	g := ann.room.days[day]
 	if g == nil || len(g.members()) != 3 {
 		t.Fatal("not all have renewed: the test shows nothing")
 	}

@@ -70,7 +70,7 @@ func (r *Room) handOver(e *epoch) {
 // our head and those above it.
 func (r *Room) headAndAbove() (out []*epoch) {
 	for _, id := range sortedHashes(r.commits) {
-		if e := r.commits[id]; e.d != nil && e.list != nil && (r.head == nil || e == r.head || better(e, r.head)) {
+		if e := r.commits[id]; e.d != nil && e.list != nil && (e == r.head || r.isAbove(e)) {
 			out = append(out, e)
 		}
 	}
@@ -84,7 +84,7 @@ func (r *Room) listsProcess(e *epoch, ch *channel) bool {
 	if i < 0 {
 		return false
 	}
-	c := r.graph(e.commit.Day).contribution(e.list[i].CID)
+	c := r.days[e.commit.Day].contribution(e.list[i].CID)
 	return c != nil && c.Working == ch.working
 }
 
@@ -95,8 +95,7 @@ func (r *Room) handOverTo(ch *channel, e *epoch) {
 	}
 	x := r.openChannelStream(ch, ProtocolSync)
 	r.handOverOn(x, ch, e)
-	r.send(x, []byte{record.FrameDone})
-	r.hangUp(x)
+	r.sendDone(x)
 }
 
 // handOverOn hands it over on a stream. What the other may lack comes first, and goes
@@ -105,7 +104,7 @@ func (r *Room) handOverOn(x *exchange, ch *channel, e *epoch) {
 	if e.secretHolders[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
-	r.sendNewTerms(x, ch, r.graph(e.commit.Day), e.list)
+	r.sendNewTerms(x, ch, r.days[e.commit.Day], e.list)
 	if e.d == nil {
 		return
 	}
@@ -154,7 +153,7 @@ func (r *Room) sendNewTerms(x *exchange, ch *channel, g *graph, list record.List
 // its list, its secret, terms. (PROTOCOL.md §8.2)
 func (r *Room) chase() {
 	for _, e := range r.above() {
-		if e.keys != nil || e.list != nil && e.ownIndex < 0 && e.fits {
+		if !e.mayBeUnread() {
 			continue
 		}
 		c := &e.chase
@@ -178,7 +177,7 @@ func (r *Room) askFor(e *epoch) {
 	if c.asked == nil {
 		c.asked = make(map[[32]byte]bool)
 	}
-	g := r.graph(e.commit.Day)
+	g := r.days[e.commit.Day]
 	branches := make(map[ake.Hash]bool)
 	n := 0
 	var all [][32]byte
@@ -241,8 +240,7 @@ func (r *Room) tookWant(x *exchange, body []byte) bool {
 			r.handOverOn(x, ch, e)
 		}
 	}
-	r.send(x, []byte{record.FrameDone})
-	r.hangUp(x)
+	r.sendDone(x)
 	return true
 }
 

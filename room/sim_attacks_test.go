@@ -43,7 +43,7 @@ func (f *forgery) publish(t *testing.T, s *simNode) *record.Commit {
 // sign makes the commit, and draws its secret.
 func (f *forgery) sign(s *simNode) *record.Commit {
 	r := s.room
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	var height uint64
 	if f.after != nil {
 		height = f.after.commit.Height
@@ -131,7 +131,7 @@ func TestForgedCommits(t *testing.T) {
 		// Ann vouches for a stranger who vouches for nobody.
 		"LeakedTerms": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
 			r := all[0].room
-			g := r.graph(r.today())
+			g := r.days[r.today()]
 			flood := makeFlood(abe.DayOf(n.now), 1)
 			c, err := record.ParseContribution(flood[0][1:])
 			if err != nil {

@@ -134,7 +134,7 @@ func TestUnprovenFlood(t *testing.T) {
 		t.Errorf("%d commits", n.commits-commits)
 	}
 	r := a.room
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	if len(r.waiting.records) > maxWaitingRecords || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.streams.byID) > 400 || len(r.waiting.messages) > maxWaitingMessages {
 		t.Errorf("kept: %d in limbo, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.waiting.records), len(g.nodes), len(g.edges), len(r.processes), len(r.streams.byID), len(r.waiting.messages))
 	}

@@ -65,7 +65,7 @@ var mutants = []mutant{
 	{"promised edges without end", "graph.go",
 		`if len(g.promised) >= maxPromised && g.promised[e.To] == nil {`, `if false {`, "TestPromisedEdges"},
 	{"any promised edge makes room", "graph.go",
-		`delete(g.promised, of[most][0])`, `delete(g.promised, sortedHashes(g.promised)[0])`, "TestPromisedEdges"},
+		`delete(g.promised, branchWithMost(g.branch(e.From), of)[0])`, `delete(g.promised, sortedHashes(g.promised)[0])`, "TestPromisedEdges"},
 	{"who has most is given room", "graph.go",
 		` || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {`, ` || of == nil {`, "TestMakeRoom"},
 	{"whom I vouched for makes room", "graph.go",
@@ -138,7 +138,7 @@ var mutants = []mutant{
 		`if c.Height > r.mostHeight(c.Day) {`, `if false {`, "TestHeightInflation"},
 	{"commits without end", "accept.go",
 		`if len(r.commits) < maxCommits {`, `if true {`, "TestCommitFlood"},
-	{"one branch's commits keep others out", "accept.go",
+	{"one branch's commits keep others out", "tree.go",
 		`if len(of[b]) > len(of[most]) {`, `if false {`, "TestCommitFloodOfMany"},
 	{"dropped commits are taken again", "accept.go",
 		` || r.droppedCommits.has[c.ID()]`, ``, "TestDroppedCommit"},
@@ -329,8 +329,8 @@ var mutants = []mutant{
 	{"channels to those who are gone are kept", "channel.go",
 		`		r.endChannel(ch)
 	}
-	g := r.graph(r.today())`, `	}
-	g := r.graph(r.today())`, "TestChannelsEnd"},
+	g := r.days[r.today()]`, `	}
+	g := r.days[r.today()]`, "TestChannelsEnd"},
 
 	// Logs: PROTOCOL.md §11.4.
 	{"logs are not passed on", "logs.go",
@@ -468,7 +468,7 @@ var mutants = []mutant{
 		`began, wait := r.now, r.answerTime()`, `began, wait := r.now, time.Millisecond`, "TestAnswerTime"},
 	{"a clock that stood still calls others silent", "liveness.go",
 		`if gap := now.Sub(r.now); gap > stallTime {`, `if gap := now.Sub(r.now); false {`, "TestSuspendAndResume"},
-	{"edges to nobody push out others'", "graph.go",
+	{"edges to nobody push out others'", "tree.go",
 		`if len(of[b]) > len(of[most]) {`, `if len(of[b]) > 0 {`, "TestPromisedEdges"},
 	{"one branch's commits push out others'", "accept.go",
 		`of[branch] = append(of[branch], e)`, `of[ake.Hash{}], _ = append(of[ake.Hash{}], e), branch`, "TestCommitFloodOfMany"},

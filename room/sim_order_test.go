@@ -74,7 +74,7 @@ func freeze(seed uint64) *frozen {
 			}
 		}
 	}
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	for _, cid := range sortedHashes(g.members()) {
 		if t := g.nodes[cid].term; t != nil {
 			f.terms = append(f.terms, ake.MemberTerm{CID: cid, Term: *t})
@@ -99,7 +99,7 @@ func (f *frozen) feed(frames ...[]byte) {
 // state is what must not depend on order.
 func (f *frozen) state() string {
 	r := f.newcomer.room
-	s := fmt.Sprintf("members %x", r.living(r.graph(r.today())))
+	s := fmt.Sprintf("members %x", r.living(r.days[r.today()]))
 	if h := r.head; h != nil {
 		s += fmt.Sprintf(", epoch %x, sid %x, height %d", h.commit.ID(), h.sid, h.commit.Height)
 	}

@@ -221,7 +221,7 @@ func (k *looker) maySend(s *simNode, e Sent) {
 	if x == nil {
 		k.w.fail("send", "%s sent in an epoch it does not have", s.name)
 	}
-	g := r.graph(x.commit.Day)
+	g := r.days[x.commit.Day]
 	if end := (x.commit.Day + 1).Start().Add(dayGrace); r.now.After(end) {
 		k.w.fail("send", "%s sent in an epoch of a day that ended %v ago", s.name, r.now.Sub(end))
 	}
@@ -261,7 +261,7 @@ func (k *looker) keys(s *simNode) {
 		if !k.entitled(me, e) {
 			k.w.fail("keys", "%s holds the keys of an epoch", s.name)
 		}
-		g := r.graph(e.commit.Day)
+		g := r.days[e.commit.Day]
 		if e.ownIndex < 0 || g != nil && g.own != nil && e.list[e.ownIndex].CID != g.own.cid {
 			k.w.fail("keys", "%s holds the keys of epoch %x and is not in it", s.name, id[:4])
 		}
@@ -399,7 +399,7 @@ func (k *looker) atRest() *failure {
 		today := head.commit.Day // by the clock that is ahead
 		for _, s := range comp {
 			h := s.room.head
-			own := s.room.graph(today).own.cid
+			own := s.room.days[today].own.cid
 			for _, t := range comp {
 				if t.room.head.list.Index(own) < 0 {
 					return bad("members", "%s does not list %s", t.name, s.name)
@@ -409,14 +409,14 @@ func (k *looker) atRest() *failure {
 				return bad("heads", "%s and %s have different heads", s.name, comp[0].name)
 			}
 			for _, m := range h.list {
-				c := s.room.graph(today).contribution(m.CID)
+				c := s.room.days[today].contribution(m.CID)
 				if s.room.processes[c.Working].left() {
 					return bad("members", "%s lists %s, who it knows left", s.name, k.name(m.Identity))
 				}
 			}
 			if simLiveness {
 				for _, m := range h.list {
-					if p := k.kinds[m.Identity]; !p.running() || !slices.Contains(wide, p.proc) && !k.gossips(s, p.proc) || s.room.graph(today).contribution(m.CID).Working != p.proc.room.workingID {
+					if p := k.kinds[m.Identity]; !p.running() || !slices.Contains(wide, p.proc) && !k.gossips(s, p.proc) || s.room.days[today].contribution(m.CID).Working != p.proc.room.workingID {
 						return bad("members", "%s lists %s, who is not there", s.name, k.name(m.Identity))
 					}
 				}

@@ -69,6 +69,18 @@ func (g *graph) tree() *tree {
 // for whoever hangs on nobody.
 func (g *graph) branch(cid ake.Hash) ake.Hash { return g.tree().branch[cid] }
 
+// branchWithMost is what is kept of the branch of which most is: of equals ours, then
+// the least.
+func branchWithMost[T any](own ake.Hash, of map[ake.Hash][]T) []T {
+	most := own
+	for _, b := range sortedHashes(of) {
+		if len(of[b]) > len(of[most]) {
+			most = b
+		}
+	}
+	return of[most]
+}
+
 // order is all members of the tree: ourselves and those whom the head has listed for
 // longest, and then those who hang on them, in turns. So whoever is made up later takes
 // none of their places, and whom they let in has a turn beside all that one made up.

@@ -75,7 +75,7 @@ func (r *Room) Status(now time.Time) Status {
 	s := Status{
 		Neighbours: r.sortedNeighbours(), Held: len(r.outbox.held), MaySend: !r.closed && r.maySend(),
 	}
-	if g := r.graph(r.today()); g != nil && g.own != nil {
+	if g := r.days[r.today()]; g != nil && g.own != nil {
 		s.Ready = true
 	}
 	for _, n := range r.neighbours {
@@ -94,7 +94,7 @@ func (r *Room) Status(now time.Time) Status {
 	}
 	s.Epoch, s.SID, s.Since = h.commit.ID(), h.sid, h.since
 	t := r.logs.transcripts[s.Epoch]
-	g := r.graph(h.commit.Day)
+	g := r.days[h.commit.Day]
 	for i := range h.list {
 		entry := &h.list[i]
 		m := MemberStatus{Member: r.member(entry.CID, entry.Identity), Self: entry.Identity == r.identity}
@@ -147,7 +147,7 @@ func (r *Room) Rekey(now time.Time) error {
 	case r.now.Sub(h.since) < rekeyPeriod:
 		return ErrTooSoon
 	}
-	g := r.graph(h.commit.Day)
+	g := r.days[h.commit.Day]
 	list := r.nextList(g)
 	if len(list) < 2 || list.Index(g.own.cid) < 0 {
 		return ErrAlone
@@ -202,7 +202,7 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 // present are the living members of today.
 func (r *Room) present() map[peer.ID]Member {
 	out := make(map[peer.ID]Member)
-	if g := r.graph(r.today()); g != nil {
+	if g := r.days[r.today()]; g != nil {
 		for _, cid := range r.living(g) {
 			m := r.member(cid, g.contribution(cid).Identity)
 			out[m.Peer] = m
