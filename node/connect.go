@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	dialTime     = 5 * time.Second
-	firstRetry   = time.Second
-	lastRetry    = 30 * time.Second
-	connectEvery = time.Second
-	lookEvery    = 5 * time.Second // at fellow members, when enough are connected
-	otherDials   = 3 * time.Second
-	dialsAtOnce  = 3
+	dialTime       = 5 * time.Second
+	firstRetry     = time.Second
+	lastRetry      = 30 * time.Second
+	connectEvery   = time.Second
+	recheckMembers = 5 * time.Second // at fellow members, when enough are connected
+	otherDials     = 3 * time.Second
+	dialsAtOnce    = 3
 	// wantPeers is how many fellow members a peer keeps connections to, so that
 	// a room does not hang on one peer.
 	wantPeers = 8
@@ -56,7 +56,7 @@ func CheckBootstrap(a ma.Multiaddr) error {
 func (n *Node) keepConnected(ctx context.Context) {
 	retry := firstRetry
 	next := time.Now()
-	told := false
+	reported := false
 	missing := make(map[peer.ID]time.Time)
 	off := offTopic{since: make(map[peer.ID]time.Time), met: make(map[peer.ID]bool)}
 	reached := make(map[string]peer.ID) // by bootstrap address
@@ -65,27 +65,27 @@ func (n *Node) keepConnected(ctx context.Context) {
 	tick := time.NewTicker(connectEvery)
 	defer tick.Stop()
 	for {
-		off.look(n)
+		off.update(n)
 		if len(n.topic.topic.ListPeers()) > 0 {
-			retry, told = firstRetry, false
+			retry, reported = firstRetry, false
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
 			// Also while somebody is connected who is not in the room.
 			if failed := n.bootstrap(ctx, reached); failed != nil && len(n.host.Network().Peers()) == 0 {
-				if !told {
-					told = n.do(func() { n.emit(*failed) })
+				if !reported {
+					reported = n.do(func() { n.emit(*failed) })
 				}
 			}
 			next = time.Now().Add(retry)
 			retry = min(2*retry, lastRetry)
 		}
 		n.useRelays(ctx)
-		if !enough || time.Since(looked) >= lookEvery {
+		if !enough || time.Since(looked) >= recheckMembers {
 			enough = n.connectMembers(ctx, missing)
 			looked = time.Now()
 		}
 		select {
 		case <-tick.C:
-		case <-n.news:
+		case <-n.membersChanged:
 			enough = false
 		case <-ctx.Done():
 			return

@@ -2,14 +2,14 @@
 // here; what it means is decided in package room.
 //
 //	node.go       the loop that owns the room, and what the user asks of it
-//	work.go       what takes milliseconds, beside the loop
+//	workers.go    what takes milliseconds, beside the loop
 //	broken.go     the end of a loop that broke
 //	host.go       the libp2p host
 //	gater.go      no connections to oneself
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	tunnel.go     channels, in which most of them run       PROTOCOL.md §11.2
-//	share.go      what they may cost
+//	quota.go      what they may cost
 //	pace.go       what one forwarder may bring
 //	score.go      what becomes of those that bring garbage
 //	disk.go       what is kept                              PROTOCOL.md §9.2
@@ -23,7 +23,7 @@
 //	connect.go    bootstrap addresses and fellow members
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
-//	asked.go      which rooms a relay is asked to carry
+//	subscriptions.go which rooms a relay is asked to carry
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a
 // function. It never waits for the network: streams have queues and goroutines
@@ -139,19 +139,19 @@ const leaveTime = time.Second
 
 // Node is a process' part in a room over libp2p.
 type Node struct {
-	cfg    Config
-	host   host.Host
-	ownsIt bool
-	room   *room.Room
-	topic  *topic
+	cfg      Config
+	host     host.Host
+	ownsHost bool
+	room     *room.Room
+	topic    *topic
 
-	inputs chan func()   // to the loop; never closed
-	events chan Event    // closed by Run
-	news   chan struct{} // capacity 1: who is here has changed; never closed
-	left   chan struct{}
-	once   sync.Once
-	ended  chan struct{}   // closed when the loop has ended
-	runs   context.Context // until then
+	inputs         chan func()   // to the loop; never closed
+	events         chan Event    // closed by Run
+	membersChanged chan struct{} // capacity 1: who is here has changed; never closed
+	leaving        chan struct{}
+	leaveOnce      sync.Once
+	ended          chan struct{}   // closed when the loop has ended
+	runCtx         context.Context // until then
 
 	// Owned by the loop:
 	streams    map[room.StreamID]*stream
@@ -162,11 +162,11 @@ type Node struct {
 	forget     []ake.Hash // what the store is to forget, and has not yet
 	superseded bool       // another process takes part as this peer
 
-	queued atomic.Int64 // bytes that wait to be sent on streams
-	slots  slots        // on relays
-	told   told         // by others about themselves
-	udp    udp          // whether it gets out
-	nearby nearby       // on the local network
+	queued     atomic.Int64 // bytes that wait to be sent on streams
+	relaySlots relaySlots   // on relays
+	reports    peerReports  // by others about themselves
+	udp        udp          // whether it gets out
+	nearby     nearby       // on the local network
 	// forwarders are the rates of those who bring publications.
 	forwarders forwarders
 	gossip     []pubsub.Option // more of gossipsub's, for tests
@@ -188,8 +188,8 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, host: cfg.Host,
 		inputs: make(chan func()), events: make(chan Event, eventBuffer),
-		news: make(chan struct{}, 1),
-		left: make(chan struct{}), ended: make(chan struct{}),
+		membersChanged: make(chan struct{}, 1),
+		leaving:        make(chan struct{}), ended: make(chan struct{}),
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
 		work:  make(chan room.Task, 64),
 		began: time.Now(),
@@ -211,7 +211,7 @@ func New(cfg Config) (*Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.host, n.ownsIt = h, true
+		n.host, n.ownsHost = h, true
 	}
 	encapsulator := n.cfg.Suite
 	if encapsulator == nil {
@@ -238,7 +238,7 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) now() time.Time { return n.clock.now() }
 
 func (n *Node) closeHost() {
-	if n.ownsIt {
+	if n.ownsHost {
 		n.host.Close()
 	}
 }
@@ -264,7 +264,7 @@ func (n *Node) Events() <-chan Event { return n.events }
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var end context.CancelFunc
-	n.runs, end = context.WithCancel(context.Background())
+	n.runCtx, end = context.WithCancel(context.Background())
 	defer context.AfterFunc(ctx, n.Leave)() // also while the room waits for a reader of events
 	defer func() {
 		cancel()
@@ -302,7 +302,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.cfg.MDNS {
 		n.spawn(func() { n.lookNearby(netCtx) })
 	}
-	if n.ownsIt {
+	if n.ownsHost {
 		n.spawn(func() { n.measure(netCtx) })
 	}
 	return n.loop()
@@ -323,7 +323,7 @@ func (n *Node) loop() (err error) {
 			f()
 		case <-n.wake.C:
 			n.room.Tick(n.now())
-		case <-n.left:
+		case <-n.leaving:
 			n.leave()
 			if n.superseded {
 				return room.ErrSuperseded
@@ -386,7 +386,7 @@ func (n *Node) Post(e Event) error {
 }
 
 // Leave leaves the room: the others are told, and Run returns.
-func (n *Node) Leave() { n.once.Do(func() { close(n.left) }) }
+func (n *Node) Leave() { n.leaveOnce.Do(func() { close(n.leaving) }) }
 
 // leave tells the others, for a limited time.
 func (n *Node) leave() {
@@ -426,7 +426,7 @@ func (n *Node) drain() {
 			}
 		}
 		for _, h := range out.Hang {
-			n.hang(h)
+			n.endStream(h)
 		}
 		for _, p := range out.Publish {
 			if err := n.topic.publish(p); err != nil {
@@ -451,17 +451,17 @@ func (n *Node) drain() {
 	}
 }
 
-// look lets keepConnected look around at once.
-func (n *Node) look() {
+// wakeConnector lets keepConnected look around at once.
+func (n *Node) wakeConnector() {
 	select {
-	case n.news <- struct{}{}:
+	case n.membersChanged <- struct{}{}:
 	default:
 	}
 }
 
 func (n *Node) emit(e Event) {
 	if _, ok := e.(room.EpochStarted); ok {
-		n.look()
+		n.wakeConnector()
 	}
 	select {
 	case n.events <- e:
@@ -470,6 +470,6 @@ func (n *Node) emit(e Event) {
 	}
 	select {
 	case n.events <- e:
-	case <-n.left:
+	case <-n.leaving:
 	}
 }
