@@ -65,7 +65,7 @@ type Relay struct {
 	rooms   map[string]*relayedTopic // owned by Run; under mu for Stats
 }
 
-// A relayedTopic topic is one that a relay carries.
+// A relayedTopic is one that a relay carries.
 type relayedTopic struct {
 	topic *pubsub.Topic
 	stop  pubsub.RelayCancelFunc

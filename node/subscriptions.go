@@ -12,7 +12,7 @@ import (
 	"coterie/crypto/ake"
 )
 
-// A subscription topic is one that a peer has subscribed to.
+// A subscription is a topic that a peer has subscribed to.
 type subscription struct {
 	topic string
 	by    peer.ID

@@ -38,7 +38,7 @@ type epoch struct {
 	omissionReported bool        // it was told that it leaves out somebody
 
 	readers     []peer.ID // the other members, when somebody asked
-	goneVersion uint64    // the stamp of what misses says
+	goneVersion uint64    // the version at which listsGone was found
 	listsGone   bool      // one of its members is gone
 }
 

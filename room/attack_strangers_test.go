@@ -571,7 +571,7 @@ func TestFortyOutsiders(t *testing.T) {
 		r := s.room
 		if len(r.waiting.records) > maxWaitingRecords || len(r.waiting.commits) > maxWaitingCommits || len(r.waiting.messages) > maxWaitingMessages || len(r.commits) > maxCommits ||
 			len(r.proofs.idleSince) > maxIdlers || len(r.streams.byID) > maxAnswering+16*len(r.neighbours) || len(s.day().nodes) > 14 {
-			t.Errorf("%s keeps %d in limbo, %d strange, %d waiting, %d commits, %d idlers, %d exchanges, %d nodes", s.name,
+			t.Errorf("%s keeps %d records, %d commits and %d messages waiting, %d commits, %d idlers, %d exchanges, %d nodes", s.name,
 				len(r.waiting.records), len(r.waiting.commits), len(r.waiting.messages), len(r.commits), len(r.proofs.idleSince), len(r.streams.byID), len(s.day().nodes))
 		}
 	}

@@ -35,7 +35,7 @@ type graph struct {
 	next          nextList
 	cachedWalk    []record.Record // see walk; nil when stale
 	cachedLiving  []ake.Hash      // see living
-	livingVersion uint64          // the stamp of that
+	livingVersion uint64          // the version at which that was
 }
 
 // own is our part in a day.

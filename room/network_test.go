@@ -802,7 +802,7 @@ func (s *simNode) describe() string {
 	if h := r.head; h != nil {
 		text += fmt.Sprintf(", head %x day %d height %d of %d", h.commit.ID().Short(), h.commit.Day, h.commit.Height, len(h.list))
 	}
-	return text + fmt.Sprintf(", %d neighbours, limbo %d, commits %d, held %d, refused %d, failed %v", len(r.neighbours), len(r.waiting.records), len(r.commits), len(r.outbox.held), s.refused, s.failed)
+	return text + fmt.Sprintf(", %d neighbours, waiting %d, commits %d, held %d, refused %d, failed %v", len(r.neighbours), len(r.waiting.records), len(r.commits), len(r.outbox.held), s.refused, s.failed)
 }
 
 // together reports whether these nodes, and nobody else, are in one epoch.

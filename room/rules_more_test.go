@@ -112,7 +112,7 @@ func TestDroppedCommit(t *testing.T) {
 
 // TestBounds: what strangers and insiders can add to is bounded.
 func TestBounds(t *testing.T) {
-	t.Run("limbo", func(t *testing.T) {
+	t.Run("waiting records", func(t *testing.T) {
 		r := newBenchRoom(t, 2).b
 		for i := range maxWaitingRecords + 100 {
 			from := ake.Sum("nobody", []byte(fmt.Sprint(i)))

@@ -472,7 +472,7 @@ func TestStrangeCommits(t *testing.T) {
 	n := newNetwork(t, 140)
 	all := n.party("ann", "bob")
 	x := newIntruder(n.newNode("mallory", 0), 'f', newIdentity(n.seed32()), n.seed32())
-	limbo := len(all[0].room.waiting.records)
+	before := len(all[0].room.waiting.records)
 	for range 100 {
 		x.publishFlood(n.now)
 		for _, p := range x.out.Publish {
@@ -482,8 +482,8 @@ func TestStrangeCommits(t *testing.T) {
 		}
 		x.out = Ready{}
 	}
-	if k := len(all[0].room.waiting.commits); k != maxWaitingCommits || len(all[0].room.waiting.records) != limbo || len(all[0].room.commits) > 4 {
-		t.Errorf("%d are kept, and %d in limbo", k, len(all[0].room.waiting.records)-limbo)
+	if k := len(all[0].room.waiting.commits); k != maxWaitingCommits || len(all[0].room.waiting.records) != before || len(all[0].room.commits) > 4 {
+		t.Errorf("%d are kept, and %d records wait", k, len(all[0].room.waiting.records)-before)
 	}
 }
 

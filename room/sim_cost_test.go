@@ -136,7 +136,7 @@ func TestUnprovenFlood(t *testing.T) {
 	r := a.room
 	g := r.days[r.today()]
 	if len(r.waiting.records) > maxWaitingRecords || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.streams.byID) > 400 || len(r.waiting.messages) > maxWaitingMessages {
-		t.Errorf("kept: %d in limbo, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.waiting.records), len(g.nodes), len(g.edges), len(r.processes), len(r.streams.byID), len(r.waiting.messages))
+		t.Errorf("kept: %d waiting records, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.waiting.records), len(g.nodes), len(g.edges), len(r.processes), len(r.streams.byID), len(r.waiting.messages))
 	}
 	n.run(time.Minute)
 	if len(r.streams.byID) > 4 {

@@ -319,7 +319,7 @@ func (k *looker) bounds(s *simNode) {
 			k.w.fail("bounds", "%s: %d %s, the limit is %d", s.name, n, what, limit)
 		}
 	}
-	within("records in limbo", len(r.waiting.records), maxWaitingRecords)
+	within("waiting records", len(r.waiting.records), maxWaitingRecords)
 	within("commits", len(r.commits), maxCommits)
 	within("commits by strangers", len(r.waiting.commits), maxWaitingCommits)
 	within("channels", len(r.channels.byKey), 64+drawnChannels+1)
