@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,6 +121,9 @@ func TestOwnIdentityIsRefused(t *testing.T) {
 				cfg.Host = h
 			}
 			vic := start(t, "vic", cfg)
+			eventually(t, "vic takes streams", func() bool {
+				return slices.Contains(vic.host.Mux().Protocols(), room.ProtocolSync)
+			})
 			addr, id := peer.SplitAddr(vic.Addresses()[0])
 			hello := (&record.Hello{Room: d.ID()}).Encode()
 			if getsHello(t, identity, id, addr, hello) {
