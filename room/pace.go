@@ -34,15 +34,17 @@ func (p *pace) refill(now time.Time, rate, burst float64) {
 	p.at = now
 }
 
-// take takes one token, if there is one.
-func (p *pace) take(now time.Time, rate float64) bool {
-	p.refill(now, rate, rate*burstTime)
-	if p.tokens < 1 {
+// spend takes so many tokens, if they are there.
+func (p *pace) spend(n float64, now time.Time, rate, burst float64) bool {
+	if p.refill(now, rate, burst); p.tokens < n {
 		return false
 	}
-	p.tokens--
+	p.tokens -= n
 	return true
 }
+
+// take takes the token of a message.
+func (p *pace) take(now time.Time, rate float64) bool { return p.spend(1, now, rate, rate*burstTime) }
 
 // next is when there will be a token again.
 func (p *pace) next(rate float64) time.Time {
@@ -52,15 +54,7 @@ func (p *pace) next(rate float64) time.Time {
 // maySkip reports whether so many keys of a chain may be stepped over for a message of
 // which nothing is checked yet but its header, which any member can make.
 func (r *Room) maySkip(keys uint64) bool {
-	if keys <= freeSkips {
-		return true
-	}
-	r.skips.refill(r.now, skipRate, skipsAtOnce)
-	if r.skips.tokens < float64(keys) {
-		return false
-	}
-	r.skips.tokens -= float64(keys)
-	return true
+	return keys <= freeSkips || r.skips.spend(float64(keys), r.now, skipRate, skipsAtOnce)
 }
 
 // logAllowance is how many bytes of logs a peer may be sent now: 32 MiB, and 1 MiB

@@ -278,10 +278,5 @@ func (r *Room) recount() {
 // mayCheck takes so many signatures from what an account may have us check. What is
 // above waits for another comparison.
 func (r *Room) mayCheck(a *account, signatures int) bool {
-	a.checks.refill(r.now, checkRate, checksAtOnce)
-	if a.checks.tokens < float64(signatures) {
-		return false
-	}
-	a.checks.tokens -= float64(signatures)
-	return true
+	return a.checks.spend(float64(signatures), r.now, checkRate, checksAtOnce)
 }
