@@ -187,7 +187,7 @@ func (n *Node) askAround(ctx context.Context) {
 				if a, ahead, err := n.askAbout(ctx, p); err == nil {
 					own := n.cfg.Room.ID()
 					a.rooms = slices.DeleteFunc(a.rooms, func(d *room.Descriptor) bool { return d.ID() == own })
-					n.told.take(p, a, ahead)
+					n.reports.take(p, a, ahead)
 				}
 			})
 		}
@@ -197,7 +197,7 @@ func (n *Node) askAround(ctx context.Context) {
 				delete(asked, p)
 			}
 		}
-		n.told.keep(peers)
+		n.reports.keep(peers)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -253,35 +253,35 @@ func askAbout(ctx context.Context, h host.Host, p peer.ID, d *room.Descriptor, i
 	return a, at.Sub(a.clock), err
 }
 
-// told is what connected peers told about themselves last.
-type told struct {
+// peerReports is what connected peers told about themselves last.
+type peerReports struct {
 	mu    sync.Mutex
-	peers map[peer.ID]answer
+	peers map[peer.ID]peerReport
 }
 
-type answer struct {
+type peerReport struct {
 	rooms []*room.Descriptor // none of them ours
 	ahead time.Duration      // how far our clock is ahead
 }
 
-func (t *told) take(p peer.ID, a about, ahead time.Duration) {
+func (t *peerReports) take(p peer.ID, a about, ahead time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.peers == nil {
-		t.peers = make(map[peer.ID]answer)
+		t.peers = make(map[peer.ID]peerReport)
 	}
-	t.peers[p] = answer{a.rooms, ahead}
+	t.peers[p] = peerReport{a.rooms, ahead}
 }
 
 // knows reports whether a peer is in another room of the name.
-func (t *told) knows(p peer.ID) bool {
+func (t *peerReports) knows(p peer.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.peers[p].rooms) > 0
 }
 
 // keep forgets what those have told who are gone.
-func (t *told) keep(connected []peer.ID) {
+func (t *peerReports) keep(connected []peer.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for p := range t.peers {
@@ -294,7 +294,7 @@ func (t *told) keep(connected []peer.ID) {
 // clock is how far our clock is ahead of the median of the others. Of an even
 // number, that one of the two in the middle counts that is nearer to ours: it
 // takes more than half of all to make a clock look wrong that is right.
-func (t *told) clock() (ahead time.Duration, of int) {
+func (t *peerReports) clock() (ahead time.Duration, of int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all []time.Duration
@@ -318,7 +318,7 @@ type Elsewhere struct {
 	Peers int // connected ones that are in it
 }
 
-func (t *told) elsewhere() []Elsewhere {
+func (t *peerReports) elsewhere() []Elsewhere {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rooms := make(map[ake.Hash]*Elsewhere)

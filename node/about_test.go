@@ -235,7 +235,7 @@ func TestMedianClock(t *testing.T) {
 		{[]time.Duration{3 * h, 3 * h, 0}, 3 * h},
 		{[]time.Duration{-3 * h, -3*h + 1, 1 << 62, 0, -3 * h}, -3*h + 1},
 	} {
-		var k told
+		var k peerReports
 		for i, d := range test.all {
 			k.take(peer.ID(rune('a'+i)), about{}, d)
 		}

@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	dialTime     = 5 * time.Second
-	firstRetry   = time.Second
-	lastRetry    = 30 * time.Second
-	connectEvery = time.Second
-	lookEvery    = 5 * time.Second // at fellow members, when enough are connected
-	otherDials   = 3 * time.Second
-	dialsAtOnce  = 3
+	dialTime       = 5 * time.Second
+	firstRetry     = time.Second
+	lastRetry      = 30 * time.Second
+	connectEvery   = time.Second
+	recheckMembers = 5 * time.Second // at fellow members, when enough are connected
+	otherDials     = 3 * time.Second
+	dialsAtOnce    = 3
 	// wantPeers is how many fellow members a peer keeps connections to, so that
 	// a room does not hang on one peer.
 	wantPeers = 8
@@ -68,7 +68,7 @@ func (n *Node) keepConnected(ctx context.Context) {
 	tick := time.NewTicker(connectEvery)
 	defer tick.Stop()
 	for {
-		off.look(n)
+		off.update(n)
 		if len(n.topic.topic.ListPeers()) > 0 {
 			retry, told = firstRetry, nothingTold
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
@@ -82,13 +82,13 @@ func (n *Node) keepConnected(ctx context.Context) {
 			retry = min(2*retry, lastRetry)
 		}
 		n.useRelays(ctx)
-		if !enough || time.Since(looked) >= lookEvery {
+		if !enough || time.Since(looked) >= recheckMembers {
 			enough = n.connectMembers(ctx, missing)
 			looked = time.Now()
 		}
 		select {
 		case <-tick.C:
-		case <-n.news:
+		case <-n.membersChanged:
 			enough = false
 		case <-ctx.Done():
 			return
@@ -152,7 +152,7 @@ func (n *Node) bootstrap(ctx context.Context, reached map[string]peer.ID) *Boots
 				reached[string(a.Bytes())] = id
 				mu.Unlock()
 				n.do(func() {
-					n.room.CameBy(id)
+					n.room.AddFirstPeer(id)
 					n.emit(Bootstrapped{Address: a, Peer: id, Took: time.Since(began)})
 				})
 			}
@@ -261,7 +261,7 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 // all.
 func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time) bool {
 	var members []peer.AddrInfo
-	n.do(func() { members = n.room.Fellows() })
+	n.do(func() { members = n.room.OtherMembers() })
 	connected := 0
 	var others []peer.AddrInfo
 	for _, m := range members {

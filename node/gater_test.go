@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func getsHello(t *testing.T, identity ed25519.PrivateKey, to peer.ID, addr ma.Mu
 	s.SetDeadline(time.Now().Add(patience))
 	// multistream: each line with its length, and the same back.
 	var lines []byte
-	for _, l := range []string{"/multistream/1.0.0\n", room.ProtocolCompare + "\n"} {
+	for _, l := range []string{"/multistream/1.0.0\n", room.ProtocolSync + "\n"} {
 		lines = append(append(lines, byte(len(l))), l...)
 	}
 	if _, err := s.Write(lines); err != nil {
@@ -120,6 +121,9 @@ func TestOwnIdentityIsRefused(t *testing.T) {
 				cfg.Host = h
 			}
 			vic := start(t, "vic", cfg)
+			eventually(t, "vic takes streams", func() bool {
+				return slices.Contains(vic.host.Mux().Protocols(), room.ProtocolSync)
+			})
 			addr, id := peer.SplitAddr(vic.Addresses()[0])
 			hello := (&record.Hello{Room: d.ID()}).Encode()
 			if getsHello(t, identity, id, addr, hello) {

@@ -88,15 +88,15 @@ func (n *Node) listensBeyond() bool {
 // HandlePeerFound takes what anybody on the local network may say. It runs in a
 // goroutine of its own.
 func (l *nearby) HandlePeerFound(info peer.AddrInfo) {
-	if !l.take(info.ID, time.Now()) {
+	if !l.mayTry(info.ID, time.Now()) {
 		return
 	}
 	defer l.free(info.ID)
 	l.try(peer.AddrInfo{ID: info.ID, Addrs: onLinks(info.Addrs)})
 }
 
-// take reports whether a peer is to be tried.
-func (l *nearby) take(p peer.ID, now time.Time) bool {
+// mayTry reports whether a peer is to be tried.
+func (l *nearby) mayTry(p peer.ID, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if at, ok := l.found[p]; !l.on || ok && now.Sub(at) < nearbyAgain || len(l.slots) >= maxNearby || l.slots[p] {
@@ -128,7 +128,7 @@ func (l *nearby) try(info peer.AddrInfo) {
 	if len(info.Addrs) == 0 || n.host.Connect(ctx, info) != nil {
 		return
 	}
-	n.look()
+	n.wakeConnector()
 	trial := time.NewTimer(nearbyTrial)
 	defer trial.Stop()
 	select {
@@ -136,14 +136,14 @@ func (l *nearby) try(info peer.AddrInfo) {
 	case <-l.ctx.Done():
 		return
 	}
-	if !n.ofUse(info.ID) {
+	if !n.worthDialling(info.ID) {
 		n.host.Network().ClosePeer(info.ID)
 	}
 }
 
-// ofUse reports whether a peer that was found is worth a connection: it is in the
+// worthDialling reports whether a peer that was found is worth a connection: it is in the
 // room, in another of its name, or speaks a protocol that we should know of.
-func (n *Node) ofUse(p peer.ID) bool {
+func (n *Node) worthDialling(p peer.ID) bool {
 	if v := n.versionOf(p); v > Version {
 		return true
 	}
@@ -152,7 +152,7 @@ func (n *Node) ofUse(p peer.ID) bool {
 			return true
 		}
 	}
-	return n.told.knows(p)
+	return n.reports.knows(p)
 }
 
 // onLinks are the addresses, of those that a peer is said to have, that are

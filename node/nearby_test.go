@@ -46,7 +46,7 @@ func TestNearbyBounds(t *testing.T) {
 	now := time.Now()
 	var tried []peer.ID
 	for i := range 1000 {
-		if p := peer.ID(rune('a' + i)); l.take(p, now) {
+		if p := peer.ID(rune('a' + i)); l.mayTry(p, now) {
 			tried = append(tried, p)
 		}
 	}
@@ -56,11 +56,11 @@ func TestNearbyBounds(t *testing.T) {
 	for _, p := range tried {
 		l.free(p)
 	}
-	if l.take(tried[0], now.Add(nearbyAgain-1)) || !l.take(tried[0], now.Add(nearbyAgain)) {
+	if l.mayTry(tried[0], now.Add(nearbyAgain-1)) || !l.mayTry(tried[0], now.Add(nearbyAgain)) {
 		t.Error("it is tried again at once, or never")
 	}
 	for i := range 3000 {
-		if p := peer.ID(rune('a' + 2000 + i)); l.take(p, now) {
+		if p := peer.ID(rune('a' + 2000 + i)); l.mayTry(p, now) {
 			l.free(p)
 		}
 	}

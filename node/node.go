@@ -2,7 +2,7 @@
 // here; what it means is decided in package room.
 //
 //	node.go       the loop that owns the room, and what the user asks of it
-//	work.go       what takes milliseconds, beside the loop
+//	workers.go    what takes milliseconds, beside the loop
 //	broken.go     the end of a loop that broke
 //	host.go       the libp2p host
 //	limits.go     what it may take, and memory.go: of how much
@@ -11,7 +11,7 @@
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	tunnel.go     channels, in which most of them run       PROTOCOL.md §11.2
-//	share.go      what they may cost
+//	quota.go      what they may cost
 //	pace.go       what one forwarder may bring
 //	score.go      what becomes of those that bring garbage
 //	disk.go       what is kept                              PROTOCOL.md §9.2
@@ -28,7 +28,7 @@
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //	circuits.go   whose connections a relay carries
 //	pressure.go   and what it does when memory is short
-//	asked.go      which rooms a relay is asked to carry
+//	subscriptions.go which rooms a relay is asked to carry
 //
 // One goroutine owns the room: whatever happens elsewhere is handed to it as a
 // function. It never waits for the network: streams have queues and goroutines
@@ -91,7 +91,7 @@ type Config struct {
 	// close it.
 	Host host.Host
 	// Suite is used instead of Key for the attribute-based work.
-	Suite room.Suite
+	Suite room.Encapsulator
 }
 
 func (c *Config) validate() error {
@@ -145,19 +145,19 @@ const leaveTime = time.Second
 
 // Node is a process' part in a room over libp2p.
 type Node struct {
-	cfg    Config
-	host   host.Host
-	ownsIt bool
-	room   *room.Room
-	topic  *topic
+	cfg      Config
+	host     host.Host
+	ownsHost bool
+	room     *room.Room
+	topic    *topic
 
-	inputs chan func()   // to the loop; never closed
-	events chan Event    // closed by Run
-	news   chan struct{} // capacity 1: who is here has changed; never closed
-	left   chan struct{}
-	once   sync.Once
-	ended  chan struct{}   // closed when the loop has ended
-	runs   context.Context // until then
+	inputs         chan func()   // to the loop; never closed
+	events         chan Event    // closed by Run
+	membersChanged chan struct{} // capacity 1: who is here has changed; never closed
+	leaving        chan struct{}
+	leaveOnce      sync.Once
+	ended          chan struct{}   // closed when the loop has ended
+	runCtx         context.Context // until then
 
 	// Owned by the loop:
 	streams    map[room.StreamID]*stream
@@ -168,12 +168,12 @@ type Node struct {
 	forget     []ake.Hash // what the store is to forget, and has not yet
 	superseded bool       // another process takes part as this peer
 
-	queued atomic.Int64 // bytes that wait to be sent on streams
-	slots  slots        // on relays
-	dns    names        // nil: the system's
-	told   told         // by others about themselves
-	udp    udp          // whether it gets out
-	nearby nearby       // on the local network
+	queued     atomic.Int64 // bytes that wait to be sent on streams
+	relaySlots relaySlots   // on relays
+	dns        names        // nil: the system's
+	reports    peerReports  // by others about themselves
+	udp        udp          // whether it gets out
+	nearby     nearby       // on the local network
 	// forwarders are the rates of those who bring publications.
 	forwarders forwarders
 	gossip     []pubsub.Option // more of gossipsub's, for tests
@@ -195,8 +195,8 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, host: cfg.Host,
 		inputs: make(chan func()), events: make(chan Event, eventBuffer),
-		news: make(chan struct{}, 1),
-		left: make(chan struct{}), ended: make(chan struct{}),
+		membersChanged: make(chan struct{}, 1),
+		leaving:        make(chan struct{}), ended: make(chan struct{}),
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
 		work:  make(chan room.Task, 64),
 		began: time.Now(),
@@ -218,18 +218,18 @@ func New(cfg Config) (*Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.host, n.ownsIt = h, true
+		n.host, n.ownsHost = h, true
 	}
-	suite := n.cfg.Suite
-	if suite == nil {
-		suite = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
+	encapsulator := n.cfg.Suite
+	if encapsulator == nil {
+		encapsulator = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
 	}
 	validOn := func(abe.Day) bool { return true }
 	if n.cfg.Key != nil {
 		validOn = n.cfg.Key.ValidOn
 	}
 	r, err := room.New(room.Config{
-		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Suite: suite, ValidOn: validOn,
+		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Encapsulator: encapsulator, ValidOn: validOn,
 		Rand: rand.Reader, Now: n.now(), Name: n.cfg.Name, Addresses: n.addresses(),
 		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Rate: n.cfg.Rate,
 	})
@@ -245,7 +245,7 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) now() time.Time { return n.clock.now() }
 
 func (n *Node) closeHost() {
-	if n.ownsIt {
+	if n.ownsHost {
 		n.host.Close()
 	}
 }
@@ -271,7 +271,7 @@ func (n *Node) Events() <-chan Event { return n.events }
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var end context.CancelFunc
-	n.runs, end = context.WithCancel(context.Background())
+	n.runCtx, end = context.WithCancel(context.Background())
 	defer context.AfterFunc(ctx, n.Leave)() // also while the room waits for a reader of events
 	defer func() {
 		cancel()
@@ -309,7 +309,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.cfg.MDNS {
 		n.spawn(func() { n.lookNearby(netCtx) })
 	}
-	if n.ownsIt {
+	if n.ownsHost {
 		n.spawn(func() { n.measure(netCtx) })
 	}
 	return n.loop()
@@ -330,7 +330,7 @@ func (n *Node) loop() (err error) {
 			f()
 		case <-n.wake.C:
 			n.room.Tick(n.now())
-		case <-n.left:
+		case <-n.leaving:
 			n.leave()
 			if n.superseded {
 				return room.ErrSuperseded
@@ -386,7 +386,7 @@ func (n *Node) Send(ref any, kind byte, text string) error {
 }
 
 // Leave leaves the room: the others are told, and Run returns.
-func (n *Node) Leave() { n.once.Do(func() { close(n.left) }) }
+func (n *Node) Leave() { n.leaveOnce.Do(func() { close(n.leaving) }) }
 
 // leave tells the others, for a limited time.
 func (n *Node) leave() {
@@ -426,7 +426,7 @@ func (n *Node) drain() {
 			}
 		}
 		for _, h := range out.Hang {
-			n.hang(h)
+			n.endStream(h)
 		}
 		for _, p := range out.Publish {
 			if err := n.topic.publish(p); err != nil {
@@ -451,17 +451,17 @@ func (n *Node) drain() {
 	}
 }
 
-// look lets keepConnected look around at once.
-func (n *Node) look() {
+// wakeConnector lets keepConnected look around at once.
+func (n *Node) wakeConnector() {
 	select {
-	case n.news <- struct{}{}:
+	case n.membersChanged <- struct{}{}:
 	default:
 	}
 }
 
 func (n *Node) emit(e Event) {
 	if _, ok := e.(room.EpochStarted); ok {
-		n.look()
+		n.wakeConnector()
 	}
 	select {
 	case n.events <- e:
@@ -470,6 +470,6 @@ func (n *Node) emit(e Event) {
 	}
 	select {
 	case n.events <- e:
-	case <-n.left:
+	case <-n.leaving:
 	}
 }

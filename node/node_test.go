@@ -412,7 +412,7 @@ func TestNoPairingPerMessage(t *testing.T) {
 // counted counts the attribute-based work of a member for one day: in the
 // evening, members see to the next one as well.
 type counted struct {
-	room.Suite
+	room.Encapsulator
 	day abe.Day
 	mu  sync.Mutex
 	n   int
@@ -434,18 +434,18 @@ func (c *counted) total() int {
 
 func (c *counted) Encapsulate(seed ake.Secret, ctx *ake.Context) (*ake.Encapsulated, error) {
 	c.count(ctx)
-	return c.Suite.Encapsulate(seed, ctx)
+	return c.Encapsulator.Encapsulate(seed, ctx)
 }
 
 func (c *counted) Open(ctx *ake.Context, enc []byte) (*ake.Encapsulated, error) {
 	c.count(ctx)
-	return c.Suite.Open(ctx, enc)
+	return c.Encapsulator.Open(ctx, enc)
 }
 
 func joinCounted(t *testing.T, d *room.Descriptor, name string, bootstrap ...ma.Multiaddr) (*member, *counted) {
 	t.Helper()
 	key := issue(t, "ONE")
-	c := &counted{Suite: room.NewABE(key, d.Policy), day: abe.DayOf(time.Now())}
+	c := &counted{Encapsulator: room.NewABE(key, d.Policy), day: abe.DayOf(time.Now())}
 	return start(t, name, Config{Room: d, Key: key, Suite: c, Bootstrap: bootstrap}), c
 }
 

@@ -24,9 +24,9 @@ type offTopic struct {
 	met   map[peer.ID]bool
 }
 
-// look sees whom to meet off the topic, and who is gone. It runs in the goroutine
+// update sees whom to meet off the topic, and who is gone. It runs in the goroutine
 // that keeps the node connected.
-func (o *offTopic) look(n *Node) {
+func (o *offTopic) update(n *Node) {
 	if len(n.topic.topic.ListPeers()) > 0 {
 		clear(o.since) // those that were met stay neighbours until they are gone
 	} else {
@@ -40,7 +40,7 @@ func (o *offTopic) look(n *Node) {
 		if o.met[p] || time.Since(since) < offTopicTime {
 			continue
 		}
-		known, err := n.host.Peerstore().SupportsProtocols(p, room.ProtocolCompare)
+		known, err := n.host.Peerstore().SupportsProtocols(p, room.ProtocolSync)
 		if err == nil && len(known) > 0 {
 			o.met[p] = true
 			n.do(func() { n.room.PeerConnected(n.now(), p) })

@@ -59,11 +59,11 @@ type RelayConfig struct {
 // A Relay is a peer without a key: it forwards the gossip of its peers' rooms
 // and carries their connections to each other, and can read nothing of either.
 type Relay struct {
-	cfg    RelayConfig
-	host   host.Host
-	pubsub *pubsub.PubSub
-	asked  *asked // topics that peers have subscribed to
-	most   int    // topics that it carries at once
+	cfg           RelayConfig
+	host          host.Host
+	pubsub        *pubsub.PubSub
+	subscriptions *subscriptions // topics that peers have subscribed to
+	most          int            // topics that it carries at once
 
 	places   *places
 	circuits *circuits
@@ -77,11 +77,11 @@ type Relay struct {
 
 	mu      sync.Mutex
 	carried int64
-	rooms   map[string]*relayed // owned by Run; under mu for Stats
+	rooms   map[string]*relayedTopic // owned by Run; under mu for Stats
 }
 
-// A relayed topic is one that a relay carries.
-type relayed struct {
+// A relayedTopic is one that a relay carries.
+type relayedTopic struct {
 	topic *pubsub.Topic
 	stop  pubsub.RelayCancelFunc
 	since time.Time
@@ -92,7 +92,7 @@ type relayed struct {
 // NewRelay listens. The error says which address could not be had.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r := &Relay{
-		cfg: cfg, asked: newAsked(), most: maxRelayRooms, rooms: make(map[string]*relayed), used: usedMemory,
+		cfg: cfg, subscriptions: newSubscriptions(), most: maxRelayRooms, rooms: make(map[string]*relayedTopic), used: usedMemory,
 	}
 	if r.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -167,7 +167,7 @@ func (r *Relay) Stats() RelayStats {
 // Run relays until ctx ends.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.host.Close()
-	ps, err := newGossip(ctx, r.host, roomFilter{r.asked}, r.gossip...)
+	ps, err := newGossip(ctx, r.host, roomFilter{r.subscriptions}, r.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
@@ -187,8 +187,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer sweep.Stop()
 	for {
 		select {
-		case <-r.asked.news:
-			for _, w := range r.asked.take() {
+		case <-r.subscriptions.news:
+			for _, w := range r.subscriptions.take() {
 				if err := r.carry(w.topic, w.by); err != nil {
 					return err
 				}
@@ -224,7 +224,7 @@ func (r *Relay) carry(name string, by peer.ID) error {
 		return fmt.Errorf("relaying: %w", err)
 	}
 	r.mu.Lock()
-	r.rooms[name] = &relayed{topic: t, stop: stop, since: time.Now(), by: by}
+	r.rooms[name] = &relayedTopic{topic: t, stop: stop, since: time.Now(), by: by}
 	r.mu.Unlock()
 	return nil
 }

@@ -258,14 +258,14 @@ func TestRelayBounds(t *testing.T) {
 	if room.WellFormed(nil) || room.WellFormed([]byte{record.TypeMessage, 1, 2}) || room.WellFormed([]byte{99}) {
 		t.Error("nonsense has the form of a publication")
 	}
-	f := roomFilter{newAsked()}
+	f := roomFilter{newSubscriptions()}
 	yes, topic := true, "coterie/2/"+string(bytes.Repeat([]byte("a1"), ake.HashSize))
 	var subs []*pb.RPC_SubOpts
 	for _, s := range []string{topic, "coterie/2/", "coterie/3/" + topic[10:], topic + "00", "coterie/2/" + string(bytes.Repeat([]byte("A1"), ake.HashSize)), "other"} {
 		subs = append(subs, &pb.RPC_SubOpts{Subscribe: &yes, Topicid: &s})
 	}
 	got, err := f.FilterIncomingSubscriptions("x", subs)
-	if err != nil || len(got) != 1 || got[0].GetTopicid() != topic || len(f.asked.take()) != 1 {
+	if err != nil || len(got) != 1 || got[0].GetTopicid() != topic || len(f.subscriptions.take()) != 1 {
 		t.Errorf("%d of %d subscriptions, %v", len(got), len(subs), err)
 	}
 	for range 2 * maxRelayRooms {

@@ -22,14 +22,14 @@ const (
 	askRelays = 10 * time.Second
 )
 
-// slots are a node's places on relays: others reach it through them.
-type slots struct {
+// relaySlots are a node's places on relays: others reach it through them.
+type relaySlots struct {
 	mu    sync.Mutex
-	on    map[peer.ID]slot
+	on    map[peer.ID]relaySlot
 	asked map[peer.ID]time.Time
 }
 
-type slot struct {
+type relaySlot struct {
 	until time.Time
 	via   ma.Multiaddr // .../p2p/RELAY/p2p-circuit
 	// conn is the connection on which it was had. A relay gives a place away when its
@@ -41,10 +41,10 @@ type slot struct {
 // relays last.
 func (n *Node) reachable() []ma.Multiaddr {
 	out := n.host.Addrs()
-	n.slots.mu.Lock()
-	defer n.slots.mu.Unlock()
+	n.relaySlots.mu.Lock()
+	defer n.relaySlots.mu.Unlock()
 	var via []ma.Multiaddr
-	for _, s := range n.slots.on {
+	for _, s := range n.relaySlots.on {
 		if time.Now().Before(s.until) {
 			via = append(via, s.via)
 		}
@@ -96,10 +96,10 @@ func isRelayed(c network.Conn) bool {
 
 // reserve gets or keeps a place on a relay. It returns whether that is new.
 func (n *Node) reserve(ctx context.Context, id peer.ID, via ma.Multiaddr) bool {
-	n.slots.mu.Lock()
-	old, has := n.slots.on[id]
-	full := len(n.slots.on) >= maxRelays
-	n.slots.mu.Unlock()
+	n.relaySlots.mu.Lock()
+	old, has := n.relaySlots.on[id]
+	full := len(n.relaySlots.on) >= maxRelays
+	n.relaySlots.mu.Unlock()
 	conn, kept := "", false
 	for _, c := range n.host.Network().ConnsToPeer(id) {
 		if !isRelayed(c) {
@@ -113,19 +113,19 @@ func (n *Node) reserve(ctx context.Context, id peer.ID, via ma.Multiaddr) bool {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	r, err := client.Reserve(ctx, n.host, peer.AddrInfo{ID: id})
-	n.slots.mu.Lock()
-	defer n.slots.mu.Unlock()
+	n.relaySlots.mu.Lock()
+	defer n.relaySlots.mu.Unlock()
 	if err != nil {
 		if has && !time.Now().Before(old.until) {
-			delete(n.slots.on, id)
+			delete(n.relaySlots.on, id)
 			return true
 		}
 		return false // it is tried again
 	}
-	if n.slots.on == nil {
-		n.slots.on = make(map[peer.ID]slot)
+	if n.relaySlots.on == nil {
+		n.relaySlots.on = make(map[peer.ID]relaySlot)
 	}
-	n.slots.on[id] = slot{until: r.Expiration, via: via, conn: conn}
+	n.relaySlots.on[id] = relaySlot{until: r.Expiration, via: via, conn: conn}
 	return !has || !old.via.Equal(via)
 }
 
@@ -143,15 +143,15 @@ func (n *Node) meet(ctx context.Context, relay peer.ID, via ma.Multiaddr) {
 			others++
 		}
 	}
-	n.slots.mu.Lock()
-	due := others == 0 || time.Since(n.slots.asked[relay]) >= askRelays
+	n.relaySlots.mu.Lock()
+	due := others == 0 || time.Since(n.relaySlots.asked[relay]) >= askRelays
 	if due {
-		if n.slots.asked == nil {
-			n.slots.asked = make(map[peer.ID]time.Time)
+		if n.relaySlots.asked == nil {
+			n.relaySlots.asked = make(map[peer.ID]time.Time)
 		}
-		n.slots.asked[relay] = time.Now()
+		n.relaySlots.asked[relay] = time.Now()
 	}
-	n.slots.mu.Unlock()
+	n.relaySlots.mu.Unlock()
 	if !due || others >= wantPeers {
 		return
 	}

@@ -77,7 +77,7 @@ func TestSlowReaderIsBounded(t *testing.T) {
 		for range 2 * maxQueue / len(frame) {
 			s.write(frame)
 		}
-		if !s.last {
+		if !s.finishing {
 			t.Error("the stream goes on")
 		}
 		if s.size > maxQueue {

@@ -72,7 +72,7 @@ func TestSlowReadersGiveWay(t *testing.T) {
 			for range 3 {
 				m.write(ann, frame)
 			}
-			if ann.last || ann.dead || ann.size != 3*len(frame) {
+			if ann.finishing || ann.dead || ann.size != 3*len(frame) {
 				t.Errorf("ann is told %d bytes", ann.size)
 			}
 			dead := 0

@@ -77,11 +77,11 @@ type Status struct {
 // Status takes a snapshot. After the node has ended, that of the room is empty.
 func (n *Node) Status() Status {
 	s := Status{
-		Uptime: time.Since(n.began), Goroutine: runtime.NumGoroutine(), Addresses: n.Addresses(), Relays: n.slots.peers(),
+		Uptime: time.Since(n.began), Goroutine: runtime.NumGoroutine(), Addresses: n.Addresses(), Relays: n.relaySlots.peers(),
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {
-		s.Room, s.Fellows = n.room.Status(n.now()), n.room.Fellows()
+		s.Room, s.Fellows = n.room.Status(n.now()), n.room.OtherMembers()
 		for _, p := range s.Room.Neighbours {
 			onTopic[p] = true
 		}
@@ -93,8 +93,8 @@ func (n *Node) Status() Status {
 		s.countVersion(n.versionOf(p))
 	}
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
-	s.Ahead, s.Clocks = n.told.clock()
-	s.Elsewhere = n.told.elsewhere()
+	s.Ahead, s.Clocks = n.reports.clock()
+	s.Elsewhere = n.reports.elsewhere()
 	s.MDNS, s.Nearby = n.nearby.status()
 	s.UDPBlocked = n.udp.blocked.Load() && !n.udp.worked.Load()
 	s.BytesIn, s.BytesOut = n.traffic.in.Load(), n.traffic.out.Load()
@@ -204,7 +204,7 @@ func relayOf(a ma.Multiaddr) peer.ID {
 }
 
 // peers are the relays on which there is a place.
-func (s *slots) peers() []peer.ID {
+func (s *relaySlots) peers() []peer.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []peer.ID

@@ -33,19 +33,19 @@ const (
 // protocols are those of the streams that others may open, and inside those of
 // streams in channels.
 var (
-	protocols = []string{room.ProtocolProve, room.ProtocolCompare}
-	inside    = []string{room.ProtocolCompare, room.ProtocolAsk}
+	protocols = []string{room.ProtocolProve, room.ProtocolSync}
+	inside    = []string{room.ProtocolSync, room.ProtocolAsk}
 )
 
-// A carrier is a stream of libp2p, or one in a channel.
-type carrier interface {
+// A byteStream is a stream of libp2p, or one in a channel.
+type byteStream interface {
 	io.ReadWriteCloser
 	CloseWrite() error
 	Reset() error
 	SetDeadline(time.Time) error
 }
 
-// plain is a stream of libp2p as a carrier.
+// plain is a stream of libp2p as a byteStream.
 type plain struct{ network.Stream }
 
 func (p plain) Reset() error { return p.Stream.Reset() }
@@ -58,21 +58,21 @@ type stream struct {
 	peer    peer.ID
 	inbound bool
 
-	mu     sync.Mutex
-	queue  [][]byte
-	size   int           // of the queue, with what is being written
-	sizes  *atomic.Int64 // of all queues
-	last   bool          // nothing comes after the queue
-	dead   bool
-	signal chan struct{} // capacity 1; never closed
-	conn   carrier
+	mu        sync.Mutex
+	queue     [][]byte
+	size      int           // of the queue, with what is being written
+	sizes     *atomic.Int64 // of all queues
+	finishing bool          // nothing comes after the queue
+	dead      bool
+	signal    chan struct{} // capacity 1; never closed
+	conn      byteStream
 }
 
 func (n *Node) newStream(id room.StreamID, p peer.ID) *stream {
 	return &stream{id: id, peer: p, sizes: &n.queued, signal: make(chan struct{}, 1)}
 }
 
-func (s *stream) poke() {
+func (s *stream) wakeSender() {
 	select {
 	case s.signal <- struct{}{}:
 	default:
@@ -83,16 +83,16 @@ func (s *stream) poke() {
 func (s *stream) write(frame []byte) {
 	s.mu.Lock()
 	switch {
-	case s.last || s.dead:
+	case s.finishing || s.dead:
 	case s.size+len(frame) > maxQueue || s.sizes.Load()+int64(len(frame)) > maxQueues:
-		s.last = true
+		s.finishing = true
 	default:
 		s.queue = append(s.queue, frame)
 		s.size += len(frame)
 		s.sizes.Add(int64(len(frame)))
 	}
 	s.mu.Unlock()
-	s.poke()
+	s.wakeSender()
 }
 
 // sent takes n bytes that were written out of the account.
@@ -123,9 +123,9 @@ func (s *stream) drop() {
 // finish ends the stream when the queue is out.
 func (s *stream) finish() {
 	s.mu.Lock()
-	s.last = true
+	s.finishing = true
 	s.mu.Unlock()
-	s.poke()
+	s.wakeSender()
 }
 
 // reset ends the stream at once.
@@ -137,11 +137,11 @@ func (s *stream) reset() {
 	if conn != nil {
 		conn.Reset()
 	}
-	s.poke()
+	s.wakeSender()
 }
 
 // attach gives the stream its connection, unless it is dead already.
-func (s *stream) attach(conn carrier) bool {
+func (s *stream) attach(conn byteStream) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn = conn
@@ -149,11 +149,11 @@ func (s *stream) attach(conn carrier) bool {
 }
 
 // send writes the queue until the stream is to end.
-func (s *stream) send(conn carrier) error {
+func (s *stream) send(conn byteStream) error {
 	for range s.signal {
 		for {
 			s.mu.Lock()
-			queue, last, dead := s.queue, s.last, s.dead
+			queue, last, dead := s.queue, s.finishing, s.dead
 			s.queue = nil
 			s.mu.Unlock()
 			if dead {
@@ -204,7 +204,7 @@ func receive(conn io.Reader, frame func([]byte) bool) error {
 }
 
 // serve runs both directions of a stream until it is over.
-func (n *Node) serve(s *stream, conn carrier, protocol string) {
+func (n *Node) serve(s *stream, conn byteStream, protocol string) {
 	limit := streamTime
 	if protocol == room.ProtocolAsk {
 		limit = askTime
@@ -225,14 +225,14 @@ func (n *Node) serve(s *stream, conn carrier, protocol string) {
 	if !errors.Is(err, io.EOF) {
 		conn.Reset()
 	}
-	n.over(s) // the room may not have ended it
+	n.streamEnded(s) // the room may not have ended it
 	s.finish()
 	sender.Wait()
 	conn.Close()
 }
 
-// over tells the room that a stream has ended, and forgets it.
-func (n *Node) over(s *stream) {
+// streamEnded tells the room that a stream has ended, and forgets it.
+func (n *Node) streamEnded(s *stream) {
 	n.do(func() {
 		if n.streams[s.id] != s {
 			return // it gave way
@@ -249,7 +249,7 @@ func (n *Node) openStream(o room.Open) {
 	var t *tunnel
 	if o.Working != ([32]byte{}) {
 		if t = n.tunnelTo(o.Peer, o.Working); t == nil {
-			n.spawn(func() { s.drop(); n.over(s) })
+			n.spawn(func() { s.drop(); n.streamEnded(s) })
 			return
 		}
 	}
@@ -265,23 +265,23 @@ func (n *Node) openStream(o room.Open) {
 		}()
 		// The room opens streams to peers it is connected to; dialling is done
 		// elsewhere.
-		conn, err := n.openCarrier(ctx, t, o)
+		conn, err := n.openByteStream(ctx, t, o)
 		if err != nil {
 			s.drop()
-			n.over(s)
+			n.streamEnded(s)
 			return
 		}
 		if !s.attach(conn) {
 			conn.Reset()
 			s.drop()
-			n.over(s)
+			n.streamEnded(s)
 			return
 		}
 		n.serve(s, conn, o.Protocol)
 	})
 }
 
-func (n *Node) openCarrier(ctx context.Context, t *tunnel, o room.Open) (carrier, error) {
+func (n *Node) openByteStream(ctx context.Context, t *tunnel, o room.Open) (byteStream, error) {
 	if t != nil {
 		st, err := t.session.Open(ctx, o.Protocol)
 		if err != nil {
@@ -304,14 +304,14 @@ func (n *Node) handleStreams() {
 				conn.Reset() // another's host may let in who has our identity key
 				return
 			}
-			n.take(plain{conn}, conn.Conn().RemotePeer(), [32]byte{}, p)
+			n.acceptStream(plain{conn}, conn.Conn().RemotePeer(), [32]byte{}, p)
 		})
 	}
 	n.host.SetStreamHandler(ProtocolChannel, n.answerTunnel)
 }
 
-// take takes a stream that another has opened.
-func (n *Node) take(conn carrier, p peer.ID, working [32]byte, protocol string) {
+// acceptStream takes a stream that another has opened.
+func (n *Node) acceptStream(conn byteStream, p peer.ID, working [32]byte, protocol string) {
 	s := n.newStream(0, p)
 	s.inbound = true
 	s.attach(conn)
@@ -341,8 +341,8 @@ func (n *Node) ignoreStreams() {
 	n.host.RemoveStreamHandler(ProtocolAbout)
 }
 
-// hang ends a stream as the room wants.
-func (n *Node) hang(h room.Hang) {
+// endStream ends a stream as the room wants.
+func (n *Node) endStream(h room.Hang) {
 	s := n.streams[h.Stream]
 	if s == nil {
 		return

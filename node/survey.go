@@ -92,7 +92,7 @@ func Look(ctx context.Context, cfg SurveyConfig) (*Survey, error) {
 		return nil, err
 	}
 	defer h.Close()
-	l := &looker{cfg: cfg, n: &Node{host: h}, survey: new(Survey), observed: make(map[string]*Observed), seen: make(map[peer.ID]bool)}
+	l := &surveyor{cfg: cfg, n: &Node{host: h}, survey: new(Survey), observed: make(map[string]*Observed), seen: make(map[peer.ID]bool)}
 	l.survey.Listening = h.Addrs()
 	sub, err := h.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.Name("coterie"), eventbus.BufSize(4*maxSurvey))
 	if err != nil {
@@ -115,13 +115,13 @@ func Look(ctx context.Context, cfg SurveyConfig) (*Survey, error) {
 	return l.survey, nil
 }
 
-type looker struct {
+type surveyor struct {
 	cfg    SurveyConfig
 	n      *Node
 	survey *Survey
 
 	mu       sync.Mutex
-	told     told
+	reports  peerReports
 	seen     map[peer.ID]bool // on the local network
 	late     bool             // nobody found there counts any more
 	observed map[string]*Observed
@@ -129,7 +129,7 @@ type looker struct {
 
 // dial dials all addresses at once, each as a peer of its own, so that none
 // answers for another; and then those who answered, once more.
-func (l *looker) dial(ctx context.Context) {
+func (l *surveyor) dial(ctx context.Context) {
 	addrs := l.cfg.Addresses[:min(len(l.cfg.Addresses), maxSurvey)]
 	l.survey.Probed = make([]Probed, len(addrs))
 	var wg sync.WaitGroup
@@ -189,7 +189,7 @@ func probeAlone(ctx context.Context, a ma.Multiaddr) Probed {
 }
 
 // ask sees what somebody who answered is.
-func (l *looker) ask(ctx context.Context, p *Probed) {
+func (l *surveyor) ask(ctx context.Context, p *Probed) {
 	p.Version = l.n.versionOf(p.Peer)
 	known, err := l.n.host.Peerstore().SupportsProtocols(p.Peer, ProtocolPeers)
 	p.Relay = err == nil && len(known) > 0
@@ -198,11 +198,11 @@ func (l *looker) ask(ctx context.Context, p *Probed) {
 		return
 	}
 	p.InRoom = l.cfg.Room != nil && slices.ContainsFunc(a.rooms, func(d *room.Descriptor) bool { return d.ID() == l.cfg.Room.ID() })
-	l.told.take(p.Peer, a, ahead)
+	l.reports.take(p.Peer, a, ahead)
 }
 
 // HandlePeerFound takes what anybody on the local network may say.
-func (l *looker) HandlePeerFound(info peer.AddrInfo) {
+func (l *surveyor) HandlePeerFound(info peer.AddrInfo) {
 	l.mu.Lock()
 	known := l.seen[info.ID] || len(l.seen) >= maxSurvey || slices.Contains(l.cfg.Not, info.ID)
 	l.seen[info.ID] = l.seen[info.ID] || !known
@@ -226,7 +226,7 @@ func (l *looker) HandlePeerFound(info peer.AddrInfo) {
 }
 
 // nearby looks at the local network for a while.
-func (l *looker) nearby(ctx context.Context) {
+func (l *surveyor) nearby(ctx context.Context) {
 	s := mdns.NewMdnsService(l.n.host, nearbyService, l)
 	if s.Start() == nil {
 		l.survey.MDNS = true
@@ -242,7 +242,7 @@ func (l *looker) nearby(ctx context.Context) {
 }
 
 // observe counts by which address a peer knows us.
-func (l *looker) observe(e event.EvtPeerIdentificationCompleted) {
+func (l *surveyor) observe(e event.EvtPeerIdentificationCompleted) {
 	if e.ObservedAddr == nil || e.Conn == nil || isRelayed(e.Conn) {
 		return
 	}
@@ -272,9 +272,9 @@ func ownAddress(a ma.Multiaddr) bool {
 }
 
 // finish draws conclusions.
-func (l *looker) finish(ctx context.Context) {
+func (l *surveyor) finish(ctx context.Context) {
 	s := l.survey
-	s.Ahead, s.Clocks = l.told.clock()
+	s.Ahead, s.Clocks = l.reports.clock()
 	var overTCP, overQUIC []Observed
 	for _, o := range l.observed {
 		if transportOf(o.Address) == "quic" {
@@ -293,7 +293,7 @@ func (l *looker) finish(ctx context.Context) {
 }
 
 // tryUDP tries it with those who answer over TCP.
-func (l *looker) tryUDP(ctx context.Context) (works, blocked bool) {
+func (l *surveyor) tryUDP(ctx context.Context) (works, blocked bool) {
 	dialler, ok := l.n.host.Network().(quicDialler)
 	if !ok {
 		return false, false

@@ -137,6 +137,6 @@ func (n *Node) watchPeers(ctx context.Context) {
 			}
 			n.emit(Connected{Peer: e.Peer, Gone: e.Type != pubsub.PeerJoin})
 		})
-		n.look()
+		n.wakeConnector()
 	}
 }

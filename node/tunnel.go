@@ -57,14 +57,14 @@ func (n *Node) dialTunnel(p peer.ID, working [32]byte) {
 	n.tunnels = append(n.tunnels, t)
 	n.spawn(func() {
 		defer cancel()
-		defer context.AfterFunc(n.runs, cancel)()
+		defer context.AfterFunc(n.runCtx, cancel)()
 		open, done := context.WithTimeout(ctx, openTime)
 		conn, err := n.host.NewStream(network.WithNoDial(open, "room"), p, protocol.ID(ProtocolChannel))
 		done()
 		if err == nil {
 			var s *channel.Session
 			if s, err = channel.Dial(ctx, conn, n.channelConfig(p, func(w [32]byte) bool { return w == working })); err == nil {
-				n.stands(t, s)
+				n.tunnelStands(t, s)
 				return
 			}
 		}
@@ -88,13 +88,13 @@ func (n *Node) answerTunnel(conn network.Stream) {
 		return
 	}
 	defer cancel()
-	defer context.AfterFunc(n.runs, cancel)()
+	defer context.AfterFunc(n.runCtx, cancel)()
 	s, err := channel.Answer(ctx, conn, n.channelConfig(t.peer, nil))
 	if err != nil {
 		n.do(func() { n.tunnelOver(t) })
 		return
 	}
-	n.stands(t, s)
+	n.tunnelStands(t, s)
 }
 
 // mayAnswer finds a place for one more channel that a peer dials, if need be that of
@@ -145,8 +145,8 @@ func (n *Node) channelConfig(p peer.ID, wants func([32]byte) bool) channel.Confi
 	}
 }
 
-// stands runs a channel until it is over.
-func (n *Node) stands(t *tunnel, s *channel.Session) {
+// tunnelStands runs a channel until it is over.
+func (n *Node) tunnelStands(t *tunnel, s *channel.Session) {
 	stands := n.do(func() {
 		t.session, t.working = s, s.Remote()
 		if !slices.Contains(n.tunnels, t) {
@@ -163,7 +163,7 @@ func (n *Node) stands(t *tunnel, s *channel.Session) {
 		renew := time.AfterFunc(channelAge, func() { n.do(func() { n.renewTunnel(t) }) })
 		defer renew.Stop()
 	}
-	defer context.AfterFunc(n.runs, s.Abort)()
+	defer context.AfterFunc(n.runCtx, s.Abort)()
 	for {
 		st, err := s.Accept()
 		if err != nil {
@@ -223,5 +223,5 @@ func (n *Node) serveInside(t *tunnel, st *channel.Stream) {
 		st.Reset()
 		return
 	}
-	n.take(st, t.peer, t.working, name)
+	n.acceptStream(st, t.peer, t.working, name)
 }

@@ -20,28 +20,34 @@ type epoch struct {
 	since  time.Time   // when it arrived
 	// fits: all that PROTOCOL.md §8.1 asks of it holds, for ever.
 	fits bool
-	// compared: it came among other records, not over the topic or a channel.
-	compared bool
-	mine     int // our place in the list, or -1
+	// viaSync: it came among other records, not over the topic or a channel.
+	viaSync  bool
+	ownIndex int // our place in the list, or -1
 
 	// d is its secret, from when we are told it until dUntil: then nobody is handed
 	// it any more.
-	d      *ake.Secret
-	dUntil time.Time
-	gave   map[[32]byte]bool // to which processes, or by which
-	chased chase
+	d             *ake.Secret
+	dUntil        time.Time
+	secretHolders map[[32]byte]bool // to which processes, or by which
+	chase         chase
 
-	keys       *ake.Keys   // once it can be read; nil again when it is over
-	superseded time.Time   // when another became the head; zero for the head
-	listed     []time.Time // by place: since when heads list that member; of what was a head
-	stopped    time.Time   // since when it keeps us from sending, as the head
-	omission   bool        // it was told that it leaves out somebody
-	against    witness     // why it was not to be the head
+	keys             *ake.Keys   // once it can be read; nil again when it is over
+	supersededAt     time.Time   // when another became the head; zero for the head
+	listedSince      []time.Time // by place: since when heads list that member; of what was a head
+	stoppedSince     time.Time   // since when it keeps us from sending, as the head
+	omissionReported bool        // it was told that it leaves out somebody
+	against          witness     // why it was not to be the head
 
-	readers []peer.ID // the other members, when somebody asked
-	checked uint64    // the stamp of what misses says
-	misses  bool      // one of its members is gone
+	readers     []peer.ID // the other members, when somebody asked
+	goneVersion uint64    // the version at which listsGone was found
+	listsGone   bool      // one of its members is gone
 }
+
+// unread reports whether it fits and lists us, and we lack its secret or a term.
+func (e *epoch) unread() bool { return e.fits && e.ownIndex >= 0 && e.keys == nil }
+
+// mayBeUnread is unread, or may come to be.
+func (e *epoch) mayBeUnread() bool { return e.keys == nil && (!e.fits || e.ownIndex >= 0) }
 
 // erase forgets the epoch's keys; what was said in it stays in the log.
 func (e *epoch) erase() {
@@ -59,6 +65,22 @@ func (e *epoch) eraseSecret() {
 	}
 }
 
+// droppedCommits are those that were dropped lately, as a ring: they are not taken again
+// for a while.
+type droppedCommits struct {
+	ring [maxDroppedCommits]ake.Hash
+	has  map[ake.Hash]bool
+	next int
+}
+
+func (d *droppedCommits) add(id ake.Hash) {
+	if old := d.ring[d.next]; old != (ake.Hash{}) {
+		delete(d.has, old)
+	}
+	d.ring[d.next], d.has[id] = id, true
+	d.next = (d.next + 1) % maxDroppedCommits
+}
+
 // better orders commits: by day, then height, then epoch id. (PROTOCOL.md §8.3)
 func better(a, b *epoch) bool {
 	switch {
@@ -70,10 +92,13 @@ func better(a, b *epoch) bool {
 	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
 }
 
+// isAbove reports whether a commit is greater than our head.
+func (r *Room) isAbove(e *epoch) bool { return r.head == nil || better(e, r.head) }
+
 // above are the commits above our head, by id: mostly none.
 func (r *Room) above() (out []*epoch) {
 	for _, e := range r.commits {
-		if r.head == nil || better(e, r.head) {
+		if r.isAbove(e) {
 			out = append(out, e)
 		}
 	}
@@ -84,7 +109,7 @@ func (r *Room) above() (out []*epoch) {
 // addCommit takes a commit; judge decides later what it is worth. Only what a
 // member signed is kept: who is not known may have been made up.
 func (r *Room) addCommit(c *record.Commit) outcome {
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil || r.now.Add(earlyDay).Before(c.Day.Start()) {
 		return foreign
 	}
@@ -92,7 +117,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if e != nil && (e.list != nil || c.Form == record.ListOmitted) {
 		return known
 	}
-	if _, over := r.spent[c.ID()]; over || r.droppedAt[c.ID()] {
+	if _, over := r.retired[c.ID()]; over || r.droppedCommits.has[c.ID()] {
 		return known
 	}
 	by := g.contribution(c.By)
@@ -115,7 +140,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if !r.roomForCommit(g, c) {
 		return foreign
 	}
-	r.commits[c.ID()] = &epoch{commit: c, since: r.now, mine: -1, gave: make(map[[32]byte]bool)}
+	r.commits[c.ID()] = &epoch{commit: c, since: r.now, ownIndex: -1, secretHolders: make(map[[32]byte]bool)}
 	return kept
 }
 
@@ -133,19 +158,13 @@ func (r *Room) roomForCommit(g *graph, c *record.Commit) bool {
 			continue
 		}
 		var branch ake.Hash
-		if h := r.graph(e.commit.Day); h != nil {
+		if h := r.days[e.commit.Day]; h != nil {
 			branch = h.branch(e.commit.By)
 		}
 		of[branch] = append(of[branch], e)
 	}
-	most := g.branch(c.By)
-	for _, b := range sortedHashes(of) {
-		if len(of[b]) > len(of[most]) {
-			most = b
-		}
-	}
 	var least *epoch
-	for _, e := range of[most] {
+	for _, e := range branchWithMost(g.branch(c.By), of) {
 		if least == nil || better(least, e) {
 			least = e
 		}
@@ -153,17 +172,17 @@ func (r *Room) roomForCommit(g *graph, c *record.Commit) bool {
 	if least == nil {
 		return false
 	}
-	r.drop(least)
+	r.dropCommit(least)
 	return true
 }
 
-// judge goes over the commits that are not settled yet.
-func (r *Room) judge() {
-	r.early = false
+// examineCommits examines the commits that do not fit yet, and reads those that can be read.
+func (r *Room) examineCommits() {
+	r.tooHigh = false
 	for _, id := range sortedHashes(r.commits) {
 		e := r.commits[id]
 		if !e.fits && !r.examine(e) {
-			r.drop(e)
+			r.dropCommit(e)
 			continue
 		}
 		if e.fits && e.keys == nil && e.d != nil {
@@ -171,7 +190,7 @@ func (r *Room) judge() {
 		}
 	}
 	r.chooseHead()
-	r.reopen()
+	r.retryMessages()
 }
 
 // examine goes through the rules of PROTOCOL.md §8.1. It returns false for a
@@ -179,7 +198,7 @@ func (r *Room) judge() {
 // unset.
 func (r *Room) examine(e *epoch) bool {
 	c := e.commit
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil {
 		return false
 	}
@@ -198,11 +217,11 @@ func (r *Room) examine(e *epoch) bool {
 			return true
 		}
 		e.list = list
-		r.noteNamed(e, 1)
+		r.countPresences(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
 	if c.Height > r.mostHeight(c.Day) {
-		r.early = true // its list is known: whoever brings the secret is not asked for it
+		r.tooHigh = true // its list is known: whoever brings the secret is not asked for it
 		return true
 	}
 	g.height = max(g.height, c.Height)
@@ -216,14 +235,14 @@ func (r *Room) examine(e *epoch) bool {
 		if n.contribution.Identity != entry.Identity {
 			return false
 		}
-		if p := r.processOf(n); p == nil || p.bodies[entry.Presence] == nil {
+		if p := r.processOf(n); p == nil || p.presences[entry.Presence] == nil {
 			return true
 		}
 		nodes[i] = n
 	}
 	e.fits, e.nodes = true, nodes
 	if g.own != nil {
-		e.mine = e.list.Index(g.own.cid)
+		e.ownIndex = e.list.Index(g.own.cid)
 	}
 	r.handOver(e)
 	return true
@@ -239,8 +258,8 @@ func (r *Room) mostHeight(d abe.Day) uint64 {
 // derive derives the epoch's keys, if we are listed and all terms are known:
 // PROTOCOL.md §8.
 func (r *Room) derive(e *epoch) {
-	g := r.graph(e.commit.Day)
-	if g == nil || e.mine < 0 {
+	g := r.days[e.commit.Day]
+	if g == nil || e.ownIndex < 0 {
 		return
 	}
 	members := make([]ake.Member, len(e.list))
@@ -266,15 +285,15 @@ func (r *Room) derive(e *epoch) {
 	}
 	e.sid, e.keys = sid, ake.NewKeys(secret, cids)
 	e.dUntil = r.now.Add(keysKept)
-	r.transcribe(e)
-	r.stamp++
+	r.beginTranscript(e)
+	r.version++
 }
 
 // sid is the session id: PROTOCOL.md §8.
 func (r *Room) sid(e *epoch) ake.Hash {
 	var addrs []byte
 	for i, n := range e.nodes {
-		addrs = r.processOf(n).bodies[e.list[i].Presence].AppendAddresses(addrs)
+		addrs = r.processOf(n).presences[e.list[i].Presence].AppendAddresses(addrs)
 	}
 	return ake.Sum("coterie/2 sid", r.id[:], e.list.Bytes(), addrs)
 }

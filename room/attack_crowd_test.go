@@ -50,7 +50,7 @@ func (k *crowd) make(below byte) *puppet {
 			Day: k.eve.room.today(), Working: [32]byte(p.working.Public().(ed25519.PublicKey)),
 		}
 		p.c = record.NewContribution(identity, ctx, &ake.Encapsulated{Term: p.term, Bytes: []byte("nothing that opens")})
-		p.c.Settle(k.n.desc.ID())
+		p.c.ComputeID(k.n.desc.ID())
 		if id := p.c.ID(); id[0] >= below {
 			continue
 		}
@@ -154,7 +154,7 @@ func (k *crowd) commit(t *testing.T, list record.List, to func(*simNode) bool) {
 	h := k.highest()
 	f := &forgery{list: list, after: h, to: to, header: func(c *record.Header) {
 		for _, s := range k.honest {
-			c.Height = max(c.Height, s.room.graph(c.Day).height+1)
+			c.Height = max(c.Height, s.room.days[c.Day].height+1)
 		}
 	}}
 	f.publish(t, k.eve)
@@ -220,7 +220,7 @@ func TestFullRoom(t *testing.T) {
 		n.until(20*time.Second, "the room is full", full)
 		complete := func() bool {
 			return !slices.ContainsFunc(k.honest, func(s *simNode) bool {
-				return slices.ContainsFunc(k.honest, func(o *simNode) bool { return !s.down && !o.down && !s.room.head.lists(o.room.own, o.own()) })
+				return slices.ContainsFunc(k.honest, func(o *simNode) bool { return !s.down && !o.down && !s.room.head.lists(o.room.identity, o.own()) })
 			})
 		}
 		if !complete() {
@@ -278,13 +278,15 @@ func TestSponsorGoesOn(t *testing.T) {
 		sponsor, coming := all[0].room, n.add("new", true)
 		n.run(500 * time.Millisecond)
 		n.connect(coming, all[0])
-		n.until(5*time.Second, "it is let in", func() bool { return len(sponsor.turn.letIn) > 0 || sponsor.head.lists(coming.room.own, coming.own()) })
+		n.until(5*time.Second, "it is let in", func() bool {
+			return len(sponsor.turn.letIn) > 0 || sponsor.head.lists(coming.room.identity, coming.own())
+		})
 		for range 3 {
 			k.commit(t, without(k.highest().list, coming.own()), func(*simNode) bool { return true })
 			n.run(200 * time.Millisecond)
 		}
 		since := n.now
-		n.until(time.Minute, "it is listed", func() bool { return sponsor.head.lists(coming.room.own, coming.own()) })
+		n.until(time.Minute, "it is listed", func() bool { return sponsor.head.lists(coming.room.identity, coming.own()) })
 		if took := n.now.Sub(since); took > 2*time.Second {
 			t.Errorf("it took %v", took)
 		}
@@ -385,7 +387,7 @@ func oneInsider(t *testing.T, only string) {
 		{name: "lists who left", begin: func(_ *testing.T, k *crowd) { k.honest[8].leave(); k.n.stop(k.honest[8]); k.n.run(10 * time.Second) },
 			every: 250 * time.Millisecond, step: func(t *testing.T, k *crowd, _ int) {
 				gone := k.honest[8]
-				entry := gone.room.head.list[gone.room.head.mine]
+				entry := gone.room.head.list[gone.room.head.ownIndex]
 				if h := k.highest(); h.list.Index(entry.CID) < 0 {
 					k.commit(t, append(slices.Clone(h.list), entry), everybody)
 				}
@@ -476,7 +478,7 @@ func oneInsider(t *testing.T, only string) {
 					}
 				}
 				if coming != nil && coming.room.head != nil && coming.room.maySend() && !slices.ContainsFunc(k.honest, func(s *simNode) bool {
-					return !s.down && !s.room.head.lists(coming.room.own, coming.own())
+					return !s.down && !s.room.head.lists(coming.room.identity, coming.own())
 				}) {
 					joins, came[coming] = append(joins, n.now.Sub(since)), n.now
 					for range of {

@@ -42,9 +42,9 @@ func TestStolenDisk(t *testing.T) {
 			ask := &record.Ask{Terms: []ake.Hash{ann.own(), bob.own()}, Logs: true}
 			have := &record.Have{Epoch: e.commit.ID(), Held: make([]record.Held, 3)}
 			ids := []StreamID{
-				thief.open(ann, ProtocolCompare, hello, ask.Encode(), []byte{record.FrameDone}),
-				thief.open(ann, ProtocolCompare, hello, ask.Encode(), have.Encode()),
-				thief.open(ann, ProtocolCompare, record.EncodeWant([]ake.Hash{e.commit.ID()})),
+				thief.open(ann, ProtocolSync, hello, ask.Encode(), []byte{record.FrameDone}),
+				thief.open(ann, ProtocolSync, hello, ask.Encode(), have.Encode()),
+				thief.open(ann, ProtocolSync, record.EncodeWant([]ake.Hash{e.commit.ID()})),
 			}
 			n.run(2 * time.Second)
 			if len(thief.got(ids[0], record.FrameDone)) != 1 || len(thief.got(ids[2], record.FrameDone)) != 1 {
@@ -89,7 +89,7 @@ func TestStolenDisk(t *testing.T) {
 			vic.signed(1, ake.Hash{}, "by the thief").AppendLog([]byte{record.FrameLog}),
 			(&record.Transcript{Brief: e.commit.Brief, List: e.list}).Append([]byte{record.FrameTranscript}),
 		} {
-			id := thief.open(ann, ProtocolCompare, frame)
+			id := thief.open(ann, ProtocolSync, frame)
 			n.run(time.Second)
 			if !thief.over[id] {
 				t.Errorf("a frame of type %d is taken outside a channel", frame[0])
@@ -151,7 +151,7 @@ func TestTwoStolenDisks(t *testing.T) {
 	asAnn := n.addSpy("thief as ann", ann.room.cfg.Identity)
 	n.connect(asAnn.node, cyn)
 	n.run(time.Second)
-	id := asAnn.open(cyn, ProtocolCompare, (&record.Hello{Room: n.desc.ID()}).Encode())
+	id := asAnn.open(cyn, ProtocolSync, (&record.Hello{Room: n.desc.ID()}).Encode())
 	n.run(2 * time.Second)
 	hellos := asAnn.got(id, record.FrameHello)
 	if len(hellos) == 0 {
@@ -171,7 +171,7 @@ func TestTwoStolenDisks(t *testing.T) {
 		append([]byte{record.FrameHello}, hellos[0]...),
 		cyn.helloTo(ann), // as it would be inside a channel
 	} {
-		id = asCyn.open(ann, ProtocolCompare, hello, ask.Encode(), []byte{record.FrameDone})
+		id = asCyn.open(ann, ProtocolSync, hello, ask.Encode(), []byte{record.FrameDone})
 		n.run(5 * time.Second)
 		if len(asCyn.got(id, record.FrameDone)) == 0 {
 			t.Fatal("ann did not answer: the test shows nothing")
@@ -193,9 +193,9 @@ func TestMirror(t *testing.T) {
 	n.allHear(10*time.Second, "said to all", ann, vic)
 	day := vic.day().own
 	for protocol, frames := range map[string][][]byte{
-		ProtocolCompare: {(&record.Hello{Room: n.desc.ID()}).Encode(), (&record.Ask{Logs: true}).Encode()},
-		ProtocolProve:   {record.EncodeFields(record.FrameProve1, day.contribution.Append(nil), vic.room.presence.Append(nil))},
-		ProtocolAsk:     {{record.FrameQuestion}},
+		ProtocolSync:  {(&record.Hello{Room: n.desc.ID()}).Encode(), (&record.Ask{Logs: true}).Encode()},
+		ProtocolProve: {record.EncodeFields(record.FrameProve1, day.contribution.Append(nil), vic.room.presence.Append(nil))},
+		ProtocolAsk:   {{record.FrameQuestion}},
 	} {
 		id := thief.open(vic, protocol, frames...)
 		n.run(2 * time.Second)

@@ -25,7 +25,7 @@ func saying(t *testing.T, seed uint64, most int) (n *network, disk *memJournal, 
 	n.connectAll()
 	n.until(20*time.Second, "one epoch", func() bool { return together(ann, bob, eve) })
 	n.run(10 * time.Second)
-	ann.room.most.transcripts, bob.room.most.transcripts = most, most
+	ann.room.logs.limits.transcripts, bob.room.logs.limits.transcripts = most, most
 	bob.say("what matters")
 	n.allHear(time.Second, "what matters", ann, eve)
 	epoch = ann.room.head.commit.ID()
@@ -36,7 +36,7 @@ func saying(t *testing.T, seed uint64, most int) (n *network, disk *memJournal, 
 // keeps checks that ann has what was said in an epoch, in memory and on disk.
 func keeps(t *testing.T, ann *simNode, disk *memJournal, epoch ake.Hash) {
 	t.Helper()
-	if tr := ann.room.transcripts[epoch]; tr == nil || tr.count == 0 {
+	if tr := ann.room.logs.transcripts[epoch]; tr == nil || tr.count == 0 {
 		t.Error("what was said is gone")
 	}
 	for _, s := range disk.order {
@@ -65,16 +65,16 @@ func TestHistoryWipe(t *testing.T) {
 					m.Sign(n.desc.ID(), eve.room.working)
 					ann.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)
 				}
-				if k := len(ann.room.transcripts); k > most {
+				if k := len(ann.room.logs.transcripts); k > most {
 					t.Fatalf("%d transcripts, at most %d", k, most)
 				}
 			}
 			n.run(2 * time.Second)
-			if ann.room.head.commit.ID() == epoch || len(ann.room.transcripts) < most/2 {
-				t.Fatalf("%d transcripts: the test shows nothing", len(ann.room.transcripts))
+			if ann.room.head.commit.ID() == epoch || len(ann.room.logs.transcripts) < most/2 {
+				t.Fatalf("%d transcripts: the test shows nothing", len(ann.room.logs.transcripts))
 			}
 			keeps(t, ann, disk, epoch)
-			if bob.room.transcripts[epoch] == nil {
+			if bob.room.logs.transcripts[epoch] == nil {
 				t.Error("bob does not have it any more")
 			}
 		})
@@ -93,7 +93,7 @@ func TestTranscriptFlood(t *testing.T) {
 			Day: g.date, Height: uint64(i + 10), By: eve.own(), Members: uint32(len(list)), List: list.Hash(),
 		}}}
 		commit.SetEvidence(nil)
-		commit.Settle()
+		commit.ComputeID()
 		commit.Sign(n.desc.ID(), eve.room.working)
 		head := &record.Transcript{Brief: commit.Brief, List: list}
 		for _, e := range list {
@@ -102,12 +102,12 @@ func TestTranscriptFlood(t *testing.T) {
 		m := &record.Signed{Body: record.Body{Counter: 1, Kind: record.KindText, Text: "x"}, Epoch: commit.ID(), CID: eve.own()}
 		m.Sign(n.desc.ID(), eve.room.working)
 		ann.given(eve, true, head.Append([]byte{record.FrameTranscript}), m.AppendLog([]byte{record.FrameLog}))
-		if k := len(ann.room.transcripts); k > most {
+		if k := len(ann.room.logs.transcripts); k > most {
 			t.Fatalf("%d transcripts, at most %d", k, most)
 		}
 	}
 	n.drain(ann)
-	if k := len(ann.room.transcripts); k != most {
+	if k := len(ann.room.logs.transcripts); k != most {
 		t.Fatalf("%d transcripts: the test shows nothing", k)
 	}
 	for range 2 {
@@ -115,7 +115,7 @@ func TestTranscriptFlood(t *testing.T) {
 		n.drain(ann)
 		n.run(time.Minute)
 	}
-	if ann.room.transcripts[ann.room.head.commit.ID()] == nil {
+	if ann.room.logs.transcripts[ann.room.head.commit.ID()] == nil {
 		t.Error("there was no room for a new epoch")
 	}
 	keeps(t, ann, disk, epoch)
@@ -154,7 +154,7 @@ func TestTranscriptMemory(t *testing.T) {
 			Day: day, Height: uint64(serial), By: authors[0].ID(), Members: uint32(len(list)), List: list.Hash(),
 		}}}
 		commit.SetEvidence(nil)
-		commit.Settle()
+		commit.ComputeID()
 		commit.Sign(n.desc.ID(), key)
 		head := &record.Transcript{Brief: commit.Brief, List: list}
 		for _, e := range list {
@@ -163,7 +163,7 @@ func TestTranscriptMemory(t *testing.T) {
 		m := &record.Signed{Body: record.Body{Counter: 1, Kind: record.KindText, Text: "x"}, Epoch: commit.ID(), CID: authors[0].ID()}
 		m.Sign(n.desc.ID(), key)
 		ann.given(eve, true, head.Append([]byte{record.FrameTranscript}), m.AppendLog([]byte{record.FrameLog}))
-		return ann.room.transcripts[commit.ID()] != nil
+		return ann.room.logs.transcripts[commit.ID()] != nil
 	}
 	taken := 0
 	for range 40 {
@@ -178,19 +178,19 @@ func TestTranscriptMemory(t *testing.T) {
 	if !serve() {
 		t.Error("none is checked a minute later")
 	}
-	ann.room.most.places = 10 * record.MaxMembers
+	ann.room.logs.limits.places = 10 * record.MaxMembers
 	for range 20 {
 		n.run(time.Minute / 2)
-		if serve(); ann.room.places > ann.room.most.places {
-			t.Fatalf("%d places", ann.room.places)
+		if serve(); ann.room.logs.places > ann.room.logs.limits.places {
+			t.Fatalf("%d places", ann.room.logs.places)
 		}
 	}
 	sum := 0
-	for _, tr := range ann.room.transcripts {
+	for _, tr := range ann.room.logs.transcripts {
 		sum += len(tr.List)
 	}
-	if sum != ann.room.places {
-		t.Errorf("%d places, counted as %d", sum, ann.room.places)
+	if sum != ann.room.logs.places {
+		t.Errorf("%d places, counted as %d", sum, ann.room.logs.places)
 	}
 }
 
@@ -207,14 +207,14 @@ func TestHaveCrash(t *testing.T) {
 		held[i].Chain = [16]byte{1}
 	}
 	have := (&record.Have{Epoch: ann.room.head.commit.ID(), Held: held}).Encode()
-	id := x.open(ann, ProtocolCompare, x.helloTo(ann), (&record.Ask{}).Encode(), have)
+	id := x.open(ann, ProtocolSync, x.helloTo(ann), (&record.Ask{}).Encode(), have)
 	n.run(time.Second)
 	if !x.over[id] {
 		t.Error("it was taken")
 	}
 	// Should the frame be read all the same, it divides by nothing.
-	y := &exchange{asked: true, budget: 1 << 20, identity: bob.room.own, working: bob.room.workingID}
-	tr := ann.room.transcripts[ann.room.head.commit.ID()]
+	y := &exchange{gotAsk: true, budget: 1 << 20, identity: bob.room.identity, working: bob.room.workingID}
+	tr := ann.room.logs.transcripts[ann.room.head.commit.ID()]
 	for i := range tr.logs {
 		ann.room.sendLog(y, tr, i, &held[i])
 	}
@@ -246,12 +246,12 @@ func TestBusyRoom(t *testing.T) {
 			}
 			tr := &transcript{Transcript: head, id: id, ours: true}
 			s.room.now = at.Add(time.Duration(i) * time.Millisecond)
-			if !s.room.keep(tr) {
+			if !s.room.keepTranscript(tr) {
 				t.Fatalf("no room for epoch %d", i)
 			}
 			for j := range list {
 				m := &record.Signed{Body: record.Body{Counter: 1, Time: uint64(s.room.now.UnixMilli()), Kind: record.KindText, Text: "word"}, Epoch: id, CID: list[j].CID}
-				if !s.room.log(tr, j, m) {
+				if !s.room.logMessage(nil, tr, j, m) {
 					t.Fatalf("a word of epoch %d is not taken", i)
 				}
 			}
@@ -262,7 +262,7 @@ func TestBusyRoom(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	t.Logf("%d MiB a member for %d epochs of 3 (%d B each)", (after.HeapAlloc-before.HeapAlloc)>>21, epochs, (after.HeapAlloc-before.HeapAlloc)/2/epochs)
 	for _, s := range []*simNode{ann, bob} {
-		if k := len(s.room.transcripts); k < epochs-epochs/400 {
+		if k := len(s.room.logs.transcripts); k < epochs-epochs/400 {
 			t.Fatalf("%s has %d transcripts", s.name, k)
 		}
 	}
@@ -270,7 +270,7 @@ func TestBusyRoom(t *testing.T) {
 		t.Errorf("%d MiB a member", mib)
 	}
 	// What each asks about is bounded, and in turn all.
-	x := &exchange{identity: bob.room.own, working: bob.room.workingID, peer: bob.room.self, theirHello: &record.Hello{}}
+	x := &exchange{identity: bob.room.identity, working: bob.room.workingID, peer: bob.room.self, theirHello: &record.Hello{}}
 	asked := make(map[ake.Hash]bool)
 	for range 20 {
 		a := new(record.Ask)
@@ -282,8 +282,8 @@ func TestBusyRoom(t *testing.T) {
 			asked[tr.Epoch] = true
 		}
 	}
-	if k := len(asked); k < len(ann.room.transcripts)/5 {
-		t.Errorf("asked about %d of %d", k, len(ann.room.transcripts))
+	if k := len(asked); k < len(ann.room.logs.transcripts)/5 {
+		t.Errorf("asked about %d of %d", k, len(ann.room.logs.transcripts))
 	}
 }
 

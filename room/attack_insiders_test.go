@@ -18,7 +18,7 @@ func TestLeaverCommits(t *testing.T) {
 	n := newNetwork(t, 31)
 	all := n.party("ann", "bob", "cyn", "dan")
 	dan, others := all[3], all[:3]
-	entry := dan.room.head.list[dan.room.head.mine]
+	entry := dan.room.head.list[dan.room.head.ownIndex]
 	dan.leave()
 	n.until(20*time.Second, "an epoch without dan", func() bool { return together(others...) })
 	n.run(5 * time.Second)
@@ -122,7 +122,7 @@ func TestFirstHead(t *testing.T) {
 	ann.room.head = nil // as if she had just come
 	f := &forgery{list: without(good.list, cyn.own()), after: good}
 	bad := f.publish(t, bob)
-	if h := ann.room.head; h == nil || h.commit.ID() == bad.ID() || !h.lists(cyn.room.own, cyn.own()) {
+	if h := ann.room.head; h == nil || h.commit.ID() == bad.ID() || !h.lists(cyn.room.identity, cyn.own()) {
 		t.Errorf("%s", n.describe())
 	}
 	if e := ann.room.commits[bad.ID()]; e == nil || e.keys == nil {
@@ -168,7 +168,7 @@ func TestHeightInflation(t *testing.T) {
 				n.run(midnight.Sub(n.now) - time.Second) // all have renewed
 				ann := all[0]
 				day := ann.room.today() + 1
-				list := ann.room.nextList(ann.room.graph(day))
+				list := ann.room.nextList(ann.room.days[day])
 				if len(list) != 3 {
 					t.Fatalf("%d are ready for the new day", len(list))
 				}
@@ -258,7 +258,7 @@ func TestSplitCommit(t *testing.T) {
 		// The same commit, its commitment changed for one half, is another commit.
 		spoilt := *c
 		spoilt.Secret = ake.CommitSecret(c.Core(), other)
-		spoilt.Settle()
+		spoilt.ComputeID()
 		if spoilt.ID() == c.ID() {
 			t.Error("two commitments under one id")
 		}

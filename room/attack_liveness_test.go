@@ -32,7 +32,7 @@ func TestSilentPeerIsDropped(t *testing.T) {
 	}
 	others[0].say("without dan")
 	n.allHear(2*time.Second, "without dan", others...)
-	if _, absent := dan.room.absent(dan.day(), others[0].own()); absent || dan.room.head.list.Index(others[0].own()) < 0 {
+	if _, absent := dan.room.absent(dan.day(), dan.day().node(others[0].own())); absent || dan.room.head.list.Index(others[0].own()) < 0 {
 		t.Error("dan, who hears nobody, called the others silent")
 	}
 	before = n.commits
@@ -130,7 +130,7 @@ func TestSuspendAndResume(t *testing.T) {
 			ann, bob := all[0].room, all[1].own()
 			cyn.room.Tick(cyn.clock())
 			cyn.room.tookBeats(record.EncodeFields(record.FrameBeats, ann.process(ann.workingID).beat.Append(nil))[1:])
-			if _, absent := cyn.room.absent(cyn.day(), bob); absent {
+			if _, absent := cyn.room.absent(cyn.day(), cyn.day().node(bob)); absent {
 				t.Error("cyn calls bob silent, who could not be heard")
 			}
 			for _, s := range all[:2] { // connections did not outlive it
@@ -366,8 +366,8 @@ func TestDeadStaySilent(t *testing.T) {
 	n.pause(bob)
 	for range 45 {
 		n.run(time.Second)
-		if _, absent := ann.room.absent(ann.day(), dan.own()); !absent {
-			t.Errorf("ann takes dan for alive, of whom nothing was heard for %v", n.now.Sub(ann.room.process(dan.room.workingID).heard))
+		if _, absent := ann.room.absent(ann.day(), ann.day().node(dan.own())); !absent {
+			t.Errorf("ann takes dan for alive, of whom nothing was heard for %v", n.now.Sub(ann.room.process(dan.room.workingID).heardAt))
 			break
 		}
 	}

@@ -91,7 +91,7 @@ func inventFor(n *network, with *simNode, committer byte, serial int, msgs int) 
 	list.Sort()
 	commit := &record.Commit{Brief: record.Brief{Header: record.Header{Day: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash()}}}
 	commit.SetEvidence(nil)
-	commit.Settle()
+	commit.ComputeID()
 	commit.Sign(room, w)
 	head := &record.Transcript{Brief: commit.Brief, List: list}
 	for _, e := range list {
@@ -121,7 +121,7 @@ func TestInventedCommitters(t *testing.T) {
 	if ann.room.head.commit.ID() == old {
 		t.Fatal("no new epoch: the test shows nothing")
 	}
-	bob.room.most.transcripts = 500
+	bob.room.logs.limits.transcripts = 500
 	for i := range 1100 {
 		f := inventFor(n, bob, byte(i/250), i, 1)
 		bob.given(eve, true, f...)
@@ -130,13 +130,13 @@ func TestInventedCommitters(t *testing.T) {
 		}
 	}
 	n.run(30 * time.Second)
-	if len(bob.room.transcripts) != bob.room.most.transcripts {
-		t.Fatalf("%d transcripts: the test shows nothing", len(bob.room.transcripts))
+	if len(bob.room.logs.transcripts) != bob.room.logs.limits.transcripts {
+		t.Fatalf("%d transcripts: the test shows nothing", len(bob.room.logs.transcripts))
 	}
 	n.add("new", true)
 	n.connectAll()
 	n.run(time.Minute)
-	if bob.room.transcripts[old] == nil {
+	if bob.room.logs.transcripts[old] == nil {
 		t.Error("what was really said is gone")
 	}
 }
@@ -158,7 +158,7 @@ func TestHaveWithoutAsk(t *testing.T) {
 	sent := 0
 	have := (&record.Have{Epoch: epoch, Held: make([]record.Held, 3)}).Encode()
 	for range 100 {
-		id := x.open(ann, ProtocolCompare, x.helloTo(ann), have, have)
+		id := x.open(ann, ProtocolSync, x.helloTo(ann), have, have)
 		n.run(100 * time.Millisecond)
 		for _, f := range x.frames[id] {
 			sent += len(f)
@@ -247,7 +247,7 @@ func TestBigGap(t *testing.T) {
 	n.connect(ann, again)
 	n.until(30*time.Second, "one", func() bool { return together(ann, again) })
 	n.run(5 * time.Minute)
-	tr := again.room.transcripts[epoch]
+	tr := again.room.logs.transcripts[epoch]
 	if !agree(epoch, ann, again) {
 		t.Errorf("bob has %d messages, of ann's those up to %d", tr.count, tr.log(tr.List.Index(ann.own())).have())
 	}
@@ -326,12 +326,12 @@ func TestDroppedIsNotSent(t *testing.T) {
 	n.add("zed", true)
 	n.connectAll()
 	n.run(20 * time.Second)
-	bob.room.dropTranscript(bob.room.transcripts[old])
+	bob.room.dropTranscript(bob.room.logs.transcripts[old])
 	w := &traffic{bytes: make(map[byte]int)}
 	n.watch = w
 	n.run(3 * time.Minute)
-	if k := w.bytes[record.FrameLog] + w.bytes[record.FrameTranscript]; k > 0 || bob.room.transcripts[old] != nil {
-		t.Errorf("%d bytes of logs were sent, and bob holds it again: %v", k, bob.room.transcripts[old] != nil)
+	if k := w.bytes[record.FrameLog] + w.bytes[record.FrameTranscript]; k > 0 || bob.room.logs.transcripts[old] != nil {
+		t.Errorf("%d bytes of logs were sent, and bob holds it again: %v", k, bob.room.logs.transcripts[old] != nil)
 	}
 }
 

@@ -122,12 +122,12 @@ func TestLeakedTerms(t *testing.T) {
 	commit.SetEvidence(nil)
 	d := ann.room.draw()
 	commit.Secret = ake.CommitSecret(commit.Core(), d)
-	commit.Settle()
+	commit.ComputeID()
 	commit.Sign(n.desc.ID(), x.working)
 	commit = commit.Whole(list)
 	x.node.inject(join.Append([]byte{record.TypeJoin}))
 	x.node.inject(record.Encode(commit))
-	x.open(ann, ProtocolCompare, handover(commit, d))
+	x.open(ann, ProtocolSync, handover(commit, d))
 	n.run(10 * time.Second)
 	for _, s := range all {
 		if !together(all...) || len(s.day().members()) != len(all) || len(s.day().edges) > len(all)*(len(all)-1) {

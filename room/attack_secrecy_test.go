@@ -229,7 +229,7 @@ func TestForwardSecrecyEscrow(t *testing.T) {
 	}
 	// What was said has no key any more; soon, no header either.
 	for _, s := range all {
-		if _, err := s.room.head.keys.Chain(old.mine).Peek(1); err == nil {
+		if _, err := s.room.head.keys.Chain(old.ownIndex).Peek(1); err == nil {
 			t.Errorf("%s has the key of a message that it was given", s.name)
 		}
 	}
@@ -302,8 +302,8 @@ func TestBackwardSecrecy(t *testing.T) {
 	thief := n.insider(cyn, all[0])
 	ask := &record.Ask{Logs: true, Transcripts: []record.AskTranscript{{Epoch: old.commit.ID()}}}
 	have := &record.Have{Epoch: old.commit.ID(), Held: make([]record.Held, 2)}
-	id := thief.open(all[0], ProtocolCompare, thief.helloTo(all[0]), ask.Encode(), have.Encode())
-	want := thief.open(all[0], ProtocolCompare, record.EncodeWant([]ake.Hash{old.commit.ID()}))
+	id := thief.open(all[0], ProtocolSync, thief.helloTo(all[0]), ask.Encode(), have.Encode())
+	want := thief.open(all[0], ProtocolSync, record.EncodeWant([]ake.Hash{old.commit.ID()}))
 	n.run(time.Second)
 	if len(thief.got(want, record.FrameDone)) != 1 {
 		t.Fatal("its want was not answered: the test shows nothing")
@@ -387,7 +387,7 @@ func TestForgedMessages(t *testing.T) {
 	n.run(time.Second)
 	ann, bob, cyn := all[0], all[1], all[2]
 	e := ann.room.head
-	me := e.mine
+	me := e.ownIndex
 	key := func(counter uint64) ake.Secret {
 		k, err := e.keys.Chain(me).Peek(counter)
 		if err != nil {
@@ -415,7 +415,7 @@ func TestForgedMessages(t *testing.T) {
 			t.Errorf("%s was given %d times yes and %d times no", s.name, s.times("yes"), s.times("no"))
 		}
 	}
-	if k := len(bob.room.exchanges) + len(cyn.room.exchanges); k > 2 {
+	if k := len(bob.room.streams.byID) + len(cyn.room.streams.byID); k > 2 {
 		t.Errorf("%d exchanges: they go on comparing", k)
 	}
 	// Headers that say something else than the body, and counters from nowhere.
@@ -463,11 +463,11 @@ func TestForgedMessages(t *testing.T) {
 	if v := bob.room.Publication(n.now, ann.room.self, m.Append([]byte{record.TypeMessage})); v == Accept {
 		t.Errorf("of another epoch: verdict %d", v)
 	}
-	signed := &record.Signed{Body: body(1, "of another epoch"), Epoch: e.commit.ID(), CID: f.list[f.mine].CID}
+	signed := &record.Signed{Body: body(1, "of another epoch"), Epoch: e.commit.ID(), CID: f.list[f.ownIndex].CID}
 	signed.Sign(n.desc.ID(), ann.room.working)
 	signed.Epoch = f.commit.ID()
 	bob.take(signed.AppendLog([]byte{record.FrameLog}))
-	other := &record.Signed{Body: body(1, "of another room"), Epoch: f.commit.ID(), CID: f.list[f.mine].CID}
+	other := &record.Signed{Body: body(1, "of another room"), Epoch: f.commit.ID(), CID: f.list[f.ownIndex].CID}
 	other.Sign(ake.Sum("another room"), ann.room.working)
 	bob.take(other.AppendLog([]byte{record.FrameLog}))
 	n.drain(bob)

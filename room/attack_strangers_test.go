@@ -95,7 +95,7 @@ func strangeCommit(day abe.Day, k, members, evidence int) *record.Commit {
 		ev = append(ev, record.Evidence{Kind: record.EvidenceLeft, CID: hash("gone", i)})
 	}
 	c.SetEvidence(ev)
-	c.Settle()
+	c.ComputeID()
 	return c.Whole(list)
 }
 
@@ -138,7 +138,7 @@ func TestSlotChurn(t *testing.T) {
 				n.run(500 * time.Millisecond)
 				longest = max(longest, n.enters(c.limit, new, all...))
 				for _, m := range all {
-					if k := len(m.room.idlers); k > maxIdlers || len(m.room.idleOrder) > maxIdlers {
+					if k := len(m.room.proofs.idleSince); k > maxIdlers || len(m.room.proofs.idleOrder) > maxIdlers {
 						t.Errorf("%d idlers are remembered", k)
 					}
 				}
@@ -174,7 +174,7 @@ func TestStalledJoin(t *testing.T) {
 				all := n.party("ann", "bob")
 				new := n.add("new", true)
 				if c.cameBy {
-					new.room.CameBy(all[0].room.self)
+					new.room.AddFirstPeer(all[0].room.self)
 				}
 				n.run(time.Second)
 				for _, x := range n.strangers(c.strangers) {
@@ -257,8 +257,8 @@ func TestPendingFloodRates(t *testing.T) {
 				}
 			}
 			for _, s := range in {
-				if len(s.room.commits) > 8 || len(s.room.strange) > maxStrange {
-					t.Errorf("%s keeps %d commits and %d of strangers", s.name, len(s.room.commits), len(s.room.strange))
+				if len(s.room.commits) > 8 || len(s.room.waiting.commits) > maxWaitingCommits {
+					t.Errorf("%s keeps %d commits and %d of strangers", s.name, len(s.room.commits), len(s.room.waiting.commits))
 				}
 			}
 		})
@@ -280,15 +280,15 @@ func TestPendingMemory(t *testing.T) {
 		sent += len(f[0])
 		id := ann.next
 		ann.next += 2
-		ann.room.StreamOpened(ann.clock(), id, x.self, [32]byte{}, ProtocolCompare)
+		ann.room.StreamOpened(ann.clock(), id, x.self, [32]byte{}, ProtocolSync)
 		ann.room.StreamFrame(ann.clock(), id, f[0])
 		ann.room.StreamClosed(ann.clock(), id)
 	}
 	held := 0
-	for _, c := range ann.room.strange {
+	for _, c := range ann.room.waiting.commits {
 		held += len(c.Append(nil))
 	}
-	for _, rec := range ann.room.limbo {
+	for _, rec := range ann.room.waiting.records {
 		held += len(record.Encode(rec))
 	}
 	for _, e := range ann.room.commits {
@@ -326,7 +326,7 @@ func TestOldDayHandshake(t *testing.T) {
 			})
 			late := func() {
 				n.run(time.Date(2026, 11, 24, 1, 0, 2, 0, time.UTC).Sub(n.now))
-				if ann.room.graph(yesterday) != nil {
+				if ann.room.days[yesterday] != nil {
 					t.Fatal("yesterday is not over: the test shows nothing")
 				}
 			}
@@ -344,7 +344,7 @@ func TestOldDayHandshake(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			theirs.Settle(n.desc.ID())
+			theirs.ComputeID(n.desc.ID())
 			opened, err := suite.Open(theirs.Context(n.desc.ID()), f[2])
 			if err != nil {
 				t.Fatal(err)
@@ -432,7 +432,7 @@ func TestHaveOfNothing(t *testing.T) {
 		held[i].Chain = [record.ChainSize]byte{1}
 	}
 	ask := &record.Ask{Logs: true}
-	id := x.open(ann, ProtocolCompare, x.helloTo(ann), ask.Encode(), (&record.Have{Epoch: epoch, Held: held}).Encode())
+	id := x.open(ann, ProtocolSync, x.helloTo(ann), ask.Encode(), (&record.Have{Epoch: epoch, Held: held}).Encode())
 	n.run(time.Second)
 	if !x.over[id] {
 		t.Error("it was taken")
@@ -441,7 +441,7 @@ func TestHaveOfNothing(t *testing.T) {
 	for i := range held {
 		held[i].Upto = 1
 	}
-	x.open(ann, ProtocolCompare, x.helloTo(ann), ask.Encode(), (&record.Have{Epoch: epoch, Held: held}).Encode())
+	x.open(ann, ProtocolSync, x.helloTo(ann), ask.Encode(), (&record.Have{Epoch: epoch, Held: held}).Encode())
 	n.run(time.Second)
 	bob.say("still here?")
 	n.allHear(time.Second, "still here?", ann)
@@ -514,7 +514,7 @@ func TestFortyOutsiders(t *testing.T) {
 				}
 				x.out.Publish = append(x.out.Publish, record.Encode(commit),
 					message.Append([]byte{record.TypeMessage}), join.Append([]byte{record.TypeJoin}))
-				x.open(all[k%len(all)], ProtocolCompare, record.EncodeRecords([]record.Record{commit, x.contribution, x.presence(), join.Out})...)
+				x.open(all[k%len(all)], ProtocolSync, record.EncodeRecords([]record.Record{commit, x.contribution, x.presence(), join.Out})...)
 				x.open(all[k%len(all)], ProtocolAsk, []byte{record.FrameQuestion})
 			}
 			n.drain(x.node)
@@ -543,7 +543,7 @@ func TestFortyOutsiders(t *testing.T) {
 	for i := range joins {
 		new := n.add(fmt.Sprint("new", i), true)
 		sponsor := all[i]
-		new.room.CameBy(sponsor.room.self)
+		new.room.AddFirstPeer(sponsor.room.self)
 		n.run(200 * time.Millisecond)
 		for _, x := range strangers {
 			n.connect(x.node, new)
@@ -569,10 +569,10 @@ func TestFortyOutsiders(t *testing.T) {
 	}
 	for _, s := range all {
 		r := s.room
-		if len(r.limbo) > maxLimbo || len(r.strange) > maxStrange || len(r.waiting) > maxWaiting || len(r.commits) > maxCommits ||
-			len(r.idlers) > maxIdlers || len(r.exchanges) > maxAnswering+16*len(r.neighbours) || len(s.day().nodes) > 14 {
-			t.Errorf("%s keeps %d in limbo, %d strange, %d waiting, %d commits, %d idlers, %d exchanges, %d nodes", s.name,
-				len(r.limbo), len(r.strange), len(r.waiting), len(r.commits), len(r.idlers), len(r.exchanges), len(s.day().nodes))
+		if len(r.waiting.records) > maxWaitingRecords || len(r.waiting.commits) > maxWaitingCommits || len(r.waiting.messages) > maxWaitingMessages || len(r.commits) > maxCommits ||
+			len(r.proofs.idleSince) > maxIdlers || len(r.streams.byID) > maxAnswering+16*len(r.neighbours) || len(s.day().nodes) > 14 {
+			t.Errorf("%s keeps %d records, %d commits and %d messages waiting, %d commits, %d idlers, %d exchanges, %d nodes", s.name,
+				len(r.waiting.records), len(r.waiting.commits), len(r.waiting.messages), len(r.commits), len(r.proofs.idleSince), len(r.streams.byID), len(s.day().nodes))
 		}
 	}
 }

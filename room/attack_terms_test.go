@@ -29,11 +29,11 @@ func TestRecorder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			j.Contribution.Settle(n.desc.ID())
+			j.Contribution.ComputeID(n.desc.ID())
 			of[j.Contribution.ID()] = j
 		}
 		for _, s := range all {
-			j := of[s.room.graph(day).own.cid]
+			j := of[s.room.days[day].own.cid]
 			if j == nil || ake.HashEncapsulation(j.Encapsulation) != j.Contribution.Encapsulation {
 				missing = append(missing, s.name)
 				continue
@@ -252,7 +252,7 @@ func TestAnswersTellNothing(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				theirs.Settle(n.desc.ID())
+				theirs.ComputeID(n.desc.ID())
 				opened, err := (&fakeSuite{node: x.node, satisfies: always}).Open(theirs.Context(n.desc.ID()), f[2])
 				if err != nil {
 					t.Fatal(err)

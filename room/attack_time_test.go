@@ -63,7 +63,7 @@ func TestLapsedStays(t *testing.T) {
 	n.until(20*time.Second, "it is in", func() bool { return together(append(all, lapsed)...) })
 	n.run(midnight.Sub(n.now) - time.Minute)
 	old := lapsed.room.head
-	if old.list.Index(lapsed.room.graph(day).own.cid) < 0 {
+	if old.list.Index(lapsed.room.days[day].own.cid) < 0 {
 		t.Fatal("it is out before midnight: the test shows nothing")
 	}
 	// Whoever has not proved itself for the new day counts until two minutes after
@@ -79,7 +79,7 @@ func TestLapsedStays(t *testing.T) {
 	heads := make(map[ake.Hash]bool)
 	for i := range 8 {
 		// A commit for the old day, listing everybody, higher each time.
-		g := lapsed.room.graph(day)
+		g := lapsed.room.days[day]
 		if g != nil {
 			r := lapsed.room
 			list := r.nextList(g)
@@ -98,8 +98,8 @@ func TestLapsedStays(t *testing.T) {
 			if g != nil {
 				asks := n.insider(lapsed, all[1])
 				ask := &record.Ask{Terms: []ake.Hash{all[0].own(), all[2].own()}}
-				id := asks.open(all[1], ProtocolCompare, asks.helloTo(all[1]), ask.Encode())
-				want := asks.open(all[1], ProtocolCompare, record.EncodeWant([]ake.Hash{all[1].room.head.commit.ID()}))
+				id := asks.open(all[1], ProtocolSync, asks.helloTo(all[1]), ask.Encode())
+				want := asks.open(all[1], ProtocolSync, record.EncodeWant([]ake.Hash{all[1].room.head.commit.ID()}))
 				n.run(time.Second)
 				if len(asks.got(id, record.FrameDone)) != 1 || len(asks.got(want, record.FrameDone)) != 1 {
 					t.Fatal("it was not answered: the test shows nothing")
@@ -125,7 +125,7 @@ func TestLapsedStays(t *testing.T) {
 				t.Fatalf("%s has a head of the old day", s.name)
 			}
 			for _, m := range h.list {
-				if m.Identity == lapsed.room.own {
+				if m.Identity == lapsed.room.identity {
 					t.Fatalf("%s lists it", s.name)
 				}
 			}
@@ -134,7 +134,7 @@ func TestLapsedStays(t *testing.T) {
 			t.Errorf("it was given %q", text)
 		}
 	}
-	g := lapsed.room.graph(day + 1)
+	g := lapsed.room.days[day+1]
 	for cid, node := range g.nodes {
 		if node.term != nil && cid != g.own.cid {
 			t.Error("it has a term of the new day")
@@ -300,4 +300,27 @@ func TestAloneOvernight(t *testing.T) {
 	again := n.start("bob", true, bob.room.cfg.Identity)
 	n.connect(again, ann)
 	n.until(20*time.Second, "one epoch", func() bool { return together(ann, again) })
+}
+
+// TestAloneAfterItsDay: who was left alone, and stays until the day of its head is
+// forgotten, then comes into another group.
+func TestAloneAfterItsDay(t *testing.T) {
+	for seed := range uint64(8) {
+		n, midnight := near(t, 900+seed, 30*time.Minute)
+		all := n.party("ann", "bob")
+		ann, bob := all[0], all[1]
+		bob.room.Leave(bob.clock())
+		n.drain(bob)
+		n.run(time.Second)
+		n.stop(bob)
+		n.run(midnight.Sub(n.now) + 70*time.Minute)
+		if h := ann.room.head; h == nil || ann.room.days[h.commit.Day] != nil {
+			t.Fatal("the day of its head is not forgotten: the test shows nothing")
+		}
+		cyn, dan := n.add("cyn", true), n.add("dan", true)
+		n.connect(cyn, dan)
+		n.until(20*time.Second, "two are together", func() bool { return together(cyn, dan) })
+		n.connect(ann, cyn)
+		n.until(20*time.Second, "three are together", func() bool { return together(ann, cyn, dan) })
+	}
 }

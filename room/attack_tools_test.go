@@ -120,7 +120,7 @@ func (x *spy) contribute(day abe.Day, serial uint64, enc func(*ake.Context) *ake
 		Serial: serial, Day: day, Working: [32]byte(x.working.Public().(ed25519.PublicKey)),
 	}
 	c := record.NewContribution(x.identity, ctx, enc(ctx))
-	c.Settle(ctx.Room)
+	c.ComputeID(ctx.Room)
 	return c
 }
 
@@ -181,13 +181,13 @@ func (n *network) crowd(size int) []*simNode {
 				g.addContribution(c)
 			}
 			g.nodes[c.ID()].term = o.day().nodes[c.ID()].term
-			r.workings[c.Working] = true
-			r.process(c.Working).takePresence(o.room.presence, r.names)
+			r.workingKeys[c.Working] = true
+			r.process(c.Working).takePresence(o.room.presence, r.presenceListed)
 		}
 		for _, e := range edges {
 			g.addEdge(e)
 		}
-		r.changed = true
+		r.newRecords = true
 		for _, j := range []int{i - 1, i / 2, i * 3 / 4} {
 			if j >= 0 && j != i {
 				n.connect(s, all[j])
@@ -199,7 +199,7 @@ func (n *network) crowd(size int) []*simNode {
 }
 
 // day is the graph of today, and own the node's cid in it.
-func (s *simNode) day() *graph   { return s.room.graph(s.room.today()) }
+func (s *simNode) day() *graph   { return s.room.days[s.room.today()] }
 func (s *simNode) own() ake.Hash { return s.day().own.cid }
 
 func (s *simNode) leave() {
@@ -307,7 +307,7 @@ func guess(e *epoch, terms []ake.Member, d ake.Secret) *ake.Keys {
 
 // terms are all members' terms of an epoch, as a member knows them.
 func (s *simNode) terms(e *epoch) []ake.Member {
-	g := s.room.graph(e.commit.Day)
+	g := s.room.days[e.commit.Day]
 	var out []ake.Member
 	for _, m := range e.list {
 		out = append(out, ake.Member{Identity: m.Identity, Term: *g.nodes[m.CID].term})

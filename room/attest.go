@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -36,7 +37,7 @@ var (
 	ErrNotMember = errors.New("not a member of the room now")
 	// ErrAsking is returned while another question is open.
 	ErrAsking = errors.New("another question is still open")
-	// ErrCannotProve is returned if the suite of the room knows no other policies.
+	// ErrCannotProve is returned if the room's Encapsulator knows no other policies.
 	ErrCannotProve = errors.New("this peer cannot ask for proofs")
 	// ErrQuestionPolicy is returned for a policy that is too long to be asked.
 	ErrQuestionPolicy = errors.New("the policy is too long to be asked")
@@ -44,7 +45,7 @@ var (
 	ErrNoQuestion = errors.New("there is no such question, or its time is over")
 )
 
-// An Attester is a Suite that can also work under other policies of its domain.
+// An Attester is an Encapsulator that can also work under other policies of its domain.
 type Attester interface {
 	// Ask makes the encapsulation of a question.
 	Ask(seed ake.Secret, policy *abe.Policy, c *ake.QuestionContext) (*ake.Encapsulated, error)
@@ -112,18 +113,18 @@ type questions struct {
 
 // askable finds a peer's living process of today, and what is known of it.
 func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution) {
-	g := r.graph(r.today())
-	if g == nil || g.own == nil || identity == r.own {
+	g := r.days[r.today()]
+	if g == nil || g.own == nil || identity == r.identity {
 		return nil, nil
 	}
-	if _, gone := r.gone(g, g.own.cid); gone {
+	if _, gone := r.gone(g, g.node(g.own.cid)); gone {
 		return nil, nil
 	}
 	c := g.newest[identity]
 	if c == nil || !g.members()[c.ID()] {
 		return nil, nil
 	}
-	if _, absent := r.absent(g, c.ID()); absent {
+	if _, absent := r.absent(g, g.node(c.ID())); absent {
 		return nil, nil
 	}
 	return g, c
@@ -134,7 +135,7 @@ func (r *Room) askable(identity [32]byte) (*graph, *record.Contribution) {
 // ErrCannotProve and ErrLeft; then nothing was done.
 func (r *Room) Ask(now time.Time, to peer.ID, policy *abe.Policy) error {
 	r.advance(now)
-	attester, can := r.cfg.Suite.(Attester)
+	attester, can := r.cfg.Encapsulator.(Attester)
 	identity, ok := identityOf(to)
 	g, c := r.askable(identity)
 	switch {
@@ -188,7 +189,7 @@ func (r *Room) poseQuestion() {
 	if q == nil || q.stream != 0 || q.Encapsulation == nil {
 		return
 	}
-	g := r.graph(q.Day)
+	g := r.days[q.Day]
 	if g == nil || g.contribution(q.Prover) == nil {
 		return
 	}
@@ -196,7 +197,7 @@ func (r *Room) poseQuestion() {
 	if ch == nil || !ch.up {
 		return // it is asked for; until then the question waits
 	}
-	x := r.openIn(ch, ProtocolAsk)
+	x := r.openChannelStream(ch, ProtocolAsk)
 	q.stream = x.id
 	r.send(x, q.Append([]byte{record.FrameQuestion}))
 }
@@ -220,8 +221,8 @@ func (r *Room) askOver(q *question, reason string) {
 func (r *Room) mayAsk(p peer.ID) bool {
 	var open []*exchange
 	var peers []peer.ID
-	for _, id := range r.sortedExchanges() {
-		if x := r.exchanges[id]; x.protocol == ProtocolAsk && !x.dialler {
+	for _, id := range r.streams.sorted() {
+		if x := r.streams.byID[id]; x.protocol == ProtocolAsk && !x.dialler {
 			if x.peer == p {
 				return false
 			}
@@ -263,7 +264,7 @@ func (r *Room) tookQuestion(x *exchange, body []byte) bool {
 	if last, ok := r.questions.last[x.identity]; ok && r.now.Sub(last) < askerPeriod {
 		return false
 	}
-	if _, can := r.cfg.Suite.(Attester); !can {
+	if _, can := r.cfg.Encapsulator.(Attester); !can {
 		return false
 	}
 	policy, err := abe.ParsePolicy(q.Policy)
@@ -304,7 +305,7 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 	if q == nil {
 		return ErrNoQuestion
 	}
-	x := r.exchanges[q.stream]
+	x := r.streams.byID[q.stream]
 	g, c := r.askable(x.identity)
 	switch {
 	case !allow:
@@ -313,7 +314,7 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 		r.answered(q, false, "who asked is not here any more")
 	default:
 		q.allowed = true
-		attester, ctx := r.cfg.Suite.(Attester), r.questionContext(q.Question)
+		attester, ctx := r.cfg.Encapsulator.(Attester), r.questionContext(q.Question)
 		r.task(func() any {
 			opened, err := attester.OpenQuestion(q.policy, ctx, q.Encapsulation)
 			if err != nil {
@@ -329,7 +330,7 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 // opened answers a question that the user allowed, if it could be opened. If not,
 // the asker sees the same as after a no.
 func (r *Room) opened(q *question, result any) {
-	x := r.exchanges[q.stream]
+	x := r.streams.byID[q.stream]
 	if x == nil || r.questions.theirs[q.stream] != q {
 		return
 	}
@@ -348,7 +349,7 @@ func (r *Room) opened(q *question, result any) {
 func (r *Room) answered(q *question, ok bool, reason string) {
 	delete(r.questions.theirs, q.stream)
 	r.emit(Attested{Member: q.member, Policy: q.Policy, OK: ok, Given: true, Reason: reason})
-	x := r.exchanges[q.stream]
+	x := r.streams.byID[q.stream]
 	switch {
 	case x == nil:
 	case ok:
@@ -401,18 +402,13 @@ func (r *Room) wakeQuestions() {
 func (r *Room) expireQuestions() {
 	if q := r.questions.ours; q != nil {
 		if !q.until.After(r.now) {
-			if x := r.exchanges[q.stream]; x != nil {
+			if x := r.streams.byID[q.stream]; x != nil {
 				r.reset(x)
 			}
 			r.askOver(q, "refused, or not answered in time")
 		}
 	}
-	ids := make([]StreamID, 0, len(r.questions.theirs))
-	for id := range r.questions.theirs {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(r.questions.theirs)) {
 		q := r.questions.theirs[id]
 		if !q.allowed && !q.until.After(r.now) {
 			r.answered(q, false, "you did not answer in time")

@@ -67,8 +67,8 @@ func asking(t *testing.T, seed uint64, holds string, names ...string) (*network,
 	all := n.party(names...)
 	suites := make(map[*simNode]*askingSuite)
 	for _, s := range all {
-		suites[s] = &askingSuite{fakeSuite: s.room.cfg.Suite.(*fakeSuite), holds: map[string]bool{professor: s.name == holds}}
-		s.room.cfg.Suite = suites[s]
+		suites[s] = &askingSuite{fakeSuite: s.room.cfg.Encapsulator.(*fakeSuite), holds: map[string]bool{professor: s.name == holds}}
+		s.room.cfg.Encapsulator = suites[s]
 	}
 	return n, all, suites
 }
@@ -208,8 +208,8 @@ func TestProveRelayedQuestion(t *testing.T) {
 	for _, forge := range []func(q *record.Question){
 		func(*record.Question) {}, // as it is
 		func(q *record.Question) { // in her own name
-			g := mallory.room.graph(mallory.room.today())
-			q.Asker, q.Prover = g.own.cid, prof.room.graph(q.Day).own.cid
+			g := mallory.room.days[mallory.room.today()]
+			q.Asker, q.Prover = g.own.cid, prof.room.days[q.Day].own.cid
 		},
 	} {
 		q := *theirs.Question
@@ -219,7 +219,7 @@ func TestProveRelayedQuestion(t *testing.T) {
 		if ch == nil {
 			t.Fatal("mallory has no channel with prof")
 		}
-		x := mallory.room.openIn(ch, ProtocolAsk)
+		x := mallory.room.openChannelStream(ch, ProtocolAsk)
 		mallory.room.send(x, q.Append([]byte{record.FrameQuestion}))
 		n.drain(mallory)
 		n.run(time.Second)
@@ -262,7 +262,7 @@ func TestProveAnswerIsForOne(t *testing.T) {
 	}
 	n.asked(mallory)
 	for id := range mallory.room.questions.theirs {
-		mallory.room.send(mallory.room.exchanges[id], answer)
+		mallory.room.send(mallory.room.streams.byID[id], answer)
 	}
 	n.drain(mallory)
 	n.run(time.Second)
@@ -280,10 +280,10 @@ func TestProveAnswerIsForOne(t *testing.T) {
 func TestProveStrangers(t *testing.T) {
 	n, all, suites := asking(t, 75, "prof", "ann", "prof")
 	ann, prof := all[0], all[1]
-	g := ann.room.graph(ann.room.today())
+	g := ann.room.days[ann.room.today()]
 	question := func() *record.Question {
 		q := &record.Question{
-			Day: g.date, Asker: g.own.cid, Prover: prof.room.graph(g.date).own.cid,
+			Day: g.date, Asker: g.own.cid, Prover: prof.room.days[g.date].own.cid,
 			Nonce: ake.Sum("nonce"), Policy: professor,
 		}
 		seed := floodSeed(3)

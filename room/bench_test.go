@@ -41,7 +41,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 	day := abe.DayOf(k.now)
 	begin := func() *Room {
 		r, err := New(Config{
-			Descriptor: simDescriptor(), Identity: benchKey(tb), Suite: benchSuite{},
+			Descriptor: simDescriptor(), Identity: benchKey(tb), Encapsulator: benchSuite{},
 			ValidOn: func(d abe.Day) bool { return d == day }, Rand: rand.Reader, Now: k.now,
 		})
 		if err != nil {
@@ -66,7 +66,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 			}
 			r.addTerm(&ake.MemberTerm{CID: c.ID(), Term: term})
 			r.addTerm(&ake.MemberTerm{CID: ca.ID(), Term: *k.g.nodes[ca.ID()].term})
-			r.settle()
+			r.retryWaiting()
 		}
 	}
 	own := k.b.days[day].own.contribution
@@ -129,7 +129,7 @@ func (k *benchRoom) commit(tb testing.TB) []byte {
 
 // hand hands the secret of an epoch to the second, as in a channel.
 func (k *benchRoom) hand(tb testing.TB, e *epoch) {
-	x := &exchange{peer: k.a.self, identity: k.a.own, working: k.a.workingID}
+	x := &exchange{peer: k.a.self, identity: k.a.identity, working: k.a.workingID}
 	if !k.b.tookSecret(x, handover(e.commit, *e.d)[1:]) {
 		tb.Fatal("the secret was not taken")
 	}
@@ -140,15 +140,15 @@ func undo(r *Room, before *epoch) {
 	for id, e := range r.commits {
 		if e != before {
 			delete(r.commits, id)
-			delete(r.transcripts, id)
+			delete(r.logs.transcripts, id)
 		}
 	}
 	for _, g := range r.days {
 		g.height = before.commit.Height
 	}
-	before.superseded = time.Time{}
+	before.supersededAt = time.Time{}
 	r.head, r.ready = before, Ready{}
-	r.stamp++
+	r.version++
 }
 
 func benchKey(tb testing.TB) ed25519.PrivateKey {
@@ -255,7 +255,7 @@ func BenchmarkJoin(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				j.Contribution.Settle(k.b.id)
+				j.Contribution.ComputeID(k.b.id)
 				if g.nodes[j.Contribution.ID()] != nil {
 					g.remove(j.Contribution.ID())
 					delete(k.b.processes, j.Contribution.Working)

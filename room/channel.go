@@ -2,6 +2,7 @@ package room
 
 import (
 	"crypto/ed25519"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,16 +25,23 @@ type Channel struct {
 
 // A channel is what the room knows of one.
 type channel struct {
-	peer     peer.ID
-	identity [32]byte
-	working  [32]byte
-	cid      ake.Hash // of a contribution of that process
-	up       bool
-	drawn    time.Time // when we chose it; zero: the other did
-	tried    time.Time // when we last asked for it
-	told     map[ake.Hash]bool
+	peer       peer.ID
+	identity   [32]byte
+	working    [32]byte
+	cid        ake.Hash // of a contribution of that process
+	up         bool
+	drawn      time.Time // when we chose it; zero: the other did
+	tried      time.Time // when we last asked for it
+	termsKnown map[ake.Hash]bool
 	// fresh: the two have just proved themselves, and tell each other all.
 	fresh bool
+}
+
+// channels are those that there are, and those that are wanted.
+type channels struct {
+	byKey      map[[32]byte]*channel // by working key
+	drawAt     time.Time             // when one is drawn anew
+	considerAt time.Time
 }
 
 const (
@@ -71,9 +79,9 @@ func (r *Room) livingProcess(p peer.ID, working [32]byte) (ake.Hash, bool) {
 	}
 	for _, d := range r.sortedDays() {
 		g := r.days[d]
-		for _, c := range g.of[identity] {
+		for _, c := range g.byIdentity[identity] {
 			if c.Working == working && g.members()[c.ID()] {
-				if _, gone := r.gone(g, c.ID()); !gone {
+				if _, gone := r.gone(g, g.node(c.ID())); !gone {
 					return c.ID(), true
 				}
 			}
@@ -83,11 +91,11 @@ func (r *Room) livingProcess(p peer.ID, working [32]byte) (ake.Hash, bool) {
 }
 
 // GivesWay finds which of some peers, of which there is at least one, is to be without a
-// channel, or without an answer to what it asks, where not all can have one: the first that is no living member; if there is
-// none, the one who comes last when all take turns. So those that one member made up are
-// in the way of each other alone.
+// channel, or without an answer to what it asks, where not all can have one: the first
+// that is no living member; if there is none, the one who comes last when all take turns.
+// So those that one member made up are in the way of each other alone.
 func (r *Room) GivesWay(peers []peer.ID) (which int) {
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	if g == nil || g.own == nil {
 		return 0
 	}
@@ -97,7 +105,7 @@ func (r *Room) GivesWay(peers []peer.ID) (which int) {
 		if c == nil || !g.members()[c.ID()] {
 			return i
 		}
-		if _, gone := r.gone(g, c.ID()); gone {
+		if _, gone := r.gone(g, g.node(c.ID())); gone {
 			return i
 		}
 		cids[c.ID()] = i
@@ -128,21 +136,21 @@ func (r *Room) ChannelOpened(now time.Time, p peer.ID, working [32]byte) {
 // ChannelClosed tells the room that a channel is over, or could not be had.
 func (r *Room) ChannelClosed(now time.Time, p peer.ID, working [32]byte) {
 	r.advance(now)
-	if ch := r.channels[working]; ch != nil && ch.peer == p {
-		ch.up, ch.told, r.channelsAt = false, nil, r.now
+	if ch := r.channels.byKey[working]; ch != nil && ch.peer == p {
+		ch.up, ch.termsKnown, r.channels.considerAt = false, nil, r.now
 		if ch.drawn.IsZero() {
-			delete(r.channels, working)
+			delete(r.channels.byKey, working)
 		}
 	}
 	r.finish()
 }
 
 func (r *Room) channel(p peer.ID, working [32]byte, cid ake.Hash) *channel {
-	ch := r.channels[working]
+	ch := r.channels.byKey[working]
 	if ch == nil {
 		identity, _ := identityOf(p)
 		ch = &channel{peer: p, identity: identity, working: working, cid: cid}
-		r.channels[working] = ch
+		r.channels.byKey[working] = ch
 	}
 	return ch
 }
@@ -151,53 +159,41 @@ func (r *Room) channelUp(ch *channel) {
 	if ch.up {
 		return
 	}
-	r.channelsAt = r.now
-	ch.up, ch.told = true, make(map[ake.Hash]bool)
+	r.channels.considerAt = r.now
+	ch.up, ch.termsKnown = true, make(map[ake.Hash]bool)
 	for _, e := range r.commits {
-		delete(e.gave, ch.working)
+		delete(e.secretHolders, ch.working)
 	}
 	if ch.fresh {
 		ch.fresh = false
 		r.tellAll(ch)
 	} else {
-		for _, e := range r.lately() {
-			r.handTo(ch, e)
+		for _, e := range r.headAndAbove() {
+			r.handOverTo(ch, e)
 		}
 	}
 	if n := r.neighbours[ch.peer]; n != nil {
-		n.compareAt = minTime(nonzero(n.compareAt, r.now), r.now)
+		n.compareNow(r.now)
 	}
 }
 
-func nonzero(t, instead time.Time) time.Time {
-	if t.IsZero() {
-		return instead
-	}
-	return t
-}
-
-func (r *Room) sortedChannels() [][32]byte {
-	out := make([][32]byte, 0, len(r.channels))
-	for w := range r.channels {
-		out = append(out, w)
-	}
-	slices.SortFunc(out, func(a, b [32]byte) int { return compareHashes(a, b) })
-	return out
+func (c *channels) sorted() [][32]byte {
+	return slices.SortedFunc(maps.Keys(c.byKey), func(a, b [32]byte) int { return compareHashes(a, b) })
 }
 
 // channelTo is the channel with a peer's living process that is up, if any.
 func (r *Room) channelTo(p peer.ID) *channel {
-	for _, w := range r.sortedChannels() {
-		if ch := r.channels[w]; ch.peer == p && ch.up {
+	for _, w := range r.channels.sorted() {
+		if ch := r.channels.byKey[w]; ch.peer == p && ch.up {
 			return ch
 		}
 	}
 	return nil
 }
 
-// openIn opens a stream inside a channel.
-func (r *Room) openIn(ch *channel, protocol string) *exchange {
-	x := r.open(ch.peer, protocol)
+// openChannelStream opens a stream inside a channel.
+func (r *Room) openChannelStream(ch *channel, protocol string) *exchange {
+	x := r.openStream(ch.peer, protocol)
 	x.working = ch.working
 	r.ready.Open[len(r.ready.Open)-1].Working = ch.working
 	return x
@@ -206,21 +202,21 @@ func (r *Room) openIn(ch *channel, protocol string) *exchange {
 // considerChannels asks for the channels we want, and ends those with processes
 // that are no living members any more.
 func (r *Room) considerChannels() {
-	if r.channelsAt.After(r.now) {
-		r.wakeAt(r.channelsAt)
+	if r.channels.considerAt.After(r.now) {
+		r.wakeAt(r.channels.considerAt)
 		return
 	}
-	r.channelsAt = r.now.Add(considerPeriod)
-	defer func() { r.wakeAt(r.channelsAt) }()
-	for _, w := range r.sortedChannels() {
-		ch := r.channels[w]
+	r.channels.considerAt = r.now.Add(considerPeriod)
+	defer func() { r.wakeAt(r.channels.considerAt) }()
+	for _, w := range r.channels.sorted() {
+		ch := r.channels.byKey[w]
 		if cid, ok := r.livingProcess(ch.peer, w); ok {
 			ch.cid = cid
 			continue
 		}
 		r.endChannel(ch)
 	}
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	if g == nil || g.own == nil {
 		return
 	}
@@ -234,8 +230,8 @@ func (r *Room) considerChannels() {
 	} else {
 		r.drawChannels(g, near)
 	}
-	for _, w := range r.sortedChannels() {
-		r.tryChannel(r.channels[w])
+	for _, w := range r.channels.sorted() {
+		r.tryChannel(r.channels.byKey[w])
 	}
 }
 
@@ -244,8 +240,8 @@ func (r *Room) considerChannels() {
 func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 	n := 0
 	var oldest *channel
-	for _, w := range r.sortedChannels() {
-		ch := r.channels[w]
+	for _, w := range r.channels.sorted() {
+		ch := r.channels.byKey[w]
 		if ch.drawn.IsZero() {
 			continue
 		}
@@ -257,18 +253,18 @@ func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 			oldest = ch
 		}
 	}
-	if n > drawnChannels && !r.drawAt.After(r.now) {
+	if n > drawnChannels && !r.channels.drawAt.After(r.now) {
 		r.endChannel(oldest)
 		n--
 	}
-	for n < drawnChannels || n == drawnChannels && !r.drawAt.After(r.now) {
+	for n < drawnChannels || n == drawnChannels && !r.channels.drawAt.After(r.now) {
 		if n == drawnChannels {
-			r.drawAt = r.now.Add(drawPeriod)
+			r.channels.drawAt = r.now.Add(drawPeriod)
 		}
 		cid := r.descend(g, func(cid ake.Hash) bool {
 			c := g.contribution(cid)
-			ch := r.channels[c.Working]
-			_, absent := r.absent(g, cid)
+			ch := r.channels.byKey[c.Working]
+			_, absent := r.absent(g, g.node(cid))
 			return near(cid) && !absent && (ch == nil || ch.drawn.IsZero())
 		})
 		if cid == (ake.Hash{}) {
@@ -277,8 +273,8 @@ func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 		r.wantChannel(g, cid)
 		n++
 	}
-	if r.drawAt.After(r.now) {
-		r.channelsAt = minTime(r.channelsAt, r.drawAt)
+	if r.channels.drawAt.After(r.now) {
+		r.channels.considerAt = minTime(r.channels.considerAt, r.channels.drawAt)
 	}
 }
 
@@ -286,7 +282,7 @@ func (r *Room) endChannel(ch *channel) {
 	if ch.up || !ch.tried.IsZero() {
 		r.ready.Channels = append(r.ready.Channels, Channel{Peer: ch.peer, Working: ch.working, End: true})
 	}
-	delete(r.channels, ch.working)
+	delete(r.channels.byKey, ch.working)
 }
 
 // wantChannel notes that we want a channel to a member.
@@ -297,7 +293,7 @@ func (r *Room) wantChannel(g *graph, cid ake.Hash) *channel {
 	}
 	ch := r.channel(p, working, cid)
 	if ch.drawn.IsZero() {
-		ch.drawn, r.channelsAt = r.now, r.now
+		ch.drawn, r.channels.considerAt = r.now, r.now
 	}
 	return ch
 }
@@ -315,7 +311,7 @@ func (r *Room) tryChannel(ch *channel) {
 		at = maxTime(at, ch.tried.Add(channelRetry))
 	}
 	if at.After(r.now) {
-		r.channelsAt = minTime(r.channelsAt, at)
+		r.channels.considerAt = minTime(r.channels.considerAt, at)
 		return
 	}
 	ch.tried = r.now
@@ -325,7 +321,7 @@ func (r *Room) tryChannel(ch *channel) {
 // tellAll sends everything we know to a process with which we have just proved
 // ourselves: PROTOCOL.md §7.
 func (r *Room) tellAll(ch *channel) {
-	x := r.openIn(ch, ProtocolCompare)
+	x := r.openChannelStream(ch, ProtocolSync)
 	r.send(x, record.EncodeRecords(r.records(true))...)
 	var terms []ake.MemberTerm
 	for _, d := range r.sortedDays() {
@@ -336,25 +332,24 @@ func (r *Room) tellAll(ch *channel) {
 		for _, n := range g.roster() {
 			if cid := n.contribution.ID(); n.term != nil {
 				terms = append(terms, ake.MemberTerm{CID: cid, Term: *n.term})
-				ch.told[cid] = true
+				ch.termsKnown[cid] = true
 			}
 		}
 	}
 	r.sendTerms(x, terms)
 	r.tellBeats(x)
-	for _, e := range r.lately() {
-		r.handIn(x, ch, e)
+	for _, e := range r.headAndAbove() {
+		r.handOverOn(x, ch, e)
 	}
-	r.send(x, []byte{record.FrameDone})
-	r.hangUp(x)
+	r.sendDone(x)
 }
 
 // livesAs reports whether the process at the other end of a channel is a living
 // member of a day.
 func (r *Room) livesAs(g *graph, ch *channel) bool {
-	for _, c := range g.of[ch.identity] {
+	for _, c := range g.byIdentity[ch.identity] {
 		if c.Working == ch.working && g.members()[c.ID()] {
-			_, gone := r.gone(g, c.ID())
+			_, gone := r.gone(g, g.node(c.ID()))
 			return !gone
 		}
 	}

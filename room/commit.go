@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -18,34 +20,46 @@ type turn struct {
 	since  map[ake.Hash]time.Time // when each came up whom the head has not and the next list would have, or the reverse
 	first  time.Time              // when the first of them did; zero: no commit is needed
 	latest time.Time              // when the last of them did
-	want   record.List            // the next list
+	list   record.List            // the next list
 	rank   int                    // ours in it; negative: to be worked out
 	last   time.Time              // when the head came
 	letIn  map[ake.Hash]bool      // whom we let in since a commit was needed
 }
 
+// committing is what besides turns decides when we commit, and what is held against
+// others who did, or did not.
+type committing struct {
+	considerAt   time.Time              // when to consider it in any case
+	lateSince    time.Time              // when a full room let us in
+	awaiting     map[[32]byte]time.Time // until when we wait for what who has just proved itself knows
+	patience     time.Time              // until when we do not commit for want of a secret ..
+	patienceStep time.Duration          // .. and how long that was
+	missed       map[ake.Hash]int       // how often a member let its turn go by, a day
+	omissions    map[peer.ID]int        // how often a member's commits left somebody out
+}
+
 // considerCommit commits if the members are not those of the head, and it is
 // our turn.
 func (r *Room) considerCommit() {
-	if !r.dirty && r.now.Before(r.considerAt) {
-		r.wakeAt(r.considerAt)
+	if !r.reconsider && r.now.Before(r.committing.considerAt) {
+		r.wakeAt(r.committing.considerAt)
 		return
 	}
-	r.dirty, r.considerAt = false, r.now.Add(considerPeriod)
+	r.reconsider, r.committing.considerAt = false, r.now.Add(considerPeriod)
 	r.chooseHead()
-	r.notice()
+	r.reportOmissions()
 	day := r.today()
 	if r.head != nil {
 		// Somebody's clock is ahead of ours: never back to the day before the head's.
 		day = max(day, r.head.commit.Day)
 	}
-	g := r.graph(day)
+	g := r.days[day]
 	if g == nil || g.own == nil {
 		return
 	}
-	if ev, gone := r.gone(g, g.own.cid); gone {
-		if ev.Kind == record.EvidenceSuperseded && !r.superseded {
-			r.superseded = true
+	if ev, gone := r.gone(g, g.node(g.own.cid)); gone {
+		if ev.Kind == record.EvidenceSuperseded && !r.supersededReported {
+			r.supersededReported = true
 			r.emit(Failed{Doing: "taking part", Err: ErrSuperseded})
 		}
 		return
@@ -55,19 +69,19 @@ func (r *Room) considerCommit() {
 		r.turn.first, r.turn.since, r.turn.letIn = time.Time{}, nil, nil
 		return
 	}
-	if r.turn.first.IsZero() || !slices.EqualFunc(list, r.turn.want, sameCID) {
+	if r.turn.first.IsZero() || !slices.EqualFunc(list, r.turn.list, sameCID) {
 		r.noteChanges(g, list)
 	}
-	at := maxTime(r.dueAt(g, list), r.toldBy(list))
+	at := maxTime(r.dueAt(g, list), r.waitUntil(list))
 	if at.After(r.now) {
-		if at.Before(r.considerAt) {
-			r.considerAt = at
+		if at.Before(r.committing.considerAt) {
+			r.committing.considerAt = at
 		}
-		r.wakeAt(r.considerAt)
+		r.wakeAt(r.committing.considerAt)
 		return
 	}
 	if !r.sponsors(list) {
-		r.pass(g, list)
+		r.noteMissedTurns(g, list)
 	}
 	r.turn.first, r.turn.since, r.turn.letIn = time.Time{}, nil, nil
 	if err := r.commit(g, list); err != nil {
@@ -100,7 +114,7 @@ func (r *Room) noteChanges(g *graph, list record.List) {
 	if len(since) == 0 {
 		t.latest = r.now
 	}
-	t.since, t.want, t.rank = since, list, -1
+	t.since, t.list, t.rank = since, list, -1
 }
 
 // wouldLeaveOut reports whether our next list would be nobody's head, ours
@@ -134,12 +148,12 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if !lacks.IsZero() {
 		at = lacks
 	}
-	if h := r.head; !lacks.IsZero() || h != nil && r.missesAny(r.graph(h.commit.Day), h) {
+	if h := r.head; !lacks.IsZero() || h != nil && r.listsGone(r.days[h.commit.Day], h) {
 		unit = tail(n) / 4
 	}
 	at = maxTime(at, earliest.Add(quiet))
 	if !r.differs(g, list) {
-		at = maxTime(at, r.patience)
+		at = maxTime(at, r.committing.patience)
 	}
 	if sponsor {
 		return at // whom it let in is listed, whoever else withholds what is needed
@@ -171,19 +185,19 @@ func (r *Room) slot(rank int) int { return bits.Len(uint(rank+1)) - 1 }
 // about to come may come into the same one.
 func (r *Room) hurry() bool { return r.head == nil || !r.maySend() }
 
-// toldBy is until when we wait for somebody who has just proved itself, and is
+// waitUntil is until when we wait for somebody who has just proved itself, and is
 // telling us of those it knows: they belong into the same commit. So does what
 // another's commit refers to that we do not know yet. Whoever
 // makes up such commits makes nobody wait for ever.
-func (r *Room) toldBy(list record.List) (at time.Time) {
+func (r *Room) waitUntil(list record.List) (at time.Time) {
 	underway := unread(len(list))
 	for _, e := range r.commits {
 		// What comes among other records may rest on what nobody keeps any more.
-		if e.keys == nil && !e.compared && (!e.fits || e.mine >= 0) && (r.head == nil || better(e, r.head)) {
+		if !e.viaSync && e.mayBeUnread() && r.isAbove(e) {
 			at = maxTime(at, e.since.Add(underway))
 		}
 	}
-	for _, until := range r.telling {
+	for _, until := range r.committing.awaiting {
 		at = maxTime(at, until)
 	}
 	return minTime(at, r.turn.first.Add(2*underway))
@@ -193,9 +207,9 @@ func sameCID(a, b record.Entry) bool { return a.CID == b.CID }
 
 // A nextList is what we would list, as long as that holds.
 type nextList struct {
-	list  record.List
-	stamp uint64
-	until time.Time
+	list    record.List
+	version uint64
+	until   time.Time
 }
 
 // nextList is what we would list: the living members whose terms and presences
@@ -203,7 +217,7 @@ type nextList struct {
 // silent. The caller does not change it.
 func (r *Room) nextList(g *graph) record.List {
 	c := &g.next
-	if c.list != nil && c.stamp == r.stamp && !r.changed && !r.now.After(c.until) {
+	if c.list != nil && c.version == r.version && !r.newRecords && !r.now.After(c.until) {
 		return c.list
 	}
 	of := g.roster()
@@ -213,7 +227,7 @@ func (r *Room) nextList(g *graph) record.List {
 		for _, cid := range g.order() {
 			of = append(of, g.nodes[cid])
 		}
-		if h := r.head; h != nil && r.now.Before(r.cameLate.Add(juniorTime)) {
+		if h := r.head; h != nil && r.now.Before(r.committing.lateSince.Add(juniorTime)) {
 			// Who has just come does not know who was here before: it drops nobody.
 			var listed, others []*node
 			for _, n := range of {
@@ -235,10 +249,10 @@ func (r *Room) nextList(g *graph) record.List {
 		if !r.listable(n) {
 			continue
 		}
-		if _, absent := r.isAbsent(g, n); absent {
+		if _, absent := r.absent(g, n); absent {
 			continue
 		}
-		if at := p.heard.Add(leastSilence); at.Before(until) && n.contribution.Working != r.workingID {
+		if at := p.heardAt.Add(leastSilence); at.Before(until) && n.contribution.Working != r.workingID {
 			until = at
 		}
 		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: n.contribution.ID(), Presence: p.newest.ID()})
@@ -246,7 +260,7 @@ func (r *Room) nextList(g *graph) record.List {
 	if full {
 		list.Sort()
 	}
-	g.next = nextList{list: list, stamp: r.stamp, until: until}
+	g.next = nextList{list: list, version: r.version, until: until}
 	return list
 }
 
@@ -265,8 +279,8 @@ func (r *Room) needed(g *graph, list record.List) bool {
 	}
 	at := r.lacksAt(g)
 	if at.After(r.now) {
-		r.considerAt = minTime(r.considerAt, at)
-		r.wakeAt(r.considerAt)
+		r.committing.considerAt = minTime(r.committing.considerAt, at)
+		r.wakeAt(r.committing.considerAt)
 	}
 	return !at.IsZero() && !at.After(r.now)
 }
@@ -274,14 +288,14 @@ func (r *Room) needed(g *graph, list record.List) bool {
 // differs reports whether the members are not those of the head, or it is old.
 func (r *Room) differs(g *graph, list record.List) bool {
 	h := r.head
-	return h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) || r.stale(h)
+	return h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) || r.isOld(h)
 }
 
 // lacksAt is when one is to commit for the sake of a commit above the head, which
 // lists us, since we were not told its secret or a term; zero if there is none.
 func (r *Room) lacksAt(g *graph) (first time.Time) {
 	for _, e := range r.above() {
-		if e.commit.Day != g.date || !e.fits || e.mine < 0 || e.keys != nil {
+		if e.commit.Day != g.date || !e.unread() {
 			continue
 		}
 		long := unread(len(e.list))
@@ -299,7 +313,7 @@ func (r *Room) lacksAt(g *graph) (first time.Time) {
 // first, since who is new may not hear of everything yet, and last those who
 // missed their turn.
 func (r *Room) rank(g *graph, list record.List) (rank int) {
-	turns := r.turns(list)
+	turns := r.commitOrder(list)
 	i := list.Index(g.own.cid)
 	if i < 0 {
 		return len(list)
@@ -326,8 +340,8 @@ func (p place) before(o place) bool {
 	return compareHashes(p.draw, o.draw) < 0
 }
 
-// turns are the places of those in a list.
-func (r *Room) turns(list record.List) []place {
+// commitOrder gives those in a list their places.
+func (r *Room) commitOrder(list record.List) []place {
 	var seed ake.Hash
 	if r.head != nil {
 		seed = r.head.commit.ID()
@@ -336,7 +350,7 @@ func (r *Room) turns(list record.List) []place {
 	for i := range list {
 		cid := list[i].CID
 		out[i] = place{draw: ake.Sum("coterie/2 rank", seed[:], cid[:]), cid: cid}
-		if r.missed[cid] >= maxMissed {
+		if r.committing.missed[cid] >= maxMissed {
 			out[i].class = 2
 		}
 	}
@@ -358,14 +372,14 @@ func (r *Room) commit(g *graph, list record.List) error {
 	c.SetEvidence(r.removals(list))
 	d := r.draw()
 	c.Secret = ake.CommitSecret(c.Core(), d)
-	c.Settle()
+	c.ComputeID()
 	c.Sign(r.id, r.working)
 	if base != nil {
 		c = c.Change(base, list)
 	} else {
 		c = c.Whole(list)
 	}
-	e := &epoch{commit: c, list: list, since: r.now, fits: true, mine: list.Index(g.own.cid), d: &d, gave: make(map[[32]byte]bool)}
+	e := &epoch{commit: c, list: list, since: r.now, fits: true, ownIndex: list.Index(g.own.cid), d: &d, secretHolders: make(map[[32]byte]bool)}
 	for i := range list {
 		e.nodes = append(e.nodes, g.nodes[list[i].CID])
 	}
@@ -379,7 +393,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 	}
 	g.height = c.Height
 	r.commits[c.ID()] = e
-	r.noteNamed(e, 1)
+	r.countPresences(e, 1)
 	data := record.Encode(c)
 	if len(data) > maxPublishedCommit {
 		data = record.Encode(c.Bare())
@@ -388,11 +402,11 @@ func (r *Room) commit(g *graph, list record.List) error {
 	if at := r.lacksAt(g); !at.IsZero() && !at.After(r.now) {
 		// Whoever withholds secrets makes us commit less and less often for it, until
 		// nobody has for a while.
-		if r.now.Sub(r.patience) > maxPatience {
-			r.waits = 0
+		if r.now.Sub(r.committing.patience) > maxPatience {
+			r.committing.patienceStep = 0
 		}
-		r.waits = min(max(2*r.waits, tail(len(list))), maxPatience)
-		r.patience = r.now.Add(r.waits)
+		r.committing.patienceStep = min(max(2*r.committing.patienceStep, tail(len(list))), maxPatience)
+		r.committing.patience = r.now.Add(r.committing.patienceStep)
 	}
 	r.handOver(e)
 	r.chooseHead()
@@ -400,16 +414,16 @@ func (r *Room) commit(g *graph, list record.List) error {
 	return nil
 }
 
-// pass notes who let their turn to commit go by: all whose slot was before ours.
-func (r *Room) pass(g *graph, list record.List) {
-	if len(r.missed) > maxNodes {
+// noteMissedTurns notes who let their turn to commit go by: all whose slot was before ours.
+func (r *Room) noteMissedTurns(g *graph, list record.List) {
+	if len(r.committing.missed) > maxNodes {
 		return
 	}
 	mine := r.slot(r.rank(g, list))
 	if mine == 0 {
 		return
 	}
-	order := r.turns(list)
+	order := r.commitOrder(list)
 	slices.SortFunc(order, func(a, b place) int {
 		if a.before(b) {
 			return -1
@@ -418,7 +432,7 @@ func (r *Room) pass(g *graph, list record.List) {
 	})
 	for rank, p := range order {
 		if p.cid != g.own.cid && r.slot(rank) < mine {
-			r.missed[p.cid]++
+			r.committing.missed[p.cid]++
 		}
 	}
 }
@@ -428,19 +442,19 @@ func (r *Room) removals(list record.List) []record.Evidence {
 	if r.head == nil {
 		return nil
 	}
-	g := r.graph(r.head.commit.Day)
+	g := r.days[r.head.commit.Day]
 	if g == nil {
 		return nil
 	}
 	var out []record.Evidence
 	r.head.list.WithoutCID(list, func(_ int, e *record.Entry) {
-		if ev, absent := r.absent(g, e.CID); absent {
+		if ev, absent := r.absent(g, g.node(e.CID)); absent {
 			out = append(out, ev)
 		}
 	})
 	return out
 }
 
-// stale reports whether the head is old enough to be renewed: what was said under
+// isOld reports whether the head is old enough to be renewed: what was said under
 // it until then can be read with what members' processes hold.
-func (r *Room) stale(h *epoch) bool { return r.now.Sub(h.since) >= rotatePeriod }
+func (r *Room) isOld(h *epoch) bool { return r.now.Sub(h.since) >= rotatePeriod }

@@ -12,12 +12,7 @@ import (
 )
 
 func (r *Room) sortedNeighbours() []peer.ID {
-	ids := make([]peer.ID, 0, len(r.neighbours))
-	for p := range r.neighbours {
-		ids = append(ids, p)
-	}
-	slices.Sort(ids)
-	return ids
+	return slices.Sorted(maps.Keys(r.neighbours))
 }
 
 // schedule begins the comparisons that are due and sees to being woken for the
@@ -46,7 +41,7 @@ func (r *Room) schedule() {
 	}
 	r.wakeAt(r.compareAt)
 	r.wakeAt(r.beatAt)
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		r.wakeAt(x.limit())
 	}
 	for _, t := range r.renewAt {
@@ -59,33 +54,33 @@ func (r *Room) schedule() {
 func (r *Room) beginComparisons(behind bool) {
 	busy := r.comparing()
 	if behind {
-		r.catchUp(maps.Clone(busy))
+		r.compareBehind(maps.Clone(busy))
 	}
 	for _, p := range r.sortedNeighbours() {
 		n := r.neighbours[p]
 		if n.compareAt.IsZero() || busy[p] {
 			continue // it is tried again when the one under way has ended
 		}
-		due := maxTime(n.compareAt, n.lastTime.Add(compareSoon))
+		due := maxTime(n.compareAt, n.lastCompared.Add(minCompareGap))
 		if due.After(r.now) {
 			r.wakeAt(due)
 			continue
 		}
 		var x *exchange
 		if ch := r.channelTo(n.id); ch != nil {
-			x = r.openIn(ch, ProtocolCompare)
+			x = r.openChannelStream(ch, ProtocolSync)
 		} else {
-			x = r.open(n.id, ProtocolCompare)
+			x = r.openStream(n.id, ProtocolSync)
 		}
-		n.lastTime, n.compareAt = r.now, time.Time{}
+		n.lastCompared, n.compareAt = r.now, time.Time{}
 		r.send(x, r.hello(x))
 		r.tellBeats(x)
 	}
 }
 
-// askSoon makes sure that a peer is compared with soon, since it sent something
+// compareSoon makes sure that a peer is compared with soon, since it sent something
 // that refers to what we do not know; or, if it is no neighbour, any other.
-func (r *Room) askSoon(p peer.ID) {
+func (r *Room) compareSoon(p peer.ID) {
 	n := r.neighbours[p]
 	if n == nil {
 		ids := r.sortedNeighbours()
@@ -94,43 +89,41 @@ func (r *Room) askSoon(p peer.ID) {
 		}
 		n = r.neighbours[ids[r.random(len(ids))]]
 	}
-	if n.compareAt.IsZero() || n.compareAt.After(r.now) {
-		n.compareAt = r.now
-	}
+	n.compareNow(r.now)
 }
 
-// puzzled reports whether there is a commit that refers to what we do not know.
-func (r *Room) puzzled() bool {
+// hasPendingCommit reports whether there is a commit that refers to what we do not know.
+func (r *Room) hasPendingCommit() bool {
 	for _, e := range r.commits {
 		if !e.fits {
 			return true
 		}
 	}
-	return len(r.strange) > 0
+	return len(r.waiting.commits) > 0
 }
 
-// spread compares at once with the neighbours that may need us to understand the
+// markBehind compares at once with the neighbours that may need us to understand the
 // head: those that asked too early, and all that have another, if it did not come
 // over the topic or joins two components.
-func (r *Room) spread(all bool) {
+func (r *Room) markBehind(all bool) {
 	id := r.head.commit.ID()
 	for _, n := range r.neighbours {
-		n.behind = n.waits || all && n.hello != nil && n.hello.Head != id
-		n.waits = false
+		n.behind = n.askedEarly || all && n.hello != nil && n.hello.Head != id
+		n.askedEarly = false
 	}
 }
 
-// catchUp lets those who are behind be compared with at once, a few at a time:
+// compareBehind lets those who are behind be compared with at once, a few at a time:
 // these help the others.
-func (r *Room) catchUp(busy map[peer.ID]bool) {
+func (r *Room) compareBehind(busy map[peer.ID]bool) {
 	ids := r.sortedNeighbours()
 	ids = slices.DeleteFunc(ids, func(p peer.ID) bool { return !r.neighbours[p].behind })
-	for len(ids) > 0 && len(busy) < maxSpread {
+	for len(ids) > 0 && len(busy) < maxCatchUp {
 		i := r.random(len(ids))
 		if n := r.neighbours[ids[i]]; n.hello != nil && n.hello.Head == r.head.commit.ID() {
 			n.behind = false
 		} else if !busy[n.id] {
-			n.behind, n.compareAt, n.lastTime = false, r.now, time.Time{}
+			n.behind, n.compareAt, n.lastCompared = false, r.now, time.Time{}
 			busy[n.id] = true
 		}
 		ids = slices.Delete(ids, i, i+1)
@@ -140,8 +133,8 @@ func (r *Room) catchUp(busy map[peer.ID]bool) {
 // comparing are the peers with which a comparison is under way.
 func (r *Room) comparing() map[peer.ID]bool {
 	busy := make(map[peer.ID]bool)
-	for _, x := range r.exchanges {
-		if x.protocol == ProtocolCompare && (x.dialler && !x.answered || x.theirHello != nil) {
+	for _, x := range r.streams.byID {
+		if x.protocol == ProtocolSync && (x.dialler && !x.sentDone || x.theirHello != nil) {
 			busy[x.peer] = true
 		}
 	}
@@ -207,7 +200,7 @@ func (r *Room) records(names bool) []record.Record {
 
 // An offer is records, their ids in the same order, and their digest.
 type offer struct {
-	stamp   uint64
+	version uint64
 	records []record.Record
 	ids     []ake.Hash
 	digest  ake.Hash
@@ -219,10 +212,10 @@ func (r *Room) offer(names bool) *offer {
 	if names {
 		o = &r.offers[1]
 	}
-	if o.records != nil && o.stamp == r.stamp && !r.changed {
+	if o.records != nil && o.version == r.version && !r.newRecords {
 		return o
 	}
-	*o = offer{stamp: r.stamp, records: r.records(names)}
+	*o = offer{version: r.version, records: r.records(names)}
 	o.ids = make([]ake.Hash, len(o.records))
 	for i, rec := range o.records {
 		o.ids[i] = rec.ID()
@@ -246,24 +239,24 @@ func digest(ids []ake.Hash) ake.Hash {
 func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 	switch typ {
 	case record.FrameHello:
-		return x.protocol == ProtocolCompare && r.tookHello(x, body)
+		return x.protocol == ProtocolSync && r.tookHello(x, body)
 	case record.FrameAsk:
-		return x.protocol == ProtocolCompare && r.tookAsk(x, body)
+		return x.protocol == ProtocolSync && r.tookAsk(x, body)
 	case record.FrameRecords:
 		return r.tookRecords(x, body)
 	case record.FrameBeats:
 		return r.tookBeats(body)
 	case record.FrameWant:
-		return x.protocol == ProtocolCompare && r.tookWant(x, body)
+		return x.protocol == ProtocolSync && r.tookWant(x, body)
 	case record.FrameTerms:
 		terms, err := record.ParseTerms(body)
 		if err != nil || !x.inside() {
 			return false
 		}
-		ch := r.channels[x.working]
+		ch := r.channels.byKey[x.working]
 		for i := range terms {
 			if ch != nil && ch.up {
-				ch.told[terms[i].CID] = true
+				ch.termsKnown[terms[i].CID] = true
 			}
 			r.addTerm(&terms[i])
 			terms[i].Term.Erase()
@@ -278,22 +271,22 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 	case record.FrameHave:
 		return x.inside() && r.tookHave(x, body)
 	case record.FrameTold:
-		if x.haves == 0 || len(body) > 0 {
+		if x.sentHaves == 0 || len(body) > 0 {
 			return false
 		}
-		x.haves = 0
-		r.compared(x)
+		x.sentHaves = 0
+		r.endComparison(x)
 		return true
 	case record.FrameDone:
-		if x.done || len(body) > 0 {
+		if x.gotDone || len(body) > 0 {
 			return false
 		}
-		x.done = true
+		x.gotDone = true
 		if x.theirHello == nil {
-			r.toldAll(x)
+			r.pushEnded(x)
 			return true
 		}
-		r.compared(x)
+		r.endComparison(x)
 		return true
 	}
 	return false
@@ -309,8 +302,8 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 		n.hello, n.compared = h, false
 		n.differs.note(r.head, h.Head, r.now)
 		if !x.dialler {
-			n.waits = r.puzzled()
-			n.compareAt, n.lastTime = time.Time{}, r.now
+			n.askedEarly = r.hasPendingCommit()
+			n.compareAt, n.lastCompared = time.Time{}, r.now
 		}
 	}
 	if !x.dialler {
@@ -318,7 +311,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 		r.tellBeats(x)
 	}
 	if n := r.neighbours[x.peer]; n != nil && h.Digest == r.offer(x.inside()).digest {
-		n.beatsTold = x.began // it knows all whose beats it was told, and so could take them
+		n.beatsSent = x.began // it knows all whose beats it was told, and so could take them
 	}
 	r.send(x, r.ask(x).Encode())
 	return true
@@ -348,10 +341,10 @@ func (r *Room) ask(x *exchange) *record.Ask {
 
 func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	a, err := record.ParseAsk(body)
-	if err != nil || x.theirHello == nil || x.asked {
+	if err != nil || x.theirHello == nil || x.gotAsk {
 		return false
 	}
-	x.asked = true
+	x.gotAsk = true
 	if r.inComponent(x.identity) {
 		lives := make(map[*graph]bool)
 		for _, g := range r.days {
@@ -386,8 +379,8 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 		r.answerLogs(x, a)
 	}
 	r.send(x, []byte{record.FrameDone})
-	x.answered = true
-	r.compared(x)
+	x.sentDone = true
+	r.endComparison(x)
 	return true
 }
 
@@ -395,7 +388,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 // not.
 func (r *Room) inComponent(identity [32]byte) bool {
 	for _, g := range r.days {
-		for _, c := range g.of[identity] {
+		for _, c := range g.byIdentity[identity] {
 			if g.members()[c.ID()] {
 				return true
 			}
@@ -407,15 +400,15 @@ func (r *Room) inComponent(identity [32]byte) bool {
 // livesIn reports whether the process at the other end of a channel is a living
 // member of a day.
 func (r *Room) livesIn(g *graph, x *exchange) bool {
-	ch := r.channels[x.working]
+	ch := r.channels.byKey[x.working]
 	return ch != nil && r.livesAs(g, ch)
 }
 
-// toldAll: the other end told us something unasked, and that was all. Whoever has
+// pushEnded: the other end told us something unasked, and that was all. Whoever has
 // just proved itself to us is no longer waited for.
-func (r *Room) toldAll(x *exchange) {
-	if x.inside() && !x.dialler && x.all {
-		delete(r.telling, x.working)
+func (r *Room) pushEnded(x *exchange) {
+	if x.inside() && !x.dialler && x.tellsAll {
+		delete(r.committing.awaiting, x.working)
 	}
 	r.hangUp(x)
 }
@@ -438,25 +431,25 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 			return false
 		}
 		if c, ok := rec.(*record.Contribution); ok && c.Identity == x.identity {
-			x.all = true // it tells all it knows, itself included
+			x.tellsAll = true // it tells all it knows, itself included
 		}
 		o := r.add(rec)
 		if o == refused {
 			return false
 		}
 		if c, ok := rec.(*record.Commit); ok && o == kept && r.commits[c.ID()].list == nil && r.commits[c.ID()].d == nil {
-			r.commits[c.ID()].compared = true
+			r.commits[c.ID()].viaSync = true
 		}
 	}
 	return true
 }
 
-// compared ends a comparison when both have said all.
-func (r *Room) compared(x *exchange) {
-	if !x.done || !x.answered {
+// endComparison ends a comparison when both have said all.
+func (r *Room) endComparison(x *exchange) {
+	if !x.gotDone || !x.sentDone {
 		return
 	}
-	if r.tell(x); x.haves > 0 {
+	if r.sendTold(x); x.sentHaves > 0 {
 		return
 	}
 	if n := r.neighbours[x.peer]; n != nil {

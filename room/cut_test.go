@@ -16,7 +16,7 @@ func TestCutInCrowd(t *testing.T) {
 	n := newNetwork(t, 62)
 	all := n.party("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "eve")
 	ann := all[0]
-	ann.room.stops = []stop{{n.now, time.Minute}}
+	ann.room.outbox.stops = []stop{{n.now, time.Minute}}
 	alone := slices.IndexFunc(all, func(s *simNode) bool { return s != ann && len(s.day().nodes[s.own()].out) == 1 })
 	if err := ann.room.Cut(n.now, all[alone].room.self, true); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestCutInCrowd(t *testing.T) {
 		}
 	}
 	// Taken back, it does not count as a stop: whoever leaves now stops her.
-	ann.room.stops = nil
+	ann.room.outbox.stops = nil
 	if err := ann.room.Cut(ann.room.now, all[alone].room.self, false); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestCut(t *testing.T) {
 	}
 	lists := func(s *simNode, who *simNode) bool {
 		h := s.room.head
-		return h != nil && h.lists(who.room.own, who.own())
+		return h != nil && h.lists(who.room.identity, who.own())
 	}
 	n.until(5*time.Second, "an epoch without eve", func() bool {
 		return ann.room.head.commit.ID() == bob.room.head.commit.ID() && !lists(ann, eve) && !lists(ann, fay) && lists(ann, cyn)
@@ -160,7 +160,7 @@ func TestCutOverMidnight(t *testing.T) {
 	}
 	n.drain(ann)
 	n.run(midnight.Sub(n.now) + 5*time.Minute)
-	if h := ann.room.head; h.commit.Day != ann.room.today() || h.lists(eve.room.own, eve.own()) || !h.lists(bob.room.own, bob.own()) {
+	if h := ann.room.head; h.commit.Day != ann.room.today() || h.lists(eve.room.identity, eve.own()) || !h.lists(bob.room.identity, bob.own()) {
 		t.Errorf("the next day:\n%s", n.describe())
 	}
 }

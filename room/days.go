@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -38,7 +39,7 @@ func (r *Room) renew() {
 	for d := range r.days {
 		// Records of a day are taken until an hour after it.
 		if d < today && r.now.After((d + 1).Start().Add(earlyDay)) {
-			r.forget(d)
+			r.forgetDay(d)
 		}
 	}
 	for d := range r.renewAt {
@@ -56,12 +57,12 @@ func (r *Room) contribute(d abe.Day) {
 	}
 	r.days[d] = newGraph(d, r.cut)
 	r.days[d].head = r.head
-	ctx := &ake.Context{Room: r.id, Identity: r.own, Serial: r.serial, Day: d, Working: r.workingID}
+	ctx := &ake.Context{Room: r.id, Identity: r.identity, Serial: r.serial, Day: d, Working: r.workingID}
 	seed := r.draw()
 	started := r.now
 	r.task(func() any {
 		defer seed.Erase()
-		enc, err := r.cfg.Suite.Encapsulate(seed, ctx)
+		enc, err := r.cfg.Encapsulator.Encapsulate(seed, ctx)
 		if err != nil {
 			return err
 		}
@@ -77,12 +78,12 @@ func (r *Room) contribute(d abe.Day) {
 		c := record.NewContribution(r.cfg.Identity, ctx, enc)
 		g.own = &own{cid: c.ID(), contribution: c, encapsulation: enc.Bytes, proof: enc.Proof}
 		g.addContribution(c)
-		g.component, g.proofs, g.ordered = nil, nil, nil // of a time without us
-		r.workings[c.Working] = true
+		g.component, g.cachedTree, g.cachedOrder = nil, nil, nil // of a time without us
+		r.workingKeys[c.Working] = true
 		g.nodes[c.ID()].term = &enc.Term
-		r.changed = true
-		r.workTime = r.now.Sub(started)
-		r.emit(Contributed{Took: r.workTime})
+		r.newRecords = true
+		r.encapsulationTime = r.now.Sub(started)
+		r.emit(Contributed{Took: r.encapsulationTime})
 		for _, n := range r.neighbours {
 			n.compareAt = r.now
 		}
@@ -90,34 +91,29 @@ func (r *Room) contribute(d abe.Day) {
 }
 
 func (r *Room) sortedDays() []abe.Day {
-	days := make([]abe.Day, 0, len(r.days))
-	for d := range r.days {
-		days = append(days, d)
-	}
-	slices.Sort(days)
-	return days
+	return slices.Sorted(maps.Keys(r.days))
 }
 
-// forget drops a day and what only it kept.
-func (r *Room) forget(d abe.Day) {
+// forgetDay drops a day and what only it kept.
+func (r *Room) forgetDay(d abe.Day) {
 	delete(r.days, d)
 	if r.head != nil && r.head.commit.Day == d {
 		r.head.erase() // we are alone; it stays the head, so that no older one becomes it
 	}
-	r.stamp++
+	r.version++
 	r.forgetProcesses()
-	clear(r.missed)
-	clear(r.orphans) // of whichever day: it is asked for again
-	r.orphanOrder = nil
-	for id, day := range r.spent {
+	clear(r.committing.missed)
+	clear(r.waiting.terms) // of whichever day: it is asked for again
+	r.waiting.termOrder = nil
+	for id, day := range r.retired {
 		if day == d {
-			delete(r.spent, id)
+			delete(r.retired, id)
 		}
 	}
 	for id, e := range r.commits {
 		if e.commit.Day == d && e != r.head {
 			e.erase()
-			r.noteNamed(e, -1)
+			r.countPresences(e, -1)
 			delete(r.commits, id)
 		}
 	}
@@ -125,10 +121,10 @@ func (r *Room) forget(d abe.Day) {
 
 // forgetProcesses forgets those of which no contribution is kept any more.
 func (r *Room) forgetProcesses() {
-	r.workings = make(map[[32]byte]bool)
+	r.workingKeys = make(map[[32]byte]bool)
 	for _, g := range r.days {
 		for _, n := range g.nodes {
-			r.workings[n.contribution.Working] = true
+			r.workingKeys[n.contribution.Working] = true
 		}
 	}
 	for w := range r.processes {

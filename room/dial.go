@@ -13,6 +13,17 @@ import (
 
 // Who dials a proof with whom, and which encapsulations are opened: PROTOCOL.md §7.
 
+// proofs are what is remembered of handshakes beside those that are under way.
+type proofs struct {
+	firstPeers        map[peer.ID]bool
+	openings          []time.Time           // that came of dialled proofs ..
+	firstOpenings     []time.Time           // .. with first peers ..
+	publishedOpenings []time.Time           // .. and of joins on the topic
+	idleSince         map[peer.ID]time.Time // when those began a proof who showed nothing
+	idleOrder         []peer.ID
+	bridged           bool // we have just joined our component to another's
+}
+
 // considerDialling starts proofs with neighbours that are not of our component, if
 // it is ours to dial and the budget allows: PROTOCOL.md §7. Those by which we came
 // here do not wait for strangers, nor share a budget with them.
@@ -27,7 +38,7 @@ func (r *Room) considerDialling() {
 // dialNext dials one of those by which we came here, or one of the others. It
 // returns false if none is to be dialled now.
 func (r *Room) dialNext(first bool) bool {
-	if first && len(r.first) == 0 || !r.mayOpen(first) {
+	if first && len(r.proofs.firstPeers) == 0 || !r.mayOpen(first) {
 		return false
 	}
 	if at := r.dialAt(first); at.After(r.now) {
@@ -72,7 +83,7 @@ func (r *Room) dialNext(first bool) bool {
 	}
 	best.tried[bestDay] = r.now
 	g := r.days[bestDay]
-	x := r.open(best.id, ProtocolProve)
+	x := r.openStream(best.id, ProtocolProve)
 	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
 	r.send(x, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), r.presence.Append(nil)))
 	return true
@@ -85,17 +96,17 @@ func (r *Room) dialNext(first bool) bool {
 func (r *Room) dialAt(first bool) time.Time {
 	var at time.Time
 	n, stalled := 0, 0
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol != ProtocolProve || !x.dialler {
 			continue
 		}
 		if r.goesOn(x) {
 			return r.now.Add(frameTime) // its end is looked at in any case
 		}
-		if x.step != record.FrameProve2 || first && !r.first[x.peer] {
+		if x.step != record.FrameProve2 || first && !r.proofs.firstPeers[x.peer] {
 			continue
 		}
-		if x.answer != nil {
+		if x.theirEncapsulation != nil {
 			return r.now.Add(frameTime)
 		}
 		n++
@@ -116,13 +127,13 @@ func (r *Room) dialAt(first bool) time.Time {
 // goesOn reports whether a proof that we dialled makes progress: we open what the
 // other sent, or have shown that we did, and wait for its word.
 func (r *Room) goesOn(x *exchange) bool {
-	return x.opening || x.step == record.FrameProve4 && r.now.Before(x.due.Add(frameTime))
+	return x.opening || x.step == record.FrameProve4 && r.now.Before(x.answerAt.Add(frameTime))
 }
 
 // mayOpen reports whether the budget allows to open what comes of a dialled proof,
 // and sees to being woken when it does.
 func (r *Room) mayOpen(first bool) bool {
-	b := r.budget(first)
+	b := r.proofs.budget(first)
 	*b = slices.DeleteFunc(*b, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
 	if len(*b) < maxDialsAMinute {
 		return true
@@ -132,11 +143,11 @@ func (r *Room) mayOpen(first bool) bool {
 }
 
 // budget is when we lately opened something that came of a dialled proof.
-func (r *Room) budget(first bool) *[]time.Time {
+func (p *proofs) budget(first bool) *[]time.Time {
 	if first {
-		return &r.firstDials
+		return &p.firstOpenings
 	}
-	return &r.dials
+	return &p.openings
 }
 
 // openNext opens one of the encapsulations with which peers that we dialled have
@@ -144,34 +155,34 @@ func (r *Room) budget(first bool) *[]time.Time {
 // two openings all the same.
 func (r *Room) openNext() {
 	waits := false
-	for _, x := range r.exchanges {
-		waits = waits || x.answer != nil
+	for _, x := range r.streams.byID {
+		waits = waits || x.theirEncapsulation != nil
 	}
 	if !waits {
 		return
 	}
 	var best *exchange
 	equal := 0
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		if x.protocol != ProtocolProve || !x.dialler {
 			continue
 		}
 		if r.goesOn(x) {
 			if !x.opening {
-				r.wakeAt(x.due.Add(frameTime))
+				r.wakeAt(x.answerAt.Add(frameTime))
 			}
 			return
 		}
-		first := r.first[x.peer]
+		first := r.proofs.firstPeers[x.peer]
 		switch {
-		case x.answer == nil:
+		case x.theirEncapsulation == nil:
 		case x.graph.members()[x.theirs.ID()]:
 			r.giveUp(x) // it came to be a member meanwhile
 		case !r.mayOpen(first):
-		case best == nil || first && !r.first[best.peer]:
+		case best == nil || first && !r.proofs.firstPeers[best.peer]:
 			best, equal = x, 1
-		case first == r.first[best.peer]:
+		case first == r.proofs.firstPeers[best.peer]:
 			if equal++; r.random(equal) == 0 { // not who is fastest
 				best = x
 			}
@@ -180,10 +191,10 @@ func (r *Room) openNext() {
 	if best == nil {
 		return
 	}
-	b := r.budget(r.first[best.peer])
+	b := r.proofs.budget(r.proofs.firstPeers[best.peer])
 	*b = append(*b, r.now)
-	enc := best.answer
-	best.answer = nil
+	enc := best.theirEncapsulation
+	best.theirEncapsulation = nil
 	r.openTheirs(best, enc, func() {
 		o := best.graph.own
 		answer := best.opened.Proof.Answer(ake.Newcomer, o.cid, best.theirs.ID())
@@ -198,7 +209,7 @@ func (r *Room) giveUp(x *exchange) {
 	if n := r.neighbours[x.peer]; n != nil {
 		delete(n.tried, x.day)
 	}
-	r.over(x)
+	r.dropExchange(x)
 }
 
 // wouldDial tells from when we may dial a neighbour and for which day; zero if
@@ -208,7 +219,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 		return 0, time.Time{}
 	}
 	for _, theirs := range n.hello.Days {
-		g := r.graph(theirs.Day)
+		g := r.days[theirs.Day]
 		if g == nil || g.own == nil || !r.proves(theirs.Day) || g.members()[theirs.CID] {
 			continue
 		}
@@ -245,7 +256,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 // it has not come to it. Only then is yesterday worth the work: strangers were
 // strangers then.
 func (r *Room) provedToday(n *neighbour) bool {
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	for _, d := range n.hello.Days {
 		if d.Day == r.today() {
 			return g != nil && g.members()[d.CID]

@@ -19,7 +19,7 @@ func TestDiffers(t *testing.T) {
 		hello := bob.room.hello(&exchange{})
 		bob.room.head = head
 		id += 2
-		ann.room.StreamOpened(now, id, bob.room.self, [32]byte{}, ProtocolCompare)
+		ann.room.StreamOpened(now, id, bob.room.self, [32]byte{}, ProtocolSync)
 		ann.room.StreamFrame(now, id, hello)
 		ann.room.StreamClosed(now, id)
 	}

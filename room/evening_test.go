@@ -16,7 +16,7 @@ func TestEvening(t *testing.T) {
 	n.until(2*time.Second, "one epoch", func() bool { return together(a, b) })
 	today := a.room.today()
 	n.until(2*time.Second, "tomorrow's proofs", func() bool {
-		return len(a.room.graph(today+1).members()) == 2 && len(b.room.graph(today+1).members()) == 2
+		return len(a.room.days[today+1].members()) == 2 && len(b.room.days[today+1].members()) == 2
 	})
 	if a.opens+b.opens != 4 {
 		t.Errorf("%d openings for two days", a.opens+b.opens)

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -13,20 +14,27 @@ import (
 
 // A neighbour is a peer we are connected to, that has subscribed to the topic.
 type neighbour struct {
-	id        peer.ID
-	identity  [32]byte
-	since     time.Time
-	hello     *record.Hello          // its last word on itself
-	compared  bool                   // a comparison came to its end since then
-	compareAt time.Time              // when to compare again; zero: when chance has it
-	lastTime  time.Time              // when the last comparison began
-	tried     map[abe.Day]time.Time  // when we last dialled a proof for a day
-	beatsTold time.Time              // up to when it was told the beats heard
-	whole     map[ake.Hash]time.Time // when it was sent transcripts that it did not name
-	first     bool                   // we came here by it
-	waits     bool                   // it asked while we did not understand a commit ourselves
-	behind    bool                   // it may need us to understand the head
-	differs   difference
+	id           peer.ID
+	identity     [32]byte
+	since        time.Time
+	hello        *record.Hello          // its last word on itself
+	compared     bool                   // a comparison came to its end since then
+	compareAt    time.Time              // when to compare again; zero: when chance has it
+	lastCompared time.Time              // when the last comparison began
+	tried        map[abe.Day]time.Time  // when we last dialled a proof for a day
+	beatsSent    time.Time              // up to when it was told the beats heard
+	sentWhole    map[ake.Hash]time.Time // when it was sent transcripts that it did not name
+	first        bool                   // we came here by it
+	askedEarly   bool                   // it asked while we did not understand a commit ourselves
+	behind       bool                   // it may need us to understand the head
+	differs      difference
+}
+
+// compareNow lets it be compared with at once, if that was not due before.
+func (n *neighbour) compareNow(now time.Time) {
+	if n.compareAt.IsZero() || n.compareAt.After(now) {
+		n.compareAt = now
+	}
 }
 
 // An exchange is a conversation on one stream.
@@ -39,29 +47,29 @@ type exchange struct {
 	began    time.Time
 
 	// Proving: PROTOCOL.md §7.
-	step         byte // the frame expected next
-	graph        *graph
-	day          abe.Day
-	theirs       *record.Contribution
-	presence     *record.Presence
-	answer       []byte // their encapsulation, until it is opened, where we dialled
-	opened       *ake.Encapsulated
-	opening      bool
-	due          time.Time // when what was opened is answered
-	edgeSent     *record.Edge
-	edgeReceived *record.Edge
+	step               byte // the frame expected next
+	graph              *graph
+	day                abe.Day
+	theirs             *record.Contribution
+	presence           *record.Presence
+	theirEncapsulation []byte // their encapsulation, until it is opened, where we dialled
+	opened             *ake.Encapsulated
+	opening            bool
+	answerAt           time.Time // when what was opened is answered
+	edgeSent           *record.Edge
+	edgeReceived       *record.Edge
 
 	// Comparing: PROTOCOL.md §11.3.
 	working    [32]byte // of the process at the other end of a channel; zeros outside one
 	theirHello *record.Hello
-	all        bool // what came has the other's own contribution: it tells all it knows
-	asked      bool
-	answered   bool // we sent done
-	done       bool // they sent done
+	tellsAll   bool // what came has the other's own contribution: it tells all it knows
+	gotAsk     bool
+	sentDone   bool // we sent done
+	gotDone    bool // they sent done
 	budget     int  // bytes of logs that we still send
-	haves      int  // transcripts of which we said how much we hold, unanswered
-	tookHaves  int  // .. of which they did
-	told       bool // we answered those
+	sentHaves  int  // transcripts of which we said how much we hold, unanswered
+	gotHaves   int  // .. of which they did
+	sentTold   bool // we answered those
 	history    Past // what came that was said before we did
 }
 
@@ -72,20 +80,20 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 	if !ok || p == r.self || r.neighbours[p] != nil {
 		return
 	}
-	n := &neighbour{id: p, identity: identity, since: now, compareAt: now, first: r.first[p]}
+	n := &neighbour{id: p, identity: identity, since: now, compareAt: now, first: r.proofs.firstPeers[p]}
 	if p < r.self && !(r.accompanied() && !r.inComponent(identity)) {
 		// It will say hello; we do if nothing comes. But a stranger in front of a
 		// room need not ask first.
 		n.compareAt = now.Add(helloTime)
 	}
-	for _, id := range r.sortedExchanges() {
-		if x := r.exchanges[id]; x.peer == p && x.theirHello != nil {
+	for _, id := range r.streams.sorted() {
+		if x := r.streams.byID[id]; x.peer == p && x.theirHello != nil {
 			// Its stream was faster than the news that it is here.
 			n.hello, n.compareAt = x.theirHello, time.Time{}
 		}
 	}
 	r.neighbours[p] = n
-	r.dirty = true
+	r.reconsider = true
 	r.finish()
 }
 
@@ -125,15 +133,15 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]b
 	if protocol == ProtocolProve {
 		x.step = record.FrameProve1
 	}
-	r.exchanges[id] = x
+	r.streams.byID[id] = x
 	r.finish()
 }
 
 // StreamClosed tells the room that a stream is over, or could not be opened.
 func (r *Room) StreamClosed(now time.Time, id StreamID) {
 	r.advance(now)
-	if x := r.exchanges[id]; x != nil {
-		r.over(x)
+	if x := r.streams.byID[id]; x != nil {
+		r.dropExchange(x)
 	}
 	r.finish()
 }
@@ -141,7 +149,7 @@ func (r *Room) StreamClosed(now time.Time, id StreamID) {
 // StreamFrame takes a frame that arrived on a stream.
 func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 	r.advance(now)
-	x := r.exchanges[id]
+	x := r.streams.byID[id]
 	if x == nil || r.closed {
 		return
 	}
@@ -169,8 +177,8 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 func (r *Room) roomToAnswer(p peer.ID) bool {
 	n := 0
 	var idle []StreamID
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		if x.protocol != ProtocolProve || x.dialler {
 			continue
 		}
@@ -182,7 +190,7 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 			idle = append(idle, id)
 		}
 	}
-	if at, ok := r.idlers[p]; ok && r.now.Before(at.Add(idleTime)) {
+	if at, ok := r.proofs.idleSince[p]; ok && r.now.Before(at.Add(idleTime)) {
 		return false
 	}
 	if n < maxAnswering {
@@ -191,7 +199,7 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 	if len(idle) == 0 {
 		return false
 	}
-	r.reset(r.exchanges[idle[r.random(len(idle))]])
+	r.reset(r.streams.byID[idle[r.random(len(idle))]])
 	return true
 }
 
@@ -202,19 +210,19 @@ func (x *exchange) showsNothing() bool {
 }
 
 // noteIdler remembers who dialled a proof and showed nothing.
-func (r *Room) noteIdler(x *exchange) {
-	r.idleOrder = append(r.idleOrder, x.peer)
-	r.idlers[x.peer] = x.began
-	for len(r.idleOrder) > maxIdlers || len(r.idleOrder) > 0 && !r.now.Before(r.idlers[r.idleOrder[0]].Add(idleTime)) {
-		delete(r.idlers, r.idleOrder[0])
-		r.idleOrder = r.idleOrder[1:]
+func (p *proofs) noteIdler(x *exchange, now time.Time) {
+	p.idleOrder = append(p.idleOrder, x.peer)
+	p.idleSince[x.peer] = x.began
+	for len(p.idleOrder) > maxIdlers || len(p.idleOrder) > 0 && !now.Before(p.idleSince[p.idleOrder[0]].Add(idleTime)) {
+		delete(p.idleSince, p.idleOrder[0])
+		p.idleOrder = p.idleOrder[1:]
 	}
 }
 
 // proving are the peers with which we dialled a proof that is under way.
 func (r *Room) proving() map[peer.ID]bool {
 	busy := make(map[peer.ID]bool)
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol == ProtocolProve && x.dialler {
 			busy[x.peer] = true
 		}
@@ -222,11 +230,11 @@ func (r *Room) proving() map[peer.ID]bool {
 	return busy
 }
 
-func (r *Room) open(p peer.ID, protocol string) *exchange {
+func (r *Room) openStream(p peer.ID, protocol string) *exchange {
 	identity, _ := identityOf(p)
-	x := &exchange{id: r.nextStream, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now, budget: maxLogBytes}
-	r.nextStream += 2
-	r.exchanges[x.id] = x
+	x := &exchange{id: r.streams.next, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now, budget: maxLogBytes}
+	r.streams.next += 2
+	r.streams.byID[x.id] = x
 	r.ready.Open = append(r.ready.Open, Open{Stream: x.id, Peer: p, Protocol: protocol})
 	return x
 }
@@ -240,7 +248,13 @@ func (r *Room) send(x *exchange, frames ...[]byte) {
 // hangUp ends a stream in order: what was sent arrives.
 func (r *Room) hangUp(x *exchange) {
 	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id})
-	r.over(x)
+	r.dropExchange(x)
+}
+
+// sendDone says that this was all that we say unasked, and ends the stream.
+func (r *Room) sendDone(x *exchange) {
+	r.send(x, []byte{record.FrameDone})
+	r.hangUp(x)
 }
 
 // reset ends a stream at once, without a word.
@@ -249,34 +263,33 @@ func (r *Room) reset(x *exchange) {
 	if x.protocol == ProtocolProve && x.dialler && x.edgeReceived == nil {
 		r.emit(Refused{Peer: x.peer})
 	}
-	r.over(x)
+	r.dropExchange(x)
 }
 
-// over forgets an exchange and the secrets in it.
-func (r *Room) over(x *exchange) {
+// dropExchange forgets an exchange and the secrets in it.
+func (r *Room) dropExchange(x *exchange) {
 	if x.opened != nil {
 		x.opened.Proof.Erase()
 	}
-	delete(r.exchanges, x.id)
+	delete(r.streams.byID, x.id)
 	if x.showsNothing() && !r.closed {
-		r.noteIdler(x)
+		r.proofs.noteIdler(x, r.now)
 	}
 	r.questionOver(x)
-	x.pastOver(r)
+	x.endHistory(r)
 	if x.budget <= 0 && !r.closed && r.logAllowance(x.identity) > 0 {
-		r.askSoon(x.peer) // there is more
+		r.compareSoon(x.peer) // there is more
 	}
-	r.dirty = true
+	r.reconsider = true
 }
 
-func (r *Room) sortedExchanges() []StreamID {
-	ids := make([]StreamID, 0, len(r.exchanges))
-	for id := range r.exchanges {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+// streams are those that are open.
+type streams struct {
+	byID map[StreamID]*exchange
+	next StreamID // of our own
 }
+
+func (s *streams) sorted() []StreamID { return slices.Sorted(maps.Keys(s.byID)) }
 
 // limit is when it has taken too long.
 func (x *exchange) limit() time.Time {
@@ -284,8 +297,8 @@ func (x *exchange) limit() time.Time {
 	case x.protocol == ProtocolAsk:
 		return x.began.Add(askTime)
 	case x.opening:
-		return x.due.Add(exchangeTime)
-	case x.step == record.FrameProve2 && x.answer == nil:
+		return x.answerAt.Add(exchangeTime)
+	case x.step == record.FrameProve2 && x.theirEncapsulation == nil:
 		return x.began.Add(frameTime)
 	case x.step == record.FrameProve1 || x.step == record.FrameProve2 || x.step == record.FrameProve3:
 		return x.began.Add(strangerTime)
@@ -295,8 +308,8 @@ func (x *exchange) limit() time.Time {
 
 // expire ends what took too long.
 func (r *Room) expire() {
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		if x == nil {
 			continue // ended with another
 		}

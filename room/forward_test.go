@@ -70,7 +70,7 @@ func TestForwardWhatStreamsBrought(t *testing.T) {
 	other.Added = c.Added[:len(c.Added)-1]
 	borrowed := *c // another secret, under the same signature
 	borrowed.Secret[0] ^= 1
-	borrowed.Settle()
+	borrowed.ComputeID()
 
 	again := &record.Presence{Serial: 1 << 50, Left: true}
 	again.Sign(r.id, late.room.working)

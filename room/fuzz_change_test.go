@@ -416,7 +416,7 @@ func (m *mutator) hash() (h [32]byte) {
 		return s.room.workingID
 	case 3:
 		s := m.w.honest[c.n(len(m.w.honest))]
-		return s.room.own
+		return s.room.identity
 	case 4: // an epoch
 		if ids := sortedHashes(m.commits); len(ids) > 0 {
 			return ids[c.n(len(ids))]
@@ -426,7 +426,7 @@ func (m *mutator) hash() (h [32]byte) {
 		case 0:
 			return m.workingID
 		case 1:
-			return m.Room.own
+			return m.Room.identity
 		}
 		if g := m.ownDay(); g != nil {
 			return g.own.cid
@@ -515,7 +515,7 @@ func (m *mutator) signBrief(b *record.Brief, list record.List) {
 		list.Sort()
 		b.Members, b.List = uint32(len(list)), list.Hash()
 	}
-	b.Settle()
+	b.ComputeID()
 	b.Sign(m.id, m.working)
 }
 
@@ -527,7 +527,7 @@ func (m *mutator) contribution(identity ed25519.PrivateKey, serial uint64, day a
 	}
 	seed := m.secret()
 	c := record.NewContribution(identity, ctx, fakeDerive(seed, ctx, fakeEncapsulation(seed, ctx)))
-	c.Settle(m.id)
+	c.ComputeID(m.id)
 	return c
 }
 
@@ -625,11 +625,11 @@ func (m *mutator) ownFrame() []byte {
 }
 
 func (m *mutator) transcript() *transcript {
-	ids := sortedHashes(m.transcripts)
+	ids := sortedHashes(m.logs.transcripts)
 	if len(ids) == 0 {
 		return nil
 	}
-	return m.transcripts[ids[m.w.c.n(len(ids))]]
+	return m.logs.transcripts[ids[m.w.c.n(len(ids))]]
 }
 
 // signed is a message of its own for a log, which was never on the topic.
@@ -638,7 +638,7 @@ func (m *mutator) signed() *record.Signed {
 	if t == nil || len(t.List) == 0 {
 		return nil
 	}
-	i := max(t.mine, 0)
+	i := max(t.ownIndex, 0)
 	s := &record.Signed{
 		Body: record.Body{
 			Counter: t.log(i).have() + 1, Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "never said",
@@ -655,7 +655,7 @@ func (m *mutator) signed() *record.Signed {
 func (m *mutator) message() []byte {
 	var with []*epoch
 	for _, id := range sortedHashes(m.commits) {
-		if e := m.commits[id]; e.keys != nil && e.mine >= 0 && m.transcripts[id] != nil {
+		if e := m.commits[id]; e.keys != nil && e.ownIndex >= 0 && m.logs.transcripts[id] != nil {
 			with = append(with, e)
 		}
 	}
@@ -664,16 +664,16 @@ func (m *mutator) message() []byte {
 	}
 	c := m.w.c
 	e := with[c.n(len(with))]
-	t := m.transcripts[e.commit.ID()]
+	t := m.logs.transcripts[e.commit.ID()]
 	s := &record.Signed{
 		Body: record.Body{
-			Counter: t.log(e.mine).have() + 1 + uint64(c.n(3)), Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "changed",
+			Counter: t.log(e.ownIndex).have() + 1 + uint64(c.n(3)), Time: uint64(m.now.UnixMilli()), Lamport: m.lamport, Kind: record.KindText, Text: "changed",
 		},
-		Epoch: t.id, CID: e.list[e.mine].CID,
+		Epoch: t.id, CID: e.list[e.ownIndex].CID,
 	}
 	chain := c.n(len(e.list))
 	if !c.one(4) {
-		chain = e.mine
+		chain = e.ownIndex
 	}
 	key, err := e.keys.Chain(chain).Peek(s.Counter)
 	if err != nil {
@@ -759,7 +759,7 @@ func (m *mutator) join() []byte {
 	seed := m.secret()
 	enc := fakeEncapsulation(seed, ctx)
 	k := record.NewContribution(who, ctx, fakeDerive(seed, ctx, enc))
-	k.Settle(m.id)
+	k.ComputeID(m.id)
 	in := &record.Edge{Day: g.date, From: g.own.cid, To: k.ID()}
 	out := &record.Edge{Day: g.date, From: k.ID(), To: g.own.cid}
 	in.Sign(m.id, m.working)
@@ -870,7 +870,7 @@ func (m *mutator) commitment() (*record.Commit, ake.Secret) {
 	if c.one(8) {
 		k.Secret = m.hash()
 	}
-	k.Settle()
+	k.ComputeID()
 	k.Sign(m.id, m.working)
 	switch {
 	case c.one(3):
@@ -895,11 +895,11 @@ func (m *mutator) hands(to *simNode) {
 	if c.one(4) {
 		frames = append(frames, m.change(frames[0], false))
 	}
-	m.sequence(to, ProtocolCompare, true, frames)
+	m.sequence(to, ProtocolSync, true, frames)
 	if c.one(2) {
 		for _, s := range m.w.honest {
 			if s != to {
-				m.sequence(s, ProtocolCompare, true, frames[:1])
+				m.sequence(s, ProtocolSync, true, frames[:1])
 			}
 		}
 	}

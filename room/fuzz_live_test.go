@@ -553,14 +553,14 @@ func (m *mutator) act() {
 	case 10: // records of its own making
 		to := m.w.honest[c.n(len(m.w.honest))]
 		inside := c.one(2)
-		m.sequence(to, ProtocolCompare, inside, append([][]byte{m.hello(m.toward(to, inside))}, record.EncodeRecords(m.madeUp())...))
+		m.sequence(to, ProtocolSync, inside, append([][]byte{m.hello(m.toward(to, inside))}, record.EncodeRecords(m.madeUp())...))
 	case 11: // a commit with its secret, and perhaps the topic's copy of it
 		m.hands(m.w.honest[c.n(len(m.w.honest))])
 	}
 }
 
 func (m *mutator) toward(to *simNode, inside bool) *exchange {
-	x := &exchange{peer: to.room.self, identity: to.room.own}
+	x := &exchange{peer: to.room.self, identity: to.room.identity}
 	if inside {
 		x.working = to.room.workingID
 	}
@@ -605,7 +605,7 @@ func (m *mutator) converse() {
 	c := m.w.c
 	to := m.w.honest[c.n(len(m.w.honest))]
 	inside := !m.outside && !c.one(4)
-	protocol := []string{ProtocolCompare, ProtocolCompare, ProtocolCompare, ProtocolProve, ProtocolAsk}[c.n(5)]
+	protocol := []string{ProtocolSync, ProtocolSync, ProtocolSync, ProtocolProve, ProtocolAsk}[c.n(5)]
 	x := m.toward(to, inside)
 	var frames [][]byte
 	switch protocol {
@@ -614,7 +614,7 @@ func (m *mutator) converse() {
 		if g := m.ownDay(); g != nil {
 			frames = append(frames, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), m.presence.Append(nil)))
 		}
-	case ProtocolCompare:
+	case ProtocolSync:
 		frames = append(frames, m.hello(x))
 		h, err := record.ParseHello(to.room.hello(m.theirSide(inside))[1:])
 		if err == nil && !c.one(3) {
@@ -634,7 +634,7 @@ func (m *mutator) converse() {
 }
 
 func (m *mutator) theirSide(inside bool) *exchange {
-	x := &exchange{peer: m.self, identity: m.Room.own}
+	x := &exchange{peer: m.self, identity: m.Room.identity}
 	if inside {
 		x.working = m.workingID
 	}

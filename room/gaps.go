@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// filled tells of gaps of which it was told, and in which nothing is missing any
+// reportFilled tells of gaps of which it was told, and in which nothing is missing any
 // more.
-func (r *Room) filled(t *transcript, index int) {
+func (r *Room) reportFilled(t *transcript, index int) {
 	l := t.log(index)
-	l.told = slices.DeleteFunc(l.told, func(g [2]uint64) bool {
+	l.reportedGaps = slices.DeleteFunc(l.reportedGaps, func(g [2]uint64) bool {
 		for c := g[0]; c <= g[1]; c++ {
 			if _, ok := l.id(c); !ok {
 				return false
@@ -24,7 +24,7 @@ func (r *Room) filled(t *transcript, index int) {
 // expireGaps tells of what is missing, and after a while shows what comes after
 // it. What fills a gap later is shown as late.
 func (r *Room) expireGaps() {
-	refs := slices.Collect(maps.Values(r.gaps))
+	refs := slices.Collect(maps.Values(r.logs.gaps))
 	slices.SortFunc(refs, func(a, b logRef) int {
 		if c := compareHashes(a.t.id, b.t.id); c != 0 {
 			return c
@@ -33,8 +33,8 @@ func (r *Room) expireGaps() {
 	})
 	for _, ref := range refs {
 		l := ref.t.log(ref.index)
-		if r.transcripts[ref.t.id] != ref.t {
-			delete(r.gaps, l)
+		if r.logs.transcripts[ref.t.id] != ref.t {
+			delete(r.logs.gaps, l)
 			continue
 		}
 		next := l.highest()
@@ -44,23 +44,23 @@ func (r *Room) expireGaps() {
 			}
 		}
 		age := r.now.Sub(l.gapSince)
-		if age >= gapTold && len(l.told) < maxForks && (len(l.told) == 0 || l.told[len(l.told)-1][0] != l.shown+1) {
+		if age >= gapReportTime && len(l.reportedGaps) < maxSecondMessages && (len(l.reportedGaps) == 0 || l.reportedGaps[len(l.reportedGaps)-1][0] != l.shown+1) {
 			gap := [2]uint64{l.shown + 1, next - 1}
-			l.told = append(l.told, gap)
+			l.reportedGaps = append(l.reportedGaps, gap)
 			r.emit(Gap{Author: r.author(ref.t, ref.index), Epoch: ref.t.id, First: gap[0], Last: gap[1]})
 		}
 		if age >= gapTime {
 			l.shown, l.gapSince = next-1, time.Time{}
-			r.show(ref.t, ref.index)
+			r.show(nil, ref.t, ref.index)
 		}
 	}
 }
 
 // wakeForGaps sees to being woken when a gap is to be spoken of or given up.
 func (r *Room) wakeForGaps() {
-	for l := range r.gaps {
-		if age := r.now.Sub(l.gapSince); age < gapTold {
-			r.wakeAt(l.gapSince.Add(gapTold))
+	for l := range r.logs.gaps {
+		if age := r.now.Sub(l.gapSince); age < gapReportTime {
+			r.wakeAt(l.gapSince.Add(gapReportTime))
 		} else {
 			r.wakeAt(l.gapSince.Add(max(gapTime, age)))
 		}

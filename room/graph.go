@@ -2,6 +2,7 @@ package room
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,24 +18,24 @@ import (
 // proofs (PROTOCOL.md §7.2). Every node but our own is reached by a chain of
 // edges from our own; nothing else is kept (§6.1).
 type graph struct {
-	date      abe.Day
-	own       *own // nil until our encapsulation is made
-	nodes     map[ake.Hash]*node
-	edges     map[ake.Hash]*record.Edge
-	promised  map[ake.Hash]*record.Edge           // by their other end, which has not come yet
-	of        map[[32]byte][]*record.Contribution // by identity
-	newest    map[[32]byte]*record.Contribution   // by identity
-	cut       map[[32]byte]bool                   // the room's
-	head      *epoch                              // the room's
-	component map[ake.Hash]bool                   // nil when stale
-	list      []*node                             // its nodes, by identity
-	proofs    *tree                               // nil when stale
-	ordered   []ake.Hash                          // the tree's members by turns; nil when stale
-	height    uint64                              // the greatest of a commit of the day that was seen
-	next      nextList
-	walked    []record.Record // see walk; nil when stale
-	alive     []ake.Hash      // see living
-	aliveAt   uint64          // the stamp of that
+	date          abe.Day
+	own           *own // nil until our encapsulation is made
+	nodes         map[ake.Hash]*node
+	edges         map[ake.Hash]*record.Edge
+	promised      map[ake.Hash]*record.Edge           // by their other end, which has not come yet
+	byIdentity    map[[32]byte][]*record.Contribution // by identity
+	newest        map[[32]byte]*record.Contribution   // by identity
+	cut           map[[32]byte]bool                   // the room's
+	head          *epoch                              // the room's
+	component     map[ake.Hash]bool                   // nil when stale
+	memberNodes   []*node                             // its nodes, by identity
+	cachedTree    *tree                               // nil when stale
+	cachedOrder   []ake.Hash                          // the tree's members by turns; nil when stale
+	height        uint64                              // the greatest of a commit of the day that was seen
+	next          nextList
+	cachedWalk    []record.Record // see walk; nil when stale
+	cachedLiving  []ake.Hash      // see living
+	livingVersion uint64          // the version at which that was
 }
 
 // own is our part in a day.
@@ -58,27 +59,32 @@ type node struct {
 	// encapsulation is kept as long as its term is not known.
 	encapsulation []byte
 	opened        bool // it was opened, and holds no term that fits
-	headed        bool // a head of ours listed it
+	wasInHead     bool // a head of ours listed it
 }
 
 func newGraph(date abe.Day, cut map[[32]byte]bool) *graph {
 	return &graph{
-		date:     date,
-		cut:      cut,
-		nodes:    make(map[ake.Hash]*node),
-		edges:    make(map[ake.Hash]*record.Edge),
-		promised: make(map[ake.Hash]*record.Edge),
-		of:       make(map[[32]byte][]*record.Contribution),
-		newest:   make(map[[32]byte]*record.Contribution),
+		date:       date,
+		cut:        cut,
+		nodes:      make(map[ake.Hash]*node),
+		edges:      make(map[ake.Hash]*record.Edge),
+		promised:   make(map[ake.Hash]*record.Edge),
+		byIdentity: make(map[[32]byte][]*record.Contribution),
+		newest:     make(map[[32]byte]*record.Contribution),
 	}
 }
 
-// contribution finds one that is kept; of a day that is over, none is.
-func (g *graph) contribution(cid ake.Hash) *record.Contribution {
+// node finds the node of a contribution that is kept; of a day that is over, none is.
+func (g *graph) node(cid ake.Hash) *node {
 	if g == nil {
 		return nil
 	}
-	if n := g.nodes[cid]; n != nil {
+	return g.nodes[cid]
+}
+
+// contribution finds one that is kept.
+func (g *graph) contribution(cid ake.Hash) *record.Contribution {
+	if n := g.node(cid); n != nil {
 		return n.contribution
 	}
 	return nil
@@ -86,12 +92,12 @@ func (g *graph) contribution(cid ake.Hash) *record.Contribution {
 
 func (g *graph) addContribution(c *record.Contribution) {
 	g.nodes[c.ID()] = &node{contribution: c, peer: peerOf(c.Identity), out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
-	g.of[c.Identity] = append(g.of[c.Identity], c)
+	g.byIdentity[c.Identity] = append(g.byIdentity[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
 	}
 	if g.own != nil && c.ID() == g.own.cid {
-		g.stale()
+		g.invalidate()
 	}
 }
 
@@ -109,16 +115,16 @@ func (g *graph) addEdge(e *record.Edge) {
 	from, to := g.nodes[e.From], g.nodes[e.To]
 	g.edges[e.ID()] = e
 	from.out[e.To], to.in[e.From] = e, e
-	g.walked = nil
+	g.cachedWalk = nil
 	if len(g.cut) > 0 {
-		g.stale()
+		g.invalidate()
 		return
 	}
 	if g.component != nil && to.member && !from.member {
 		g.grow(e.From)
 	}
 	if from.in[e.To] != nil {
-		g.proofs, g.ordered = nil, nil
+		g.cachedTree, g.cachedOrder = nil, nil
 	}
 }
 
@@ -131,24 +137,20 @@ func (g *graph) promise(e *record.Edge) {
 			b := g.branch(g.promised[to].From)
 			of[b] = append(of[b], to)
 		}
-		most := g.branch(e.From)
-		for _, b := range sortedHashes(of) {
-			if len(of[b]) > len(of[most]) {
-				most = b
-			}
-		}
-		delete(g.promised, of[most][0])
+		delete(g.promised, branchWithMost(g.branch(e.From), of)[0])
 	}
 	g.promised[e.To] = e
 }
 
-// stale forgets what was worked out of the graph.
-func (g *graph) stale() { g.component, g.proofs, g.ordered, g.walked = nil, nil, nil, nil }
+// invalidate forgets what was worked out of the graph.
+func (g *graph) invalidate() {
+	g.component, g.cachedTree, g.cachedOrder, g.cachedWalk = nil, nil, nil, nil
+}
 
 // members is our strongly connected component, without those that our user cut.
 func (g *graph) members() map[ake.Hash]bool {
 	if g.component == nil {
-		g.component, g.list = make(map[ake.Hash]bool), nil
+		g.component, g.memberNodes = make(map[ake.Hash]bool), nil
 		for _, n := range g.nodes {
 			n.member = false
 		}
@@ -166,7 +168,7 @@ func (g *graph) grow(cid ake.Hash) {
 	for queue := []ake.Hash{cid}; len(queue) > 0; queue = queue[1:] {
 		n := g.nodes[queue[0]]
 		n.member = true
-		g.list = append(g.list, n)
+		g.memberNodes = append(g.memberNodes, n)
 		for from := range n.in {
 			if !g.component[from] && (here == nil || here[from]) {
 				g.component[from] = true
@@ -174,7 +176,7 @@ func (g *graph) grow(cid ake.Hash) {
 			}
 		}
 	}
-	slices.SortFunc(g.list, func(a, b *node) int {
+	slices.SortFunc(g.memberNodes, func(a, b *node) int {
 		x, y := a.contribution, b.contribution
 		if c := bytes.Compare(x.Identity[:], y.Identity[:]); c != 0 {
 			return c
@@ -204,15 +206,15 @@ func (g *graph) reached() map[ake.Hash]bool {
 // roster is the members' nodes, by identity. The caller does not change it.
 func (g *graph) roster() []*node {
 	g.members()
-	return g.list
+	return g.memberNodes
 }
 
 // walk is the contributions that are kept, each after an edge that leads to it, and
 // then all other edges: in this order another peer in our component can take them
 // without keeping any waiting. The caller does not change it.
 func (g *graph) walk() []record.Record {
-	if g.own == nil || g.walked != nil {
-		return g.walked
+	if g.own == nil || g.cachedWalk != nil {
+		return g.cachedWalk
 	}
 	seen := map[ake.Hash]bool{g.own.cid: true}
 	out := append(make([]record.Record, 0, len(g.nodes)+len(g.edges)), g.own.contribution)
@@ -229,8 +231,8 @@ func (g *graph) walk() []record.Record {
 			queue = append(queue, to)
 		}
 	}
-	g.walked = append(out, others...)
-	return g.walked
+	g.cachedWalk = append(out, others...)
+	return g.cachedWalk
 }
 
 // remove forgets a contribution and its edges.
@@ -246,23 +248,23 @@ func (g *graph) remove(cid ake.Hash) {
 	}
 	delete(g.nodes, cid)
 	who := n.contribution.Identity
-	g.of[who] = slices.DeleteFunc(g.of[who], func(c *record.Contribution) bool { return c == n.contribution })
+	g.byIdentity[who] = slices.DeleteFunc(g.byIdentity[who], func(c *record.Contribution) bool { return c == n.contribution })
 	delete(g.newest, who)
-	for _, c := range g.of[who] {
+	for _, c := range g.byIdentity[who] {
 		if old := g.newest[who]; old == nil || later(c, old) {
 			g.newest[who] = c
 		}
 	}
-	if len(g.of[who]) == 0 {
-		delete(g.of, who)
+	if len(g.byIdentity[who]) == 0 {
+		delete(g.byIdentity, who)
 	}
-	g.walked = nil
+	g.cachedWalk = nil
 	if g.component[cid] || len(g.cut) > 0 {
-		g.component, g.list = nil, nil
+		g.component, g.memberNodes = nil, nil
 	}
-	if g.proofs != nil {
-		if _, ok := g.proofs.parent[cid]; ok {
-			g.proofs, g.ordered = nil, nil
+	if g.cachedTree != nil {
+		if _, ok := g.cachedTree.parent[cid]; ok {
+			g.cachedTree, g.cachedOrder = nil, nil
 		}
 	}
 }
@@ -305,7 +307,7 @@ func (g *graph) givesWay(from ake.Hash) (who ake.Hash, ok bool) {
 		return who, false
 	}
 	last := order[len(order)-1]
-	of := g.tree().of
+	of := g.tree().size
 	if g.nodes[g.own.cid].out[last] != nil || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {
 		return who, false
 	}
@@ -315,11 +317,7 @@ func (g *graph) givesWay(from ake.Hash) (who ake.Hash, ok bool) {
 func compareHashes(a, b ake.Hash) int { return bytes.Compare(a[:], b[:]) }
 
 func sortedHashes[V any](m map[ake.Hash]V) []ake.Hash {
-	keys := make([]ake.Hash, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	return sortHashes(keys)
+	return slices.SortedFunc(maps.Keys(m), compareHashes)
 }
 
 // sortHashes sorts hashes in place.
@@ -330,28 +328,28 @@ func sortHashes(keys []ake.Hash) []ake.Hash {
 
 // A process is what is known of one working key.
 type process struct {
-	newest *record.Presence
-	bodies map[ake.Hash]*record.Presence // those that commits may name
-	name   *record.Name
+	newest    *record.Presence
+	presences map[ake.Hash]*record.Presence // those that commits may name
+	name      *record.Name
 
-	beat  *record.Beat // the one with the greatest serial; nil: none heard
-	heard time.Time    // when that was
-	lost  bool         // it was silent, and was not heard since
+	beat    *record.Beat // the one with the greatest serial; nil: none heard
+	heardAt time.Time    // when that was
+	silent  bool         // it was silent, and was not heard since
 
 	pace pace // of its messages on the topic
 
-	leftSince  time.Time // when we heard that it left
-	misbehaved bool
-	proof      ake.Hash            // of two presences with one serial
-	guilty     [2]*record.Presence // these two
-	pairs      int                 // how often a lesser pair came
+	leftSince        time.Time // when we heard that it left
+	misbehaved       bool
+	misbehaviourRef  ake.Hash            // of two presences with one serial
+	misbehaviourPair [2]*record.Presence // these two
+	pairs            int                 // how often a lesser pair came
 }
 
 // process is what is known of a working key; it begins to be if need be.
 func (r *Room) process(w [32]byte) *process {
 	p := r.processes[w]
 	if p == nil {
-		p = &process{bodies: make(map[ake.Hash]*record.Presence), heard: r.now}
+		p = &process{presences: make(map[ake.Hash]*record.Presence), heardAt: r.now}
 		r.processes[w] = p
 	}
 	return p
@@ -364,25 +362,25 @@ func (p *process) left() bool { return p != nil && p.newest != nil && p.newest.L
 // serial, and of several such pairs, all keep the same: PROTOCOL.md §6.
 func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 	nid := n.ID()
-	for id, b := range p.bodies {
+	for id, b := range p.presences {
 		if b.Serial == n.Serial && id != nid {
-			if ref := record.MisbehaviourRef(id, nid); !p.misbehaved || compareHashes(ref, p.proof) < 0 {
-				p.misbehaved, p.proof = true, ref
+			if ref := record.MisbehaviourRef(id, nid); !p.misbehaved || compareHashes(ref, p.misbehaviourRef) < 0 {
+				p.misbehaved, p.misbehaviourRef = true, ref
 				p.pairs++
-				p.guilty = [2]*record.Presence{b, n}
+				p.misbehaviourPair = [2]*record.Presence{b, n}
 			}
 		}
 	}
-	if len(p.bodies) >= maxBodies {
+	if len(p.presences) >= maxPresences {
 		oldest := n
-		for id, b := range p.bodies {
+		for id, b := range p.presences {
 			if b.Serial < oldest.Serial && !b.Left && !named(id) {
 				oldest = b
 			}
 		}
-		delete(p.bodies, oldest.ID())
+		delete(p.presences, oldest.ID())
 	}
-	p.bodies[nid] = n
+	p.presences[nid] = n
 	switch {
 	case p.newest == nil, n.Left && !p.newest.Left:
 		p.newest = n
@@ -394,8 +392,8 @@ func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 // lesser reports whether a presence makes a pair of which the proof is less than
 // the one that is kept. Only a few times: one proof is as good as another.
 func (p *process) lesser(n *record.Presence) bool {
-	for id, b := range p.bodies {
-		if b.Serial == n.Serial && p.pairs < maxPairs && compareHashes(record.MisbehaviourRef(id, n.ID()), p.proof) < 0 {
+	for id, b := range p.presences {
+		if b.Serial == n.Serial && p.pairs < maxPairs && compareHashes(record.MisbehaviourRef(id, n.ID()), p.misbehaviourRef) < 0 {
 			return true
 		}
 	}
@@ -406,17 +404,14 @@ func (p *process) lesser(n *record.Presence) bool {
 // those alone that show it, so that all offer the same.
 func (p *process) offered() []*record.Presence {
 	if p.misbehaved {
-		return p.guilty[:]
+		return p.misbehaviourPair[:]
 	}
 	var out []*record.Presence
-	for _, id := range sortedHashes(p.bodies) {
-		out = append(out, p.bodies[id])
+	for _, id := range sortedHashes(p.presences) {
+		out = append(out, p.presences[id])
 	}
 	return out
 }
-
-// graph finds a day's graph, if there is one.
-func (r *Room) graph(d abe.Day) *graph { return r.days[d] }
 
 func (r *Room) today() abe.Day { return abe.DayOf(r.now) }
 
@@ -428,29 +423,25 @@ func (r *Room) processOf(n *node) *process {
 	return n.process
 }
 
-// gone reports why a contribution counts no more: its process left, or its peer
-// made a later one, or our user does without it. The evidence is what a commit says
-// of it.
-func (r *Room) gone(g *graph, cid ake.Hash) (record.Evidence, bool) {
-	if g == nil || g.nodes[cid] == nil {
+// gone reports why a node counts no more: its process left, or its peer made a later
+// contribution, or our user does without it. The evidence is what a commit says of it.
+// Of a day that is over there is no graph, and of what is not known no node.
+func (r *Room) gone(g *graph, n *node) (record.Evidence, bool) {
+	if n == nil {
 		return record.Evidence{}, false
 	}
-	return r.isGone(g, g.nodes[cid])
-}
-
-func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
 	c, p := n.contribution, r.processOf(n)
 	cid := c.ID()
-	if len(r.cut) > 0 && g.own != nil && !g.members()[cid] {
+	if len(r.cut) > 0 && g != nil && g.own != nil && !g.members()[cid] {
 		return record.Evidence{Kind: record.EvidenceCut, CID: cid}, true
 	}
 	if p != nil && p.misbehaved {
-		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.proof}, true
+		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.misbehaviourRef}, true
 	}
 	if p.left() {
 		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
 	}
-	if len(g.newest) == len(g.nodes) {
+	if g == nil || len(g.newest) == len(g.nodes) {
 		return record.Evidence{}, false // nobody has two
 	}
 	if n := g.newest[c.Identity]; n != c && g.members()[n.ID()] {
@@ -462,22 +453,22 @@ func (r *Room) isGone(g *graph, n *node) (record.Evidence, bool) {
 // living are the members of a day: our component, less those that are gone.
 // (PROTOCOL.md §7.2) The caller does not change the list.
 func (r *Room) living(g *graph) []ake.Hash {
-	if g.alive == nil || g.aliveAt != r.stamp || r.changed {
-		g.alive, g.aliveAt = make([]ake.Hash, 0, len(g.roster())), r.stamp
+	if g.cachedLiving == nil || g.livingVersion != r.version || r.newRecords {
+		g.cachedLiving, g.livingVersion = make([]ake.Hash, 0, len(g.roster())), r.version
 		for _, n := range g.roster() {
-			if _, gone := r.isGone(g, n); !gone {
-				g.alive = append(g.alive, n.contribution.ID())
+			if _, gone := r.gone(g, n); !gone {
+				g.cachedLiving = append(g.cachedLiving, n.contribution.ID())
 			}
 		}
 	}
-	return g.alive
+	return g.cachedLiving
 }
 
-// Fellows are the living members other than ourselves, and where they say they
+// OtherMembers are the living members other than ourselves, and where they say they
 // are.
-func (r *Room) Fellows() []peer.AddrInfo {
+func (r *Room) OtherMembers() []peer.AddrInfo {
 	var out []peer.AddrInfo
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	if g == nil {
 		return nil
 	}

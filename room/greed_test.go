@@ -33,7 +33,7 @@ func TestGreedyForRecords(t *testing.T) {
 		for range times {
 			id := ann.next
 			ann.next += 2
-			ann.room.StreamOpened(ann.clock(), id, by, [32]byte{}, ProtocolCompare)
+			ann.room.StreamOpened(ann.clock(), id, by, [32]byte{}, ProtocolSync)
 			for _, f := range frames {
 				ann.room.StreamFrame(ann.clock(), id, f)
 			}
@@ -51,7 +51,7 @@ func TestGreedyForRecords(t *testing.T) {
 	}
 	eve := k.eve.actor.Self()
 	for what, frames := range asked {
-		delete(ann.room.allowances, k.eve.room.own)
+		delete(ann.room.logs.allowances, k.eve.room.identity)
 		once := ask(eve, 1, frames...)
 		if sent := ask(eve, most/once+100, frames...) + once; sent < most || sent > most+4<<20 {
 			t.Errorf("%s: eve is sent %d bytes, and %d at once", what, sent, once)

@@ -22,37 +22,37 @@ func (r *Room) chooseHead() {
 		return
 	}
 	for _, e := range r.commits {
-		if e != best && e.keys != nil && e.superseded.IsZero() {
-			e.superseded = r.now
+		if e != best && e.keys != nil && e.supersededAt.IsZero() {
+			e.supersededAt = r.now
 		}
 	}
 	previous := r.head
-	r.resumed(previous)
-	r.head, best.superseded = best, time.Time{} // it may have been passed over before its day came
-	if r.transcripts[best.commit.ID()] == nil {
-		r.transcribe(best) // being empty, it made room meanwhile
+	r.noteStop(previous)
+	r.head, best.supersededAt = best, time.Time{} // it may have been passed over before its day came
+	if r.logs.transcripts[best.commit.ID()] == nil {
+		r.beginTranscript(best) // being empty, it made room meanwhile
 	}
-	r.stamp++
+	r.version++
 	for _, n := range best.nodes {
-		n.headed = true
+		n.wasInHead = true
 	}
 	if previous == nil && len(best.list) == record.MaxMembers {
-		r.cameLate = r.now
+		r.committing.lateSince = r.now
 	}
 	best.takeSeniority(previous, r.now)
 	for _, g := range r.days {
-		g.head, g.ordered = best, nil
+		g.head, g.cachedOrder = best, nil
 	}
-	r.turn, r.dirty = turn{last: r.now, since: r.turn.since, letIn: r.turn.letIn}, true
-	r.emit(r.started(previous))
+	r.turn, r.reconsider = turn{last: r.now, since: r.turn.since, letIn: r.turn.letIn}, true
+	r.emit(r.epochStarted(previous))
 	for p := range r.neighbours {
 		if n := r.neighbours[p]; len(best.list) <= 8 {
 			// In a small room gossip forgives least, and a comparison costs little.
 			n.compareAt = r.now.Add(time.Second)
 		}
 	}
-	r.spread(best.compared || r.carrier)
-	r.carrier = false
+	r.markBehind(best.viaSync || r.proofs.bridged)
+	r.proofs.bridged = false
 }
 
 // mayHead reports whether a commit that we can read may be our head: its day has
@@ -60,13 +60,13 @@ func (r *Room) chooseHead() {
 // who is here.
 func (r *Room) mayHead(e *epoch) bool {
 	if abe.DayOf(r.now.Add(dayTurn)) < e.commit.Day {
-		r.later(e.commit.Day.Start().Add(-dayTurn))
+		r.recheckHead(e.commit.Day.Start().Add(-dayTurn))
 		return false
 	}
-	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.leaves(e, w.left) || w.left == nil && r.relistsAt(e, w.at)) {
+	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.leaves(e, w.left) || w.left == nil && r.bringsBackAt(e, w.at)) {
 		return false
 	}
-	return !r.relists(e) && r.leavesOut(e) == nil
+	return !r.bringsBack(e) && r.leavesOut(e) == nil
 }
 
 // A witness is somebody for whose sake a commit was not to be the head. It is looked at
@@ -77,16 +77,16 @@ type witness struct {
 	at   int           // .. the place in its list of somebody who is gone
 }
 
-// relists reports whether a commit lists somebody whom we cut, or who is gone and
+// bringsBack reports whether a commit lists somebody whom we cut, or who is gone and
 // was in an earlier head of ours, but not in this one: who left does not come back by
 // another's word. Others may have left since the commit was made; they stop us.
-func (r *Room) relists(e *epoch) bool {
-	g := r.graph(e.commit.Day)
-	if !r.missesAny(g, e) {
+func (r *Room) bringsBack(e *epoch) bool {
+	g := r.days[e.commit.Day]
+	if !r.listsGone(g, e) {
 		return false
 	}
 	for i := range e.nodes {
-		if r.relistsAt(e, i) {
+		if r.bringsBackAt(e, i) {
 			e.against = witness{head: r.head, at: i}
 			return true
 		}
@@ -94,14 +94,14 @@ func (r *Room) relists(e *epoch) bool {
 	return false
 }
 
-func (r *Room) relistsAt(e *epoch, i int) bool {
-	ev, gone := r.isGone(r.graph(e.commit.Day), e.nodes[i])
-	return gone && (ev.Kind == record.EvidenceCut || e.nodes[i].headed && !r.head.lists(e.list[i].Identity, e.list[i].CID))
+func (r *Room) bringsBackAt(e *epoch, i int) bool {
+	ev, gone := r.gone(r.days[e.commit.Day], e.nodes[i])
+	return gone && (ev.Kind == record.EvidenceCut || e.nodes[i].wasInHead && !r.head.lists(e.list[i].Identity, e.list[i].CID))
 }
 
-// later sees to looking at the head again at a time.
-func (r *Room) later(at time.Time) {
-	r.considerAt = minTime(r.considerAt, at)
+// recheckHead sees to looking at the head again at a time.
+func (r *Room) recheckHead(at time.Time) {
+	r.committing.considerAt = minTime(r.committing.considerAt, at)
 	r.wakeAt(at)
 }
 
@@ -119,7 +119,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	// who hang on nobody have no turn.
 	spare := func(ake.Hash) bool { return false }
 	if len(e.list) == record.MaxMembers {
-		g := r.graph(e.commit.Day)
+		g := r.days[e.commit.Day]
 		order := g.order()
 		counts := make(map[ake.Hash]bool)
 		for _, cid := range order[:min(len(order), maxSeniors)] {
@@ -158,13 +158,13 @@ func (r *Room) leaves(e *epoch, entry *record.Entry) bool {
 // who hears a newcomer.
 func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
 	until := e.since.Add(tail(len(e.list)))
-	g := r.graph(e.commit.Day)
+	g := r.days[e.commit.Day]
 	if g == nil || g.own == nil || !until.After(r.now) {
 		return nil
 	}
 	for _, entry := range r.nextList(g) {
 		if e.list.Of(entry.Identity) < 0 {
-			r.later(until)
+			r.recheckHead(until)
 			return &entry
 		}
 	}
@@ -177,7 +177,7 @@ func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
 // else whoever comes back as a process that withholds its term would keep all others
 // from committing.
 func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
-	g := r.graph(day)
+	g := r.days[day]
 	c := g.newest[entry.Identity]
 	if c == nil || !g.members()[c.ID()] || !r.listable(g.nodes[c.ID()]) {
 		if day == r.head.commit.Day {
@@ -186,26 +186,26 @@ func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 		if r.now.After(day.Start().Add(dayTurn)) {
 			return ake.Hash{}, false
 		}
-		r.later(day.Start().Add(dayTurn + time.Millisecond))
-		old := r.graph(r.head.commit.Day)
+		r.recheckHead(day.Start().Add(dayTurn + time.Millisecond))
+		old := r.days[r.head.commit.Day]
 		if old == nil || old.contribution(entry.CID) == nil {
 			return ake.Hash{}, false
 		}
-		_, absent := r.absent(old, entry.CID)
+		_, absent := r.absent(old, old.node(entry.CID))
 		return entry.CID, !absent
 	}
-	_, absent := r.absent(g, c.ID())
+	_, absent := r.absent(g, g.node(c.ID()))
 	return c.ID(), !absent
 }
 
-// notice tells the user, once for each, of commits that leave somebody out who
+// reportOmissions tells the user, once for each, of commits that leave somebody out who
 // is here, ourselves included. It waits a while: the reason may be on its way.
-func (r *Room) notice() {
+func (r *Room) reportOmissions() {
 	if r.head == nil {
 		return
 	}
 	for _, e := range r.above() {
-		if e.omission || !e.fits {
+		if e.omissionReported || !e.fits {
 			continue
 		}
 		left := r.leavesOut(e)
@@ -213,18 +213,18 @@ func (r *Room) notice() {
 			continue
 		}
 		if at := e.since.Add(omissionTime); at.After(r.now) {
-			r.later(at)
+			r.recheckHead(at)
 			continue
 		}
-		e.omission = true
-		by := r.called(e.nodes[e.list.Index(e.commit.By)])
-		r.omissions[by.Peer]++
-		r.emit(LeftOut{By: by, Member: r.member(left.CID, left.Identity), Times: r.omissions[by.Peer]})
+		e.omissionReported = true
+		by := r.memberOf(e.nodes[e.list.Index(e.commit.By)])
+		r.committing.omissions[by.Peer]++
+		r.emit(LeftOut{By: by, Member: r.member(left.CID, left.Identity), Times: r.committing.omissions[by.Peer]})
 	}
 }
 
-// started tells the user of the new head.
-func (r *Room) started(previous *epoch) EpochStarted {
+// epochStarted tells the user of the new head.
+func (r *Room) epochStarted(previous *epoch) EpochStarted {
 	e := r.head
 	ev := EpochStarted{ID: e.commit.ID(), SID: e.sid, Reason: ReasonRotated, Members: make([]Member, len(e.list))}
 	var was record.List
@@ -236,7 +236,7 @@ func (r *Room) started(previous *epoch) EpochStarted {
 		ev.Left, left = append(ev.Left, r.member(entry.CID, entry.Identity)), append(left, entry.CID)
 	}
 	for i, n := range e.nodes {
-		m, entry := r.called(n), &e.list[i]
+		m, entry := r.memberOf(n), &e.list[i]
 		ev.Members[i] = m
 		if entry.CID == e.commit.By {
 			ev.Committer = m.Peer
@@ -247,7 +247,7 @@ func (r *Room) started(previous *epoch) EpochStarted {
 		}
 		if len(was) > 0 && was[0].Identity == entry.Identity {
 			was = was[1:]
-		} else if entry.Identity != r.own {
+		} else if entry.Identity != r.identity {
 			ev.Joined = append(ev.Joined, m)
 		}
 	}
@@ -271,13 +271,13 @@ func (r *Room) started(previous *epoch) EpochStarted {
 
 // whyLeft is the most deliberate reason for which some are not listed any more.
 func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
-	g := r.graph(previous.commit.Day)
+	g := r.days[previous.commit.Day]
 	if g == nil {
 		return ReasonExpired
 	}
 	why := ReasonLapsed
 	for _, cid := range left {
-		ev, absent := r.absent(g, cid)
+		ev, absent := r.absent(g, g.node(cid))
 		switch {
 		case absent && ev.Kind == record.EvidenceCut:
 			return ReasonCut
@@ -292,14 +292,14 @@ func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
 
 // takeSeniority notes since when heads without a break have listed each member.
 func (e *epoch) takeSeniority(previous *epoch, now time.Time) {
-	e.listed = make([]time.Time, len(e.list))
+	e.listedSince = make([]time.Time, len(e.list))
 	for i := range e.list {
-		e.listed[i] = now
+		e.listedSince[i] = now
 		if previous == nil {
 			continue
 		}
 		if j := previous.list.Of(e.list[i].Identity); j >= 0 {
-			e.listed[i] = previous.listed[j]
+			e.listedSince[i] = previous.listedSince[j]
 		}
 	}
 }
@@ -321,34 +321,30 @@ func (r *Room) expireCommits() {
 			continue
 		}
 		switch {
-		case e.keys != nil && e.superseded.IsZero() && r.head != nil && better(r.head, e):
-			e.superseded = r.now // it could be read only after a greater one
-		case !e.superseded.IsZero() && r.now.Sub(e.superseded) > keysKept:
+		case e.keys != nil && e.supersededAt.IsZero() && r.head != nil && better(r.head, e):
+			e.supersededAt = r.now // it could be read only after a greater one
+		case !e.supersededAt.IsZero() && r.now.Sub(e.supersededAt) > keysKept:
 			e.erase()
 			if r.head == nil || e.commit.ID() != r.head.commit.Base {
-				r.drop(e)
+				r.dropCommit(e)
 			}
 		case e.keys == nil && r.now.Sub(e.since) > pendingTime:
-			r.drop(e)
+			r.dropCommit(e)
 		}
 	}
 }
 
-// drop forgets a commit. Should it come back, its keys and its log do not; and for
+// dropCommit forgets a commit. Should it come back, its keys and its log do not; and for
 // a while it is not taken at all, so that two members do not hand each other for
 // ever what neither can keep.
-func (r *Room) drop(e *epoch) {
+func (r *Room) dropCommit(e *epoch) {
 	id := e.commit.ID()
-	if e.sid != (ake.Hash{}) && len(r.spent) < maxNamed {
-		r.spent[id] = e.commit.Day
+	if e.sid != (ake.Hash{}) && len(r.retired) < maxRemembered {
+		r.retired[id] = e.commit.Day
 	}
-	if old := r.droppedIDs[r.nextDropped]; old != (ake.Hash{}) {
-		delete(r.droppedAt, old)
-	}
-	r.droppedIDs[r.nextDropped], r.droppedAt[id] = id, true
-	r.nextDropped = (r.nextDropped + 1) % maxDropped
+	r.droppedCommits.add(id)
 	e.erase()
-	r.noteNamed(e, -1)
+	r.countPresences(e, -1)
 	delete(r.commits, e.commit.ID())
-	r.stamp++
+	r.version++
 }

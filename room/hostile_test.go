@@ -19,7 +19,7 @@ func FuzzRoom(f *testing.F) {
 	a, b := n.add("ann", true), n.add("bob", true)
 	n.connectAll()
 	n.run(3 * time.Second)
-	g := a.room.graph(a.room.today())
+	g := a.room.days[a.room.today()]
 	piece := func(kind byte, data []byte) []byte {
 		out := append([]byte{kind}, 0, 0)
 		binary.BigEndian.PutUint16(out[1:], uint16(len(data)))
@@ -47,10 +47,10 @@ func FuzzRoom(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	add(compares, b.room.ask(&exchange{peer: a.room.self, identity: a.room.own, working: a.room.workingID, theirHello: hello}).Encode())
+	add(compares, b.room.ask(&exchange{peer: a.room.self, identity: a.room.identity, working: a.room.workingID, theirHello: hello}).Encode())
 	add(compares, (&record.Ask{Logs: true}).Encode())
 	add(compares, (&record.Have{Epoch: a.room.head.commit.ID(), Held: make([]record.Held, 2)}).Encode())
-	for _, x := range a.room.transcripts {
+	for _, x := range a.room.logs.transcripts {
 		add(compares, x.Append([]byte{record.FrameTranscript}))
 	}
 	add(compares, []byte{record.FrameTold})
@@ -73,9 +73,9 @@ func FuzzRoom(f *testing.F) {
 		head := a.room.head
 		streams := map[byte]StreamID{proves: 1000, compares: 1002, asks: 1004, outside: 1006}
 		a.room.StreamOpened(a.clock(), streams[proves], b.room.Self(), [32]byte{}, ProtocolProve)
-		a.room.StreamOpened(a.clock(), streams[compares], b.room.Self(), b.room.workingID, ProtocolCompare)
+		a.room.StreamOpened(a.clock(), streams[compares], b.room.Self(), b.room.workingID, ProtocolSync)
 		a.room.StreamOpened(a.clock(), streams[asks], b.room.Self(), b.room.workingID, ProtocolAsk)
-		a.room.StreamOpened(a.clock(), streams[outside], b.room.Self(), [32]byte{}, ProtocolCompare)
+		a.room.StreamOpened(a.clock(), streams[outside], b.room.Self(), [32]byte{}, ProtocolSync)
 		for len(in) >= 3 {
 			kind, size := in[0]%5, int(binary.BigEndian.Uint16(in[1:]))
 			in = in[3:]

@@ -63,7 +63,7 @@ func (x *insider) open(to *simNode, protocol string, frames ...[]byte) StreamID 
 
 // helloTo is what a node would say to another in a channel.
 func (s *simNode) helloTo(to *simNode) []byte {
-	return s.room.hello(&exchange{peer: to.room.self, identity: to.room.own, working: to.room.workingID})
+	return s.room.hello(&exchange{peer: to.room.self, identity: to.room.identity, working: to.room.workingID})
 }
 
 // take gives a node frames as in the channel with its first neighbour.
@@ -87,7 +87,7 @@ func (s *simNode) given(from *simNode, inside bool, frames ...[]byte) {
 	if inside {
 		working = from.room.workingID
 	}
-	s.room.StreamOpened(s.clock(), id, from.actor.Self(), working, ProtocolCompare)
+	s.room.StreamOpened(s.clock(), id, from.actor.Self(), working, ProtocolSync)
 	for _, f := range frames {
 		s.room.StreamFrame(s.clock(), id, f)
 	}

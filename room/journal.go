@@ -78,7 +78,7 @@ func ParseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, 
 // saved again before the next message of theirs.
 func (r *Room) NotSaved(all []Saved) {
 	for _, s := range all {
-		if t := r.transcripts[s.Epoch]; t != nil && s.Author == Head {
+		if t := r.logs.transcripts[s.Epoch]; t != nil && s.Author == Head {
 			t.saved = false
 		}
 	}
@@ -143,13 +143,13 @@ func (r *Room) recall() error {
 	err := r.cfg.Journal.Load(func(s Saved) bool {
 		if s.Author == Head {
 			head, past, err := ParseHead(r.id, s.Data)
-			if err != nil || head.Brief.ID() != s.Epoch || !r.current(head.Brief.Day) {
+			if err != nil || head.Brief.ID() != s.Epoch || !r.keepsDay(head.Brief.Day) {
 				forget(s.Epoch)
 				return true
 			}
-			if r.transcripts[s.Epoch] == nil {
+			if r.logs.transcripts[s.Epoch] == nil {
 				t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
-				if !r.keep(t) {
+				if !r.keepTranscript(t) {
 					forget(s.Epoch)
 					return true
 				}
@@ -157,7 +157,7 @@ func (r *Room) recall() error {
 			}
 			return true
 		}
-		t := r.transcripts[s.Epoch]
+		t := r.logs.transcripts[s.Epoch]
 		if t != nil && s.Counter == 0 {
 			if n, err := record.ParseName(s.Data); err == nil && s.Author < len(t.Authors) && t.Authors[s.Author].Working == n.Working {
 				t.SetName(n)
@@ -186,9 +186,9 @@ func (r *Room) recall() error {
 	if err != nil {
 		return fmt.Errorf("reading back what was said: %w", err)
 	}
-	for _, t := range r.transcripts {
+	for _, t := range r.logs.transcripts {
 		for i := range t.logs {
-			r.show(t, i) // what waits for a gap goes on waiting
+			r.show(nil, t, i) // what waits for a gap goes on waiting
 		}
 	}
 	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 {
@@ -240,7 +240,7 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 		if was == id {
 			return Delivered{}, false
 		}
-		r.second(t, index, m, id, was)
+		r.keepSecondMessage(t, index, m, id, was)
 		return Delivered{}, false
 	}
 	if m.Counter-l.have() > ake.MaxSkip {
@@ -248,12 +248,12 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	}
 	l.take(m.Counter, id)
 	l.shown = max(l.shown, m.Counter)
-	r.noted(t, index)
-	t.last, t.heard = max(t.last, t.said(m)), at
+	r.countMessage(t, index)
+	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(m)), at
 	r.hearLamport(m)
-	r.remember(t, index, m)
+	r.cacheBody(t, index, m)
 	return Delivered{
-		ID: id, Author: r.author(t, index), Self: index == t.mine,
+		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: t.id, Received: at, History: true,
 	}, true
 }

@@ -7,65 +7,65 @@ import (
 
 // PROTOCOL.md §12, and the times of §8.4 and §11.3.
 const (
-	maxNodes        = 4096
-	maxEdges        = 65536
-	maxLimbo        = 256
-	maxOrphans      = 1024 // terms of contributions that have not come
-	maxPromised     = 256  // edges to contributions that have not come
-	maxNewNames     = 64   // names that are passed on at once
-	maxBodies       = 16   // presences kept of one process
-	maxPairs        = 4    // that show that it misbehaved
-	maxStrange      = 16   // commits by committers that are not known
-	maxCommits      = 256
-	maxDropped      = 1024  // commits that were dropped, and are not taken again for a while
-	maxMissed       = 2     // turns that a member may miss before it ranks last for the day
-	maxNamed        = 65536 // epochs of a day that are remembered by id
-	maxHeld         = 1000
-	maxWaiting      = 64
-	maxLog          = 10000   // bodies of messages in memory
-	maxLogged       = 1000000 // messages of which the ids are; half of them of one branch
-	maxTranscripts  = 32768   // an epoch every 4 s for a day and a half
-	maxPlaces       = 262144  // in their lists
-	maxAuthorLog    = 400000  // .. of one author in one epoch: more than the pace allows in an hour
-	maxLamport      = 1 << 62
-	maxForks        = 16      // messages of one author and epoch that contradict each other
-	maxLogBytes     = 8 << 20 // of logs sent in one comparison
-	maxReach        = 1000    // messages of ours of which it is told how far they have come
-	sendAtOnce      = 256     // messages read back from a journal at once
-	maxAnswering    = 256
-	maxIdlers       = 1024 // peers whose last proof showed nothing
-	maxDialsAMinute = 6    // that lead to an opening; and as many with those by which we came
-	maxDialling     = 32   // at once that were not answered
-	maxSpread       = 4    // comparisons at once with those who are behind
-	heightsAtOnce   = 64
-	heightsASecond  = 20
+	maxNodes           = 4096
+	maxEdges           = 65536
+	maxWaitingRecords  = 256
+	maxWaitingTerms    = 1024 // terms of contributions that have not come
+	maxPromised        = 256  // edges to contributions that have not come
+	maxNewNames        = 64   // names that are passed on at once
+	maxPresences       = 16   // presences kept of one process
+	maxPairs           = 4    // that show that it misbehaved
+	maxWaitingCommits  = 16   // commits by committers that are not known
+	maxCommits         = 256
+	maxDroppedCommits  = 1024  // commits that were dropped, and are not taken again for a while
+	maxMissed          = 2     // turns that a member may miss before it ranks last for the day
+	maxRemembered      = 65536 // epochs of a day that are remembered by id
+	maxHeld            = 1000
+	maxWaitingMessages = 64
+	maxBodiesInMemory  = 10000   // bodies of messages in memory
+	maxMessages        = 1000000 // messages of which the ids are; half of them of one branch
+	maxTranscripts     = 32768   // an epoch every 4 s for a day and a half
+	maxPlaces          = 262144  // in their lists
+	maxAuthorLog       = 400000  // .. of one author in one epoch: more than the pace allows in an hour
+	maxLamport         = 1 << 62
+	maxSecondMessages  = 16      // messages of one author and epoch that contradict each other
+	maxLogBytes        = 8 << 20 // of logs sent in one comparison
+	maxReceipts        = 1000    // messages of ours of which it is told how far they have come
+	sendAtOnce         = 256     // messages read back from a journal at once
+	maxAnswering       = 256
+	maxIdlers          = 1024 // peers whose last proof showed nothing
+	maxDialsAMinute    = 6    // that lead to an opening; and as many with those by which we came
+	maxDialling        = 32   // at once that were not answered
+	maxCatchUp         = 4    // comparisons at once with those who are behind
+	heightsAtOnce      = 64
+	heightsASecond     = 20
 
 	maxPublishedCommit = 8 << 10
 
 	checksAtOnce = 4096               // signatures in transcripts of one branch
 	checkRate    = checksAtOnce / 60. // .. a second
 
-	pendingTime   = 30 * time.Second
-	exchangeTime  = 30 * time.Second
-	keysKept      = 2 * time.Minute
-	gapTold       = time.Second      // until a gap is spoken of
-	gapTime       = 15 * time.Second // until what comes after it is shown
-	reachPeriod   = time.Second
-	pursuePeriod  = 2 * time.Second
-	minRetention  = 24 * time.Hour
-	emptyTime     = time.Minute     // that a transcript is kept in which nothing was said, as far as is known yet
-	wholeAgain    = 2 * time.Minute // until a transcript that was not taken is sent again
-	comparePeriod = 5 * time.Second
-	nameEvery     = 2 * time.Second // new names are passed on
-	tellTime      = time.Second     // how long who was just let in may be telling what it knows
+	pendingTime         = 30 * time.Second
+	exchangeTime        = 30 * time.Second
+	keysKept            = 2 * time.Minute
+	gapReportTime       = time.Second      // until a gap is spoken of
+	gapTime             = 15 * time.Second // until what comes after it is shown
+	receiptPeriod       = time.Second
+	chaseReceiptsPeriod = 2 * time.Second
+	minRetention        = 24 * time.Hour
+	emptyTime           = time.Minute     // that a transcript is kept in which nothing was said, as far as is known yet
+	resendTranscript    = 2 * time.Minute // until a transcript that was not taken is sent again
+	comparePeriod       = 5 * time.Second
+	nameEvery           = 2 * time.Second // new names are passed on
+	newcomerTime        = time.Second     // how long who was just let in may be telling what it knows
 	// forwardTime is how long the topic's copy of what a stream brought first is
 	// forwarded all the same: others may have no such stream.
-	forwardTime  = 30 * time.Second
-	helloTime    = 2 * time.Second
-	compareSoon  = 500 * time.Millisecond // at the earliest again with the same peer
-	retryProof   = 30 * time.Second
-	retryAlone   = 5 * time.Second
-	strangerTime = 10 * time.Second // for a stranger to show that it opened ours
+	forwardTime   = 30 * time.Second
+	helloTime     = 2 * time.Second
+	minCompareGap = 500 * time.Millisecond // at the earliest again with the same peer
+	retryProof    = 30 * time.Second
+	retryAlone    = 5 * time.Second
+	strangerTime  = 10 * time.Second // for a stranger to show that it opened ours
 	// considerPeriod is how often a commit is considered although nothing was
 	// heard: silence and age come with time alone.
 	considerPeriod = time.Second

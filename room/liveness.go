@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
@@ -33,9 +32,9 @@ const maxAhead = earlyDay
 func (r *Room) advance(now time.Time) {
 	if gap := now.Sub(r.now); gap > stallTime {
 		for _, p := range r.processes {
-			p.heard = p.heard.Add(gap)
+			p.heardAt = p.heardAt.Add(gap)
 		}
-		r.heardAny = r.heardAny.Add(gap)
+		r.lastHeard = r.lastHeard.Add(gap)
 	}
 	r.now = now
 }
@@ -60,7 +59,7 @@ func (r *Room) beat() {
 		b.Serial = own.beat.Serial + 1
 	}
 	b.Sign(r.id, r.working)
-	own.beat, own.heard = b, r.now
+	own.beat, own.heardAt = b, r.now
 	r.beatAt = r.now.Add(beatPeriod(r.size()))
 }
 
@@ -83,7 +82,7 @@ func (r *Room) tookBeats(body []byte) bool {
 			return false
 		case kept:
 			if b.Working != r.workingID {
-				r.heardAny = r.now
+				r.lastHeard = r.now
 			}
 		}
 	}
@@ -106,10 +105,10 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 		return refused
 	}
 	if r.silent(p) {
-		r.dirty = true
-		r.stamp++
+		r.reconsider = true
+		r.version++
 	}
-	p.beat, p.heard, p.lost = b, r.now, false
+	p.beat, p.heardAt, p.silent = b, r.now, false
 	return kept
 }
 
@@ -121,11 +120,11 @@ func (r *Room) tellBeats(x *exchange) {
 	}
 	since := time.Time{}
 	if n := r.neighbours[x.peer]; n != nil {
-		since = n.beatsTold
+		since = n.beatsSent
 	}
 	var fields [][]byte
 	for w, p := range r.processes {
-		if p.beat != nil && !p.heard.Before(since) && r.hasWorking(w) {
+		if p.beat != nil && !p.heardAt.Before(since) && r.hasWorking(w) {
 			fields = append(fields, p.beat.Append(nil))
 		}
 	}
@@ -149,26 +148,18 @@ func (p *process) serial() uint64 {
 // silent reports whether nothing was heard of the process for too long, while
 // something was heard of others. This is our own view only.
 func (r *Room) silent(p *process) bool {
-	if !p.lost && r.now.Sub(p.heard) > leastSilence && len(r.neighbours) > 0 {
-		if n := r.size(); r.now.Sub(p.heard) > silenceTime(n) && r.now.Sub(r.heardAny) <= 2*beatPeriod(n) {
-			p.lost = true // until it is heard again, and not only until nobody is
+	if !p.silent && r.now.Sub(p.heardAt) > leastSilence && len(r.neighbours) > 0 {
+		if n := r.size(); r.now.Sub(p.heardAt) > silenceTime(n) && r.now.Sub(r.lastHeard) <= 2*beatPeriod(n) {
+			p.silent = true // until it is heard again, and not only until nobody is
 		}
 	}
-	return p.lost
+	return p.silent
 }
 
-// absent reports why a contribution is not to be listed: it is gone, or its
-// process is silent.
-func (r *Room) absent(g *graph, cid ake.Hash) (record.Evidence, bool) {
-	if g == nil || g.nodes[cid] == nil {
-		return record.Evidence{}, false
-	}
-	return r.isAbsent(g, g.nodes[cid])
-}
-
-func (r *Room) isAbsent(g *graph, n *node) (record.Evidence, bool) {
-	if ev, gone := r.isGone(g, n); gone {
-		return ev, true
+// absent reports why a node is not to be listed: it is gone, or its process is silent.
+func (r *Room) absent(g *graph, n *node) (record.Evidence, bool) {
+	if ev, gone := r.gone(g, n); gone || n == nil {
+		return ev, gone
 	}
 	cid, p := n.contribution.ID(), r.processOf(n)
 	if p != nil && n.contribution.Working != r.workingID && r.silent(p) {

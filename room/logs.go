@@ -16,7 +16,7 @@ import (
 // mayShare reports whether a transcript is for a peer, going by its identity
 // alone: what is named to it; mayRead says what is sent.
 func (r *Room) mayShare(t *transcript, identity [32]byte) bool {
-	return t.count > 0 && (r.isHistory(t) || t.mine >= 0 && t.lists(identity))
+	return t.count > 0 && (r.isHistory(t) || t.ownIndex >= 0 && t.lists(identity))
 }
 
 // logsDigest is over the transcripts that a peer may read too. Both ends come to
@@ -24,8 +24,8 @@ func (r *Room) mayShare(t *transcript, identity [32]byte) bool {
 func (r *Room) logsDigest(identity [32]byte) ake.Hash {
 	var fields [][]byte
 	if r.inComponent(identity) {
-		for _, id := range sortedHashes(r.transcripts) {
-			if t := r.transcripts[id]; r.mayShare(t, identity) {
+		for _, id := range sortedHashes(r.logs.transcripts) {
+			if t := r.logs.transcripts[id]; r.mayShare(t, identity) {
 				d := t.sum(r.id)
 				fields = append(fields, t.id[:], d[:])
 			}
@@ -38,7 +38,7 @@ func (r *Room) logsDigest(identity [32]byte) ake.Hash {
 // the processes it lists, and later ones of the same peers, once everybody can
 // see these; and all living members, as far as the room's history goes.
 func (r *Room) mayRead(t *transcript, x *exchange) bool {
-	listed := t.mine >= 0 && t.lists(x.identity)
+	listed := t.ownIndex >= 0 && t.lists(x.identity)
 	if !listed && !r.isHistory(t) {
 		return false
 	}
@@ -62,13 +62,13 @@ func (r *Room) mayRead(t *transcript, x *exchange) bool {
 func (r *Room) askLogs(x *exchange, a *record.Ask) {
 	h := x.theirHello
 	if h.Logs == r.logsDigest(x.identity) {
-		r.reachedAll(x.identity)
+		r.noteReceipts(x.identity)
 		return
 	}
 	a.Logs = true
 	var all []*transcript
-	for _, id := range sortedHashes(r.transcripts) {
-		if t := r.transcripts[id]; t.count > 0 && r.mayRead(t, x) {
+	for _, id := range sortedHashes(r.logs.transcripts) {
+		if t := r.logs.transcripts[id]; t.count > 0 && r.mayRead(t, x) {
 			all = append(all, t)
 		}
 	}
@@ -76,8 +76,8 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 		a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: t.id, Digest: t.sum(r.id)})
 	}
 	// Those that are over here are named without a digest: they are not wanted.
-	for id := range r.dropped {
-		if a.Covers(id) && r.transcripts[id] == nil {
+	for id := range r.logs.dropped {
+		if a.Covers(id) && r.logs.transcripts[id] == nil {
 			a.Transcripts = append(a.Transcripts, record.AskTranscript{Epoch: id})
 		}
 	}
@@ -88,7 +88,7 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 // epochs begin with bits drawn at random, so that in time every one has its turn;
 // the others those of which something was heard last, of each branch in turn.
 func (r *Room) choosePart(a *record.Ask, all []*transcript) []*transcript {
-	if len(all)+len(r.dropped) <= record.MaxTranscripts {
+	if len(all)+len(r.logs.dropped) <= record.MaxTranscripts {
 		return all
 	}
 	drawn := r.draw()
@@ -103,8 +103,8 @@ func (r *Room) choosePart(a *record.Ask, all []*transcript) []*transcript {
 				covered++
 			}
 		}
-		for id := range r.dropped {
-			if a.Covers(id) && r.transcripts[id] == nil {
+		for id := range r.logs.dropped {
+			if a.Covers(id) && r.logs.transcripts[id] == nil {
 				covered++
 			}
 		}
@@ -117,7 +117,7 @@ func (r *Room) choosePart(a *record.Ask, all []*transcript) []*transcript {
 			others = append(others, t)
 		}
 	}
-	slices.SortStableFunc(others, func(t, o *transcript) int { return o.heard.Compare(t.heard) })
+	slices.SortStableFunc(others, func(t, o *transcript) int { return o.heardAt.Compare(t.heardAt) })
 	turns := make(map[*account]int)
 	turn := make(map[*transcript]int, len(others))
 	for _, t := range others {
@@ -138,8 +138,8 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 	for _, t := range a.Transcripts {
 		named[t.Epoch] = t.Digest
 	}
-	for _, id := range sortedHashes(r.transcripts) {
-		t := r.transcripts[id]
+	for _, id := range sortedHashes(r.logs.transcripts) {
+		t := r.logs.transcripts[id]
 		if t.count == 0 || !r.mayRead(t, x) {
 			continue
 		}
@@ -147,17 +147,17 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 		switch {
 		case !ok:
 			n := r.neighbours[x.peer]
-			if !a.Covers(id) && r.now.Sub(t.heard) > wholeAgain {
+			if !a.Covers(id) && r.now.Sub(t.heardAt) > resendTranscript {
 				continue // it may have it, and asks about it in its turn
 			}
-			if x.budget <= 0 || n != nil && r.now.Sub(n.whole[id]) < wholeAgain {
+			if x.budget <= 0 || n != nil && r.now.Sub(n.sentWhole[id]) < resendTranscript {
 				continue // at another comparison
 			}
 			if n != nil {
-				if n.whole == nil || len(n.whole) >= maxTranscripts {
-					n.whole = make(map[ake.Hash]time.Time)
+				if n.sentWhole == nil || len(n.sentWhole) >= maxTranscripts {
+					n.sentWhole = make(map[ake.Hash]time.Time)
 				}
-				n.whole[id] = r.now
+				n.sentWhole[id] = r.now
 			}
 			r.sendLogs(x, t.Append([]byte{record.FrameTranscript}))
 			for i := range t.logs {
@@ -165,10 +165,10 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 			}
 		case theirs == ake.Hash{}:
 		case theirs == t.sum(r.id):
-			r.reachedIn(t, x.identity, t.ownHave())
+			r.noteReceipt(t, x.identity, t.ownHave())
 		default:
 			if x.budget > 0 {
-				x.haves++
+				x.sentHaves++
 				r.sendLogs(x, (&record.Have{Epoch: id, Held: t.have()}).Encode())
 			}
 		}
@@ -187,20 +187,20 @@ func (t *transcript) have() []record.Held {
 // tookHave sends what the other end lacks of a transcript.
 func (r *Room) tookHave(x *exchange, body []byte) bool {
 	h, err := record.ParseHave(body)
-	if err != nil || !x.asked || x.told || x.tookHaves >= record.MaxTranscripts {
+	if err != nil || !x.gotAsk || x.sentTold || x.gotHaves >= record.MaxTranscripts {
 		return false
 	}
-	x.tookHaves++
+	x.gotHaves++
 	x.budget = min(x.budget, r.logAllowance(x.identity))
-	t := r.transcripts[h.Epoch]
+	t := r.logs.transcripts[h.Epoch]
 	if t == nil || len(h.Held) != len(t.List) || !r.mayRead(t, x) {
 		return true // dropped since it was named
 	}
 	for i := range t.logs {
 		r.sendLog(x, t, i, &h.Held[i])
 	}
-	if t.mine >= 0 {
-		r.reachedIn(t, x.identity, h.Held[t.mine].Upto)
+	if t.ownIndex >= 0 {
+		r.noteReceipt(t, x.identity, h.Held[t.ownIndex].Upto)
 	}
 	return true
 }
@@ -219,7 +219,7 @@ func (r *Room) sendLog(x *exchange, t *transcript, index int, theirs *record.Hel
 		r.sendRange(x, t, index, theirs, false, at, l.highest())
 		r.sendRange(x, t, index, theirs, false, 1, at-1)
 	}
-	for _, m := range l.other {
+	for _, m := range l.secondMessages {
 		if x.budget <= 0 {
 			break
 		}
@@ -273,10 +273,10 @@ func (r *Room) sendLogs(x *exchange, frame []byte) {
 	r.send(x, frame)
 }
 
-// tell says that all haves were answered, after the other end has sent its last.
-func (r *Room) tell(x *exchange) {
-	if x.done && x.answered && !x.told && x.tookHaves > 0 {
-		x.told = true
+// sendTold says that all haves were answered, after the other end has sent its last.
+func (r *Room) sendTold(x *exchange) {
+	if x.gotDone && x.sentDone && !x.sentTold && x.gotHaves > 0 {
+		x.sentTold = true
 		r.send(x, []byte{record.FrameTold})
 	}
 }
@@ -290,31 +290,31 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 		return false
 	}
 	id := head.Brief.ID()
-	if _, over := r.dropped[id]; over || r.transcripts[id] != nil || !r.inComponent(x.identity) || !r.current(head.Brief.Day) {
+	if _, over := r.logs.dropped[id]; over || r.logs.transcripts[id] != nil || !r.inComponent(x.identity) || !r.keepsDay(head.Brief.Day) {
 		return true
 	}
-	t := &transcript{Transcript: head, id: id, from: x.identity}
-	if !t.lists(r.own) && r.cfg.Descriptor.History == 0 {
+	t := &transcript{Transcript: head, id: id, servedBy: x.identity}
+	if !t.lists(r.identity) && r.cfg.Descriptor.History == 0 {
 		return true
 	}
-	unknown := r.unknown(head)
+	unknown := r.uncheckedAuthors(head)
 	if !r.mayCheck(r.serverAccount(x.identity), 1+len(unknown)+len(head.Names)) {
 		return true // at another comparison
 	}
 	if head.VerifyOf(r.id, unknown) != nil {
 		return false
 	}
-	t.past = !t.lists(r.own) || !r.proved(head)
-	r.keep(t)
+	t.past = !t.lists(r.identity) || !r.allProved(head)
+	r.keepTranscript(t)
 	return true
 }
 
-// proved reports whether everybody in an epoch is known to have proved itself.
+// allProved reports whether everybody in an epoch is known to have proved itself.
 // Of other days, and of those whom nobody remembers who is here, we have the word
 // of the member that serves the transcript; what they said is shown as history,
 // with its name.
-func (r *Room) proved(head *record.Transcript) bool {
-	g := r.graph(head.Brief.Day)
+func (r *Room) allProved(head *record.Transcript) bool {
+	g := r.days[head.Brief.Day]
 	for i := range head.List {
 		if g == nil || !g.members()[head.List[i].CID] {
 			return false
@@ -323,10 +323,10 @@ func (r *Room) proved(head *record.Transcript) bool {
 	return true
 }
 
-// unknown are the contributions in a transcript that were not checked before; for
+// uncheckedAuthors are the contributions in a transcript that were not checked before; for
 // others stand those that were: the cid covers all but the signature.
-func (r *Room) unknown(head *record.Transcript) (out []*record.Contribution) {
-	g := r.graph(head.Brief.Day)
+func (r *Room) uncheckedAuthors(head *record.Transcript) (out []*record.Contribution) {
+	g := r.days[head.Brief.Day]
 	for i, c := range head.Authors {
 		if known := g.contribution(c.ID()); known != nil {
 			head.Authors[i] = known
@@ -344,7 +344,7 @@ func (r *Room) tookLog(x *exchange, body []byte) bool {
 	if err != nil {
 		return false
 	}
-	t := r.transcripts[m.Epoch]
+	t := r.logs.transcripts[m.Epoch]
 	if t == nil {
 		return true
 	}
@@ -359,14 +359,12 @@ func (r *Room) tookLog(x *exchange, body []byte) bool {
 	if !r.authentic(t, index, m) {
 		return false
 	}
-	r.server = x
-	r.log(t, index, m)
-	r.server = nil
+	r.logMessage(x, t, index, m)
 	return true
 }
 
-// past counts the history that came over an exchange.
-func (x *exchange) past(r *Room, d Delivered) {
+// countHistory counts the history that came over an exchange.
+func (x *exchange) countHistory(r *Room, d Delivered) {
 	if x.history.Count == 0 {
 		r.emit(Past{By: x.peer})
 	}
@@ -376,8 +374,8 @@ func (x *exchange) past(r *Room, d Delivered) {
 	}
 }
 
-// pastOver says that no more history comes over an exchange.
-func (x *exchange) pastOver(r *Room) {
+// endHistory says that no more history comes over an exchange.
+func (x *exchange) endHistory(r *Room) {
 	if x.history.Count > 0 {
 		r.emit(Past{Over: true, Count: x.history.Count, Oldest: x.history.Oldest, By: x.peer})
 		x.history = Past{}

@@ -27,7 +27,7 @@ func (s *simNode) signed(counter uint64, previous ake.Hash, text string) *record
 	e := s.room.head
 	m := &record.Signed{
 		Body:  record.Body{Counter: counter, Previous: previous, Time: uint64(s.clock().UnixMilli()), Lamport: counter, Kind: record.KindText, Text: text},
-		Epoch: e.commit.ID(), CID: e.list[e.mine].CID,
+		Epoch: e.commit.ID(), CID: e.list[e.ownIndex].CID,
 	}
 	m.Sign(s.room.id, s.room.working)
 	return m
@@ -36,8 +36,8 @@ func (s *simNode) signed(counter uint64, previous ake.Hash, text string) *record
 // agree reports whether all hold the same of an epoch.
 func agree(epoch ake.Hash, all ...*simNode) bool {
 	for _, s := range all {
-		t := s.room.transcripts[epoch]
-		if t == nil || t.sum(s.room.id) != all[0].room.transcripts[epoch].sum(s.room.id) {
+		t := s.room.logs.transcripts[epoch]
+		if t == nil || t.sum(s.room.id) != all[0].room.logs.transcripts[epoch].sum(s.room.id) {
 			return false
 		}
 	}
@@ -104,9 +104,9 @@ func TestManyFaces(t *testing.T) {
 		}
 	}
 	n.until(2*time.Minute, "bob and cyn agree", func() bool { return agree(epoch, bob, cyn) })
-	l := bob.room.transcripts[epoch].log(bob.room.transcripts[epoch].List.Index(ann.own()))
-	if len(l.other) > maxForks || l.have() != 40 {
-		t.Errorf("%d second messages are kept, of %d", len(l.other), l.have())
+	l := bob.room.logs.transcripts[epoch].log(bob.room.logs.transcripts[epoch].List.Index(ann.own()))
+	if len(l.secondMessages) > maxSecondMessages || l.have() != 40 {
+		t.Errorf("%d second messages are kept, of %d", len(l.secondMessages), l.have())
 	}
 }
 
@@ -193,7 +193,7 @@ func TestNoHistoryForStrangers(t *testing.T) {
 	n.connect(x.node, all[0])
 	n.run(time.Second)
 	hello := &record.Hello{Room: n.desc.ID()}
-	id := x.open(all[0], ProtocolCompare, hello.Encode(), (&record.Ask{Logs: true}).Encode(),
+	id := x.open(all[0], ProtocolSync, hello.Encode(), (&record.Ask{Logs: true}).Encode(),
 		(&record.Have{Epoch: epoch, Held: make([]record.Held, 2)}).Encode(), []byte{record.FrameDone})
 	n.run(5 * time.Second)
 	if len(x.got(id, record.FrameDone)) != 1 {
@@ -239,7 +239,7 @@ func madeUp(t *testing.T, by *simNode, with *simNode, stolen *[32]byte, serial i
 		Day: day, Height: uint64(serial), By: by.own(), Members: uint32(len(list)), List: list.Hash(),
 	}}}
 	commit.SetEvidence(nil)
-	commit.Settle()
+	commit.ComputeID()
 	commit.Sign(room, by.room.working)
 	head := &record.Transcript{Brief: commit.Brief, List: list}
 	for _, e := range list {
@@ -267,7 +267,7 @@ func TestMadeUpTranscript(t *testing.T) {
 	ann, bob, eve := all[0], all[1], all[2]
 	x := n.insider(eve, bob)
 	serve := func(frames ...[]byte) {
-		id := x.open(bob, ProtocolCompare, append([][]byte{x.helloTo(bob)}, frames...)...)
+		id := x.open(bob, ProtocolSync, append([][]byte{x.helloTo(bob)}, frames...)...)
 		n.run(time.Second)
 		x.hang(id)
 	}
@@ -285,23 +285,23 @@ func TestMadeUpTranscript(t *testing.T) {
 		t.Fatal("nothing came through: the test shows nothing")
 	}
 	// One that does not list bob is none of his business.
-	before := len(bob.room.transcripts)
-	serve(madeUp(t, eve, bob, &ann.room.own, 3)...)
+	before := len(bob.room.logs.transcripts)
+	serve(madeUp(t, eve, bob, &ann.room.identity, 3)...)
 	for _, m := range bob.messages {
 		if m.Author.Peer == ann.room.self {
 			t.Error("a word was put into ann's mouth, by a contribution that she did not sign")
 		}
 	}
 	serve(madeUp(t, eve, ann, nil, 2)...)
-	if len(bob.room.transcripts) != before {
+	if len(bob.room.logs.transcripts) != before {
 		t.Error("an epoch without bob was taken")
 	}
-	bob.room.most.transcripts = 100
+	bob.room.logs.limits.transcripts = 100
 	for i := range 150 {
 		frames := madeUp(t, eve, bob, nil, i+3)
 		serve(frames[0], frames[len(frames)-1])
 	}
-	if k := len(bob.room.transcripts); k != 100 {
+	if k := len(bob.room.logs.transcripts); k != 100 {
 		t.Errorf("%d transcripts, want 100", k)
 	}
 }
@@ -313,11 +313,11 @@ func TestTranscriptBeforeItsMessages(t *testing.T) {
 	all := n.party("bob", "eve")
 	bob, eve := all[0], all[1]
 	x := n.insider(eve, bob)
-	before := len(bob.room.transcripts)
+	before := len(bob.room.logs.transcripts)
 	frames := madeUp(t, eve, bob, nil, 1)
-	id := x.open(bob, ProtocolCompare, x.helloTo(bob), frames[0])
+	id := x.open(bob, ProtocolSync, x.helloTo(bob), frames[0])
 	n.run(10 * time.Second)
-	if len(bob.room.transcripts) != before+1 {
+	if len(bob.room.logs.transcripts) != before+1 {
 		t.Fatal("it is not taken, or forgotten at once")
 	}
 	x.send(id, frames[1:]...)
@@ -326,14 +326,14 @@ func TestTranscriptBeforeItsMessages(t *testing.T) {
 	if bob.times("made up") == 0 {
 		t.Error("what was said in it is lost")
 	}
-	before = len(bob.room.transcripts)
-	x.open(bob, ProtocolCompare, x.helloTo(bob), madeUp(t, eve, bob, nil, 2)[0])
+	before = len(bob.room.logs.transcripts)
+	x.open(bob, ProtocolSync, x.helloTo(bob), madeUp(t, eve, bob, nil, 2)[0])
 	n.run(emptyTime / 2)
-	if len(bob.room.transcripts) != before+1 {
+	if len(bob.room.logs.transcripts) != before+1 {
 		t.Fatal("the second is not taken: the test shows nothing")
 	}
 	n.run(emptyTime)
-	if len(bob.room.transcripts) != before {
+	if len(bob.room.logs.transcripts) != before {
 		t.Error("one in which nothing was said is kept")
 	}
 }
@@ -385,7 +385,7 @@ func TestLateGap(t *testing.T) {
 	if len(bob.messages) != 0 {
 		t.Error("shown before its turn")
 	}
-	n.run(gapTold + 6*time.Second)
+	n.run(gapReportTime + 6*time.Second)
 	if g := events[Gap](bob); len(g) != 1 || g[0].First != 1 || g[0].Last != 1 || g[0].Filled {
 		t.Errorf("told %+v", g)
 	}
@@ -437,7 +437,7 @@ func TestRestart(t *testing.T) {
 			}
 			said := crash != "at once" && crash != "unwritten"
 			keys := make(map[ake.Hash]bool)
-			for id := range ann.room.transcripts {
+			for id := range ann.room.logs.transcripts {
 				keys[id] = true
 			}
 			bob.say("meanwhile")
@@ -530,14 +530,14 @@ func TestRetention(t *testing.T) {
 	ann.say("hello")
 	n.allHear(time.Second, "hello", bob)
 	id := ann.room.head.commit.ID()
-	head := ann.room.transcripts[id].Append([]byte{record.FrameTranscript})
+	head := ann.room.logs.transcripts[id].Append([]byte{record.FrameTranscript})
 	end := (ann.room.today() + 2).Start()
 	n.run(end.Sub(n.now) - time.Minute)
-	if ann.room.transcripts[id] == nil || bob.room.transcripts[id] == nil {
+	if ann.room.logs.transcripts[id] == nil || bob.room.logs.transcripts[id] == nil {
 		t.Fatal("dropped too early")
 	}
 	n.run(2 * time.Minute)
-	if ann.room.transcripts[id] != nil || bob.room.transcripts[id] != nil || ann.room.logged != 0 {
+	if ann.room.logs.transcripts[id] != nil || bob.room.logs.transcripts[id] != nil || ann.room.logs.messages != 0 {
 		t.Error("it is still there")
 	}
 	for _, s := range disk.order {
@@ -546,7 +546,7 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	ann.take(head)
-	if ann.room.transcripts[id] != nil {
+	if ann.room.logs.transcripts[id] != nil {
 		t.Error("it came back")
 	}
 }
@@ -623,7 +623,7 @@ func TestGreedy(t *testing.T) {
 	ask := &record.Ask{Logs: true, Transcripts: []record.AskTranscript{{Epoch: epoch, Digest: ake.Hash{1}}}}
 	have := &record.Have{Epoch: epoch, Held: make([]record.Held, 3)}
 	for range 100 {
-		id := x.open(ann, ProtocolCompare, x.helloTo(ann), ask.Encode(), have.Encode())
+		id := x.open(ann, ProtocolSync, x.helloTo(ann), ask.Encode(), have.Encode())
 		n.run(100 * time.Millisecond)
 		for _, f := range x.frames[id] {
 			sent += len(f)

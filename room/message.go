@@ -33,8 +33,15 @@ type held struct {
 	text string
 }
 
-// A waiting message is of an epoch that we do not know yet.
-type waiting struct {
+// An outbox is what we have to say, and how fast we may.
+type outbox struct {
+	held  []held
+	pace  pace
+	stops []stop
+}
+
+// A waitingMessage is of an epoch that we do not know yet.
+type waitingMessage struct {
 	message *record.Message
 	since   time.Time
 }
@@ -51,12 +58,12 @@ func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
 		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrTooLong, len(text), record.MaxText)
 	case !utf8.ValidString(text):
 		return ErrText
-	case len(r.held) >= maxHeld:
+	case len(r.outbox.held) >= maxHeld:
 		return ErrHeldFull
 	}
-	r.held = append(r.held, held{ref: ref, kind: kind, text: text})
+	r.outbox.held = append(r.outbox.held, held{ref: ref, kind: kind, text: text})
 	r.flush()
-	if len(r.held) > 0 && !r.maySend() {
+	if len(r.outbox.held) > 0 && !r.maySend() {
 		r.emit(Held{Ref: ref, Bytes: len(text), Alone: !r.accompanied()})
 	}
 	r.finish()
@@ -64,11 +71,11 @@ func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
 }
 
 // Held is how many messages wait.
-func (r *Room) Held() int { return len(r.held) }
+func (r *Room) Held() int { return len(r.outbox.held) }
 
 // accompanied reports whether anybody else is a living member.
 func (r *Room) accompanied() bool {
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	return g != nil && len(r.living(g)) > 1 && len(r.neighbours) > 0
 }
 
@@ -78,7 +85,7 @@ func (r *Room) maySend() bool {
 	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
 		return false
 	}
-	g := r.graph(h.commit.Day)
+	g := r.days[h.commit.Day]
 	if g == nil || r.now.After((h.commit.Day + 1).Start().Add(dayGrace)) {
 		return false
 	}
@@ -97,16 +104,16 @@ type stop struct {
 // here: then one member makes others leave, and reads along itself.
 func (r *Room) stopped() bool {
 	h := r.head
-	if h == nil || !r.missesAny(r.graph(h.commit.Day), h) {
+	if h == nil || !r.listsGone(r.days[h.commit.Day], h) {
 		return false
 	}
-	if h.stopped.IsZero() {
-		h.stopped = r.now
+	if h.stoppedSince.IsZero() {
+		h.stoppedSince = r.now
 	}
 	if !r.mayGoOn(h) {
 		return true
 	}
-	until := h.stopped.Add(r.stopsLeft())
+	until := h.stoppedSince.Add(r.stopsLeft())
 	r.wakeAt(until)
 	return r.now.Before(until)
 }
@@ -114,7 +121,7 @@ func (r *Room) stopped() bool {
 // stopsLeft is for how much longer we may be stopped.
 func (r *Room) stopsLeft() time.Duration {
 	left := maxStopped
-	for _, s := range r.stops {
+	for _, s := range r.outbox.stops {
 		if r.now.Sub(s.until) < time.Minute {
 			left -= s.took
 		}
@@ -127,7 +134,7 @@ func (r *Room) stopsLeft() time.Duration {
 func (r *Room) mayGoOn(h *epoch) bool {
 	here := 0
 	for _, n := range h.nodes {
-		ev, gone := r.isGone(r.graph(h.commit.Day), n)
+		ev, gone := r.gone(r.days[h.commit.Day], n)
 		if gone && ev.Kind == record.EvidenceCut {
 			return false
 		}
@@ -138,39 +145,39 @@ func (r *Room) mayGoOn(h *epoch) bool {
 	return here >= leastHere
 }
 
-// resumed notes for how long a head stopped us.
-func (r *Room) resumed(h *epoch) {
-	r.stops = slices.DeleteFunc(r.stops, func(s stop) bool { return r.now.Sub(s.until) >= time.Minute })
-	if h == nil || h.stopped.IsZero() {
+// noteStop notes for how long a head stopped us.
+func (r *Room) noteStop(h *epoch) {
+	r.outbox.stops = slices.DeleteFunc(r.outbox.stops, func(s stop) bool { return r.now.Sub(s.until) >= time.Minute })
+	if h == nil || h.stoppedSince.IsZero() {
 		return
 	}
-	s := stop{r.now, r.now.Sub(h.stopped)}
+	s := stop{r.now, r.now.Sub(h.stoppedSince)}
 	if left := r.stopsLeft(); s.took > left && r.mayGoOn(h) {
-		s = stop{h.stopped.Add(left), left}
+		s = stop{h.stoppedSince.Add(left), left}
 	}
-	r.stops = append(r.stops, s)
+	r.outbox.stops = append(r.outbox.stops, s)
 }
 
-// missesAny reports whether somebody in the head's list is gone.
-func (r *Room) missesAny(g *graph, h *epoch) bool {
-	if h.checked == r.stamp && !r.changed {
-		return h.misses
+// listsGone reports whether somebody in the head's list is gone.
+func (r *Room) listsGone(g *graph, h *epoch) bool {
+	if h.goneVersion == r.version && !r.newRecords {
+		return h.listsGone
 	}
-	h.checked, h.misses = r.stamp, false
+	h.goneVersion, h.listsGone = r.version, false
 	for _, n := range h.nodes {
-		if _, gone := r.isGone(g, n); gone {
-			h.misses = true
+		if _, gone := r.gone(g, n); gone {
+			h.listsGone = true
 			break
 		}
 	}
-	return h.misses
+	return h.listsGone
 }
 
 // flush sends what is held, in order, if that may be.
 func (r *Room) flush() {
-	for len(r.held) > 0 && r.maySend() && r.maySendNow() {
-		m := r.held[0]
-		r.held = r.held[1:]
+	for len(r.outbox.held) > 0 && r.maySend() && r.maySendNow() {
+		m := r.outbox.held[0]
+		r.outbox.held = r.outbox.held[1:]
 		if err := r.seal(m); err != nil {
 			r.emit(Failed{Doing: "sending a message", Err: err})
 		}
@@ -181,8 +188,8 @@ func (r *Room) flush() {
 // PROTOCOL.md §9.
 func (r *Room) seal(m held) error {
 	e := r.head
-	t := r.transcripts[e.commit.ID()]
-	counter, key := e.keys.Chain(e.mine).Next()
+	t := r.logs.transcripts[e.commit.ID()]
+	counter, key := e.keys.Chain(e.ownIndex).Next()
 	defer key.Erase()
 	r.lamport++
 	signed := &record.Signed{
@@ -190,9 +197,9 @@ func (r *Room) seal(m held) error {
 			Counter: counter, Time: uint64(r.now.UnixMilli()),
 			Lamport: r.lamport, Kind: m.kind, Text: m.text,
 		},
-		Epoch: t.id, CID: e.list[e.mine].CID,
+		Epoch: t.id, CID: e.list[e.ownIndex].CID,
 	}
-	signed.Previous, _ = t.log(e.mine).id(counter - 1)
+	signed.Previous, _ = t.log(e.ownIndex).id(counter - 1)
 	signed.Sign(r.id, r.working)
 
 	out := &record.Message{Epoch: signed.Epoch, Step: e.step(r.now)}
@@ -202,7 +209,7 @@ func (r *Room) seal(m held) error {
 	if out.Sealed, err = ake.SealMessage(key, r.id, out.Epoch, out.Guard, signed.Content()); err != nil {
 		return err
 	}
-	header, err := e.keys.SealHeader(r.id, out.Epoch, out.Step, out.Guard, out.Sealed, uint32(e.mine), counter)
+	header, err := e.keys.SealHeader(r.id, out.Epoch, out.Step, out.Guard, out.Sealed, uint32(e.ownIndex), counter)
 	if err != nil {
 		return err
 	}
@@ -211,15 +218,15 @@ func (r *Room) seal(m held) error {
 
 	if e.readers == nil {
 		for i, n := range e.nodes {
-			if i != e.mine {
+			if i != e.ownIndex {
 				e.readers = append(e.readers, n.peer)
 			}
 		}
 	}
 	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers})
-	r.log(t, e.mine, signed)
-	if r.pursueAt.IsZero() {
-		r.pursueAt = r.now.Add(pursuePeriod)
+	r.logMessage(nil, t, e.ownIndex, signed)
+	if r.receipts.chaseAt.IsZero() {
+		r.receipts.chaseAt = r.now.Add(chaseReceiptsPeriod)
 	}
 	return nil
 }
@@ -240,7 +247,7 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if err != nil || int(index) >= len(e.list) || counter == 0 {
 		return Ignore
 	}
-	t := r.transcripts[m.Epoch]
+	t := r.logs.transcripts[m.Epoch]
 	if t == nil {
 		return Ignore
 	}
@@ -268,8 +275,8 @@ func (r *Room) receive(m *record.Message) Verdict {
 	if err != nil || signed.Counter != counter || !r.authentic(t, int(index), signed) {
 		return Ignore
 	}
-	r.took(t, int(index))
-	if !r.log(t, int(index), signed) {
+	r.countFrom(t, int(index))
+	if !r.logMessage(nil, t, int(index), signed) {
 		return Ignore
 	}
 	return Accept
@@ -298,32 +305,29 @@ func (r *Room) eraseHeaders() {
 // waitFor keeps a message until its epoch is known, within bounds. A peer that
 // is in no epoch only passes it on.
 func (r *Room) waitFor(m *record.Message) Verdict {
-	if len(r.waiting) >= maxWaiting {
-		r.waiting = r.waiting[1:]
-	}
-	r.waiting = append(r.waiting, waiting{message: m, since: r.now})
+	r.waiting.addMessage(m, r.now)
 	if r.head == nil {
 		return Accept
 	}
 	return Ignore
 }
 
-// reopen tries the messages that waited for an epoch.
-func (r *Room) reopen() {
-	all := r.waiting
-	r.waiting = nil
+// retryMessages tries the messages that waited for an epoch.
+func (r *Room) retryMessages() {
+	all := r.waiting.messages
+	r.waiting.messages = nil
 	for _, w := range all {
 		if e := r.commits[w.message.Epoch]; e != nil && e.keys != nil {
 			r.receive(w.message)
 		} else {
-			r.waiting = append(r.waiting, w)
+			r.waiting.messages = append(r.waiting.messages, w)
 		}
 	}
 }
 
 // expireMessages gives up on unknown epochs.
 func (r *Room) expireMessages() {
-	r.waiting = slices.DeleteFunc(r.waiting, func(w waiting) bool { return r.now.Sub(w.since) > pendingTime })
+	r.waiting.messages = slices.DeleteFunc(r.waiting.messages, func(w waitingMessage) bool { return r.now.Sub(w.since) > pendingTime })
 	r.eraseHeaders()
 	r.expireGaps()
 	r.expireTranscripts()

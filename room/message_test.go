@@ -46,9 +46,9 @@ func TestFlood(t *testing.T) {
 	e := ann.room.head
 	accepted := 0
 	for i := range uint64(3000) {
-		counter, key := e.keys.Chain(e.mine).Next()
+		counter, key := e.keys.Chain(e.ownIndex).Next()
 		body := record.Body{Counter: counter, Time: 1, Lamport: i, Kind: record.KindText, Text: fmt.Sprint("flood ", i)}
-		if bob.room.Publication(n.now, ann.room.self, ann.write(t, e, e.mine, key, counter, body)) == Accept {
+		if bob.room.Publication(n.now, ann.room.self, ann.write(t, e, e.ownIndex, key, counter, body)) == Accept {
 			accepted++
 		}
 	}

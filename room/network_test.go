@@ -253,7 +253,7 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 	knows := n.knows
 	r, err := New(Config{
 		Journal: journal, Replay: 1 << 20,
-		Descriptor: n.desc, Identity: identity, Suite: &fakeSuite{node: s, satisfies: satisfies},
+		Descriptor: n.desc, Identity: identity, Encapsulator: &fakeSuite{node: s, satisfies: satisfies},
 		ValidOn: func(d abe.Day) bool { return !knows || satisfies(d) },
 		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,
 	})
@@ -792,7 +792,7 @@ func (n *network) describe() string {
 func (s *simNode) describe() string {
 	r := s.room
 	text := s.name
-	if g := r.graph(r.today()); g != nil {
+	if g := r.days[r.today()]; g != nil {
 		own := "no contribution"
 		if g.own != nil {
 			own = fmt.Sprintf("own %x", g.own.cid.Short())
@@ -802,7 +802,7 @@ func (s *simNode) describe() string {
 	if h := r.head; h != nil {
 		text += fmt.Sprintf(", head %x day %d height %d of %d", h.commit.ID().Short(), h.commit.Day, h.commit.Height, len(h.list))
 	}
-	return text + fmt.Sprintf(", %d neighbours, limbo %d, commits %d, held %d, refused %d, failed %v", len(r.neighbours), len(r.limbo), len(r.commits), len(r.held), s.refused, s.failed)
+	return text + fmt.Sprintf(", %d neighbours, waiting %d, commits %d, held %d, refused %d, failed %v", len(r.neighbours), len(r.waiting.records), len(r.commits), len(r.outbox.held), s.refused, s.failed)
 }
 
 // together reports whether these nodes, and nobody else, are in one epoch.

@@ -28,7 +28,7 @@ func TestFullRoomNewcomer(t *testing.T) {
 	n.run(500 * time.Millisecond)
 	n.connect(coming, k.honest[0])
 	n.connect(coming, k.honest[5])
-	lists := func(h *epoch) bool { return h.lists(coming.room.own, coming.own()) }
+	lists := func(h *epoch) bool { return h.lists(coming.room.identity, coming.own()) }
 	n.until(20*time.Second, "the newcomer is listed", func() bool { return coming.room.head != nil && lists(k.highest()) })
 	n.run(5 * time.Second)
 	tries, in, of := 0, 0, 0

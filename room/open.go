@@ -51,16 +51,16 @@ func (r *Room) keepEncapsulation(g *graph, n *node, enc []byte) bool {
 // considerOpening opens an encapsulation whose term keeps us from reading a commit
 // above our head. The branches take turns.
 func (r *Room) considerOpening() {
-	r.openings = slices.DeleteFunc(r.openings, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
+	r.proofs.publishedOpenings = slices.DeleteFunc(r.proofs.publishedOpenings, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
 	for _, e := range r.above() {
-		if !e.fits || e.mine < 0 || e.keys != nil || e.d == nil {
+		if !e.unread() || e.d == nil {
 			continue
 		}
 		if at := e.since.Add(unread(len(e.list))); at.After(r.now) {
 			r.wakeAt(at)
 			continue
 		}
-		g := r.graph(e.commit.Day)
+		g := r.days[e.commit.Day]
 		if g == nil {
 			continue
 		}
@@ -69,8 +69,8 @@ func (r *Room) considerOpening() {
 			if !e.lists(n.contribution.Identity, cid) || n.term != nil || n.encapsulation == nil {
 				continue
 			}
-			if len(r.openings) >= maxOpenings {
-				r.wakeAt(r.openings[0].Add(time.Minute))
+			if len(r.proofs.publishedOpenings) >= maxOpenings {
+				r.wakeAt(r.proofs.publishedOpenings[0].Add(time.Minute))
 				return
 			}
 			r.openPublished(g, cid)
@@ -83,10 +83,10 @@ func (r *Room) openPublished(g *graph, cid ake.Hash) {
 	n := g.nodes[cid]
 	enc, c := n.encapsulation, n.contribution
 	n.encapsulation, n.opened = nil, true
-	r.openings = append(r.openings, r.now)
+	r.proofs.publishedOpenings = append(r.proofs.publishedOpenings, r.now)
 	ctx := c.Context(r.id)
 	r.task(func() any {
-		opened, err := r.cfg.Suite.Open(ctx, enc)
+		opened, err := r.cfg.Encapsulator.Open(ctx, enc)
 		if err != nil {
 			return nil
 		}

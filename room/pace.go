@@ -38,15 +38,17 @@ func (p *pace) refill(now time.Time, rate, burst float64) {
 	p.at = now
 }
 
-// take takes one token, if there is one.
-func (p *pace) take(now time.Time, rate float64) bool {
-	p.refill(now, rate, rate*burstTime)
-	if p.tokens < 1 {
+// spend takes so many tokens, if they are there.
+func (p *pace) spend(n float64, now time.Time, rate, burst float64) bool {
+	if p.refill(now, rate, burst); p.tokens < n {
 		return false
 	}
-	p.tokens--
+	p.tokens -= n
 	return true
 }
+
+// take takes the token of a message.
+func (p *pace) take(now time.Time, rate float64) bool { return p.spend(1, now, rate, rate*burstTime) }
 
 // next is when there will be a token again.
 func (p *pace) next(rate float64) time.Time {
@@ -56,21 +58,13 @@ func (p *pace) next(rate float64) time.Time {
 // maySkip reports whether so many keys of a chain may be stepped over for a message of
 // which nothing is checked yet but its header, which any member can make.
 func (r *Room) maySkip(keys uint64) bool {
-	if keys <= freeSkips {
-		return true
-	}
-	r.skips.refill(r.now, skipRate, skipsAtOnce)
-	if r.skips.tokens < float64(keys) {
-		return false
-	}
-	r.skips.tokens -= float64(keys)
-	return true
+	return keys <= freeSkips || r.skips.spend(float64(keys), r.now, skipRate, skipsAtOnce)
 }
 
 // logAllowance is how many bytes of logs a peer may be sent now: 32 MiB, and 1 MiB
 // more each second. Who wants more, or the same again and again, waits.
 func (r *Room) logAllowance(identity [32]byte) int {
-	p := r.allowances[identity]
+	p := r.logs.allowances[identity]
 	if p == nil {
 		return allowanceBytes
 	}
@@ -115,18 +109,18 @@ func (r *Room) servedLogs(identity [32]byte, bytes int) {
 	if bytes <= 0 {
 		return
 	}
-	for who, p := range r.allowances {
-		if len(r.allowances) < 64 {
+	for who, p := range r.logs.allowances {
+		if len(r.logs.allowances) < 64 {
 			break
 		}
 		if p.refill(r.now, allowanceRate, allowanceBytes); p.tokens == allowanceBytes {
-			delete(r.allowances, who)
+			delete(r.logs.allowances, who)
 		}
 	}
-	p := r.allowances[identity]
+	p := r.logs.allowances[identity]
 	if p == nil {
 		p = &pace{}
-		r.allowances[identity] = p
+		r.logs.allowances[identity] = p
 	}
 	p.refill(r.now, allowanceRate, allowanceBytes)
 	p.tokens -= float64(bytes)
@@ -146,13 +140,13 @@ func (r *Room) rate() float64 {
 // maySendNow reports whether our own pace allows another message.
 func (r *Room) maySendNow() bool {
 	rate := r.rate()
-	if t := r.transcripts[r.head.commit.ID()]; t == nil || t.ownHave() >= maxAuthorLog {
+	if t := r.logs.transcripts[r.head.commit.ID()]; t == nil || t.ownHave() >= maxAuthorLog {
 		return false // our log of this epoch is full; the next begins within the hour
 	}
-	if rate == 0 || r.pace.take(r.now, rate) {
+	if rate == 0 || r.outbox.pace.take(r.now, rate) {
 		return true
 	}
-	r.wakeAt(r.pace.next(rate))
+	r.wakeAt(r.outbox.pace.next(rate))
 	return false
 }
 
@@ -169,8 +163,8 @@ func (r *Room) takesFrom(t *transcript, index int) bool {
 	return p.pace.tokens >= 1
 }
 
-// took notes that a message of an author came from the topic.
-func (r *Room) took(t *transcript, index int) {
+// countFrom notes that a message of an author came from the topic.
+func (r *Room) countFrom(t *transcript, index int) {
 	if p := r.processes[t.Authors[index].Working]; p != nil && r.rate() > 0 {
 		p.pace.take(r.now, r.rate()*paceSlack)
 	}

@@ -79,7 +79,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 		id := all[0].next
 		all[0].next += 2
 		ann.StreamOpened(all[0].clock(), id, p, working, ProtocolAsk)
-		return ann.exchanges[id] != nil
+		return ann.streams.byID[id] != nil
 	}
 	for i, p := range k.puppets {
 		if taken := ask(peerOf(p.c.Identity), p.c.Working); !taken && i < maxQuestions {
@@ -94,7 +94,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 		ask(peerOf(p.c.Identity), p.c.Working)
 	}
 	open, bobs := 0, 0
-	for _, x := range ann.exchanges {
+	for _, x := range ann.streams.byID {
 		if x.protocol == ProtocolAsk {
 			if open++; x.peer == bob.self {
 				bobs++

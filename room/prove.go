@@ -18,7 +18,7 @@ func (r *Room) proves(d abe.Day) bool {
 // proveFrame takes one of the five messages of PROTOCOL.md §7. It returns false
 // for whatever is not as it must be: the stream then ends without a word.
 func (r *Room) proveFrame(x *exchange, typ byte, body []byte) bool {
-	if typ != x.step || x.opening || x.answer != nil {
+	if typ != x.step || x.opening || x.theirEncapsulation != nil {
 		return false
 	}
 	fields, err := record.ParseFields(body)
@@ -46,7 +46,7 @@ func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 	if err != nil || c.Identity != x.identity || !r.proves(c.Day) || r.cut[c.Identity] {
 		return false
 	}
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil || g.own == nil || x.graph != nil && x.graph != g {
 		return false
 	}
@@ -54,7 +54,7 @@ func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 	if err != nil || p.Working != c.Working || p.Left {
 		return false
 	}
-	c.Settle(r.id)
+	c.ComputeID(r.id)
 	if n := g.nodes[c.ID()]; n != nil && n.out[g.own.cid] != nil {
 		return false // it let us in already: whoever does not know is not that process
 	}
@@ -82,7 +82,7 @@ func (r *Room) prove2(x *exchange, f [][]byte) bool {
 	if !r.introduced(x, f[0], f[1]) || ake.HashEncapsulation(f[2]) != x.theirs.Encapsulation {
 		return false
 	}
-	x.answer = f[2]
+	x.theirEncapsulation = f[2]
 	r.openNext()
 	return true
 }
@@ -144,34 +144,34 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 		return false
 	}
 	began, wait := r.now, r.answerTime()
-	x.opening, x.due = true, began.Add(wait)
+	x.opening, x.answerAt = true, began.Add(wait)
 	ctx := x.theirs.Context(r.id)
 	r.task(func() any {
-		opened, err := r.cfg.Suite.Open(ctx, enc)
+		opened, err := r.cfg.Encapsulator.Open(ctx, enc)
 		if err != nil || opened.Term.Commitment() != x.theirs.Term {
 			return nil
 		}
 		return opened
 	}, func(result any) {
-		if r.exchanges[x.id] != x {
+		if r.streams.byID[x.id] != x {
 			return // it ended meanwhile
 		}
-		for x.due.Before(r.now) {
+		for x.answerAt.Before(r.now) {
 			wait *= 2 // it took longer than that: the end of it would tell when
-			x.due = began.Add(wait)
+			x.answerAt = began.Add(wait)
 		}
 		opened, ok := result.(*ake.Encapsulated)
 		if !ok || r.days[x.day] != x.graph {
-			r.at(x.due, func() {
-				if r.exchanges[x.id] == x {
+			r.doAt(x.answerAt, func() {
+				if r.streams.byID[x.id] == x {
 					r.reset(x)
 				}
 			})
 			return
 		}
 		x.opened = opened
-		r.at(x.due, func() {
-			if r.exchanges[x.id] == x && r.days[x.day] == x.graph {
+		r.doAt(x.answerAt, func() {
+			if r.streams.byID[x.id] == x && r.days[x.day] == x.graph {
 				x.opening = false
 				then()
 			}
@@ -202,7 +202,7 @@ func (r *Room) admit(x *exchange) {
 	g := x.graph
 	alone := len(g.members()) == 1
 	// The sponsor's side hears of it on the topic.
-	r.carrier = r.carrier || x.dialler && !alone && !g.members()[x.theirs.ID()]
+	r.proofs.bridged = r.proofs.bridged || x.dialler && !alone && !g.members()[x.theirs.ID()]
 	r.add(x.edgeSent)
 	r.add(x.theirs)
 	r.add(x.edgeReceived)
@@ -219,8 +219,8 @@ func (r *Room) admit(x *exchange) {
 			n.compared = false // before, that showed nothing: most are members now
 		}
 	}
-	for _, id := range r.sortedExchanges() {
-		if o := r.exchanges[id]; o.protocol == ProtocolProve && o.dialler && o.graph == g && o.step == record.FrameProve2 && !o.opening {
+	for _, id := range r.streams.sorted() {
+		if o := r.streams.byID[id]; o.protocol == ProtocolProve && o.dialler && o.graph == g && o.step == record.FrameProve2 && !o.opening {
 			r.giveUp(o)
 		}
 	}
@@ -232,10 +232,10 @@ func (r *Room) admit(x *exchange) {
 		if r.turn.letIn == nil {
 			r.turn.letIn = make(map[ake.Hash]bool)
 		}
-		r.turn.letIn[x.theirs.ID()], r.dirty = true, true
+		r.turn.letIn[x.theirs.ID()], r.reconsider = true, true
 	}
 	if !theyAlone {
-		r.telling[x.theirs.Working] = r.now.Add(tellTime)
+		r.committing.awaiting[x.theirs.Working] = r.now.Add(newcomerTime)
 	}
 	r.hangUp(x)
 	if ch := r.wantChannel(g, x.theirs.ID()); ch != nil {
@@ -248,7 +248,7 @@ func (r *Room) admit(x *exchange) {
 			ch.tried = r.now // the newcomer asks for it
 		}
 	}
-	r.settle()
+	r.retryWaiting()
 }
 
 // isAlone reports whether the other end said that it knows nobody.
@@ -268,7 +268,9 @@ func (r *Room) isAlone(x *exchange) bool {
 // answerTime is after how long we answer what we had to open: PROTOCOL.md §7.4.
 // It is well over what an opening takes here, so that whoever waits for the
 // answer, or for the end of the stream, learns nothing of what opened.
-func (r *Room) answerTime() time.Duration { return min(max(leastAnswer, 2*r.workTime), mostAnswer) }
+func (r *Room) answerTime() time.Duration {
+	return min(max(leastAnswer, 2*r.encapsulationTime), mostAnswer)
+}
 
 func maxTime(a, b time.Time) time.Time {
 	if a.After(b) {
@@ -284,13 +286,13 @@ func minTime(a, b time.Time) time.Time {
 	return b
 }
 
-// at does something at a time.
-func (r *Room) at(when time.Time, do func()) {
+// doAt does something at a time.
+func (r *Room) doAt(when time.Time, do func()) {
 	if !when.After(r.now) {
 		do()
 		return
 	}
-	r.timers = append(r.timers, timer{when, do})
+	r.tasks.timers = append(r.tasks.timers, timer{when, do})
 	r.wakeAt(when)
 }
 
@@ -304,19 +306,19 @@ type timer struct {
 func (r *Room) runTimers() {
 	for {
 		due := -1
-		for i, t := range r.timers {
-			if !t.at.After(r.now) && (due < 0 || t.at.Before(r.timers[due].at)) {
+		for i, t := range r.tasks.timers {
+			if !t.at.After(r.now) && (due < 0 || t.at.Before(r.tasks.timers[due].at)) {
 				due = i
 			}
 		}
 		if due < 0 {
 			break
 		}
-		t := r.timers[due]
-		r.timers = slices.Delete(r.timers, due, due+1)
+		t := r.tasks.timers[due]
+		r.tasks.timers = slices.Delete(r.tasks.timers, due, due+1)
 		t.do()
 	}
-	for _, t := range r.timers {
+	for _, t := range r.tasks.timers {
 		r.wakeAt(t.at)
 	}
 }

@@ -46,23 +46,23 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		if known := r.processes[p.Working]; known != nil && known.misbehaved {
 			return Ignore
 		}
-		return r.verdict(from, r.again(r.add(p), r.processes[p.Working].leftAt(p)))
+		return r.verdict(from, r.asNews(r.add(p), r.processes[p.Working].leftAt(p)))
 	case record.TypeCommit:
 		c, err := record.ParseCommit(data[1:])
 		if err != nil {
 			return Reject
 		}
 		o := known
-		if g := r.graph(c.Day); g != nil && !g.members()[c.By] {
+		if g := r.days[c.Day]; g != nil && !g.members()[c.By] {
 			o = waits // and it is not kept: who is not known may have been made up
-			r.askSoon(from)
+			r.compareSoon(from)
 		} else {
-			o = r.again(r.add(c), r.cameAs(c))
+			o = r.asNews(r.add(c), r.commitReceived(c))
 		}
 		v := r.verdict(from, o)
-		r.settle()
+		r.retryWaiting()
 		if e := r.commits[c.ID()]; e != nil && !e.fits {
-			r.askSoon(from) // for what it refers to
+			r.compareSoon(from) // for what it refers to
 		}
 		return v
 	case record.TypeJoin:
@@ -70,7 +70,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		if err != nil {
 			return Reject
 		}
-		return r.join(from, j)
+		return r.takeJoin(from, j)
 	case record.TypeMessage:
 		m, err := record.ParseMessage(data[1:])
 		if err != nil {
@@ -78,7 +78,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		}
 		v := r.receive(m)
 		if e := r.commits[m.Epoch]; (e == nil || !e.fits) && r.head != nil {
-			r.askSoon(from)
+			r.compareSoon(from)
 		}
 		return v
 	}
@@ -95,16 +95,16 @@ func (r *Room) verdict(from peer.ID, o outcome) Verdict {
 		if r.head == nil {
 			return Accept
 		}
-		r.askSoon(from)
+		r.compareSoon(from)
 	}
 	return Ignore
 }
 
-// again makes news of what is known, if a stream brought it a moment ago: those
+// asNews makes news of what is known, if a stream brought it a moment ago: those
 // after us on the topic may have no such stream. since is when the very same
 // came; zero if what is known is another, so that nobody makes us forward a
 // garbled copy.
-func (r *Room) again(o outcome, since time.Time) outcome {
+func (r *Room) asNews(o outcome, since time.Time) outcome {
 	if o == known && !since.IsZero() && r.now.Sub(since) < forwardTime {
 		return kept
 	}
@@ -113,14 +113,14 @@ func (r *Room) again(o outcome, since time.Time) outcome {
 
 // leftAt is when we heard that the process left in these words.
 func (p *process) leftAt(left *record.Presence) time.Time {
-	if p == nil || p.bodies[left.ID()] == nil {
+	if p == nil || p.presences[left.ID()] == nil {
 		return time.Time{}
 	}
 	return p.leftSince
 }
 
-// cameAs is when a commit came with this signature, if this copy's list is right.
-func (r *Room) cameAs(c *record.Commit) time.Time {
+// commitReceived is when a commit came with this signature, if this copy's list is right.
+func (r *Room) commitReceived(c *record.Commit) time.Time {
 	e := r.commits[c.ID()]
 	if e == nil || e.list == nil || e.commit.Signature != c.Signature {
 		return time.Time{}
@@ -137,9 +137,9 @@ func (r *Room) cameAs(c *record.Commit) time.Time {
 	return e.since
 }
 
-// join takes what a newcomer publishes of itself: PROTOCOL.md §10.1.
-func (r *Room) join(from peer.ID, j *record.Join) Verdict {
-	g := r.graph(j.Contribution.Day)
+// takeJoin takes what a newcomer publishes of itself: PROTOCOL.md §10.1.
+func (r *Room) takeJoin(from peer.ID, j *record.Join) Verdict {
+	g := r.days[j.Contribution.Day]
 	if g == nil {
 		return Ignore
 	}
@@ -158,7 +158,7 @@ func (r *Room) join(from peer.ID, j *record.Join) Verdict {
 	if n != nil && n.term == nil && n.encapsulation == nil && !n.opened {
 		news = r.keepEncapsulation(g, n, j.Encapsulation) || news
 	}
-	if !news && (n == nil || r.again(known, n.since) == known) {
+	if !news && (n == nil || r.asNews(known, n.since) == known) {
 		return Ignore
 	}
 	return Accept

@@ -11,8 +11,8 @@ import (
 
 // The stream protocols: PROTOCOL.md §11.
 const (
-	ProtocolProve   = "/coterie/2/prove"
-	ProtocolCompare = "/coterie/2/sync"
+	ProtocolProve = "/coterie/2/prove"
+	ProtocolSync  = "/coterie/2/sync"
 )
 
 // A StreamID names a stream between the room and its driver. The room's own are
@@ -81,21 +81,28 @@ func (r *Room) publish(data []byte) { r.ready.Publish = append(r.ready.Publish, 
 
 func (r *Room) emit(e Event) { r.ready.Events = append(r.ready.Events, e) }
 
+// tasks are those under way, and what is to be done at a time.
+type tasks struct {
+	done   map[TaskID]func(any)
+	last   TaskID
+	timers []timer
+}
+
 // task runs work outside the loop, and then done with its result, inside.
 func (r *Room) task(work func() any, done func(result any)) {
-	r.nextTask++
-	r.tasks[r.nextTask] = done
-	r.ready.Tasks = append(r.ready.Tasks, Task{ID: r.nextTask, Run: work})
+	r.tasks.last++
+	r.tasks.done[r.tasks.last] = done
+	r.ready.Tasks = append(r.ready.Tasks, Task{ID: r.tasks.last, Run: work})
 }
 
 // Computed takes the result of a task.
 func (r *Room) Computed(now time.Time, id TaskID, result any) {
 	r.advance(now)
-	done, ok := r.tasks[id]
+	done, ok := r.tasks.done[id]
 	if !ok {
 		return
 	}
-	delete(r.tasks, id)
+	delete(r.tasks.done, id)
 	if !r.closed {
 		done(result)
 	}

@@ -2,6 +2,7 @@ package room
 
 import (
 	"slices"
+	"time"
 
 	"coterie/crypto/ake"
 	"coterie/room/record"
@@ -37,66 +38,103 @@ func (r *Room) add(rec record.Record) outcome {
 	}
 	switch o {
 	case kept:
-		r.changed = true
+		r.newRecords = true
 	case waits:
-		r.wait(rec)
+		r.waiting.add(rec)
 	}
 	return o
 }
 
-// wait keeps a record whose time may come, in place of the oldest such.
-func (r *Room) wait(rec record.Record) {
-	if c, ok := rec.(*record.Commit); ok {
-		// Of committers that are not known: a place of their own, and a small one.
-		if len(r.strange) >= maxStrange {
-			r.strange = r.strange[1:]
-		}
-		r.strange = append(r.strange, c)
-		return
-	}
-	key := limboKey{rec.Type(), rec.ID()}
-	if r.inLimbo[key] {
-		return
-	}
-	if len(r.limbo) >= maxLimbo {
-		old := r.limbo[0]
-		delete(r.inLimbo, limboKey{old.Type(), old.ID()})
-		r.limbo = r.limbo[1:]
-	}
-	r.limbo = append(r.limbo, rec)
-	r.inLimbo[key] = true
+// A waitingSet is what refers to what is not known yet: PROTOCOL.md §6.1. Each kind
+// has places of its own, of which the oldest makes room.
+type waitingSet struct {
+	records    []record.Record
+	recordKeys map[recordKey]bool    // of these
+	commits    []*record.Commit      // by committers that are not known
+	terms      map[ake.Hash]ake.Term // by the cid of a contribution that has not come
+	termOrder  []ake.Hash            // in which these came
+	messages   []waitingMessage      // of epochs that are not known
 }
 
-// A limboKey names a record that waits.
-type limboKey struct {
+// A recordKey names a record that waits.
+type recordKey struct {
 	typ byte
 	id  ake.Hash
 }
 
-// settle tries what waits again, until nothing changes.
-func (r *Room) settle() {
-	for r.changed {
-		r.changed, r.dirty = false, true
-		waiting, strange := r.limbo, r.strange
-		r.limbo, r.strange = nil, nil
-		clear(r.inLimbo)
-		for _, rec := range waiting {
+// add keeps a record whose time may come.
+func (w *waitingSet) add(rec record.Record) {
+	if c, ok := rec.(*record.Commit); ok {
+		if len(w.commits) >= maxWaitingCommits {
+			w.commits = w.commits[1:]
+		}
+		w.commits = append(w.commits, c)
+		return
+	}
+	key := recordKey{rec.Type(), rec.ID()}
+	if w.recordKeys[key] {
+		return
+	}
+	if len(w.records) >= maxWaitingRecords {
+		old := w.records[0]
+		delete(w.recordKeys, recordKey{old.Type(), old.ID()})
+		w.records = w.records[1:]
+	}
+	w.records = append(w.records, rec)
+	w.recordKeys[key] = true
+}
+
+// addTerm keeps a term until its contribution comes.
+func (w *waitingSet) addTerm(t *ake.MemberTerm) {
+	if _, ok := w.terms[t.CID]; ok {
+		return
+	}
+	if len(w.termOrder) >= maxWaitingTerms {
+		delete(w.terms, w.termOrder[0])
+		w.termOrder = w.termOrder[1:]
+	}
+	w.terms[t.CID] = t.Term
+	w.termOrder = append(w.termOrder, t.CID)
+}
+
+// addMessage keeps a message until its epoch is known.
+func (w *waitingSet) addMessage(m *record.Message, now time.Time) {
+	if len(w.messages) >= maxWaitingMessages {
+		w.messages = w.messages[1:]
+	}
+	w.messages = append(w.messages, waitingMessage{message: m, since: now})
+}
+
+// take takes out all records and commits, to be tried again.
+func (w *waitingSet) take() (records []record.Record, commits []*record.Commit) {
+	records, commits = w.records, w.commits
+	w.records, w.commits = nil, nil
+	clear(w.recordKeys)
+	return records, commits
+}
+
+// retryWaiting tries what waits again, until nothing changes.
+func (r *Room) retryWaiting() {
+	for r.newRecords {
+		r.newRecords, r.reconsider = false, true
+		records, commits := r.waiting.take()
+		for _, rec := range records {
 			r.add(rec)
 		}
-		for _, c := range strange {
+		for _, c := range commits {
 			r.add(c)
 		}
-		r.judge()
-		r.stamp++
+		r.examineCommits()
+		r.version++
 	}
 }
 
 func (r *Room) addContribution(c *record.Contribution) outcome {
-	g := r.graph(c.Day)
+	g := r.days[c.Day]
 	if g == nil {
 		return foreign
 	}
-	c.Settle(r.id)
+	c.ComputeID(r.id)
 	if g.contribution(c.ID()) != nil {
 		return known
 	}
@@ -113,7 +151,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	if len(g.nodes) >= maxNodes {
 		g.makeRoom(e.From)
 	}
-	r.stamp++
+	r.version++
 	delete(g.promised, c.ID())
 	if g.contribution(e.From) == nil {
 		return waits // it made room itself
@@ -121,8 +159,8 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 	g.addContribution(c)
 	g.addEdge(e)
 	g.nodes[c.ID()].since = r.now
-	r.adopt(c.ID())
-	if r.workings[c.Working] = true; len(r.workings) > len(r.days)*maxNodes+maxLimbo {
+	r.giveWaitingTerm(c.ID())
+	if r.workingKeys[c.Working] = true; len(r.workingKeys) > len(r.days)*maxNodes+maxWaitingRecords {
 		r.forgetProcesses() // of those who made room
 	}
 	return kept
@@ -131,7 +169,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 // addEdge takes an edge from a contribution that is kept. One to a contribution
 // that has not come yet waits for it: a node exists only with a contribution.
 func (r *Room) addEdge(e *record.Edge) outcome {
-	g := r.graph(e.Day)
+	g := r.days[e.Day]
 	if g == nil {
 		return foreign
 	}
@@ -164,14 +202,14 @@ func (r *Room) addEdge(e *record.Edge) outcome {
 
 // hasWorking reports whether a working key belongs to a contribution that is
 // kept, or is our own.
-func (r *Room) hasWorking(w [32]byte) bool { return w == r.workingID || r.workings[w] }
+func (r *Room) hasWorking(w [32]byte) bool { return w == r.workingID || r.workingKeys[w] }
 
 func (r *Room) addPresence(p *record.Presence) outcome {
 	if !r.hasWorking(p.Working) {
 		return waits
 	}
 	proc := r.process(p.Working)
-	if proc.bodies[p.ID()] != nil {
+	if proc.presences[p.ID()] != nil {
 		return known
 	}
 	if p.Verify(r.id) != nil {
@@ -180,41 +218,41 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if proc.misbehaved && !proc.lesser(p) {
 		return known // one proof is enough
 	}
-	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxBodies && p.Serial < n.Serial && !r.names(p.ID())) {
+	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
 		return known
 	}
 	wasThere := !proc.left()
-	proc.takePresence(p, r.names)
+	proc.takePresence(p, r.presenceListed)
 	if p.Left && wasThere {
 		proc.leftSince = r.now
-		r.listed(p.Working, func(m Member) { r.emit(Departed{m}) })
+		r.ifListed(p.Working, func(m Member) { r.emit(Departed{m}) })
 	}
 	return kept
 }
 
-// names reports whether a commit that we keep lists a presence: without it, the
+// presenceListed reports whether a commit that we keep lists a presence: without it, the
 // commit cannot be checked, however many later ones its process may have made.
-func (r *Room) names(presence ake.Hash) bool { return r.named[presence] > 0 }
+func (r *Room) presenceListed(presence ake.Hash) bool { return r.presenceRefs[presence] > 0 }
 
-// noteNamed counts what a commit that we keep lists, or what one did that is gone.
-func (r *Room) noteNamed(e *epoch, by int) {
+// countPresences counts what a commit that we keep lists, or what one did that is gone.
+func (r *Room) countPresences(e *epoch, by int) {
 	for i := range e.list {
 		p := e.list[i].Presence
-		if r.named[p] += by; r.named[p] == 0 {
-			delete(r.named, p)
+		if r.presenceRefs[p] += by; r.presenceRefs[p] == 0 {
+			delete(r.presenceRefs, p)
 		}
 	}
 }
 
-// listed calls f for the member of the head whose working key this is, unless
+// ifListed calls f for the member of the head whose working key this is, unless
 // it is ourselves.
-func (r *Room) listed(w [32]byte, f func(Member)) {
-	if r.head == nil || w == r.workingID || r.graph(r.head.commit.Day) == nil {
+func (r *Room) ifListed(w [32]byte, f func(Member)) {
+	if r.head == nil || w == r.workingID || r.days[r.head.commit.Day] == nil {
 		return
 	}
 	for _, n := range r.head.nodes {
 		if n.contribution.Working == w {
-			f(r.called(n))
+			f(r.memberOf(n))
 		}
 	}
 }
@@ -232,46 +270,51 @@ func (r *Room) addName(n *record.Name) outcome {
 	}
 	was := proc.name
 	proc.name = n
-	if len(r.newNames) < maxNewNames {
-		r.newNames[n.Working] = true
+	if len(r.names.fresh) < maxNewNames {
+		r.names.fresh[n.Working] = true
 	}
 	if was == nil || was.Text != n.Text {
-		r.listed(n.Working, func(m Member) { r.emit(Renamed{m}) })
+		r.ifListed(n.Working, func(m Member) { r.emit(Renamed{m}) })
 	}
 	return kept
 }
 
-// spreadNames passes new names on over channels, every few seconds at most: what is
+// newNames are those that channels are to bring to others.
+type newNames struct {
+	fresh  map[[32]byte]bool // of these processes ..
+	sendAt time.Time         // .. not before then
+}
+
+// sendNames passes new names on over channels, every few seconds at most: what is
 // above travels when members compare.
-func (r *Room) spreadNames() {
-	if len(r.newNames) == 0 {
+func (r *Room) sendNames() {
+	if len(r.names.fresh) == 0 {
 		return
 	}
-	if r.namesAt.After(r.now) {
-		r.wakeAt(r.namesAt)
+	if r.names.sendAt.After(r.now) {
+		r.wakeAt(r.names.sendAt)
 		return
 	}
-	r.namesAt = r.now.Add(nameEvery)
-	names := make([]*record.Name, 0, len(r.newNames))
-	for w := range r.newNames {
+	r.names.sendAt = r.now.Add(nameEvery)
+	names := make([]*record.Name, 0, len(r.names.fresh))
+	for w := range r.names.fresh {
 		if p := r.processes[w]; p != nil && p.name != nil {
 			names = append(names, p.name)
 		}
 	}
-	clear(r.newNames)
+	clear(r.names.fresh)
 	slices.SortFunc(names, func(a, b *record.Name) int { return compareHashes(a.Working, b.Working) })
-	for _, w := range r.sortedChannels() {
+	for _, w := range r.channels.sorted() {
 		var out []record.Record
 		for _, n := range names {
 			if n.Working != w {
 				out = append(out, n)
 			}
 		}
-		if ch := r.channels[w]; ch.up && len(out) > 0 {
-			x := r.openIn(ch, ProtocolCompare)
+		if ch := r.channels.byKey[w]; ch.up && len(out) > 0 {
+			x := r.openChannelStream(ch, ProtocolSync)
 			r.send(x, record.EncodeRecords(out)...)
-			r.send(x, []byte{record.FrameDone})
-			r.hangUp(x)
+			r.sendDone(x)
 		}
 	}
 }
@@ -290,31 +333,25 @@ func (r *Room) addTerm(t *ake.MemberTerm) {
 		if n.term == nil && t.Term.Commitment() == n.contribution.Term {
 			term := t.Term
 			n.term, n.encapsulation = &term, nil
-			r.changed = true
+			r.newRecords = true
 		}
 	}
-	if _, ok := r.orphans[t.CID]; found || ok {
-		return
+	if !found {
+		r.waiting.addTerm(t)
 	}
-	if len(r.orphanOrder) >= maxOrphans {
-		delete(r.orphans, r.orphanOrder[0])
-		r.orphanOrder = r.orphanOrder[1:]
-	}
-	r.orphans[t.CID] = t.Term
-	r.orphanOrder = append(r.orphanOrder, t.CID)
 }
 
-// adopt gives a contribution that has come the term that waited for it.
-func (r *Room) adopt(cid ake.Hash) {
-	if term, ok := r.orphans[cid]; ok {
-		delete(r.orphans, cid)
+// giveWaitingTerm gives a contribution that has come the term that waited for it.
+func (r *Room) giveWaitingTerm(cid ake.Hash) {
+	if term, ok := r.waiting.terms[cid]; ok {
+		delete(r.waiting.terms, cid)
 		r.addTerm(&ake.MemberTerm{CID: cid, Term: term})
 		term.Erase()
 	}
 }
 
-// called is whose a contribution is, with the name it has given itself.
-func (r *Room) called(n *node) Member {
+// memberOf is whose a contribution is, with the name it has given itself.
+func (r *Room) memberOf(n *node) Member {
 	m := Member{Peer: n.peer}
 	if p := r.processOf(n); p != nil && p.name != nil {
 		m.Name = p.name.Text
@@ -326,7 +363,7 @@ func (r *Room) called(n *node) Member {
 func (r *Room) member(cid ake.Hash, identity [32]byte) Member {
 	for _, g := range r.days {
 		if n := g.nodes[cid]; n != nil {
-			return r.called(n)
+			return r.memberOf(n)
 		}
 	}
 	return Member{Peer: peerOf(identity)}

@@ -27,8 +27,8 @@
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
 //	journal.go    what is kept on disk                                    §9.2
-//	reach.go      who has what we said                                    §9.3
-//	share.go      what gives way when that is too much                    §9.1
+//	receipts.go   who has what we said                                    §9.3
+//	quota.go      what gives way when that is too much                    §9.1
 //	logs.go       two peers compare what was said                         §11.4
 //	publish.go    what comes from the topic                               §10
 //	attest.go     one member proves a policy to another                   §7.6
@@ -55,8 +55,8 @@ type Config struct {
 	Descriptor *Descriptor
 	// Identity is the peer's libp2p key. It signs contributions only.
 	Identity ed25519.PrivateKey
-	// Suite does the attribute-based work.
-	Suite Suite
+	// Encapsulator does the attribute-based work.
+	Encapsulator Encapsulator
 	// ValidOn tells whether the member's key is valid on a day.
 	ValidOn func(abe.Day) bool
 	// Rand is the source of all randomness; it must not fail.
@@ -82,106 +82,65 @@ type Config struct {
 
 // Room is one process' part in one room. It is not safe for concurrent use.
 type Room struct {
-	cfg    Config
-	id     ake.Hash
-	self   peer.ID
-	own    [32]byte // the identity's public key
-	serial uint64
-	now    time.Time
-	closed bool // this process has left
-	// superseded: the user was told that another process takes part as this peer.
-	superseded bool
+	cfg      Config
+	id       ake.Hash
+	self     peer.ID
+	identity [32]byte // the identity's public key
+	serial   uint64
+	now      time.Time
+	closed   bool // this process has left
+	// supersededReported: the user was told that another process takes part as this peer.
+	supersededReported bool
 
 	working   ed25519.PrivateKey
 	workingID [32]byte
 	presence  *record.Presence
 	name      *record.Name
 
-	days      map[abe.Day]*graph
-	renewAt   map[abe.Day]time.Time
-	processes map[[32]byte]*process
-	workings  map[[32]byte]bool // of the contributions that are kept
-	limbo     []record.Record
-	inLimbo   map[limboKey]bool
-	orphans   map[ake.Hash]ake.Term // by the cid of a contribution that has not come
-	// orphanOrder is the order in which these came.
-	orphanOrder []ake.Hash
-	newNames    map[[32]byte]bool // of which processes names are to be passed on ..
-	namesAt     time.Time         // .. not before then
-	named       map[ake.Hash]int  // presences that commits list that are kept: in how many
-	strange     []*record.Commit  // by committers that are not known yet
-	changed     bool              // records were added since the last settle
-	stamp       uint64            // another one whenever what is worked out from the state may differ
-	dirty       bool              // something a commit depends on may have changed since that was considered
-	considerAt  time.Time         // when to consider it in any case
-	beatAt      time.Time
-	heardAny    time.Time // when a stream last brought a beat of another process
+	// Members: the days' graphs, and what is known of processes.
+	days         map[abe.Day]*graph
+	renewAt      map[abe.Day]time.Time
+	processes    map[[32]byte]*process
+	workingKeys  map[[32]byte]bool // of the contributions that are kept
+	presenceRefs map[ake.Hash]int  // presences that commits list that are kept: in how many
+	cut          map[[32]byte]bool // whom our user does without, by identity
+	beatAt       time.Time
+	lastHeard    time.Time // when a stream last brought a beat of another process
+	names        newNames
+	waiting      waitingSet
+	offers       [2]offer // without and with names
 
-	commits map[ake.Hash]*epoch
-	early   bool                 // a commit is too high for now
-	spent   map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
-	// droppedIDs are those of the commits that were dropped lately, as a ring.
-	droppedIDs  [maxDropped]ake.Hash
-	droppedAt   map[ake.Hash]bool
-	nextDropped int
-	head        *epoch
-	cameLate    time.Time // when a full room let us in
-	turn        turn
-	stops       []stop
-	missed      map[ake.Hash]int       // how often a member let its turn to commit go by, a day
-	omissions   map[peer.ID]int        // how often a member's commits left somebody out
-	cut         map[[32]byte]bool      // whom our user does without, by identity
-	telling     map[[32]byte]time.Time // until when we wait for what who has just proved itself knows
-	patience    time.Time              // until when we do not commit for want of a secret ..
-	waits       time.Duration          // .. and how long that was
-	offers      [2]offer               // without and with names
-	carrier     bool                   // we have just joined our component to another's
+	newRecords bool   // records were added since the last retryWaiting
+	version    uint64 // another one whenever what is worked out from the state may differ
+	reconsider bool   // something a commit depends on may have changed since that was considered
 
-	channels   map[[32]byte]*channel // by working key
-	drawAt     time.Time             // when one is drawn anew
-	channelsAt time.Time             // when channels are to be considered
-	workTime   time.Duration         // how long our encapsulation took to make
-	timers     []timer
-	openings   []time.Time // of encapsulations from the topic
+	// Commits, and whose turn it is to make one.
+	commits        map[ake.Hash]*epoch
+	head           *epoch
+	tooHigh        bool                 // a commit is too high for now
+	retired        map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
+	droppedCommits droppedCommits
+	turn           turn
+	committing     committing
 
-	first map[peer.ID]bool
-
+	// Peers, channels to their processes, and streams.
 	neighbours map[peer.ID]*neighbour
-	exchanges  map[StreamID]*exchange
-	nextStream StreamID
-	dials      []time.Time           // openings that came of dialled proofs
-	firstDials []time.Time           // .. with peers by which we came here
-	idlers     map[peer.ID]time.Time // when those began a proof who showed nothing
-	idleOrder  []peer.ID
 	compareAt  time.Time
+	proofs     proofs
+	channels   channels
+	streams    streams
+	questions  questions
 
-	tasks    map[TaskID]func(any)
-	nextTask TaskID
+	encapsulationTime time.Duration // how long our encapsulation took to make
 
-	held      []held
-	questions questions
-	pace      pace // of our messages
-	skips     pace // of keys that messages step over
-	lamport   uint64
-	waiting   []waiting
+	// What is said.
+	outbox   outbox
+	lamport  uint64
+	skips    pace // of keys that messages step over
+	logs     logs
+	receipts receiptTimes
 
-	transcripts map[ake.Hash]*transcript
-	dropped     map[ake.Hash]abe.Day  // transcripts that are over: they are not taken again
-	logged      int                   // messages in all transcripts
-	places      int                   // in their lists
-	most        bounds                // of these
-	accounts    map[[32]byte]*account // by branch
-	recounted   uint64                // the stamp of what accounts say
-	recountedAt time.Time
-	expiredAt   time.Time             // when transcripts were last looked over
-	farther     map[ake.Hash]bool     // transcripts of which the user may be told how far they have come
-	inMemory    []logRef              // those whose bodies are, oldest first
-	gaps        map[*authorLog]logRef // logs in which something is missing
-	allowances  map[[32]byte]*pace    // of bytes of logs, by peer
-	server      *exchange             // on which the message came that is being taken
-	reachAt     time.Time             // when the user may be told again how far messages have come
-	pursueAt    time.Time             // when to compare with those who may not have our last message
-
+	tasks tasks
 	ready Ready
 }
 
@@ -192,42 +151,40 @@ func New(cfg Config) (*Room, error) {
 		return nil, fmt.Errorf("a name of %d bytes; the limit is %d", len(cfg.Name), record.MaxNameSize)
 	}
 	r := &Room{
-		cfg:        cfg,
-		id:         cfg.Descriptor.ID(),
-		self:       peerOf([32]byte(pub)),
-		own:        [32]byte(pub),
-		serial:     uint64(cfg.Now.UnixMilli()),
-		now:        cfg.Now,
-		days:       make(map[abe.Day]*graph),
-		renewAt:    make(map[abe.Day]time.Time),
-		processes:  make(map[[32]byte]*process),
-		workings:   make(map[[32]byte]bool),
-		inLimbo:    make(map[limboKey]bool),
-		commits:    make(map[ake.Hash]*epoch),
-		droppedAt:  make(map[ake.Hash]bool),
-		missed:     make(map[ake.Hash]int),
-		omissions:  make(map[peer.ID]int),
-		cut:        make(map[[32]byte]bool),
-		telling:    make(map[[32]byte]time.Time),
-		orphans:    make(map[ake.Hash]ake.Term),
-		newNames:   make(map[[32]byte]bool),
-		named:      make(map[ake.Hash]int),
-		channels:   make(map[[32]byte]*channel),
-		first:      make(map[peer.ID]bool),
-		idlers:     make(map[peer.ID]time.Time),
-		spent:      make(map[ake.Hash]abe.Day),
-		neighbours: make(map[peer.ID]*neighbour),
-		exchanges:  make(map[StreamID]*exchange),
-		nextStream: 1,
-		tasks:      make(map[TaskID]func(any)),
-
-		transcripts: make(map[ake.Hash]*transcript),
-		dropped:     make(map[ake.Hash]abe.Day),
-		gaps:        make(map[*authorLog]logRef),
-		allowances:  make(map[[32]byte]*pace),
-		accounts:    make(map[[32]byte]*account),
-		farther:     make(map[ake.Hash]bool),
-		most:        bounds{maxTranscripts, maxPlaces, maxLogged},
+		cfg:            cfg,
+		id:             cfg.Descriptor.ID(),
+		self:           peerOf([32]byte(pub)),
+		identity:       [32]byte(pub),
+		serial:         uint64(cfg.Now.UnixMilli()),
+		now:            cfg.Now,
+		days:           make(map[abe.Day]*graph),
+		renewAt:        make(map[abe.Day]time.Time),
+		processes:      make(map[[32]byte]*process),
+		workingKeys:    make(map[[32]byte]bool),
+		waiting:        waitingSet{recordKeys: make(map[recordKey]bool), terms: make(map[ake.Hash]ake.Term)},
+		names:          newNames{fresh: make(map[[32]byte]bool)},
+		commits:        make(map[ake.Hash]*epoch),
+		droppedCommits: droppedCommits{has: make(map[ake.Hash]bool)},
+		committing: committing{
+			missed: make(map[ake.Hash]int), omissions: make(map[peer.ID]int), awaiting: make(map[[32]byte]time.Time),
+		},
+		cut:          make(map[[32]byte]bool),
+		presenceRefs: make(map[ake.Hash]int),
+		proofs:       proofs{firstPeers: make(map[peer.ID]bool), idleSince: make(map[peer.ID]time.Time)},
+		channels:     channels{byKey: make(map[[32]byte]*channel)},
+		streams:      streams{byID: make(map[StreamID]*exchange), next: 1},
+		retired:      make(map[ake.Hash]abe.Day),
+		neighbours:   make(map[peer.ID]*neighbour),
+		tasks:        tasks{done: make(map[TaskID]func(any))},
+		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
+		logs: logs{
+			transcripts: make(map[ake.Hash]*transcript),
+			dropped:     make(map[ake.Hash]abe.Day),
+			gaps:        make(map[*authorLog]logRef),
+			allowances:  make(map[[32]byte]*pace),
+			accounts:    make(map[[32]byte]*account),
+			limits:      logLimits{maxTranscripts, maxPlaces, maxMessages},
+		},
 	}
 	var err error
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
@@ -256,8 +213,8 @@ func (r *Room) announce(p *record.Presence) {
 	}
 	p.Sign(r.id, r.working)
 	r.presence = p
-	r.process(r.workingID).takePresence(p, r.names)
-	r.changed = true
+	r.process(r.workingID).takePresence(p, r.presenceListed)
+	r.newRecords = true
 }
 
 // SetAddresses tells the room where the process can be reached.
@@ -280,13 +237,13 @@ func (r *Room) SetName(name string) {
 	n.Sign(r.id, r.working)
 	r.name = n
 	r.process(r.workingID).name = n
-	r.changed = true
+	r.newRecords = true
 }
 
-// CameBy tells the room by which peers the user came here, from a bootstrap address
+// AddFirstPeer tells the room by which peers the user came here, from a bootstrap address
 // or a link: strangers are tried after them.
-func (r *Room) CameBy(p peer.ID) {
-	r.first[p] = true
+func (r *Room) AddFirstPeer(p peer.ID) {
+	r.proofs.firstPeers[p] = true
 	if n := r.neighbours[p]; n != nil {
 		n.first = true
 	}
@@ -301,7 +258,7 @@ func (r *Room) Self() peer.ID { return r.self }
 // Tick tells the room that time has passed.
 func (r *Room) Tick(now time.Time) {
 	r.advance(now)
-	r.changed = r.changed || r.early
+	r.newRecords = r.newRecords || r.tooHigh
 	r.expire()
 	r.finish()
 }
@@ -315,14 +272,14 @@ func (r *Room) Leave(now time.Time) {
 	}
 	r.announce(&record.Presence{Left: true})
 	r.closed = true
-	for _, id := range r.sortedExchanges() {
-		x := r.exchanges[id]
+	for _, id := range r.streams.sorted() {
+		x := r.streams.byID[id]
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
-		r.over(x)
+		r.dropExchange(x)
 	}
 	r.publish(record.Encode(r.presence))
 	for _, p := range r.sortedNeighbours() {
-		x := r.open(p, ProtocolCompare)
+		x := r.openStream(p, ProtocolSync)
 		r.send(x, record.EncodeRecords([]record.Record{r.presence})...)
 		r.hangUp(x)
 	}
@@ -338,14 +295,14 @@ func (r *Room) finish() {
 	r.runTimers()
 	r.renew()
 	r.beat()
-	r.settle()
-	if r.dirty {
-		r.channelsAt = r.now
+	r.retryWaiting()
+	if r.reconsider {
+		r.channels.considerAt = r.now
 	}
-	if r.early {
+	if r.tooHigh {
 		r.wakeAt(r.now.Add(time.Second))
 	}
-	r.spreadNames()
+	r.sendNames()
 	r.chase()
 	r.considerOpening()
 	r.flush()
@@ -354,10 +311,10 @@ func (r *Room) finish() {
 	r.considerChannels()
 	r.poseQuestion()
 	r.wakeQuestions()
-	r.pursue()
+	r.chaseReceipts()
 	r.schedule()
 	r.wakeForGaps()
-	r.tellReach()
+	r.reportReceipts()
 }
 
 // draw takes 32 bytes of randomness.

@@ -35,7 +35,7 @@ func TestMadeUpLater(t *testing.T) {
 	ann, bob, cyn := all[0], all[1], all[2]
 	thief := n.addSpy("thief", cyn.room.cfg.Identity)
 	vouched(n, thief, bob, ann, cyn.room.serial+1)
-	if _, gone := ann.room.gone(ann.day(), cyn.own()); gone {
+	if _, gone := ann.room.gone(ann.day(), ann.day().node(cyn.own())); gone {
 		t.Error("cyn is gone, by bob's word")
 	}
 	if !ann.room.Admits(cyn.room.self, cyn.room.workingID) {
@@ -58,15 +58,15 @@ func TestStrangerCommits(t *testing.T) {
 			Day: c.Day, Height: uint64(i + 1), By: c.ID(), Members: 2, List: list.Hash(),
 		}}}
 		m.SetEvidence(nil)
-		m.Settle()
+		m.ComputeID()
 		m.Sign(n.desc.ID(), x.working)
 		ann.given(bob, true, record.EncodeRecords([]record.Record{m.Whole(list)})...)
 		if ann.room.commits[m.ID()] != nil {
 			t.Fatal("one is taken")
 		}
 	}
-	if k := len(ann.room.strange); k != maxStrange {
-		t.Errorf("%d are kept, want %d", k, maxStrange)
+	if k := len(ann.room.waiting.commits); k != maxWaitingCommits {
+		t.Errorf("%d are kept, want %d", k, maxWaitingCommits)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestDroppedCommit(t *testing.T) {
 			if o := k.b.add(c); o != kept {
 				t.Fatalf("outcome %d", o)
 			}
-			k.b.settle()
+			k.b.retryWaiting()
 			e := k.b.commits[c.ID()]
 			if had {
 				k.hand(t, k.a.head)
@@ -91,19 +91,19 @@ func TestDroppedCommit(t *testing.T) {
 					t.Fatal("it was not read")
 				}
 			}
-			k.b.drop(e)
+			k.b.dropCommit(e)
 			if had { // after as many others
-				clear(k.b.droppedAt)
+				clear(k.b.droppedCommits.has)
 			}
 			if o := k.b.add(c); o != known || k.b.commits[c.ID()] != nil {
 				t.Errorf("it was taken again: outcome %d", o)
 			}
 			if !had {
-				for i := range maxDropped {
-					k.b.drop(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Height: uint64(i)}}}})
+				for i := range maxDroppedCommits {
+					k.b.dropCommit(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Height: uint64(i)}}}})
 				}
-				if len(k.b.droppedAt) > maxDropped {
-					t.Errorf("%d are remembered", len(k.b.droppedAt))
+				if len(k.b.droppedCommits.has) > maxDroppedCommits {
+					t.Errorf("%d are remembered", len(k.b.droppedCommits.has))
 				}
 			}
 		})
@@ -112,13 +112,13 @@ func TestDroppedCommit(t *testing.T) {
 
 // TestBounds: what strangers and insiders can add to is bounded.
 func TestBounds(t *testing.T) {
-	t.Run("limbo", func(t *testing.T) {
+	t.Run("waiting records", func(t *testing.T) {
 		r := newBenchRoom(t, 2).b
-		for i := range maxLimbo + 100 {
+		for i := range maxWaitingRecords + 100 {
 			from := ake.Sum("nobody", []byte(fmt.Sprint(i)))
 			r.add(&record.Edge{Day: r.today(), From: from, To: ake.Sum("to", from[:])})
 		}
-		if k, names := len(r.limbo), len(r.inLimbo); k != maxLimbo || names != k {
+		if k, names := len(r.waiting.records), len(r.waiting.recordKeys); k != maxWaitingRecords || names != k {
 			t.Errorf("%d records wait, and %d ids of them", k, names)
 		}
 	})
@@ -140,21 +140,21 @@ func TestBounds(t *testing.T) {
 		all := n.party("ann", "bob")
 		w := all[1].room.working
 		p := all[0].room.process(all[1].room.workingID)
-		for i := range 5 * maxBodies {
+		for i := range 5 * maxPresences {
 			b := &record.Presence{Serial: uint64(100 + i)}
 			b.Sign(n.desc.ID(), w)
 			all[0].room.add(b)
 		}
-		if k := len(p.bodies); k > maxBodies {
+		if k := len(p.presences); k > maxPresences {
 			t.Errorf("%d presences are kept", k)
 		}
 	})
 	t.Run("forks", func(t *testing.T) {
 		var l authorLog
-		for i := range uint64(5 * maxForks) {
-			l.fork(i+1, &record.Signed{})
+		for i := range uint64(5 * maxSecondMessages) {
+			l.addSecondMessage(i+1, &record.Signed{})
 		}
-		if k := len(l.other); k != maxForks || l.other[1] == nil {
+		if k := len(l.secondMessages); k != maxSecondMessages || l.secondMessages[1] == nil {
 			t.Errorf("%d second messages are kept", k)
 		}
 	})
@@ -184,10 +184,10 @@ func TestLogsOfTheProcess(t *testing.T) {
 	ann, cyn := all[0], all[2]
 	all[1].say("while cyn is here")
 	n.allHear(time.Second, "while cyn is here", all...)
-	tr := ann.room.transcripts[ann.room.head.commit.ID()]
+	tr := ann.room.logs.transcripts[ann.room.head.commit.ID()]
 	cyn.leave()
 	n.run(5 * time.Second)
-	x := &exchange{peer: cyn.room.self, identity: cyn.room.own, working: cyn.room.workingID}
+	x := &exchange{peer: cyn.room.self, identity: cyn.room.identity, working: cyn.room.workingID}
 	if !ann.room.mayRead(tr, x) {
 		t.Error("the process itself is not told")
 	}
@@ -203,23 +203,23 @@ func TestOutsideAChannel(t *testing.T) {
 	all := n.party("ann", "bob")
 	ann, bob := all[0].room, all[1]
 	ann.StreamOpened(n.now, 1000, bob.room.self, [32]byte{}, ProtocolAsk)
-	if ann.exchanges[1000] != nil {
+	if ann.streams.byID[1000] != nil {
 		t.Error("a stream for questions stands outside a channel")
 	}
 	ann.StreamOpened(n.now, 1002, bob.room.self, bob.room.workingID, ProtocolAsk)
-	if ann.exchanges[1002] == nil {
+	if ann.streams.byID[1002] == nil {
 		t.Error("a stream for questions does not stand inside one")
 	}
-	ann.StreamOpened(n.now, 1004, bob.room.self, [32]byte{}, ProtocolCompare)
+	ann.StreamOpened(n.now, 1004, bob.room.self, [32]byte{}, ProtocolSync)
 	have := &record.Have{Epoch: ann.head.commit.ID(), Held: make([]record.Held, 2)}
 	for _, f := range [][]byte{bob.helloTo(all[0]), new(record.Ask).Encode()} {
 		ann.StreamFrame(n.now, 1004, f)
-		if ann.exchanges[1004] == nil {
+		if ann.streams.byID[1004] == nil {
 			t.Fatal("not even a hello and an ask are taken")
 		}
 	}
 	ann.StreamFrame(n.now, 1004, have.Encode())
-	if ann.exchanges[1004] != nil {
+	if ann.streams.byID[1004] != nil {
 		t.Error("what somebody holds is taken outside a channel")
 	}
 }
@@ -231,7 +231,7 @@ func TestBorrowedKey(t *testing.T) {
 	g := &garden{graph: k.b.days[k.g.date]}
 	identity := benchKey(t)
 	c := &record.Contribution{Identity: [32]byte(identity[32:]), Serial: 1, Day: g.date, Working: k.b.workingID}
-	c.Settle(k.b.id)
+	c.ComputeID(k.b.id)
 	g.addContribution(c)
 	g.edge(k.g.own.cid, c.ID())
 	g.edge(c.ID(), k.g.own.cid)
@@ -249,14 +249,14 @@ func TestChannelsEnd(t *testing.T) {
 	n := newNetwork(t, 165)
 	all := n.party("ann", "bob", "cyn")
 	ann, bob := all[0], all[1]
-	if ann.room.channels[bob.room.workingID] == nil {
+	if ann.room.channels.byKey[bob.room.workingID] == nil {
 		t.Fatal("no channel to bob: the test shows nothing")
 	}
 	again := n.start("bob again", true, bob.room.cfg.Identity)
 	n.connect(again, all[2])
 	n.until(20*time.Second, "bob is there again", func() bool { return together(ann, all[2], again) })
 	n.run(5 * time.Second)
-	if ann.room.channels[bob.room.workingID] != nil {
+	if ann.room.channels.byKey[bob.room.workingID] != nil {
 		t.Error("the channel to the process before is kept")
 	}
 }
@@ -276,7 +276,7 @@ func TestOpenUnlisted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		j.Contribution.Settle(k.b.id)
+		j.Contribution.ComputeID(k.b.id)
 		seed, err := ake.SecretFromBytes(j.Encapsulation[4:36])
 		if err != nil {
 			t.Fatal(err)
@@ -286,7 +286,7 @@ func TestOpenUnlisted(t *testing.T) {
 			k.a.addTerm(&ake.MemberTerm{CID: j.Contribution.ID(), Term: fakeDerive(seed, j.Contribution.Context(k.b.id), nil).Term})
 		}
 	}
-	k.a.settle()
+	k.a.retryWaiting()
 	k.commit(t)
 	if len(k.a.head.list) != 6 {
 		t.Fatalf("%d are listed", len(k.a.head.list))
@@ -317,8 +317,8 @@ func TestOtherEncapsulation(t *testing.T) {
 	all := n.party("ann", "bob")
 	r := all[0].room
 	x := &exchange{theirs: all[1].day().own.contribution, graph: all[0].day()}
-	tasks := len(r.tasks)
-	if r.openTheirs(x, append([]byte("x"), all[1].day().own.encapsulation...), func() {}) || len(r.tasks) != tasks {
+	tasks := len(r.tasks.done)
+	if r.openTheirs(x, append([]byte("x"), all[1].day().own.encapsulation...), func() {}) || len(r.tasks.done) != tasks {
 		t.Error("it is opened")
 	}
 }
@@ -330,7 +330,7 @@ func TestTermsOfTheDay(t *testing.T) {
 	day := abe.DayOf(n.now)
 	all := n.party("ann", "bob")
 	n.run(midnight.Sub(n.now) - 10*time.Minute)
-	tomorrow := all[0].room.graph(day + 1)
+	tomorrow := all[0].room.days[day+1]
 	if tomorrow == nil || len(tomorrow.members()) != 2 {
 		t.Fatal("they have not renewed: the test shows nothing")
 	}

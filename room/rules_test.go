@@ -35,7 +35,7 @@ func (g *garden) plant() ake.Hash {
 	var identity [32]byte
 	copy(identity[:], fmt.Sprintf("garden %d", g.seen))
 	c := &record.Contribution{Identity: identity, Serial: 1, Day: g.date, Working: identity}
-	c.Settle(ake.Hash{})
+	c.ComputeID(ake.Hash{})
 	g.addContribution(c)
 	return c.ID()
 }
@@ -164,14 +164,14 @@ func TestGraphGrows(t *testing.T) {
 			default:
 				if cid := some(); cid != g.own.cid && rng.IntN(4) == 0 {
 					g.cut[g.contribution(cid).Identity] = true
-					g.stale()
+					g.invalidate()
 				}
 			}
 			members, branches, order := maps.Clone(g.members()), maps.Clone(g.tree().branch), slices.Clone(g.order())
-			nodes, of := slices.Clone(g.roster()), maps.Clone(g.tree().of)
-			g.stale()
+			nodes, of := slices.Clone(g.roster()), maps.Clone(g.tree().size)
+			g.invalidate()
 			if !maps.Equal(members, g.members()) || !maps.Equal(branches, g.tree().branch) || !slices.Equal(order, g.order()) ||
-				!slices.Equal(nodes, g.roster()) || !maps.Equal(of, g.tree().of) {
+				!slices.Equal(nodes, g.roster()) || !maps.Equal(of, g.tree().size) {
 				t.Fatal("what was worked out is not what there is")
 			}
 		}
@@ -294,14 +294,14 @@ func TestMadeRoomIsForgotten(t *testing.T) {
 	n := newNetwork(t, 155)
 	all := n.party("ann", "bob")
 	r := all[0].room
-	for i := range 2 * maxLimbo {
+	for i := range 2 * maxWaitingRecords {
 		w := [32]byte(ake.Sum("gone", []byte(fmt.Sprint(i))))
-		r.workings[w] = true
+		r.workingKeys[w] = true
 		r.process(w)
 	}
 	r.forgetProcesses()
-	if len(r.workings) != 2 || len(r.processes) != 2 || !r.hasWorking(all[1].room.workingID) {
-		t.Errorf("%d working keys and %d processes are kept", len(r.workings), len(r.processes))
+	if len(r.workingKeys) != 2 || len(r.processes) != 2 || !r.hasWorking(all[1].room.workingID) {
+		t.Errorf("%d working keys and %d processes are kept", len(r.workingKeys), len(r.processes))
 	}
 }
 
@@ -314,11 +314,11 @@ func TestFullRoomLeavesOut(t *testing.T) {
 	r, g := ann.room, ann.day()
 	hanging := record.Entry{Identity: [32]byte{1}, CID: ake.Sum("hanging")}
 	c := &record.Contribution{Identity: hanging.Identity, Serial: 1, Day: g.date, Working: hanging.Identity}
-	c.Settle(r.id)
+	c.ComputeID(r.id)
 	hanging.CID = c.ID()
 	g.addContribution(c)
 	g.nodes[c.ID()].term = new(ake.Term)
-	r.process(c.Working).takePresence(&record.Presence{Working: c.Working, Serial: 1}, r.names)
+	r.process(c.Working).takePresence(&record.Presence{Working: c.Working, Serial: 1}, r.presenceListed)
 	far := all[1].own()
 	g.addEdge(&record.Edge{Day: g.date, From: far, To: c.ID()})
 	g.addEdge(&record.Edge{Day: g.date, From: c.ID(), To: cyn.own()})
@@ -349,8 +349,8 @@ func TestSponsorsPassNobody(t *testing.T) {
 	all := n.party("ann", "bob", "cyn", "dan")
 	missed := func() (k int) {
 		for _, s := range all {
-			k += len(s.room.missed)
-			clear(s.room.missed)
+			k += len(s.room.committing.missed)
+			clear(s.room.committing.missed)
 		}
 		return k
 	}
@@ -423,7 +423,7 @@ func TestHeadHasTranscript(t *testing.T) {
 	all := n.party("ann", "bob")
 	for _, s := range all {
 		r := s.room
-		r.dropTranscript(r.transcripts[r.head.commit.ID()])
+		r.dropTranscript(r.logs.transcripts[r.head.commit.ID()])
 		r.head = nil
 		r.chooseHead()
 		n.drain(s)
@@ -472,7 +472,7 @@ func TestStrangeCommits(t *testing.T) {
 	n := newNetwork(t, 140)
 	all := n.party("ann", "bob")
 	x := newIntruder(n.newNode("mallory", 0), 'f', newIdentity(n.seed32()), n.seed32())
-	limbo := len(all[0].room.limbo)
+	before := len(all[0].room.waiting.records)
 	for range 100 {
 		x.publishFlood(n.now)
 		for _, p := range x.out.Publish {
@@ -482,8 +482,8 @@ func TestStrangeCommits(t *testing.T) {
 		}
 		x.out = Ready{}
 	}
-	if k := len(all[0].room.strange); k != maxStrange || len(all[0].room.limbo) != limbo || len(all[0].room.commits) > 4 {
-		t.Errorf("%d are kept, and %d in limbo", k, len(all[0].room.limbo)-limbo)
+	if k := len(all[0].room.waiting.commits); k != maxWaitingCommits || len(all[0].room.waiting.records) != before || len(all[0].room.commits) > 4 {
+		t.Errorf("%d are kept, and %d records wait", k, len(all[0].room.waiting.records)-before)
 	}
 }
 
@@ -647,7 +647,7 @@ func TestAnswerTime(t *testing.T) {
 				}
 				return !over.IsZero()
 			})
-			want := max(leastAnswer, 2*victim.room.workTime) + 2*n.delay
+			want := max(leastAnswer, 2*victim.room.encapsulationTime) + 2*n.delay
 			if took := over.Sub(asked); took < want || took > want+30*time.Millisecond {
 				t.Errorf("after %v, want %v", took, want)
 			}
@@ -672,7 +672,7 @@ func TestOpenPublished(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		j.Contribution.Settle(b.id)
+		j.Contribution.ComputeID(b.id)
 		seed, err := ake.SecretFromBytes(j.Encapsulation[4:36])
 		if err != nil {
 			t.Fatal(err)
@@ -680,7 +680,7 @@ func TestOpenPublished(t *testing.T) {
 		// The first was told the term, and withholds it.
 		k.a.addTerm(&ake.MemberTerm{CID: j.Contribution.ID(), Term: fakeDerive(seed, j.Contribution.Context(b.id), nil).Term})
 	}
-	k.a.settle()
+	k.a.retryWaiting()
 	b.finish()
 	if n := opening(); n > 0 {
 		t.Errorf("%d were opened although no commit needs them", n)
@@ -755,16 +755,16 @@ func TestAnswerSlots(t *testing.T) {
 		p := peerOf([32]byte(identity.Public().(ed25519.PublicKey)))
 		id := StreamID(10000 + 2*i)
 		r.StreamOpened(n.now, id, p, [32]byte{}, ProtocolProve)
-		if r.exchanges[id] == nil {
+		if r.streams.byID[id] == nil {
 			t.Fatalf("number %d was turned away", i)
 		}
 		r.StreamOpened(n.now, id+100000, p, [32]byte{}, ProtocolProve)
-		if r.exchanges[id+100000] != nil {
+		if r.streams.byID[id+100000] != nil {
 			t.Fatal("one peer has two places")
 		}
 	}
 	k := 0
-	for _, x := range r.exchanges {
+	for _, x := range r.streams.byID {
 		if x.protocol == ProtocolProve && !x.dialler {
 			k++
 		}
@@ -786,8 +786,8 @@ func TestStepAhead(t *testing.T) {
 	}{{headerSteps + 5, Ignore}, {headerSteps, Accept}} {
 		since := e.since
 		e.since = e.since.Add(-time.Duration(c.ahead) * time.Minute) // ann's clock is ahead
-		counter, key := e.keys.Chain(e.mine).Next()
-		b := ann.write(t, e, e.mine, key, counter, record.Body{Counter: counter, Time: 1, Lamport: 1, Kind: record.KindText, Text: "ahead"})
+		counter, key := e.keys.Chain(e.ownIndex).Next()
+		b := ann.write(t, e, e.ownIndex, key, counter, record.Body{Counter: counter, Time: 1, Lamport: 1, Kind: record.KindText, Text: "ahead"})
 		e.since = since
 		if v := bob.room.Publication(n.now, ann.room.self, b); v != c.want {
 			t.Errorf("%d steps ahead: verdict %d, want %d", c.ahead, v, c.want)
@@ -814,7 +814,7 @@ func TestDayTurn(t *testing.T) {
 	n.run(midnight.Sub(n.now) - 10*time.Minute)
 	ann, others := all[0], all[1:]
 	day := abe.DayOf(midnight)
-	g := ann.room.graph(day)
+	g := ann.room.days[day]
 	if g == nil || len(g.members()) != 3 {
 		t.Fatal("not all have renewed: the test shows nothing")
 	}
@@ -854,7 +854,7 @@ func TestAsksForSecret(t *testing.T) {
 		t.Fatal("bob has not heard of it")
 	}
 	for _, s := range all {
-		e.gave[s.room.workingID] = true
+		e.secretHolders[s.room.workingID] = true
 	}
 	bob.given(ann, true, handover(c, f.d))
 	n.drain(bob)
@@ -889,7 +889,7 @@ func TestLogsInside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if took := bob.room.transcripts[c.Brief.ID()] != nil; took != inside {
+		if took := bob.room.logs.transcripts[c.Brief.ID()] != nil; took != inside {
 			t.Errorf("a transcript is taken inside a channel %v: %v", inside, took)
 		}
 	}
@@ -915,19 +915,19 @@ func TestOrphanTerms(t *testing.T) {
 	n, _ := near(t, 153, 10*time.Minute)
 	all := n.party("ann", "bob")
 	r := all[0].room
-	for i := range maxOrphans + 100 {
+	for i := range maxWaitingTerms + 100 {
 		r.addTerm(&ake.MemberTerm{CID: ake.Sum("nobody", []byte(fmt.Sprint(i))), Term: ake.Term{Secret: r.draw()}})
 	}
-	if k := len(r.orphans); k != maxOrphans || len(r.orphanOrder) != maxOrphans {
+	if k := len(r.waiting.terms); k != maxWaitingTerms || len(r.waiting.termOrder) != maxWaitingTerms {
 		t.Errorf("%d are kept", k)
 	}
 	for i := range 100 {
-		if _, ok := r.orphans[ake.Sum("nobody", []byte(fmt.Sprint(i)))]; ok {
+		if _, ok := r.waiting.terms[ake.Sum("nobody", []byte(fmt.Sprint(i)))]; ok {
 			t.Fatalf("number %d, of the oldest, did not make room", i)
 		}
 	}
 	n.run(80 * time.Minute)
-	if len(r.orphans) > 0 {
+	if len(r.waiting.terms) > 0 {
 		t.Error("terms outlive their day")
 	}
 }
@@ -944,12 +944,12 @@ func TestNewNames(t *testing.T) {
 		name.Sign(n.desc.ID(), dan.room.working)
 		names = append(names, name)
 	}
-	next := ann.room.nextStream
+	next := ann.room.streams.next
 	for _, name := range names {
 		ann.given(dan, true, record.EncodeRecords([]record.Record{name})...)
 		n.drain(ann)
 	}
-	if k := (ann.room.nextStream - next) / 2; k > 2 {
+	if k := (ann.room.streams.next - next) / 2; k > 2 {
 		t.Errorf("ann opened %d streams for 50 names of one member", k)
 	}
 	n.until(3*time.Second, "all know the last", func() bool {
@@ -979,8 +979,8 @@ func TestNamedPresences(t *testing.T) {
 					want[e.list[i].Presence]++
 				}
 			}
-			if !maps.Equal(want, s.room.named) {
-				t.Errorf("%s counts %v, want %v", s.name, s.room.named, want)
+			if !maps.Equal(want, s.room.presenceRefs) {
+				t.Errorf("%s counts %v, want %v", s.name, s.room.presenceRefs, want)
 			}
 		}
 	}
@@ -994,7 +994,7 @@ func TestNamedPresences(t *testing.T) {
 	right()
 	n.run(100 * time.Minute)
 	right()
-	if len(all[0].room.named) == 0 {
+	if len(all[0].room.presenceRefs) == 0 {
 		t.Error("none is listed: the test shows nothing")
 	}
 }
@@ -1026,11 +1026,11 @@ func TestCommitFloodOfMany(t *testing.T) {
 	}
 	add := func(by ake.Hash, height uint64) bool {
 		c := &record.Commit{Brief: record.Brief{Header: record.Header{Day: k.g.date, Height: height, By: by}}}
-		c.Settle()
+		c.ComputeID()
 		if !k.a.roomForCommit(k.g, c) {
 			return false
 		}
-		k.a.commits[c.ID()] = &epoch{commit: c, mine: -1}
+		k.a.commits[c.ID()] = &epoch{commit: c, ownIndex: -1}
 		return true
 	}
 	for i := range maxCommits + 50 {

@@ -32,25 +32,25 @@ func (r *Room) tookSecret(x *exchange, body []byte) bool {
 	case refused:
 		return false
 	case waits:
-		r.askSoon(x.peer) // for its committer
+		r.compareSoon(x.peer) // for its committer
 	}
 	e := r.commits[h.Commit.ID()]
 	if e == nil {
 		return true
 	}
-	e.gave[x.working] = true
+	e.secretHolders[x.working] = true
 	if e.keys == nil && e.d == nil && e.sid == (ake.Hash{}) { // what was read does not come back
 		d := h.D
 		e.d = &d
-		r.changed = true
+		r.newRecords = true
 		r.handOver(e)
 	}
-	r.settle()
+	r.retryWaiting()
 	if e.list == nil {
 		// Whoever brings it has the list.
 		r.wantFrom(x.working, e.commit.ID())
 	} else if !e.fits || e.keys == nil {
-		r.askSoon(x.peer) // for what it refers to
+		r.compareSoon(x.peer) // for what it refers to
 	}
 	return true
 }
@@ -61,16 +61,16 @@ func (r *Room) handOver(e *epoch) {
 	if e.d == nil {
 		return
 	}
-	for _, w := range r.sortedChannels() {
-		r.handTo(r.channels[w], e)
+	for _, w := range r.channels.sorted() {
+		r.handOverTo(r.channels.byKey[w], e)
 	}
 }
 
-// lately are the commits that a process may lack the secret of, and not be past:
+// headAndAbove are the commits that a process may lack the secret of, and not be past:
 // our head and those above it.
-func (r *Room) lately() (out []*epoch) {
+func (r *Room) headAndAbove() (out []*epoch) {
 	for _, id := range sortedHashes(r.commits) {
-		if e := r.commits[id]; e.d != nil && e.list != nil && (r.head == nil || e == r.head || better(e, r.head)) {
+		if e := r.commits[id]; e.d != nil && e.list != nil && (e == r.head || r.isAbove(e)) {
 			out = append(out, e)
 		}
 	}
@@ -84,32 +84,31 @@ func (r *Room) listsProcess(e *epoch, ch *channel) bool {
 	if i < 0 {
 		return false
 	}
-	c := r.graph(e.commit.Day).contribution(e.list[i].CID)
+	c := r.days[e.commit.Day].contribution(e.list[i].CID)
 	return c != nil && c.Working == ch.working
 }
 
-// handTo hands it to one of them, once.
-func (r *Room) handTo(ch *channel, e *epoch) {
-	if !ch.up || e.d == nil || e.list == nil || e.gave[ch.working] || !r.listsProcess(e, ch) {
+// handOverTo hands it to one of them, once.
+func (r *Room) handOverTo(ch *channel, e *epoch) {
+	if !ch.up || e.d == nil || e.list == nil || e.secretHolders[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
-	x := r.openIn(ch, ProtocolCompare)
-	r.handIn(x, ch, e)
-	r.send(x, []byte{record.FrameDone})
-	r.hangUp(x)
+	x := r.openChannelStream(ch, ProtocolSync)
+	r.handOverOn(x, ch, e)
+	r.sendDone(x)
 }
 
-// handIn hands it over on a stream. What the other may lack comes first, and goes
+// handOverOn hands it over on a stream. What the other may lack comes first, and goes
 // even if we lack the secret.
-func (r *Room) handIn(x *exchange, ch *channel, e *epoch) {
-	if e.gave[ch.working] || !r.listsProcess(e, ch) {
+func (r *Room) handOverOn(x *exchange, ch *channel, e *epoch) {
+	if e.secretHolders[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
-	r.tellTerms(x, ch, r.graph(e.commit.Day), e.list)
+	r.sendNewTerms(x, ch, r.days[e.commit.Day], e.list)
 	if e.d == nil {
 		return
 	}
-	e.gave[ch.working] = true
+	e.secretHolders[ch.working] = true
 	c := e.commit
 	if len(c.Removed)*2+len(c.Added)*entryBytes > maxPublishedCommit {
 		c = c.Bare()
@@ -119,20 +118,20 @@ func (r *Room) handIn(x *exchange, ch *channel, e *epoch) {
 	h.D.Erase()
 }
 
-// tellTerms sends the terms and names of those listed that the other process was
+// sendNewTerms sends the terms and names of those listed that the other process was
 // not told yet.
-func (r *Room) tellTerms(x *exchange, ch *channel, g *graph, list record.List) {
+func (r *Room) sendNewTerms(x *exchange, ch *channel, g *graph, list record.List) {
 	var terms []ake.MemberTerm
 	var names []record.Record
 	for i := range list {
 		cid := list[i].CID
-		if ch.told[cid] {
+		if ch.termsKnown[cid] {
 			continue
 		}
 		n := g.nodes[cid]
 		if n == nil {
-			if term, ok := r.orphans[cid]; ok {
-				ch.told[cid] = true
+			if term, ok := r.waiting.terms[cid]; ok {
+				ch.termsKnown[cid] = true
 				terms = append(terms, ake.MemberTerm{CID: cid, Term: term})
 			}
 			continue
@@ -140,7 +139,7 @@ func (r *Room) tellTerms(x *exchange, ch *channel, g *graph, list record.List) {
 		if n.term == nil {
 			continue
 		}
-		ch.told[cid] = true
+		ch.termsKnown[cid] = true
 		terms = append(terms, ake.MemberTerm{CID: cid, Term: *n.term})
 		if p := r.processes[n.contribution.Working]; p != nil && p.name != nil {
 			names = append(names, p.name)
@@ -154,10 +153,10 @@ func (r *Room) tellTerms(x *exchange, ch *channel, g *graph, list record.List) {
 // its list, its secret, terms. (PROTOCOL.md §8.2)
 func (r *Room) chase() {
 	for _, e := range r.above() {
-		if e.keys != nil || e.list != nil && e.mine < 0 && e.fits {
+		if !e.mayBeUnread() {
 			continue
 		}
-		c := &e.chased
+		c := &e.chase
 		if c.next.IsZero() {
 			c.next = e.since.Add(tail(int(e.commit.Members)))
 		}
@@ -174,16 +173,16 @@ func (r *Room) chase() {
 // askFor asks two processes that were not asked yet, on different branches if that
 // can be, and the committer.
 func (r *Room) askFor(e *epoch) {
-	c := &e.chased
+	c := &e.chase
 	if c.asked == nil {
 		c.asked = make(map[[32]byte]bool)
 	}
-	g := r.graph(e.commit.Day)
+	g := r.days[e.commit.Day]
 	branches := make(map[ake.Hash]bool)
 	n := 0
 	var all [][32]byte
-	for _, w := range r.sortedChannels() {
-		if r.channels[w].up {
+	for _, w := range r.channels.sorted() {
+		if r.channels.byKey[w].up {
 			all = append(all, w)
 		}
 	}
@@ -193,7 +192,7 @@ func (r *Room) askFor(e *epoch) {
 			var branch ake.Hash
 			by := g != nil && g.contribution(e.commit.By) != nil && g.contribution(e.commit.By).Working == w
 			if g != nil {
-				branch = g.branch(r.channels[w].cid)
+				branch = g.branch(r.channels.byKey[w].cid)
 			}
 			if c.asked[w] || !by && (n >= 2 || pass == 0 && branches[branch]) {
 				continue
@@ -212,12 +211,12 @@ func (r *Room) askFor(e *epoch) {
 
 // wantFrom asks a process for a commit, its secret, and what goes with it.
 func (r *Room) wantFrom(w [32]byte, epoch ake.Hash) {
-	ch := r.channels[w]
+	ch := r.channels.byKey[w]
 	if ch == nil || !ch.up {
 		return
 	}
-	x := r.openIn(ch, ProtocolCompare)
-	x.answered = true
+	x := r.openChannelStream(ch, ProtocolSync)
+	x.sentDone = true
 	r.send(x, record.EncodeWant([]ake.Hash{epoch}))
 }
 
@@ -225,23 +224,22 @@ func (r *Room) wantFrom(w [32]byte, epoch ake.Hash) {
 // their secrets, too.
 func (r *Room) tookWant(x *exchange, body []byte) bool {
 	epochs, err := record.ParseWant(body)
-	if err != nil || x.dialler || x.theirHello != nil || x.asked {
+	if err != nil || x.dialler || x.theirHello != nil || x.gotAsk {
 		return false
 	}
-	x.asked = true
+	x.gotAsk = true
 	for _, id := range epochs {
 		e := r.commits[id]
 		if e == nil || e.list == nil || !r.inComponent(x.identity) || !r.sendRecords(x, []record.Record{e.commit.Whole(e.list)}) {
 			continue
 		}
-		if ch := r.channels[x.working]; ch != nil && ch.up {
-			ch.told = make(map[ake.Hash]bool) // it asks because something is missing
-			delete(e.gave, x.working)
-			r.handIn(x, ch, e)
+		if ch := r.channels.byKey[x.working]; ch != nil && ch.up {
+			ch.termsKnown = make(map[ake.Hash]bool) // it asks because something is missing
+			delete(e.secretHolders, x.working)
+			r.handOverOn(x, ch, e)
 		}
 	}
-	r.send(x, []byte{record.FrameDone})
-	r.hangUp(x)
+	r.sendDone(x)
 	return true
 }
 

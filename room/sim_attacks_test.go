@@ -43,7 +43,7 @@ func (f *forgery) publish(t *testing.T, s *simNode) *record.Commit {
 // sign makes the commit, and draws its secret.
 func (f *forgery) sign(s *simNode) *record.Commit {
 	r := s.room
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	var height uint64
 	if f.after != nil {
 		height = f.after.commit.Height
@@ -60,7 +60,7 @@ func (f *forgery) sign(s *simNode) *record.Commit {
 	if f.commitment != nil {
 		f.commitment(&c.Secret)
 	}
-	c.Settle()
+	c.ComputeID()
 	c.Sign(r.id, r.working)
 	return c.Whole(f.list)
 }
@@ -131,7 +131,7 @@ func TestForgedCommits(t *testing.T) {
 		// Ann vouches for a stranger who vouches for nobody.
 		"LeakedTerms": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
 			r := all[0].room
-			g := r.graph(r.today())
+			g := r.days[r.today()]
 			flood := makeFlood(abe.DayOf(n.now), 1)
 			c, err := record.ParseContribution(flood[0][1:])
 			if err != nil {
@@ -141,7 +141,7 @@ func TestForgedCommits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.Settle(r.id)
+			c.ComputeID(r.id)
 			e := &record.Edge{Day: g.date, From: g.own.cid, To: c.ID()}
 			e.Sign(r.id, r.working)
 			frames := record.EncodeRecords([]record.Record{e, c, p})
@@ -217,7 +217,7 @@ func TestMessageForgery(t *testing.T) {
 	n, all := four(t, 13)
 	ann, bob, cyn := all[0], all[1], all[2]
 	e := ann.room.head
-	b := bob.room.head.mine
+	b := bob.room.head.ownIndex
 	counter, key := e.keys.Chain(b).Next()
 	signed := &record.Signed{Body: record.Body{Counter: counter, Time: 1, Lamport: 1, Kind: record.KindText, Text: "forged"}, Epoch: e.commit.ID(), CID: e.list[b].CID}
 	signed.Sign(ann.room.id, ann.room.working)

@@ -117,7 +117,7 @@ func TestUnprovenFlood(t *testing.T) {
 	}
 	flood := makeFlood(abe.DayOf(n.now), total)
 	for i := 0; i < len(flood); i += 300 {
-		id := x.open(a.room.Self(), ProtocolCompare)
+		id := x.open(a.room.Self(), ProtocolSync)
 		x.send(id, x.hello(n.now))
 		x.send(id, record.EncodeFields(record.FrameRecords, flood[i:min(i+300, len(flood))]...))
 		if i%3000 == 0 {
@@ -134,13 +134,13 @@ func TestUnprovenFlood(t *testing.T) {
 		t.Errorf("%d commits", n.commits-commits)
 	}
 	r := a.room
-	g := r.graph(r.today())
-	if len(r.limbo) > maxLimbo || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.exchanges) > 400 || len(r.waiting) > maxWaiting {
-		t.Errorf("kept: %d in limbo, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.limbo), len(g.nodes), len(g.edges), len(r.processes), len(r.exchanges), len(r.waiting))
+	g := r.days[r.today()]
+	if len(r.waiting.records) > maxWaitingRecords || len(g.nodes) != 2 || len(g.edges) != 2 || len(r.processes) > 3 || len(r.streams.byID) > 400 || len(r.waiting.messages) > maxWaitingMessages {
+		t.Errorf("kept: %d waiting records, %d nodes, %d edges, %d processes, %d exchanges, %d waiting", len(r.waiting.records), len(g.nodes), len(g.edges), len(r.processes), len(r.streams.byID), len(r.waiting.messages))
 	}
 	n.run(time.Minute)
-	if len(r.exchanges) > 4 {
-		t.Errorf("%d exchanges a minute later", len(r.exchanges))
+	if len(r.streams.byID) > 4 {
+		t.Errorf("%d exchanges a minute later", len(r.streams.byID))
 	}
 	if !together(a, b) {
 		t.Error("the room fell apart")

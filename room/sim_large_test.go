@@ -62,7 +62,7 @@ func grown(t *testing.T, n *network, size int) []*simNode {
 			}
 		}
 		visit(me, -1)
-		r.settle()
+		r.retryWaiting()
 	}
 	first := all[0].room
 	if err := first.commit(all[0].day(), first.nextList(all[0].day())); err != nil {
@@ -70,7 +70,7 @@ func grown(t *testing.T, n *network, size int) []*simNode {
 	}
 	for _, s := range all {
 		if s != all[0] {
-			x := &exchange{peer: first.self, identity: first.own, working: first.workingID}
+			x := &exchange{peer: first.self, identity: first.identity, working: first.workingID}
 			s.room.tookSecret(x, handover(first.head.commit, *first.head.d)[1:])
 		}
 		s.room.Ready()

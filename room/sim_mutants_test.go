@@ -47,7 +47,7 @@ var mutants = []mutant{
 	{"pairs of presences without end", "graph.go",
 		`p.pairs < maxPairs && `, ``, "TestMisbehaviourPairs"},
 	{"presences without end", "graph.go",
-		`if len(p.bodies) >= maxBodies {`, `if false {`, "TestBounds"},
+		`if len(p.presences) >= maxPresences {`, `if false {`, "TestBounds"},
 	{"edges in one direction make a branch", "tree.go",
 		`if _, back := n.in[to]; !back || !members[to] {`, `if !members[to] {`, "TestTree"},
 	{"branches take no turns", "tree.go",
@@ -65,7 +65,7 @@ var mutants = []mutant{
 	{"promised edges without end", "graph.go",
 		`if len(g.promised) >= maxPromised && g.promised[e.To] == nil {`, `if false {`, "TestPromisedEdges"},
 	{"any promised edge makes room", "graph.go",
-		`delete(g.promised, of[most][0])`, `delete(g.promised, sortedHashes(g.promised)[0])`, "TestPromisedEdges"},
+		`delete(g.promised, branchWithMost(g.branch(e.From), of)[0])`, `delete(g.promised, sortedHashes(g.promised)[0])`, "TestPromisedEdges"},
 	{"who has most is given room", "graph.go",
 		` || from != g.own.cid && of[g.branch(from)]+1 >= of[g.branch(last)] {`, ` || of == nil {`, "TestMakeRoom"},
 	{"whom I vouched for makes room", "graph.go",
@@ -73,13 +73,13 @@ var mutants = []mutant{
 	{"anybody makes room", "graph.go",
 		`last := order[len(order)-1]`, `last := sortedHashes(g.nodes)[0]`, "TestMakeRoom"},
 	{"terms without contributions are not bounded", "records.go",
-		`if len(r.orphanOrder) >= maxOrphans {`, `if false {`, "TestOrphanTerms"},
+		`if len(w.termOrder) >= maxWaitingTerms {`, `if false {`, "TestOrphanTerms"},
 	{"what waits is not bounded", "records.go",
-		`if len(r.limbo) >= maxLimbo {`, `if false {`, "TestBounds"},
+		`if len(w.records) >= maxWaitingRecords {`, `if false {`, "TestBounds"},
 	{"what waits is not tried again", "records.go",
-		`for _, rec := range waiting {`, `for _, rec := range waiting[:0] {`, "TestOrderFree"},
+		`for _, rec := range records {`, `for _, rec := range records[:0] {`, "TestOrderFree"},
 	{"commits of strangers without end", "records.go",
-		`if len(r.strange) >= maxStrange {`, `if false {`, "TestStrangeCommits"},
+		`if len(w.commits) >= maxWaitingCommits {`, `if false {`, "TestStrangeCommits"},
 	{"terms are not compared with their commitment", "records.go",
 		`n.term == nil && t.Term.Commitment() == n.contribution.Term {`, `n.term == nil {`, "TestWrongTerms"},
 	{"what opens need not hold the term that was promised", "prove.go",
@@ -95,17 +95,17 @@ var mutants = []mutant{
 	{"who let us in already proves itself again", "prove.go",
 		`n != nil && n.out[g.own.cid] != nil {`, `n != nil && false {`, "TestProvedAlready"},
 	{"one answers as soon as it is opened", "prove.go",
-		`max(leastAnswer, 2*r.workTime)`, `0`, "TestAnswerTime"},
+		`max(leastAnswer, 2*r.encapsulationTime)`, `0`, "TestAnswerTime"},
 	{"what does not open ends at once", "prove.go",
-		`r.at(x.due, func() {
-				if r.exchanges[x.id] == x {
-					r.reset(x)`, `r.at(r.now, func() {
-				if r.exchanges[x.id] == x {
+		`r.doAt(x.answerAt, func() {
+				if r.streams.byID[x.id] == x {
+					r.reset(x)`, `r.doAt(r.now, func() {
+				if r.streams.byID[x.id] == x {
 					r.reset(x)`, "TestAnswerTime"},
 	{"what opens is answered at once", "prove.go",
 		`x.opened = opened
-		r.at(x.due, func() {`, `x.opened = opened
-		r.at(r.now, func() {`, "TestAnswerTime"},
+		r.doAt(x.answerAt, func() {`, `x.opened = opened
+		r.doAt(r.now, func() {`, "TestAnswerTime"},
 	{"those who say nothing keep others from proving", "exchange.go",
 		`if len(idle) == 0 {`, `if true {`, "TestAnswerSlots"},
 	{"one peer has many proofs at once", "exchange.go",
@@ -119,15 +119,15 @@ var mutants = []mutant{
 	{"the silent are members", "liveness.go",
 		`n.contribution.Working != r.workingID && r.silent(p) {`, `r.silent(p) && false {`, "TestSilentPeerIsDropped"},
 	{"silence ends when nobody is heard", "liveness.go",
-		`p.lost = true // until it is heard again, and not only until nobody is`, `return true`, "TestDeadStaySilent"},
+		`p.silent = true // until it is heard again, and not only until nobody is`, `return true`, "TestDeadStaySilent"},
 	{"time in which one did not run counts as silence", "liveness.go",
-		`p.heard = p.heard.Add(gap)`, `_, _ = p, gap`, "TestSuspendAndResume"},
+		`p.heardAt = p.heardAt.Add(gap)`, `_, _ = p, gap`, "TestSuspendAndResume"},
 
 	// Commits: PROTOCOL.md §8.
 	{"a listed peer need not be in my component", "accept.go",
 		`if n == nil || !n.member {`, `if n == nil {`, "TestForgedCommits"},
 	{"a listed presence need not be held", "accept.go",
-		`if p := r.processOf(n); p == nil || p.bodies[entry.Presence] == nil {`, `if r.processOf(n) == nil {`, "TestForgedCommits"},
+		`if p := r.processOf(n); p == nil || p.presences[entry.Presence] == nil {`, `if r.processOf(n) == nil {`, "TestForgedCommits"},
 	{"a listed identity is not compared", "accept.go",
 		`if n.contribution.Identity != entry.Identity {`, `if false {`, "TestForgedCommits"},
 	{"a commit needs no signature", "accept.go",
@@ -138,12 +138,12 @@ var mutants = []mutant{
 		`if c.Height > r.mostHeight(c.Day) {`, `if false {`, "TestHeightInflation"},
 	{"commits without end", "accept.go",
 		`if len(r.commits) < maxCommits {`, `if true {`, "TestCommitFlood"},
-	{"one branch's commits keep others out", "accept.go",
+	{"one branch's commits keep others out", "tree.go",
 		`if len(of[b]) > len(of[most]) {`, `if false {`, "TestCommitFloodOfMany"},
 	{"dropped commits are taken again", "accept.go",
-		` || r.droppedAt[c.ID()]`, ``, "TestDroppedCommit"},
+		` || r.droppedCommits.has[c.ID()]`, ``, "TestDroppedCommit"},
 	{"epochs that are over are taken again", "accept.go",
-		`if _, over := r.spent[c.ID()]; over || r`, `if r`, "TestDroppedCommit"},
+		`if _, over := r.retired[c.ID()]; over || r`, `if r`, "TestDroppedCommit"},
 	{"of two commits of one height the lesser counts", "accept.go",
 		`	return compareHashes(a.commit.ID(), b.commit.ID()) > 0
 `, `	return a.since.After(b.since)
@@ -153,7 +153,7 @@ var mutants = []mutant{
 	{"the commitment to d is not bound to its commit", "../crypto/ake/commit.go",
 		`Sum("coterie/2 commit secret", core, d.b[:])`, `Sum("coterie/2 commit secret", d.b[:])`, "../crypto/ake TestCommitSecret"},
 	{"d is handed to those who are not listed", "secret.go",
-		`if e.gave[ch.working] || !r.listsProcess(e, ch) {`, `if e.gave[ch.working] {`, "TestBackwardSecrecy"},
+		`if e.secretHolders[ch.working] || !r.listsProcess(e, ch) {`, `if e.secretHolders[ch.working] {`, "TestBackwardSecrecy"},
 	{"d is taken outside a channel", "secret.go",
 		`if err != nil || !x.inside() {`, `if err != nil {`, "TestStolenDisk"},
 	{"nobody asks for d", "secret.go",
@@ -174,9 +174,9 @@ var mutants = []mutant{
 	{"d is kept", "head.go",
 		`if e.d != nil && !e.dUntil.IsZero() && r.now.After(e.dUntil) {`, `if false {`, "TestForwardSecrecyEscrow"},
 	{"keys are kept", "head.go",
-		`r.now.Sub(e.superseded) > keysKept:`, `r.now.Sub(e.superseded) > 100*keysKept:`, "TestEpochReplay"},
+		`r.now.Sub(e.supersededAt) > keysKept:`, `r.now.Sub(e.supersededAt) > 100*keysKept:`, "TestEpochReplay"},
 	{"a head may leave out somebody who is here", "head.go",
-		`return !r.relists(e) && r.leavesOut(e) == nil`, `return !r.relists(e)`, "TestSilentOmission"},
+		`return !r.bringsBack(e) && r.leavesOut(e) == nil`, `return !r.bringsBack(e)`, "TestSilentOmission"},
 	{"a first head may leave out somebody who is here", "head.go",
 		`		return r.firstLeavesOut(e)`, `		return nil`, "TestFirstHead"},
 	{"people are not told of omissions", "head.go",
@@ -195,7 +195,7 @@ var mutants = []mutant{
 			return r.head.commit.Height + 1
 		}(), By: g.own.cid,`, "TestLateSecret"},
 	{"who left comes back by another's word", "head.go",
-		`return !r.relists(e) && r.leavesOut(e) == nil`, `return r.leavesOut(e) == nil`, "TestForgedCommits"},
+		`return !r.bringsBack(e) && r.leavesOut(e) == nil`, `return r.leavesOut(e) == nil`, "TestForgedCommits"},
 	{"a head that leaves a change undone puts it off", "commit.go",
 		`!earliest.IsZero() && earliest.Before(r.turn.first)`, `!earliest.IsZero()`, "TestManyHeads"},
 	{"a change is new after each head", "head.go",
@@ -211,7 +211,7 @@ var mutants = []mutant{
 		for i := range`, `	if false {
 		for i := range`, "TestFullRoom"},
 	{"who came late gives places away", "commit.go",
-		`r.now.Before(r.cameLate.Add(juniorTime))`, `false`, "TestFullRoom"},
+		`r.now.Before(r.committing.lateSince.Add(juniorTime))`, `false`, "TestFullRoom"},
 	{"yesterday is proven by strangers", "dial.go",
 		`theirs.Day < r.today() && !r.provedToday(n)`, `false`, "TestAnyHour"},
 	{"yesterday is not proven", "days.go",
@@ -223,7 +223,7 @@ var mutants = []mutant{
 	{"who hangs on one cut alone stays", "graph.go",
 		`(here == nil || here[from])`, `(here == nil || !g.cut[g.nodes[from].contribution.Identity])`, "TestCutHangersOn"},
 	{"one goes on under a head that lists one cut", "graph.go",
-		`if len(r.cut) > 0 && g.own != nil && !g.members()[cid] {`, `if false {`, "TestCut"},
+		`if len(r.cut) > 0 && g != nil && g.own != nil && !g.members()[cid] {`, `if false {`, "TestCut"},
 	{"one speaks to one cut while others leave", "message.go",
 		`if gone && ev.Kind == record.EvidenceCut {
 			return false`, `if gone && ev.Kind == 0 {
@@ -259,7 +259,7 @@ var mutants = []mutant{
 	{"a published encapsulation is opened at once", "open.go",
 		`at.After(r.now) {`, `at.After(r.now) && false {`, "TestOpenPublished"},
 	{"published encapsulations are opened without end", "open.go",
-		`if len(r.openings) >= maxOpenings {`, `if false {`, "TestOpenPublished"},
+		`if len(r.proofs.publishedOpenings) >= maxOpenings {`, `if false {`, "TestOpenPublished"},
 	{"what no commit needs is opened", "open.go",
 		`if !e.lists(n.contribution.Identity, cid) || n.term != nil || n.encapsulation == nil {`, `if n.term != nil || n.encapsulation == nil {`, "TestOpenUnlisted"},
 	{"what was opened in vain is opened again", "publish.go",
@@ -283,11 +283,11 @@ var mutants = []mutant{
 	{"a header key far ahead is taken", "message.go",
 		` || m.Step > e.step(r.now)+headerSteps {`, ` {`, "TestStepAhead"},
 	{"one sends as fast as one likes", "pace.go",
-		`if rate == 0 || r.pace.take(r.now, rate) {`, `if true {`, "TestPace"},
+		`if rate == 0 || r.outbox.pace.take(r.now, rate) {`, `if true {`, "TestPace"},
 	{"one takes what comes however fast", "pace.go",
 		`return p.pace.tokens >= 1`, `return true`, "TestFlood"},
 	{"gaps are not told", "gaps.go",
-		`if age >= gapTold && `, `if age >= gapTold && false && `, "TestLateGap"},
+		`if age >= gapReportTime && `, `if age >= gapReportTime && false && `, "TestLateGap"},
 
 	// Channels, and what is said in them alone: PROTOCOL.md §11.2.
 	{"a stream outside a channel is as good as one inside", "compare.go",
@@ -313,7 +313,7 @@ var mutants = []mutant{
 	{"who lives on one day is told another's terms", "channel.go",
 		`if !r.livesAs(g, ch) {`, `if false {`, "TestTermsOfTheDay"},
 	{"a channel to one who is gone", "channel.go",
-		`if _, gone := r.gone(g, c.ID()); !gone {`, `if r.gone(g, c.ID()); true {`, "TestAdmits"},
+		`if _, gone := r.gone(g, g.node(c.ID())); !gone {`, `if r.gone(g, g.node(c.ID())); true {`, "TestAdmits"},
 	{"a channel to one who was vouched for", "channel.go",
 		`if c.Working == working && g.members()[c.ID()] {
 				if`, `if c.Working == working {
@@ -329,28 +329,28 @@ var mutants = []mutant{
 	{"channels to those who are gone are kept", "channel.go",
 		`		r.endChannel(ch)
 	}
-	g := r.graph(r.today())`, `	}
-	g := r.graph(r.today())`, "TestChannelsEnd"},
+	g := r.days[r.today()]`, `	}
+	g := r.days[r.today()]`, "TestChannelsEnd"},
 
 	// Logs: PROTOCOL.md §11.4.
 	{"logs are not passed on", "logs.go",
 		`if m != nil {
-				r.sendBody(x, m)`, `if m != nil && index == t.mine {
+				r.sendBody(x, m)`, `if m != nil && index == t.ownIndex {
 				r.sendBody(x, m)`, "TestHistory"},
 	{"what was said is for everybody", "logs.go",
 		`if !listed && !r.isHistory(t) {`, `if false {`, "TestBackwardSecrecy"},
 	{"who was in an epoch need not prove it", "logs.go",
 		`return c.Working == x.working`, `return true`, "TestLogsOfTheProcess"},
 	{"a transcript that does not list this peer is taken", "logs.go",
-		`if !t.lists(r.own) && r.cfg.Descriptor.History == 0 {`, `if false {`, "TestMadeUpTranscript"},
+		`if !t.lists(r.identity) && r.cfg.Descriptor.History == 0 {`, `if false {`, "TestMadeUpTranscript"},
 	{"transcripts need no signature", "logs.go",
 		`if head.VerifyOf(r.id, unknown) != nil {`, `if false {`, "TestMadeUpTranscript"},
 	{"whoever serves a transcript is believed", "logs.go",
-		`!t.lists(r.own) || !r.proved(head)`, `!t.lists(r.own)`, "TestMadeUpTranscript"},
+		`!t.lists(r.identity) || !r.allProved(head)`, `!t.lists(r.identity)`, "TestMadeUpTranscript"},
 	{"logs are served without end", "pace.go",
 		`return int(p.tokens)`, `return allowanceBytes`, "TestGreedy"},
 	{"a have without an ask is answered", "logs.go",
-		`if err != nil || !x.asked || x.told || x.tookHaves`, `if err != nil || x.told || x.tookHaves`, "TestHaveWithoutAsk"},
+		`if err != nil || !x.gotAsk || x.sentTold || x.gotHaves`, `if err != nil || x.sentTold || x.gotHaves`, "TestHaveWithoutAsk"},
 	{"a have from the beginning is compared with the end", "transcript.go",
 		`	if upto == 0 {
 		return [record.ChainSize]byte{}
@@ -362,12 +362,12 @@ var mutants = []mutant{
 	{"an epoch in which nothing was said yet is forgotten", "transcript.go",
 		` && r.now.Sub(t.since) > emptyTime`, ``, "TestTranscriptBeforeItsMessages"},
 	{"forks without end", "transcript.go",
-		`if len(l.other) > maxForks {`, `if false {`, "TestBounds"},
+		`if len(l.secondMessages) > maxSecondMessages {`, `if false {`, "TestBounds"},
 	{"messages need not name each other", "transcript.go",
-		`r.chained(t, index, m, id)
+		`r.checkPrevious(t, index, m, id)
 	l.take`, `l.take`, "TestBrokenChain"},
 	{"two messages under one counter are nobody's business", "transcript.go",
-		`return was != id && r.forked(t, index, m, id, was)`, `return was != id && false`, "TestEquivocation"},
+		`return was != id && r.takeSecondMessage(t, index, m, id, was)`, `return was != id && false`, "TestEquivocation"},
 
 	// Questions: PROTOCOL.md §7.6.
 	{"questions are answered without the user", "attest.go",
@@ -486,18 +486,18 @@ var mutants = []mutant{
 		`began, wait := r.now, r.answerTime()`, `began, wait := r.now, time.Millisecond`, "TestAnswerTime"},
 	{"a clock that stood still calls others silent", "liveness.go",
 		`if gap := now.Sub(r.now); gap > stallTime {`, `if gap := now.Sub(r.now); false {`, "TestSuspendAndResume"},
-	{"edges to nobody push out others'", "graph.go",
+	{"edges to nobody push out others'", "tree.go",
 		`if len(of[b]) > len(of[most]) {`, `if len(of[b]) > 0 {`, "TestPromisedEdges"},
 	{"one branch's commits push out others'", "accept.go",
 		`of[branch] = append(of[branch], e)`, `of[ake.Hash{}], _ = append(of[ake.Hash{}], e), branch`, "TestCommitFloodOfMany"},
 	{"garbled copies are forwarded", "publish.go",
 		`if e == nil || e.list == nil || e.commit.Signature != c.Signature {`, `if e == nil || e.list == nil {`, "TestForwardWhatStreamsBrought"},
 	{"one sends although somebody left", "message.go",
-		`if _, gone := r.isGone(g, n); gone {`, `if _, gone := r.isGone(g, n); gone && false {`, "TestSimulate"},
+		`if _, gone := r.gone(g, n); gone {`, `if _, gone := r.gone(g, n); gone && false {`, "TestSimulate"},
 	{"the user is not asked before a question is opened", "attest.go",
 		`case !allow:`, `case false:`, "TestProveNeedsConsent"},
 	{"one sends although a listed one left (2)", "message.go",
-		`if _, gone := r.isGone(g, n); gone {`, `if _, gone := r.isGone(g, n); gone && false {`, "TestLeaveSecrecy"},
+		`if _, gone := r.gone(g, n); gone {`, `if _, gone := r.gone(g, n); gone && false {`, "TestLeaveSecrecy"},
 }
 
 // TestMutants takes one rule out of the protocol at a time, and sees that a test

@@ -44,7 +44,7 @@ func freeze(seed uint64) *frozen {
 	newcomer := n.add("newcomer", true)
 	n.run(time.Second)
 	n.connect(newcomer, all[0])
-	until(func() bool { return newcomer.room.inComponent(all[0].room.own) })
+	until(func() bool { return newcomer.room.inComponent(all[0].room.identity) })
 	n.pause(newcomer)
 	at := n.now
 	n.run(3 * time.Second)
@@ -74,7 +74,7 @@ func freeze(seed uint64) *frozen {
 			}
 		}
 	}
-	g := r.graph(r.today())
+	g := r.days[r.today()]
 	for _, cid := range sortedHashes(g.members()) {
 		if t := g.nodes[cid].term; t != nil {
 			f.terms = append(f.terms, ake.MemberTerm{CID: cid, Term: *t})
@@ -90,7 +90,7 @@ func (f *frozen) feed(frames ...[]byte) {
 		r := f.newcomer.room
 		id := f.newcomer.next
 		f.newcomer.next += 2
-		r.StreamOpened(f.at, id, f.from.room.self, f.from.room.workingID, ProtocolCompare)
+		r.StreamOpened(f.at, id, f.from.room.self, f.from.room.workingID, ProtocolSync)
 		r.StreamFrame(f.at, id, b)
 		r.StreamClosed(f.at, id)
 	}
@@ -99,7 +99,7 @@ func (f *frozen) feed(frames ...[]byte) {
 // state is what must not depend on order.
 func (f *frozen) state() string {
 	r := f.newcomer.room
-	s := fmt.Sprintf("members %x", r.living(r.graph(r.today())))
+	s := fmt.Sprintf("members %x", r.living(r.days[r.today()]))
 	if h := r.head; h != nil {
 		s += fmt.Sprintf(", epoch %x, sid %x, height %d", h.commit.ID(), h.sid, h.commit.Height)
 	}

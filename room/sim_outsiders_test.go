@@ -219,14 +219,14 @@ func (x *intruder) Tick(now time.Time) {
 	for _, p := range x.peers {
 		switch x.kind {
 		case 'f':
-			id := x.open(p, ProtocolCompare)
+			id := x.open(p, ProtocolSync)
 			x.send(id, x.hello(now))
 			flood := floodOf(abe.DayOf(now))
 			at := x.rng.IntN(len(flood) - 30)
 			x.send(id, record.EncodeFields(record.FrameRecords, flood[at:at+30]...))
 		case 'r':
 			if len(x.stolen) > 0 {
-				id := x.open(p, ProtocolCompare)
+				id := x.open(p, ProtocolSync)
 				x.send(id, x.hello(now))
 				x.send(id, x.stolenRecords()...)
 			}
@@ -271,7 +271,7 @@ func (x *intruder) publishFlood(now time.Time) {
 		Form:  record.ListWhole, Added: list,
 	}
 	commit.SetEvidence(nil)
-	commit.Settle()
+	commit.ComputeID()
 	commit.Sign(x.room, x.working)
 
 	message := &record.Message{Epoch: x.hash(), Sealed: make([]byte, 256+16)}

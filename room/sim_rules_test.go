@@ -86,7 +86,7 @@ func (k *looker) of(s *simNode) *seenOf {
 }
 
 // peer is whose process a node is.
-func (k *looker) peer(s *simNode) int { return k.kinds[s.room.own].index }
+func (k *looker) peer(s *simNode) int { return k.kinds[s.room.identity].index }
 
 func (k *looker) typed(s *simNode) { k.of(s).typed++ }
 
@@ -100,8 +100,8 @@ func (k *looker) saved(s *simNode, m Saved) {
 	if err != nil {
 		k.w.fail("saved", "%s saved what is no message", s.name)
 	}
-	t := s.room.transcripts[m.Epoch]
-	if t == nil || m.Author != t.mine {
+	t := s.room.logs.transcripts[m.Epoch]
+	if t == nil || m.Author != t.ownIndex {
 		return
 	}
 	key := said{m.Epoch, s.actor.Self(), m.Counter}
@@ -206,7 +206,7 @@ func (k *looker) took(s *simNode, e Event) {
 		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
-		if x := s.room.transcripts[e.Epoch]; x == nil || !x.lists(s.room.own) && s.room.cfg.Descriptor.History == 0 {
+		if x := s.room.logs.transcripts[e.Epoch]; x == nil || !x.lists(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
 	case Failed:
@@ -221,7 +221,7 @@ func (k *looker) maySend(s *simNode, e Sent) {
 	if x == nil {
 		k.w.fail("send", "%s sent in an epoch it does not have", s.name)
 	}
-	g := r.graph(x.commit.Day)
+	g := r.days[x.commit.Day]
 	if end := (x.commit.Day + 1).Start().Add(dayGrace); r.now.After(end) {
 		k.w.fail("send", "%s sent in an epoch of a day that ended %v ago", s.name, r.now.Sub(end))
 	}
@@ -253,7 +253,7 @@ func (k *looker) name(identity [32]byte) string {
 // all listed satisfy it.
 func (k *looker) keys(s *simNode) {
 	r := s.room
-	me := k.kinds[r.own]
+	me := k.kinds[r.identity]
 	for id, e := range r.commits {
 		if e.keys == nil {
 			continue
@@ -261,8 +261,8 @@ func (k *looker) keys(s *simNode) {
 		if !k.entitled(me, e) {
 			k.w.fail("keys", "%s holds the keys of an epoch", s.name)
 		}
-		g := r.graph(e.commit.Day)
-		if e.mine < 0 || g != nil && g.own != nil && e.list[e.mine].CID != g.own.cid {
+		g := r.days[e.commit.Day]
+		if e.ownIndex < 0 || g != nil && g.own != nil && e.list[e.ownIndex].CID != g.own.cid {
 			k.w.fail("keys", "%s holds the keys of epoch %x and is not in it", s.name, id[:4])
 		}
 		for _, m := range e.list {
@@ -270,7 +270,7 @@ func (k *looker) keys(s *simNode) {
 				k.w.fail("members", "%s takes %s for a member", s.name, k.name(m.Identity))
 			}
 		}
-		if over := e.superseded; !over.IsZero() && s.ticked.Sub(over) > keysKept+2*comparePeriod {
+		if over := e.supersededAt; !over.IsZero() && s.ticked.Sub(over) > keysKept+2*comparePeriod {
 			k.w.fail("erase", "%s keeps the keys of an epoch superseded %v ago", s.name, s.ticked.Sub(over))
 		}
 	}
@@ -319,19 +319,19 @@ func (k *looker) bounds(s *simNode) {
 			k.w.fail("bounds", "%s: %d %s, the limit is %d", s.name, n, what, limit)
 		}
 	}
-	within("records in limbo", len(r.limbo), maxLimbo)
+	within("waiting records", len(r.waiting.records), maxWaitingRecords)
 	within("commits", len(r.commits), maxCommits)
-	within("commits by strangers", len(r.strange), maxStrange)
-	within("channels", len(r.channels), 64+drawnChannels+1)
-	within("held messages", len(r.held), maxHeld)
-	within("waiting messages", len(r.waiting), maxWaiting)
-	within("exchanges", len(r.exchanges), maxAnswering+1+32*(len(r.neighbours)+1))
+	within("commits by strangers", len(r.waiting.commits), maxWaitingCommits)
+	within("channels", len(r.channels.byKey), 64+drawnChannels+1)
+	within("held messages", len(r.outbox.held), maxHeld)
+	within("waiting messages", len(r.waiting.messages), maxWaitingMessages)
+	within("exchanges", len(r.streams.byID), maxAnswering+1+32*(len(r.neighbours)+1))
 	within("days", len(r.days), 3)
 	within("renewals", len(r.renewAt), 3)
-	within("tasks", len(r.tasks), maxAnswering+maxDialling+maxOpenings+2)
-	within("bodies in memory", len(r.inMemory), maxLog)
-	within("transcripts", len(r.transcripts), maxTranscripts+1)
-	within("gaps", len(r.gaps), len(r.transcripts)*record.MaxMembers)
+	within("tasks", len(r.tasks.done), maxAnswering+maxDialling+maxOpenings+2)
+	within("bodies in memory", len(r.logs.inMemory), maxBodiesInMemory)
+	within("transcripts", len(r.logs.transcripts), maxTranscripts+1)
+	within("gaps", len(r.logs.gaps), len(r.logs.transcripts)*record.MaxMembers)
 	nodes := 0
 	for _, g := range r.days {
 		within("nodes", len(g.nodes), maxNodes+1)
@@ -341,7 +341,7 @@ func (k *looker) bounds(s *simNode) {
 	within("processes", len(r.processes), nodes+1)
 	if k.count%64 == 1 {
 		for _, p := range r.processes {
-			within("presences of one process", len(p.bodies), maxBodies+1)
+			within("presences of one process", len(p.presences), maxPresences+1)
 		}
 	}
 }
@@ -399,7 +399,7 @@ func (k *looker) atRest() *failure {
 		today := head.commit.Day // by the clock that is ahead
 		for _, s := range comp {
 			h := s.room.head
-			own := s.room.graph(today).own.cid
+			own := s.room.days[today].own.cid
 			for _, t := range comp {
 				if t.room.head.list.Index(own) < 0 {
 					return bad("members", "%s does not list %s", t.name, s.name)
@@ -409,20 +409,20 @@ func (k *looker) atRest() *failure {
 				return bad("heads", "%s and %s have different heads", s.name, comp[0].name)
 			}
 			for _, m := range h.list {
-				c := s.room.graph(today).contribution(m.CID)
+				c := s.room.days[today].contribution(m.CID)
 				if s.room.processes[c.Working].left() {
 					return bad("members", "%s lists %s, who it knows left", s.name, k.name(m.Identity))
 				}
 			}
 			if simLiveness {
 				for _, m := range h.list {
-					if p := k.kinds[m.Identity]; !p.running() || !slices.Contains(wide, p.proc) && !k.gossips(s, p.proc) || s.room.graph(today).contribution(m.CID).Working != p.proc.room.workingID {
+					if p := k.kinds[m.Identity]; !p.running() || !slices.Contains(wide, p.proc) && !k.gossips(s, p.proc) || s.room.days[today].contribution(m.CID).Working != p.proc.room.workingID {
 						return bad("members", "%s lists %s, who is not there", s.name, k.name(m.Identity))
 					}
 				}
 			}
-			if len(s.room.held) > 0 {
-				return bad("held", "%s holds %d messages", s.name, len(s.room.held))
+			if len(s.room.outbox.held) > 0 {
+				return bad("held", "%s holds %d messages", s.name, len(s.room.outbox.held))
 			}
 		}
 		if f := k.logsAgree(comp); f != nil {
@@ -436,18 +436,18 @@ func (k *looker) atRest() *failure {
 // have shown.
 func (k *looker) logsAgree(comp []*simNode) *failure {
 	for _, h := range comp {
-		for _, id := range sortedHashes(h.room.transcripts) {
-			t := h.room.transcripts[id]
+		for _, id := range sortedHashes(h.room.logs.transcripts) {
+			t := h.room.logs.transcripts[id]
 			if t.count == 0 {
 				continue
 			}
 			// Logs go from member to member: a chain of these must lead there.
-			chain := k.reachable(h, comp, func(s *simNode) bool { return t.lists(s.room.own) || h.room.isHistory(t) })
+			chain := k.reachable(h, comp, func(s *simNode) bool { return t.lists(s.room.identity) || h.room.isHistory(t) })
 			for _, s := range chain {
 				bad := func(format string, args ...any) *failure {
 					return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds epoch %x (height %d) of which %s was: ", h.name, id[:4], t.Brief.Height, s.name) + fmt.Sprintf(format, args...)}
 				}
-				x := s.room.transcripts[id]
+				x := s.room.logs.transcripts[id]
 				if x == nil || x.count == 0 {
 					return bad("it holds nothing of it")
 				}
@@ -510,8 +510,8 @@ func (k *looker) finally() {
 	}
 	for _, comp := range k.components() {
 		for _, s := range comp {
-			if o := k.of(s); o.sent+len(s.room.held) != o.typed {
-				w.fail("lost", "%s was given %d messages to send, sent %d and holds %d", s.name, o.typed, o.sent, len(s.room.held))
+			if o := k.of(s); o.sent+len(s.room.outbox.held) != o.typed {
+				w.fail("lost", "%s was given %d messages to send, sent %d and holds %d", s.name, o.typed, o.sent, len(s.room.outbox.held))
 			}
 		}
 	}

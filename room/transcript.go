@@ -16,37 +16,37 @@ import (
 // with a journal, the process.
 type transcript struct {
 	*record.Transcript
-	id    ake.Hash
-	mine  int         // this peer's place in the list, or -1: it came as history
-	logs  []authorLog // by place in the list, once anybody said something; see log
-	count int         // messages held
-	since time.Time   // when the first came
-	last  uint64      // the latest time that an author gave, in milliseconds
-	saved bool
-	from  [32]byte  // the identity that served it; zeros for an epoch of this process, or from its journal
-	past  bool      // what is said in it is history: we were not there, or cannot tell who was
-	ours  bool      // we took its commit ourselves, or so said our journal
-	heard time.Time // when something new was last heard of it
-	owner *account  // of the branch that pays for it
-	alone bool      // nobody but the committer spoke
+	id            ake.Hash
+	ownIndex      int         // this peer's place in the list, or -1: it came as history
+	logs          []authorLog // by place in the list, once anybody said something; see log
+	count         int         // messages held
+	since         time.Time   // when the first came
+	lastSaid      uint64      // the latest time that an author gave, in milliseconds
+	saved         bool
+	servedBy      [32]byte  // the identity that served it; zeros for an epoch of this process, or from its journal
+	past          bool      // what is said in it is history: we were not there, or cannot tell who was
+	ours          bool      // we took its commit ourselves, or so said our journal
+	heardAt       time.Time // when something new was last heard of it
+	owner         *account  // of the branch that pays for it
+	committerOnly bool      // nobody but the committer spoke
 
-	digest  ake.Hash // of what is held; zeros when it has to be worked out
-	reached reach
+	digest   ake.Hash // of what is held; zeros when it has to be worked out
+	receipts receipts
 }
 
 // An authorLog is what one author said in one epoch.
 type authorLog struct {
-	by     *account                  // of the author's branch; nil: they said nothing
-	ids    []ake.Hash                // of messages 1 .. len(ids)
-	chain  [][record.ChainSize]byte  // over the first of them, as far as anybody asked
-	ahead  map[uint64]ake.Hash       // ids of messages beyond the first gap
-	bodies map[uint64]*record.Signed // those in memory; a journal has all
-	other  map[uint64]*record.Signed // second messages under one counter, of the least maxForks
-	broken bool                      // it was told that the author's chain does not hold
+	account        *account                  // of the author's branch; nil: they said nothing
+	ids            []ake.Hash                // of messages 1 .. len(ids)
+	chain          [][record.ChainSize]byte  // over the first of them, as far as anybody asked
+	ahead          map[uint64]ake.Hash       // ids of messages beyond the first gap
+	bodies         map[uint64]*record.Signed // those in memory; a journal has all
+	secondMessages map[uint64]*record.Signed // second messages under one counter, of the least maxSecondMessages
+	brokenReported bool                      // it was told that the author's chain does not hold
 
-	shown    uint64      // the last one shown
-	gapSince time.Time   // when the next one was first waited for
-	told     [][2]uint64 // what the user was told is missing: first and last
+	shown        uint64      // the last one shown
+	gapSince     time.Time   // when the next one was first waited for
+	reportedGaps [][2]uint64 // what the user was told is missing: first and last
 }
 
 // log is that of the member in a place of the list. In most epochs of a large room
@@ -157,8 +157,8 @@ func (t *transcript) sum(room ake.Hash) ake.Hash {
 			b = append(b, id[:]...)
 		}
 		fields = append(fields, b)
-		for _, counter := range slices.Sorted(maps.Keys(l.other)) {
-			id := l.other[counter].ID(room)
+		for _, counter := range slices.Sorted(maps.Keys(l.secondMessages)) {
+			id := l.secondMessages[counter].ID(room)
 			fields = append(fields, append(binary.BigEndian.AppendUint64(nil, counter), id[:]...))
 		}
 	}
@@ -166,12 +166,12 @@ func (t *transcript) sum(room ake.Hash) ake.Hash {
 	return t.digest
 }
 
-// transcribe begins the transcript of an epoch that we are in.
-func (r *Room) transcribe(e *epoch) {
+// beginTranscript begins the transcript of an epoch that we are in.
+func (r *Room) beginTranscript(e *epoch) {
 	id := e.commit.ID()
-	if t := r.transcripts[id]; t != nil {
+	if t := r.logs.transcripts[id]; t != nil {
 		if t.past { // somebody else told us of it first
-			t.past, t.from = false, [32]byte{}
+			t.past, t.servedBy = false, [32]byte{}
 		}
 		t.ours = true
 		return
@@ -180,20 +180,20 @@ func (r *Room) transcribe(e *epoch) {
 	for i, n := range e.nodes {
 		head.Authors[i] = n.contribution
 	}
-	r.keep(&transcript{Transcript: head, id: id, ours: true})
+	r.keepTranscript(&transcript{Transcript: head, id: id, ours: true})
 }
 
-// keep begins a transcript, if there is room or can be made.
-func (r *Room) keep(t *transcript) bool {
+// keepTranscript begins a transcript, if there is room or can be made.
+func (r *Room) keepTranscript(t *transcript) bool {
 	a := r.committerAccount(t)
 	if !r.roomForTranscript(len(t.List), a, t.ours) {
 		return false
 	}
-	t.since, t.heard = r.now, r.now
-	t.mine = t.List.Of(r.own)
+	t.since, t.heardAt = r.now, r.now
+	t.ownIndex = t.List.Of(r.identity)
 	t.charge(a)
-	r.places += len(t.List)
-	r.transcripts[t.id] = t
+	r.logs.places += len(t.List)
+	r.logs.transcripts[t.id] = t
 	return true
 }
 
@@ -206,15 +206,15 @@ func (r *Room) expiry(day abe.Day) time.Time {
 	return (day + 1).Start().Add(max(r.cfg.Descriptor.History, minRetention))
 }
 
-// current reports whether what was said on a day is kept now: it is not over, and
+// keepsDay reports whether what was said on a day is kept now: it is not over, and
 // no more than an hour ahead.
-func (r *Room) current(day abe.Day) bool {
+func (r *Room) keepsDay(day abe.Day) bool {
 	return r.now.Before(r.expiry(day)) && !r.now.Add(earlyDay).Before(day.Start())
 }
 
-// said is the latest that an author can have said something in an epoch, whatever
+// latestTime is the latest that an author can have said something in an epoch, whatever
 // they say.
-func (t *transcript) said(m *record.Signed) uint64 {
+func (t *transcript) latestTime(m *record.Signed) uint64 {
 	return min(m.Time, uint64((t.Brief.Day + 1).Start().Add(earlyDay).UnixMilli()))
 }
 
@@ -222,17 +222,17 @@ func (t *transcript) said(m *record.Signed) uint64 {
 // those who were not there: something in it was said within that time.
 func (r *Room) isHistory(t *transcript) bool {
 	h := r.cfg.Descriptor.History
-	return h > 0 && t.count > 0 && r.now.Sub(time.UnixMilli(int64(t.last))) <= h
+	return h > 0 && t.count > 0 && r.now.Sub(time.UnixMilli(int64(t.lastSaid))) <= h
 }
 
 // expireTranscripts drops what is over, and what is empty and has no epoch any
 // more; it looks once a second.
 func (r *Room) expireTranscripts() {
-	if r.now.Sub(r.expiredAt) < time.Second {
+	if r.now.Sub(r.logs.expiredAt) < time.Second {
 		return
 	}
-	r.expiredAt = r.now
-	for id, t := range r.transcripts {
+	r.logs.expiredAt = r.now
+	for id, t := range r.logs.transcripts {
 		switch {
 		case t.count == 0 && r.commits[id] == nil && r.now.Sub(t.since) > emptyTime:
 			r.dropTranscript(t)
@@ -240,9 +240,9 @@ func (r *Room) expireTranscripts() {
 			r.dropTranscript(t)
 		}
 	}
-	for id, day := range r.dropped {
+	for id, day := range r.logs.dropped {
 		if r.now.After(r.expiry(day)) {
-			delete(r.dropped, id)
+			delete(r.logs.dropped, id)
 		}
 	}
 }
@@ -250,24 +250,24 @@ func (r *Room) expireTranscripts() {
 // dropTranscript forgets what was said in an epoch, and takes it no more. One in
 // which nothing was said may come again.
 func (r *Room) dropTranscript(t *transcript) {
-	delete(r.transcripts, t.id)
-	delete(r.farther, t.id)
+	delete(r.logs.transcripts, t.id)
+	delete(r.receipts.changed, t.id)
 	t.owner.places -= len(t.List)
-	r.places -= len(t.List)
+	r.logs.places -= len(t.List)
 	if t.count == 0 {
 		return
 	}
 	for i := range t.logs {
-		if l := t.log(i); l.by != nil {
-			l.by.messages -= len(l.ids) + len(l.ahead)
+		if l := t.log(i); l.account != nil {
+			l.account.messages -= len(l.ids) + len(l.ahead)
 		}
 	}
-	r.logged -= t.count
-	r.inMemory = slices.DeleteFunc(r.inMemory, func(ref logRef) bool { return ref.t == t })
-	if len(r.dropped) >= maxNamed {
-		clear(r.dropped) // of days long over
+	r.logs.messages -= t.count
+	r.logs.inMemory = slices.DeleteFunc(r.logs.inMemory, func(ref logRef) bool { return ref.t == t })
+	if len(r.logs.dropped) >= maxRemembered {
+		clear(r.logs.dropped) // of days long over
 	}
-	r.dropped[t.id] = t.Brief.Day
+	r.logs.dropped[t.id] = t.Brief.Day
 	if t.saved {
 		// What is forgotten goes before what is saved.
 		r.ready.Save = slices.DeleteFunc(r.ready.Save, func(s Saved) bool { return s.Epoch == t.id })
@@ -288,63 +288,63 @@ func (r *Room) authentic(t *transcript, index int, m *record.Signed) bool {
 	return c != nil && m.Verify(r.id, c) == nil
 }
 
-// log takes a message whose signature was checked, uses up its key, has it saved
+// logMessage takes a message whose signature was checked, uses up its key, has it saved
 // and shows what can be shown. It returns false if nothing is new.
-func (r *Room) log(t *transcript, index int, m *record.Signed) bool {
+func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Signed) bool {
 	l := t.log(index)
 	id := m.ID(r.id)
 	if was, ok := l.id(m.Counter); ok {
-		return was != id && r.forked(t, index, m, id, was)
+		return was != id && r.takeSecondMessage(t, index, m, id, was)
 	}
 	if m.Counter-l.have() > ake.MaxSkip || m.Counter > maxAuthorLog {
 		return false
 	}
-	by := l.by
+	by := l.account
 	if by == nil {
 		by = r.authorAccount(t, index)
 	}
 	if !r.roomForMessage(t, by) {
 		return false
 	}
-	r.chained(t, index, m, id)
+	r.checkPrevious(t, index, m, id)
 	l.take(m.Counter, id)
-	r.noted(t, index)
-	t.digest, t.last, t.heard = ake.Hash{}, max(t.last, t.said(m)), r.now
+	r.countMessage(t, index)
+	t.digest, t.lastSaid, t.heardAt = ake.Hash{}, max(t.lastSaid, t.latestTime(m)), r.now
 	if e := r.commits[t.id]; e != nil && e.keys != nil {
 		e.keys.Chain(index).Use(m.Counter)
 	}
 	r.hearLamport(m)
-	r.remember(t, index, m)
+	r.cacheBody(t, index, m)
 	r.save(t, index, m)
 	if m.Counter <= l.shown {
-		r.deliver(t, index, m, true)
+		r.deliver(from, t, index, m, true)
 	}
-	r.show(t, index)
-	r.filled(t, index)
+	r.show(from, t, index)
+	r.reportFilled(t, index)
 	return true
 }
 
-// remember keeps a body in memory, in place of the oldest.
-func (r *Room) remember(t *transcript, index int, m *record.Signed) {
+// cacheBody keeps a body in memory, in place of the oldest.
+func (r *Room) cacheBody(t *transcript, index int, m *record.Signed) {
 	l := t.log(index)
 	if l.bodies == nil {
 		l.bodies = make(map[uint64]*record.Signed)
 	}
 	l.bodies[m.Counter] = m
-	r.inMemory = append(r.inMemory, logRef{t, index, m.Counter})
-	if len(r.inMemory) > maxLog {
-		old := r.inMemory[0]
-		r.inMemory = r.inMemory[1:]
+	r.logs.inMemory = append(r.logs.inMemory, logRef{t, index, m.Counter})
+	if len(r.logs.inMemory) > maxBodiesInMemory {
+		old := r.logs.inMemory[0]
+		r.logs.inMemory = r.logs.inMemory[1:]
 		delete(old.t.log(old.index).bodies, old.counter)
 	}
 }
 
-// chained checks that an author's messages name each other: PROTOCOL.md §9.
-func (r *Room) chained(t *transcript, index int, m *record.Signed, id ake.Hash) {
+// checkPrevious checks that an author's messages name each other: PROTOCOL.md §9.
+func (r *Room) checkPrevious(t *transcript, index int, m *record.Signed, id ake.Hash) {
 	l := t.log(index)
 	fork := func(counter uint64, one, two ake.Hash) {
-		if o := l.other[counter]; !l.broken && one != two && (o == nil || o.ID(r.id) != two) {
-			l.broken = true
+		if o := l.secondMessages[counter]; !l.brokenReported && one != two && (o == nil || o.ID(r.id) != two) {
+			l.brokenReported = true
 			r.equivocated(t, index, counter, one, two)
 		}
 	}
@@ -356,20 +356,20 @@ func (r *Room) chained(t *transcript, index int, m *record.Signed, id ake.Hash) 
 	}
 }
 
-// forked takes a second message that its author signed with one counter. Of all
+// takeSecondMessage takes a second message that its author signed with one counter. Of all
 // such the two with the least ids are kept, and the least counts for comparing,
 // so that all who have met agree; the first that was here stays the one shown.
 // It returns false if nothing is new.
-func (r *Room) forked(t *transcript, index int, m *record.Signed, id, was ake.Hash) bool {
+func (r *Room) takeSecondMessage(t *transcript, index int, m *record.Signed, id, was ake.Hash) bool {
 	l := t.log(index)
-	second := l.other[m.Counter]
+	second := l.secondMessages[m.Counter]
 	switch {
 	case second != nil && compareHashes(second.ID(r.id), id) <= 0:
 		return false
-	case second == nil && len(l.other) >= maxForks && m.Counter > slices.Max(slices.Collect(maps.Keys(l.other))) && compareHashes(was, id) < 0:
+	case second == nil && len(l.secondMessages) >= maxSecondMessages && m.Counter > slices.Max(slices.Collect(maps.Keys(l.secondMessages))) && compareHashes(was, id) < 0:
 		return false // it is known well enough by now what kind of author that is
 	}
-	r.second(t, index, m, id, was)
+	r.keepSecondMessage(t, index, m, id, was)
 	t.digest = ake.Hash{}
 	if second == nil {
 		r.equivocated(t, index, m.Counter, was, id) // once for each counter
@@ -378,18 +378,18 @@ func (r *Room) forked(t *transcript, index int, m *record.Signed, id, was ake.Ha
 	return true
 }
 
-// second keeps a second message under one counter beside the first: the one of
+// keepSecondMessage keeps a second message under one counter beside the first: the one of
 // the lesser id counts as what was said, for everybody alike.
-func (r *Room) second(t *transcript, index int, m *record.Signed, id, was ake.Hash) {
+func (r *Room) keepSecondMessage(t *transcript, index int, m *record.Signed, id, was ake.Hash) {
 	l := t.log(index)
 	if compareHashes(id, was) > 0 {
-		l.fork(m.Counter, m)
+		l.addSecondMessage(m.Counter, m)
 		return
 	}
 	first := r.body(t, index, m.Counter)
 	l.replace(m.Counter, id)
-	r.remember(t, index, m)
-	l.fork(m.Counter, first)
+	r.cacheBody(t, index, m)
+	l.addSecondMessage(m.Counter, first)
 }
 
 // hearLamport moves our clock past an author's, unless that would bring it to its
@@ -400,17 +400,17 @@ func (r *Room) hearLamport(m *record.Signed) {
 	}
 }
 
-// fork keeps a second message, of the least counters.
-func (l *authorLog) fork(counter uint64, m *record.Signed) {
+// addSecondMessage keeps a second message, of the least counters.
+func (l *authorLog) addSecondMessage(counter uint64, m *record.Signed) {
 	if m == nil {
 		return
 	}
-	if l.other == nil {
-		l.other = make(map[uint64]*record.Signed)
+	if l.secondMessages == nil {
+		l.secondMessages = make(map[uint64]*record.Signed)
 	}
-	l.other[counter] = m
-	if len(l.other) > maxForks {
-		delete(l.other, slices.Max(slices.Collect(maps.Keys(l.other))))
+	l.secondMessages[counter] = m
+	if len(l.secondMessages) > maxSecondMessages {
+		delete(l.secondMessages, slices.Max(slices.Collect(maps.Keys(l.secondMessages))))
 	}
 }
 
@@ -422,7 +422,7 @@ func (r *Room) equivocated(t *transcript, index int, counter uint64, a, b ake.Ha
 }
 
 // show shows an author's messages in order, as far as none is missing.
-func (r *Room) show(t *transcript, index int) {
+func (r *Room) show(from *exchange, t *transcript, index int) {
 	l := t.log(index)
 	for {
 		if _, ok := l.id(l.shown + 1); !ok {
@@ -430,30 +430,30 @@ func (r *Room) show(t *transcript, index int) {
 		}
 		l.shown++
 		if m := r.body(t, index, l.shown); m != nil {
-			r.deliver(t, index, m, false)
+			r.deliver(from, t, index, m, false)
 		}
 	}
 	switch waits := len(l.ahead) > 0 && l.highest() > l.shown; {
 	case !waits:
 		l.gapSince = time.Time{}
-		delete(r.gaps, l)
+		delete(r.logs.gaps, l)
 	case l.gapSince.IsZero():
 		l.gapSince = r.now
-		r.gaps[l] = logRef{t: t, index: index}
-		r.askSoon("")
+		r.logs.gaps[l] = logRef{t: t, index: index}
+		r.compareSoon("")
 	}
 }
 
 // deliver shows one message; late tells that later ones of its author were shown
 // before.
-func (r *Room) deliver(t *transcript, index int, m *record.Signed, late bool) {
+func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signed, late bool) {
 	d := Delivered{
-		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.mine,
+		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past,
 	}
-	if d.History && r.server != nil {
-		d.By = r.server.peer
-		r.server.past(r, d)
+	if d.History && from != nil {
+		d.By = from.peer
+		from.countHistory(r, d)
 	}
 	r.emit(d)
 }

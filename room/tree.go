@@ -20,19 +20,19 @@ type tree struct {
 	children map[ake.Hash][]ake.Hash // ascending
 	parent   map[ake.Hash]ake.Hash
 	branch   map[ake.Hash]ake.Hash // the child of the root on which one hangs
-	of       map[ake.Hash]int      // how many hang on each, itself included; with zeros the root
+	size     map[ake.Hash]int      // how many hang on each, itself included; with zeros the root
 }
 
 // tree is worked out when it is first asked for since the graph changed.
 func (g *graph) tree() *tree {
-	if g.proofs != nil {
-		return g.proofs
+	if g.cachedTree != nil {
+		return g.cachedTree
 	}
 	t := &tree{
 		children: make(map[ake.Hash][]ake.Hash), parent: make(map[ake.Hash]ake.Hash), branch: make(map[ake.Hash]ake.Hash),
-		of: map[ake.Hash]int{{}: 1},
+		size: map[ake.Hash]int{{}: 1},
 	}
-	g.proofs = t
+	g.cachedTree = t
 	if g.own == nil {
 		return t
 	}
@@ -55,7 +55,7 @@ func (g *graph) tree() *tree {
 					if t.branch[to] = to; at != t.root {
 						t.branch[to] = t.branch[at]
 					}
-					t.of[t.branch[to]]++
+					t.size[t.branch[to]]++
 					next = append(next, to)
 				}
 			}
@@ -69,14 +69,26 @@ func (g *graph) tree() *tree {
 // for whoever hangs on nobody.
 func (g *graph) branch(cid ake.Hash) ake.Hash { return g.tree().branch[cid] }
 
+// branchWithMost is what is kept of the branch of which most is: of equals ours, then
+// the least.
+func branchWithMost[T any](own ake.Hash, of map[ake.Hash][]T) []T {
+	most := own
+	for _, b := range sortedHashes(of) {
+		if len(of[b]) > len(of[most]) {
+			most = b
+		}
+	}
+	return of[most]
+}
+
 // order is all members of the tree: ourselves and those whom the head has listed for
 // longest, and then those who hang on them, in turns. So whoever is made up later takes
 // none of their places, and whom they let in has a turn beside all that one made up.
 func (g *graph) order() []ake.Hash {
-	if g.tree(); g.ordered == nil && g.own != nil {
-		g.ordered = g.turns(g.seniors())
+	if g.tree(); g.cachedOrder == nil && g.own != nil {
+		g.cachedOrder = g.turns(g.seniors())
 	}
-	return g.ordered
+	return g.cachedOrder
 }
 
 // turns is all members of the tree: some first, and then those who hang on them, in
@@ -141,7 +153,7 @@ func (g *graph) seniors() []ake.Hash {
 				continue
 			}
 			if _, hangs := t.parent[c.ID()]; hangs && c.ID() != t.root {
-				seats = append(seats, seat{c.ID(), g.head.listed[i]})
+				seats = append(seats, seat{c.ID(), g.head.listedSince[i]})
 			}
 		}
 	}

@@ -73,9 +73,9 @@ type MemberStatus struct {
 // Status takes a snapshot.
 func (r *Room) Status(now time.Time) Status {
 	s := Status{
-		Neighbours: r.sortedNeighbours(), Held: len(r.held), MaySend: !r.closed && r.maySend(),
+		Neighbours: r.sortedNeighbours(), Held: len(r.outbox.held), MaySend: !r.closed && r.maySend(),
 	}
-	if g := r.graph(r.today()); g != nil && g.own != nil {
+	if g := r.days[r.today()]; g != nil && g.own != nil {
 		s.Ready = true
 	}
 	for _, n := range r.neighbours {
@@ -93,24 +93,24 @@ func (r *Room) Status(now time.Time) Status {
 		return s
 	}
 	s.Epoch, s.SID, s.Since = h.commit.ID(), h.sid, h.since
-	t := r.transcripts[s.Epoch]
-	g := r.graph(h.commit.Day)
+	t := r.logs.transcripts[s.Epoch]
+	g := r.days[h.commit.Day]
 	for i := range h.list {
 		entry := &h.list[i]
-		m := MemberStatus{Member: r.member(entry.CID, entry.Identity), Self: entry.Identity == r.own}
+		m := MemberStatus{Member: r.member(entry.CID, entry.Identity), Self: entry.Identity == r.identity}
 		if entry.CID == h.commit.By {
 			s.Committer = m.Peer
 		}
 		if g != nil && !m.Self {
 			p := r.processOf(h.nodes[i])
-			m.Suspect = p != nil && now.Sub(p.heard) > unheardTime(r.size())
+			m.Suspect = p != nil && now.Sub(p.heardAt) > unheardTime(r.size())
 		}
 		if n := r.neighbours[m.Peer]; n != nil {
 			m.Differs = n.differs.lasts(h, now)
 		}
 		if t != nil && t.count > 0 {
 			m.Have, m.Known = t.log(i).have(), t.log(i).highest()
-			m.Reached = t.reached.upto[entry.Identity]
+			m.Reached = t.receipts.upTo[entry.Identity]
 		}
 		s.Members = append(s.Members, m)
 	}
@@ -129,7 +129,7 @@ func (r *Room) Rename(now time.Time, name string) error {
 	}
 	r.SetName(name)
 	r.emit(Renamed{Member: Member{Peer: r.self, Name: name}})
-	r.newNames[r.workingID] = true
+	r.names.fresh[r.workingID] = true
 	r.finish()
 	return nil
 }
@@ -147,7 +147,7 @@ func (r *Room) Rekey(now time.Time) error {
 	case r.now.Sub(h.since) < rekeyPeriod:
 		return ErrTooSoon
 	}
-	g := r.graph(h.commit.Day)
+	g := r.days[h.commit.Day]
 	list := r.nextList(g)
 	if len(list) < 2 || list.Index(g.own.cid) < 0 {
 		return ErrAlone
@@ -167,7 +167,7 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 	switch {
 	case r.closed:
 		return ErrLeft
-	case !ok || identity == r.own:
+	case !ok || identity == r.identity:
 		return ErrYourself
 	}
 	before := r.present()
@@ -177,9 +177,9 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 		delete(r.cut, identity)
 	}
 	for _, g := range r.days {
-		g.stale()
+		g.invalidate()
 	}
-	r.stamp++
+	r.version++
 	after := r.present()
 	e := Cut{Member: Member{Peer: p}, On: on}
 	for _, id := range slices.Sorted(maps.Keys(before)) {
@@ -192,9 +192,9 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 	}
 	r.emit(e)
 	if r.head != nil {
-		r.head.stopped = time.Time{} // for another reason, from here on
+		r.head.stoppedSince = time.Time{} // for another reason, from here on
 	}
-	r.changed, r.dirty, r.channelsAt = true, true, r.now
+	r.newRecords, r.reconsider, r.channels.considerAt = true, true, r.now
 	r.finish()
 	return nil
 }
@@ -202,7 +202,7 @@ func (r *Room) Cut(now time.Time, p peer.ID, on bool) error {
 // present are the living members of today.
 func (r *Room) present() map[peer.ID]Member {
 	out := make(map[peer.ID]Member)
-	if g := r.graph(r.today()); g != nil {
+	if g := r.days[r.today()]; g != nil {
 		for _, cid := range r.living(g) {
 			m := r.member(cid, g.contribution(cid).Identity)
 			out[m.Peer] = m
@@ -223,7 +223,7 @@ type HeldMessage struct {
 func (r *Room) Drop(now time.Time, which func(HeldMessage) bool) []HeldMessage {
 	r.advance(now)
 	var out []HeldMessage
-	r.held = slices.DeleteFunc(r.held, func(h held) bool {
+	r.outbox.held = slices.DeleteFunc(r.outbox.held, func(h held) bool {
 		m := HeldMessage{Ref: h.ref, Kind: h.kind, Text: h.text}
 		if which != nil && !which(m) {
 			return false

@@ -36,7 +36,7 @@ func TestWitness(t *testing.T) {
 	}
 	other := 2
 	for i := 2; i <= 3; i++ {
-		if all[i].room.own == first.Identity {
+		if all[i].room.identity == first.Identity {
 			leave(i)
 			other = 5 - i
 		}

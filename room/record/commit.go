@@ -206,8 +206,8 @@ type Brief struct {
 	epoch ake.Hash
 }
 
-// Settle derives the epoch's id, E of PROTOCOL.md §8, when all before it stands.
-func (c *Brief) Settle() { c.epoch = ake.Sum("coterie/2 commit", c.Core(), c.Secret[:]) }
+// ComputeID derives the epoch's id, E of PROTOCOL.md §8, when all before it stands.
+func (c *Brief) ComputeID() { c.epoch = ake.Sum("coterie/2 commit", c.Core(), c.Secret[:]) }
 
 // ID is the epoch's id.
 func (c *Brief) ID() ake.Hash { return c.epoch }
@@ -241,7 +241,7 @@ func (r *reader) brief() (c Brief, ok bool) {
 	c.List, c.Header.Evidence = r.hash(), r.hash()
 	c.Secret = r.hash()
 	r.copy(c.Signature[:])
-	c.Settle()
+	c.ComputeID()
 	return c, r.ok && c.Members >= 2 && c.Members <= MaxMembers && c.Height > 0
 }
 

@@ -73,7 +73,7 @@ func TestRebuild(t *testing.T) {
 	again := *ann
 	older := *ann.contribution
 	older.Serial--
-	older.Settle(testRoom)
+	older.ComputeID(testRoom)
 	again.contribution = &older
 	if _, err := newCommit(ann, newList(ann, &again)).Rebuild(nil); !errors.Is(err, ErrForm) {
 		t.Error("a peer listed twice:", err)

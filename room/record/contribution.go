@@ -84,8 +84,8 @@ func ParseContribution(b []byte) (*Contribution, error) {
 	return c, nil
 }
 
-// Settle derives the cid the contribution has in a room.
-func (c *Contribution) Settle(room ake.Hash) {
+// ComputeID derives the cid the contribution has in a room.
+func (c *Contribution) ComputeID(room ake.Hash) {
 	c.cid = c.Context(room).ID(c.Term, c.Encapsulation)
 }
 

@@ -194,7 +194,7 @@ func TestIDs(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c, ok := r.(*Contribution); ok {
-				c.Settle(testRoom)
+				c.ComputeID(testRoom)
 			}
 			if c, ok := r.(*Commit); ok && c.Base != (ake.Hash{}) {
 				if forms[c.ID()] = true; len(forms) > 1 {
@@ -455,7 +455,7 @@ func TestMessageOfAnotherDay(t *testing.T) {
 	m := newSigned(ann, "a")
 	tomorrow := *ann.contribution
 	tomorrow.Day++
-	tomorrow.Settle(testRoom)
+	tomorrow.ComputeID(testRoom)
 	if tomorrow.ID() == m.CID || tomorrow.Working != ann.contribution.Working {
 		t.Fatal("not another contribution of the same process")
 	}

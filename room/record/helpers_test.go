@@ -171,7 +171,7 @@ func testSecret() ake.Secret { return secretOf("d") }
 // seal commits to d and signs, whatever else the commit says.
 func (c *Commit) seal(by *person) {
 	c.Secret = ake.CommitSecret(c.Core(), testSecret())
-	c.Settle()
+	c.ComputeID()
 	c.Sign(testRoom, by.working)
 }
 

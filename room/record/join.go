@@ -20,7 +20,7 @@ const MaxEncapsulation = 128 << 10
 // Verify checks all signatures in the join, given the sponsor's contribution, and
 // the encapsulation against the newcomer's.
 func (j *Join) Verify(room ake.Hash, sponsor *Contribution) error {
-	j.Contribution.Settle(room)
+	j.Contribution.ComputeID(room)
 	if err := j.Contribution.Verify(room); err != nil {
 		return err
 	}

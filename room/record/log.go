@@ -64,7 +64,7 @@ func ParseTranscript(room ake.Hash, b []byte) (*Transcript, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Settle(room)
+		c.ComputeID(room)
 		e := &t.List[i]
 		if c.ID() != e.CID || c.Identity != e.Identity || c.Day != brief.Day {
 			return nil, formError("transcript: contribution")

@@ -184,7 +184,7 @@ func (r *refusals) commitLists() {
 	again := *bob
 	older := *bob.contribution
 	older.Serial--
-	older.Settle(testRoom)
+	older.ComputeID(testRoom)
 	again.contribution = &older
 	add("a peer twice", newCommit(ann, newList(ann, bob, &again)))
 	both := newList(ann, bob, eve)

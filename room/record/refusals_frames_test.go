@@ -280,7 +280,7 @@ func (r *refusals) transcripts() {
 	changed("contributions swapped", classForm, func(x *Transcript) { x.Authors[0], x.Authors[1] = x.Authors[1], x.Authors[0] })
 	replaced := func(x *Transcript, c *Contribution) {
 		at := x.List.Index(cyn.contribution.ID())
-		c.Settle(testRoom)
+		c.ComputeID(testRoom)
 		x.List[at].CID, x.Authors[at] = c.ID(), c
 	}
 	relisted("a contribution of another day", func(x *Transcript) {

@@ -12,28 +12,28 @@ import (
 	"coterie/crypto/ake"
 )
 
-// A wanted topic is one that a peer has subscribed to.
-type wanted struct {
+// A subscription is a topic that a peer has subscribed to.
+type subscription struct {
 	topic string
 	by    peer.ID
 }
 
-// asked are the topics that peers have subscribed to, until the relay has seen to
+// subscriptions are the topics that peers have subscribed to, until the relay has seen to
 // them: of each peer as many as its share, so that nobody's many are in the way of
 // others' few.
-type asked struct {
+type subscriptions struct {
 	news chan struct{} // capacity 1; never closed
 
 	mu   sync.Mutex
-	list []wanted
+	list []subscription
 	of   map[peer.ID]int
 }
 
-func newAsked() *asked {
-	return &asked{news: make(chan struct{}, 1), of: make(map[peer.ID]int)}
+func newSubscriptions() *subscriptions {
+	return &subscriptions{news: make(chan struct{}, 1), of: make(map[peer.ID]int)}
 }
 
-func (a *asked) add(w wanted) {
+func (a *subscriptions) add(w subscription) {
 	a.mu.Lock()
 	if a.of[w.by] < roomShare {
 		a.of[w.by]++
@@ -47,7 +47,7 @@ func (a *asked) add(w wanted) {
 }
 
 // take takes all.
-func (a *asked) take() []wanted {
+func (a *subscriptions) take() []subscription {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	list := a.list
@@ -57,7 +57,7 @@ func (a *asked) take() []wanted {
 }
 
 // roomFilter lets subscriptions to rooms through, and says which there are.
-type roomFilter struct{ asked *asked }
+type roomFilter struct{ subscriptions *subscriptions }
 
 func (roomFilter) CanSubscribe(topic string) bool {
 	hash, ok := strings.CutPrefix(topic, topicPrefix)
@@ -75,7 +75,7 @@ func (f roomFilter) FilterIncomingSubscriptions(p peer.ID, subs []*pb.RPC_SubOpt
 			return nil, pubsub.ErrTooManySubscriptions
 		}
 		if s.GetSubscribe() {
-			f.asked.add(wanted{s.GetTopicid(), p})
+			f.subscriptions.add(subscription{s.GetTopicid(), p})
 		}
 	}
 	return out, nil

@@ -19,8 +19,25 @@ type account struct {
 	checks   pace // of signatures in transcripts that its members serve
 }
 
-// bounds are how much is kept of what was said. Tests make them smaller.
-type bounds struct {
+// logs are all transcripts, and what they cost.
+type logs struct {
+	transcripts map[ake.Hash]*transcript
+	dropped     map[ake.Hash]abe.Day  // those that are over: they are not taken again
+	messages    int                   // in all transcripts
+	places      int                   // in their lists
+	limits      logLimits             // of these
+	inMemory    []logRef              // messages whose bodies are, oldest first
+	gaps        map[*authorLog]logRef // logs in which something is missing
+	allowances  map[[32]byte]*pace    // of bytes of logs, by peer
+	accounts    map[[32]byte]*account // by branch
+	expiredAt   time.Time             // when transcripts were last looked over
+
+	recountedVersion uint64 // of what accounts say
+	recountedAt      time.Time
+}
+
+// logLimits are how much is kept of what was said. Tests make them smaller.
+type logLimits struct {
 	transcripts int
 	places      int // in their lists
 	messages    int
@@ -29,11 +46,11 @@ type bounds struct {
 // branchOf is the branch of a peer: on the day of a contribution, or now. Our own
 // is ourselves. ok is false if it hangs on nobody we know of.
 func (r *Room) branchOf(day abe.Day, cid ake.Hash, identity [32]byte) (branch [32]byte, ok bool) {
-	if identity == r.own {
-		return r.own, true
+	if identity == r.identity {
+		return r.identity, true
 	}
 	for _, d := range [2]abe.Day{day, r.today()} {
-		g := r.graph(d)
+		g := r.days[d]
 		if g == nil {
 			continue
 		}
@@ -49,11 +66,11 @@ func (r *Room) branchOf(day abe.Day, cid ake.Hash, identity [32]byte) (branch [3
 }
 
 // account finds or begins a branch's. Those who hang on nobody share one.
-func (r *Room) account(branch [32]byte) *account {
-	a := r.accounts[branch]
+func (l *logs) account(branch [32]byte) *account {
+	a := l.accounts[branch]
 	if a == nil {
 		a = new(account)
-		r.accounts[branch] = a
+		l.accounts[branch] = a
 	}
 	return a
 }
@@ -61,7 +78,7 @@ func (r *Room) account(branch [32]byte) *account {
 // serverAccount is that of a member that serves transcripts.
 func (r *Room) serverAccount(identity [32]byte) *account {
 	b, _ := r.branchOf(r.today(), ake.Hash{}, identity)
-	return r.account(b)
+	return r.logs.account(b)
 }
 
 // authorAccount is that of an author; if nobody knows who that is, that of the
@@ -69,16 +86,16 @@ func (r *Room) serverAccount(identity [32]byte) *account {
 func (r *Room) authorAccount(t *transcript, index int) *account {
 	e := &t.List[index]
 	if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
-		return r.account(b)
+		return r.logs.account(b)
 	}
-	return r.serverAccount(t.from)
+	return r.serverAccount(t.servedBy)
 }
 
 // committerAccount is that of whoever began the epoch; of one that we did not take
 // ourselves, that of the member that served it.
 func (r *Room) committerAccount(t *transcript) *account {
 	if !t.ours {
-		return r.serverAccount(t.from)
+		return r.serverAccount(t.servedBy)
 	}
 	return r.authorAccount(t, t.List.Index(t.Brief.By))
 }
@@ -92,31 +109,31 @@ func (t *transcript) charge(a *account) {
 	t.owner = a
 }
 
-// spoke notes that an author, for the first time, said something in a transcript.
+// chargeAuthor notes that an author, for the first time, said something in a transcript.
 // Of all branches of which somebody spoke the one with least pays for it: what one
 // said is not lost because another spoke, too.
-func (r *Room) spoke(t *transcript, index int, a *account) {
-	t.log(index).by = a
+func (r *Room) chargeAuthor(t *transcript, index int, a *account) {
+	t.log(index).account = a
 	if t.count == 0 {
-		t.alone = t.List[index].CID == t.Brief.By
+		t.committerOnly = t.List[index].CID == t.Brief.By
 		t.charge(a)
 		return
 	}
-	t.alone = false
+	t.committerOnly = false
 	if t.owner.places > a.places+len(t.List) {
 		t.charge(a)
 	}
 }
 
-// noted counts one more message.
-func (r *Room) noted(t *transcript, index int) {
+// countMessage counts one more message.
+func (r *Room) countMessage(t *transcript, index int) {
 	l := t.log(index)
-	if l.by == nil {
-		r.spoke(t, index, r.authorAccount(t, index))
+	if l.account == nil {
+		r.chargeAuthor(t, index, r.authorAccount(t, index))
 	}
-	l.by.messages++
+	l.account.messages++
 	t.count++
-	r.logged++
+	r.logs.messages++
 }
 
 // givesWay orders transcripts by which goes first: those in which nothing was said;
@@ -130,8 +147,8 @@ func (t *transcript) givesWay(o *transcript) bool {
 		return t.owner.places > o.owner.places
 	case t.ours != o.ours:
 		return !t.ours
-	case t.alone != o.alone:
-		return t.alone
+	case t.committerOnly != o.committerOnly:
+		return t.committerOnly
 	case !t.since.Equal(o.since):
 		return t.since.Before(o.since)
 	}
@@ -142,7 +159,7 @@ func (t *transcript) givesWay(o *transcript) bool {
 // that of the head.
 func (r *Room) leastNeeded(ok func(*transcript) bool) *transcript {
 	var first *transcript
-	for _, t := range r.transcripts {
+	for _, t := range r.logs.transcripts {
 		if r.head != nil && t.id == r.head.commit.ID() || !ok(t) {
 			continue
 		}
@@ -156,7 +173,7 @@ func (r *Room) leastNeeded(ok func(*transcript) bool) *transcript {
 // roomForTranscript makes room for one of so many places. What only the account that
 // serves it vouches for displaces nothing better of the same: then it returns false.
 func (r *Room) roomForTranscript(places int, by *account, ours bool) bool {
-	for len(r.transcripts) >= r.most.transcripts || r.places+places > r.most.places {
+	for len(r.logs.transcripts) >= r.logs.limits.transcripts || r.logs.places+places > r.logs.limits.places {
 		r.recount()
 		t := r.leastNeeded(func(*transcript) bool { return true })
 		if t == nil {
@@ -174,17 +191,17 @@ func (r *Room) roomForTranscript(places int, by *account, ours bool) bool {
 // all has enough, and of a full table the one with most gives way: it has no more
 // taken, and what it said goes for the sake of others, oldest first.
 func (r *Room) roomForMessage(t *transcript, a *account) bool {
-	if r.logged < r.most.messages && a.messages < r.most.messages/2 {
+	if r.logs.messages < r.logs.limits.messages && a.messages < r.logs.limits.messages/2 {
 		return true
 	}
 	r.recount()
-	own := r.account(r.own)
-	if a != own && a.messages >= r.most.messages/2 {
+	own := r.logs.account(r.identity)
+	if a != own && a.messages >= r.logs.limits.messages/2 {
 		return false
 	}
-	for r.logged >= r.most.messages || a.messages >= r.most.messages/2 {
+	for r.logs.messages >= r.logs.limits.messages || a.messages >= r.logs.limits.messages/2 {
 		most := a
-		for _, b := range r.accounts {
+		for _, b := range r.logs.accounts {
 			if b.messages > most.messages {
 				most = b
 			}
@@ -207,7 +224,7 @@ func (r *Room) roomForMessage(t *transcript, a *account) bool {
 // saidBy is how many of the messages are of an account.
 func (t *transcript) saidBy(a *account) (n int) {
 	for i := range t.logs {
-		if l := t.log(i); l.by == a {
+		if l := t.log(i); l.account == a {
 			n += len(l.ids) + len(l.ahead)
 		}
 	}
@@ -218,30 +235,30 @@ func (t *transcript) saidBy(a *account) (n int) {
 // most: who hung on another may have proved itself to us since. Of whom nobody knows
 // any more on whom they hang, it stays as it was.
 func (r *Room) recount() {
-	if r.recounted == r.stamp || r.now.Sub(r.recountedAt) < time.Minute {
+	if r.logs.recountedVersion == r.version || r.now.Sub(r.logs.recountedAt) < time.Minute {
 		return
 	}
-	r.recounted, r.recountedAt = r.stamp, r.now
-	for _, a := range r.accounts {
+	r.logs.recountedVersion, r.logs.recountedAt = r.version, r.now
+	for _, a := range r.logs.accounts {
 		a.places, a.messages = 0, 0
 	}
-	for _, id := range sortedHashes(r.transcripts) {
-		t := r.transcripts[id]
+	for _, id := range sortedHashes(r.logs.transcripts) {
+		t := r.logs.transcripts[id]
 		owner := t.owner
 		t.owner = nil
 		count := t.count
-		t.count, t.alone = 0, false
+		t.count, t.committerOnly = 0, false
 		for i := range t.logs {
 			l := t.log(i)
-			if l.by == nil {
+			if l.account == nil {
 				continue
 			}
 			e := &t.List[i]
-			a := l.by
+			a := l.account
 			if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
-				a = r.account(b)
+				a = r.logs.account(b)
 			}
-			r.spoke(t, i, a)
+			r.chargeAuthor(t, i, a)
 			n := len(l.ids) + len(l.ahead)
 			a.messages += n
 			t.count += n
@@ -251,9 +268,9 @@ func (r *Room) recount() {
 			t.charge(owner)
 		}
 	}
-	for b, a := range r.accounts {
+	for b, a := range r.logs.accounts {
 		if a.places == 0 && a.messages == 0 && r.now.Sub(a.checks.at) > time.Minute {
-			delete(r.accounts, b)
+			delete(r.logs.accounts, b)
 		}
 	}
 }
@@ -261,10 +278,5 @@ func (r *Room) recount() {
 // mayCheck takes so many signatures from what an account may have us check. What is
 // above waits for another comparison.
 func (r *Room) mayCheck(a *account, signatures int) bool {
-	a.checks.refill(r.now, checkRate, checksAtOnce)
-	if a.checks.tokens < float64(signatures) {
-		return false
-	}
-	a.checks.tokens -= float64(signatures)
-	return true
+	return a.checks.spend(float64(signatures), r.now, checkRate, checksAtOnce)
 }

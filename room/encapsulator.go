@@ -7,17 +7,17 @@ import (
 	"coterie/crypto/ake"
 )
 
-// A Suite is the attribute-based part of the protocol, as far as a room needs
+// An Encapsulator is the attribute-based part of the protocol, as far as a room needs
 // it: PROTOCOL.md §5. Its methods are slow, are called outside the room's loop,
 // and must be safe for use by several goroutines.
-type Suite interface {
+type Encapsulator interface {
 	// Encapsulate makes the encapsulation of a seed.
 	Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error)
 	// Open opens another's encapsulation; the error is ake.ErrNotOpened.
 	Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error)
 }
 
-// ABE is the Suite of real rooms: a member's key, and the room's policy.
+// ABE is the Encapsulator of real rooms: a member's key, and the room's policy.
 type ABE struct {
 	key    *abe.Key
 	policy *abe.Policy
@@ -26,7 +26,7 @@ type ABE struct {
 	days map[abe.Day]*abe.DayPolicy
 }
 
-// NewABE returns the suite of a member who holds key, in a room with policy.
+// NewABE returns the Encapsulator of a member who holds key, in a room with policy.
 func NewABE(key *abe.Key, policy *abe.Policy) *ABE {
 	return &ABE{key: key, policy: policy, days: make(map[abe.Day]*abe.DayPolicy)}
 }

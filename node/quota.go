@@ -35,7 +35,7 @@ func (n *Node) admit(s *stream) bool {
 	if oldest == nil {
 		return false
 	}
-	n.end(oldest)
+	n.dropStream(oldest)
 	return true
 }
 
@@ -51,13 +51,13 @@ func (n *Node) write(s *stream, frame []byte) {
 		if longest == s {
 			break // it is the one to give way, which it does
 		}
-		n.end(longest)
+		n.dropStream(longest)
 	}
 	s.write(frame)
 }
 
-// end ends a stream at once, and what is queued on it.
-func (n *Node) end(s *stream) {
+// dropStream ends a stream at once, and what is queued on it.
+func (n *Node) dropStream(s *stream) {
 	delete(n.streams, s.id)
 	s.drop()
 	s.reset()
