@@ -69,9 +69,6 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 }
 
 func (a *app) join(ctx context.Context, name string, f joinFlags) error {
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	var out face
 	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
 	switch {

@@ -112,10 +112,9 @@ func (m *Model) delivered(e room.Delivered) {
 	}
 	out := m.message(e)
 	out.namesMe = !e.Self && !e.History && m.room.NamesMe(e.Message.Text)
-	switch {
-	case e.Late || e.History && e.By != "":
+	if e.Late || e.History && e.By != "" {
 		m.insertLate(out)
-	default:
+	} else {
 		m.log.add(out)
 	}
 	if e.ID == m.cfg.Unread && e.ID != (ake.Hash{}) {

@@ -1,8 +1,6 @@
 package ui
 
-import (
-	"coterie/cmd/coterie/chat"
-)
+import "coterie/cmd/coterie/chat"
 
 // set has a setting of the room do on the screen what it is for.
 func (m *Model) set(c chat.SettingKept) {
