@@ -71,7 +71,7 @@ var may = map[string]struct {
 	"cmd/coterie": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/lines",
 		"cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe",
-		"kms/keyfile", "kms/request", "node", "room",
+		"kms/keyfile", "kms/request", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/demo": {[]string{
 		"cmd/coterie/lines", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room", "room/record",
