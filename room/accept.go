@@ -202,6 +202,10 @@ func (r *Room) examine(e *epoch) bool {
 	if g == nil {
 		return false
 	}
+	high := c.Height > r.mostHeight(c.Day)
+	if !high {
+		g.height = max(g.height, c.Height) // whether it can be read or not
+	}
 	if e.list == nil {
 		var base record.List
 		if c.Form == record.ListChanges {
@@ -220,11 +224,10 @@ func (r *Room) examine(e *epoch) bool {
 		r.countPresences(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
-	if c.Height > r.mostHeight(c.Day) {
+	if high {
 		r.tooHigh = true // its list is known: whoever brings the secret is not asked for it
 		return true
 	}
-	g.height = max(g.height, c.Height)
 	g.members()
 	nodes := make([]*node, len(e.list))
 	for i := range e.list {

@@ -112,10 +112,11 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	return kept
 }
 
-// tellBeats sends a peer the beats that were heard since it was last told. Strangers are
-// told none, and who says hello again and again is told at the cost of its allowance.
+// tellBeats sends a peer the beats that were heard since it was last told. Whoever says
+// hello again and again is told at the cost of its allowance.
 func (r *Room) tellBeats(x *exchange) {
-	if !r.inComponent(x.identity) || !x.dialler && r.logAllowance(x.identity) <= -allowanceBytes {
+	pays := r.payer(x)
+	if !x.dialler && r.logAllowance(pays) <= -allowanceBytes {
 		return
 	}
 	since := time.Time{}
@@ -132,7 +133,7 @@ func (r *Room) tellBeats(x *exchange) {
 	if len(fields) > 0 {
 		f := record.EncodeFields(record.FrameBeats, fields...)
 		if !x.dialler {
-			r.servedLogs(x.identity, len(f))
+			r.servedLogs(pays, len(f))
 		}
 		r.send(x, f)
 	}

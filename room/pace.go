@@ -86,21 +86,26 @@ func (r *Room) sendRecords(x *exchange, records []record.Record) bool {
 	return true
 }
 
+// payer is whose allowance pays for what a peer asks for: strangers, who can be as many
+// as they like, have one together.
+func (r *Room) payer(x *exchange) [32]byte {
+	if r.inComponent(x.identity) {
+		return x.identity
+	}
+	return [32]byte{}
+}
+
 // mayName reports whether a peer that began a comparison may be told what we hold, so
-// many records, at the cost of its allowance; strangers, who can be as many as they like,
-// have one together. If not, it is asked for all it has.
+// many records, at the cost of its allowance. If not, it is asked for all it has.
 func (r *Room) mayName(x *exchange, records int) bool {
 	if x.dialler {
 		return true
 	}
-	who := x.identity
-	if !r.inComponent(who) {
-		who = [32]byte{}
-	}
-	if r.logAllowance(who) <= -allowanceBytes {
+	pays := r.payer(x)
+	if r.logAllowance(pays) <= -allowanceBytes {
 		return false
 	}
-	r.servedLogs(who, records*record.ShortID)
+	r.servedLogs(pays, records*record.ShortID)
 	return true
 }
 
