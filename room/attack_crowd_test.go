@@ -267,7 +267,7 @@ func (n *network) honestLeaves(k *crowd, i int) {
 // TestSponsorGoesOn: who lets somebody in lists them as soon as they may, though an
 // insider's heads leave the newcomer out, and those before them in the order do nothing.
 func TestSponsorGoesOn(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(12) {
 		n := newNetwork(t, 320+seed)
 		all := n.party("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "eve")
 		k := &crowd{n: n, eve: all[9], honest: slices.Clone(all[:9])}
@@ -291,7 +291,7 @@ func TestSponsorGoesOn(t *testing.T) {
 		n.until(5*time.Second, "it is let in", func() bool { return listed() || len(sponsor.turn.letIn) > 0 })
 		since := n.now
 		n.until(time.Minute, "it is listed", listed)
-		if took := n.now.Sub(since); took > 2*time.Second {
+		if took := n.now.Sub(since); took > 1500*time.Millisecond {
 			t.Errorf("it took %v", took)
 		}
 	}
