@@ -112,10 +112,10 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]b
 	identity, ok := identityOf(p)
 	inside := working != [32]byte{}
 	if ok && inside {
-		var cid ake.Hash
-		if cid, ok = r.livingProcess(p, working); ok && !r.closed {
-			r.channelUp(r.channel(p, working, cid)) // its stream was faster than the news of it
-		}
+		// A stream may arrive after the news that its channel is over: that does not
+		// make it one that stands.
+		ch := r.channels.byKey[working]
+		ok = ch != nil && ch.up && ch.peer == p && r.Admits(p, working)
 	}
 	switch {
 	case !ok, r.closed, p == r.self:

@@ -224,6 +224,23 @@ func TestOutsideAChannel(t *testing.T) {
 	}
 }
 
+// TestStreamAfterItsChannel: a stream that arrives after its channel is over does not
+// bring the channel back: both would go on without one for ever, and hand each other
+// no secret.
+func TestStreamAfterItsChannel(t *testing.T) {
+	n := newNetwork(t, 166)
+	all := n.party("ann", "bob")
+	ann, bob := all[0].room, all[1].room
+	ann.ChannelClosed(n.now, bob.self, bob.workingID)
+	ann.StreamOpened(n.now, 1000, bob.self, bob.workingID, ProtocolSync)
+	if ann.streams.byID[1000] != nil {
+		t.Error("a stream stands inside a channel that is over")
+	}
+	if ann.channelTo(bob.self) != nil {
+		t.Error("the channel is back, although nobody made one")
+	}
+}
+
 // TestBorrowedKey: there is no channel to our own working key, whosever
 // contribution it is in.
 func TestBorrowedKey(t *testing.T) {

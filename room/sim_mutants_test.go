@@ -308,6 +308,10 @@ var mutants = []mutant{
 		`if names && p.name != nil {`, `if p.name != nil {`, "TestStolenDisk"},
 	{"questions are taken outside a channel", "exchange.go",
 		`ok = inside && r.mayAsk(p)`, `ok = r.mayAsk(p)`, "TestOutsideAChannel"},
+	{"a stream brings back a channel that is over", "exchange.go",
+		`ok = ch != nil && ch.up && ch.peer == p && r.Admits(p, working)`, `if ok = ch != nil; ok {
+			r.channelUp(ch)
+		}`, "TestStreamAfterItsChannel"},
 	{"members of one day are given another's terms", "compare.go",
 		`n.term != nil && lives[g] && g.members()[cid]`, `n.term != nil && g.members()[cid]`, "TestLapsedStays"},
 	{"who lives on one day is told another's terms", "channel.go",

@@ -313,6 +313,33 @@ var regressions = []struct {
 			{351315, "resume", 1, 0},
 		},
 	}},
+	// A stream arrived after its channel was over, and was taken for a sign that there
+	// is one. So the two never made another, and each was alone in its own epoch.
+	{"a stream after its channel", "", schedule{
+		seed: 8009463, start: "09:00:00", peers: "mm", skew: []int{0, 0},
+		loss: 0, dup: 0, delay: 100, jitter: 400, notice: 10000,
+		steps: []step{
+			{0, "start", 0, 0},
+			{0, "start", 1, 0},
+			{38169, "leave", 1, 0},
+			{112316, "crash", 0, 0},
+			{138234, "start", 0, 0},
+			{147441, "leave", 0, 0},
+			{158412, "start", 0, 0},
+			{158753, "start", 1, 0},
+			{161963, "connect", 0, 1},
+			{188530, "crash", 1, 0},
+			{202841, "say", 0, 0},
+			{244490, "cut", 1, 0},
+			{265172, "start", 1, 0},
+			{265246, "part", 1, 0},
+			{281020, "crash", 1, 0},
+			{303653, "heal", 0, 0},
+			{333123, "start", 1, 0},
+			{346610, "heal", 0, 0},
+			{352847, "mend", 1, 0},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.
