@@ -73,8 +73,8 @@ func FuzzRoom(f *testing.F) {
 		head := a.room.head
 		streams := map[byte]StreamID{proves: 1000, compares: 1002, asks: 1004, outside: 1006}
 		a.room.StreamOpened(a.clock(), streams[proves], b.room.Self(), [32]byte{}, ProtocolProve)
-		a.room.StreamOpened(a.clock(), streams[compares], b.room.Self(), b.room.workingID, ProtocolSync)
-		a.room.StreamOpened(a.clock(), streams[asks], b.room.Self(), b.room.workingID, ProtocolAsk)
+		streamOpened(a.room, a.clock(), streams[compares], b.room.Self(), b.room.workingID, ProtocolSync)
+		streamOpened(a.room, a.clock(), streams[asks], b.room.Self(), b.room.workingID, ProtocolAsk)
 		a.room.StreamOpened(a.clock(), streams[outside], b.room.Self(), [32]byte{}, ProtocolSync)
 		for len(in) >= 3 {
 			kind, size := in[0]%5, int(binary.BigEndian.Uint16(in[1:]))

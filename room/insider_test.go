@@ -87,7 +87,7 @@ func (s *simNode) given(from *simNode, inside bool, frames ...[]byte) {
 	if inside {
 		working = from.room.workingID
 	}
-	s.room.StreamOpened(s.clock(), id, from.actor.Self(), working, ProtocolSync)
+	streamOpened(s.room, s.clock(), id, from.actor.Self(), working, ProtocolSync)
 	for _, f := range frames {
 		s.room.StreamFrame(s.clock(), id, f)
 	}
@@ -95,6 +95,14 @@ func (s *simNode) given(from *simNode, inside bool, frames ...[]byte) {
 	if inside && s.tunnels[from] == nil {
 		s.room.ChannelClosed(s.clock(), from.actor.Self(), working)
 	}
+}
+
+// streamOpened tells a room of a stream, and first of the channel that it is in, if any.
+func streamOpened(r *Room, now time.Time, id StreamID, p peer.ID, working [32]byte, protocol string) {
+	if working != ([32]byte{}) {
+		r.ChannelOpened(now, p, working)
+	}
+	r.StreamOpened(now, id, p, working, protocol)
 }
 
 // handover is the frame that hands the secret of a commit over.

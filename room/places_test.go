@@ -78,7 +78,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 	ask := func(p peer.ID, working [32]byte) (taken bool) {
 		id := all[0].next
 		all[0].next += 2
-		ann.StreamOpened(all[0].clock(), id, p, working, ProtocolAsk)
+		streamOpened(ann, all[0].clock(), id, p, working, ProtocolAsk)
 		return ann.streams.byID[id] != nil
 	}
 	for i, p := range k.puppets {

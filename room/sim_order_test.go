@@ -90,7 +90,7 @@ func (f *frozen) feed(frames ...[]byte) {
 		r := f.newcomer.room
 		id := f.newcomer.next
 		f.newcomer.next += 2
-		r.StreamOpened(f.at, id, f.from.room.self, f.from.room.workingID, ProtocolSync)
+		streamOpened(r, f.at, id, f.from.room.self, f.from.room.workingID, ProtocolSync)
 		r.StreamFrame(f.at, id, b)
 		r.StreamClosed(f.at, id)
 	}
