@@ -66,18 +66,23 @@ func (e *epoch) eraseSecret() {
 }
 
 // droppedCommits are those that were dropped lately, as a ring: they are not taken again
-// for a while.
+// for droppedTime. Not for ever: it may be the head of those whom we could not reach.
 type droppedCommits struct {
 	ring [maxDroppedCommits]ake.Hash
-	has  map[ake.Hash]bool
+	has  map[ake.Hash]time.Time // when
 	next int
 }
 
-func (d *droppedCommits) add(id ake.Hash) {
+func (d *droppedCommits) lately(id ake.Hash, now time.Time) bool {
+	at, ok := d.has[id]
+	return ok && now.Sub(at) < droppedTime
+}
+
+func (d *droppedCommits) add(id ake.Hash, now time.Time) {
 	if old := d.ring[d.next]; old != (ake.Hash{}) {
 		delete(d.has, old)
 	}
-	d.ring[d.next], d.has[id] = id, true
+	d.ring[d.next], d.has[id] = id, now
 	d.next = (d.next + 1) % maxDroppedCommits
 }
 
@@ -117,7 +122,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if e != nil && (e.list != nil || c.Form == record.ListOmitted) {
 		return known
 	}
-	if _, over := r.retired[c.ID()]; over || r.droppedCommits.has[c.ID()] {
+	if _, over := r.retired[c.ID()]; over || r.droppedCommits.lately(c.ID(), r.now) {
 		return known
 	}
 	by := g.contribution(c.By)

@@ -342,7 +342,7 @@ func (r *Room) dropCommit(e *epoch) {
 	if e.sid != (ake.Hash{}) && len(r.retired) < maxRemembered {
 		r.retired[id] = e.commit.Day
 	}
-	r.droppedCommits.add(id)
+	r.droppedCommits.add(id, r.now)
 	e.erase()
 	r.countPresences(e, -1)
 	delete(r.commits, e.commit.ID())

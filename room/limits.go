@@ -46,6 +46,7 @@ const (
 	checkRate    = checksAtOnce / 60. // .. a second
 
 	pendingTime         = 30 * time.Second
+	droppedTime         = time.Minute // until a commit that was dropped is taken again
 	exchangeTime        = 30 * time.Second
 	keysKept            = 2 * time.Minute
 	gapReportTime       = time.Second      // until a gap is spoken of

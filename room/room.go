@@ -164,7 +164,7 @@ func New(cfg Config) (*Room, error) {
 		waiting:        waitingSet{recordKeys: make(map[recordKey]bool), terms: make(map[ake.Hash]ake.Term)},
 		names:          newNames{fresh: make(map[[32]byte]bool)},
 		commits:        make(map[ake.Hash]*epoch),
-		droppedCommits: droppedCommits{has: make(map[ake.Hash]bool)},
+		droppedCommits: droppedCommits{has: make(map[ake.Hash]time.Time)},
 		committing: committing{
 			missed: make(map[ake.Hash]int), omissions: make(map[peer.ID]int), awaiting: make(map[[32]byte]time.Time),
 		},

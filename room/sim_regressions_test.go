@@ -313,6 +313,19 @@ var regressions = []struct {
 			{351315, "resume", 1, 0},
 		},
 	}},
+	// Two were parted as they met, each with its own first commit. Each dropped the other's,
+	// and never took it again: they stayed in two epochs for an hour.
+	{"a dropped commit is the other's head", "", schedule{
+		seed: 8011600, start: "09:00:00", peers: "mmo", skew: []int{0, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 400, notice: 0,
+		steps: []step{
+			{0, "connect", 0, 1},
+			{148, "start", 0, 0},
+			{859, "start", 1, 0},
+			{2719, "part", 6, 0},
+			{106846, "heal", 0, 0},
+		},
+	}},
 	// A stream arrived after its channel was over, and was taken for a sign that there
 	// is one. So the two never made another, and each was alone in its own epoch.
 	{"a stream after its channel", "", schedule{
