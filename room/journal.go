@@ -2,7 +2,6 @@ package room
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -51,7 +50,8 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 	case name != nil:
 		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, At: r.now, Data: name.Append(nil)})
 	}
-	r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
+	r.ready.Save = append(r.ready.Save,
+		Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
 }
 
 // saveHead is the head of a transcript as it is saved: whether it is past, and
@@ -62,16 +62,6 @@ func (t *transcript) saveHead() []byte {
 		b[0] = 1
 	}
 	return t.Append(b)
-}
-
-// ParseHead takes the head of a transcript as it was saved; past tells that only
-// the member that served it says anything of who was there.
-func ParseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, err error) {
-	if len(data) == 0 || data[0] > 1 {
-		return nil, false, fmt.Errorf("%w: head of a transcript", record.ErrForm)
-	}
-	head, err = record.ParseTranscript(room, data[1:])
-	return head, data[0] == 1, err
 }
 
 // NotSaved tells the room of what could not be saved: the heads among it are
@@ -129,84 +119,6 @@ func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signe
 	return out
 }
 
-// recall reads back what this peer knew when its last process ended, and shows
-// the end of it.
-func (r *Room) recall() error {
-	var lately []Delivered
-	forgotten := make(map[ake.Hash]bool)
-	forget := func(id ake.Hash) {
-		if !forgotten[id] {
-			forgotten[id] = true
-			r.ready.Forget = append(r.ready.Forget, id)
-		}
-	}
-	err := r.cfg.Journal.Load(func(s Saved) bool {
-		if s.Author == Head {
-			head, past, err := ParseHead(r.id, s.Data)
-			if err != nil || head.Brief.ID() != s.Epoch || !r.keepsDay(head.Brief.Day) {
-				forget(s.Epoch)
-				return true
-			}
-			if r.logs.transcripts[s.Epoch] == nil {
-				t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
-				if !r.keepTranscript(t) {
-					forget(s.Epoch)
-					return true
-				}
-				t.saved, t.since = true, s.At
-			}
-			return true
-		}
-		t := r.logs.transcripts[s.Epoch]
-		if t != nil && s.Counter == 0 {
-			if n, err := record.ParseName(s.Data); err == nil && s.Author < len(t.Authors) && t.Authors[s.Author].Working == n.Working {
-				t.SetName(n)
-			}
-			return true
-		}
-		if t == nil {
-			forget(s.Epoch) // who spoke in it was not saved: the disk was full
-			return true
-		}
-		m, err := record.ParseLog(s.Data)
-		if t == nil || err != nil || m.Epoch != t.id {
-			return true
-		}
-		index := t.List.Index(m.CID)
-		if index < 0 || index != s.Author {
-			return true
-		}
-		if d, ok := r.recallMessage(t, index, m, s.At); ok {
-			if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
-				lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
-			}
-		}
-		return true
-	})
-	if err != nil {
-		return fmt.Errorf("reading back what was said: %w", err)
-	}
-	for _, t := range r.logs.transcripts {
-		for i := range t.logs {
-			r.show(nil, t, i) // what waits for a gap goes on waiting
-		}
-	}
-	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 {
-		return nil
-	}
-	inOrder(lately)
-	r.emit(Past{})
-	over := Past{Over: true, Count: len(lately)}
-	for _, d := range lately {
-		if at := time.UnixMilli(int64(d.Message.Time)); over.Oldest.IsZero() || at.Before(over.Oldest) {
-			over.Oldest = at
-		}
-		r.emit(d)
-	}
-	r.emit(over)
-	return nil
-}
-
 // inOrder sorts messages as people read them: by Lamport time, and those of one
 // author by counter, whatever times they gave.
 func inOrder(all []Delivered) {
@@ -230,30 +142,4 @@ func inOrder(all []Delivered) {
 			all[place] = said[i]
 		}
 	}
-}
-
-// recallMessage takes one that was saved, as shown.
-func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time.Time) (Delivered, bool) {
-	l := t.log(index)
-	id := m.ID(r.id)
-	if was, ok := l.id(m.Counter); ok {
-		if was == id {
-			return Delivered{}, false
-		}
-		r.keepSecondMessage(t, index, m, id, was)
-		return Delivered{}, false
-	}
-	if m.Counter-l.have() > ake.MaxSkip {
-		return Delivered{}, false // too much before it was not saved; the others have it
-	}
-	l.take(m.Counter, id)
-	l.shown = max(l.shown, m.Counter)
-	r.countMessage(t, index)
-	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(m)), at
-	r.hearLamport(m)
-	r.cacheBody(t, index, m)
-	return Delivered{
-		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
-		Message: m.Body, Epoch: t.id, Received: at, History: true,
-	}, true
 }
