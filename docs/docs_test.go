@@ -85,7 +85,7 @@ var may = map[string]struct {
 		"node", "node/store", "room", "room/record",
 	}, nil},
 	"cmd/coterie/profile": {[]string{
-		"cmd/coterie/chat", "cmd/internal/cli", "crypto/abe", "kms/keyfile", "kms/words", "node/store", "room",
+		"cmd/coterie/chat", "cmd/internal/cli", "crypto/abe", "kms/keyfile", "kms/words", "node", "node/store", "room",
 	}, nil},
 	// Faces know the room, and not each other.
 	"cmd/coterie/lines": {[]string{"cmd/coterie/chat", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record"}, nil},

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/drive"
 	"coterie/kms/keyfile"
@@ -104,7 +105,7 @@ func TestDomainRelays(t *testing.T) {
 	}
 	warnings := 0
 	var got []string
-	for _, a := range domainRelays(d, func(e *cli.Error) {
+	for _, a := range profile.DomainRelays(d, func(e *cli.Error) {
 		if warnings++; e.Code != "domain-relay" || len(e.Hints) == 0 {
 			t.Errorf("%+v", e)
 		}

@@ -127,7 +127,7 @@ func (a *app) roomLink(name string) (*room.Link, error) {
 			known = append(known, r.Addresses...)
 		}
 	}
-	addrs, err := addresses("address", known)
+	addrs, err := profile.Addresses("address", known)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,6 @@ type app struct {
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: clock}
 	a.Actions = ui.Actions
-	a.Addresses = func(setting string, texts []string) error { _, err := addresses(setting, texts); return err }
 	return a
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,10 +61,10 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 	if err := checkNick(f.nick); err != nil {
 		return nil, err
 	}
-	if p.bootstrap, err = addresses("--bootstrap", f.bootstrap); err != nil {
+	if p.bootstrap, err = profile.Addresses("--bootstrap", f.bootstrap); err != nil {
 		return nil, err
 	}
-	if _, err = addresses("--listen", f.listen); err != nil {
+	if _, err = profile.Addresses("--listen", f.listen); err != nil {
 		return nil, err
 	}
 	for _, b := range p.bootstrap {
@@ -94,7 +95,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 			cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
 	}
-	p.relays = domainRelays(p.key.Domain(), out.Warn)
+	p.relays = profile.DomainRelays(p.key.Domain(), out.Warn)
 	out.Step("key", cli.KeyAttributes(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
 
 	if known != nil {
@@ -122,6 +123,10 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 	out.Step("policy", "you satisfy it through "+e.Through)
 	return p, nil
 }
+
+// beginAt is where we begin: what was given, or is remembered, and the domain's
+// relays. Those are not remembered: they come with the key.
+func (p *plan) beginAt() []ma.Multiaddr { return append(slices.Clone(p.bootstrap), p.relays...) }
 
 // fill fills in what was not typed: from what is kept of the room, and from the settings. It
 // returns the room that is kept, if that is the one meant.
@@ -217,7 +222,7 @@ func (a *app) choose(p *plan) (err error) {
 			return err
 		}
 	}
-	p.listen, err = addresses("--listen", p.values.List("listen"))
+	p.listen, err = profile.Addresses("--listen", p.values.List("listen"))
 	return err
 }
 

@@ -120,7 +120,7 @@ func (d *diagnosis) theRoom() {
 		d.desc, err = r.Descriptor()
 	}
 	if err == nil {
-		d.addrs, err = d.Addresses("address", r.Addresses)
+		d.addrs, err = profile.Addresses("address", r.Addresses)
 	}
 	if err != nil {
 		d.fail("room", err)

@@ -17,6 +17,7 @@ import (
 	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/demo"
 	"coterie/cmd/coterie/health"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 )
@@ -54,11 +55,11 @@ func (d *diagnosis) look() {
 			d.rooms = append(d.rooms, answer)
 		}
 	}
-	if d.listen, err = d.Addresses("listen", d.settings.List("listen")); err != nil {
+	if d.listen, err = profile.Addresses("listen", d.settings.List("listen")); err != nil {
 		d.surveyErr = err
 		return
 	}
-	more, err := d.Addresses("bootstrap", d.settings.List("bootstrap"))
+	more, err := profile.Addresses("bootstrap", d.settings.List("bootstrap"))
 	if err != nil {
 		d.surveyErr = err
 		return
@@ -282,5 +283,5 @@ func (d *diagnosis) keyRelays() []ma.Multiaddr {
 	if d.key == nil {
 		return nil
 	}
-	return d.Relays(d.key.Domain(), func(e *cli.Error) { d.tell("warn", "bootstrap", e.Text, e.Hints...) })
+	return profile.DomainRelays(d.key.Domain(), func(e *cli.Error) { d.tell("warn", "bootstrap", e.Text, e.Hints...) })
 }

@@ -1,4 +1,4 @@
-package main
+package profile
 
 import (
 	"strings"
@@ -27,7 +27,7 @@ func TestAddresses(t *testing.T) {
 		"::1:7101": "", "nonsense": "", "/nonsense": "", strings.Repeat("a", 64) + ":1": "",
 	} {
 		var got []string
-		all, err := addresses("--bootstrap", []string{text})
+		all, err := Addresses("--bootstrap", []string{text})
 		for _, a := range all {
 			got = append(got, a.String())
 		}
@@ -36,7 +36,7 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"relay.ntnu.no", "10.0.0.7", "::1"} {
-		if all, err := addresses("--listen", []string{text}); err == nil {
+		if all, err := Addresses("--listen", []string{text}); err == nil {
 			t.Errorf("%q is listened on at %v, which nobody said", text, all)
 		}
 	}
