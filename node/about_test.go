@@ -130,12 +130,12 @@ func TestAboutNeedsName(t *testing.T) {
 		}
 	}
 	answers := 0
-	for range 4 * int(tellBurst) {
+	for range 4 * tellBurst {
 		if b, err := ask("den"); err == nil && len(b) > 0 {
 			answers++
 		}
 	}
-	if answers > int(tellBurst) {
+	if answers > tellBurst {
 		t.Errorf("%d answers at once", answers)
 	}
 }

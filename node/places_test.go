@@ -187,8 +187,8 @@ func TestPlacesPace(t *testing.T) {
 		for i := range 2 * maxPaces {
 			try(fmt.Sprintf("/ip6/2001:%x::1", i) + "/tcp/%d")
 		}
-		if len(m.paces) > maxPaces {
-			t.Errorf("the rates of %d addresses are remembered", len(m.paces))
+		if len(m.paces.of) > maxPaces {
+			t.Errorf("the rates of %d addresses are remembered", len(m.paces.of))
 		}
 	})
 }

@@ -233,7 +233,7 @@ func hashOfTopic(t *testing.T, topic string) []byte {
 // topics are carried.
 func TestRelayBounds(t *testing.T) {
 	now := time.Now()
-	var r forwarders
+	r := newForwarders()
 	took := 0
 	for range 3 * forwardBurst {
 		if r.allow("flooder", now) {
@@ -252,8 +252,8 @@ func TestRelayBounds(t *testing.T) {
 	for i := range maxForwarders + 10 {
 		r.allow(peer.ID([]byte{byte(i), byte(i >> 8), 1}), now)
 	}
-	if len(r.rate) > maxForwarders {
-		t.Errorf("%d forwarders are remembered", len(r.rate))
+	if len(r.of) > maxForwarders {
+		t.Errorf("%d forwarders are remembered", len(r.of))
 	}
 	if room.WellFormed(nil) || room.WellFormed([]byte{record.TypeMessage, 1, 2}) || room.WellFormed([]byte{99}) {
 		t.Error("nonsense has the form of a publication")
