@@ -2,7 +2,6 @@ package room
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -98,90 +97,4 @@ func nameIn(t *record.Transcript, index int) string {
 		}
 	}
 	return ""
-}
-
-// recall reads back what this peer knew when its last process ended, and shows
-// the end of it.
-func (r *Room) recall() error {
-	var lately []Delivered
-	forgotten := make(map[ake.Hash]bool)
-	forget := func(id ake.Hash) {
-		if !forgotten[id] {
-			forgotten[id] = true
-			r.ready.Forget = append(r.ready.Forget, id)
-		}
-	}
-	err := readJournal(r.cfg.Journal, r.id, savedReader{
-		lost: forget,
-		head: func(s Saved, head *record.Transcript, past bool) bool {
-			t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
-			if !r.keepsDay(head.Brief.Day) || !r.keepTranscript(t) {
-				return false
-			}
-			t.saved, t.since = true, s.At
-			return true
-		},
-		said: func(s Saved, _ *record.Transcript, m *record.Signed) bool {
-			t := r.logs.transcripts[s.Epoch]
-			if t == nil {
-				forget(s.Epoch) // it gave way to others
-				return true
-			}
-			if d, ok := r.recallMessage(t, s, m); ok {
-				if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
-					lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
-				}
-			}
-			return true
-		},
-	})
-	if err != nil {
-		return err
-	}
-	for _, t := range r.logs.transcripts {
-		for i := range t.logs {
-			r.show(nil, t, i) // what waits for a gap goes on waiting
-		}
-	}
-	r.replay(lately[max(0, len(lately)-r.cfg.Replay):])
-	return nil
-}
-
-// replay shows the end of what was recalled.
-func (r *Room) replay(lately []Delivered) {
-	if len(lately) == 0 {
-		return
-	}
-	inOrder(lately)
-	r.emit(Past{})
-	over := Past{Over: true, Count: len(lately)}
-	for _, d := range lately {
-		if at := time.UnixMilli(int64(d.Message.Time)); over.Oldest.IsZero() || at.Before(over.Oldest) {
-			over.Oldest = at
-		}
-		r.emit(d)
-	}
-	r.emit(over)
-}
-
-// recallMessage takes one that was saved, as shown.
-func (r *Room) recallMessage(t *transcript, s Saved, m *record.Signed) (Delivered, bool) {
-	l := t.log(s.Author)
-	id := m.ID(r.id)
-	if was, ok := l.id(m.Counter); ok {
-		if was != id {
-			r.keepSecondMessage(t, s.Author, m, id, was)
-		}
-		return Delivered{}, false
-	}
-	if m.Counter-l.have() > ake.MaxSkip {
-		return Delivered{}, false // too much before it was not saved; the others have it
-	}
-	l.take(m.Counter, id)
-	l.shown = max(l.shown, m.Counter)
-	r.countMessage(t, s.Author)
-	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(m)), s.At
-	r.hearLamport(m)
-	r.cacheBody(t, s.Author, m)
-	return delivered(t.Transcript, r.id, peerOf(r.identity), s, m), true
 }

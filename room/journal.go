@@ -119,6 +119,65 @@ func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signe
 	return out
 }
 
+// recall reads back what this peer knew when its last process ended, and shows
+// the end of it.
+func (r *Room) recall() error {
+	var lately []Delivered
+	forgotten := make(map[ake.Hash]bool)
+	forget := func(id ake.Hash) {
+		if !forgotten[id] {
+			forgotten[id] = true
+			r.ready.Forget = append(r.ready.Forget, id)
+		}
+	}
+	err := readJournal(r.cfg.Journal, r.id, savedReader{
+		lost: forget,
+		head: func(s Saved, head *record.Transcript, past bool) bool {
+			t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
+			if !r.keepsDay(head.Brief.Day) || !r.keepTranscript(t) {
+				return false
+			}
+			t.saved, t.since = true, s.At
+			return true
+		},
+		said: func(s Saved, _ *record.Transcript, m *record.Signed) bool {
+			t := r.logs.transcripts[s.Epoch]
+			if t == nil {
+				forget(s.Epoch) // it gave way to others
+				return true
+			}
+			if d, ok := r.recallMessage(t, s.Author, m, s.At); ok {
+				if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
+					lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
+				}
+			}
+			return true
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range r.logs.transcripts {
+		for i := range t.logs {
+			r.show(nil, t, i) // what waits for a gap goes on waiting
+		}
+	}
+	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 {
+		return nil
+	}
+	inOrder(lately)
+	r.emit(Past{})
+	over := Past{Over: true, Count: len(lately)}
+	for _, d := range lately {
+		if at := time.UnixMilli(int64(d.Message.Time)); over.Oldest.IsZero() || at.Before(over.Oldest) {
+			over.Oldest = at
+		}
+		r.emit(d)
+	}
+	r.emit(over)
+	return nil
+}
+
 // inOrder sorts messages as people read them: by Lamport time, and those of one
 // author by counter, whatever times they gave.
 func inOrder(all []Delivered) {
@@ -142,4 +201,30 @@ func inOrder(all []Delivered) {
 			all[place] = said[i]
 		}
 	}
+}
+
+// recallMessage takes one that was saved, as shown.
+func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time.Time) (Delivered, bool) {
+	l := t.log(index)
+	id := m.ID(r.id)
+	if was, ok := l.id(m.Counter); ok {
+		if was == id {
+			return Delivered{}, false
+		}
+		r.keepSecondMessage(t, index, m, id, was)
+		return Delivered{}, false
+	}
+	if m.Counter-l.have() > ake.MaxSkip {
+		return Delivered{}, false // too much before it was not saved; the others have it
+	}
+	l.take(m.Counter, id)
+	l.shown = max(l.shown, m.Counter)
+	r.countMessage(t, index)
+	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(m)), at
+	r.hearLamport(m)
+	r.cacheBody(t, index, m)
+	return Delivered{
+		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
+		Message: m.Body, Epoch: t.id, Received: at, History: true,
+	}, true
 }
