@@ -99,7 +99,7 @@ var may = map[string]struct {
 	}, nil},
 	"cmd/coterie/people": {[]string{"cmd/internal/text", "kms/words"}, nil},
 	"cmd/kms": {[]string{
-		"cmd/internal/cli", "crypto/abe", "kms", "kms/keyfile", "kms/request", "kms/words",
+		"cmd/internal/cli", "cmd/internal/text", "crypto/abe", "kms", "kms/keyfile", "kms/request", "kms/words",
 	}, nil},
 	"cmd/internal/cli":      {[]string{"cmd/internal/text", "crypto/abe", "kms/keyfile", "kms/request", "kms/words"}, nil},
 	"cmd/internal/text":     {nil, noInputOutput},

@@ -310,12 +310,3 @@ func (l *ledger) record() *Record {
 	}
 	return r
 }
-
-// List is the keys of Record.
-func (a *Authority) List() ([]Issue, error) {
-	r, err := a.Record()
-	if r == nil {
-		return nil, err
-	}
-	return r.Issues, err
-}

@@ -208,7 +208,7 @@ func TestWaitingIsSaid(t *testing.T) {
 	other.Waiting = func() { close(told) }
 	done := make(chan error)
 	go func() {
-		_, err := other.List()
+		_, err := other.Record()
 		done <- err
 	}()
 	<-told

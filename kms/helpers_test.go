@@ -70,11 +70,11 @@ func issue(t *testing.T, a *Authority, file string) *Issued {
 
 func list(t *testing.T, a *Authority) []Issue {
 	t.Helper()
-	issues, err := a.List()
+	r, err := a.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return issues
+	return r.Issues
 }
 
 func readFile(t *testing.T, path string) []byte {

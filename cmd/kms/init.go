@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/kms"
 	"coterie/kms/words"
 )
@@ -76,10 +77,10 @@ func (a *app) printDomain(w io.Writer, files kms.Files, name, fingerprint string
 	if plain {
 		secret = "secret: whoever has it can mint any key"
 	}
-	width := max(cells(cli.Clean(files.Domain())), cells(cli.Clean(files.Master())))
+	width := max(text.Width(cli.Clean(files.Domain())), text.Width(cli.Clean(files.Master())))
 	pad := func(s string) string {
 		s = cli.Clean(s)
-		return s + strings.Repeat(" ", width-cells(s))
+		return s + strings.Repeat(" ", width-text.Width(s))
 	}
 	_, err := fmt.Fprintf(w, `Created the domain %[1]s.
 

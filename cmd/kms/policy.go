@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/kms"
 	"coterie/kms/keyfile"
@@ -171,11 +172,11 @@ func (a *app) judge(cmd *cobra.Command, p *abe.Policy, h holder) error {
 		b.WriteString("not satisfied\n")
 		width := 0
 		for _, m := range e.Missing {
-			width = max(width, cells(cli.Clean(m.Attribute)))
+			width = max(width, text.Width(cli.Clean(m.Attribute)))
 		}
 		for _, m := range e.Missing {
 			attribute := cli.Clean(m.Attribute)
-			fmt.Fprintf(&b, "  missing  %s%s   for %s\n", attribute, strings.Repeat(" ", width-cells(attribute)), cli.Clean(m.For))
+			fmt.Fprintf(&b, "  missing  %s%s   for %s\n", attribute, strings.Repeat(" ", width-text.Width(attribute)), cli.Clean(m.For))
 		}
 		io.WriteString(cmd.ErrOrStderr(), b.String())
 		return cli.Silent(cli.StatusFailed)

@@ -86,12 +86,12 @@ func checkMembers(t *testing.T, folder string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issues, err := authority.List()
+	known, err := authority.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys := make(map[string]int)
-	for _, i := range issues {
+	for _, i := range known.Issues {
 		if !i.Void {
 			keys[i.Name]++
 		}
@@ -104,8 +104,8 @@ func checkMembers(t *testing.T, folder string, n int) {
 		k, err := keyfile.LoadKey(filepath.Join(folder, "keys", fmt.Sprintf("member-%d.key", i+1)), nil)
 		if err != nil {
 			t.Error(err)
-		} else if issues[k.Serial()-1].Name != name {
-			t.Errorf("%s has the key of %s", name, issues[k.Serial()-1].Name)
+		} else if known.Issues[k.Serial()-1].Name != name {
+			t.Errorf("%s has the key of %s", name, known.Issues[k.Serial()-1].Name)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(folder, "keys", ".*")); len(left) > 0 {

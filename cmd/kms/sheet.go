@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/kms"
 	"coterie/kms/keyfile"
@@ -175,11 +176,11 @@ func sheetError(path string, err error) error {
 	shown := bad.Problems[:min(len(bad.Problems), maxProblems)]
 	width := 0
 	for _, p := range shown {
-		width = max(width, cells(cli.Clean(p.Where())))
+		width = max(width, text.Width(cli.Clean(p.Where())))
 	}
 	for _, p := range shown {
 		where := cli.Clean(p.Where())
-		e.Detail(where + strings.Repeat(" ", width-cells(where)) + "  " + p.Text)
+		e.Detail(where + strings.Repeat(" ", width-text.Width(where)) + "  " + p.Text)
 	}
 	if more := len(bad.Problems) - len(shown); more > 0 {
 		e.Detail(fmt.Sprintf("and %d more", more))

@@ -28,7 +28,7 @@ func parse(source string) (*node, error) {
 		return nil, newSyntaxError(source, 0, 0, "the policy is empty", `for example:  NTNU and "5th year"`)
 	}
 	p := &parser{source: source, tokens: lex(source)}
-	n, err := p.or("the end")
+	n, err := p.or()
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +64,8 @@ func (p *parser) unexpected(expected string) error {
 	return p.fail(t, t, "expected "+expected+", found "+t.describe(), "")
 }
 
-func (p *parser) or(end string) (*node, error) {
-	return p.junction(opOr, func() (*node, error) {
-		return p.junction(opAnd, func() (*node, error) { return p.term(end) })
-	})
+func (p *parser) or() (*node, error) {
+	return p.junction(opOr, func() (*node, error) { return p.junction(opAnd, p.term) })
 }
 
 func (p *parser) junction(o op, part func() (*node, error)) (*node, error) {
@@ -89,13 +87,12 @@ func (p *parser) junction(o op, part func() (*node, error)) (*node, error) {
 	}
 }
 
-func (p *parser) term(end string) (*node, error) {
+func (p *parser) term() (*node, error) {
 	t := p.peek()
 	switch {
 	case t.is("("):
 		p.next()
-		n, err := p.inParens(t, `"and", "or" or ")"`, func() (*node, error) { return p.or(`")"`) })
-		return n, err
+		return p.inParens(t, `"and", "or" or ")"`, p.or)
 	case t.number() && p.after().keyword("of"):
 		return p.threshold()
 	case t.keyword("not"):
@@ -140,7 +137,7 @@ func (p *parser) threshold() (*node, error) {
 	n := &node{op: opOf, from: number.from, to: of.to}
 	_, err = p.inParens(open, `"and", "or", "," or ")"`, func() (*node, error) {
 		for {
-			kid, err := p.or(`")"`)
+			kid, err := p.or()
 			if err != nil {
 				return nil, err
 			}
