@@ -143,10 +143,7 @@ func stable(s, dir, port string) string {
 // TestRoomRunning: a second process on the same room is told so, with the other's
 // pid; one that keeps nothing, or in another profile, may be there.
 func TestRoomRunning(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann")
 	if _, err := ann.Ready(ctx); err != nil {
 		t.Fatal(err)
@@ -379,15 +376,9 @@ func TestNoSecretsInOutput(t *testing.T) {
 	defer cancel()
 	const said = "the cat is in the bag"
 	log := filepath.Join(dir, "log.json")
-	ann := peerProcess(ctx, t, dir, "ann", "--log", log)
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob := peerProcess(ctx, t, dir, "sealed", "--bootstrap", at.Addrs[0], "--identity", filepath.Join(dir, "identity"), "--passphrase-file", filepath.Join(dir, "right"), "--log", log)
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	ann, at := first(ctx, t, dir, "ann", "--log", log)
+	bob := peerProcess(ctx, t, dir, "sealed", "--bootstrap", at, "--identity", filepath.Join(dir, "identity"), "--passphrase-file", filepath.Join(dir, "right"), "--log", log)
+	aliveIn(ctx, t, ann, bob)
 	if err := ann.Say(said); err != nil {
 		t.Fatal(err)
 	}

@@ -144,10 +144,7 @@ func TestJSONFraming(t *testing.T) {
 
 // TestBrokenPipe: whoever stops reading gets the room left, as by a signal.
 func TestBrokenPipe(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -181,15 +178,8 @@ func TestBrokenPipe(t *testing.T) {
 // TestEverySendAnsweredOnce: whatever is sent, before others come, while they are
 // there, and when it is too long, has one answer; what goes out does so in order.
 func TestEverySendAnsweredOnce(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	const n = 200
 	send := func(from, to int) {
 		for i := from; i < to; i++ {
@@ -203,10 +193,8 @@ func TestEverySendAnsweredOnce(t *testing.T) {
 		}
 	}
 	send(0, n/2)
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
+	aliveIn(ctx, t, ann, bob)
 	send(n/2, n)
 	if _, err := bob.Heard(ctx, fmt.Sprint("number ", n-1)); err != nil {
 		t.Fatal(err)
@@ -250,15 +238,8 @@ func TestEverySendAnsweredOnce(t *testing.T) {
 // TestHeldThenSentInOrder: what is typed while nobody can read it is held, and
 // read by the first who comes, in order.
 func TestHeldThenSentInOrder(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	for i := range 20 {
 		if err := ann.Say(fmt.Sprint("held ", i)); err != nil {
 			t.Fatal(err)
@@ -267,7 +248,7 @@ func TestHeldThenSentInOrder(t *testing.T) {
 	if _, err := ann.Wait(ctx, "the last one held", func(e drive.Event) bool { return e.Event == "held" && e.Reason == "alone" }); err != nil {
 		t.Fatal(err)
 	}
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
 	if _, err := bob.Heard(ctx, "held 19"); err != nil {
 		t.Fatal(err)
 	}
@@ -307,11 +288,7 @@ func TestHeldExpires(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ann, at := first(ctx, t, dir, "ann")
 	if err := ann.Write(`{"send":"too early","ref":"x"}`); err != nil {
 		t.Fatal(err)
 	}
@@ -322,10 +299,8 @@ func TestHeldExpires(t *testing.T) {
 	if e.Code != "alone" || e.Ref != "x" || e.Text == "" {
 		t.Errorf("got %+v", e)
 	}
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
+	aliveIn(ctx, t, ann, bob)
 	if err := ann.Say("in time"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -18,10 +17,7 @@ import (
 // of the one that is in the room, so that a friend gets in with nothing else;
 // when nobody is in it, it is said that there are none.
 func TestLinkOfARunningRoom(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann")
 	at, err := ann.Ready(ctx)
 	if err != nil {
@@ -61,10 +57,7 @@ func TestLinkOfARunningRoom(t *testing.T) {
 // and ping as any other, two of them beside each other too; its socket goes with
 // it, and that of one that was killed is swept.
 func TestStatusOfAnEphemeralRoom(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann", "--ephemeral")
 	at, err := ann.Ready(ctx)
 	if err != nil {

@@ -26,9 +26,7 @@ func TestOneWayCut(t *testing.T) {
 		p.start(ctx, w)
 	}
 	all := w.running()
-	if _, err := drive.Together(ctx, all...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, all...)
 	talk(ctx, t, "before the cut", all...)
 	epochs := func() (n int) {
 		events, _ := all[0].Events()
@@ -49,9 +47,7 @@ func TestOneWayCut(t *testing.T) {
 	case <-ctx.Done():
 	}
 	talk(ctx, t, "long after it", all...)
-	if _, err := drive.Together(ctx, all...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, all...)
 	if n := epochs() - before; n > 2 {
 		t.Errorf("%d epochs began", n)
 	}
@@ -102,9 +98,7 @@ func TestCutCommand(t *testing.T) {
 	if err := ann.Write(fmt.Sprintf(`{"uncut":%q}`, ready.Peer)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := drive.Together(ctx, ann, bob, cyn); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, ann, bob, cyn)
 	say(ann, "with cyn again", bob, cyn)
 	finish(ctx, t, ann, bob, cyn)
 }

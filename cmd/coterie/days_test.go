@@ -35,9 +35,7 @@ type guest struct {
 func gather(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
 	t.Helper()
 	peers := come(ctx, t, guests...)
-	if _, err := drive.Together(ctx, peers...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, peers...)
 	return peers
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	ma "github.com/multiformats/go-multiaddr"
-
-	"coterie/cmd/internal/drive"
 )
 
 // diagnose runs the doctor in a home, with what the settings there say, and
@@ -58,10 +55,7 @@ func expect(t *testing.T, found map[string]string, want map[string]string) {
 // TestDoctor: what the doctor says, line by line, with a room that runs, one that
 // does not, and nobody there at all.
 func TestDoctor(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	alone, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback)
 	expect(t, alone, map[string]string{
 		"version": `ok coterie .+, protocol 2, go1.+`, "terminal": `ok none: plain lines`, "clock": `ok nobody told theirs, to compare`,
@@ -78,9 +72,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, ann, bob)
 	var quic string
 	for _, a := range at.Addrs {
 		if strings.Contains(a, "/quic-v1") {
@@ -109,15 +101,8 @@ func TestDoctor(t *testing.T) {
 // TestDoctorTrouble: a wrong clock, a network without UDP, and a peer of a later
 // protocol are found.
 func TestDoctorTrouble(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	deaf, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +117,7 @@ func TestDoctorTrouble(t *testing.T) {
 	defer far.Close()
 	far.SetStreamHandler("/coterie/3/prove", nil)
 	t.Setenv(shifted, "3h2m0s")
-	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at.Addrs[0], far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
+	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at, far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
 	expect(t, found, map[string]string{
 		"clock":     `FAIL This computer's clock is 3 h 2 min ahead of the others \(median of 1\).`,
 		"udp":       `warn does not get out of this network; TCP and relays are used`,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,10 +17,7 @@ import (
 // TestKeyAlone: with keys whose domain names a relay, two members who were given
 // nothing else find each other there; it is not remembered, since the key has it.
 func TestKeyAlone(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +65,7 @@ func TestKeyAlone(t *testing.T) {
 		both = append(both, p)
 		defer func() { p.Signal(syscall.SIGTERM); p.Exit(ctx) }()
 	}
-	if _, err := drive.Together(ctx, both...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, both...)
 	for _, p := range both {
 		if _, err := p.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "domain-relay" }); err != nil {
 			t.Error(err) // of the first one, which has no peer id

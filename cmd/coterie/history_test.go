@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
@@ -21,16 +20,9 @@ import (
 // TestReadBack: what was said comes back from the disk in its order, with who said
 // it, as much as was asked for.
 func TestReadBack(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	bob := peerProcess(ctx, t, dir, "bob")
-	at, err := bob.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at.Addrs[0])
+	ctx, dir := stage(t)
+	bob, at := first(ctx, t, dir, "bob")
+	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at)
 	aliveIn(ctx, t, ann, bob)
 	me, err := ann.Ready(ctx)
 	if err != nil {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"testing"
@@ -15,16 +14,9 @@ import (
 // back, on a screen, in plain lines and in JSON: the room did not change for
 // whoever compares two epochs, but for somebody who was alone in between it did.
 func TestQuickReturn(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob := func() *drive.Peer { return peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0]) }
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
+	bob := func() *drive.Peer { return peerProcess(ctx, t, dir, "bob", "--bootstrap", at) }
 	first := bob()
 	aliveIn(ctx, t, ann, first)
 	leave(ctx, t, first)
@@ -58,7 +50,7 @@ func TestQuickReturn(t *testing.T) {
 	}
 	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port)
 	l.Close()
-	at.Addrs[0] = listen
+	at = listen
 	for _, args := range [][]string{nil, {"--plain"}} {
 		s := onScreen(t, dir, "ann", 80, 24, nil, append(args, "--listen", listen)...)
 		s.Shows("listening")

@@ -41,9 +41,7 @@ func TestStorm(t *testing.T) {
 	for _, p := range w.peers {
 		p.start(ctx, w)
 	}
-	if _, err := drive.Together(ctx, w.running()...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, w.running()...)
 	began := time.Now()
 	chaos, stop := context.WithCancel(ctx)
 	var talking, troubled sync.WaitGroup

@@ -34,15 +34,8 @@ func onScreen(t *testing.T, dir, name string, width, height int, env []string, a
 // what one types is read by the other and the other way round; a carriage return
 // from outside forges nothing; /quit leaves and gives the terminal back.
 func TestTerminalStory(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	a := peerProcess(ctx, t, dir, "ann")
-	at, err := a.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	a, at := first(ctx, t, dir, "ann")
 	for i, c := range []struct {
 		width, height int
 		env           []string
@@ -50,7 +43,7 @@ func TestTerminalStory(t *testing.T) {
 		{40, 24, nil}, {80, 24, nil}, {120, 30, nil}, {80, 24, []string{"NO_COLOR=1"}}, {80, 24, []string{"LC_ALL=C"}},
 	} {
 		t.Run(fmt.Sprintf("%dx%d%s", c.width, c.height, strings.Join(c.env, "")), func(t *testing.T) {
-			s := onScreen(t, dir, "bob", c.width, c.height, c.env, "--bootstrap", at.Addrs[0])
+			s := onScreen(t, dir, "bob", c.width, c.height, c.env, "--bootstrap", at)
 			s.Shows("ok   policy")
 			s.Shows("2 can read")
 			rows := s.Shows("you joined; 2 can read")
@@ -102,16 +95,9 @@ func TestTerminalStory(t *testing.T) {
 // TestTerminalHangUp: who closes the window has left the room, and not vanished
 // from it.
 func TestTerminalHangUp(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	a := peerProcess(ctx, t, dir, "ann")
-	at, err := a.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := onScreen(t, dir, "bob", 80, 24, nil, "--bootstrap", at.Addrs[0])
+	ctx, dir := stage(t)
+	a, at := first(ctx, t, dir, "ann")
+	s := onScreen(t, dir, "bob", 80, 24, nil, "--bootstrap", at)
 	s.Shows("you joined; 2 can read")
 	s.HangUp()
 	if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool { return e.Event == "member" && e.State == "left" }); err != nil {

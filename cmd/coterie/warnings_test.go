@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -18,15 +17,8 @@ import (
 // another domain, is alone, not joining for ever, and both sides are told why,
 // once.
 func TestElsewhere(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	told := func(p *drive.Peer, code, text, hint string) {
 		t.Helper()
 		w, err := p.Wait(ctx, code, func(e drive.Event) bool { return e.Event == "warning" && e.Code == code })
@@ -57,7 +49,7 @@ func TestElsewhere(t *testing.T) {
 			"same name, other history = other room; coterie join den --history 0", []string{"--history", "7d", "--key", dir + "/bob.key"}},
 		{"foreign", "same-name-domain", `1 peer nearby has a room "den" of another domain: `, fingerprint, nil},
 	} {
-		p := peerProcess(ctx, t, dir, test.name, append([]string{"--bootstrap", at.Addrs[0]}, test.args...)...)
+		p := peerProcess(ctx, t, dir, test.name, append([]string{"--bootstrap", at}, test.args...)...)
 		told(p, test.code, test.text, test.hint)
 		// By then peers were met off the topic as well.
 		if _, err := p.Wait(ctx, "what it tries", func(e drive.Event) bool { return e.Event == "state" && e.Step == "discover" }); err != nil {
@@ -93,25 +85,14 @@ func TestElsewhere(t *testing.T) {
 // TestClockWarning: whose clock is wrong by hours is told so, by the others'
 // median, and nobody else.
 func TestClockWarning(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, bob, at := pair(ctx, t, dir)
 	next, err := bob.Ready(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv(shifted, "3h2m0s")
-	cyn := peerProcess(ctx, t, dir, "cyn", "--key", dir+"/ann.key", "--bootstrap", at.Addrs[0], "--bootstrap", next.Addrs[0])
+	cyn := peerProcess(ctx, t, dir, "cyn", "--key", dir+"/ann.key", "--bootstrap", at, "--bootstrap", next.Addrs[0])
 	w, err := cyn.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "clock" })
 	if err != nil {
 		t.Fatal(err)
@@ -136,10 +117,7 @@ func TestClockWarning(t *testing.T) {
 
 // TestPeerNewer: somebody of a later version is there, and that is said.
 func TestPeerNewer(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	later, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
@@ -159,10 +137,7 @@ func TestPeerNewer(t *testing.T) {
 
 // TestNetBlocked: where TCP gets out and UDP does not, that is said.
 func TestNetBlocked(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	// A socket that never answers stands for a network that lets no UDP out.
 	deaf, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
