@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"coterie/cmd/internal/drive"
+	"coterie/crypto/golden"
 	"coterie/room/record"
 )
 
@@ -28,36 +29,10 @@ func theSchema(t *testing.T) drive.Schema {
 	return s
 }
 
-// compareGolden compares with a file in testdata; with UPDATE=1 it writes it.
+// compareGolden compares with a file in testdata.
 func compareGolden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-		for i := range max(len(g), len(w)) {
-			if i >= len(g) || i >= len(w) || g[i] != w[i] {
-				t.Errorf("%s differs in line %d (UPDATE=1 go test writes it anew)\n got %s\nwant %s", path, i+1, at(g, i), at(w, i))
-				return
-			}
-		}
-	}
-}
-
-func at(lines []string, i int) string {
-	if i < len(lines) {
-		return lines[i]
-	}
-	return "(nothing)"
+	golden.Compare(t, filepath.Join("testdata", name), []byte(got))
 }
 
 // run runs coterie as a process, with input, and returns what it wrote.

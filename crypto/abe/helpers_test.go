@@ -3,14 +3,11 @@ package abe
 import (
 	"crypto/sha3"
 	"encoding/binary"
-	"flag"
 	"io"
 	"math/rand/v2"
 	"sync"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "write testdata anew")
 
 // stream is the randomness of tests and vectors: SHAKE256 of a text.
 func stream(seed string) io.Reader {

@@ -4,56 +4,23 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"coterie/crypto/golden"
 )
 
 // The vectors in testdata are enough to build another implementation from. With
-// -update the test writes them anew; a change that nobody meant shows as a
+// -write the test writes them anew; a change that nobody meant shows as a
 // difference. All randomness is SHAKE256 of a text.
-
-func vectorFile(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		at := 0
-		for at < min(len(got), len(want)) && got[at] == want[at] {
-			at++
-		}
-		from := max(0, at-100)
-		t.Errorf("%s differs at byte %d (go test -run TestVectors -update writes it anew)\n got ...%.300s\nwant ...%.300s", path, at, got[from:], want[from:])
-	}
-}
 
 func vectorJSON(t *testing.T, name string, v any) {
 	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		t.Fatal(err)
-	}
-	vectorFile(t, name, b.Bytes())
+	golden.JSON(t, filepath.Join("testdata", name), v)
 }
 
 var vectorPolicies = []string{
@@ -181,7 +148,7 @@ func TestVectorsEncapsulations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		vectorFile(t, name, b)
+		golden.Compare(t, filepath.Join("testdata", name), b)
 	}
 
 	type encapsulation struct {

@@ -2,63 +2,28 @@ package ake
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"coterie/crypto/abe"
+	"coterie/crypto/golden"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
-
 // The vectors in testdata are enough to build another implementation from, next
-// to docs/PROTOCOL.md. With -update the test writes them anew; a change that
+// to docs/PROTOCOL.md. With -write the test writes them anew; a change that
 // nobody meant shows as a difference. Inputs stand before what follows from
 // them; bytes are hexadecimal. The key of encapsulations is that of
 // crypto/abe/testdata.
 
-// A hexBytes is bytes in hexadecimal.
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+type hexBytes = golden.Hex
 
 func hexed(h Hash) hexBytes { return h[:] }
 
 func vectorJSON(t *testing.T, name string, v any) {
 	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(b.Bytes(), want) {
-		at := 0
-		for at < min(b.Len(), len(want)) && b.Bytes()[at] == want[at] {
-			at++
-		}
-		from := max(0, at-100)
-		t.Errorf("%s differs at byte %d (go test -run TestVectors -update writes it anew)\n got ...%.300s\nwant ...%.300s", path, at, b.Bytes()[from:], want[from:])
-	}
+	golden.JSON(t, filepath.Join("testdata", name), v)
 }
 
 // TestVectorsHashes is about H and X: PROTOCOL.md §1.

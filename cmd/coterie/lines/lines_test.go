@@ -27,6 +27,7 @@ import (
 	"coterie/cmd/internal/drive"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
+	"coterie/crypto/golden"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
@@ -342,30 +343,10 @@ func isText(what any) bool {
 	return false
 }
 
-// compareGolden compares with a file in testdata; with UPDATE=1 it writes it.
+// compareGolden compares with a file in testdata.
 func compareGolden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-		for i := range min(len(g), len(w)) {
-			if g[i] != w[i] {
-				t.Errorf("%s differs in line %d (UPDATE=1 go test writes it anew)\n got %s\nwant %s", path, i+1, g[i], w[i])
-				return
-			}
-		}
-		t.Errorf("%s has %d lines, not %d", path, len(w), len(g))
-	}
+	golden.Compare(t, filepath.Join("testdata", name), []byte(got))
 }
 
 // TestParseJSON: exactly one verb, and nothing that is not known.

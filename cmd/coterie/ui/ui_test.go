@@ -19,12 +19,11 @@ import (
 	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
+	"coterie/crypto/golden"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
 )
-
-var update = flag.Bool("screens", false, "write testdata/screens")
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // screens show local time
@@ -276,23 +275,7 @@ func (s *stage) golden(name string) {
 
 func compare(t testing.TB, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "screens", name+".txt")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
+	golden.Compare(t, filepath.Join("testdata", "screens", name+".txt"), []byte(got))
 }
 
 func member(p peer.ID, name string) room.Member { return room.Member{Peer: p, Name: name} }
