@@ -137,32 +137,9 @@ func (a *app) fill(p *plan, name string) (*profile.Room, error) {
 	}
 	f := &p.flags
 	var known *profile.Room
-	if !room.IsLink(name) && f.policy == "" {
-		if err := notAName(name); err != nil {
+	if !room.IsLink(name) {
+		if known, err = a.fillFromRooms(p, name); err != nil {
 			return nil, err
-		}
-		r, ok, err := a.Recall(name, f.key)
-		if err != nil {
-			return nil, err
-		}
-		if ok && f.history == "" {
-			known = &r
-			p.keyPath = r.Key
-			f.bootstrap = append(f.bootstrap, r.Addresses...)
-		}
-	}
-	if !room.IsLink(name) && known == nil {
-		// It may be kept all the same, or one of its name: whose key and addresses are as
-		// good.
-		hits, err := a.Namesakes(name, f.key)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range hits {
-			f.bootstrap = append(f.bootstrap, r.Addresses...)
-		}
-		if f.key == "" && len(hits) > 0 && profile.OneKey(hits) {
-			p.keyPath = hits[0].Key
 		}
 	}
 	p.settings = c
@@ -195,6 +172,37 @@ func (a *app) fill(p *plan, name string) (*profile.Room, error) {
 		return nil, e.Hint("coterie join %s --key FILE", cli.Quote(name))
 	}
 	return known, nil
+}
+
+// fillFromRooms fills in what is kept of a room, and returns it if it is the one meant.
+func (a *app) fillFromRooms(p *plan, name string) (*profile.Room, error) {
+	f := &p.flags
+	if f.policy == "" {
+		if err := notAName(name); err != nil {
+			return nil, err
+		}
+		r, ok, err := a.Recall(name, f.key)
+		if err != nil {
+			return nil, err
+		}
+		if ok && f.history == "" {
+			p.keyPath = r.Key
+			f.bootstrap = append(f.bootstrap, r.Addresses...)
+			return &r, nil
+		}
+	}
+	// It may be kept all the same, or one of its name: whose key and addresses are as good.
+	hits, err := a.Namesakes(name, f.key)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range hits {
+		f.bootstrap = append(f.bootstrap, r.Addresses...)
+	}
+	if f.key == "" && len(hits) > 0 && profile.OneKey(hits) {
+		p.keyPath = hits[0].Key
+	}
+	return nil, nil
 }
 
 // choose settles how this peer takes part, now that the room is known: what was typed is
