@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -81,6 +82,7 @@ func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilte
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithSubscriptionFilter(filter),
 		pubsub.WithPeerFilter(func(p peer.ID, _ string) bool { return p != h.ID() }),
+		pubsub.WithLogger(slog.Default()), // else it writes to standard error
 		scoring(),
 	}, more...)...)
 }
