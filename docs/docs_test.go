@@ -315,3 +315,42 @@ func TestLinesFit(t *testing.T) {
 		}
 	}, ".md")
 }
+
+// TestSentencesAreShort: no sentence of README and the guides has more than 40 words.
+func TestSentencesAreShort(t *testing.T) {
+	const most = 40
+	code := regexp.MustCompile("(?s)```.*?```|`[^`]*`")
+	item := regexp.MustCompile(`^(\s*([-*]|\d+\.) |#|\|)`)
+	end := regexp.MustCompile(`[.?!][)"*_]*\s`)
+	guides := 0
+	sources(t, func(path string, content []byte) {
+		rel := strings.TrimPrefix(filepath.ToSlash(path), root+"/")
+		if rel != "README.md" && !strings.HasPrefix(rel, "docs/") || rel == "docs/PROTOCOL.md" || strings.Count(rel, "/") > 1 {
+			return
+		}
+		guides++
+		// What is code counts as a word; an indented line is a block of it, and ends a paragraph.
+		var parts []string
+		for _, line := range strings.Split(code.ReplaceAllString(string(content), "code"), "\n") {
+			blank := strings.TrimSpace(line) == "" || strings.HasPrefix(line, "    ")
+			if blank || len(parts) == 0 || item.MatchString(line) {
+				parts = append(parts, "")
+			}
+			if !blank {
+				parts[len(parts)-1] += line + " "
+			}
+		}
+		for _, part := range parts {
+			for _, cell := range strings.Split(part, "|") {
+				for _, sentence := range end.Split(cell, -1) {
+					if n := len(strings.Fields(sentence)); n > most {
+						t.Errorf("%s: %d words in a sentence: %s", rel, n, sentence)
+					}
+				}
+			}
+		}
+	}, ".md")
+	if guides < 5 {
+		t.Errorf("only %d pages", guides)
+	}
+}
