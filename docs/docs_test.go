@@ -260,11 +260,16 @@ func TestCitedDocumentsExist(t *testing.T) {
 	there := map[string]bool{"README.md": true}
 	sources(t, func(path string, _ []byte) { there[filepath.Base(path)] = true }, ".md")
 	cited := regexp.MustCompile(`\b[A-Z][A-Z0-9-]+\.md\b`)
+	elsewhere := regexp.MustCompile(`\bthe th[e]sis\b|\bDESI[G]N\b|// .*\bnos?\.? [0-9]+ (and|of)\b`)
 	sources(t, func(path string, content []byte) {
 		for _, name := range cited.FindAllString(string(content), -1) {
 			if !there[name] {
 				t.Errorf("%s cites %s, which is not here", path, name)
 			}
+		}
+		// Nor to one that has another name, or to a number in a list.
+		if m := elsewhere.Find(content); m != nil {
+			t.Errorf("%s cites %q, which is not here", path, m)
 		}
 	}, ".go", ".md")
 }

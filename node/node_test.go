@@ -211,7 +211,7 @@ func everybodyHears(t testing.TB, text string, members ...*member) {
 	}
 }
 
-// TestRooms plays the thesis' rooms over real libp2p: members chat, all report
+// TestRooms plays rooms over real libp2p: members chat, all report
 // the same epoch and session id after each join and leave, and who comes later
 // or left earlier reads nothing.
 func TestRooms(t *testing.T) {

@@ -47,8 +47,8 @@ func TestSumAndExpand(t *testing.T) {
 	}
 }
 
-// thesisKey is the formula that K_abe replaces: the xor of hmac_{k_i}(Sid).
-func thesisKey(sid Hash, terms []Term) (k [32]byte) {
+// xorKey is the formula that K_abe replaces: the xor of hmac_{k_i}(Sid).
+func xorKey(sid Hash, terms []Term) (k [32]byte) {
 	for i := range terms {
 		m := hmac.New(sha256.New, terms[i].Bytes())
 		m.Write(sid[:])
@@ -60,7 +60,7 @@ func thesisKey(sid Hash, terms []Term) (k [32]byte) {
 }
 
 // TestCancellingReplay: an outsider publishes every member's encapsulation once
-// more as its own, so that each term appears twice. The thesis' key is then
+// more as its own, so that each term appears twice. The xor of all is then
 // zeros, which the outsider knows; here a term that appears twice cancels
 // nothing, under the same identity or another.
 func TestCancellingReplay(t *testing.T) {
@@ -72,11 +72,11 @@ func TestCancellingReplay(t *testing.T) {
 		members = append(members, Member{Identity: hashOf(fmt.Sprint("peer ", i)), Term: term})
 		terms = append(terms, term)
 	}
-	if thesisKey(sid, terms) == [32]byte{} {
-		t.Fatal("the thesis' key is zeros without an attack")
+	if xorKey(sid, terms) == [32]byte{} {
+		t.Fatal("the xor is zeros without an attack")
 	}
-	if thesisKey(sid, append(terms, terms...)) != [32]byte{} {
-		t.Error("the attack on the thesis' formula does not work; is this test one?")
+	if xorKey(sid, append(terms, terms...)) != [32]byte{} {
+		t.Error("the attack on the xor does not work; is this test one?")
 	}
 
 	once := Attributes(sid, members)

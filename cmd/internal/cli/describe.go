@@ -68,7 +68,7 @@ func describeRequest(err error) *Error {
 	return nil
 }
 
-// describeFile: nos 8, 17 and 21.
+// describeFile is about files: not there, not private, of another kind, damaged.
 func describeFile(err error) *Error {
 	var (
 		exists  *keyfile.ExistsError
@@ -142,7 +142,7 @@ func describeDamage(damaged *keyfile.DamagedError) *Error {
 		Hint("it was cut short or changed on the way; copy %s again from where it was made", Quote(filepath.Base(damaged.Path)))
 }
 
-// describeSecret: nos 9 and 10.
+// describeSecret is about what does not open.
 func describeSecret(err error) *Error {
 	var (
 		passphrase *keyfile.PassphraseError
@@ -161,7 +161,7 @@ func describeSecret(err error) *Error {
 	return nil
 }
 
-// describeSystem: no 18 and what else the operating system answers.
+// describeSystem is about what the operating system answers, such as a full disk.
 func describeSystem(err error) *Error {
 	reason := ""
 	switch {
