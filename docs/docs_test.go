@@ -4,6 +4,7 @@ package docs
 
 import (
 	"go/parser"
+	"go/scanner"
 	"go/token"
 	"io/fs"
 	"os"
@@ -79,17 +80,20 @@ var may = map[string]struct {
 	}, nil},
 	"cmd/coterie/doctor": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/health", "cmd/coterie/lines",
-		"cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
+		"cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node",
+		"room",
 	}, nil},
 	"cmd/coterie/chat": {[]string{
-		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake", "kms/words",
+		"cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/abe", "crypto/ake",
+		"kms/words",
 		"node", "node/store", "room", "room/record",
 	}, nil},
 	"cmd/coterie/profile": {[]string{
 		"cmd/coterie/chat", "cmd/internal/cli", "crypto/abe", "kms/keyfile", "kms/words", "node", "node/store", "room",
 	}, nil},
 	// Faces know the room, and not each other.
-	"cmd/coterie/lines": {[]string{"cmd/coterie/chat", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record"}, nil},
+	"cmd/coterie/lines": {[]string{"cmd/coterie/chat", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record"},
+		nil},
 	"cmd/coterie/control": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
 	}, nil},
@@ -310,15 +314,39 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// TestLinesFit: no line of the docs is over 120 columns.
+// TestLinesFit: no line of docs and code is over 120 columns. Text that stands between back quotes is
+// as it is shown, or compared, and room's code is not there yet.
 func TestLinesFit(t *testing.T) {
-	sources(t, func(path string, content []byte) {
+	fit := func(path string, content []byte, shown map[int]bool) {
 		for i, line := range strings.Split(string(content), "\n") {
-			if n := utf8.RuneCountInString(line); n > 120 {
+			if n := utf8.RuneCountInString(line); n > 120 && !shown[i+1] {
 				t.Errorf("%s:%d has %d columns", path, i+1, n)
 			}
 		}
-	}, ".md")
+	}
+	sources(t, func(path string, content []byte) { fit(path, content, nil) }, ".md")
+	sources(t, func(path string, content []byte) {
+		if strings.HasPrefix(filepath.ToSlash(path), root+"/room/") {
+			return
+		}
+		shown := make(map[int]bool) // lines with such text
+		files := token.NewFileSet()
+		file := files.AddFile(path, -1, len(content))
+		var s scanner.Scanner
+		s.Init(file, content, nil, 0)
+		for {
+			pos, what, text := s.Scan()
+			if what == token.EOF {
+				break
+			}
+			if what == token.STRING && text[0] == '`' {
+				for line := range strings.Count(text, "\n") + 1 {
+					shown[file.Line(pos)+line] = true
+				}
+			}
+		}
+		fit(path, content, shown)
+	}, ".go")
 }
 
 // TestSentencesAreShort: no sentence of README and the guides has more than 40 words.
@@ -330,7 +358,8 @@ func TestSentencesAreShort(t *testing.T) {
 	guides := 0
 	sources(t, func(path string, content []byte) {
 		rel := strings.TrimPrefix(filepath.ToSlash(path), root+"/")
-		if rel != "README.md" && !strings.HasPrefix(rel, "docs/") || rel == "docs/PROTOCOL.md" || strings.Count(rel, "/") > 1 {
+		if rel != "README.md" && !strings.HasPrefix(rel, "docs/") || rel == "docs/PROTOCOL.md" ||
+			strings.Count(rel, "/") > 1 {
 			return
 		}
 		guides++

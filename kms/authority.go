@@ -169,7 +169,8 @@ func firstLines(rand io.Reader, path string, id [32]byte, secret []byte, limit i
 		return nil, err
 	}
 	l, first := newLedger(path, id, aead)
-	line, err := l.seal(rand, &entry{prev: l.last, kind: kindCreated, time: now.Unix(), generation: firstGeneration, limit: uint32(limit)})
+	line, err := l.seal(rand, &entry{prev: l.last, kind: kindCreated, time: now.Unix(), generation: firstGeneration,
+		limit: uint32(limit)})
 	return append(first, line...), err
 }
 

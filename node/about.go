@@ -200,7 +200,8 @@ func (n *Node) askAbout(ctx context.Context, p peer.ID) (about, time.Duration, e
 // askAbout asks a peer about rooms of a room's name; ahead is how far our clock is
 // ahead of its. Of relays, which are in no room, and for the sake of an unlisted
 // room, or of none, only the time is asked: the question then is about no name.
-func askAbout(ctx context.Context, h host.Host, p peer.ID, d *room.Descriptor, isRelay bool, now func() time.Time) (a about, ahead time.Duration, err error) {
+func askAbout(ctx context.Context, h host.Host, p peer.ID, d *room.Descriptor, isRelay bool,
+	now func() time.Time) (a about, ahead time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, aboutTime)
 	defer cancel()
 	s, err := h.NewStream(network.WithNoDial(ctx, "about"), p, ProtocolAbout)

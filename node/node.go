@@ -413,7 +413,8 @@ func (n *Node) drain() {
 			n.wake.Reset(out.Wake.Sub(n.now()))
 		}
 		n.save(&out)
-		busy := len(out.Channels)+len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) > 0
+		busy := len(out.Channels)+len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+
+			len(out.Events) > 0
 		for _, c := range out.Channels {
 			n.wantTunnel(c)
 		}

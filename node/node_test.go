@@ -219,7 +219,8 @@ func TestRooms(t *testing.T) {
 		policy string
 		keys   [][]string
 	}{
-		{`((ONE or THREE) and (TWO or FOUR))`, [][]string{{"THREE", "ONE", "TWO"}, {"THREE", "TWO", "FOUR"}, {"ONE", "TWO", "FIVE"}}},
+		{`((ONE or THREE) and (TWO or FOUR))`, [][]string{{"THREE", "ONE", "TWO"}, {"THREE", "TWO", "FOUR"},
+			{"ONE", "TWO", "FIVE"}}},
 		{`("NTNU" and "5th year" and "Telematics dpmt.") or ("Professor" and "Telematics dpmt.") or "admin"`,
 			[][]string{{"NTNU", "5th year", "Telematics dpmt."}, {"Professor", "Telematics dpmt."}, {"admin"}}},
 	} {

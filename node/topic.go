@@ -60,7 +60,8 @@ func (n *Node) joinTopic(ctx context.Context) error {
 }
 
 // newGossip starts gossipsub as members and relays run it.
-func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter, more ...pubsub.Option) (*pubsub.PubSub, error) {
+func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter,
+	more ...pubsub.Option) (*pubsub.PubSub, error) {
 	params := pubsub.DefaultGossipSubParams()
 	// For small rooms: what gossip must repair is repaired in a quarter of a
 	// second instead of three quarters.

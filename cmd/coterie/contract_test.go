@@ -89,7 +89,8 @@ func TestJSONFraming(t *testing.T) {
 		{"no such key", "", "error", join("--key", "nobody.key", "--policy", thePolicy), 1},
 		{"no key", "", "error", []string{"join", "hall", "--json", "--policy", thePolicy}, 2},
 		{"bad policy", "", "error", join("--key", "ann.key", "--policy", "ONE and"), 2},
-		{"unknown input", "{\"x\":1}\n{\n" + strings.Repeat("y", 70000) + "\n", "eof", join("--key", "ann.key", "--policy", thePolicy), 0},
+		{"unknown input", "{\"x\":1}\n{\n" + strings.Repeat("y", 70000) + "\n", "eof", join("--key", "ann.key", "--policy",
+			thePolicy), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stdout, stderr, status := run(t, dir, test.input, test.args...)
@@ -124,7 +125,8 @@ func TestBrokenPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, exe, "join", "den", "--json", "--stay", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0")
+	cmd := exec.CommandContext(ctx, exe, "join", "den", "--json", "--stay", "--key", "ann.key", "--policy", thePolicy,
+		"--listen", "/ip4/127.0.0.1/tcp/0")
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(dir)...)
 	in, err := cmd.StdinPipe()
@@ -220,7 +222,10 @@ func TestHeldThenSentInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ann.Wait(ctx, "the last one held", func(e drive.Event) bool { return e.Event == "held" && e.Reason == "alone" }); err != nil {
+	if _, err := ann.Wait(ctx, "the last one held", func(e drive.Event) bool {
+		return e.Event == "held" &&
+			e.Reason == "alone"
+	}); err != nil {
 		t.Fatal(err)
 	}
 	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)

@@ -43,12 +43,14 @@ func TestLinkOfARunningRoom(t *testing.T) {
 	}
 	leave(ctx, t, bob, ann)
 	fresh := t.TempDir()
-	stdout, stderr2, status := runAt(t, dir, fresh, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0")
+	stdout, stderr2, status := runAt(t, dir, fresh, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy,
+		"--listen", "/ip4/127.0.0.1/tcp/0")
 	if status != 0 {
 		t.Fatal(stdout, stderr2)
 	}
 	stdout, stderr2, status = runAt(t, dir, fresh, "", "link", "den")
-	if status != 0 || !strings.Contains(stderr2, "warning: the link has no addresses yet") || strings.Contains(stdout, "address ") {
+	if status != 0 || !strings.Contains(stderr2, "warning: the link has no addresses yet") ||
+		strings.Contains(stdout, "address ") {
 		t.Errorf("status %d: %s%s", status, stdout, stderr2)
 	}
 }
@@ -72,7 +74,8 @@ func TestStatusOfAnEphemeralRoom(t *testing.T) {
 	if strings.Count(stdout, "den     ") != 2 {
 		t.Errorf("%s%s", stdout, stderr)
 	}
-	if stdout, stderr, status := run(t, dir, "", "ping", "bob", "--room", "den"); status != 0 && !strings.Contains(stderr, "itself") {
+	if stdout, stderr, status := run(t, dir, "", "ping", "bob", "--room", "den"); status != 0 &&
+		!strings.Contains(stderr, "itself") {
 		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}
 	if _, stderr, status := run(t, dir, "", "link", "den"); status != 0 {
@@ -119,7 +122,8 @@ func TestPortTaken(t *testing.T) {
 	port := taken.Addr().(*net.TCPAddr).Port
 	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port)
 	want := fmt.Sprintf("error: tcp %d is in use by another program", port)
-	_, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--listen", listen)
+	_, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--listen",
+		listen)
 	if status != 1 || !strings.HasPrefix(stderr, want+"\nhint: leave out --listen") {
 		t.Errorf("status %d: %s, not %s", status, stderr, want)
 	}

@@ -38,7 +38,8 @@ func TestOneWayCut(t *testing.T) {
 		return n
 	}
 	before := epochs()
-	if out, err := exec.Command("ip", "-n", w.peers[0].ns, "route", "add", "blackhole", w.peers[1].addr).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ip", "-n", w.peers[0].ns, "route", "add", "blackhole", w.peers[1].addr).
+		CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	talk(ctx, t, "right after it", all...)
@@ -85,10 +86,16 @@ func TestCutCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(ann, "being told", func(e drive.Event) bool { return e.Event == "cut" && e.Peer == ready.Peer })
-	wait(ann, "an epoch of two", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 2 && e.Reason == "cut" })
+	wait(ann, "an epoch of two", func(e drive.Event) bool {
+		return e.Event == "epoch" && e.Size == 2 &&
+			e.Reason == "cut"
+	})
 	say(ann, "without cyn", bob)
 	say(bob, "bob to all", ann, cyn)
-	wait(bob, "being told who leaves out whom", func(e drive.Event) bool { return e.Event == "left_out" && e.Peer == ready.Peer })
+	wait(bob, "being told who leaves out whom", func(e drive.Event) bool {
+		return e.Event == "left_out" &&
+			e.Peer == ready.Peer
+	})
 	events, _ := cyn.Events()
 	for _, e := range events {
 		if e.Event == "message" && e.Text == "without cyn" {

@@ -58,8 +58,10 @@ func TestDoctor(t *testing.T) {
 	ctx, dir := stage(t)
 	alone, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback)
 	expect(t, alone, map[string]string{
-		"version": `ok coterie .+, protocol 2, go1.+`, "terminal": `ok none: plain lines`, "clock": `ok nobody told theirs, to compare`,
-		"port": `ok tcp \d+, udp \d+ free`, "udp": `ok nobody answered .+`, "reachable": `ok nobody answered .+`, "mdns": `ok off: .+`,
+		"version": `ok coterie .+, protocol 2, go1.+`, "terminal": `ok none: plain lines`,
+		"clock": `ok nobody told theirs, to compare`,
+		"port":  `ok tcp \d+, udp \d+ free`, "udp": `ok nobody answered .+`, "reachable": `ok nobody answered .+`,
+		"mdns":      `ok off: .+`,
 		"self-test": `ok demo --check: all 9 checks passed in .+`, "room": ``, "bootstrap": ``, "key": ``,
 	})
 	if status != 0 {
@@ -84,9 +86,12 @@ func TestDoctor(t *testing.T) {
 	settings += "mdns = false\n"
 	found, status := diagnose(t, dir, homeOf(dir, "bob"), settings, "--room", "den")
 	expect(t, found, map[string]string{
-		"history": `warn den: encrypted with a key stored beside it`, "policy": `ok satisfied through .+; encapsulate \d+ ms, open and compare \d+ ms on this machine`,
-		"clock": `ok differs by 0.\d s from the median of 1 peer`, "udp": `ok works, address 127.0.0.1:\d+, the same for 1 peer`,
-		"reachable": `ok on this computer; nobody elsewhere was asked`, "mdns": `ok off \(mdns = false\)`, "room": `ok den: 1 member answered; 1 direct, 0 relayed`,
+		"history":   `warn den: encrypted with a key stored beside it`,
+		"policy":    `ok satisfied through .+; encapsulate \d+ ms, open and compare \d+ ms on this machine`,
+		"clock":     `ok differs by 0.\d s from the median of 1 peer`,
+		"udp":       `ok works, address 127.0.0.1:\d+, the same for 1 peer`,
+		"reachable": `ok on this computer; nobody elsewhere was asked`, "mdns": `ok off \(mdns = false\)`,
+		"room":      `ok den: 1 member answered; 1 direct, 0 relayed`,
 		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nok .+quic.+, a member, \d+ ms; protocol 2\nFAIL /ip4/127.0.0.1/tcp/1: connection refused`,
 	})
 	if status != 1 {
@@ -94,7 +99,8 @@ func TestDoctor(t *testing.T) {
 	}
 	// A link knows of the room, which does not run in this home.
 	found, _ = diagnose(t, dir, homeOf(dir, "nobody"), onLoopback, "--room", at.Link)
-	expect(t, found, map[string]string{"room": `ok den does not run here now; 1 member answered`, "history": `ok den: nothing is kept here`})
+	expect(t, found, map[string]string{"room": `ok den does not run here now; 1 member answered`,
+		"history": `ok den: nothing is kept here`})
 	finish(ctx, t, ann, bob)
 }
 
@@ -108,16 +114,18 @@ func TestDoctorTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
-		return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
-	}))
+	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(),
+		libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
+			return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer far.Close()
 	far.SetStreamHandler("/coterie/3/prove", nil)
 	t.Setenv(shifted, "3h2m0s")
-	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at, far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
+	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at,
+		far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
 	expect(t, found, map[string]string{
 		"clock":     `FAIL This computer's clock is 3 h 2 min ahead of the others \(median of 1\).`,
 		"udp":       `warn does not get out of this network; TCP and relays are used`,
@@ -148,7 +156,8 @@ func TestDoctorJSON(t *testing.T) {
 		checks := 0
 		for _, l := range strings.Split(strings.TrimSpace(stdout), "\n") {
 			var o struct{ Event, Check, Result, Text string }
-			if err := json.Unmarshal([]byte(l), &o); err != nil || o.Event != "check" || o.Check == "" || o.Result == "" || o.Text == "" {
+			if err := json.Unmarshal([]byte(l), &o); err != nil || o.Event != "check" || o.Check == "" || o.Result == "" ||
+				o.Text == "" {
 				t.Errorf("%v in %s", err, l)
 			}
 			checks++

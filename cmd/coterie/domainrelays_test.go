@@ -22,7 +22,8 @@ func TestKeyAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	relay, err := drive.Start(ctx, "relay", append([]string{asProcess + "=1"}, home(dir+"/relay")...), exe, "relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0")
+	relay, err := drive.Start(ctx, "relay", append([]string{asProcess + "=1"}, home(dir+"/relay")...), exe, "relay",
+		"--json", "--listen", "/ip4/127.0.0.1/tcp/0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,20 +46,24 @@ func TestKeyAlone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "with.key"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for args, want := range map[string]string{"key with.key": "relay       " + at.Addrs[0] + "\n", "key with.key --json": `"relays":["/ip4/192.0.2.1/tcp/1","` + at.Addrs[0] + `"]`} {
-		if stdout, stderr, status := run(t, dir, "", strings.Fields(args)...); status != 0 || !strings.Contains(stdout, want) {
+	for args, want := range map[string]string{"key with.key": "relay       " + at.Addrs[0] + "\n",
+		"key with.key --json": `"relays":["/ip4/192.0.2.1/tcp/1","` + at.Addrs[0] + `"]`} {
+		if stdout, stderr, status := run(t, dir, "", strings.Fields(args)...); status != 0 ||
+			!strings.Contains(stdout, want) {
 			t.Errorf("coterie %s: status %d, %s %s", args, status, stdout, stderr)
 		}
 	}
 	found, _ := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback, "--key", "with.key")
-	if said := found["bootstrap"]; !strings.Contains(said, "ok "+at.Addrs[0]+", ") || !strings.Contains(said, "warn the key names a relay that is of no use: /ip4/192.0.2.1/tcp/1\n") {
+	if said := found["bootstrap"]; !strings.Contains(said, "ok "+at.Addrs[0]+", ") ||
+		!strings.Contains(said, "warn the key names a relay that is of no use: /ip4/192.0.2.1/tcp/1\n") {
 		t.Errorf("doctor says %q", said)
 	}
 	var both []*drive.Peer
 	for _, name := range []string{"ann", "bob"} {
 		env := append([]string{asProcess + "=1"}, home(filepath.Join(dir, name))...)
 		// They listen nowhere that the other could find by itself.
-		p, err := drive.Start(ctx, name, env, exe, "join", "den", "--json", "--key", filepath.Join(dir, "with.key"), "--policy", "ONE", "--listen", "/ip4/127.0.0.1/tcp/0")
+		p, err := drive.Start(ctx, name, env, exe, "join", "den", "--json", "--key", filepath.Join(dir, "with.key"),
+			"--policy", "ONE", "--listen", "/ip4/127.0.0.1/tcp/0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +72,10 @@ func TestKeyAlone(t *testing.T) {
 	}
 	aliveIn(ctx, t, both...)
 	for _, p := range both {
-		if _, err := p.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "domain-relay" }); err != nil {
+		if _, err := p.Wait(ctx, "the warning", func(e drive.Event) bool {
+			return e.Event == "warning" &&
+				e.Code == "domain-relay"
+		}); err != nil {
 			t.Error(err) // of the first one, which has no peer id
 		}
 		p.Quit()
@@ -93,7 +101,8 @@ func TestDomainRelays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := k.Domain().WithRelays([]string{"relay.ntnu.no", "nonsense", "192.0.2.7:4001", "10.0.0.7", "/dnsaddr/ntnu.no", "/p2p-circuit", "!"})
+	d, err := k.Domain().WithRelays([]string{"relay.ntnu.no", "nonsense", "192.0.2.7:4001", "10.0.0.7", "/dnsaddr/ntnu.no",
+		"/p2p-circuit", "!"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +116,8 @@ func TestDomainRelays(t *testing.T) {
 		got = append(got, a.String())
 	}
 	want := []string{
-		"/dns/relay.ntnu.no/tcp/4001", "/dns/relay.ntnu.no/udp/4001/quic-v1", "/ip4/10.0.0.7/tcp/4001", "/ip4/10.0.0.7/udp/4001/quic-v1", "/dnsaddr/ntnu.no",
+		"/dns/relay.ntnu.no/tcp/4001", "/dns/relay.ntnu.no/udp/4001/quic-v1", "/ip4/10.0.0.7/tcp/4001",
+		"/ip4/10.0.0.7/udp/4001/quic-v1", "/dnsaddr/ntnu.no",
 	}
 	if !slices.Equal(got, want) || warnings != 4 {
 		t.Errorf("%d warnings, %v", warnings, got)

@@ -31,7 +31,10 @@ func TestSuspendAndResume(t *testing.T) {
 		}
 	}
 	eve := peerProcess(ctx, t, dir, "eve", "--bootstrap", at)
-	if _, err := eve.Wait(ctx, "an epoch of four", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 4 }); err != nil {
+	if _, err := eve.Wait(ctx, "an epoch of four", func(e drive.Event) bool {
+		return e.Event == "epoch" &&
+			e.Size == 4
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := cyn.Signal(syscall.SIGCONT); err != nil {

@@ -68,7 +68,8 @@ attributes  %s
 valid       %s
 sealed      %s
 %sNobody in a room can see these; members only learn that some key of yours satisfies the policy.
-`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), state, relays)
+`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.KeyAttributes(k),
+		cli.Validity(k, abe.DayOf(a.now())), state, relays)
 	return err
 }
 

@@ -205,7 +205,10 @@ func TestEndings(t *testing.T) {
 			if last := events[len(events)-1]; last.Event != "bye" || last.Reason != test.reason {
 				t.Errorf("the last event is %q %q", last.Event, last.Reason)
 			}
-			if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool { return e.Event == "member" && e.State == "left" }); err != nil {
+			if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool {
+				return e.Event == "member" &&
+					e.State == "left"
+			}); err != nil {
 				t.Error(err)
 			}
 			if err := a.Quit(); err != nil {
@@ -257,7 +260,8 @@ func TestInput(t *testing.T) {
 			got = append(got, "bye")
 		}
 	}
-	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, rejected undelivered, rejected undelivered, bye"
+	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, rejected " +
+		"undelivered, rejected undelivered, bye"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
@@ -273,7 +277,10 @@ func TestUnreachableBootstrap(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	p := peerProcess(ctx, t, dir, "ann", "--bootstrap", fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port))
-	w, err := p.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "bootstrap-unreachable" })
+	w, err := p.Wait(ctx, "the warning", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "bootstrap-unreachable"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

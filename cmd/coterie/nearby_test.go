@@ -47,8 +47,10 @@ func TestNearby(t *testing.T) {
 		if err := os.MkdirAll(at+"/run", 0o700); err != nil {
 			t.Fatal(err)
 		}
-		p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec", ns, os.Args[0],
-			"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen", "/ip4/"+addr+"/tcp/0")
+		p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec", ns,
+			os.Args[0],
+			"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen", "/ip4/"+addr+
+				"/tcp/0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -286,7 +286,8 @@ func (a *app) agree(p *plan) error {
 	if d.History > 0 {
 		history = "newcomers read " + text.Span(d.History)
 	}
-	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it through %s\nHistory   %s\n",
+	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it "+
+		"through %s\nHistory   %s\n",
 		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()),
 		cli.Clean(p.through), history)
 	yes, err := cli.Agree("Join?", "--json")

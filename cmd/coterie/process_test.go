@@ -48,7 +48,8 @@ func peerAt(ctx context.Context, t *testing.T, dir, at, name string, args ...str
 
 // home is the environment of processes that keep nothing outside a folder.
 func home(dir string) []string {
-	return []string{"HOME=" + dir, "XDG_CONFIG_HOME=" + dir + "/config", "XDG_DATA_HOME=" + dir + "/data", "XDG_STATE_HOME=" + dir + "/state", "XDG_RUNTIME_DIR=" + dir + "/run"}
+	return []string{"HOME=" + dir, "XDG_CONFIG_HOME=" + dir + "/config", "XDG_DATA_HOME=" + dir + "/data",
+		"XDG_STATE_HOME=" + dir + "/state", "XDG_RUNTIME_DIR=" + dir + "/run"}
 }
 
 // first starts a peer, and returns where others find it.

@@ -39,7 +39,10 @@ func TestQuickReturn(t *testing.T) {
 	if _, err := ann.Wait(ctx, "bob's return", ofBob("joined", 2)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ann.Wait(ctx, "the epoch that says so", func(e drive.Event) bool { return e.Event == "epoch" && e.Reason == "joined" }); err != nil {
+	if _, err := ann.Wait(ctx, "the epoch that says so", func(e drive.Event) bool {
+		return e.Event == "epoch" &&
+			e.Reason == "joined"
+	}); err != nil {
 		t.Fatal(err)
 	}
 	leave(ctx, t, ann, second)

@@ -47,7 +47,10 @@ func TestCopiedProfile(t *testing.T) {
 	if one.Peer != two.Peer {
 		t.Fatalf("%s is not %s: the test shows nothing", two.Peer, one.Peer)
 	}
-	w, err := ann.Wait(ctx, "the error", func(e drive.Event) bool { return e.Event == "error" && e.Code == "profile-twice" })
+	w, err := ann.Wait(ctx, "the error", func(e drive.Event) bool {
+		return e.Event == "error" &&
+			e.Code == "profile-twice"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +61,10 @@ func TestCopiedProfile(t *testing.T) {
 		t.Errorf("status %d, %v", status, err)
 	}
 	for _, p := range []*drive.Peer{copied, bob} {
-		if _, err := p.Wait(ctx, "an epoch of the two", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 2 }); err != nil {
+		if _, err := p.Wait(ctx, "an epoch of the two", func(e drive.Event) bool {
+			return e.Event == "epoch" &&
+				e.Size == 2
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,7 +106,8 @@ func TestDiskFullGoesOn(t *testing.T) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=768k,mode=700", "tmpfs", data).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=768k,mode=700", "tmpfs", data).
+		CombinedOutput(); err != nil {
 		t.Skipf("no small file system to be had: %v %s", err, out)
 	}
 	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) })
@@ -110,7 +117,10 @@ func TestDiskFullGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ann.Wait(ctx, "that the disk is full", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "disk-full" }); err != nil {
+	if _, err := ann.Wait(ctx, "that the disk is full", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "disk-full"
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := ann.Say("I am still here"); err != nil {

@@ -46,13 +46,17 @@ func TestElsewhere(t *testing.T) {
 		{"bob", "policy-differs", `1 peer nearby has a room "den" of NTNU with another policy: ("ONE" or "THREE") and ("TWO" or "FOUR")`,
 			"same name, other policy = other room; coterie join den --policy …", []string{"--policy", "THREE"}},
 		{"dan", "policy-differs", `1 peer nearby has a room "den" of NTNU with the same policy and no history`,
-			"same name, other history = other room; coterie join den --history 0", []string{"--history", "7d", "--key", dir + "/bob.key"}},
+			"same name, other history = other room; coterie join den --history 0", []string{"--history", "7d", "--key", dir +
+				"/bob.key"}},
 		{"foreign", "same-name-domain", `1 peer nearby has a room "den" of another domain: `, fingerprint, nil},
 	} {
 		p := peerProcess(ctx, t, dir, test.name, append([]string{"--bootstrap", at}, test.args...)...)
 		told(p, test.code, test.text, test.hint)
 		// By then peers were met off the topic as well.
-		if _, err := p.Wait(ctx, "what it tries", func(e drive.Event) bool { return e.Event == "state" && e.Step == "discover" }); err != nil {
+		if _, err := p.Wait(ctx, "what it tries", func(e drive.Event) bool {
+			return e.Event == "state" &&
+				e.Step == "discover"
+		}); err != nil {
 			t.Fatal(err)
 		}
 		events, _ := p.Events()
@@ -68,7 +72,8 @@ func TestElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told(ann, "policy-differs", `1 peer nearby has a room "den" of NTNU with another policy: "THREE"`, "same name, other policy = other room; coterie join den --policy …")
+	told(ann, "policy-differs", `1 peer nearby has a room "den" of NTNU with another policy: "THREE"`,
+		"same name, other policy = other room; coterie join den --policy …")
 	told(ann, "same-name-domain", `1 peer nearby has a room "den" of another domain: `, fingerprint)
 	warnings := 0
 	events, _ := ann.Events()
@@ -97,13 +102,17 @@ func TestClockWarning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 2)" && w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 1)" {
+	if w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 2)" &&
+		w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 1)" {
 		t.Errorf("text %q", w.Text)
 	}
 	if w.Hint != "set the clock; until then your key and their messages may seem expired" {
 		t.Errorf("hint %q", w.Hint)
 	}
-	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool { return e.Event == "health" && e.Code == "CLOCK" && e.State == "on" }); err != nil {
+	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool {
+		return e.Event == "health" && e.Code == "CLOCK" &&
+			e.State == "on"
+	}); err != nil {
 		t.Fatal(err)
 	}
 	events, _ := ann.Events()
@@ -125,7 +134,10 @@ func TestPeerNewer(t *testing.T) {
 	defer later.Close()
 	later.SetStreamHandler("/coterie/3/prove", func(s network.Stream) { s.Reset() })
 	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", later.Addrs()[0].String()+"/p2p/"+later.ID().String())
-	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "peer-newer" })
+	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "peer-newer"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,15 +156,19 @@ func TestNetBlocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
-		return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
-	}))
+	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(),
+		libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
+			return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer far.Close()
 	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", far.Addrs()[0].String()+"/p2p/"+far.ID().String())
-	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "net-blocked" })
+	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "net-blocked"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,8 @@ type domainFlags struct {
 // add adds the flags of a command that only reads.
 func (f *domainFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.domain, "domain", "", "the domain: `NAME` of its files, or a path to them (default: the one in this folder)")
+	flags.StringVar(&f.domain, "domain", "", "the domain: `NAME` of its files, or a path to them (default: the one in "+
+		"this folder)")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "take the passphrase from the first line of `FILE`")
 	flags.StringVar(&f.identity, "identity", "", "open a successor's master key with the age identities in `FILE`")
 	cmd.RegisterFlagCompletionFunc("domain", completeDomains)
@@ -33,7 +34,8 @@ func (f *domainFlags) add(cmd *cobra.Command) {
 // addWriting adds those of a command that writes the ledger.
 func (f *domainFlags) addWriting(cmd *cobra.Command) {
 	f.add(cmd)
-	cmd.Flags().BoolVar(&f.clockIsRight, "clock-is-right", false, "write the ledger although its last entry is later than now")
+	cmd.Flags().BoolVar(&f.clockIsRight, "clock-is-right", false,
+		"write the ledger although its last entry is later than now")
 	// The error that calls for it names it.
 	cmd.Flags().MarkHidden("clock-is-right")
 }
@@ -58,7 +60,8 @@ func onlyDomain(folder string) (kms.Files, error) {
 		for _, files := range found {
 			names = append(names, filepath.Base(files.Prefix()))
 		}
-		return kms.Files{}, cli.Usage("missing --domain; there are %s", strings.Join(names, ", ")).Hint("--domain %s", cli.Quote(names[0]))
+		return kms.Files{}, cli.Usage("missing --domain; there are %s", strings.Join(names, ", ")).
+			Hint("--domain %s", cli.Quote(names[0]))
 	}
 }
 
@@ -168,7 +171,8 @@ func (a *app) remind(w io.Writer) {
 		return
 	}
 	days := int(age / (24 * time.Hour))
-	cli.Warn(w, cli.Fail("no-backup", "for %s nothing was backed up", cli.Plural(days, "day")).Hint("kms backup /media/usb"))
+	cli.Warn(w, cli.Fail("no-backup", "for %s nothing was backed up", cli.Plural(days, "day")).Hint(
+		"kms backup /media/usb"))
 }
 
 // record is the ledger of an authority; one whose last line is cut short is

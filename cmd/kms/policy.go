@@ -43,7 +43,8 @@ func (a *app) policyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.key, "key", "", "does the key in `FILE` satisfy it?")
 	cmd.Flags().StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	cmd.Flags().StringVar(&f.domain, "domain", "", "hold its names against what the domain `NAME` has issued")
-	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's or the domain's passphrase is the first line of `FILE`")
+	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "",
+		"the identity's or the domain's passphrase is the first line of `FILE`")
 	cmd.RegisterFlagCompletionFunc("domain", completeDomains)
 	cmd.MarkFlagFilename("key", "key")
 	return cmd
@@ -114,7 +115,8 @@ func warnUnissued(w io.Writer, p *abe.Policy, known *kms.Record) {
 		}
 	}
 	for _, s := range kms.CheckSpelling(attributes, count) {
-		cli.Warn(w, cli.Fail("attr-unknown", "policy: %s is used but this domain has issued %s %s", quoted(s.Attribute), quoted(s.Like), times(s.Keys)))
+		cli.Warn(w, cli.Fail("attr-unknown", "policy: %s is used but this domain has issued %s %s", quoted(s.Attribute),
+			quoted(s.Like), times(s.Keys)))
 	}
 }
 
@@ -176,7 +178,8 @@ func (a *app) judge(cmd *cobra.Command, p *abe.Policy, h holder) error {
 		}
 		for _, m := range e.Missing {
 			attribute := cli.Clean(m.Attribute)
-			fmt.Fprintf(&b, "  missing  %s%s   for %s\n", attribute, strings.Repeat(" ", width-text.Width(attribute)), cli.Clean(m.For))
+			fmt.Fprintf(&b, "  missing  %s%s   for %s\n", attribute, strings.Repeat(" ", width-text.Width(attribute)),
+				cli.Clean(m.For))
 		}
 		io.WriteString(cmd.ErrOrStderr(), b.String())
 		return cli.Silent(cli.StatusFailed)
@@ -188,7 +191,8 @@ func (a *app) judge(cmd *cobra.Command, p *abe.Policy, h holder) error {
 			return cli.KeyExpired(h.path, h.key, today)
 		}
 		if today < h.key.From() {
-			return cli.Fail("key-not-yet", "%s is valid from %s, in %s", h.path, h.key.From(), cli.Plural(int(h.key.From()-today), "day"))
+			return cli.Fail("key-not-yet", "%s is valid from %s, in %s", h.path, h.key.From(),
+				cli.Plural(int(h.key.From()-today), "day"))
 		}
 		until = "; until " + h.key.Expires().String()
 	}

@@ -154,7 +154,8 @@ func (p plan) checkFiles(path string) error {
 	var problems []kms.Problem
 	for _, row := range p.todo {
 		if _, err := os.Lstat(row.Path); err == nil {
-			problems = append(problems, kms.Problem{Line: row.Line, Text: row.Path + " exists and is another key; choose another folder"})
+			problems = append(problems, kms.Problem{Line: row.Line, Text: row.Path +
+				" exists and is another key; choose another folder"})
 		}
 	}
 	if len(problems) > 0 {
@@ -221,7 +222,8 @@ func (p plan) print(w io.Writer, domain string, known *kms.Record) error {
 			fmt.Fprintf(&b, "  unchecked   %s without a code\n", cli.Plural(unchecked, "request"))
 		}
 		if unsealed > 0 {
-			fmt.Fprintf(&b, "  not sealed  %s without a recipient: whoever copies the file has it\n", cli.Plural(unsealed, "key"))
+			fmt.Fprintf(&b, "  not sealed  %s without a recipient: whoever copies the file has it\n",
+				cli.Plural(unsealed, "key"))
 		}
 	}
 	if len(p.done) > 0 {

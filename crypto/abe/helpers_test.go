@@ -200,7 +200,8 @@ func randomPolicy(r *rand.Rand, depth int) string {
 	if depth == 0 || r.IntN(3) == 0 {
 		return []string{
 			"NTNU", `"5th year"`, "admin", "ops.team@x", `dept = Telematics`, `dept != "Physics"`, `dept = "Applied Physics"`,
-			"age >= 18", "age < 21", "age = 21", "age != 20", "age <= 4294967295", "age > 0", "generation = 2", "generation != 3",
+			"age >= 18", "age < 21", "age = 21", "age != 20", "age <= 4294967295", "age > 0", "generation = 2",
+			"generation != 3",
 			`"dept"`, `"and"`, `"\\\"" = "\""`,
 		}[r.IntN(18)]
 	}

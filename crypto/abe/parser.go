@@ -169,7 +169,8 @@ func (p *parser) attribute() (*node, error) {
 		return nil, err
 	}
 	if name.number() {
-		return nil, p.fail(name, name, clip(name.text)+" is a number, not a name", "as a name it needs quotes: "+quote(clip(name.text)))
+		return nil, p.fail(name, name, clip(name.text)+" is a number, not a name", "as a name it needs quotes: "+
+			quote(clip(name.text)))
 	}
 	mark := p.peek()
 	c, ok := comparisons[mark.text]
@@ -201,9 +202,11 @@ func (p *parser) attribute() (*node, error) {
 			return nil, p.fail(value, value, value.describe()+" is not a number", "write: generation = 2")
 		}
 	case l.name == generation:
-		return nil, p.fail(mark, mark, "generation can only be compared with = and !=", "write: generation = "+clip(value.text))
+		return nil, p.fail(mark, mark, "generation can only be compared with = and !=", "write: generation = "+
+			clip(value.text))
 	case !isNumber:
-		return nil, p.fail(value, value, value.describe()+" is not a number", mark.text+" compares numbers; texts have = and !=")
+		return nil, p.fail(value, value, value.describe()+" is not a number", mark.text+
+			" compares numbers; texts have = and !=")
 	case c == less && number == 0:
 		return nil, p.fail(name, value, "no number is less than 0", "")
 	case c == greater && number == maxInteger:
@@ -226,7 +229,8 @@ func (p *parser) integer(t token) (uint32, error) {
 		if short == "" {
 			short = "0"
 		}
-		return 0, p.fail(t, t, clip(t.text)+" has a leading zero", "write: "+clip(short)+"   or, for a text: "+quote(clip(t.text)))
+		return 0, p.fail(t, t, clip(t.text)+" has a leading zero", "write: "+clip(short)+"   or, for a text: "+
+			quote(clip(t.text)))
 	}
 	return 0, p.fail(t, t, clip(t.text)+" is too large (largest "+strconv.FormatUint(maxInteger, 10)+")", "")
 }

@@ -31,7 +31,8 @@ var vectorPolicies = []string{
 	"((a))",
 	`dept = Telematics and dept != "Physics"`,
 	`age = 21`, `age = "021"`, `age != 21`,
-	"age >= 18", "age > 18", "age <= 18", "age < 18", "age >= 0", "age <= 4294967295", "age >= 4294967295", "age <= 0", "age >= 2147483648",
+	"age >= 18", "age > 18", "age <= 18", "age < 18", "age >= 0", "age <= 4294967295", "age >= 4294967295", "age <= 0",
+	"age >= 2147483648",
 	"generation = 2 and a", "generation != 2",
 	"2 of (a, b, c)", "1 of (a, b)", "2 of (a, b)", "1 of (a)", "2 of (a and b, c or d, 1 of (e, f))",
 	"cafe\u0301", "ÆØÅ and 世界", `"\"\\" and "a_b" and a_b and a.b-c@d`, `"and" and "2026"`, `"my age" >= 7`,
@@ -81,7 +82,8 @@ func TestVectorsAttributes(t *testing.T) {
 	}
 	var vs []vector
 	for _, source := range []string{
-		"NTNU", "5th year", `"5th year"`, "dept=Telematics", `dept="A b"`, "age=21", "age=4294967295", `age="021"`, "cafe\u0301", "a_b", "_5f",
+		"NTNU", "5th year", `"5th year"`, "dept=Telematics", `dept="A b"`, "age=21", "age=4294967295", `age="021"`,
+		"cafe\u0301", "a_b", "_5f",
 		`"a=b"="\"\\"`, "and", `"2026"`, "世界=x", "2026", "age=021", "age=4294967296", "a+b", "", `"a`,
 	} {
 		v := vector{Source: source}
@@ -136,7 +138,8 @@ func TestVectorsEncapsulations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grant := Grant{Serial: 7, Attributes: attributes(t, "NTNU", "5th year", "dept=Telematics"), Generation: 2, From: 20768, Expires: 20776}
+	grant := Grant{Serial: 7, Attributes: attributes(t, "NTNU", "5th year", "dept=Telematics"), Generation: 2, From: 20768,
+		Expires: 20776}
 	k, err := m.Issue(stream(issuing), grant)
 	if err != nil {
 		t.Fatal(err)

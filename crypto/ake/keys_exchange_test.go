@@ -11,7 +11,8 @@ func exchangeVectors(t *testing.T) []exchangeVector {
 	vs := []exchangeVector{}
 	private := x25519Of("vector exchange")
 	add := func(what string, public []byte, defects ...string) {
-		v := exchangeVector{What: what, Public: slices.Clone(public), Private: private.Bytes(), Defects: append([]string{}, defects...)}
+		v := exchangeVector{What: what, Public: slices.Clone(public), Private: private.Bytes(), Defects: append([]string{},
+			defects...)}
 		if len(defects) == 0 {
 			key, err := private.Curve().NewPublicKey(public)
 			if err != nil {

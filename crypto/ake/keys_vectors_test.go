@@ -26,7 +26,8 @@ const (
 )
 
 // lenientDefects are those that a lenient verifier can overlook.
-var lenientDefects = []string{defectKeyEncoding, defectSmallOrder, defectOrder, defectEncoding, defectCofactor, defectWide}
+var lenientDefects = []string{defectKeyEncoding, defectSmallOrder, defectOrder, defectEncoding, defectCofactor,
+	defectWide}
 
 type keyVector struct {
 	What    string   `json:"what"`
@@ -103,7 +104,8 @@ func judgeSignature(t *testing.T, v signatureVector) {
 		t.Errorf("%s: taken is %v", v.What, takes)
 	}
 	// Nothing but the check of the key keeps these out.
-	if slices.Contains(v.Defects, defectSmallOrder) && !ed25519.Verify(ed25519.PublicKey(v.Public), v.Signed, v.Signature) {
+	if slices.Contains(v.Defects, defectSmallOrder) && !ed25519.Verify(ed25519.PublicKey(v.Public), v.Signed,
+		v.Signature) {
 		t.Errorf("%s: does not verify under its key", v.What)
 	}
 	if slices.Contains(v.Defects, defectInput) || slices.Contains(v.Defects, defectLength) {
@@ -188,7 +190,8 @@ func smallEncodings(t *testing.T) []smallEncoding {
 	order := []int{1, 8, 4, 8, 2, 8, 4, 8}
 	var out []smallEncoding
 	for i := range 8 {
-		out = append(out, smallEncoding{fmt.Sprintf("order %d, number %d", order[i], i), i, torsion(t, i).Bytes(), []string{defectSmallOrder}})
+		out = append(out, smallEncoding{fmt.Sprintf("order %d, number %d", order[i], i), i, torsion(t, i).Bytes(),
+			[]string{defectSmallOrder}})
 	}
 	high := func(b []byte) []byte {
 		b = slices.Clone(b)

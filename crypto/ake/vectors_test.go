@@ -36,7 +36,8 @@ func TestVectorsHashes(t *testing.T) {
 	}
 	key := secretOf("vector key")
 	var vs []vector
-	for _, fields := range [][]hexBytes{{}, {{}}, {{}, {}}, {hexBytes("abc")}, {hexBytes("a"), hexBytes("bc")}, {make(hexBytes, 300), hexBytes("x")}} {
+	for _, fields := range [][]hexBytes{{}, {{}}, {{}, {}}, {hexBytes("abc")}, {hexBytes("a"), hexBytes("bc")},
+		{make(hexBytes, 300), hexBytes("x")}} {
 		var raw [][]byte
 		for _, f := range fields {
 			raw = append(raw, f)
@@ -75,17 +76,18 @@ func TestVectorsContributions(t *testing.T) {
 		Policy   string   `json:"policy"`
 		Sponsor  hexBytes `json:"sponsor"`
 
-		Context             hexBytes `json:"context"`
-		Opened              hexBytes `json:"opened"`
-		Term                hexBytes `json:"term"`
-		Proof               hexBytes `json:"proof"`
-		CoinsKey            hexBytes `json:"coins_key"`
-		Coins               hexBytes `json:"coins_first_96_bytes"`
-		Encapsulation       hexBytes `json:"encapsulation"`
-		TermCommitment      hexBytes `json:"term_commitment"`
-		EncapsulationHash   hexBytes `json:"encapsulation_hash"`
-		CID                 hexBytes `json:"cid"`
-		AnswerAsNewcomer    hexBytes `json:"answer_of_newcomer"` // with this proof, to the sponsor whose it would be: cid_N is the cid
+		Context           hexBytes `json:"context"`
+		Opened            hexBytes `json:"opened"`
+		Term              hexBytes `json:"term"`
+		Proof             hexBytes `json:"proof"`
+		CoinsKey          hexBytes `json:"coins_key"`
+		Coins             hexBytes `json:"coins_first_96_bytes"`
+		Encapsulation     hexBytes `json:"encapsulation"`
+		TermCommitment    hexBytes `json:"term_commitment"`
+		EncapsulationHash hexBytes `json:"encapsulation_hash"`
+		CID               hexBytes `json:"cid"`
+		// with this proof, to the sponsor whose it would be: cid_N is the cid
+		AnswerAsNewcomer    hexBytes `json:"answer_of_newcomer"`
 		AnswerAsSponsor     hexBytes `json:"answer_of_sponsor"`
 		OpensWithVectorsKey bool     `json:"opens_with_vectors_key"`
 	}
@@ -117,12 +119,14 @@ func TestVectorsContributions(t *testing.T) {
 		chacha(t, coinsOf(c, seed)).Read(coins)
 		cid := c.ID(made.Term.Commitment(), HashEncapsulation(made.Bytes))
 		vs = append(vs, vector{
-			Seed: seed.Bytes(), Room: c.Room[:], Identity: c.Identity[:], Serial: c.Serial, Day: uint32(c.Day), Working: c.Working[:],
-			Policy: p.String(), Sponsor: sponsor[:],
+			Seed: seed.Bytes(), Room: c.Room[:], Identity: c.Identity[:], Serial: c.Serial, Day: uint32(c.Day),
+			Working: c.Working[:],
+			Policy:  p.String(), Sponsor: sponsor[:],
 			Context: c.Bytes(), Opened: plaintextOf(c, seed), Term: made.Term.Bytes(), Proof: made.Proof.Bytes(),
 			CoinsKey: coinsOf(c, seed), Coins: coins, Encapsulation: made.Bytes,
 			TermCommitment: hexed(made.Term.Commitment()), EncapsulationHash: hexed(HashEncapsulation(made.Bytes)), CID: cid[:],
-			AnswerAsNewcomer: hexed(made.Proof.Answer(Newcomer, cid, sponsor)), AnswerAsSponsor: hexed(made.Proof.Answer(Sponsor, cid, sponsor)),
+			AnswerAsNewcomer: hexed(made.Proof.Answer(Newcomer, cid, sponsor)), AnswerAsSponsor: hexed(made.Proof.Answer(Sponsor,
+				cid, sponsor)),
 			OpensWithVectorsKey: err == nil,
 		})
 	}
@@ -161,7 +165,8 @@ func TestVectorsCommits(t *testing.T) {
 			m := Member{Identity: hashOf(fmt.Sprint("vector identity ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}}
 			list = append(list, m)
 			in := authenticate(m.Term.Secret, []byte("K"), sid[:], m.Identity[:])
-			v.Members = append(v.Members, member{Identity: append(hexBytes(nil), m.Identity[:]...), Term: m.Term.Bytes(), InAttributes: in[:]})
+			v.Members = append(v.Members, member{Identity: append(hexBytes(nil), m.Identity[:]...), Term: m.Term.Bytes(),
+				InAttributes: in[:]})
 		}
 		kabe := Attributes(sid, list)
 		secret, err := EpochSecret(epoch, kabe, d)
@@ -209,7 +214,8 @@ func TestVectorsMessages(t *testing.T) {
 		Steps    []step    `json:"steps"`
 		Messages []message `json:"messages"`
 	}
-	secret, room, epoch, cids := secretOf("vector secret"), hashOf("room"), hashOf("E"), []Hash{hashOf("vector cid 0"), hashOf("vector cid 1")}
+	secret, room, epoch, cids := secretOf("vector secret"), hashOf("room"), hashOf("E"), []Hash{hashOf("vector cid 0"),
+		hashOf("vector cid 1")}
 	k := NewKeys(secret, cids)
 	v := vector{Secret: secret.Bytes(), Room: room[:], Epoch: epoch[:], Root: k.root.Bytes()}
 	for i, cid := range cids {
@@ -233,14 +239,16 @@ func TestVectorsMessages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := sentMessage{index: uint32(i), counter: uint64(i + 1), step: uint16(60 * i), room: room, epoch: epoch, guard: [GuardSize]byte{1, 2, 3, byte(i)}}
+		m := sentMessage{index: uint32(i), counter: uint64(i + 1), step: uint16(60 * i), room: room, epoch: epoch,
+			guard: [GuardSize]byte{1, 2, 3, byte(i)}}
 		m.send(t, k, messageKey, content)
 		header, err := k.headerKey(m.step)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sample := Expand(header, "coterie/2 sample", m.sealed[:sampleSize])
-		v.Messages = append(v.Messages, message{m.index, m.counter, m.step, m.guard[:], content, m.sealed, sample.Bytes(), m.header})
+		v.Messages = append(v.Messages, message{m.index, m.counter, m.step, m.guard[:], content, m.sealed, sample.Bytes(),
+			m.header})
 	}
 	vectorJSON(t, "messages.json", v)
 }

@@ -133,7 +133,8 @@ func (e *NotRegularError) Error() string {
 type WorkError struct{ Path string }
 
 func (e *WorkError) Error() string {
-	return fmt.Sprintf("%s asks for more than 2^%d steps of scrypt to try a passphrase, and for more than 1 GiB", e.Path, MaxWorkFactor)
+	return fmt.Sprintf("%s asks for more than 2^%d steps of scrypt to try a passphrase, and for more than 1 GiB", e.Path,
+		MaxWorkFactor)
 }
 
 // NotForYouError says that Path is sealed, and not for any of the identities

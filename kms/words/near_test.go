@@ -30,7 +30,8 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"kari", "karin", 1}, {"issue", "isuse", 1}, {"list", "lost", 1}, {"abc", "xyz", 3},
+		{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"kari", "karin", 1}, {"issue", "isuse", 1}, {"list", "lost", 1},
+		{"abc", "xyz", 3},
 	} {
 		if got := Distance(c.a, c.b); got != c.want {
 			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
