@@ -28,11 +28,7 @@ func (a *app) calendarCommand() *cobra.Command {
   kms calendar --domain NTNU > expiries.ics`,
 		Args: cli.Args(),
 		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}

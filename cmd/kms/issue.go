@@ -108,11 +108,7 @@ func (a *app) issue(cmd *cobra.Command, f *issueFlags) error {
 	if err != nil {
 		return err
 	}
-	authority, err := a.open(cmd, &f.domainFlags)
-	if err != nil {
-		return err
-	}
-	known, err := record(authority)
+	authority, known, err := a.openRecord(cmd, &f.domainFlags)
 	if known == nil {
 		return err
 	}
@@ -128,24 +124,34 @@ func (a *app) issue(cmd *cobra.Command, f *issueFlags) error {
 		f.yes); err != nil {
 		return err
 	}
-	issued, err := authority.Issue(a.rand, r, now)
-	if issued != nil {
-		warnFound(stderr, issued.Torn, issued.Voided)
-	}
+	err = a.issueOne(cmd, authority, r, f.asJSON, f.named())
 	var exists *keyfile.ExistsError
 	var unwritten *kms.NotWrittenError
 	if errors.As(err, &exists) && !errors.As(err, &unwritten) {
 		return cli.Fail("exists", "%s exists", exists.Path).Hint("--force overwrites it; the old key stays valid until it " +
 			"lapses").Because(err)
 	}
+	return err
+}
+
+// issueOne makes one key, and says what came of it.
+func (a *app) issueOne(cmd *cobra.Command, authority *kms.Authority, r kms.Request, asJSON bool, domain string) error {
+	issued, err := authority.Issue(a.rand, r, a.now())
+	if issued != nil {
+		warnFound(cmd.ErrOrStderr(), issued.Torn, issued.Voided)
+	}
 	if err != nil {
 		return err
 	}
-	if err := a.say(cmd, f.asJSON, issued, r, f.named()); err != nil {
-		return err
+	if asJSON {
+		err = printIssuedLines(cmd.OutOrStdout(), []kms.Issued{*issued})
+	} else {
+		err = printIssued(cmd.OutOrStdout(), issued, r, domain)
 	}
-	warnUnsealed(stderr, r)
-	return nil
+	if err == nil {
+		warnUnsealed(cmd.ErrOrStderr(), r)
+	}
+	return err
 }
 
 // parse checks what was typed. asked is the request, if there is one.
@@ -321,14 +327,6 @@ func attributeText(attributes []abe.Attribute) string {
 		texts = append(texts, a.String())
 	}
 	return cli.Attributes(texts)
-}
-
-// say tells a person, or a machine, what was made.
-func (a *app) say(cmd *cobra.Command, asJSON bool, issued *kms.Issued, r kms.Request, domain string) error {
-	if asJSON {
-		return printIssuedLines(cmd.OutOrStdout(), []kms.Issued{*issued})
-	}
-	return printIssued(cmd.OutOrStdout(), issued, r, domain)
 }
 
 // issuedLine is a key that was made, for machines.

@@ -73,11 +73,7 @@ func (a *app) ledgerForgetCommand() *cobra.Command {
 				choose = func(i kms.Issue) bool { return i.Name == args[0] }
 				whom = args[0]
 			}
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}

@@ -38,11 +38,7 @@ func (a *app) listCommand() *cobra.Command {
 			if err := filter.parse(today); err != nil {
 				return err
 			}
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			_, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}

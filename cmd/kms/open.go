@@ -175,13 +175,17 @@ func (a *app) remind(w io.Writer) {
 		"kms backup /media/usb"))
 }
 
-// record is the ledger of an authority; one whose last line is cut short is
-// worth seeing all the same.
-func record(authority *kms.Authority) (*kms.Record, error) {
+// openRecord opens the domain and reads its ledger. One whose last line is cut short is worth seeing
+// all the same: the record is nil only if there is nothing to see.
+func (a *app) openRecord(cmd *cobra.Command, f *domainFlags) (*kms.Authority, *kms.Record, error) {
+	authority, err := a.open(cmd, f)
+	if err != nil {
+		return nil, nil, err
+	}
 	r, err := authority.Record()
 	var torn *kms.TornError
 	if err != nil && !errors.As(err, &torn) {
-		return nil, err
+		return nil, nil, err
 	}
-	return r, err
+	return authority, r, err
 }

@@ -71,11 +71,8 @@ func (a *app) policy(cmd *cobra.Command, expr string, f policyFlags) error {
 	}
 	var known *kms.Record
 	if f.domain != "" {
-		authority, err := a.open(cmd, &domainFlags{domain: f.domain, passphraseFile: f.passphraseFile, identity: f.identity})
-		if err != nil {
-			return err
-		}
-		if known, err = record(authority); known == nil {
+		domain := &domainFlags{domain: f.domain, passphraseFile: f.passphraseFile, identity: f.identity}
+		if _, known, err = a.openRecord(cmd, domain); known == nil {
 			return err
 		}
 		h.generation = known.Generation

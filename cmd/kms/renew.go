@@ -53,11 +53,7 @@ func (a *app) renew(cmd *cobra.Command, f *renewFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	authority, err := a.open(cmd, &f.domainFlags)
-	if err != nil {
-		return err
-	}
-	known, err := record(authority)
+	authority, known, err := a.openRecord(cmd, &f.domainFlags)
 	if known == nil {
 		return err
 	}
@@ -168,19 +164,7 @@ func (a *app) renewOne(cmd *cobra.Command, f *renewFlags, authority *kms.Authori
 	default:
 		r.Path = f.output
 	}
-	issued, err := authority.Issue(a.rand, r, a.now())
-	stderr := cmd.ErrOrStderr()
-	if issued != nil {
-		warnFound(stderr, issued.Torn, issued.Voided)
-	}
-	if err != nil {
-		return err
-	}
-	if err := a.say(cmd, f.asJSON, issued, r, f.named()); err != nil {
-		return err
-	}
-	warnUnsealed(stderr, r)
-	return nil
+	return a.issueOne(cmd, authority, r, f.asJSON, f.named())
 }
 
 func (a *app) norenewCommand() *cobra.Command {
@@ -256,11 +240,7 @@ everybody else, and make rooms whose policy asks for it:  ... and generation = 2
   kms generation --next`,
 		Args: cli.Args(),
 		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}

@@ -39,11 +39,7 @@ func (a *app) issueSheet(cmd *cobra.Command, f *issueFlags) error {
 	if err := f.expire(&first, 0, abe.DayOf(a.now())); err != nil {
 		return err
 	}
-	authority, err := a.open(cmd, &f.domainFlags)
-	if err != nil {
-		return err
-	}
-	known, err := record(authority)
+	authority, known, err := a.openRecord(cmd, &f.domainFlags)
 	if known == nil {
 		return err
 	}

@@ -18,11 +18,6 @@ import (
 	"coterie/room/record"
 )
 
-// walk visits what was said and is worth it by its record alone, until visit returns false.
-func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivered) bool) error {
-	return room.ReadBack(h.Store, h.Room, h.Self, worth, visit)
-}
-
 // TimeOf is the author's time of a message.
 func TimeOf(milliseconds uint64) time.Time { return time.UnixMilli(int64(min(milliseconds, 1<<52))) }
 
@@ -46,7 +41,8 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, a
 		}
 		return min(max(n, later), maxBack)
 	}
-	err = h.walk(func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }, func(d room.Delivered) bool {
+	earlier := func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }
+	err = room.ReadBack(h.Store, h.Room, h.Self, earlier, func(d room.Delivered) bool {
 		if past = append(past, d); len(past) >= 2*maxBack {
 			past, all = append([]room.Delivered(nil), lastOf(past, maxBack)...), false
 		}
@@ -114,7 +110,8 @@ func (h *History) Search(ctx context.Context, q *Query, memory []room.Delivered)
 	}
 	var err error
 	if h.Store != nil {
-		err = h.walk(func(*record.Signed) bool { return ctx.Err() == nil }, func(d room.Delivered) bool {
+		all := func(*record.Signed) bool { return ctx.Err() == nil }
+		err = room.ReadBack(h.Store, h.Room, h.Self, all, func(d room.Delivered) bool {
 			if !have[d.ID] {
 				q.take(d)
 			}
