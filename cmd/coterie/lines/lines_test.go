@@ -363,6 +363,31 @@ func TestFacesAgree(t *testing.T) {
 	}
 }
 
+// TestHistoryHasItsTime: what was said before somebody came has the time when it was said, on every
+// face, and not that at which it was read.
+func TestHistoryHasItsTime(t *testing.T) {
+	d := room.Delivered{Author: ann, Received: nine, History: true, Message: record.Body{Counter: 1,
+		Time: uint64(nine.Add(-5 * time.Hour).UnixMilli()), Kind: record.KindText, Text: "said long ago"}}
+	var plain, asJSON bytes.Buffer
+	p, err := lines.NewPlain(&plain, &plain, now, "full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	(&shown{chat.NewState(aRoom(), nine), p}).show(d)
+	(&shown{chat.NewState(aRoom(), nine), lines.NewJSON(&asJSON, now)}).show(d)
+	m := ui.New(ui.Config{About: aRoom(), Now: now}, outside{})
+	m.Update(tea.WindowSizeMsg{Width: 100, Height: 24})
+	m.Update(chat.Event{Room: hashOf("room"), At: nine, What: d})
+	for _, c := range [][2]string{
+		{plain.String(), "2026-11-23T04:00:00Z ann: said long ago"}, {asJSON.String(), `"2026-11-23T04:00:00`},
+		{onScreen(m), "04:00 ann said long ago"},
+	} {
+		if !strings.Contains(c[0], c[1]) {
+			t.Errorf("no %q in %s", c[1], c[0])
+		}
+	}
+}
+
 // isText reports whether an event is itself a text, that is shown as it is.
 func isText(what any) bool {
 	switch what.(type) {
