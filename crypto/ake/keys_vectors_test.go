@@ -48,34 +48,22 @@ type signatureVector struct {
 	Defects   []string `json:"defects"`
 }
 
-type exchangeVector struct {
-	What    string   `json:"what"`
-	Public  hexBytes `json:"public"`
-	Private hexBytes `json:"private"`
-	Shared  hexBytes `json:"shared,omitempty"` // of a key that is taken
-	Defects []string `json:"defects"`
-}
-
 // TestVectorsKeys is about which keys and signatures are taken: PROTOCOL.md §1.
 // Each that is refused has one defect and no other: a verifier that lacks that
 // one check takes it, and no verifier that lacks another does. The few with two
 // say so.
 func TestVectorsKeys(t *testing.T) {
-	keys, signatures, exchanges := keyVectors(t), signatureVectors(t), exchangeVectors(t)
+	keys, signatures := keyVectors(t), signatureVectors(t)
 	for _, v := range keys {
 		judgeKey(t, v)
 	}
 	for _, v := range signatures {
 		judgeSignature(t, v)
 	}
-	for _, v := range exchanges {
-		judgeExchange(t, v)
-	}
 	vectorJSON(t, "keys.json", struct {
 		Keys       []keyVector       `json:"ed25519_keys"`
 		Signatures []signatureVector `json:"ed25519_signatures"`
-		Exchanges  []exchangeVector  `json:"x25519_keys"`
-	}{keys, signatures, exchanges})
+	}{keys, signatures})
 }
 
 func judgeKey(t *testing.T, v keyVector) {
@@ -142,21 +130,6 @@ func onlyWithout(t *testing.T, what string, defects []string, takes func(lenient
 		if takes(without(d)) {
 			t.Errorf("%s: is taken without %q", what, d)
 		}
-	}
-}
-
-func judgeExchange(t *testing.T, v exchangeVector) {
-	t.Helper()
-	key, err := PublicX25519(v.Public)
-	if (err == nil) != (len(v.Defects) == 0) {
-		t.Errorf("%s: %v", v.What, err)
-	}
-	if err != nil {
-		return
-	}
-	shared, err := x25519Of("vector exchange").ECDH(key)
-	if err != nil || !bytes.Equal(shared, v.Shared) {
-		t.Errorf("%s: %x, %v", v.What, shared, err)
 	}
 }
 
@@ -278,4 +251,13 @@ func mixed(t *testing.T, secret *big.Int, i int) []byte {
 	t.Helper()
 	p := times(secret, edwards25519.NewGeneratorPoint())
 	return p.Add(p, torsion(t, i)).Bytes()
+}
+
+// primePlus is 2^255 - 19 + d in little-endian bytes.
+func primePlus(d int) (u [32]byte) {
+	for i := range u {
+		u[i] = 0xff
+	}
+	u[0], u[31] = byte(0xed+d), 0x7f
+	return u
 }
