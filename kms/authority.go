@@ -169,7 +169,8 @@ func firstLines(rand io.Reader, path string, id [32]byte, secret []byte, limit i
 		return nil, err
 	}
 	l, first := newLedger(path, id, aead)
-	line, err := l.seal(rand, &entry{prev: l.last, kind: kindCreated, time: now.Unix(), generation: firstGeneration, limit: uint32(limit)})
+	line, err := l.seal(rand, &entry{prev: l.last, kind: kindCreated, time: now.Unix(), generation: firstGeneration,
+		limit: uint32(limit)})
 	return append(first, line...), err
 }
 
@@ -309,13 +310,4 @@ func (l *ledger) record() *Record {
 		r.Uncopied = time.Unix(l.uncopied, 0).UTC()
 	}
 	return r
-}
-
-// List is the keys of Record.
-func (a *Authority) List() ([]Issue, error) {
-	r, err := a.Record()
-	if r == nil {
-		return nil, err
-	}
-	return r.Issues, err
 }

@@ -52,7 +52,8 @@ func escapeGlob(folder string) string {
 // puts on record that they are there. An older backup of the same domain is
 // replaced; one that has entries which this ledger has not is an *AheadError or
 // a *DivergedError. open opens the copy of the master key, as its owner would.
-func (a *Authority) Backup(rand io.Reader, folder string, open func(*Locked) (*Authority, error), now time.Time) (*Record, error) {
+func (a *Authority) Backup(rand io.Reader, folder string, open func(*Locked) (*Authority, error),
+	now time.Time) (*Record, error) {
 	l, _, err := a.change(rand, now)
 	if err != nil {
 		return nil, err

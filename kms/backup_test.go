@@ -114,7 +114,8 @@ func TestRestoreOverwritesNothingLonger(t *testing.T) {
 	short := bytes.Clone(copied)
 	short[200] ^= 1
 	writeFile(t, a.files.Ledger(), short)
-	if out, err := Restore(from, a.files, opened); err != nil || out.Aside == "" || !bytes.Equal(short, readFile(t, out.Aside)) {
+	if out, err := Restore(from, a.files, opened); err != nil || out.Aside == "" ||
+		!bytes.Equal(short, readFile(t, out.Aside)) {
 		t.Errorf("%+v, %v", out, err)
 	}
 	if !bytes.Equal(copied, readFile(t, a.files.Ledger())) {
@@ -146,7 +147,8 @@ func TestRestoreOverwritesNothingLonger(t *testing.T) {
 	if _, err := Restore(foreign.files, other.files, opened); !errors.Is(err, ErrForeignDomain) {
 		t.Errorf("%v", err)
 	}
-	if _, err := other.Backup(rand.Reader, filepath.Dir(foreign.files.prefix), opened, morning); !errors.Is(err, ErrForeignDomain) {
+	if _, err := other.Backup(rand.Reader, filepath.Dir(foreign.files.prefix), opened, morning); !errors.Is(err,
+		ErrForeignDomain) {
 		t.Errorf("%v", err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Batch is many keys to be issued in one go.
@@ -100,36 +102,30 @@ type made struct {
 
 // makeAll begins to make the keys of requests, numbered from first. It stops
 // when ctx is done.
-func (a *Authority) makeAll(ctx context.Context, rand io.Reader, requests []Request, first uint64, generation uint32, workers int) *production {
+func (a *Authority) makeAll(ctx context.Context, rand io.Reader, requests []Request, first uint64, generation uint32,
+	workers int) *production {
 	p := &production{slots: make([]chan made, len(requests)), ahead: make(chan struct{}, 4*workers)}
 	for i := range p.slots {
 		p.slots[i] = make(chan made, 1)
 	}
 	rand = &sharedReader{r: rand}
-	jobs := make(chan int) // the dispatcher closes it
 	p.wait.Go(func() {
-		defer close(jobs)
-		for i := range requests {
+		var making errgroup.Group
+		making.SetLimit(workers)
+		defer making.Wait()
+		for i, r := range requests {
 			select {
 			case p.ahead <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
-			select {
-			case jobs <- i:
-			case <-ctx.Done():
-				return
-			}
+			making.Go(func() error {
+				data, err := a.make(rand, r, first+uint64(i), generation)
+				p.slots[i] <- made{data, err}
+				return nil
+			})
 		}
 	})
-	for range workers {
-		p.wait.Go(func() {
-			for i := range jobs {
-				data, err := a.make(rand, requests[i], first+uint64(i), generation)
-				p.slots[i] <- made{data, err}
-			}
-		})
-	}
 	return p
 }
 

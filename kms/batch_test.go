@@ -127,7 +127,8 @@ func TestBatchStopped(t *testing.T) {
 	if names := namesIn(t, folder); len(names) != 2 {
 		t.Errorf("the folder has %q", names)
 	}
-	if out, err = a.IssueAll(t.Context(), rand.Reader, batch(requests, folder), morning); err != nil || len(out.Issued) != 4 {
+	if out, err = a.IssueAll(t.Context(), rand.Reader, batch(requests, folder), morning); err != nil ||
+		len(out.Issued) != 4 {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	checkAll(t, a, requests, folder)
@@ -187,7 +188,8 @@ func TestBatchesAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			if _, err := reopen(t, a.files).IssueAll(context.Background(), rand.Reader, batch(requests, folder), morning); err != nil {
+			if _, err := reopen(t, a.files).IssueAll(context.Background(), rand.Reader, batch(requests, folder),
+				morning); err != nil {
 				t.Error(err)
 			}
 		})
@@ -208,7 +210,7 @@ func TestWaitingIsSaid(t *testing.T) {
 	other.Waiting = func() { close(told) }
 	done := make(chan error)
 	go func() {
-		_, err := other.List()
+		_, err := other.Record()
 		done <- err
 	}()
 	<-told

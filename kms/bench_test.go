@@ -74,7 +74,8 @@ func BenchmarkBatch(b *testing.B) {
 	var requests []Request
 	for i := range b.N {
 		requests = append(requests, Request{
-			Name: fmt.Sprint("Member ", i), To: id.Recipient().String(), Attributes: attributes, From: today, Expires: today + benchExpires,
+			Name: fmt.Sprint("Member ", i), To: id.Recipient().String(), Attributes: attributes, From: today, Expires: today +
+				benchExpires,
 			Path: filepath.Join(keys, fmt.Sprintf("%d.key", i)),
 		})
 	}
@@ -159,9 +160,11 @@ func fillLedger(a *Authority, keys int) error {
 	}
 	for i := range keys {
 		e := &entry{
-			prev: l.last, kind: kindIssued, time: morning.Unix(), number: l.next(), generation: 1, from: today, expires: today + benchExpires,
+			prev: l.last, kind: kindIssued, time: morning.Unix(), number: l.next(), generation: 1, from: today, expires: today +
+				benchExpires,
 			attributes: []string{`"5th year"`, "NTNU"},
-			person:     person{form: personKept, name: fmt.Sprint("Member ", i), recipient: "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"},
+			person: person{form: personKept, name: fmt.Sprint("Member ", i),
+				recipient: "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"},
 		}
 		rand.Read(e.person.salt[:])
 		line, err := l.seal(rand.Reader, e)

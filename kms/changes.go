@@ -25,7 +25,8 @@ func (a *Authority) Raise(rand io.Reader, now time.Time) (generation uint32, err
 
 // Mark puts on record that a key is not to be renewed and why, or, if end is
 // false, that it is again. It returns a *NumberError if there is no such key.
-func (a *Authority) Mark(rand io.Reader, number uint64, end bool, because string, now time.Time) (issue Issue, err error) {
+func (a *Authority) Mark(rand io.Reader, number uint64, end bool, because string, now time.Time) (issue Issue,
+	err error) {
 	if err := request.CheckName(because); err != nil {
 		return issue, fmt.Errorf("the reason: %w", err)
 	}

@@ -112,7 +112,8 @@ func TestForget(t *testing.T) {
 		t.Error("the chain is another")
 	}
 	for i, want := range []string{"", "Ann Berg", ""} {
-		if got := after.Issues[i]; got.Name != want || got.Forgotten != (want == "") || got.Recipient != "" || got.File != before.Issues[i].File {
+		if got := after.Issues[i]; got.Name != want || got.Forgotten != (want == "") || got.Recipient != "" ||
+			got.File != before.Issues[i].File {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -135,7 +136,8 @@ func TestForget(t *testing.T) {
 		return nil
 	})
 	l.close()
-	if more, err := a.Forget(rand.Reader, morning, func(i Issue) bool { return i.Name == "Kari Nordmann" }); err != nil || more != nil {
+	if more, err := a.Forget(rand.Reader, morning, func(i Issue) bool { return i.Name == "Kari Nordmann" }); err != nil ||
+		more != nil {
 		t.Errorf("%+v, %v", more, err)
 	}
 	issue(t, a, "4.key")
@@ -172,7 +174,8 @@ func TestClockSetBack(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	files := At(filepath.Join(t.TempDir(), "NTNU"))
-	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{Passphrase: password, WorkFactor: 1}, 30, morning); err != nil {
+	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{Passphrase: password,
+		WorkFactor: 1}, 30, morning); err != nil {
 		t.Fatal(err)
 	}
 	a := reopen(t, files)
@@ -182,7 +185,10 @@ func TestLimit(t *testing.T) {
 	if _, err := a.Issue(rand.Reader, r, morning); !errors.As(err, &limit) || limit.Limit != 30 {
 		t.Errorf("%v", err)
 	}
-	if _, err := a.IssueAll(t.Context(), rand.Reader, Batch{Folder: filepath.Dir(r.Path), Choose: func(*Record) ([]Request, error) { return []Request{r}, nil }}, morning); !errors.As(err, &limit) {
+	if _, err := a.IssueAll(t.Context(), rand.Reader, Batch{Folder: filepath.Dir(r.Path), Choose: func(*Record) ([]Request,
+		error) {
+		return []Request{r}, nil
+	}}, morning); !errors.As(err, &limit) {
 		t.Errorf("%v", err)
 	}
 	r.Expires = today + 30
@@ -245,7 +251,8 @@ func TestForceReplaces(t *testing.T) {
 	// A crash before the file is replaced is made up for.
 	data := begin(t, a, r)
 	writeFile(t, keyfile.TempName(r.Path, a.tag(3)), data)
-	if out, err = a.Issue(rand.Reader, r, morning); err != nil || !out.Finished || out.Number != 3 || !bytes.Equal(data, readFile(t, r.Path)) {
+	if out, err = a.Issue(rand.Reader, r, morning); err != nil || !out.Finished || out.Number != 3 ||
+		!bytes.Equal(data, readFile(t, r.Path)) {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
@@ -309,7 +316,8 @@ func TestRenewal(t *testing.T) {
 		return as
 	}
 	key := func(number uint64, from, expires abe.Day, change func(*Issue)) Issue {
-		i := Issue{Number: number, Name: "Kari", Attributes: []string{"NTNU", "dept=Physics"}, Generation: 1, From: from, Expires: expires, Made: from.Start()}
+		i := Issue{Number: number, Name: "Kari", Attributes: []string{"NTNU", "dept=Physics"}, Generation: 1, From: from,
+			Expires: expires, Made: from.Start()}
 		if change != nil {
 			change(&i)
 		}
@@ -346,14 +354,16 @@ func TestRenewal(t *testing.T) {
 	if got := numbers(Renewal{Numbers: []uint64{2, 3, 8}, Today: today}); !slices.Equal(got, []uint64{2, 3, 8}) {
 		t.Errorf("by number: %d", got)
 	}
-	for number, want := range map[uint64]any{0: new(*NumberError), 4: new(*NoRenewError), 5: new(*ForgottenError), 6: new(*NumberError), 7: new(*NumberError), 99: new(*NumberError)} {
+	for number, want := range map[uint64]any{0: new(*NumberError), 4: new(*NoRenewError), 5: new(*ForgottenError),
+		6: new(*NumberError), 7: new(*NumberError), 99: new(*NumberError)} {
 		n := Renewal{Numbers: []uint64{number}, Today: today}
 		if _, err := n.Choose(record); !errors.As(err, want) {
 			t.Errorf("%d: %v", number, err)
 		}
 	}
 	// What the new key is.
-	n := Renewal{Numbers: []uint64{8}, Today: today, Folder: "f", Add: attributes("dept=Chemistry", "guest"), Drop: attributes("NTNU")}
+	n := Renewal{Numbers: []uint64{8}, Today: today, Folder: "f", Add: attributes("dept=Chemistry", "guest"),
+		Drop: attributes("NTNU")}
 	requests, err := n.Choose(record)
 	if err != nil {
 		t.Fatal(err)
@@ -363,11 +373,13 @@ func TestRenewal(t *testing.T) {
 	for _, a := range r.Attributes {
 		got = append(got, a.String())
 	}
-	if !slices.Equal(got, []string{"dept=Chemistry", "guest"}) || r.From != today || r.Expires != today+100 || r.Path != filepath.Join("f", "kari-8.key") || r.Name != "Kari" {
+	if !slices.Equal(got, []string{"dept=Chemistry", "guest"}) || r.From != today || r.Expires != today+100 ||
+		r.Path != filepath.Join("f", "kari-8.key") || r.Name != "Kari" {
 		t.Errorf("%q, %+v", got, r)
 	}
 	var nothing *NothingLeftError
-	if _, err := (&Renewal{Numbers: []uint64{8}, Today: today, Drop: attributes("NTNU", "dept=Physics")}).Choose(record); !errors.As(err, &nothing) {
+	if _, err := (&Renewal{Numbers: []uint64{8}, Today: today, Drop: attributes("NTNU", "dept=Physics")}).
+		Choose(record); !errors.As(err, &nothing) {
 		t.Errorf("%v", err)
 	}
 }

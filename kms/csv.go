@@ -328,7 +328,8 @@ func (s *sheetReader) recipient(row *Row, cell string) *request.Request {
 		if other.Name != "" {
 			who = " (" + other.Name + ")"
 		}
-		s.problems = append(s.problems, Problem{Line: row.Line, Part: "name", Text: fmt.Sprintf("the same recipient as line %d%s", other.Line, who)})
+		s.problems = append(s.problems, Problem{Line: row.Line, Part: "name",
+			Text: fmt.Sprintf("the same recipient as line %d%s", other.Line, who)})
 	}
 	s.seen[row.To] = *row
 	return asked

@@ -35,13 +35,16 @@ func TestCSV(t *testing.T) {
 		{"commas", plain},
 		{"mark", "\ufeff" + plain},
 		{"line ends", strings.ReplaceAll(plain, "\n", "\r\n")},
-		{"semicolons", "name;recipient;attr;attr;dept;expires\n\"Berg, Ann\";RECIPIENT;NTNU;5th year;\"Physics \"\"X\"\", etc.\";30d\nPer;;NTNU;;;\n"},
-		{"tabs", "name\trecipient\tattr\tattr\tdept\texpires\nBerg, Ann\tRECIPIENT\tNTNU\t5th year\t\"Physics \"\"X\"\", etc.\"\t30d\nPer\t\tNTNU\t\t\t\n"},
+		{"semicolons", "name;recipient;attr;attr;dept;expires\n\"Berg, Ann\";RECIPIENT;NTNU;5th year;\"Physics \"\"X\"\", " +
+			"etc.\";30d\nPer;;NTNU;;;\n"},
+		{"tabs", "name\trecipient\tattr\tattr\tdept\texpires\nBerg, Ann\tRECIPIENT\tNTNU\t5th year\t\"Physics \"\"X\"\", " +
+			"etc.\"\t30d\nPer\t\tNTNU\t\t\t\n"},
 		{"upper case", strings.Replace(plain, "name,recipient,attr,attr", "Name,RECIPIENT,Attr,ATTR", 1)},
 		{"no end", strings.TrimSuffix(plain, "\n")},
 		{"short rows", strings.Replace(plain, "NTNU,,,\n", "NTNU\n", 1)},
 		{"empty cells beyond", strings.ReplaceAll(plain, "\n", ",,,\n")},
-		{"spaces", "name, recipient , attr,attr,dept, expires\n \"Berg, Ann\", RECIPIENT , NTNU , 5th year , \"Physics \"\"X\"\", etc.\", 30d \n Per , , NTNU , , , \n"},
+		{"spaces", "name, recipient , attr,attr,dept, expires\n \"Berg, Ann\", RECIPIENT , NTNU , 5th year , \"Physics " +
+			"\"\"X\"\", etc.\", 30d \n Per , , NTNU , , , \n"},
 	} {
 		text := strings.ReplaceAll(c.text, "RECIPIENT", id.Recipient().String())
 		text = strings.Replace(text, id.Recipient().String()+",Attr", "RECIPIENT,Attr", 1)
@@ -55,7 +58,8 @@ func TestCSV(t *testing.T) {
 		got := want(rows)
 		if first == "" {
 			first = got
-			if !strings.Contains(got, `2 "Berg, Ann" 62 [`) || !strings.Contains(got, "berg-ann.key") || !strings.Contains(got, `dept="Physics \"X\", etc."`) {
+			if !strings.Contains(got, `2 "Berg, Ann" 62 [`) || !strings.Contains(got, "berg-ann.key") ||
+				!strings.Contains(got, `dept="Physics \"X\", etc."`) {
 				t.Errorf("%s", got)
 			}
 		}
@@ -87,9 +91,10 @@ func TestManyRows(t *testing.T) {
 
 func TestBadSheets(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                       "line 1: there are no rows",
-		"name,recipient,attr\n":                  "line 1: there are no rows",
-		"name,attr\nx,y\n":                       "line 1: no column is called recipient; the first line names the columns: name,recipient,attr,...",
+		"":                      "line 1: there are no rows",
+		"name,recipient,attr\n": "line 1: there are no rows",
+		"name,attr\nx,y\n": "line 1: no column is called recipient; the first line names the " +
+			"columns: name,recipient,attr,...",
 		"name,recipient,dept,dept\nx,,a,b\n":     `line 1, column "dept": there are two of that name`,
 		"recipient,generation\n,2\n":             `line 1, column "generation": generation is reserved; the authority sets it in every key`,
 		"recipient,,attr\n,x,y\n":                "line 1: column 2 has no name",

@@ -18,7 +18,8 @@ func array(t *rapid.T, name string) (a [32]byte) {
 
 // anyEntry draws entries of every kind and form.
 func anyEntry(t *rapid.T) *entry {
-	e := &entry{prev: array(t, "prev"), kind: uint8(rapid.IntRange(kindCreated, kindCopied).Draw(t, "kind")), time: rapid.Int64Range(0, maxTime).Draw(t, "time")}
+	e := &entry{prev: array(t, "prev"), kind: uint8(rapid.IntRange(kindCreated, kindCopied).Draw(t, "kind")),
+		time: rapid.Int64Range(0, maxTime).Draw(t, "time")}
 	switch e.kind {
 	case kindCreated:
 		e.generation, e.limit = rapid.Uint32().Draw(t, "generation"), rapid.Uint32().Draw(t, "limit")
@@ -33,14 +34,16 @@ func anyEntry(t *rapid.T) *entry {
 		if rapid.Bool().Draw(t, "forgotten") {
 			e.person = person{form: personForgotten, commitment: array(t, "commitment")}
 		} else {
-			e.person = person{form: personKept, salt: array(t, "salt"), name: rapid.String().Draw(t, "name"), recipient: rapid.String().Draw(t, "recipient")}
+			e.person = person{form: personKept, salt: array(t, "salt"), name: rapid.String().Draw(t, "name"),
+				recipient: rapid.String().Draw(t, "recipient")}
 		}
 	case kindVoid:
 		e.number, e.reason = rapid.Uint64().Draw(t, "number"), rapid.Byte().Draw(t, "reason")
 	case kindRaised:
 		e.generation = rapid.Uint32().Draw(t, "generation")
 	case kindMarked:
-		e.number, e.end, e.because = rapid.Uint64().Draw(t, "number"), rapid.Bool().Draw(t, "end"), rapid.String().Draw(t, "because")
+		e.number, e.end, e.because = rapid.Uint64().Draw(t, "number"), rapid.Bool().Draw(t, "end"), rapid.String().
+			Draw(t, "because")
 	case kindTorn:
 		e.number, e.torn = rapid.Uint64().Draw(t, "number"), rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "torn")
 	}

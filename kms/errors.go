@@ -79,7 +79,8 @@ type UnfinishedError struct {
 }
 
 func (e *UnfinishedError) Error() string {
-	return fmt.Sprintf("an earlier run recorded key %d for %s and was interrupted before it wrote the file", e.Key.Number, e.Path)
+	return fmt.Sprintf("an earlier run recorded key %d for %s and was interrupted before it wrote the file", e.Key.Number,
+		e.Path)
 }
 
 // ClockError says that the clock is behind the ledger: one of the two is wrong.
@@ -90,7 +91,8 @@ type ClockError struct {
 
 func (e *ClockError) Error() string {
 	const form = "2006-01-02 15:04 UTC"
-	return fmt.Sprintf("this computer's clock says %s, but %s was written on %s", e.Now.UTC().Format(form), e.Path, e.Last.UTC().Format(form))
+	return fmt.Sprintf("this computer's clock says %s, but %s was written on %s", e.Now.UTC().Format(form), e.Path,
+		e.Last.UTC().Format(form))
 }
 
 // LimitError says that a key would last longer than the domain allows.
@@ -137,7 +139,8 @@ type DivergedError struct {
 }
 
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("%s (%d entries) and %s (%d entries) went different ways: keys were issued from both", e.Here, e.HereEntries, e.There, e.ThereEntries)
+	return fmt.Sprintf("%s (%d entries) and %s (%d entries) went different ways: keys were issued from both", e.Here,
+		e.HereEntries, e.There, e.ThereEntries)
 }
 
 // AheadError says that the ledger at There has all entries of the one at Here,

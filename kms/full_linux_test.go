@@ -138,7 +138,8 @@ func voidAll(t *testing.T, a *Authority) {
 	defer l.close()
 	for n := uint64(1); n < l.next(); n++ {
 		if l.real(n) {
-			if err := l.append(rand.Reader, &entry{kind: kindVoid, number: n, reason: reasonNotWritten, time: morning.Unix()}); err != nil {
+			if err := l.append(rand.Reader, &entry{kind: kindVoid, number: n, reason: reasonNotWritten,
+				time: morning.Unix()}); err != nil {
 				t.Fatal(err)
 			}
 		}

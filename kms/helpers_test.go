@@ -31,7 +31,8 @@ var master = sync.OnceValue(func() *abe.MasterKey {
 func domain(t *testing.T) *Authority {
 	t.Helper()
 	files := At(filepath.Join(t.TempDir(), "NTNU"))
-	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{Passphrase: password, WorkFactor: 1}, 0, morning); err != nil {
+	if _, err := (&Prepared{files: files, master: master()}).Write(rand.Reader, Protection{Passphrase: password,
+		WorkFactor: 1}, 0, morning); err != nil {
 		t.Fatal(err)
 	}
 	return reopen(t, files)
@@ -56,7 +57,8 @@ func ask(a *Authority, file string) Request {
 	if err != nil {
 		panic(err)
 	}
-	return Request{Name: "Kari Nordmann", Attributes: attributes, From: today, Expires: today + 1, Path: filepath.Join(filepath.Dir(a.files.prefix), file)}
+	return Request{Name: "Kari Nordmann", Attributes: attributes, From: today, Expires: today + 1,
+		Path: filepath.Join(filepath.Dir(a.files.prefix), file)}
 }
 
 func issue(t *testing.T, a *Authority, file string) *Issued {
@@ -70,11 +72,11 @@ func issue(t *testing.T, a *Authority, file string) *Issued {
 
 func list(t *testing.T, a *Authority) []Issue {
 	t.Helper()
-	issues, err := a.List()
+	r, err := a.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return issues
+	return r.Issues
 }
 
 func readFile(t *testing.T, path string) []byte {

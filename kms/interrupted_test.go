@@ -26,7 +26,8 @@ func TestBackupInterrupted(t *testing.T) {
 	backup(t, a, folder)
 	issue(t, a, "2.key")
 	killed := errors.New("killed while the copy is opened")
-	if _, err := a.Backup(rand.Reader, folder, func(*Locked) (*Authority, error) { return nil, killed }, morning); !errors.Is(err, killed) {
+	if _, err := a.Backup(rand.Reader, folder, func(*Locked) (*Authority, error) { return nil, killed },
+		morning); !errors.Is(err, killed) {
 		t.Fatal(err)
 	}
 	issue(t, a, "3.key")
@@ -155,8 +156,10 @@ func reopenWith(files Files, passphrase []byte) (*Authority, error) {
 func TestUnfinishedFiles(t *testing.T) {
 	a := domain(t)
 	folder := filepath.Dir(a.files.prefix)
-	left := []string{".NTNU.ledger.00112233445566ff.tmp", ".NTNU.master.00112233445566ff.tmp", ".NTNU.domain.00112233445566ff.tmp"}
-	kept := []string{".NTNU.ledger.0011.tmp", ".NTNU.ledger.00112233445566zz.tmp", "NTNU.ledger.00112233445566ff.tmp", ".X.ledger.00112233445566ff.tmp"}
+	left := []string{".NTNU.ledger.00112233445566ff.tmp", ".NTNU.master.00112233445566ff.tmp",
+		".NTNU.domain.00112233445566ff.tmp"}
+	kept := []string{".NTNU.ledger.0011.tmp", ".NTNU.ledger.00112233445566zz.tmp", "NTNU.ledger.00112233445566ff.tmp",
+		".X.ledger.00112233445566ff.tmp"}
 	for _, name := range slices.Concat(left, kept) {
 		writeFile(t, filepath.Join(folder, name), []byte("Kari Nordmann"))
 	}
@@ -203,7 +206,8 @@ func TestLedgerIsFull(t *testing.T) {
 		out := &entry{kind: kind, time: morning.Unix()}
 		switch kind {
 		case kindIssued:
-			out.number, out.generation, out.from, out.expires, out.person = 1, 1, today, today+1, person{form: personKept, name: "Kari"}
+			out.number, out.generation, out.from, out.expires, out.person = 1, 1, today, today+1, person{form: personKept,
+				name: "Kari"}
 			out.attributes = []string{"NTNU"}
 		case kindRaised:
 			out.generation = 2

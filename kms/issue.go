@@ -207,7 +207,8 @@ func (a *Authority) make(rand io.Reader, r Request, number uint64, generation ui
 
 // matches says whether issue is the key that r asks for.
 func (r Request) matches(issue Issue) bool {
-	return !issue.Void && !issue.Torn && r.Grant() == issue.Grant() && r.From == issue.From && r.Expires == issue.Expires && r.Renews == issue.Renews
+	return !issue.Void && !issue.Torn && r.Grant() == issue.Grant() && r.From == issue.From &&
+		r.Expires == issue.Expires && r.Renews == issue.Renews
 }
 
 // Grant is what stands for the person and the attributes of a key: two keys of

@@ -58,11 +58,11 @@ func lockLedger(path string, write bool, waiting func()) (*os.File, fs.FileInfo,
 		} else if err != nil {
 			return nil, nil, fmt.Errorf("opening the ledger: %w", err)
 		}
-		free, err := tryLock(f, write)
+		free, err := keyfile.TryLock(f, write)
 		if err == nil && !free {
 			waiting()
 			waiting = func() {}
-			err = lock(f, write)
+			err = keyfile.Lock(f, write)
 		}
 		if err != nil {
 			f.Close()

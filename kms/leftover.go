@@ -146,7 +146,8 @@ func (i interrupted) settle(rand io.Reader, now time.Time) (done bool, err error
 
 // settleFolder deals with all that interrupted runs left in a folder: complete
 // keys get their names, the numbers of the others are declared void.
-func (a *Authority) settleFolder(rand io.Reader, l *ledgerFile, folder string, now time.Time) (finished []Issued, voided []uint64, err error) {
+func (a *Authority) settleFolder(rand io.Reader, l *ledgerFile, folder string, now time.Time) (finished []Issued,
+	voided []uint64, err error) {
 	for _, left := range a.leftovers(folder) {
 		if a.named(left) {
 			continue

@@ -14,14 +14,16 @@ func TestCheckRelays(t *testing.T) {
 	for _, good := range []string{
 		"relay.ntnu.no", "relay.ntnu.no:443", "10.0.0.7", "10.0.0.7:4001", "[fd00::1]", "[fd00::1]:4001", "localhost:4001",
 		"relay.ntnu.no:4001/p2p/12D3KooWQpP1Td1epjYGqz4Hhuc4fcHYVwdzMeQNLxSUhCkJt6DR",
-		"/dnsaddr/ntnu.no", "/dns/relay.ntnu.no/tcp/443/wss/p2p/12D3KooWQpP1Td1epjYGqz4Hhuc4fcHYVwdzMeQNLxSUhCkJt6DR", "/ip4/192.0.2.7/udp/4001/quic-v1",
+		"/dnsaddr/ntnu.no", "/dns/relay.ntnu.no/tcp/443/wss/p2p/12D3KooWQpP1Td1epjYGqz4Hhuc4fcHYVwdzMeQNLxSUhCkJt6DR",
+		"/ip4/192.0.2.7/udp/4001/quic-v1",
 	} {
 		if err := CheckRelays([]string{good}); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
 	for _, bad := range []string{
-		"", "relay", "https://relay.ntnu.no", "relay.ntnu.no:", "relay.ntnu.no:port", "::1", "/", "/ip4/", "/tcp/4001", "/p2p/x", "a b.no", "relay.ntnu.no\n",
+		"", "relay", "https://relay.ntnu.no", "relay.ntnu.no:", "relay.ntnu.no:port", "::1", "/", "/ip4/", "/tcp/4001",
+		"/p2p/x", "a b.no", "relay.ntnu.no\n",
 		"/ip4/1.2.3.4/tcp/4001/", "/dns/\u00e5.no/tcp/1", "/dns/" + strings.Repeat("x", 255),
 	} {
 		if err := CheckRelays([]string{bad}); err == nil {

@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"coterie/crypto/abe"
+	"coterie/kms/words"
 )
 
 // Spelling is an attribute that may be misspelt.
@@ -62,27 +63,14 @@ func CheckSpelling(attributes []abe.Attribute, count map[string]int) []Spelling 
 func oneLetterApart(a, b string) bool {
 	const short = 4
 	s, t := []rune(strings.ToLower(a)), []rune(strings.ToLower(b))
-	if len(s) > len(t) {
-		s, t = t, s
-	}
-	if len(s) < short || len(t)-len(s) > 1 {
+	if min(len(s), len(t)) < short || words.Distance(string(s), string(t)) > 1 {
 		return false
 	}
-	i := 0
-	for i < len(s) && s[i] == t[i] {
-		i++
+	for len(s) > 0 && len(t) > 0 && s[0] == t[0] {
+		s, t = s[1:], t[1:]
 	}
-	if len(s) < len(t) {
-		return unicode.IsLetter(t[i]) && slices.Equal(s[i:], t[i+1:])
+	for len(s) > 0 && len(t) > 0 && s[len(s)-1] == t[len(t)-1] {
+		s, t = s[:len(s)-1], t[:len(t)-1]
 	}
-	if i == len(s) {
-		return true // case alone
-	}
-	if !unicode.IsLetter(s[i]) || !unicode.IsLetter(t[i]) {
-		return false
-	}
-	if slices.Equal(s[i+1:], t[i+1:]) {
-		return true
-	}
-	return i+1 < len(s) && s[i] == t[i+1] && s[i+1] == t[i] && unicode.IsLetter(s[i+1]) && slices.Equal(s[i+2:], t[i+2:])
+	return !slices.ContainsFunc(append(s, t...), func(r rune) bool { return !unicode.IsLetter(r) })
 }

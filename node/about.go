@@ -36,7 +36,7 @@ const (
 	askAtOnce     = 8
 	tellAtOnce    = 16
 	tellRate      = 1.0 / 20 // answers a second to one peer ..
-	tellBurst     = 8.0      // .. and at once
+	tellBurst     = 8        // .. and at once
 	maxTellPeers  = 1024     // whose rates are remembered
 	aboutTime     = 5 * time.Second
 	clockSize     = 8
@@ -109,13 +109,12 @@ type teller struct {
 	now   func() time.Time
 	rooms map[ake.Hash][]*room.Descriptor // the listed ones, by the question about them
 	slots chan struct{}
-
-	mu    sync.Mutex
-	paces map[peer.ID]*bucket
+	paces *paces[peer.ID]
 }
 
 func newTeller(now func() time.Time, rooms []*room.Descriptor) *teller {
-	t := &teller{now: now, rooms: make(map[ake.Hash][]*room.Descriptor), slots: make(chan struct{}, tellAtOnce), paces: make(map[peer.ID]*bucket)}
+	t := &teller{now: now, rooms: make(map[ake.Hash][]*room.Descriptor), slots: make(chan struct{}, tellAtOnce),
+		paces: newPaces[peer.ID](tellRate, tellBurst, maxTellPeers)}
 	for _, d := range rooms {
 		q := aboutName(d.Name)
 		t.rooms[q] = append(t.rooms[q], d)
@@ -133,7 +132,7 @@ func (t *teller) serve(s network.Stream) {
 		s.Reset()
 		return
 	}
-	if !t.allow(s.Conn().RemotePeer(), time.Now()) {
+	if !t.paces.allow(s.Conn().RemotePeer(), time.Now()) {
 		s.Reset()
 		return
 	}
@@ -148,20 +147,6 @@ func (t *teller) serve(s network.Stream) {
 		return
 	}
 	s.Close()
-}
-
-func (t *teller) allow(p peer.ID, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b := t.paces[p]
-	if b == nil {
-		if len(t.paces) >= maxTellPeers {
-			clear(t.paces)
-		}
-		b = &bucket{tokens: tellBurst, at: now}
-		t.paces[p] = b
-	}
-	return b.take(now, tellRate, tellBurst)
 }
 
 // askAround asks every connected peer that can tell, when it has come and again
@@ -215,7 +200,8 @@ func (n *Node) askAbout(ctx context.Context, p peer.ID) (about, time.Duration, e
 // askAbout asks a peer about rooms of a room's name; ahead is how far our clock is
 // ahead of its. Of relays, which are in no room, and for the sake of an unlisted
 // room, or of none, only the time is asked: the question then is about no name.
-func askAbout(ctx context.Context, h host.Host, p peer.ID, d *room.Descriptor, isRelay bool, now func() time.Time) (a about, ahead time.Duration, err error) {
+func askAbout(ctx context.Context, h host.Host, p peer.ID, d *room.Descriptor, isRelay bool,
+	now func() time.Time) (a about, ahead time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, aboutTime)
 	defer cancel()
 	s, err := h.NewStream(network.WithNoDial(ctx, "about"), p, ProtocolAbout)

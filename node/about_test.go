@@ -130,12 +130,12 @@ func TestAboutNeedsName(t *testing.T) {
 		}
 	}
 	answers := 0
-	for range 4 * int(tellBurst) {
+	for range 4 * tellBurst {
 		if b, err := ask("den"); err == nil && len(b) > 0 {
 			answers++
 		}
 	}
-	if answers > int(tellBurst) {
+	if answers > tellBurst {
 		t.Errorf("%d answers at once", answers)
 	}
 }
@@ -255,7 +255,8 @@ func FuzzParseAbout(f *testing.F) {
 	f.Add(encodeAbout(time.Unix(0, 0), nil))
 	tagged := *d
 	tagged.Tag = make([]byte, 16)
-	f.Add(append(binary.BigEndian.AppendUint16([]byte{0, 0, 0, 0, 0, 0, 0, 0, 1}, uint16(len(tagged.Bytes()))), tagged.Bytes()...))
+	f.Add(append(binary.BigEndian.AppendUint16([]byte{0, 0, 0, 0, 0, 0, 0, 0, 1}, uint16(len(tagged.Bytes()))),
+		tagged.Bytes()...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := parseAbout(b, "den")
 		if err != nil {
@@ -280,7 +281,8 @@ func TestVersions(t *testing.T) {
 		want      int
 	}{
 		{"", 0}, {"/ipfs/ping/1.0.0 /meshsub/1.1.0", 0}, {"/coterie/2/prove", 2}, {"/coterie/2/prove /coterie/2/sync", 2},
-		{"/coterie/3/x /coterie/2/prove", 2}, {"/coterie/0/x", 0}, {"/coterie/2", 0}, {"/coterie/02/x", 0}, {"/coterie/2000/x", 0},
+		{"/coterie/3/x /coterie/2/prove", 2}, {"/coterie/0/x", 0}, {"/coterie/2", 0}, {"/coterie/02/x", 0},
+		{"/coterie/2000/x", 0},
 		{"/coterie/99999999999999999999/x", 0}, {"/coterie/-2/x", 0}, {"coterie/2/x", 0},
 	} {
 		var known []protocol.ID

@@ -64,7 +64,8 @@ func TestBrokenRoom(t *testing.T) {
 			for range n.Events() {
 			}
 			text := broken.Error()
-			if !strings.Contains(text, test.says) || !strings.Contains(text, "node.TestBrokenRoom") || !strings.Contains(text, "broken_test.go:") {
+			if !strings.Contains(text, test.says) || !strings.Contains(text, "node.TestBrokenRoom") ||
+				!strings.Contains(text, "broken_test.go:") {
 				t.Errorf("it says %q", text)
 			}
 			if strings.Contains(text, "secret") {

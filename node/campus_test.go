@@ -99,7 +99,8 @@ type rolePlayer struct {
 func role(ctx context.Context, t *testing.T, ns, what string, args ...string) *rolePlayer {
 	t.Helper()
 	p := &rolePlayer{what: what, lines: make(chan string, 1024)}
-	p.cmd = exec.CommandContext(ctx, "ip", "netns", "exec", ns, os.Args[0], "-test.run", "^TestCampusRole$", "-campus.members", fmt.Sprint(*campusMembers), "-campus.others", fmt.Sprint(*campusOthers))
+	p.cmd = exec.CommandContext(ctx, "ip", "netns", "exec", ns, os.Args[0], "-test.run", "^TestCampusRole$",
+		"-campus.members", fmt.Sprint(*campusMembers), "-campus.others", fmt.Sprint(*campusOthers))
 	p.cmd.Env = append(os.Environ(), roleOf+"="+strings.Join(append([]string{what}, args...), " "))
 	p.cmd.Stderr = os.Stderr
 	var err error
@@ -261,7 +262,8 @@ func playMembers(t *testing.T, at ma.Multiaddr) {
 	began = time.Now()
 	var all []*member
 	for i := range *campusMembers {
-		n, err := New(Config{Room: d, Key: key, Name: fmt.Sprint("m", i), Listen: []ma.Multiaddr{}, Bootstrap: []ma.Multiaddr{at}})
+		n, err := New(Config{Room: d, Key: key, Name: fmt.Sprint("m", i), Listen: []ma.Multiaddr{},
+			Bootstrap: []ma.Multiaddr{at}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,8 @@ func TestDiskKeepsTheRoom(t *testing.T) {
 		{Epoch: one, Author: 3, At: at, Data: []byte("name")},
 		{Epoch: one, Author: 3, Counter: 2, At: at, Data: []byte("second")},
 	}
-	gone := []room.Saved{{Epoch: two, Author: room.Head, At: at, Data: []byte("another")}, {Epoch: two, Author: 0, Counter: 1, At: at, Data: []byte("gone")}}
+	gone := []room.Saved{{Epoch: two, Author: room.Head, At: at, Data: []byte("another")}, {Epoch: two, Author: 0,
+		Counter: 1, At: at, Data: []byte("gone")}}
 	d := NewStore(s)
 	if err := d.Save(append(slices.Clone(all), gone...)); err != nil {
 		t.Fatal(err)
@@ -46,7 +47,8 @@ func TestDiskKeepsTheRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	same := func(a, b room.Saved) bool {
-		return a.Epoch == b.Epoch && a.Author == b.Author && a.Counter == b.Counter && a.At.Equal(b.At) && string(a.Data) == string(b.Data)
+		return a.Epoch == b.Epoch && a.Author == b.Author && a.Counter == b.Counter && a.At.Equal(b.At) &&
+			string(a.Data) == string(b.Data)
 	}
 	if !slices.EqualFunc(got, all, same) {
 		t.Errorf("got %v", got)

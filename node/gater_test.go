@@ -113,7 +113,8 @@ func TestOwnIdentityIsRefused(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
+				h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"),
+					libp2p.DisableMetrics())
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -32,7 +32,8 @@ func onlook(t *testing.T, to peer.ID, addrs []ma.Multiaddr, opts ...pubsub.Optio
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); h.Close() })
-	opts = append([]pubsub.Option{pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithMessageIdFn(contentID),
+	opts = append([]pubsub.Option{pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithMessageIdFn(contentID),
 		pubsub.WithPeerOutboundQueueSize(queueSize), // a full one is tried again after the test
 	}, opts...)
 	ps, err := pubsub.NewGossipSub(ctx, h, opts...)

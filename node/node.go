@@ -175,7 +175,7 @@ type Node struct {
 	udp        udp          // whether it gets out
 	nearby     nearby       // on the local network
 	// forwarders are the rates of those who bring publications.
-	forwarders forwarders
+	forwarders *paces[peer.ID]
 	gossip     []pubsub.Option // more of gossipsub's, for tests
 	began      time.Time
 	clock      *clock
@@ -196,7 +196,7 @@ func New(cfg Config) (*Node, error) {
 		cfg: cfg, host: cfg.Host,
 		inputs: make(chan func()), events: make(chan Event, eventBuffer),
 		membersChanged: make(chan struct{}, 1),
-		leaving:        make(chan struct{}), ended: make(chan struct{}),
+		leaving:        make(chan struct{}), ended: make(chan struct{}), forwarders: newForwarders(),
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
 		work:  make(chan room.Task, 64),
 		began: time.Now(),
@@ -413,7 +413,8 @@ func (n *Node) drain() {
 			n.wake.Reset(out.Wake.Sub(n.now()))
 		}
 		n.save(&out)
-		busy := len(out.Channels)+len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+len(out.Events) > 0
+		busy := len(out.Channels)+len(out.Open)+len(out.Send)+len(out.Hang)+len(out.Publish)+len(out.Tasks)+
+			len(out.Events) > 0
 		for _, c := range out.Channels {
 			n.wantTunnel(c)
 		}

@@ -211,7 +211,7 @@ func everybodyHears(t testing.TB, text string, members ...*member) {
 	}
 }
 
-// TestRooms plays the thesis' rooms over real libp2p: members chat, all report
+// TestRooms plays rooms over real libp2p: members chat, all report
 // the same epoch and session id after each join and leave, and who comes later
 // or left earlier reads nothing.
 func TestRooms(t *testing.T) {
@@ -219,7 +219,8 @@ func TestRooms(t *testing.T) {
 		policy string
 		keys   [][]string
 	}{
-		{`((ONE or THREE) and (TWO or FOUR))`, [][]string{{"THREE", "ONE", "TWO"}, {"THREE", "TWO", "FOUR"}, {"ONE", "TWO", "FIVE"}}},
+		{`((ONE or THREE) and (TWO or FOUR))`, [][]string{{"THREE", "ONE", "TWO"}, {"THREE", "TWO", "FOUR"},
+			{"ONE", "TWO", "FIVE"}}},
 		{`("NTNU" and "5th year" and "Telematics dpmt.") or ("Professor" and "Telematics dpmt.") or "admin"`,
 			[][]string{{"NTNU", "5th year", "Telematics dpmt."}, {"Professor", "Telematics dpmt."}, {"admin"}}},
 	} {

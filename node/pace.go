@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -13,43 +14,38 @@ const (
 	maxForwarders = 4096 // whose rates are remembered
 )
 
-// forwarders are the rates of those from whom publications come, whoever made
-// them. Members and relays go by the same. The zero value is ready.
-type forwarders struct {
-	mu   sync.Mutex
-	rate map[peer.ID]*bucket
+// newForwarders are the paces of those from whom publications come, whoever made them. Members and
+// relays go by the same.
+func newForwarders() *paces[peer.ID] {
+	return newPaces[peer.ID](forwardRate, forwardBurst, maxForwarders)
 }
 
-// A bucket of tokens is a forwarder's rate.
-type bucket struct {
-	tokens float64
-	at     time.Time
+// Paces are what each of many may do: so much a second, and so much at once. When there are too
+// many of them all begin anew: a burst more for everybody, and no memory without bounds.
+type paces[K comparable] struct {
+	rate  rate.Limit
+	burst int
+	most  int // are remembered
+
+	mu sync.Mutex
+	of map[K]*rate.Limiter
 }
 
-// take takes one out of a bucket that is filled with so many a second, up to a
-// burst.
-func (b *bucket) take(now time.Time, rate, burst float64) bool {
-	b.tokens = min(burst, b.tokens+now.Sub(b.at).Seconds()*rate)
-	b.at = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
+func newPaces[K comparable](perSecond float64, burst, most int) *paces[K] {
+	return &paces[K]{rate: rate.Limit(perSecond), burst: burst, most: most, of: make(map[K]*rate.Limiter)}
 }
 
-// allow reports whether one more publication from a peer is within its rate.
-func (f *forwarders) allow(from peer.ID, now time.Time) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	b := f.rate[from]
-	if b == nil {
-		if f.rate == nil || len(f.rate) >= maxForwarders {
-			// A burst more for everybody, and no memory without bounds.
-			f.rate = make(map[peer.ID]*bucket)
+// allow reports whether one more is within its pace.
+func (p *paces[K]) allow(who K, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.of[who]
+	if l == nil {
+		if len(p.of) >= p.most {
+			clear(p.of)
 		}
-		b = &bucket{tokens: forwardBurst, at: now}
-		f.rate[from] = b
+		l = rate.NewLimiter(p.rate, p.burst)
+		p.of[who] = l
 	}
-	return b.take(now, forwardRate, forwardBurst)
+	return l.AllowN(now, 1)
 }

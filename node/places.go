@@ -44,16 +44,17 @@ type places struct {
 	network.ResourceManager
 	limits  Limits
 	refused func(Refusal) // may be nil; must not block
+	paces   *paces[string]
 
-	mu    sync.Mutex
-	all   int
-	of    map[string]int
-	paces map[string]*bucket
+	mu  sync.Mutex
+	all int
+	of  map[string]int
 }
 
 func newPlaces(m network.ResourceManager, l Limits, refused func(Refusal)) *places {
 	return &places{
-		ResourceManager: m, limits: l, refused: refused, of: make(map[string]int), paces: make(map[string]*bucket),
+		ResourceManager: m, limits: l, refused: refused, of: make(map[string]int),
+		paces: newPaces[string](float64(l.PerAddress)/placesTime.Seconds(), 2*l.PerAddress, maxPaces),
 	}
 }
 
@@ -108,24 +109,12 @@ func (p *places) take(site string, now time.Time) string {
 	if why := roomFor("connections", p.all, p.limits.Connections, own, share); why != "" {
 		return why
 	}
-	if site != "" && !p.pace(site, now) {
+	if site != "" && !p.paces.allow(site, now) {
 		return "its address connects too often"
 	}
 	p.all++
 	p.of[site]++
 	return ""
-}
-
-func (p *places) pace(site string, now time.Time) bool {
-	b, most := p.paces[site], float64(2*p.limits.PerAddress)
-	if b == nil {
-		if len(p.paces) >= maxPaces {
-			clear(p.paces)
-		}
-		b = &bucket{tokens: most, at: now}
-		p.paces[site] = b
-	}
-	return b.take(now, float64(p.limits.PerAddress)/placesTime.Seconds(), most)
 }
 
 func (p *places) free(site string) {

@@ -42,7 +42,8 @@ func knock(t *testing.T, m *places, from string, port int) (network.ConnManageme
 // when all come back at once; and on a peer, whom they all dial.
 func TestCampusGetsIn(t *testing.T) {
 	for name, l := range map[string]Limits{"relay": LimitsFor(256 << 20), "peer": Limits{}.withDefaults()} {
-		for _, from := range []string{"/ip4/192.0.2.7/tcp/%d", "/ip4/192.0.2.7/udp/%d/quic-v1", "/ip6/2001:db8:1:2::7/tcp/%d"} {
+		for _, from := range []string{"/ip4/192.0.2.7/tcp/%d", "/ip4/192.0.2.7/udp/%d/quic-v1",
+			"/ip6/2001:db8:1:2::7/tcp/%d"} {
 			m, told := gate(t, l)
 			for range 2 {
 				var all []network.ConnManagementScope
@@ -187,8 +188,8 @@ func TestPlacesPace(t *testing.T) {
 		for i := range 2 * maxPaces {
 			try(fmt.Sprintf("/ip6/2001:%x::1", i) + "/tcp/%d")
 		}
-		if len(m.paces) > maxPaces {
-			t.Errorf("the rates of %d addresses are remembered", len(m.paces))
+		if len(m.paces.of) > maxPaces {
+			t.Errorf("the rates of %d addresses are remembered", len(m.paces.of))
 		}
 	})
 }
@@ -202,7 +203,8 @@ func TestPlacesUnverified(t *testing.T) {
 		t.Error("the first one has to show it")
 	}
 	for i := range 64 { // each from another address, and none finishes
-		if _, err := m.OpenConnection(network.DirInbound, false, ma.StringCast(fmt.Sprintf("/ip4/203.0.113.%d/udp/4001/quic-v1", i))); err != nil {
+		if _, err := m.OpenConnection(network.DirInbound, false,
+			ma.StringCast(fmt.Sprintf("/ip4/203.0.113.%d/udp/4001/quic-v1", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -240,7 +242,8 @@ func TestLimits(t *testing.T) {
 		{Limits{}.withDefaults(), Limits{192 << 20, 768, 384, 3072}},
 		{Limits{Connections: 10}.withDefaults(), Limits{192 << 20, 10, 5, 40}},
 		{Limits{Connections: 1}.withDefaults(), Limits{192 << 20, 1, 1, 4}},
-		{Limits{Memory: 1 << 30, Connections: 100, PerAddress: 1000, Circuits: 7}.withDefaults(), Limits{1 << 30, 100, 100, 7}},
+		{Limits{Memory: 1 << 30, Connections: 100, PerAddress: 1000, Circuits: 7}.withDefaults(), Limits{1 << 30, 100, 100,
+			7}},
 	} {
 		if test.in != test.want {
 			t.Errorf("%+v, want %+v", test.in, test.want)

@@ -72,7 +72,7 @@ type Relay struct {
 	traffic  traffic
 	refused  atomic.Int64
 
-	forwarders forwarders
+	forwarders *paces[peer.ID]
 	gossip     []pubsub.Option // more of gossipsub's, for tests
 
 	mu      sync.Mutex
@@ -92,7 +92,8 @@ type relayedTopic struct {
 // NewRelay listens. The error says which address could not be had.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r := &Relay{
-		cfg: cfg, subscriptions: newSubscriptions(), most: maxRelayRooms, rooms: make(map[string]*relayedTopic), used: usedMemory,
+		cfg: cfg, subscriptions: newSubscriptions(), most: maxRelayRooms, rooms: make(map[string]*relayedTopic),
+		used: usedMemory, forwarders: newForwarders(),
 	}
 	if r.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)

@@ -116,7 +116,8 @@ func TestThroughRelay(t *testing.T) {
 		t.Errorf("ping of a stranger: %v", err)
 	}
 	st := ann.Status()
-	if len(st.Room.Members) != 2 || !st.Room.MaySend || st.BytesIn == 0 || st.BytesOut == 0 || len(st.Relays) != 1 || st.Goroutine == 0 || len(st.Fellows) != 1 {
+	if len(st.Room.Members) != 2 || !st.Room.MaySend || st.BytesIn == 0 || st.BytesOut == 0 || len(st.Relays) != 1 ||
+		st.Goroutine == 0 || len(st.Fellows) != 1 {
 		t.Errorf("status %+v", st)
 	}
 	if s := r.Stats(); s.Rooms != 1 || s.Forwarded == 0 || s.Peers != 2 {
@@ -233,7 +234,7 @@ func hashOfTopic(t *testing.T, topic string) []byte {
 // topics are carried.
 func TestRelayBounds(t *testing.T) {
 	now := time.Now()
-	var r forwarders
+	r := newForwarders()
 	took := 0
 	for range 3 * forwardBurst {
 		if r.allow("flooder", now) {
@@ -252,8 +253,8 @@ func TestRelayBounds(t *testing.T) {
 	for i := range maxForwarders + 10 {
 		r.allow(peer.ID([]byte{byte(i), byte(i >> 8), 1}), now)
 	}
-	if len(r.rate) > maxForwarders {
-		t.Errorf("%d forwarders are remembered", len(r.rate))
+	if len(r.of) > maxForwarders {
+		t.Errorf("%d forwarders are remembered", len(r.of))
 	}
 	if room.WellFormed(nil) || room.WellFormed([]byte{record.TypeMessage, 1, 2}) || room.WellFormed([]byte{99}) {
 		t.Error("nonsense has the form of a publication")
@@ -261,7 +262,8 @@ func TestRelayBounds(t *testing.T) {
 	f := roomFilter{newSubscriptions()}
 	yes, topic := true, "coterie/2/"+string(bytes.Repeat([]byte("a1"), ake.HashSize))
 	var subs []*pb.RPC_SubOpts
-	for _, s := range []string{topic, "coterie/2/", "coterie/3/" + topic[10:], topic + "00", "coterie/2/" + string(bytes.Repeat([]byte("A1"), ake.HashSize)), "other"} {
+	for _, s := range []string{topic, "coterie/2/", "coterie/3/" + topic[10:], topic + "00", "coterie/2/" +
+		string(bytes.Repeat([]byte("A1"), ake.HashSize)), "other"} {
 		subs = append(subs, &pb.RPC_SubOpts{Subscribe: &yes, Topicid: &s})
 	}
 	got, err := f.FilterIncomingSubscriptions("x", subs)

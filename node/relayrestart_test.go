@@ -51,6 +51,7 @@ func TestRelayRestarts(t *testing.T) {
 	began := time.Now()
 	_, stop = run(at)
 	defer stop()
-	see[room.Delivered](t, bob, "what was said meanwhile", func(e room.Delivered) bool { return e.Message.Text == "meanwhile" })
+	see[room.Delivered](t, bob, "what was said meanwhile",
+		func(e room.Delivered) bool { return e.Message.Text == "meanwhile" })
 	t.Logf("%v after it was back", time.Since(began).Round(10*time.Millisecond))
 }

@@ -55,13 +55,16 @@ func TestResolve(t *testing.T) {
 	}
 	z := &zone{
 		ips: map[string][]string{
-			"relay": {"192.0.2.1"}, "public": {"192.0.2.1", "8.8.8.8"}, "home": {"10.0.0.7", "8.8.8.8", "fd00::1"}, "bad": {"8.8.8.8"}, "long": {"8.8.8.8"},
+			"relay": {"192.0.2.1"}, "public": {"192.0.2.1", "8.8.8.8"}, "home": {"10.0.0.7", "8.8.8.8", "fd00::1"},
+			"bad": {"8.8.8.8"}, "long": {"8.8.8.8"},
 		},
 		txt: map[string][]string{
-			"_dnsaddr.relay":  {"v=spf1", "dnsaddr=/ip4/192.0.2.1/tcp/4001/p2p/" + one, "dnsaddr=/dns/relay/udp/4001/quic-v1/p2p/" + one},
-			"_dnsaddr.two":    {"dnsaddr=/ip4/192.0.2.1/tcp/1/p2p/" + one, "dnsaddr=/ip4/192.0.2.2/tcp/1/p2p/" + two},
-			"_dnsaddr.leads":  {"dnsaddr=/dnsaddr/two", "dnsaddr=/dnsaddr/leads", "dnsaddr=/dnsaddr/nowhere"},
-			"_dnsaddr.bad":    {"dnsaddr=nonsense", "dnsaddr=", "dnsaddr=/ip4/192.0.2.1/tcp/1", "dnsaddr=/p2p/" + one, "dnsaddr=/ip4/1.2.3.4/tcp/1/p2p/" + two + "/p2p-circuit/p2p/" + one},
+			"_dnsaddr.relay": {"v=spf1", "dnsaddr=/ip4/192.0.2.1/tcp/4001/p2p/" + one,
+				"dnsaddr=/dns/relay/udp/4001/quic-v1/p2p/" + one},
+			"_dnsaddr.two":   {"dnsaddr=/ip4/192.0.2.1/tcp/1/p2p/" + one, "dnsaddr=/ip4/192.0.2.2/tcp/1/p2p/" + two},
+			"_dnsaddr.leads": {"dnsaddr=/dnsaddr/two", "dnsaddr=/dnsaddr/leads", "dnsaddr=/dnsaddr/nowhere"},
+			"_dnsaddr.bad": {"dnsaddr=nonsense", "dnsaddr=", "dnsaddr=/ip4/192.0.2.1/tcp/1", "dnsaddr=/p2p/" + one,
+				"dnsaddr=/ip4/1.2.3.4/tcp/1/p2p/" + two + "/p2p-circuit/p2p/" + one},
 			"_dnsaddr.long":   long,
 			"_dnsaddr.loop":   {"dnsaddr=/dnsaddr/loop2"},
 			"_dnsaddr.loop2":  {"dnsaddr=/dnsaddr/loop"},
@@ -78,7 +81,8 @@ func TestResolve(t *testing.T) {
 	}{
 		{"/ip4/10.0.0.7/tcp/1", "/ip4/10.0.0.7/tcp/1", nil},
 		{"/dns/relay/tcp/443/p2p/" + two, "/dns/relay/tcp/443/p2p/" + two, nil},
-		{"/dns/relay/tcp/443", "/dns/relay/tcp/443/p2p/ONE /ip4/192.0.2.1/tcp/4001/p2p/ONE /dns/relay/udp/4001/quic-v1/p2p/ONE", nil},
+		{"/dns/relay/tcp/443", "/dns/relay/tcp/443/p2p/ONE /ip4/192.0.2.1/tcp/4001/p2p/ONE " +
+			"/dns/relay/udp/4001/quic-v1/p2p/ONE", nil},
 		{"/dnsaddr/relay", "/ip4/192.0.2.1/tcp/4001/p2p/ONE /dns/relay/udp/4001/quic-v1/p2p/ONE", nil},
 		{"/dnsaddr/two/p2p/" + two, "/ip4/192.0.2.2/tcp/1/p2p/TWO", nil},
 		{"/dnsaddr/leads", "/ip4/192.0.2.1/tcp/1/p2p/ONE /ip4/192.0.2.2/tcp/1/p2p/TWO", nil},
@@ -157,7 +161,8 @@ func TestBeginByName(t *testing.T) {
 		name string
 		err  error
 	}{{"/dnsaddr/relay", nil}, {"/dnsaddr/other", ErrWrongPeer}, {"/dnsaddr/nowhere", ErrNeedsPeer}} {
-		n, err := New(Config{Room: d, Key: key, Listen: []ma.Multiaddr{}, Bootstrap: []ma.Multiaddr{ma.StringCast(test.name)}})
+		n, err := New(Config{Room: d, Key: key, Listen: []ma.Multiaddr{},
+			Bootstrap: []ma.Multiaddr{ma.StringCast(test.name)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +177,8 @@ func TestBeginByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := New(Config{Room: d, Key: key, Listen: []ma.Multiaddr{}, Bootstrap: []ma.Multiaddr{ma.StringCast("/dns/localhost/tcp/" + port)}})
+	n, err := New(Config{Room: d, Key: key, Listen: []ma.Multiaddr{},
+		Bootstrap: []ma.Multiaddr{ma.StringCast("/dns/localhost/tcp/" + port)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,8 @@ type Status struct {
 // Status takes a snapshot. After the node has ended, that of the room is empty.
 func (n *Node) Status() Status {
 	s := Status{
-		Uptime: time.Since(n.began), Goroutine: runtime.NumGoroutine(), Addresses: n.Addresses(), Relays: n.relaySlots.peers(),
+		Uptime: time.Since(n.began), Goroutine: runtime.NumGoroutine(), Addresses: n.Addresses(),
+		Relays: n.relaySlots.peers(),
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {
@@ -181,7 +182,8 @@ func transportOf(a ma.Multiaddr) string {
 	for _, t := range []struct {
 		code int
 		name string
-	}{{ma.P_QUIC_V1, "quic"}, {ma.P_WEBTRANSPORT, "webtransport"}, {ma.P_WEBRTC_DIRECT, "webrtc"}, {ma.P_WS, "ws"}, {ma.P_TCP, "tcp"}} {
+	}{{ma.P_QUIC_V1, "quic"}, {ma.P_WEBTRANSPORT, "webtransport"}, {ma.P_WEBRTC_DIRECT, "webrtc"}, {ma.P_WS, "ws"},
+		{ma.P_TCP, "tcp"}} {
 		for _, c := range a {
 			if c.Protocol().Code == t.code {
 				return t.name

@@ -92,9 +92,11 @@ func Look(ctx context.Context, cfg SurveyConfig) (*Survey, error) {
 		return nil, err
 	}
 	defer h.Close()
-	l := &surveyor{cfg: cfg, n: &Node{host: h}, survey: new(Survey), observed: make(map[string]*Observed), seen: make(map[peer.ID]bool)}
+	l := &surveyor{cfg: cfg, n: &Node{host: h}, survey: new(Survey), observed: make(map[string]*Observed),
+		seen: make(map[peer.ID]bool)}
 	l.survey.Listening = h.Addrs()
-	sub, err := h.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.Name("coterie"), eventbus.BufSize(4*maxSurvey))
+	sub, err := h.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.Name("coterie"),
+		eventbus.BufSize(4*maxSurvey))
 	if err != nil {
 		return nil, fmt.Errorf("starting the network: %w", err)
 	}
@@ -197,7 +199,8 @@ func (l *surveyor) ask(ctx context.Context, p *Probed) {
 	if err != nil {
 		return
 	}
-	p.InRoom = l.cfg.Room != nil && slices.ContainsFunc(a.rooms, func(d *room.Descriptor) bool { return d.ID() == l.cfg.Room.ID() })
+	p.InRoom = l.cfg.Room != nil &&
+		slices.ContainsFunc(a.rooms, func(d *room.Descriptor) bool { return d.ID() == l.cfg.Room.ID() })
 	l.reports.take(p.Peer, a, ahead)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -59,7 +60,8 @@ func (n *Node) joinTopic(ctx context.Context) error {
 }
 
 // newGossip starts gossipsub as members and relays run it.
-func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter, more ...pubsub.Option) (*pubsub.PubSub, error) {
+func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter,
+	more ...pubsub.Option) (*pubsub.PubSub, error) {
 	params := pubsub.DefaultGossipSubParams()
 	// For small rooms: what gossip must repair is repaired in a quarter of a
 	// second instead of three quarters.
@@ -81,6 +83,7 @@ func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilte
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithSubscriptionFilter(filter),
 		pubsub.WithPeerFilter(func(p peer.ID, _ string) bool { return p != h.ID() }),
+		pubsub.WithLogger(slog.Default()), // else it writes to standard error
 		scoring(),
 	}, more...)...)
 }

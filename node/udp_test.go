@@ -48,7 +48,8 @@ func TestUDPBlocked(t *testing.T) {
 // said.
 func TestUDPWorks(t *testing.T) {
 	a := join(t, descriptor(t, "ONE"), "ann", issue(t, "ONE"))
-	both, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"), libp2p.DisableMetrics())
+	both, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"),
+		libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}

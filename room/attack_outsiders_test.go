@@ -201,7 +201,7 @@ func TestCancellingReplay(t *testing.T) {
 		}
 		n.stop(newcomer)
 	}
-	// In the thesis each term would now stand in the sum twice, which gives zeros.
+	// In a plain sum each term would now stand twice, which gives zeros.
 	h := all[0].room.head
 	members := all[0].terms(h)
 	twice := ake.Attributes(h.sid, append(append([]ake.Member(nil), members...), members...))

@@ -339,6 +339,8 @@ func (r *Room) ask(x *exchange) *record.Ask {
 	return a
 }
 
+// tookAsk answers an ask: records, then terms, then logs. It is long because what the other end is
+// told depends on whether it is of our component, and comes through a channel; both are looked at once.
 func (r *Room) tookAsk(x *exchange, body []byte) bool {
 	a, err := record.ParseAsk(body)
 	if err != nil || x.theirHello == nil || x.gotAsk {

@@ -2,7 +2,6 @@ package room
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -51,7 +50,8 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 	case name != nil:
 		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, At: r.now, Data: name.Append(nil)})
 	}
-	r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
+	r.ready.Save = append(r.ready.Save,
+		Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
 }
 
 // saveHead is the head of a transcript as it is saved: whether it is past, and
@@ -62,16 +62,6 @@ func (t *transcript) saveHead() []byte {
 		b[0] = 1
 	}
 	return t.Append(b)
-}
-
-// ParseHead takes the head of a transcript as it was saved; past tells that only
-// the member that served it says anything of who was there.
-func ParseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, err error) {
-	if len(data) == 0 || data[0] > 1 {
-		return nil, false, fmt.Errorf("%w: head of a transcript", record.ErrForm)
-	}
-	head, err = record.ParseTranscript(room, data[1:])
-	return head, data[0] == 1, err
 }
 
 // NotSaved tells the room of what could not be saved: the heads among it are
@@ -140,51 +130,32 @@ func (r *Room) recall() error {
 			r.ready.Forget = append(r.ready.Forget, id)
 		}
 	}
-	err := r.cfg.Journal.Load(func(s Saved) bool {
-		if s.Author == Head {
-			head, past, err := ParseHead(r.id, s.Data)
-			if err != nil || head.Brief.ID() != s.Epoch || !r.keepsDay(head.Brief.Day) {
-				forget(s.Epoch)
+	err := readJournal(r.cfg.Journal, r.id, savedReader{
+		lost: forget,
+		head: func(s Saved, head *record.Transcript, past bool) bool {
+			t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
+			if !r.keepsDay(head.Brief.Day) || !r.keepTranscript(t) {
+				return false
+			}
+			t.saved, t.since = true, s.At
+			return true
+		},
+		said: func(s Saved, _ *record.Transcript, m *record.Signed) bool {
+			t := r.logs.transcripts[s.Epoch]
+			if t == nil {
+				forget(s.Epoch) // it gave way to others
 				return true
 			}
-			if r.logs.transcripts[s.Epoch] == nil {
-				t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
-				if !r.keepTranscript(t) {
-					forget(s.Epoch)
-					return true
+			if d, ok := r.recallMessage(t, s.Author, m, s.At); ok {
+				if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
+					lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
 				}
-				t.saved, t.since = true, s.At
 			}
 			return true
-		}
-		t := r.logs.transcripts[s.Epoch]
-		if t != nil && s.Counter == 0 {
-			if n, err := record.ParseName(s.Data); err == nil && s.Author < len(t.Authors) && t.Authors[s.Author].Working == n.Working {
-				t.SetName(n)
-			}
-			return true
-		}
-		if t == nil {
-			forget(s.Epoch) // who spoke in it was not saved: the disk was full
-			return true
-		}
-		m, err := record.ParseLog(s.Data)
-		if t == nil || err != nil || m.Epoch != t.id {
-			return true
-		}
-		index := t.List.Index(m.CID)
-		if index < 0 || index != s.Author {
-			return true
-		}
-		if d, ok := r.recallMessage(t, index, m, s.At); ok {
-			if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
-				lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
-			}
-		}
-		return true
+		},
 	})
 	if err != nil {
-		return fmt.Errorf("reading back what was said: %w", err)
+		return err
 	}
 	for _, t := range r.logs.transcripts {
 		for i := range t.logs {

@@ -128,7 +128,8 @@ func (r *Room) choosePart(a *record.Ask, all []*transcript) []*transcript {
 	return append(out, others[:min(len(others), max(record.MaxTranscripts-covered, 0))]...)
 }
 
-// answerLogs answers what the other end named.
+// answerLogs answers what the other end named. It is long because there are four answers for a
+// transcript: all of it, nothing, that we have the same, and what we have.
 func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 	if !a.Logs {
 		return

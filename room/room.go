@@ -27,6 +27,7 @@
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
 //	journal.go    what is kept on disk                                    §9.2
+//	history.go    reading that back                                       §9.2
 //	receipts.go   who has what we said                                    §9.3
 //	quota.go      what gives way when that is too much                    §9.1
 //	logs.go       two peers compare what was said                         §11.4

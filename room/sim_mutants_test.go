@@ -383,7 +383,7 @@ var mutants = []mutant{
 `, "TestProveNeedsConsent"},
 
 	// Keys: package ake.
-	{"terms are added up, as in the thesis", "../crypto/ake/epoch.go",
+	{"terms are added up", "../crypto/ake/epoch.go",
 		`		copy(summand[4:], m[:])
 		h.Write(summand[:])
 	}

@@ -344,7 +344,7 @@ func (s *schedule) report(t *testing.T, f *failure) {
 	t.Logf("in %d steps: %v\n%v", len(small.steps), g, small)
 }
 
-// TestSimulate runs schedules (DESIGN: the simulator), as many at once as there
+// TestSimulate runs schedules of the simulator, as many at once as there
 // are processors. A failure prints its seed and shrinks to a table for
 // TestRegressions.
 func TestSimulate(t *testing.T) {

@@ -462,12 +462,8 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 func (r *Room) author(t *transcript, index int) Member {
 	e := &t.List[index]
 	m := r.member(e.CID, e.Identity)
-	if c := t.Authors[index]; m.Name == "" && c != nil {
-		for _, n := range t.Names {
-			if n.Working == c.Working {
-				m.Name = n.Text
-			}
-		}
+	if m.Name == "" {
+		m.Name = nameIn(t.Transcript, index)
 	}
 	return m
 }

@@ -58,11 +58,13 @@ func TestErrorCatalogue(t *testing.T) {
 		{"bad-policy", 2, join("--key", "ann.key", "--policy", "ONE) or (TWO")},
 		{"bad-policy", 2, join("--key", "ann.key", "--policy", "ONE and 5th year")},
 		{"bad-policy", 2, join("--key", "ann.key", "--policy", "not ONE")},
-		{"bad-policy", 2, join("--key", "ann.key", "--policy", "12 of ("+strings.TrimSuffix(strings.Repeat("a, ", 24), ", ")+")")},
+		{"bad-policy", 2, join("--key", "ann.key", "--policy", "12 of ("+strings.TrimSuffix(strings.Repeat("a, ", 24), ", ")+
+			")")},
 		{"bad-policy", 2, join("--key", "ann.key", "--policy", "age > 4294967296")},
 		{"bad-policy", 2, join("--key", "ann.key", "--policy", "ONE && TWO")},
 		{"permissions", 1, join("--key", "loose.key", "--policy", p)},
-		{"wrong-passphrase", 1, join("--key", "sealed.key", "--policy", p, "--identity", "identity", "--passphrase-file", "wrong")},
+		{"wrong-passphrase", 1, join("--key", "sealed.key", "--policy", p, "--identity", "identity", "--passphrase-file",
+			"wrong")},
 		{"no-terminal", 1, join("--key", "sealed.key", "--policy", p, "--identity", "identity")},
 		{"no-identity", 1, join("--key", "sealed.key", "--policy", p)},
 		{"not-for-you", 1, join("--key", "sealed.key", "--policy", p, "--identity", "stranger")},
@@ -143,22 +145,22 @@ func stable(s, dir, port string) string {
 // TestRoomRunning: a second process on the same room is told so, with the other's
 // pid; one that keeps nothing, or in another profile, may be there.
 func TestRoomRunning(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann")
 	if _, err := ann.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
 	stdout, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy)
-	if status != 1 || errorCode(stdout) != "room-running" || !strings.Contains(stderr, "is already open in another process") {
+	if status != 1 || errorCode(stdout) != "room-running" ||
+		!strings.Contains(stderr, "is already open in another process") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
-	if _, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "bob.key", "--policy", thePolicy, "--ephemeral"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "bob.key", "--policy", thePolicy,
+		"--ephemeral"); status != 0 {
 		t.Errorf("one that keeps nothing: status %d: %s", status, stderr)
 	}
-	if _, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--profile", "second"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy,
+		"--profile", "second"); status != 0 {
 		t.Errorf("another profile: status %d: %s", status, stderr)
 	}
 	// status and ping ask it; alone is not well.
@@ -170,7 +172,8 @@ func TestRoomRunning(t *testing.T) {
 	if _, err := theSchema(t).Check([]byte(stdout)); err != nil {
 		t.Errorf("%v in %s", err, stdout)
 	}
-	if _, stderr, status := run(t, dir, "", "ping", "nobody"); status != 1 || !strings.Contains(stderr, "nobody here is called nobody") {
+	if _, stderr, status := run(t, dir, "", "ping", "nobody"); status != 1 ||
+		!strings.Contains(stderr, "nobody here is called nobody") {
 		t.Errorf("ping: status %d: %s", status, stderr)
 	}
 	found := doors(t, dir)
@@ -228,7 +231,8 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%q: status %d, %s", text, status, stderr)
 		}
 	}
-	if err := os.WriteFile(path, []byte("nick = \"kari\"\nkey = \"ann.key\"\n[rooms.den]\nnick = \"k\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("nick = \"kari\"\nkey = \"ann.key\"\n[rooms.den]\nnick = \"k\"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("COTERIE_HOLD", "3m")
@@ -236,13 +240,16 @@ func TestConfig(t *testing.T) {
 	if status != 0 {
 		t.Fatal(stderr)
 	}
-	for _, want := range []string{`nick +kari +.*config.toml`, `hold +3m +COTERIE_HOLD`, `time +short +default`, `rooms.den.nick +k +`} {
+	for _, want := range []string{`nick +kari +.*config.toml`, `hold +3m +COTERIE_HOLD`, `time +short +default`,
+		`rooms.den.nick +k +`} {
 		if !regexp.MustCompile(want).MatchString(stdout) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
 	}
-	for _, test := range []struct{ room, flag, nick string }{{"den", "", "k"}, {"exam", "", "kari"}, {"den", "ann", "ann"}} {
-		args := []string{"join", test.room, "--json", "--ephemeral", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"}
+	for _, test := range []struct{ room, flag, nick string }{{"den", "", "k"}, {"exam", "", "kari"},
+		{"den", "ann", "ann"}} {
+		args := []string{"join", test.room, "--json", "--ephemeral", "--policy", thePolicy, "--listen",
+			"/ip4/127.0.0.1/tcp/0"}
 		if test.flag != "" {
 			args = append(args, "--nick", test.flag)
 		}
@@ -261,14 +268,16 @@ func TestConfig(t *testing.T) {
 func TestNoTTY(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	if _, stderr, status := run(t, dir, "", "join", "den", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "join", "den", "--key", "ann.key", "--policy", thePolicy, "--listen",
+		"/ip4/127.0.0.1/tcp/0"); status != 0 {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
 	for _, test := range []struct {
 		hint string
 		args []string
 	}{
-		{"--passphrase-file FILE", []string{"join", "den", "--key", "sealed.key", "--identity", "identity", "--policy", thePolicy}},
+		{"--passphrase-file FILE", []string{"join", "den", "--key", "sealed.key", "--identity", "identity", "--policy",
+			thePolicy}},
 		{"--yes", []string{"forget", "den"}},
 		{"--passphrase-file FILE", []string{"passphrase", "--identity", "identity"}},
 		{"--new-passphrase-file FILE", []string{"passphrase", "--identity", "stranger"}},
@@ -284,7 +293,8 @@ func TestNoTTY(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if _, stderr, status := run(t, dir, lines[len(lines)-1]+"\n", "join", "-", "--key", "bob.key", "--listen", "/ip4/127.0.0.1/tcp/0"); status != 0 {
+	if _, stderr, status := run(t, dir, lines[len(lines)-1]+"\n", "join", "-", "--key", "bob.key", "--listen",
+		"/ip4/127.0.0.1/tcp/0"); status != 0 {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }
@@ -297,7 +307,8 @@ func TestPassphrase(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "fresh"), []byte("entirely new\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, status := run(t, dir, "", "passphrase", "--identity", "identity", "--passphrase-file", "right", "--new-passphrase-file", "fresh"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "passphrase", "--identity", "identity", "--passphrase-file", "right",
+		"--new-passphrase-file", "fresh"); status != 0 {
 		t.Fatal(stderr)
 	}
 	opens := func(file string) int {
@@ -307,10 +318,12 @@ func TestPassphrase(t *testing.T) {
 	if opens("right") != 1 || opens("fresh") != 0 {
 		t.Error("the old passphrase opens it, or the new one does not")
 	}
-	if _, stderr, status := run(t, dir, "", "passphrase", "--identity", "identity", "--passphrase-file", "right", "--no-passphrase"); status != 1 || !strings.Contains(stderr, "wrong passphrase") {
+	if _, stderr, status := run(t, dir, "", "passphrase", "--identity", "identity", "--passphrase-file", "right",
+		"--no-passphrase"); status != 1 || !strings.Contains(stderr, "wrong passphrase") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
-	if _, stderr, status := run(t, dir, "", "passphrase", "--identity", "identity", "--passphrase-file", "fresh", "--no-passphrase"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "passphrase", "--identity", "identity", "--passphrase-file", "fresh",
+		"--no-passphrase"); status != 0 {
 		t.Fatal(stderr)
 	}
 	if _, _, status := run(t, dir, "", "key", "sealed.key", "--identity", "identity"); status != 0 {
@@ -331,7 +344,8 @@ func TestDemoCheck(t *testing.T) {
 	// The columns are under each other, and what took no time has none.
 	column := -1
 	for _, l := range strings.Split(stdout, "\n") {
-		if at := strings.Index(l, "   epoch "); strings.HasPrefix(l, "ok ") && strings.Contains(l, " epoch ") && regexp.MustCompile(`[0-9] can read`).MatchString(l) {
+		if at := strings.Index(l, "   epoch "); strings.HasPrefix(l, "ok ") && strings.Contains(l, " epoch ") &&
+			regexp.MustCompile(`[0-9] can read`).MatchString(l) {
 			if column < 0 {
 				column = at
 			}
@@ -342,7 +356,8 @@ func TestDemoCheck(t *testing.T) {
 	}
 	stdout, _, status = run(t, dir, "", "demo", "--check", "--json")
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if status != 0 || len(lines) != 12 || !strings.HasPrefix(lines[0], `{"event":"hello"`) || !strings.HasPrefix(lines[11], `{"event":"bye"`) {
+	if status != 0 || len(lines) != 12 || !strings.HasPrefix(lines[0], `{"event":"hello"`) ||
+		!strings.HasPrefix(lines[11], `{"event":"bye"`) {
 		t.Errorf("status %d: %s", status, stdout)
 	}
 	left, err := os.ReadDir(dir)
@@ -379,15 +394,10 @@ func TestNoSecretsInOutput(t *testing.T) {
 	defer cancel()
 	const said = "the cat is in the bag"
 	log := filepath.Join(dir, "log.json")
-	ann := peerProcess(ctx, t, dir, "ann", "--log", log)
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob := peerProcess(ctx, t, dir, "sealed", "--bootstrap", at.Addrs[0], "--identity", filepath.Join(dir, "identity"), "--passphrase-file", filepath.Join(dir, "right"), "--log", log)
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	ann, at := first(ctx, t, dir, "ann", "--log", log)
+	bob := peerProcess(ctx, t, dir, "sealed", "--bootstrap", at, "--identity", filepath.Join(dir, "identity"),
+		"--passphrase-file", filepath.Join(dir, "right"), "--log", log)
+	aliveIn(ctx, t, ann, bob)
 	if err := ann.Say(said); err != nil {
 		t.Fatal(err)
 	}
@@ -408,13 +418,16 @@ func TestNoSecretsInOutput(t *testing.T) {
 	if err := bob.Write(fmt.Sprintf(`{"answer":%q,"allow":true}`, asked.ID)); err != nil {
 		t.Fatal(err)
 	}
-	if proof, err := ann.Wait(ctx, "the proof", func(e drive.Event) bool { return e.Event == "proof" }); err != nil || !proof.OK {
+	if proof, err := ann.Wait(ctx, "the proof", func(e drive.Event) bool { return e.Event == "proof" }); err != nil ||
+		!proof.OK {
 		t.Fatalf("%+v %v", proof, err)
 	}
 	var streams []string
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"rooms"}, {"rooms", "--json"}, {"config"},
-		{"doctor", "--key", "sealed.key", "--identity", "identity", "--passphrase-file", "right", "--json"}, {"doctor", "--key", "ann.key"},
-		{"join", "den", "--key", "sealed.key", "--identity", "identity", "--passphrase-file", "wrong", "--policy", thePolicy}} {
+		{"doctor", "--key", "sealed.key", "--identity", "identity", "--passphrase-file", "right", "--json"},
+		{"doctor", "--key", "ann.key"},
+		{"join", "den", "--key", "sealed.key", "--identity", "identity", "--passphrase-file", "wrong", "--policy",
+			thePolicy}} {
 		stdout, stderr, _ := runAt(t, dir, homeOf(dir, "ann"), "", args...)
 		streams = append(streams, stdout, stderr)
 	}
@@ -446,7 +459,8 @@ func TestNoSecretsInOutput(t *testing.T) {
 			t.Error("the log has a whole peer id")
 		}
 	})
-	secrets := map[string]string{"the passphrase": phrase, "an identity": strings.TrimSpace(string(identity)), "any identity": "AGE-SECRET-KEY"}
+	secrets := map[string]string{"the passphrase": phrase, "an identity": strings.TrimSpace(string(identity)),
+		"any identity": "AGE-SECRET-KEY"}
 	// The tkn20 key is at the end of the file.
 	for i := 0; i < 20; i++ {
 		w := key[len(key)-40*(i+2) : len(key)-40*(i+2)+24]

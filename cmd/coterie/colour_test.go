@@ -22,7 +22,8 @@ func TestColour(t *testing.T) {
 		args []string
 		want bool
 	}{
-		{"NO_COLOR=", nil, true}, {"NO_COLOR=1", nil, false}, {"NO_COLOR=1", []string{"--color", "always"}, true}, {"NO_COLOR=", []string{"--color", "never"}, false},
+		{"NO_COLOR=", nil, true}, {"NO_COLOR=1", nil, false}, {"NO_COLOR=1", []string{"--color", "always"}, true},
+		{"NO_COLOR=", []string{"--color", "never"}, false},
 	} {
 		s := onScreen(t, dir, "ann", 80, 24, []string{c.env}, c.args...)
 		s.Shows("ALONE") // in red
@@ -37,14 +38,16 @@ func TestColour(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := func(args ...string) (string, string, int) {
-		return run(t, dir, "", append([]string{"join", "den", "--plain", "--ephemeral", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0", "--linger", "0s"}, args...)...)
+		return run(t, dir, "", append([]string{"join", "den", "--plain", "--ephemeral", "--key", "ann.key", "--policy",
+			thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0", "--linger", "0s"}, args...)...)
 	}
 	for _, c := range []struct {
 		config string
 		args   []string
 		want   bool
 	}{
-		{"", nil, false}, {"color = \"always\"\n", nil, true}, {"color = \"always\"\n", []string{"--color", "auto"}, false}, {"", []string{"--color", "always"}, true},
+		{"", nil, false}, {"color = \"always\"\n", nil, true}, {"color = \"always\"\n", []string{"--color", "auto"}, false},
+		{"", []string{"--color", "always"}, true},
 	} {
 		if err := os.WriteFile(config, []byte(c.config+"time = \"full\"\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -58,13 +61,15 @@ func TestColour(t *testing.T) {
 			t.Errorf("no full times in %q", stdout)
 		}
 	}
-	if _, stderr, status := plain("--color", "loud"); status != 2 || !strings.Contains(stderr, `--color: "loud" is not auto, always or never`) {
+	if _, stderr, status := plain("--color", "loud"); status != 2 ||
+		!strings.Contains(stderr, `--color: "loud" is not auto, always or never`) {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 	if err := os.WriteFile(config, []byte("color = \"loud\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, status := plain(); status != 1 || !strings.Contains(stderr, `color: "loud" is not auto, always or never`) {
+	if _, stderr, status := plain(); status != 1 ||
+		!strings.Contains(stderr, `color: "loud" is not auto, always or never`) {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }

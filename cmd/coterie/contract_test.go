@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"coterie/cmd/internal/drive"
+	"coterie/crypto/golden"
 	"coterie/room/record"
 )
 
@@ -28,36 +29,10 @@ func theSchema(t *testing.T) drive.Schema {
 	return s
 }
 
-// compareGolden compares with a file in testdata; with UPDATE=1 it writes it.
+// compareGolden compares with a file in testdata.
 func compareGolden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-		for i := range max(len(g), len(w)) {
-			if i >= len(g) || i >= len(w) || g[i] != w[i] {
-				t.Errorf("%s differs in line %d (UPDATE=1 go test writes it anew)\n got %s\nwant %s", path, i+1, at(g, i), at(w, i))
-				return
-			}
-		}
-	}
-}
-
-func at(lines []string, i int) string {
-	if i < len(lines) {
-		return lines[i]
-	}
-	return "(nothing)"
+	golden.Compare(t, filepath.Join("testdata", name), []byte(got))
 }
 
 // run runs coterie as a process, with input, and returns what it wrote.
@@ -114,7 +89,8 @@ func TestJSONFraming(t *testing.T) {
 		{"no such key", "", "error", join("--key", "nobody.key", "--policy", thePolicy), 1},
 		{"no key", "", "error", []string{"join", "hall", "--json", "--policy", thePolicy}, 2},
 		{"bad policy", "", "error", join("--key", "ann.key", "--policy", "ONE and"), 2},
-		{"unknown input", "{\"x\":1}\n{\n" + strings.Repeat("y", 70000) + "\n", "eof", join("--key", "ann.key", "--policy", thePolicy), 0},
+		{"unknown input", "{\"x\":1}\n{\n" + strings.Repeat("y", 70000) + "\n", "eof", join("--key", "ann.key", "--policy",
+			thePolicy), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stdout, stderr, status := run(t, dir, test.input, test.args...)
@@ -144,15 +120,13 @@ func TestJSONFraming(t *testing.T) {
 
 // TestBrokenPipe: whoever stops reading gets the room left, as by a signal.
 func TestBrokenPipe(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, exe, "join", "den", "--json", "--stay", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0")
+	cmd := exec.CommandContext(ctx, exe, "join", "den", "--json", "--stay", "--key", "ann.key", "--policy", thePolicy,
+		"--listen", "/ip4/127.0.0.1/tcp/0")
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(dir)...)
 	in, err := cmd.StdinPipe()
@@ -181,15 +155,8 @@ func TestBrokenPipe(t *testing.T) {
 // TestEverySendAnsweredOnce: whatever is sent, before others come, while they are
 // there, and when it is too long, has one answer; what goes out does so in order.
 func TestEverySendAnsweredOnce(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	const n = 200
 	send := func(from, to int) {
 		for i := from; i < to; i++ {
@@ -203,10 +170,8 @@ func TestEverySendAnsweredOnce(t *testing.T) {
 		}
 	}
 	send(0, n/2)
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
+	aliveIn(ctx, t, ann, bob)
 	send(n/2, n)
 	if _, err := bob.Heard(ctx, fmt.Sprint("number ", n-1)); err != nil {
 		t.Fatal(err)
@@ -250,24 +215,20 @@ func TestEverySendAnsweredOnce(t *testing.T) {
 // TestHeldThenSentInOrder: what is typed while nobody can read it is held, and
 // read by the first who comes, in order.
 func TestHeldThenSentInOrder(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	for i := range 20 {
 		if err := ann.Say(fmt.Sprint("held ", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ann.Wait(ctx, "the last one held", func(e drive.Event) bool { return e.Event == "held" && e.Reason == "alone" }); err != nil {
+	if _, err := ann.Wait(ctx, "the last one held", func(e drive.Event) bool {
+		return e.Event == "held" &&
+			e.Reason == "alone"
+	}); err != nil {
 		t.Fatal(err)
 	}
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
 	if _, err := bob.Heard(ctx, "held 19"); err != nil {
 		t.Fatal(err)
 	}
@@ -307,11 +268,7 @@ func TestHeldExpires(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ann, at := first(ctx, t, dir, "ann")
 	if err := ann.Write(`{"send":"too early","ref":"x"}`); err != nil {
 		t.Fatal(err)
 	}
@@ -322,10 +279,8 @@ func TestHeldExpires(t *testing.T) {
 	if e.Code != "alone" || e.Ref != "x" || e.Text == "" {
 		t.Errorf("got %+v", e)
 	}
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
+	aliveIn(ctx, t, ann, bob)
 	if err := ann.Say("in time"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -18,10 +17,7 @@ import (
 // of the one that is in the room, so that a friend gets in with nothing else;
 // when nobody is in it, it is said that there are none.
 func TestLinkOfARunningRoom(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann")
 	at, err := ann.Ready(ctx)
 	if err != nil {
@@ -47,12 +43,14 @@ func TestLinkOfARunningRoom(t *testing.T) {
 	}
 	leave(ctx, t, bob, ann)
 	fresh := t.TempDir()
-	stdout, stderr2, status := runAt(t, dir, fresh, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0")
+	stdout, stderr2, status := runAt(t, dir, fresh, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy,
+		"--listen", "/ip4/127.0.0.1/tcp/0")
 	if status != 0 {
 		t.Fatal(stdout, stderr2)
 	}
 	stdout, stderr2, status = runAt(t, dir, fresh, "", "link", "den")
-	if status != 0 || !strings.Contains(stderr2, "warning: the link has no addresses yet") || strings.Contains(stdout, "address ") {
+	if status != 0 || !strings.Contains(stderr2, "warning: the link has no addresses yet") ||
+		strings.Contains(stdout, "address ") {
 		t.Errorf("status %d: %s%s", status, stdout, stderr2)
 	}
 }
@@ -61,10 +59,7 @@ func TestLinkOfARunningRoom(t *testing.T) {
 // and ping as any other, two of them beside each other too; its socket goes with
 // it, and that of one that was killed is swept.
 func TestStatusOfAnEphemeralRoom(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann", "--ephemeral")
 	at, err := ann.Ready(ctx)
 	if err != nil {
@@ -79,7 +74,8 @@ func TestStatusOfAnEphemeralRoom(t *testing.T) {
 	if strings.Count(stdout, "den     ") != 2 {
 		t.Errorf("%s%s", stdout, stderr)
 	}
-	if stdout, stderr, status := run(t, dir, "", "ping", "bob", "--room", "den"); status != 0 && !strings.Contains(stderr, "itself") {
+	if stdout, stderr, status := run(t, dir, "", "ping", "bob", "--room", "den"); status != 0 &&
+		!strings.Contains(stderr, "itself") {
 		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}
 	if _, stderr, status := run(t, dir, "", "link", "den"); status != 0 {
@@ -126,7 +122,8 @@ func TestPortTaken(t *testing.T) {
 	port := taken.Addr().(*net.TCPAddr).Port
 	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port)
 	want := fmt.Sprintf("error: tcp %d is in use by another program", port)
-	_, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--listen", listen)
+	_, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--listen",
+		listen)
 	if status != 1 || !strings.HasPrefix(stderr, want+"\nhint: leave out --listen") {
 		t.Errorf("status %d: %s, not %s", status, stderr, want)
 	}

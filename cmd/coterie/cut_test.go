@@ -26,9 +26,7 @@ func TestOneWayCut(t *testing.T) {
 		p.start(ctx, w)
 	}
 	all := w.running()
-	if _, err := drive.Together(ctx, all...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, all...)
 	talk(ctx, t, "before the cut", all...)
 	epochs := func() (n int) {
 		events, _ := all[0].Events()
@@ -40,7 +38,8 @@ func TestOneWayCut(t *testing.T) {
 		return n
 	}
 	before := epochs()
-	if out, err := exec.Command("ip", "-n", w.peers[0].ns, "route", "add", "blackhole", w.peers[1].addr).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ip", "-n", w.peers[0].ns, "route", "add", "blackhole", w.peers[1].addr).
+		CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	talk(ctx, t, "right after it", all...)
@@ -49,9 +48,7 @@ func TestOneWayCut(t *testing.T) {
 	case <-ctx.Done():
 	}
 	talk(ctx, t, "long after it", all...)
-	if _, err := drive.Together(ctx, all...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, all...)
 	if n := epochs() - before; n > 2 {
 		t.Errorf("%d epochs began", n)
 	}
@@ -89,10 +86,16 @@ func TestCutCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(ann, "being told", func(e drive.Event) bool { return e.Event == "cut" && e.Peer == ready.Peer })
-	wait(ann, "an epoch of two", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 2 && e.Reason == "cut" })
+	wait(ann, "an epoch of two", func(e drive.Event) bool {
+		return e.Event == "epoch" && e.Size == 2 &&
+			e.Reason == "cut"
+	})
 	say(ann, "without cyn", bob)
 	say(bob, "bob to all", ann, cyn)
-	wait(bob, "being told who leaves out whom", func(e drive.Event) bool { return e.Event == "left_out" && e.Peer == ready.Peer })
+	wait(bob, "being told who leaves out whom", func(e drive.Event) bool {
+		return e.Event == "left_out" &&
+			e.Peer == ready.Peer
+	})
 	events, _ := cyn.Events()
 	for _, e := range events {
 		if e.Event == "message" && e.Text == "without cyn" {
@@ -102,9 +105,7 @@ func TestCutCommand(t *testing.T) {
 	if err := ann.Write(fmt.Sprintf(`{"uncut":%q}`, ready.Peer)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := drive.Together(ctx, ann, bob, cyn); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, ann, bob, cyn)
 	say(ann, "with cyn again", bob, cyn)
 	finish(ctx, t, ann, bob, cyn)
 }

@@ -35,9 +35,7 @@ type guest struct {
 func gather(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
 	t.Helper()
 	peers := come(ctx, t, guests...)
-	if _, err := drive.Together(ctx, peers...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, peers...)
 	return peers
 }
 
@@ -57,7 +55,8 @@ func come(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
 	var at string
 	for _, g := range guests {
 		today := abe.DayOf(time.Now().Add(g.ahead))
-		key, err := master.Issue(rand.Reader, abe.Grant{Attributes: attributes, Generation: 1, From: today - 1, Expires: today + abe.Day(g.expires)})
+		key, err := master.Issue(rand.Reader, abe.Grant{Attributes: attributes, Generation: 1, From: today - 1,
+			Expires: today + abe.Day(g.expires)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +135,10 @@ func TestMidnight(t *testing.T) {
 	if next[0].Reason != "expired" {
 		t.Errorf("the reason is %q", next[0].Reason)
 	}
-	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool { return e.Event == "health" && e.Code == "EXPIRED" && e.State == "on" }); err != nil {
+	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool {
+		return e.Event == "health" &&
+			e.Code == "EXPIRED" && e.State == "on"
+	}); err != nil {
 		t.Error(err)
 	}
 	talk(ctx, t, "after midnight", ann, bob)
@@ -180,7 +182,8 @@ func TestSkewedClocks(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			ahead := untilMidnight(base)
-			all := come(ctx, t, guest{"ann", ahead, 30}, guest{"bob", ahead + 30*time.Minute, 30}, guest{"cyn", ahead - 30*time.Minute, 30})
+			all := come(ctx, t, guest{"ann", ahead, 30}, guest{"bob", ahead + 30*time.Minute, 30},
+				guest{"cyn", ahead - 30*time.Minute, 30})
 			settle(ctx, t, all...)
 			talk(ctx, t, "hello", all...)
 			finish(ctx, t, all...)

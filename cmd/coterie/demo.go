@@ -74,7 +74,8 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		out = &terminal{Plain: plain, app: a}
 	}
 	fmt.Fprintln(a.stdout)
-	cli.Print(a.stdout, "Opening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.", "")
+	cli.Print(a.stdout, "Opening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.",
+		"")
 	fmt.Fprintln(a.stdout)
 	n, key, d := st.You()
 	p := &plan{
@@ -89,8 +90,10 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		return err
 	}
 	if e, ok := st.GoneOn(); ok {
-		cli.Print(a.stdout, fmt.Sprintf("You left; ann and prof made epoch %x without you, so you could not read on even with your key.", e.ID[:2]), "")
+		cli.Print(a.stdout, fmt.Sprintf("You left; ann and prof made epoch %x without you, so you could not read on even "+
+			"with your key.", e.ID[:2]), "")
 	}
-	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            coterie request          ask somebody for one  (docs/MEMBER.md)\n")
+	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            "+
+		"coterie request          ask somebody for one  (docs/MEMBER.md)\n")
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	f := doctor.Options{Profile: &a.Profile, In: a.stdin, Out: a.stdout, Now: a.now, Addresses: addresses, Relays: domainRelays}
+	f := doctor.Options{Profile: &a.Profile, In: a.stdin, Out: a.stdout, Now: a.now}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "check this computer, your key and the way to a room",

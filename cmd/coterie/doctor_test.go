@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	ma "github.com/multiformats/go-multiaddr"
-
-	"coterie/cmd/internal/drive"
 )
 
 // diagnose runs the doctor in a home, with what the settings there say, and
@@ -58,14 +55,13 @@ func expect(t *testing.T, found map[string]string, want map[string]string) {
 // TestDoctor: what the doctor says, line by line, with a room that runs, one that
 // does not, and nobody there at all.
 func TestDoctor(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	alone, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback)
 	expect(t, alone, map[string]string{
-		"version": `ok coterie .+, protocol 2, go1.+`, "terminal": `ok none: plain lines`, "clock": `ok nobody told theirs, to compare`,
-		"port": `ok tcp \d+, udp \d+ free`, "udp": `ok nobody answered .+`, "reachable": `ok nobody answered .+`, "mdns": `ok off: .+`,
+		"version": `ok coterie .+, protocol 2, go1.+`, "terminal": `ok none: plain lines`,
+		"clock": `ok nobody told theirs, to compare`,
+		"port":  `ok tcp \d+, udp \d+ free`, "udp": `ok nobody answered .+`, "reachable": `ok nobody answered .+`,
+		"mdns":      `ok off: .+`,
 		"self-test": `ok demo --check: all 9 checks passed in .+`, "room": ``, "bootstrap": ``, "key": ``,
 	})
 	if status != 0 {
@@ -78,9 +74,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, ann, bob)
 	var quic string
 	for _, a := range at.Addrs {
 		if strings.Contains(a, "/quic-v1") {
@@ -92,9 +86,12 @@ func TestDoctor(t *testing.T) {
 	settings += "mdns = false\n"
 	found, status := diagnose(t, dir, homeOf(dir, "bob"), settings, "--room", "den")
 	expect(t, found, map[string]string{
-		"history": `warn den: encrypted with a key stored beside it`, "policy": `ok satisfied through .+; encapsulate \d+ ms, open and compare \d+ ms on this machine`,
-		"clock": `ok differs by 0.\d s from the median of 1 peer`, "udp": `ok works, address 127.0.0.1:\d+, the same for 1 peer`,
-		"reachable": `ok on this computer; nobody elsewhere was asked`, "mdns": `ok off \(mdns = false\)`, "room": `ok den: 1 member answered; 1 direct, 0 relayed`,
+		"history":   `warn den: encrypted with a key stored beside it`,
+		"policy":    `ok satisfied through .+; encapsulate \d+ ms, open and compare \d+ ms on this machine`,
+		"clock":     `ok differs by 0.\d s from the median of 1 peer`,
+		"udp":       `ok works, address 127.0.0.1:\d+, the same for 1 peer`,
+		"reachable": `ok on this computer; nobody elsewhere was asked`, "mdns": `ok off \(mdns = false\)`,
+		"room":      `ok den: 1 member answered; 1 direct, 0 relayed`,
 		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nok .+quic.+, a member, \d+ ms; protocol 2\nFAIL /ip4/127.0.0.1/tcp/1: connection refused`,
 	})
 	if status != 1 {
@@ -102,37 +99,33 @@ func TestDoctor(t *testing.T) {
 	}
 	// A link knows of the room, which does not run in this home.
 	found, _ = diagnose(t, dir, homeOf(dir, "nobody"), onLoopback, "--room", at.Link)
-	expect(t, found, map[string]string{"room": `ok den does not run here now; 1 member answered`, "history": `ok den: nothing is kept here`})
+	expect(t, found, map[string]string{"room": `ok den does not run here now; 1 member answered`,
+		"history": `ok den: nothing is kept here`})
 	finish(ctx, t, ann, bob)
 }
 
 // TestDoctorTrouble: a wrong clock, a network without UDP, and a peer of a later
 // protocol are found.
 func TestDoctorTrouble(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	deaf, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
-		return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
-	}))
+	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(),
+		libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
+			return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer far.Close()
 	far.SetStreamHandler("/coterie/3/prove", nil)
 	t.Setenv(shifted, "3h2m0s")
-	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at.Addrs[0], far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
+	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at,
+		far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
 	expect(t, found, map[string]string{
 		"clock":     `FAIL This computer's clock is 3 h 2 min ahead of the others \(median of 1\).`,
 		"udp":       `warn does not get out of this network; TCP and relays are used`,
@@ -163,7 +156,8 @@ func TestDoctorJSON(t *testing.T) {
 		checks := 0
 		for _, l := range strings.Split(strings.TrimSpace(stdout), "\n") {
 			var o struct{ Event, Check, Result, Text string }
-			if err := json.Unmarshal([]byte(l), &o); err != nil || o.Event != "check" || o.Check == "" || o.Result == "" || o.Text == "" {
+			if err := json.Unmarshal([]byte(l), &o); err != nil || o.Event != "check" || o.Check == "" || o.Result == "" ||
+				o.Text == "" {
 				t.Errorf("%v in %s", err, l)
 			}
 			checks++

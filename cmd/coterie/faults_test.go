@@ -4,55 +4,12 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
 
 	"coterie/cmd/internal/drive"
 )
-
-// party is ann, bob and cyn as processes, in one epoch.
-func party(ctx context.Context, t *testing.T, dir string) (ann, bob, cyn *drive.Peer, at string) {
-	t.Helper()
-	fixtures(t, dir)
-	for _, name := range []string{"cyn", "eve"} { // keys may be alike, peers are not
-		key, err := os.ReadFile(filepath.Join(dir, "ann.key"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name+".key"), key, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ann = peerProcess(ctx, t, dir, "ann")
-	ready, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at = ready.Addrs[0]
-	bob = peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
-	cyn = peerProcess(ctx, t, dir, "cyn", "--bootstrap", at)
-	if _, err := drive.Together(ctx, ann, bob, cyn); err != nil {
-		t.Fatal(err)
-	}
-	return ann, bob, cyn, at
-}
-
-func finish(ctx context.Context, t *testing.T, peers ...*drive.Peer) {
-	t.Helper()
-	for _, p := range peers {
-		if err := p.Quit(); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, p := range peers {
-		if status, err := p.Exit(ctx); err != nil || status != 0 {
-			t.Errorf("%s: status %d, %v: %s", p.Name, status, err, p.Stderr())
-		}
-	}
-}
 
 // TestSuspendAndResume: a process that was stopped, as a closed laptop is, is
 // told what was said and who came meanwhile, and takes part again.
@@ -74,7 +31,10 @@ func TestSuspendAndResume(t *testing.T) {
 		}
 	}
 	eve := peerProcess(ctx, t, dir, "eve", "--bootstrap", at)
-	if _, err := eve.Wait(ctx, "an epoch of four", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 4 }); err != nil {
+	if _, err := eve.Wait(ctx, "an epoch of four", func(e drive.Event) bool {
+		return e.Event == "epoch" &&
+			e.Size == 4
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := cyn.Signal(syscall.SIGCONT); err != nil {
@@ -85,9 +45,7 @@ func TestSuspendAndResume(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := drive.Together(ctx, ann, bob, cyn, eve); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, ann, bob, cyn, eve)
 	if err := cyn.Say("awake"); err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +65,7 @@ func TestKilledCommitter(t *testing.T) {
 	defer cancel()
 	ann, bob, cyn, at := party(ctx, t, dir)
 	eve := peerProcess(ctx, t, dir, "eve", "--bootstrap", at)
-	if _, err := drive.Together(ctx, ann, bob, cyn, eve); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, ann, bob, cyn, eve)
 	gone, err := eve.Ready(ctx)
 	if err != nil {
 		t.Fatal(err)

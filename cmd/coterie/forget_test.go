@@ -19,7 +19,8 @@ func keptOnScreen(t *testing.T, dir, at string, args ...string) *screen.Screen {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append([]string{asProcess + "=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "TMUX=", "EDITOR=true", "VISUAL="}, home(at)...)
+	env := append([]string{asProcess + "=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "TMUX=", "EDITOR=true", "VISUAL="},
+		home(at)...)
 	all := []string{"join", "den", "--key", filepath.Join(dir, "ann.key"), "--policy", thePolicy}
 	return screen.Start(t, 100, 24, env, exe, append(all, args...)...)
 }
@@ -85,7 +86,8 @@ func TestForgetInARoom(t *testing.T) {
 	}
 	s := keptOnScreen(t, dir, dir, "--listen", "/ip4/127.0.0.1/tcp/0")
 	s.Shows("ALONE")
-	if _, stderr, status := run(t, dir, "", "forget", "den", "--yes"); status != 1 || !strings.Contains(stderr, "error: den is open in another process (pid ") {
+	if _, stderr, status := run(t, dir, "", "forget", "den", "--yes"); status != 1 ||
+		!strings.Contains(stderr, "error: den is open in another process (pid ") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 	if len(files()) < 2 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
@@ -21,16 +20,9 @@ import (
 // TestReadBack: what was said comes back from the disk in its order, with who said
 // it, as much as was asked for.
 func TestReadBack(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	bob := peerProcess(ctx, t, dir, "bob")
-	at, err := bob.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at.Addrs[0])
+	ctx, dir := stage(t)
+	bob, at := first(ctx, t, dir, "bob")
+	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at)
 	aliveIn(ctx, t, ann, bob)
 	me, err := ann.Ready(ctx)
 	if err != nil {
@@ -100,7 +92,8 @@ func TestReadBack(t *testing.T) {
 			t.Errorf("the last %d: %s, all %v; want %s, %v", c.n, got, all, c.want, c.all)
 		}
 	}
-	if past, all, err := kept.Back(time.Now().Add(time.Hour), time.Now().Add(-time.Hour), 1); len(past) != 6 || !all || err != nil {
+	if past, all, err := kept.Back(time.Now().Add(time.Hour), time.Now().Add(-time.Hour), 1); len(past) != 6 || !all ||
+		err != nil {
 		t.Errorf("all since an hour ago: %d, all %v, %v", len(past), all, err)
 	}
 	said, _, err := kept.Back(time.Now().Add(time.Hour), time.Time{}, 10)
@@ -116,7 +109,8 @@ func TestReadBack(t *testing.T) {
 		{chat.Query{Words: "ann", Limit: 10}, "[ann 2 ann 1 ann 0]", 3},
 		{chat.Query{Words: text.Fold("ÀNN"), Limit: 2}, "[ann 2 ann 1]", 3},
 		{chat.Query{Words: "", From: byAnn, Limit: 10}, "[ann 2 ann 1 ann 0]", 3},
-		{chat.Query{Words: "n 1", After: time.Now().Add(-time.Hour), Before: time.Now().Add(time.Hour), Limit: 10}, "[ann 1]", 1},
+		{chat.Query{Words: "n 1", After: time.Now().Add(-time.Hour), Before: time.Now().Add(time.Hour), Limit: 10}, "[ann 1]",
+			1},
 		{chat.Query{Words: "n 1", After: time.UnixMilli(int64(said[5].Message.Time)), Limit: 10}, "[]", 0},
 		{chat.Query{Words: "n 1", Before: time.UnixMilli(int64(said[0].Message.Time)), Limit: 10}, "[]", 0},
 		{chat.Query{Words: "2", Ignored: map[peer.ID]bool{self: true}, Limit: 10}, "[bob 2]", 1},

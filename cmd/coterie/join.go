@@ -47,7 +47,8 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.SortFlags = false
 	flags.StringVar(&f.key, "key", "", "your key `FILE`")
 	flags.StringVar(&f.policy, "policy", "", "who may enter: `EXPR`, as 'kms policy' explains it")
-	flags.StringArrayVar(&f.bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as relay.ntnu.no or 10.0.0.7:4001; may be given several times")
+	flags.StringArrayVar(&f.bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as relay.ntnu.no or "+
+		"10.0.0.7:4001; may be given several times")
 	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
 	flags.StringVar(&f.nick, "nick", "", "what you call yourself: `NAME`")
 	flags.StringVar(&f.history, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")

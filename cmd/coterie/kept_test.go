@@ -27,7 +27,8 @@ func TestHabitsAreRemembered(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(config, []byte("nick = \"other\"\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n[rooms.den]\nnick = \"another\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("nick = \"other\"\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n[rooms.den]\nnick = "+
+		"\"another\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ready := func(args ...string) (nick, id, addrs string) {
@@ -76,12 +77,16 @@ func TestHabitsAreRemembered(t *testing.T) {
 	if status != 0 {
 		t.Fatal(stderr)
 	}
-	for _, want := range []string{`rooms.den.nick +kari +\S*rooms.toml`, `rooms.den.listen +` + listen + ` +\S*rooms.toml`, `rooms.den.history +7d +\S*rooms.toml`} {
+	for _, want := range []string{`rooms.den.nick +kari +\S*rooms.toml`, `rooms.den.listen +` + listen + ` +\S*rooms.toml`,
+		`rooms.den.history +7d +\S*rooms.toml`} {
 		if !regexp.MustCompile(want).MatchString(stdout) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
 	}
-	if slices.ContainsFunc(strings.Split(stdout, "\n"), func(l string) bool { return strings.HasPrefix(l, "rooms.den.nick") && strings.Contains(l, "another") }) {
+	if slices.ContainsFunc(strings.Split(stdout, "\n"), func(l string) bool {
+		return strings.HasPrefix(l,
+			"rooms.den.nick") && strings.Contains(l, "another")
+	}) {
 		t.Errorf("a nick that is not in force:\n%s", stdout)
 	}
 }

@@ -59,12 +59,17 @@ func (a *app) printKey(w io.Writer, k *abe.Key, sealed bool) error {
 	if !sealed {
 		state = "no: whoever copies this file has your attributes"
 	}
+	relays := ""
+	for _, r := range k.Domain().Relays() {
+		relays += "relay       " + cli.Clean(r) + "\n"
+	}
 	_, err := fmt.Fprintf(w, `domain      %s %s
 attributes  %s
 valid       %s
 sealed      %s
 %sNobody in a room can see these; members only learn that some key of yours satisfies the policy.
-`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), state, relayLines(k.Domain()))
+`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.KeyAttributes(k),
+		cli.Validity(k, abe.DayOf(a.now())), state, relays)
 	return err
 }
 

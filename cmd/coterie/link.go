@@ -5,18 +5,16 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-	"rsc.io/qr"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/profile"
+	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/room"
@@ -64,21 +62,29 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	case asQR && asJSON:
 		return cli.Usage("--qr and --json exclude each other")
 	case asQR:
-		return a.drawQR(l.String())
+		rows, err := ui.QR(a.stdout, l.String(), 0, 0)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(a.stdout, strings.Join(rows, "\n")+"\n")
+		return err
 	case asJSON:
 		addrs := []string{}
 		for _, m := range l.Addresses {
 			addrs = append(addrs, m.String())
 		}
-		_, err := a.stdout.Write(lines.NewObject("link").Add("link", l.String()).Add("room", l.Name).Add("room_id", lines.ID(l.ID())).Add("domain_id", hex.EncodeToString(l.Domain[:])).
-			Add("policy", l.Policy.String()).Add("history_ms", l.History.Milliseconds()).Add("unlisted", len(l.Tag) > 0).Add("addresses", addrs).Line())
+		_, err := a.stdout.Write(lines.NewObject("link").Add("link", l.String()).Add("room", l.Name).
+			Add("room_id", lines.ID(l.ID())).Add("domain_id", hex.EncodeToString(l.Domain[:])).
+			Add("policy", l.Policy.String()).Add("history_ms", l.History.Milliseconds()).
+			Add("unlisted", len(l.Tag) > 0).Add("addresses", addrs).Line())
 		return err
 	}
 	history := "off: who comes later reads nothing from before"
 	if l.History > 0 {
 		history = "newcomers read what was said in the last " + text.Span(l.History)
 	}
-	fmt.Fprintf(a.stdout, "room      %s  %s\ndomain    %s\npolicy    %s\nhistory   %s\n", cli.Clean(l.Name), room.Fingerprint(l.ID()), room.Fingerprint(l.Domain), cli.Clean(l.Policy.String()), history)
+	fmt.Fprintf(a.stdout, "room      %s  %s\ndomain    %s\npolicy    %s\nhistory   %s\n", cli.Clean(l.Name),
+		room.Fingerprint(l.ID()), room.Fingerprint(l.Domain), cli.Clean(l.Policy.String()), history)
 	for _, m := range l.Addresses {
 		fmt.Fprintf(a.stdout, "address   %s\n", m)
 	}
@@ -127,63 +133,14 @@ func (a *app) roomLink(name string) (*room.Link, error) {
 			known = append(known, r.Addresses...)
 		}
 	}
-	addrs, err := addresses("address", known)
+	addrs, err := profile.Addresses("address", known)
 	if err != nil {
 		return nil, err
 	}
 	if len(addrs) == 0 {
-		cli.Warn(a.stderr, cli.Fail("link-bare", "the link has no addresses yet: %s does not run, and nobody else was met in it", cli.Clean(name)).
+		cli.Warn(a.stderr, cli.Fail("link-bare",
+			"the link has no addresses yet: %s does not run, and nobody else was met in it", cli.Clean(name)).
 			Hint("coterie join %s, and then once more; a link without addresses still needs --bootstrap", cli.Quote(name)))
 	}
 	return &room.Link{Descriptor: d, Addresses: addrs}, nil
-}
-
-// drawQR draws a text as a QR code on standard output.
-func (a *app) drawQR(text string) error {
-	rows, err := a.qrRows(text, 0, 0)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(a.stdout, strings.Join(rows, "\n")+"\n")
-	return err
-}
-
-// qrRows draws with half blocks: two rows of modules a line, dark on light in
-// whatever colours the terminal has, with the quiet zone that readers need. It
-// fails if the window does not have that many columns and rows beside those that
-// are taken.
-func (a *app) qrRows(text string, columns, lines int) ([]string, error) {
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		return nil, cli.Fail("qr", "the link is too long for a QR code").Because(err)
-	}
-	const quiet = 2
-	side := code.Size + 2*quiet
-	if f, ok := a.stdout.(*os.File); ok {
-		if w, h, err := term.GetSize(int(f.Fd())); err == nil && (w-columns < side || h-lines < side/2) {
-			return nil, cli.Fail("qr", "too large for this window: it takes %d columns and %d rows", side+columns, side/2+1+lines).Hint("make the window larger, or leave out --qr")
-		}
-	}
-	light := func(x, y int) bool {
-		x, y = x-quiet, y-quiet
-		return x < 0 || y < 0 || x >= code.Size || y >= code.Size || !code.Black(x, y)
-	}
-	var rows []string
-	for y := 0; y < side; y += 2 {
-		var b strings.Builder
-		for x := range side {
-			switch top, bottom := light(x, y), y+1 >= side || light(x, y+1); {
-			case top && bottom:
-				b.WriteRune('█')
-			case top:
-				b.WriteRune('▀')
-			case bottom:
-				b.WriteRune('▄')
-			default:
-				b.WriteByte(' ')
-			}
-		}
-		rows = append(rows, b.String())
-	}
-	return rows, nil
 }

@@ -41,7 +41,6 @@ type app struct {
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: clock}
 	a.Actions = ui.Actions
-	a.Addresses = func(setting string, texts []string) error { _, err := addresses(setting, texts); return err }
 	return a
 }
 
@@ -49,14 +48,17 @@ func (a *app) run(args []string) int {
 	root := &cobra.Command{
 		Use:   "coterie",
 		Short: "coterie is group chat where what you are lets you in: no account, no server",
-		Long:  "coterie is group chat where what you are lets you in: no account, no server.\nAlso: coterie help policies, links, security, environment, exit-codes",
+		Long: "coterie is group chat where what you are lets you in: no account, no server.\nAlso: coterie help " +
+			"policies, links, security, environment, exit-codes",
 		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
   coterie join 'coterie:2:exam:...' --key kari.key`,
 	}
 	root.SetOut(a.stdout)
 	root.PersistentFlags().StringVar(&a.Name, "profile", "", "keep everything apart under `NAME`")
-	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(), a.roomsCommand(),
-		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(), a.configCommand(),
+	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(),
+		a.roomsCommand(),
+		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(),
+		a.configCommand(),
 		cli.Version("coterie"), cli.ManCommand())
 	root.AddCommand(topics()...)
 	for _, cmd := range root.Commands() {

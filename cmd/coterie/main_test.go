@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net"
@@ -172,43 +171,10 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// peerProcess starts coterie join --json as a process.
-func peerProcess(ctx context.Context, t *testing.T, dir, name string, args ...string) *drive.Peer {
-	t.Helper()
-	return peerAt(ctx, t, dir, homeOf(dir, name), name, args...)
-}
-
-// homeOf is where peerProcess lets a peer keep what it keeps.
-func homeOf(dir, name string) string { return filepath.Join(dir, "home of "+name) }
-
-// peerAt starts a peer that keeps what it keeps in a folder.
-func peerAt(ctx context.Context, t *testing.T, dir, at, name string, args ...string) *drive.Peer {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := []string{"join", "den", "--json", "--key", filepath.Join(dir, name+".key"), "--nick", name,
-		"--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen", "/ip4/127.0.0.1/tcp/0"}
-	p, err := drive.Start(ctx, name, append([]string{asProcess + "=1"}, home(at)...), exe, append(all, args...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// home is the environment of processes that keep nothing outside a folder.
-func home(dir string) []string {
-	return []string{"HOME=" + dir, "XDG_CONFIG_HOME=" + dir + "/config", "XDG_DATA_HOME=" + dir + "/data", "XDG_STATE_HOME=" + dir + "/state", "XDG_RUNTIME_DIR=" + dir + "/run"}
-}
-
 // TestEndings: Ctrl-C, SIGTERM, quit, end of input and a closed standard output
 // all leave properly, with the right status and a last word.
 func TestEndings(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	for _, test := range []struct {
 		reason string
 		end    func(*drive.Peer) error
@@ -218,15 +184,7 @@ func TestEndings(t *testing.T) {
 		{"eof", (*drive.Peer).CloseInput},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			a := peerProcess(ctx, t, dir, "ann")
-			at, err := a.Ready(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-			if _, err := drive.Together(ctx, a, b); err != nil {
-				t.Fatal(err)
-			}
+			a, b, _ := pair(ctx, t, dir)
 			if err := test.end(b); err != nil {
 				t.Fatal(err)
 			}
@@ -247,7 +205,10 @@ func TestEndings(t *testing.T) {
 			if last := events[len(events)-1]; last.Event != "bye" || last.Reason != test.reason {
 				t.Errorf("the last event is %q %q", last.Event, last.Reason)
 			}
-			if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool { return e.Event == "member" && e.State == "left" }); err != nil {
+			if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool {
+				return e.Event == "member" &&
+					e.State == "left"
+			}); err != nil {
 				t.Error(err)
 			}
 			if err := a.Quit(); err != nil {
@@ -263,10 +224,7 @@ func TestEndings(t *testing.T) {
 // TestInput: what is not an object of ours is never sent as a message, every
 // send is answered, and a message too long is refused with a reason.
 func TestInput(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	p := peerProcess(ctx, t, dir, "ann")
 	if _, err := p.Ready(ctx); err != nil {
 		t.Fatal(err)
@@ -302,7 +260,8 @@ func TestInput(t *testing.T) {
 			got = append(got, "bye")
 		}
 	}
-	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, rejected undelivered, rejected undelivered, bye"
+	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, rejected " +
+		"undelivered, rejected undelivered, bye"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
@@ -310,10 +269,7 @@ func TestInput(t *testing.T) {
 
 // TestUnreachableBootstrap: it is said, with what to do, and the peer goes on.
 func TestUnreachableBootstrap(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +277,10 @@ func TestUnreachableBootstrap(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	p := peerProcess(ctx, t, dir, "ann", "--bootstrap", fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port))
-	w, err := p.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "bootstrap-unreachable" })
+	w, err := p.Wait(ctx, "the warning", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "bootstrap-unreachable"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,8 @@ func TestMember(t *testing.T) {
 			// issue REQUEST FILE makes the key that was asked for; for -, a plain one.
 			"issue": func(ts *testscript.TestScript, _ bool, args []string) {
 				today := abe.DayOf(time.Now())
-				grant := abe.Grant{Serial: 1, Attributes: []abe.Attribute{{Name: "NTNU"}}, Generation: 1, From: today, Expires: today + 90}
+				grant := abe.Grant{Serial: 1, Attributes: []abe.Attribute{{Name: "NTNU"}}, Generation: 1, From: today,
+					Expires: today + 90}
 				var r *request.Request
 				if args[0] != "-" {
 					var err error
@@ -136,7 +137,8 @@ func TestMemberSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	today := abe.DayOf(time.Now())
-	k, err := master.Issue(rand.Reader, abe.Grant{Attributes: []abe.Attribute{{Name: "NTNU"}}, From: today, Expires: today + 1})
+	k, err := master.Issue(rand.Reader, abe.Grant{Attributes: []abe.Attribute{{Name: "NTNU"}}, From: today,
+		Expires: today + 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +151,8 @@ func TestMemberSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range map[string][]byte{"kari.key": data, "sealed.key": sealed, "broken.identity": append([]byte("x"), plain...)} {
+	for name, b := range map[string][]byte{"kari.key": data, "sealed.key": sealed, "broken.identity": append([]byte("x"),
+		plain...)} {
 		if err := os.WriteFile(name, b, 0o600); err != nil {
 			t.Fatal(err)
 		}

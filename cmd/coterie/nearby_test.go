@@ -19,10 +19,7 @@ import (
 // one room, and a third, in another room of the name, is told of theirs.
 func TestNearby(t *testing.T) {
 	needNamespaces(t)
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	ip := func(args ...string) {
 		t.Helper()
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
@@ -50,16 +47,16 @@ func TestNearby(t *testing.T) {
 		if err := os.MkdirAll(at+"/run", 0o700); err != nil {
 			t.Fatal(err)
 		}
-		p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec", ns, os.Args[0],
-			"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen", "/ip4/"+addr+"/tcp/0")
+		p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec", ns,
+			os.Args[0],
+			"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen", "/ip4/"+addr+
+				"/tcp/0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		peers = append(peers, p)
 	}
-	if _, err := drive.Together(ctx, peers[:2]...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, peers[:2]...)
 	if _, err := peers[2].Wait(ctx, "word of the others' room", func(e drive.Event) bool {
 		return e.Event == "warning" && e.Code == "policy-differs" && strings.Contains(e.Text, `"THREE"`)
 	}); err != nil {

@@ -193,7 +193,8 @@ func (a *app) erase(p *plan) {
 			Hint("coterie forget %s", cli.Quote(name)).Because(err))
 		return
 	}
-	fmt.Fprintf(a.stdout, "Forgot %s: its history here and the history's key are erased. The key file %s is still there.\n",
+	fmt.Fprintf(a.stdout,
+		"Forgot %s: its history here and the history's key are erased. The key file %s is still there.\n",
 		cli.Clean(name), cli.Clean(profile.Tilde(p.keyPath)))
 }
 

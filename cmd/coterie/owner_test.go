@@ -18,7 +18,8 @@ func TestWrongOwner(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
 	join := func(key string) (string, string, int) {
-		return run(t, dir, "", "join", "den", "--json", "--key", key, "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0")
+		return run(t, dir, "", "join", "den", "--json", "--key", key, "--policy", thePolicy, "--listen",
+			"/ip4/127.0.0.1/tcp/0")
 	}
 	if _, stderr, status := join("ann.key"); status != 0 {
 		t.Fatal(stderr)
@@ -37,7 +38,8 @@ func TestWrongOwner(t *testing.T) {
 			key = "bob.key"
 		}
 		stdout, stderr, status := join(key)
-		if status != 1 || errorCode(stdout) != "wrong-owner" || !strings.Contains(stderr, "belongs to ") || !strings.Contains(stderr, "hint: sudo chown") {
+		if status != 1 || errorCode(stdout) != "wrong-owner" || !strings.Contains(stderr, "belongs to ") ||
+			!strings.Contains(stderr, "hint: sudo chown") {
 			t.Errorf("%s: status %d, code %q: %s", file, status, errorCode(stdout), stderr)
 		}
 		if err := os.Chown(file, os.Geteuid(), -1); err != nil {
@@ -55,7 +57,8 @@ func TestHistoryKey(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
 	join := func(key string, more ...string) (string, string, int) {
-		return run(t, dir, "", append([]string{"join", "den", "--json", "--key", key, "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"}, more...)...)
+		return run(t, dir, "", append([]string{"join", "den", "--json", "--key", key, "--policy", thePolicy, "--listen",
+			"/ip4/127.0.0.1/tcp/0"}, more...)...)
 	}
 	if _, stderr, status := join("sealed.key", "--identity", "identity", "--passphrase-file", "right"); status != 0 {
 		t.Fatal(stderr)
@@ -67,7 +70,8 @@ func TestHistoryKey(t *testing.T) {
 	}
 	check := func(what string, stdout, stderr string, status int) {
 		t.Helper()
-		if status != 1 || errorCode(stdout) != "history-key" || !strings.HasPrefix(stderr, "error: history of den cannot be opened") || !strings.Contains(stderr, "coterie forget den") {
+		if status != 1 || errorCode(stdout) != "history-key" || !strings.HasPrefix(stderr, "error: history of den cannot "+
+			"be opened") || !strings.Contains(stderr, "coterie forget den") {
 			t.Errorf("%s: status %d, code %q: %s", what, status, errorCode(stdout), stderr)
 		}
 		after, err := os.ReadDir(rooms)

@@ -17,9 +17,10 @@ func (a *app) changeCommand() *cobra.Command {
 	var identity, old, fresh string
 	var none bool
 	cmd := &cobra.Command{
-		Use:     "passphrase",
-		Short:   "give your identity a new passphrase",
-		Long:    "Give your identity a new passphrase. The identity itself, and every key made for you, stays the same. Copies made before keep the old passphrase.",
+		Use:   "passphrase",
+		Short: "give your identity a new passphrase",
+		Long: "Give your identity a new passphrase. The identity itself, and every key made for you, stays the same. " +
+			"Copies made before keep the old passphrase.",
 		Example: `  coterie passphrase`,
 		Args:    cli.Args(),
 		RunE: func(*cobra.Command, []string) error {
@@ -65,7 +66,8 @@ func (a *app) changePassphrase(flag, old, fresh string, none bool) error {
 	var passphrase []byte
 	if !none {
 		passphrase, err = cli.NewPassphrase(cli.NewPassphraseOptions{
-			File: fresh, Ask: "New passphrase (empty: none):", Again: "Once more:", Hint: "--new-passphrase-file FILE, or --no-passphrase",
+			File: fresh, Ask: "New passphrase (empty: none):", Again: "Once more:",
+			Hint: "--new-passphrase-file FILE, or --no-passphrase",
 		})
 		if err != nil {
 			return err

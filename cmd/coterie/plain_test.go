@@ -16,17 +16,22 @@ func TestExitStatus(t *testing.T) {
 		status int
 		args   string
 	}{
-		{0, "version"}, {0, "help"}, {0, "help join"}, {0, "help policies"}, {0, "join --help"}, {0, "config"}, {0, "rooms"}, {0, "rooms --json"},
+		{0, "version"}, {0, "help"}, {0, "help join"}, {0, "help policies"}, {0, "join --help"}, {0, "config"}, {0, "rooms"},
+		{0, "rooms --json"},
 		{0, "completion bash"}, {0, "key ann.key"}, {0, "man pages"},
-		{1, "key old.key"}, {1, "key nobody.key"}, {1, "link exam"}, {1, "forget exam"}, {1, "rooms --move exam"}, {1, "doctor --key damaged.key"},
-		{2, ""}, {2, "jion"}, {2, "join"}, {2, "join a b"}, {2, "key"}, {2, "link"}, {2, "ping"}, {2, "forget"}, {2, "relay x"}, {2, "demo x"}, {2, "status"},
-		{2, "join den --linger x"}, {2, "join den --time noon --key ann.key --policy ONE"}, {2, "version --x"}, {2, "help nothing"}, {2, "--profile ../x config"}, {2, "link --qr --json ann.key"},
+		{1, "key old.key"}, {1, "key nobody.key"}, {1, "link exam"}, {1, "forget exam"}, {1, "rooms --move exam"},
+		{1, "doctor --key damaged.key"},
+		{2, ""}, {2, "jion"}, {2, "join"}, {2, "join a b"}, {2, "key"}, {2, "link"}, {2, "ping"}, {2, "forget"},
+		{2, "relay x"}, {2, "demo x"}, {2, "status"},
+		{2, "join den --linger x"}, {2, "join den --time noon --key ann.key --policy ONE"}, {2, "version --x"},
+		{2, "help nothing"}, {2, "--profile ../x config"}, {2, "link --qr --json ann.key"},
 	} {
 		_, stderr, status := run(t, dir, "", strings.Fields(test.args)...)
 		if status != test.status {
 			t.Errorf("coterie %s: status %d, not %d\n%s", test.args, status, test.status, stderr)
 		}
-		if status != 0 && test.args != "" && !strings.HasPrefix(stderr, "error: ") && !strings.HasPrefix(test.args, "doctor") {
+		if status != 0 && test.args != "" && !strings.HasPrefix(stderr, "error: ") &&
+			!strings.HasPrefix(test.args, "doctor") {
 			t.Errorf("coterie %s says %q", test.args, stderr)
 		}
 	}
@@ -39,7 +44,8 @@ func TestExitStatus(t *testing.T) {
 // TestHelpFits: at most 24 lines, examples first.
 func TestHelpFits(t *testing.T) {
 	dir := t.TempDir()
-	for _, word := range []string{"demo", "relay", "rooms", "status", "ping", "doctor", "link", "passphrase", "forget", "config", "policies", "links", "security", "environment", "exit-codes"} {
+	for _, word := range []string{"demo", "relay", "rooms", "status", "ping", "doctor", "link", "passphrase", "forget",
+		"config", "policies", "links", "security", "environment", "exit-codes"} {
 		stdout, _, _ := run(t, dir, "", "help", word)
 		if n := strings.Count(stdout, "\n"); n > 24 || n < 2 {
 			t.Errorf("coterie help %s has %d lines", word, n)
@@ -52,7 +58,8 @@ func TestHelpFits(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	if _, stderr, status := run(t, dir, "", "join", "den", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "join", "den", "--key", "ann.key", "--policy", thePolicy, "--listen",
+		"/ip4/127.0.0.1/tcp/0"); status != 0 {
 		t.Fatal(stderr)
 	}
 	for _, test := range []struct {
@@ -78,11 +85,13 @@ func TestPassphraseCommand(t *testing.T) {
 	if err := os.MkdirAll(config, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("passphrase_command = [\"cat\", %q]\nidentity = %q\n", filepath.Join(dir, "right"), filepath.Join(dir, "identity"))
+	text := fmt.Sprintf("passphrase_command = [\"cat\", %q]\nidentity = %q\n", filepath.Join(dir, "right"),
+		filepath.Join(dir, "identity"))
 	if err := os.WriteFile(filepath.Join(config, "config.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, status := run(t, dir, "", "join", "den", "--key", "sealed.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"); status != 0 {
+	if _, stderr, status := run(t, dir, "", "join", "den", "--key", "sealed.key", "--policy", thePolicy, "--listen",
+		"/ip4/127.0.0.1/tcp/0"); status != 0 {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }

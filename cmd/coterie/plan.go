@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,10 +61,10 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 	if err := checkNick(f.nick); err != nil {
 		return nil, err
 	}
-	if p.bootstrap, err = addresses("--bootstrap", f.bootstrap); err != nil {
+	if p.bootstrap, err = profile.Addresses("--bootstrap", f.bootstrap); err != nil {
 		return nil, err
 	}
-	if _, err = addresses("--listen", f.listen); err != nil {
+	if _, err = profile.Addresses("--listen", f.listen); err != nil {
 		return nil, err
 	}
 	for _, b := range p.bootstrap {
@@ -94,7 +95,7 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 			cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
 	}
-	p.relays = domainRelays(p.key.Domain(), out.Warn)
+	p.relays = profile.DomainRelays(p.key.Domain(), out.Warn)
 	out.Step("key", cli.KeyAttributes(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))
 
 	if known != nil {
@@ -123,6 +124,10 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 	return p, nil
 }
 
+// beginAt is where we begin: what was given, or is remembered, and the domain's
+// relays. Those are not remembered: they come with the key.
+func (p *plan) beginAt() []ma.Multiaddr { return append(slices.Clone(p.bootstrap), p.relays...) }
+
 // fill fills in what was not typed: from what is kept of the room, and from the settings. It
 // returns the room that is kept, if that is the one meant.
 func (a *app) fill(p *plan, name string) (*profile.Room, error) {
@@ -132,32 +137,9 @@ func (a *app) fill(p *plan, name string) (*profile.Room, error) {
 	}
 	f := &p.flags
 	var known *profile.Room
-	if !room.IsLink(name) && f.policy == "" {
-		if err := notAName(name); err != nil {
+	if !room.IsLink(name) {
+		if known, err = a.fillFromRooms(p, name); err != nil {
 			return nil, err
-		}
-		r, ok, err := a.Recall(name, f.key)
-		if err != nil {
-			return nil, err
-		}
-		if ok && f.history == "" {
-			known = &r
-			p.keyPath = r.Key
-			f.bootstrap = append(f.bootstrap, r.Addresses...)
-		}
-	}
-	if !room.IsLink(name) && known == nil {
-		// It may be kept all the same, or one of its name: whose key and addresses are as
-		// good.
-		hits, err := a.Namesakes(name, f.key)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range hits {
-			f.bootstrap = append(f.bootstrap, r.Addresses...)
-		}
-		if f.key == "" && len(hits) > 0 && profile.OneKey(hits) {
-			p.keyPath = hits[0].Key
 		}
 	}
 	p.settings = c
@@ -192,6 +174,37 @@ func (a *app) fill(p *plan, name string) (*profile.Room, error) {
 	return known, nil
 }
 
+// fillFromRooms fills in what is kept of a room, and returns it if it is the one meant.
+func (a *app) fillFromRooms(p *plan, name string) (*profile.Room, error) {
+	f := &p.flags
+	if f.policy == "" {
+		if err := notAName(name); err != nil {
+			return nil, err
+		}
+		r, ok, err := a.Recall(name, f.key)
+		if err != nil {
+			return nil, err
+		}
+		if ok && f.history == "" {
+			p.keyPath = r.Key
+			f.bootstrap = append(f.bootstrap, r.Addresses...)
+			return &r, nil
+		}
+	}
+	// It may be kept all the same, or one of its name: whose key and addresses are as good.
+	hits, err := a.Namesakes(name, f.key)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range hits {
+		f.bootstrap = append(f.bootstrap, r.Addresses...)
+	}
+	if f.key == "" && len(hits) > 0 && profile.OneKey(hits) {
+		p.keyPath = hits[0].Key
+	}
+	return nil, nil
+}
+
 // choose settles how this peer takes part, now that the room is known: what was typed is
 // stronger than any setting, and is kept.
 func (a *app) choose(p *plan) (err error) {
@@ -217,7 +230,7 @@ func (a *app) choose(p *plan) (err error) {
 			return err
 		}
 	}
-	p.listen, err = addresses("--listen", p.values.List("listen"))
+	p.listen, err = profile.Addresses("--listen", p.values.List("listen"))
 	return err
 }
 
@@ -273,7 +286,8 @@ func (a *app) agree(p *plan) error {
 	if d.History > 0 {
 		history = "newcomers read " + text.Span(d.History)
 	}
-	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it through %s\nHistory   %s\n",
+	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it "+
+		"through %s\nHistory   %s\n",
 		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()),
 		cli.Clean(p.through), history)
 	yes, err := cli.Agree("Join?", "--json")

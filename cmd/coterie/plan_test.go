@@ -25,14 +25,16 @@ func TestNamesakes(t *testing.T) {
 	domain := strings.Repeat("0a", 32)
 	room := func(expr, addr string) profile.Room {
 		policy := mustPolicy(t, expr)
-		return profile.Room{Name: "hall", Domain: "NTNU", DomainID: domain, Policy: policy, Key: key, Addresses: []string{addr}, Last: time.Now()}
+		return profile.Room{Name: "hall", Domain: "NTNU", DomainID: domain, Policy: policy, Key: key,
+			Addresses: []string{addr}, Last: time.Now()}
 	}
 	typed := func(string) bool { return false }
 	const one, two = "/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001"
 	if err := a.SaveRooms([]profile.Room{room("ONE", one), room("TWO", two)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.fill(&plan{flags: joinFlags{given: typed}}, "hall"); err == nil || !strings.Contains(err.Error(), "2 rooms called hall") {
+	if _, err := a.fill(&plan{flags: joinFlags{given: typed}}, "hall"); err == nil ||
+		!strings.Contains(err.Error(), "2 rooms called hall") {
 		t.Errorf("the name alone: %v", err)
 	}
 	for what, f := range map[string]joinFlags{
@@ -51,7 +53,8 @@ func TestNamesakes(t *testing.T) {
 			t.Errorf("%s: key %q, addresses %q", what, p.keyPath, p.flags.bootstrap)
 		}
 	}
-	p := &plan{flags: joinFlags{policy: "ONE", key: "other.key", given: func(name string) bool { return name == "key" }}, keyPath: "other.key"}
+	p := &plan{flags: joinFlags{policy: "ONE", key: "other.key", given: func(name string) bool { return name == "key" }},
+		keyPath: "other.key"}
 	if _, err := a.fill(p, "hall"); err != nil || p.keyPath != "other.key" || len(p.flags.bootstrap) > 0 {
 		t.Errorf("another key: %q, %q, %v", p.keyPath, p.flags.bootstrap, err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 )
@@ -117,10 +118,10 @@ func (f *relayFlags) config() (node.RelayConfig, error) {
 		listen = relayPort()
 	}
 	var err error
-	if cfg.Listen, err = addresses("--listen", listen); err != nil {
+	if cfg.Listen, err = profile.Addresses("--listen", listen); err != nil {
 		return cfg, err
 	}
-	if cfg.Announce, err = addresses("--announce", f.announce); err != nil {
+	if cfg.Announce, err = profile.Addresses("--announce", f.announce); err != nil {
 		return cfg, err
 	}
 	for _, m := range cfg.Announce {

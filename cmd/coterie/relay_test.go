@@ -32,7 +32,8 @@ func TestRelayKeepsItsAddress(t *testing.T) {
 	env := append([]string{asProcess + "=1"}, home(dir)...)
 	key := filepath.Join(dir, "relay.key")
 	start := func(args ...string) *drive.Peer {
-		p, err := drive.Start(ctx, "relay", env, exe, append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"}, args...)...)
+		p, err := drive.Start(ctx, "relay", env, exe, append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"},
+			args...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,8 @@ func TestRelayAddresses(t *testing.T) {
 	}
 	env := append([]string{asProcess + "=1"}, home(dir)...)
 	port := freePort(t)
-	args := []string{"relay", "--listen", "127.0.0.1:" + port, "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--announce", "relay.example.org:443"}
+	args := []string{"relay", "--listen", "127.0.0.1:" + port, "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--announce",
+		"relay.example.org:443"}
 	start := func(more ...string) *drive.Peer {
 		p, err := drive.Start(ctx, "relay", env, exe, append(args, more...)...)
 		if err != nil {
@@ -109,7 +111,8 @@ func TestRelayAddresses(t *testing.T) {
 	}
 	defer p.Signal(syscall.SIGKILL)
 	var want []string
-	for _, at := range []string{"/dns/relay.example.org/tcp/443", "/dns/relay.example.org/udp/443/quic-v1", "/ip4/127.0.0.1/tcp/" + port, "/ip4/127.0.0.1/udp/" + port + "/quic-v1"} {
+	for _, at := range []string{"/dns/relay.example.org/tcp/443", "/dns/relay.example.org/udp/443/quic-v1",
+		"/ip4/127.0.0.1/tcp/" + port, "/ip4/127.0.0.1/udp/" + port + "/quic-v1"} {
 		want = append(want, at+"/p2p/"+ready.Peer)
 	}
 	if got := strings.Fields(before); !slices.Equal(got, want) {
@@ -128,7 +131,8 @@ func TestRelayAddresses(t *testing.T) {
 	}
 	second := start("--json")
 	status, err := second.Exit(ctx)
-	if err != nil || status != 1 || !strings.Contains(second.Stdout(), `"code":"relay-running"`) || !strings.Contains(second.Stdout(), "(pid ") {
+	if err != nil || status != 1 || !strings.Contains(second.Stdout(), `"code":"relay-running"`) ||
+		!strings.Contains(second.Stdout(), "(pid ") {
 		t.Errorf("a second one: status %d, %v: %s", status, err, second.Stdout())
 	}
 	p.Signal(syscall.SIGTERM)
@@ -149,7 +153,8 @@ func TestRelayAddresses(t *testing.T) {
 func TestRelayFlags(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range []string{
-		"--memory 5", "--memory 1MiB", "--memory 512", "--memory -1GiB", "--memory 99999999GiB", "--memory MiB", "--connections -1", "--connections x",
+		"--memory 5", "--memory 1MiB", "--memory 512", "--memory -1GiB", "--memory 99999999GiB", "--memory MiB",
+		"--connections -1", "--connections x",
 		"--per-address -5", "--circuits -1", "--listen nowhere", "--announce nowhere", "--print-address --json", "now",
 		"--announce /ip4/10.0.0.7/tcp/4001/p2p/12D3KooWQpP1Td1epjYGqz4Hhuc4fcHYVwdzMeQNLxSUhCkJt6DR",
 	} {
@@ -172,9 +177,11 @@ func TestRelayLog(t *testing.T) {
 	var plain, objects bytes.Buffer
 	l := &relayLog{out: lines.NewJSON(&objects, now), plain: &plain, now: now}
 	for i := range 1000 {
-		l.refused(node.Refusal{What: "connection", From: fmt.Sprintf("192.0.2.%d", i%256), Why: "its address has all 512 connections that one may have"})
+		l.refused(node.Refusal{What: "connection", From: fmt.Sprintf("192.0.2.%d", i%256),
+			Why: "its address has all 512 connections that one may have"})
 	}
-	st := node.RelayStats{Peers: 2, Connections: 3, Rooms: 1, Reservations: 2, Circuits: 1, Forwarded: 12, Bytes: 1_234_567, Refused: 1000}
+	st := node.RelayStats{Peers: 2, Connections: 3, Rooms: 1, Reservations: 2, Circuits: 1, Forwarded: 12,
+		Bytes: 1_234_567, Refused: 1000}
 	l.minute(st)
 	l.minute(st)
 	st.Bytes += 2000
@@ -183,7 +190,8 @@ func TestRelayLog(t *testing.T) {
 	l.ended(st, at.Add(-time.Hour))
 	got := strings.Split(strings.TrimSpace(plain.String()), "\n")
 	want := []string{
-		"-- 09:31 refused a connection from 192.0.2.9: its address has all 512 connections that one may have; more in this minute are counted only",
+		"-- 09:31 refused a connection from 192.0.2.9: its address has all 512 connections that one may have; more in " +
+			"this minute are counted only",
 		"-- 09:31 2 peers, 3 connections, 1 room, 2 reservations, 1 circuit; 1.2 MB in and out, 1,000 refused",
 		"-- 09:31 2 peers, 3 connections, 1 room, 2 reservations, 1 circuit; 2.0 kB in and out, 0 refused",
 		"-- 09:31 refused a circuit from 192.0.2.7: all 10 circuits are taken",

@@ -54,7 +54,8 @@ func TestRelayFiles(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), exe, append(args[1:], "--print-address")...)
 		cmd.Env = []string{asProcess + "=1"}
 		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "/tcp/4001/p2p/") || !strings.Contains(string(out), "/udp/4001/quic-v1/p2p/") {
+		if err != nil || !strings.Contains(string(out), "/tcp/4001/p2p/") ||
+			!strings.Contains(string(out), "/udp/4001/quic-v1/p2p/") {
 			t.Errorf("%s: %v: %s", test.file, err, out)
 		}
 		key := filepath.Join(folder, "relay.key")

@@ -37,7 +37,8 @@ func (l *relayLog) refused(r node.Refusal) {
 	if l.lines == maxRefusalLines {
 		more = "; more in this minute are counted only"
 	}
-	l.out.Put(lines.NewObject("refused").Add("what", r.What).Add("from", r.From).Add("why", r.Why).Add("time", lines.Stamp(l.now())))
+	l.out.Put(lines.NewObject("refused").Add("what", r.What).Add("from", r.From).Add("why", r.Why).Add("time",
+		lines.Stamp(l.now())))
 	l.say("refused a %s from %s: %s%s", r.What, r.From, r.Why, more)
 }
 
@@ -54,7 +55,8 @@ func (l *relayLog) minute(st node.RelayStats) {
 	l.out.Put(lines.NewObject("relaying").Add("peers", st.Peers).Add("connections", st.Connections).Add("rooms", st.Rooms).
 		Add("reservations", st.Reservations).Add("circuits", st.Circuits).Add("forwarded", st.Forwarded).
 		Add("bytes", st.Bytes).Add("refused", st.Refused).Add("time", lines.Stamp(l.now())))
-	l.say("%s, %s, %s, %s, %s; %s in and out, %s refused", cli.Plural(st.Peers, "peer"), cli.Plural(st.Connections, "connection"),
+	l.say("%s, %s, %s, %s, %s; %s in and out, %s refused", cli.Plural(st.Peers, "peer"), cli.Plural(st.Connections,
+		"connection"),
 		cli.Plural(st.Rooms, "room"), cli.Plural(st.Reservations, "reservation"), cli.Plural(st.Circuits, "circuit"),
 		cli.Size(int(carried)), cli.Count(refused))
 }

@@ -22,7 +22,8 @@ func TestExpiringOnceADay(t *testing.T) {
 	file := filepath.Join(dir, "state", "coterie", "reminded.toml")
 	says := func(what, key string, want bool, more ...string) {
 		t.Helper()
-		args := append([]string{"join", "den", "--plain", "--key", key, "--policy", "ONE and TWO", "--listen", "/ip4/127.0.0.1/tcp/0", "--linger", "0s"}, more...)
+		args := append([]string{"join", "den", "--plain", "--key", key, "--policy", "ONE and TWO", "--listen",
+			"/ip4/127.0.0.1/tcp/0", "--linger", "0s"}, more...)
 		_, stderr, status := run(t, dir, "", args...)
 		if status != 0 || strings.Contains(stderr, "warning: "+key+" expires in 3 days") != want {
 			t.Errorf("%s: status %d, said %v: %s", what, status, !want, stderr)
@@ -41,7 +42,8 @@ func TestExpiringOnceADay(t *testing.T) {
 	}
 	day := b[:strings.IndexByte(string(b), '\n')]
 	yesterday := strings.Replace(string(b), string(day), `day = "2001-01-01"`, 1)
-	for what, text := range map[string]string{"another day": yesterday, "a damaged file": "\x00", "far too much": strings.Repeat("#", (64<<10)+1)} {
+	for what, text := range map[string]string{"another day": yesterday, "a damaged file": "\x00",
+		"far too much": strings.Repeat("#", (64<<10)+1)} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

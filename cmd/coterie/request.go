@@ -39,7 +39,8 @@ every key that is made for you.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.name, "name", "", "your `NAME`, for the operator's record; it is in no key")
-	flags.StringArrayVar(&f.want, "want", nil, "an attribute `A` to ask for: NTNU, \"5th year\", dept=Telematics; give one --want for each")
+	flags.StringArrayVar(&f.want, "want", nil, "an attribute `A` to ask for: NTNU, \"5th year\", dept=Telematics; give "+
+		"one --want for each")
 	flags.StringVar(&f.domain, "domain", "", "ask this domain only: its `FILE` or fingerprint")
 	flags.StringVarP(&f.output, "output", "o", "", "write the request to `FILE` (default: your name and .request)")
 	flags.BoolVar(&f.force, "force", false, "overwrite FILE")
@@ -150,7 +151,8 @@ func (a *app) recipient(path string, f requestFlags) (string, error) {
 		}
 	}
 	if f.pq && len(all) > 0 {
-		return "", cli.Fail("not-post-quantum", "%s is not post-quantum", path).Hint("--identity FILE makes another one beside it")
+		return "", cli.Fail("not-post-quantum", "%s is not post-quantum", path).
+			Hint("--identity FILE makes another one beside it")
 	}
 	return "", cli.Fail("file-wrong-kind", "%s holds no identity that a key can be sealed for", path)
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"testing"
@@ -15,16 +14,9 @@ import (
 // back, on a screen, in plain lines and in JSON: the room did not change for
 // whoever compares two epochs, but for somebody who was alone in between it did.
 func TestQuickReturn(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob := func() *drive.Peer { return peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0]) }
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
+	bob := func() *drive.Peer { return peerProcess(ctx, t, dir, "bob", "--bootstrap", at) }
 	first := bob()
 	aliveIn(ctx, t, ann, first)
 	leave(ctx, t, first)
@@ -47,7 +39,10 @@ func TestQuickReturn(t *testing.T) {
 	if _, err := ann.Wait(ctx, "bob's return", ofBob("joined", 2)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ann.Wait(ctx, "the epoch that says so", func(e drive.Event) bool { return e.Event == "epoch" && e.Reason == "joined" }); err != nil {
+	if _, err := ann.Wait(ctx, "the epoch that says so", func(e drive.Event) bool {
+		return e.Event == "epoch" &&
+			e.Reason == "joined"
+	}); err != nil {
 		t.Fatal(err)
 	}
 	leave(ctx, t, ann, second)
@@ -58,7 +53,7 @@ func TestQuickReturn(t *testing.T) {
 	}
 	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port)
 	l.Close()
-	at.Addrs[0] = listen
+	at = listen
 	for _, args := range [][]string{nil, {"--plain"}} {
 		s := onScreen(t, dir, "ann", 80, 24, nil, append(args, "--listen", listen)...)
 		s.Shows("listening")

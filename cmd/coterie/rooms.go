@@ -130,7 +130,8 @@ func (a *app) forget(name, policy string, yes bool) error {
 	if !yes {
 		question := fmt.Sprintf("Forget %s, with its history, policy and addresses? Your key stays.", cli.Clean(name))
 		if len(gone) > 1 {
-			question = fmt.Sprintf("Forget all %d rooms called %s, with their history, policies and addresses? Your keys stay.", len(gone), cli.Clean(name))
+			question = fmt.Sprintf("Forget all %d rooms called %s, with their history, policies and addresses? Your keys stay.",
+				len(gone), cli.Clean(name))
 			for _, r := range gone {
 				question += "\n  " + cli.Clean(r.Policy)
 			}

@@ -21,7 +21,8 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [ROOM]",
 		Short: "ask a running coterie what works and what does not",
-		Long:  "Ask a running coterie what works and what does not. The exit status is 0 if all is well, 1 if not, and 2 if no such room runs.",
+		Long: "Ask a running coterie what works and what does not. The exit status is 0 if all is well, 1 if not, and 2 " +
+			"if no such room runs.",
 		Example: `  coterie status
   coterie status exam --json`,
 		Args:              cli.Args("[ROOM]"),
@@ -123,7 +124,8 @@ func (a *app) ping(who, name string, count int) error {
 	case len(rooms) == 0:
 		return notRunning(name)
 	case rooms[0].Room != rooms[len(rooms)-1].Room:
-		return cli.Usage("%d rooms run", len(rooms)).Hint("coterie ping %s --room %s", cli.Quote(who), cli.Quote(rooms[0].Room))
+		return cli.Usage("%d rooms run", len(rooms)).Hint("coterie ping %s --room %s", cli.Quote(who),
+			cli.Quote(rooms[0].Room))
 	}
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt)
@@ -139,7 +141,8 @@ func (a *app) ping(who, name string, count int) error {
 		}
 		answer, err := rooms[0].Ask(control.Question{Ping: who})
 		if err != nil {
-			return cli.Fail("ping", "%s", cli.Clean(err.Error())).Hint("coterie status %s", cli.Quote(rooms[0].Room)).Because(err)
+			return cli.Fail("ping", "%s", cli.Clean(err.Error())).Hint("coterie status %s", cli.Quote(rooms[0].Room)).
+				Because(err)
 		}
 		answered = answered || answer.OK
 		for _, l := range answer.Lines {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,40 +12,12 @@ import (
 	"coterie/cmd/internal/drive"
 )
 
-// aliveIn waits until two peers are in one epoch.
-func aliveIn(ctx context.Context, t *testing.T, peers ...*drive.Peer) {
-	t.Helper()
-	if _, err := drive.Together(ctx, peers...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// leave lets peers leave, as they should.
-func leave(ctx context.Context, t *testing.T, peers ...*drive.Peer) {
-	t.Helper()
-	for _, p := range peers {
-		if err := p.Quit(); err != nil {
-			t.Fatal(err)
-		}
-		if status, err := p.Exit(ctx); err != nil || status != 0 {
-			t.Errorf("%s: status %d, %v\n%s", p.Name, status, err, p.Stderr())
-		}
-	}
-}
-
 // TestCopiedProfile: a profile that runs on two computers is one peer. The one
 // that started first is told that another takes part as it, and says no more.
 func TestCopiedProfile(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	bob := peerProcess(ctx, t, dir, "bob")
-	at, err := bob.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at.Addrs[0])
+	ctx, dir := stage(t)
+	bob, at := first(ctx, t, dir, "bob")
+	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at)
 	aliveIn(ctx, t, ann, bob)
 	// The copy is taken from a profile that is at rest, and both run then.
 	leave(ctx, t, ann)
@@ -62,13 +33,13 @@ func TestCopiedProfile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "other computer", "ann.key"), key, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ann = peerProcess(ctx, t, dir, "ann", "--bootstrap", at.Addrs[0])
+	ann = peerProcess(ctx, t, dir, "ann", "--bootstrap", at)
 	aliveIn(ctx, t, ann, bob)
 	one, err := ann.Ready(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied := peerProcess(ctx, t, filepath.Join(dir, "other computer"), "ann", "--bootstrap", at.Addrs[0])
+	copied := peerProcess(ctx, t, filepath.Join(dir, "other computer"), "ann", "--bootstrap", at)
 	two, err := copied.Ready(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +47,10 @@ func TestCopiedProfile(t *testing.T) {
 	if one.Peer != two.Peer {
 		t.Fatalf("%s is not %s: the test shows nothing", two.Peer, one.Peer)
 	}
-	w, err := ann.Wait(ctx, "the error", func(e drive.Event) bool { return e.Event == "error" && e.Code == "profile-twice" })
+	w, err := ann.Wait(ctx, "the error", func(e drive.Event) bool {
+		return e.Event == "error" &&
+			e.Code == "profile-twice"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +61,10 @@ func TestCopiedProfile(t *testing.T) {
 		t.Errorf("status %d, %v", status, err)
 	}
 	for _, p := range []*drive.Peer{copied, bob} {
-		if _, err := p.Wait(ctx, "an epoch of the two", func(e drive.Event) bool { return e.Event == "epoch" && e.Size == 2 }); err != nil {
+		if _, err := p.Wait(ctx, "an epoch of the two", func(e drive.Event) bool {
+			return e.Event == "epoch" &&
+				e.Size == 2
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,31 +101,26 @@ func TestDiskFullGoesOn(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("mounting a small file system needs root")
 	}
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	data := filepath.Join(homeOf(dir, "ann"), "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=768k,mode=700", "tmpfs", data).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=768k,mode=700", "tmpfs", data).
+		CombinedOutput(); err != nil {
 		t.Skipf("no small file system to be had: %v %s", err, out)
 	}
 	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) })
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	aliveIn(ctx, t, ann, bob)
+	ann, bob, _ := pair(ctx, t, dir)
 	for i := range 100 {
 		if err := bob.Say(fmt.Sprint(i, strings.Repeat(" and so on", 1500))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ann.Wait(ctx, "that the disk is full", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "disk-full" }); err != nil {
+	if _, err := ann.Wait(ctx, "that the disk is full", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "disk-full"
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := ann.Say("I am still here"); err != nil {

@@ -41,9 +41,7 @@ func TestStorm(t *testing.T) {
 	for _, p := range w.peers {
 		p.start(ctx, w)
 	}
-	if _, err := drive.Together(ctx, w.running()...); err != nil {
-		t.Fatal(err)
-	}
+	aliveIn(ctx, t, w.running()...)
 	began := time.Now()
 	chaos, stop := context.WithCancel(ctx)
 	var talking, troubled sync.WaitGroup
@@ -136,7 +134,8 @@ func newStorm(t *testing.T, peers int) *storm {
 	ip("-n", w.hub, "link", "set", "br0", "up")
 	for i := range peers {
 		p := &stormPeer{
-			index: i, ns: fmt.Sprintf("coterie%d-%d", os.Getpid(), i), addr: fmt.Sprintf("10.77.0.%d", i+1), acked: make(map[int]bool),
+			index: i, ns: fmt.Sprintf("coterie%d-%d", os.Getpid(), i), addr: fmt.Sprintf("10.77.0.%d", i+1),
+			acked: make(map[int]bool),
 		}
 		namespace(p.ns)
 		port := fmt.Sprint("v", i)
@@ -153,7 +152,8 @@ func newStorm(t *testing.T, peers int) *storm {
 			t.Fatal(err)
 		}
 		p.args = []string{
-			"netns", "exec", p.ns, os.Args[0], "join", "den", "--json", "--key", filepath.Join(w.dir, "ann.key"), "--policy", "ONE",
+			"netns", "exec", p.ns, os.Args[0], "join", "den", "--json", "--key", filepath.Join(w.dir, "ann.key"), "--policy",
+			"ONE",
 			"--nick", fmt.Sprint("p", i), "--listen", "/ip4/" + p.addr + "/tcp/4001",
 		}
 		for j := range peers {
@@ -392,7 +392,8 @@ func (w *storm) missing() (out []string) {
 		for id, m := range all {
 			if !ever[id] && slices.Contains(members[m.epoch], self) {
 				p.lacks[m.from] = true
-				out = append(out, fmt.Sprintf("p%d was not shown message %d of %s in epoch %.8s", p.index, m.seq, m.from[len(m.from)-4:], m.epoch))
+				out = append(out, fmt.Sprintf("p%d was not shown message %d of %s in epoch %.8s", p.index, m.seq,
+					m.from[len(m.from)-4:], m.epoch))
 			}
 		}
 	}

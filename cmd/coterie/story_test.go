@@ -58,7 +58,8 @@ func issueKey(ts *testscript.TestScript, master *abe.MasterKey, request, file st
 		return err
 	}
 	today := abe.DayOf(time.Now())
-	k, err := master.Issue(rand.Reader, abe.Grant{Serial: uint64(len(attributes)), Attributes: attrs, Generation: 1, From: today, Expires: today + 89})
+	k, err := master.Issue(rand.Reader, abe.Grant{Serial: uint64(len(attributes)), Attributes: attrs, Generation: 1,
+		From: today, Expires: today + 89})
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,6 @@ func (t *terminal) show(r *chat.Room, p *plan, cfg ui.Config) {
 	t.open = func() *ui.Program {
 		cfg.About, cfg.Intro, cfg.ASCII, cfg.Desktop, cfg.Tmux, cfg.Now = r.About(), t.intro, !ui.IsUTF8(),
 			ui.Desktop(), os.Getenv("TMUX") != "", t.app.now
-		cfg.QR = func(text string) ([]string, error) { return t.app.qrRows(text, 23, 5) }
 		p.terminal(&cfg)
 		profile := ui.Colours(p.flags.colour, os.Environ())
 		return ui.Start(cfg, r, t.app.stdin.(*os.File), t.app.stdout.(*os.File), profile)

@@ -23,7 +23,8 @@ func onScreen(t *testing.T, dir, name string, width, height int, env []string, a
 		t.Fatal(err)
 	}
 	home := t.TempDir()
-	env = append([]string{asProcess + "=1", "HOME=" + home, "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "XDG_RUNTIME_DIR=" + home, "XDG_STATE_HOME=",
+	env = append([]string{asProcess + "=1", "HOME=" + home, "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "XDG_RUNTIME_DIR=" +
+		home, "XDG_STATE_HOME=",
 		"TERM=xterm-256color", "LC_ALL=C.UTF-8", "TMUX=", "EDITOR=true", "VISUAL="}, env...)
 	all := []string{"join", "den", "--ephemeral", "--key", filepath.Join(dir, name+".key"), "--nick", name,
 		"--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen", "/ip4/127.0.0.1/tcp/0"}
@@ -34,15 +35,8 @@ func onScreen(t *testing.T, dir, name string, width, height int, env []string, a
 // what one types is read by the other and the other way round; a carriage return
 // from outside forges nothing; /quit leaves and gives the terminal back.
 func TestTerminalStory(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	a := peerProcess(ctx, t, dir, "ann")
-	at, err := a.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	a, at := first(ctx, t, dir, "ann")
 	for i, c := range []struct {
 		width, height int
 		env           []string
@@ -50,12 +44,13 @@ func TestTerminalStory(t *testing.T) {
 		{40, 24, nil}, {80, 24, nil}, {120, 30, nil}, {80, 24, []string{"NO_COLOR=1"}}, {80, 24, []string{"LC_ALL=C"}},
 	} {
 		t.Run(fmt.Sprintf("%dx%d%s", c.width, c.height, strings.Join(c.env, "")), func(t *testing.T) {
-			s := onScreen(t, dir, "bob", c.width, c.height, c.env, "--bootstrap", at.Addrs[0])
+			s := onScreen(t, dir, "bob", c.width, c.height, c.env, "--bootstrap", at)
 			s.Shows("ok   policy")
 			s.Shows("2 can read")
 			rows := s.Shows("you joined; 2 can read")
 			if c.width >= 80 {
-				for y, want := range []string{"ok   key            FOUR, THREE, TWO; ", `ok   policy         you satisfy it through "`, "ok   listening      tcp "} {
+				for y, want := range []string{"ok   key            FOUR, THREE, TWO; ",
+					`ok   policy         you satisfy it through "`, "ok   listening      tcp "} {
 					if got := rows[2+y]; !strings.HasPrefix(got, want) {
 						t.Errorf("row %d is %q, want %q", 2+y, got, want)
 					}
@@ -102,19 +97,15 @@ func TestTerminalStory(t *testing.T) {
 // TestTerminalHangUp: who closes the window has left the room, and not vanished
 // from it.
 func TestTerminalHangUp(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	a := peerProcess(ctx, t, dir, "ann")
-	at, err := a.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := onScreen(t, dir, "bob", 80, 24, nil, "--bootstrap", at.Addrs[0])
+	ctx, dir := stage(t)
+	a, at := first(ctx, t, dir, "ann")
+	s := onScreen(t, dir, "bob", 80, 24, nil, "--bootstrap", at)
 	s.Shows("you joined; 2 can read")
 	s.HangUp()
-	if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool { return e.Event == "member" && e.State == "left" }); err != nil {
+	if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool {
+		return e.Event == "member" &&
+			e.State == "left"
+	}); err != nil {
 		t.Error(err)
 	}
 	if err := a.Quit(); err != nil {
@@ -154,8 +145,10 @@ func TestNoTerminalPlain(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	p, err := drive.Start(ctx, "bob", []string{asProcess + "=1", "TERM=xterm-256color"}, exe, "join", "den", "--ephemeral", "--linger", "0s",
-		"--key", filepath.Join(dir, "bob.key"), "--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen", "/ip4/127.0.0.1/tcp/0")
+	p, err := drive.Start(ctx, "bob", []string{asProcess + "=1", "TERM=xterm-256color"}, exe, "join", "den", "--ephemeral",
+		"--linger", "0s",
+		"--key", filepath.Join(dir, "bob.key"), "--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen",
+		"/ip4/127.0.0.1/tcp/0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +171,8 @@ func TestDemoFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := screen.Start(t, 60, 40, []string{asProcess + "=1", "HOME=" + t.TempDir(), "TERM=xterm-256color", "LC_ALL=C.UTF-8"}, exe, "demo", "--check")
+	s := screen.Start(t, 60, 40, []string{asProcess + "=1", "HOME=" + t.TempDir(), "TERM=xterm-256color",
+		"LC_ALL=C.UTF-8"}, exe, "demo", "--check")
 	rows := s.Shows("checks passed")
 	for _, want := range []string{"she cannot read and", "could read nothing", "prof joined, and has what ann said"} {
 		if !strings.Contains(strings.Join(strings.Fields(strings.Join(rows, " ")), " "), want) {

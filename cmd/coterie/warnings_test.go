@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -18,15 +17,8 @@ import (
 // another domain, is alone, not joining for ever, and both sides are told why,
 // once.
 func TestElsewhere(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
 	told := func(p *drive.Peer, code, text, hint string) {
 		t.Helper()
 		w, err := p.Wait(ctx, code, func(e drive.Event) bool { return e.Event == "warning" && e.Code == code })
@@ -54,13 +46,17 @@ func TestElsewhere(t *testing.T) {
 		{"bob", "policy-differs", `1 peer nearby has a room "den" of NTNU with another policy: ("ONE" or "THREE") and ("TWO" or "FOUR")`,
 			"same name, other policy = other room; coterie join den --policy …", []string{"--policy", "THREE"}},
 		{"dan", "policy-differs", `1 peer nearby has a room "den" of NTNU with the same policy and no history`,
-			"same name, other history = other room; coterie join den --history 0", []string{"--history", "7d", "--key", dir + "/bob.key"}},
+			"same name, other history = other room; coterie join den --history 0", []string{"--history", "7d", "--key", dir +
+				"/bob.key"}},
 		{"foreign", "same-name-domain", `1 peer nearby has a room "den" of another domain: `, fingerprint, nil},
 	} {
-		p := peerProcess(ctx, t, dir, test.name, append([]string{"--bootstrap", at.Addrs[0]}, test.args...)...)
+		p := peerProcess(ctx, t, dir, test.name, append([]string{"--bootstrap", at}, test.args...)...)
 		told(p, test.code, test.text, test.hint)
 		// By then peers were met off the topic as well.
-		if _, err := p.Wait(ctx, "what it tries", func(e drive.Event) bool { return e.Event == "state" && e.Step == "discover" }); err != nil {
+		if _, err := p.Wait(ctx, "what it tries", func(e drive.Event) bool {
+			return e.Event == "state" &&
+				e.Step == "discover"
+		}); err != nil {
 			t.Fatal(err)
 		}
 		events, _ := p.Events()
@@ -76,7 +72,8 @@ func TestElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told(ann, "policy-differs", `1 peer nearby has a room "den" of NTNU with another policy: "THREE"`, "same name, other policy = other room; coterie join den --policy …")
+	told(ann, "policy-differs", `1 peer nearby has a room "den" of NTNU with another policy: "THREE"`,
+		"same name, other policy = other room; coterie join den --policy …")
 	told(ann, "same-name-domain", `1 peer nearby has a room "den" of another domain: `, fingerprint)
 	warnings := 0
 	events, _ := ann.Events()
@@ -93,36 +90,29 @@ func TestElsewhere(t *testing.T) {
 // TestClockWarning: whose clock is wrong by hours is told so, by the others'
 // median, and nobody else.
 func TestClockWarning(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ann := peerProcess(ctx, t, dir, "ann")
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at.Addrs[0])
-	if _, err := drive.Together(ctx, ann, bob); err != nil {
-		t.Fatal(err)
-	}
+	ctx, dir := stage(t)
+	ann, bob, at := pair(ctx, t, dir)
 	next, err := bob.Ready(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv(shifted, "3h2m0s")
-	cyn := peerProcess(ctx, t, dir, "cyn", "--key", dir+"/ann.key", "--bootstrap", at.Addrs[0], "--bootstrap", next.Addrs[0])
+	cyn := peerProcess(ctx, t, dir, "cyn", "--key", dir+"/ann.key", "--bootstrap", at, "--bootstrap", next.Addrs[0])
 	w, err := cyn.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "clock" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 2)" && w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 1)" {
+	if w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 2)" &&
+		w.Text != "this computer's clock is 3 h 2 min ahead of the others (median of 1)" {
 		t.Errorf("text %q", w.Text)
 	}
 	if w.Hint != "set the clock; until then your key and their messages may seem expired" {
 		t.Errorf("hint %q", w.Hint)
 	}
-	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool { return e.Event == "health" && e.Code == "CLOCK" && e.State == "on" }); err != nil {
+	if _, err := cyn.Wait(ctx, "its health", func(e drive.Event) bool {
+		return e.Event == "health" && e.Code == "CLOCK" &&
+			e.State == "on"
+	}); err != nil {
 		t.Fatal(err)
 	}
 	events, _ := ann.Events()
@@ -136,10 +126,7 @@ func TestClockWarning(t *testing.T) {
 
 // TestPeerNewer: somebody of a later version is there, and that is said.
 func TestPeerNewer(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	later, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +134,10 @@ func TestPeerNewer(t *testing.T) {
 	defer later.Close()
 	later.SetStreamHandler("/coterie/3/prove", func(s network.Stream) { s.Reset() })
 	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", later.Addrs()[0].String()+"/p2p/"+later.ID().String())
-	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "peer-newer" })
+	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "peer-newer"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,25 +149,26 @@ func TestPeerNewer(t *testing.T) {
 
 // TestNetBlocked: where TCP gets out and UDP does not, that is said.
 func TestNetBlocked(t *testing.T) {
-	dir := t.TempDir()
-	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, dir := stage(t)
 	// A socket that never answers stands for a network that lets no UDP out.
 	deaf, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
-		return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
-	}))
+	far, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(),
+		libp2p.AddrsFactory(func(a []ma.Multiaddr) []ma.Multiaddr {
+			return append(a, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", deaf.LocalAddr().(*net.UDPAddr).Port)))
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer far.Close()
 	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", far.Addrs()[0].String()+"/p2p/"+far.ID().String())
-	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool { return e.Event == "warning" && e.Code == "net-blocked" })
+	w, err := ann.Wait(ctx, "the warning", func(e drive.Event) bool {
+		return e.Event == "warning" &&
+			e.Code == "net-blocked"
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,8 @@ func (a *app) backupCommand() *cobra.Command {
 			}
 			base := filepath.Base(files.Prefix())
 			fmt.Fprintf(cmd.OutOrStdout(), "Copied %s, %s, %s; read back and opened: good. %s issued.\n",
-				cli.Clean(base+".domain"), cli.Clean(base+".master"), cli.Clean(base+".ledger"), cli.Plural(issuedKeys(known.Issues), "key"))
+				cli.Clean(base+".domain"), cli.Clean(base+".master"), cli.Clean(base+".ledger"),
+				cli.Plural(issuedKeys(known.Issues), "key"))
 			switch {
 			case locked.Encrypted:
 				fmt.Fprintln(cmd.OutOrStdout(), "Without the passphrase this copy is useless: keep it elsewhere, on paper.")
@@ -137,7 +138,8 @@ func (a *app) restoreCommand() *cobra.Command {
 		}),
 	}
 	f.addWriting(cmd)
-	cmd.Flags().IntVar(&skip, "skip", 0, "leave the next `N` numbers unused: keys that were issued after the backup may have them")
+	cmd.Flags().IntVar(&skip, "skip", 0, "leave the next `N` numbers unused: keys that were issued after the backup "+
+		"may have them")
 	return cmd
 }
 
@@ -146,7 +148,8 @@ func (a *app) restoreCommand() *cobra.Command {
 func restoreFiles(folder, domain string) (from, to kms.Files, err error) {
 	if domain == "" {
 		if from, err = onlyDomain(folder); err != nil {
-			return from, to, cli.Usage("%s has no domain's files, or those of several", folder).Hint("kms restore %s --domain NAME", cli.Quote(folder))
+			return from, to, cli.Usage("%s has no domain's files, or those of several", folder).
+				Hint("kms restore %s --domain NAME", cli.Quote(folder))
 		}
 		return from, kms.At(filepath.Base(from.Prefix())), nil
 	}
@@ -165,7 +168,8 @@ func printRestored(cmd *cobra.Command, to kms.Files, out *kms.Restored) error {
 		}
 		fmt.Fprintf(&b, "Restored %s.", strings.Join(names, ", "))
 	}
-	fmt.Fprintf(&b, " %s issued, the last entry is of %s.\n", cli.Plural(issuedKeys(out.Record.Issues), "key"), out.Record.Last.Format("2006-01-02 15:04 UTC"))
+	fmt.Fprintf(&b, " %s issued, the last entry is of %s.\n", cli.Plural(issuedKeys(out.Record.Issues), "key"),
+		out.Record.Last.Format("2006-01-02 15:04 UTC"))
 	if out.Longer {
 		fmt.Fprintf(&b, "Kept %s: it has all of the copy, and more.\n", cli.Clean(to.Ledger()))
 	}
@@ -176,7 +180,8 @@ func printRestored(cmd *cobra.Command, to kms.Files, out *kms.Restored) error {
 		cli.Warn(cmd.ErrOrStderr(), cli.Fail("ledger-damaged", "the damaged ledger is %s now", out.Aside))
 	}
 	if slices.Contains(out.Written, to.Ledger()) {
-		cli.Warn(cmd.ErrOrStderr(), cli.Fail("restored", "keys that were issued after the copy are on no record, and their numbers would be given again").
+		cli.Warn(cmd.ErrOrStderr(), cli.Fail("restored", "keys that were issued after the copy are on no record, and "+
+			"their numbers would be given again").
 			Hint("if there may be any: run it once more with --skip and how many"))
 	}
 	return nil

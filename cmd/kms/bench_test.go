@@ -21,7 +21,8 @@ func BenchmarkTable(b *testing.B) {
 	var issues []kms.Issue
 	for i := range 10_000 {
 		issues = append(issues, kms.Issue{
-			Number: uint64(i + 1), Name: fmt.Sprint("Åse Ødegård ", i), Attributes: []string{`"5th year"`, "NTNU", "dept=Physics"},
+			Number: uint64(i + 1), Name: fmt.Sprint("Åse Ødegård ", i), Attributes: []string{`"5th year"`, "NTNU",
+				"dept=Physics"},
 			From: from, Expires: from + 90, Made: from.Start(),
 		})
 	}

@@ -28,11 +28,7 @@ func (a *app) calendarCommand() *cobra.Command {
   kms calendar --domain NTNU > expiries.ics`,
 		Args: cli.Args(),
 		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}
@@ -44,14 +40,16 @@ func (a *app) calendarCommand() *cobra.Command {
 			// It has names in it. A newer calendar replaces the older one.
 			old, err := keyfile.ReadPublic(output)
 			if err == nil && !bytes.HasPrefix(old, []byte(calendarHead)) {
-				return cli.Fail("exists", "%s exists and is no calendar of keys", output).Hint("choose another name, or move that file away")
+				return cli.Fail("exists", "%s exists and is no calendar of keys", output).
+					Hint("choose another name, or move that file away")
 			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 			if err := keyfile.Replace(output, []byte(text), 0o600); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Wrote %s: %s. It has names in it.\n", cli.Clean(output), cli.Plural(strings.Count(text, "BEGIN:VEVENT"), "day"))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Wrote %s: %s. It has names in it.\n", cli.Clean(output),
+				cli.Plural(strings.Count(text, "BEGIN:VEVENT"), "day"))
 			return err
 		}),
 	}

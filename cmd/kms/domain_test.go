@@ -35,7 +35,8 @@ func TestDomainCommand(t *testing.T) {
 	ok("key 1, format 2, ", "inspect", "a.key")
 	ok("  relay       relay.ntnu.no\n", "inspect", "a.key")
 	ok("format 2", "inspect", "NTNU.domain")
-	ok("  relay  /dnsaddr/ntnu.no\n  relay  10.0.0.7:4001\nKeys issued from now on", "domain", "NTNU", "--relay", "/dnsaddr/ntnu.no", "--relay", "10.0.0.7:4001")
+	ok("  relay  /dnsaddr/ntnu.no\n  relay  10.0.0.7:4001\nKeys issued from now on", "domain", "NTNU", "--relay",
+		"/dnsaddr/ntnu.no", "--relay", "10.0.0.7:4001")
 	bad("domain", "--relay", "a b.no")
 	bad("domain", "--relay", "a.no", "--relay", "a.no")
 	bad("domain", "--relay", "a.no", "--no-relays")

@@ -34,11 +34,14 @@ func explain(err error) error {
 	case err == nil, errors.As(err, &known):
 		return err
 	case errors.As(err, &unwritten):
-		e := cli.Fail("not-written", "key %d is in the ledger, but its file is not there: %v", unwritten.Number, unwritten.Err)
+		e := cli.Fail("not-written", "key %d is in the ledger, but its file is not there: %v", unwritten.Number,
+			unwritten.Err)
 		if unwritten.Voided {
-			return e.Hint("the ledger has the number as void; mend the cause and issue again: it will be another number").Because(err)
+			return e.Hint("the ledger has the number as void; mend the cause and issue again: it will be another number").
+				Because(err)
 		}
-		return e.Hint("the ledger has it as issued, but nobody has it; mend the cause and issue again: it will be another number").Because(err)
+		return e.Hint("the ledger has it as issued, but nobody has it; mend the cause and issue again: it will be another " +
+			"number").Because(err)
 	case errors.As(err, &unfinished):
 		return cli.Fail("unfinished", "%v", unfinished).
 			Detail("that key  "+describeIssue(unfinished.Key)).
@@ -59,13 +62,16 @@ func explain(err error) error {
 	case errors.As(err, &nothing):
 		return cli.Fail("nothing-left", "%v", nothing).Hint("kms norenew %d", nothing.Key.Number).Because(err)
 	case errors.As(err, &diverged):
-		return cli.Fail("diverged", "%v", diverged).Hint("keep both; go on with one of them, and tell the other's holders to ask again").Because(err)
+		return cli.Fail("diverged", "%v", diverged).Hint("keep both; go on with one of them, and tell the other's holders " +
+			"to ask again").Because(err)
 	case errors.As(err, &ahead):
-		return cli.Fail("ahead", "%v", ahead).Hint("keep the longer one: an older ledger would give numbers a second time; kms restore brings it here").Because(err)
+		return cli.Fail("ahead", "%v", ahead).Hint("keep the longer one: an older ledger would give numbers a second " +
+			"time; kms restore brings it here").Because(err)
 	case errors.As(err, &longer):
 		path := cli.Quote(longer.Damaged.Path)
 		return cli.Fail("ledger-damaged", "%v", longer).
-			Hint("mv -n %s %s.damaged; then kms restore FOLDER --skip %d, so that no number is given again", path, path, longer.Entries-longer.Copy).Because(err)
+			Hint("mv -n %s %s.damaged; then kms restore FOLDER --skip %d, so that no number is given again", path, path,
+				longer.Entries-longer.Copy).Because(err)
 	case errors.As(err, &line):
 		return cli.Fail("ledger-damaged", "%v", line).
 			Hint("nothing was issued; put back a good copy:  kms restore /media/usb").Because(err)
@@ -73,18 +79,22 @@ func explain(err error) error {
 		return cli.Fail("ledger-torn", "%v, as by a crash while it was written", torn).
 			Hint("its key was never written; the next kms issue puts that on record and goes on").Because(err)
 	case errors.Is(err, kms.ErrMasterMissing):
-		return cli.Fail("master-missing", "%s; %s alone cannot issue", missingFile(err), strings.TrimSuffix(strings.TrimSuffix(missingFile(err), " is not here"), ".master")+".domain").
+		return cli.Fail("master-missing", "%s; %s alone cannot issue", missingFile(err),
+			strings.TrimSuffix(strings.TrimSuffix(missingFile(err), " is not here"), ".master")+".domain").
 			Hint("run where the master key is, or kms restore /media/usb").Because(err)
 	case errors.Is(err, kms.ErrLedgerMissing):
 		return cli.Fail("ledger-missing", "%s; without it a number could be given twice", missingFile(err)).
 			Hint("kms restore /media/usb").Because(err)
 	case errors.Is(err, kms.ErrLedgerFull):
 		return cli.Fail("ledger-full", "%v", err).
-			Hint("nothing was issued; kms ledger forget makes entries shorter, and a new domain begins a new ledger").Because(err)
+			Hint("nothing was issued; kms ledger forget makes entries shorter, and a new domain begins a new ledger").
+			Because(err)
 	case errors.Is(err, kms.ErrUnknownMaster), errors.Is(err, kms.ErrOthersMaster):
-		return cli.Fail("others-master", "%v", err).Hint("nothing was copied; choose another folder, or move that file away").Because(err)
+		return cli.Fail("others-master", "%v", err).Hint("nothing was copied; choose another folder, or move that file away").
+			Because(err)
 	case errors.Is(err, kms.ErrForeignLedger), errors.Is(err, kms.ErrForeignDomain):
-		return cli.Fail("wrong-domain", "%v", err).Hint("the three files of a domain belong together; put back the right one").Because(err)
+		return cli.Fail("wrong-domain", "%v", err).
+			Hint("the three files of a domain belong together; put back the right one").Because(err)
 	case errors.Is(err, kms.ErrName) && !errors.Is(err, request.ErrFormat):
 		e := cli.Usage("%v", err)
 		return e.Because(err)

@@ -36,7 +36,8 @@ func writeIndex(folder string, keys []kms.Issued) error {
 	default:
 		old, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
 		if err != nil || len(old) == 0 || !slices.Equal(old[0], indexHead) {
-			return cli.Fail("exists", "%s exists and is no table of keys", path).Hint("the keys are issued; move that file away and run it again")
+			return cli.Fail("exists", "%s exists and is no table of keys", path).
+				Hint("the keys are issued; move that file away and run it again")
 		}
 		for _, row := range old[1:] {
 			if n, err := strconv.ParseUint(row[0], 10, 64); err == nil {

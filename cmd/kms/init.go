@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/kms"
 	"coterie/kms/words"
 )
@@ -44,7 +45,8 @@ func (a *app) initCommand() *cobra.Command {
 			}
 			protection := kms.Protection{WorkFactor: a.workFactor}
 			if !plain {
-				if protection.Passphrase, err = a.newPassphrase("Passphrase for the master key (empty: make one for me):", passphraseFile); err != nil {
+				if protection.Passphrase, err = a.newPassphrase("Passphrase for the master key (empty: make one for me):",
+					passphraseFile); err != nil {
 					return err
 				}
 				defer clear(protection.Passphrase)
@@ -67,7 +69,8 @@ func (a *app) initCommand() *cobra.Command {
 }
 
 func warnPlain(w io.Writer, files kms.Files) {
-	cli.Warn(w, cli.Fail("no-passphrase", "%s is not encrypted: whoever copies this file can mint any key", files.Master()).
+	cli.Warn(w, cli.Fail("no-passphrase", "%s is not encrypted: whoever copies this file can mint any key",
+		files.Master()).
 		Hint("fit for trying only; otherwise:  kms passphrase %s", cli.Quote(files.Prefix())))
 }
 
@@ -76,10 +79,10 @@ func (a *app) printDomain(w io.Writer, files kms.Files, name, fingerprint string
 	if plain {
 		secret = "secret: whoever has it can mint any key"
 	}
-	width := max(cells(cli.Clean(files.Domain())), cells(cli.Clean(files.Master())))
+	width := max(text.Width(cli.Clean(files.Domain())), text.Width(cli.Clean(files.Master())))
 	pad := func(s string) string {
 		s = cli.Clean(s)
-		return s + strings.Repeat(" ", width-cells(s))
+		return s + strings.Repeat(" ", width-text.Width(s))
 	}
 	_, err := fmt.Fprintf(w, `Created the domain %[1]s.
 
@@ -89,7 +92,8 @@ func (a *app) printDomain(w io.Writer, files kms.Files, name, fingerprint string
 
 Nothing can repair a lost master key.   Copy it now:   kms backup /media/usb
 Next                                    issue a key:   kms issue --domain %[7]s --request kari.request -o kari.key
-`, cli.Clean(name), pad(files.Domain()), fingerprint, pad(files.Master()), secret, pad(files.Ledger()), cli.Clean(cli.Quote(files.Prefix())))
+`, cli.Clean(name), pad(files.Domain()), fingerprint, pad(files.Master()), secret, pad(files.Ledger()),
+		cli.Clean(cli.Quote(files.Prefix())))
 	return err
 }
 

@@ -122,8 +122,10 @@ func (a *app) inspectKey(w io.Writer, path string, sealed *sealedFor) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "key %d, format %d, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s\n  generation  %d\n%s",
-		k.Serial(), format(k.Domain()), cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(),
+	_, err = fmt.Fprintf(w, "key %d, format %d, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s\n  "+
+		"generation  %d\n%s",
+		k.Serial(), format(k.Domain()), cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().
+			Fingerprint(),
 		cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), k.Generation(), relayLines(k.Domain()))
 	return err
 }
@@ -149,7 +151,8 @@ func inspectEncrypted(w io.Writer, path string) error {
 	if !strings.HasSuffix(path, ".master") {
 		what = ": a master key or an identity"
 	}
-	_, err = fmt.Fprintf(w, "encrypted with a passphrase (scrypt 2^%d, about %.1f s here), %s%s\n", h.WorkFactor, scryptSeconds(h.WorkFactor), cli.Size(size), what)
+	_, err = fmt.Fprintf(w, "encrypted with a passphrase (scrypt 2^%d, about %.1f s here), %s%s\n", h.WorkFactor,
+		scryptSeconds(h.WorkFactor), cli.Size(size), what)
 	return err
 }
 
@@ -173,9 +176,11 @@ func inspectSealed(w, stderr io.Writer, path string) error {
 	if h.Armored {
 		form = ", as text"
 	}
-	text := fmt.Sprintf("sealed with age (%s)%s, %s; what is inside only its owner can see", strings.Join(h.Types, ", "), form, cli.Plural(size, "byte"))
+	text := fmt.Sprintf("sealed with age (%s)%s, %s; what is inside only its owner can see", strings.Join(h.Types, ", "),
+		form, cli.Plural(size, "byte"))
 	if l := h.Label; l != nil {
-		text = fmt.Sprintf("sealed key, format 1, %s, for %s, of %s %s", cli.Plural(size, "byte"), l.Recipient, l.Domain, l.Fingerprint)
+		text = fmt.Sprintf("sealed key, format 1, %s, for %s, of %s %s", cli.Plural(size, "byte"), l.Recipient, l.Domain,
+			l.Fingerprint)
 	}
 	if _, err := fmt.Fprintln(w, cli.Clean(text)); err != nil {
 		return err
@@ -215,7 +220,8 @@ func inspectIdentity(w io.Writer, path string) error {
 	for _, r := range keyfile.Recipients(ids) {
 		names = append(names, keyfile.ShortRecipient(r))
 	}
-	_, err = fmt.Fprintf(w, "identity of %s, without a passphrase: whoever has it opens every key that was made for it\n", strings.Join(names, ", "))
+	_, err = fmt.Fprintf(w, "identity of %s, without a passphrase: whoever has it opens every key that was made for it\n",
+		strings.Join(names, ", "))
 	return err
 }
 
@@ -245,7 +251,8 @@ func inspectLedger(w io.Writer, path string) error {
 	if o.Torn {
 		torn = ", and a last line that was cut short"
 	}
-	_, err = fmt.Fprintf(w, "ledger of the domain %s, format 1, %s%s, %s, encrypted\n", o.Fingerprint, plural(o.Entries, "entry", "entries"), torn, cli.Size(o.Size))
+	_, err = fmt.Fprintf(w, "ledger of the domain %s, format 1, %s%s, %s, encrypted\n", o.Fingerprint,
+		plural(o.Entries, "entry", "entries"), torn, cli.Size(o.Size))
 	return err
 }
 

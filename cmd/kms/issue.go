@@ -47,9 +47,11 @@ func (a *app) issueCommand() *cobra.Command {
 	f.addWriting(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.request, "request", "", "issue what was asked for in `FILE`")
-	flags.StringVar(&f.code, "code", "", "the request's six `WORDS`, as its author said them; otherwise they are asked for")
+	flags.StringVar(&f.code, "code", "",
+		"the request's six `WORDS`, as its author said them; otherwise they are asked for")
 	flags.BoolVar(&f.unchecked, "unchecked", false, "do not ask for the six words; the ledger remembers")
-	flags.StringArrayVar(&f.attributes, "attr", nil, "an attribute `A`: NTNU, \"5th year\", dept=Telematics, age=21; one --attr for each")
+	flags.StringArrayVar(&f.attributes, "attr", nil, "an attribute `A`: NTNU, \"5th year\", dept=Telematics, age=21; "+
+		"one --attr for each")
 	flags.StringVar(&f.name, "name", "", "`NAME` of the person, for the ledger")
 	flags.StringVar(&f.to, "to", "", "seal the key for this age `RECIPIENT`, age1...")
 	flags.StringVar(&f.csv, "csv", "", "issue a key for each row of `FILE`")
@@ -80,7 +82,8 @@ func (f *issueFlags) check(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	for _, flags := range [][]string{{"request", "to", "csv"}, {"code", "unchecked"}, {"csv", "name"}, {"csv", "attr"}, {"csv", "code"}, {"csv", "force"}} {
+	for _, flags := range [][]string{{"request", "to", "csv"}, {"code", "unchecked"}, {"csv", "name"}, {"csv", "attr"},
+		{"csv", "code"}, {"csv", "force"}} {
 		if err := exclude(flags...); err != nil {
 			return err
 		}
@@ -105,11 +108,7 @@ func (a *app) issue(cmd *cobra.Command, f *issueFlags) error {
 	if err != nil {
 		return err
 	}
-	authority, err := a.open(cmd, &f.domainFlags)
-	if err != nil {
-		return err
-	}
-	known, err := record(authority)
+	authority, known, err := a.openRecord(cmd, &f.domainFlags)
 	if known == nil {
 		return err
 	}
@@ -121,26 +120,38 @@ func (a *app) issue(cmd *cobra.Command, f *issueFlags) error {
 			return err
 		}
 	}
-	if err := confirmSpelling(stderr, kms.CheckSpelling(r.Attributes, kms.CountAttributes(known.Issues)), f.yes); err != nil {
+	if err := confirmSpelling(stderr, kms.CheckSpelling(r.Attributes, kms.CountAttributes(known.Issues)),
+		f.yes); err != nil {
 		return err
 	}
-	issued, err := authority.Issue(a.rand, r, now)
-	if issued != nil {
-		warnFound(stderr, issued.Torn, issued.Voided)
-	}
+	err = a.issueOne(cmd, authority, r, f.asJSON, f.named())
 	var exists *keyfile.ExistsError
 	var unwritten *kms.NotWrittenError
 	if errors.As(err, &exists) && !errors.As(err, &unwritten) {
-		return cli.Fail("exists", "%s exists", exists.Path).Hint("--force overwrites it; the old key stays valid until it lapses").Because(err)
+		return cli.Fail("exists", "%s exists", exists.Path).Hint("--force overwrites it; the old key stays valid until it " +
+			"lapses").Because(err)
+	}
+	return err
+}
+
+// issueOne makes one key, and says what came of it.
+func (a *app) issueOne(cmd *cobra.Command, authority *kms.Authority, r kms.Request, asJSON bool, domain string) error {
+	issued, err := authority.Issue(a.rand, r, a.now())
+	if issued != nil {
+		warnFound(cmd.ErrOrStderr(), issued.Torn, issued.Voided)
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.say(cmd, f.asJSON, issued, r, f.named()); err != nil {
-		return err
+	if asJSON {
+		err = printIssuedLines(cmd.OutOrStdout(), []kms.Issued{*issued})
+	} else {
+		err = printIssued(cmd.OutOrStdout(), issued, r, domain)
 	}
-	warnUnsealed(stderr, r)
-	return nil
+	if err == nil {
+		warnUnsealed(cmd.ErrOrStderr(), r)
+	}
+	return err
 }
 
 // parse checks what was typed. asked is the request, if there is one.
@@ -221,7 +232,8 @@ func (f *issueFlags) checkRequest(stderr io.Writer, domain *abe.Domain, asked *r
 	switch {
 	case f.unchecked:
 		r.Check = kms.Unchecked
-		cli.Warn(stderr, cli.Fail("unchecked", "nobody compared the six words of %s: whoever carried it may have put their own recipient into it", f.request))
+		cli.Warn(stderr, cli.Fail("unchecked", "nobody compared the six words of %s: whoever carried it may have put "+
+			"their own recipient into it", f.request))
 	case f.code != "":
 		typed, err := normalWords(f.code)
 		if err != nil {
@@ -292,17 +304,20 @@ func badRecipient(to string) error {
 		return cli.Usage("--to wants the recipient, which begins with age1; this is the secret half").
 			Hint("the line '# public key:' of that file has the recipient; and the secret is in your shell's history now")
 	}
-	return cli.Usage("--to is not an age recipient (%s; an X25519 one begins with age1 and has 62)", cli.Plural(len(to), "character")).
+	return cli.Usage("--to is not an age recipient (%s; an X25519 one begins with age1 and has 62)",
+		cli.Plural(len(to), "character")).
 		Hint("have its owner run 'coterie request' and issue with --request")
 }
 
 // warnFound tells what was found on the way to new keys.
 func warnFound(w io.Writer, torn *kms.TornError, voided []uint64) {
 	if torn != nil {
-		cli.Warn(w, cli.Fail("ledger-torn", "%v, as by a crash while it was written; that is on record now, and its number stays unused", torn))
+		cli.Warn(w, cli.Fail("ledger-torn", "%v, as by a crash while it was written; that is on record now, and its "+
+			"number stays unused", torn))
 	}
 	for _, n := range voided {
-		cli.Warn(w, cli.Fail("void", "an earlier run recorded key %d and was interrupted before it wrote it; the ledger has it as void now", n))
+		cli.Warn(w, cli.Fail("void", "an earlier run recorded key %d and was interrupted before it wrote it; the ledger "+
+			"has it as void now", n))
 	}
 }
 
@@ -312,14 +327,6 @@ func attributeText(attributes []abe.Attribute) string {
 		texts = append(texts, a.String())
 	}
 	return cli.Attributes(texts)
-}
-
-// say tells a person, or a machine, what was made.
-func (a *app) say(cmd *cobra.Command, asJSON bool, issued *kms.Issued, r kms.Request, domain string) error {
-	if asJSON {
-		return printIssuedLines(cmd.OutOrStdout(), []kms.Issued{*issued})
-	}
-	return printIssued(cmd.OutOrStdout(), issued, r, domain)
 }
 
 // issuedLine is a key that was made, for machines.
@@ -338,7 +345,8 @@ func printIssuedLines(w io.Writer, keys []kms.Issued) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	for _, k := range keys {
-		line := issuedLine{k.Number, k.Name, k.Attributes, k.From.String(), k.Expires.String(), k.Path, k.Recipient != "", k.Renews}
+		line := issuedLine{k.Number, k.Name, k.Attributes, k.From.String(), k.Expires.String(), k.Path, k.Recipient != "",
+			k.Renews}
 		if err := enc.Encode(line); err != nil {
 			return err
 		}
@@ -358,7 +366,8 @@ func printIssued(w io.Writer, issued *kms.Issued, r kms.Request, domain string) 
 		fmt.Fprintf(&b, " to %s", cli.Clean(r.Name))
 	}
 	fmt.Fprintf(&b, ".\n\n  attributes  %s\n", cli.Attributes(issued.Attributes))
-	fmt.Fprintf(&b, "  valid       %s to %s (%s)\n", issued.From, issued.Expires, cli.Plural(int(issued.Expires-issued.From), "day"))
+	fmt.Fprintf(&b, "  valid       %s to %s (%s)\n", issued.From, issued.Expires,
+		cli.Plural(int(issued.Expires-issued.From), "day"))
 	if r.To != "" {
 		fmt.Fprintf(&b, "  sealed for  %s; nobody else can open it, you included\n", keyfile.ShortRecipient(r.To))
 	}
@@ -369,7 +378,8 @@ func printIssued(w io.Writer, issued *kms.Issued, r kms.Request, domain string) 
 	} else {
 		fmt.Fprintf(&b, "Next: hand over %s where nobody else can copy it.", path)
 	}
-	fmt.Fprintf(&b, " It lapses on %s unless you renew it:  kms renew%s %d\n", issued.Expires, cli.Clean(domain), issued.Number)
+	fmt.Fprintf(&b, " It lapses on %s unless you renew it:  kms renew%s %d\n", issued.Expires, cli.Clean(domain),
+		issued.Number)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

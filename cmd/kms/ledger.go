@@ -18,9 +18,10 @@ func (a *app) ledgerCommand() *cobra.Command {
 func (a *app) ledgerVerifyCommand() *cobra.Command {
 	var f domainFlags
 	cmd := &cobra.Command{
-		Use:     "verify",
-		Short:   "check every entry and the chain they form",
-		Long:    "Check every entry and the chain they form. The last hash stands for all of them: written down, it shows later whether\nthe ledger still has what it had.",
+		Use:   "verify",
+		Short: "check every entry and the chain they form",
+		Long: "Check every entry and the chain they form. The last hash stands for all of them: written down, it shows " +
+			"later whether\nthe ledger still has what it had.",
 		Example: `  kms ledger verify --domain NTNU`,
 		Args:    cli.Args(),
 		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
@@ -36,7 +37,8 @@ func (a *app) ledgerVerifyCommand() *cobra.Command {
 			if filesErr != nil {
 				return filesErr
 			}
-			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, each bound to the one before: good\nlast entry %s, hash %x-%x-%x-%x\n",
+			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, each bound to the one before: good\nlast entry %s, "+
+				"hash %x-%x-%x-%x\n",
 				cli.Clean(files.Ledger()), plural(known.Entries, "entry", "entries"), cli.Plural(len(known.Issues), "key"),
 				known.Last.Format("2006-01-02 15:04 UTC"), known.Head[0:2], known.Head[2:4], known.Head[4:6], known.Head[6:8])
 			if err != nil {
@@ -56,7 +58,8 @@ func (a *app) ledgerForgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forget (NAME | --number N)",
 		Short: "erase a person's name and recipient from the record",
-		Long:  "Erase a person's name and recipient from the record. Attributes and dates stay, and so do all hashes. Keys of that\nperson stay valid until they lapse and cannot be renewed.",
+		Long: "Erase a person's name and recipient from the record. Attributes and dates stay, and so do all hashes. " +
+			"Keys of that\nperson stay valid until they lapse and cannot be renewed.",
 		Example: `  kms ledger forget "Kari Nordmann"
   kms ledger forget --number 12`,
 		Args: cli.Args("[NAME]"),
@@ -70,11 +73,7 @@ func (a *app) ledgerForgetCommand() *cobra.Command {
 				choose = func(i kms.Issue) bool { return i.Name == args[0] }
 				whom = args[0]
 			}
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}
@@ -91,7 +90,8 @@ func (a *app) ledgerForgetCommand() *cobra.Command {
 				for _, i := range found {
 					cli.Tell("  %d  %s", i.Number, cli.Clean(describeIssue(i)))
 				}
-				if err := confirm("Erase name and recipient of "+plural(len(found), "this key", "these keys")+" for good?", "--yes"); err != nil {
+				if err := confirm("Erase name and recipient of "+plural(len(found), "this key", "these keys")+" for good?",
+					"--yes"); err != nil {
 					return err
 				}
 			}
@@ -99,10 +99,12 @@ func (a *app) ledgerForgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "Erased name and recipient from %s; the chain is as it was.\n", plural(len(gone), "entry", "entries")); err != nil {
+			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "Erased name and recipient from %s; the chain is as it was.\n",
+				plural(len(gone), "entry", "entries")); err != nil {
 				return err
 			}
-			cli.Warn(cmd.ErrOrStderr(), cli.Fail("forget", "older backups still have them, and so may the disk until it writes over the place").
+			cli.Warn(cmd.ErrOrStderr(), cli.Fail("forget", "older backups still have them, and so may the disk until it "+
+				"writes over the place").
 				Hint("kms backup /media/usb replaces the ledger there"))
 			return nil
 		}),

@@ -38,11 +38,7 @@ func (a *app) listCommand() *cobra.Command {
 			if err := filter.parse(today); err != nil {
 				return err
 			}
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			_, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}
@@ -166,7 +162,8 @@ func printTable(w io.Writer, issues []kms.Issue, today abe.Day) error {
 	}
 	t := table{{"NO", "NAME", "ATTRIBUTES", "ISSUED", "EXPIRES", "STATE"}}
 	for _, i := range issues {
-		row := []string{strconv.FormatUint(i.Number, 10), nameText(i), dash(cli.Attributes(i.Attributes)), abe.DayOf(i.Made).String(), "-", stateText(i, today)}
+		row := []string{strconv.FormatUint(i.Number, 10), nameText(i), dash(cli.Attributes(i.Attributes)),
+			abe.DayOf(i.Made).String(), "-", stateText(i, today)}
 		if !i.Torn {
 			row[4] = i.Expires.String()
 		}
@@ -217,7 +214,8 @@ func printLines(w io.Writer, issues []kms.Issue, today abe.Day) error {
 	enc.SetEscapeHTML(false)
 	for _, i := range issues {
 		state, days := i.StateOn(today)
-		line := listLine{i.Number, i.Name, i.Recipient, i.Attributes, i.Generation, i.Made, i.From.String(), i.Expires.String(), stateWords[state].machine, days,
+		line := listLine{i.Number, i.Name, i.Recipient, i.Attributes, i.Generation, i.Made, i.From.String(),
+			i.Expires.String(), stateWords[state].machine, days,
 			checkWords[i.Check], i.Renews, i.RenewedBy, i.NoRenew, i.Because, i.Forgotten}
 		if i.Torn {
 			line.From, line.Expires = "", ""
@@ -242,7 +240,8 @@ func printCSV(w io.Writer, issues []kms.Issue, today abe.Day) error {
 		if i.Torn {
 			expires = ""
 		}
-		t.Write([]string{strconv.FormatUint(i.Number, 10), cell(i.Name), cell(strings.Join(i.Attributes, ", ")), abe.DayOf(i.Made).String(), expires, stateWords[state].machine, i.Recipient})
+		t.Write([]string{strconv.FormatUint(i.Number, 10), cell(i.Name), cell(strings.Join(i.Attributes, ", ")),
+			abe.DayOf(i.Made).String(), expires, stateWords[state].machine, i.Recipient})
 	}
 	t.Flush()
 	return t.Error()

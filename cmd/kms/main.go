@@ -45,8 +45,10 @@ func (a *app) root() *cobra.Command {
   kms issue --request kari.request -o kari.key`,
 	}
 	root.AddCommand(
-		a.initCommand(), a.domainCommand(), a.issueCommand(), a.listCommand(), a.renewCommand(), a.norenewCommand(), a.policyCommand(), a.inspectCommand(),
-		a.calendarCommand(), a.generationCommand(), a.ledgerCommand(), a.backupCommand(), a.restoreCommand(), a.passphraseCommand(), a.successorCommand(),
+		a.initCommand(), a.domainCommand(), a.issueCommand(), a.listCommand(), a.renewCommand(), a.norenewCommand(),
+		a.policyCommand(), a.inspectCommand(),
+		a.calendarCommand(), a.generationCommand(), a.ledgerCommand(), a.backupCommand(), a.restoreCommand(),
+		a.passphraseCommand(), a.successorCommand(),
 		cli.Version("kms"), cli.ManCommand(),
 	)
 	// The guide has it; the help is to fit a screen.

@@ -280,7 +280,8 @@ func TestExitStatus(t *testing.T) {
 		var out, errs strings.Builder
 		got := testApp().run(args, &out, &errs)
 		// policy explains what it was given, whoever satisfies it.
-		if got != 0 && len(args) > 0 && args[0] != "policy" && (out.Len() > 0 || !strings.HasPrefix(errs.String(), "error: ") && !strings.Contains(errs.String(), "\nusage: ")) {
+		if got != 0 && len(args) > 0 && args[0] != "policy" &&
+			(out.Len() > 0 || !strings.HasPrefix(errs.String(), "error: ") && !strings.Contains(errs.String(), "\nusage: ")) {
 			t.Errorf("%q ended with %d and said %q, %q", args, got, out.String(), errs.String())
 		}
 		return got, errs.String()
@@ -303,13 +304,18 @@ func TestExitStatus(t *testing.T) {
 		status int
 		args   string
 	}{
-		{2, ""}, {2, "isue"}, {2, "ledger"}, {2, "ledger verfy"}, {0, "--help"}, {0, "help issue"}, {2, "help isue"}, {0, "version"}, {0, "completion bash"},
+		{2, ""}, {2, "isue"}, {2, "ledger"}, {2, "ledger verfy"}, {0, "--help"}, {0, "help issue"}, {2, "help isue"},
+		{0, "version"}, {0, "completion bash"},
 		{0, "init NTNU --passphrase-file pass"}, {1, "init NTNU --passphrase-file pass"}, {2, "init"},
-		{0, "issue --attr NTNU --expires 1d -o a.key --passphrase-file pass"}, {1, "issue --attr NTNU --expires 1d -o a.key --passphrase-file pass"},
+		{0, "issue --attr NTNU --expires 1d -o a.key --passphrase-file pass"},
+		{1, "issue --attr NTNU --expires 1d -o a.key --passphrase-file pass"},
 		{2, "issue --attr NTNU"}, {2, "issue -o x"}, {2, "issue --attr NTNU --expires never -o x --passphrase-file pass"},
-		{0, "list --passphrase-file pass"}, {1, "list"}, {1, "list --domain none --passphrase-file pass"}, {1, "list --passphrase-file a.key"},
-		{0, "policy NTNU --key a.key"}, {1, "policy ntnu --key a.key"}, {2, "policy NTNU) --key a.key"}, {1, "policy NTNU --key none"},
-		{0, "inspect a.key"}, {1, "inspect none"}, {0, "ledger verify --passphrase-file pass"}, {1, "renew 7 --passphrase-file pass"}, {2, "restore none"},
+		{0, "list --passphrase-file pass"}, {1, "list"}, {1, "list --domain none --passphrase-file pass"},
+		{1, "list --passphrase-file a.key"},
+		{0, "policy NTNU --key a.key"}, {1, "policy ntnu --key a.key"}, {2, "policy NTNU) --key a.key"},
+		{1, "policy NTNU --key none"},
+		{0, "inspect a.key"}, {1, "inspect none"}, {0, "ledger verify --passphrase-file pass"},
+		{1, "renew 7 --passphrase-file pass"}, {2, "restore none"},
 	} {
 		if got, errs := status(strings.Fields(c.args)...); got != c.status {
 			t.Errorf("%q ended with %d, want %d: %s", c.args, got, c.status, errs)
@@ -332,7 +338,8 @@ func TestManualAndCompletion(t *testing.T) {
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		var script strings.Builder
-		if got := testApp().run([]string{"completion", shell}, &script, &errs); got != 0 || !strings.Contains(script.String(), "kms") {
+		if got := testApp().run([]string{"completion", shell}, &script, &errs); got != 0 || !strings.Contains(script.String(),
+			"kms") {
 			t.Errorf("%s: %d, %s", shell, got, errs.String())
 		}
 	}
@@ -343,7 +350,8 @@ func TestManualAndCompletion(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ typed, want string }{
-		{"iss", "issue\t"}, {"list --domain ", "NTNU\nUiO\n"}, {"ledger ", "verify\t"}, {"issue --uncheck", "--unchecked\t"}, {"issue --csv ", ":8\n"},
+		{"iss", "issue\t"}, {"list --domain ", "NTNU\nUiO\n"}, {"ledger ", "verify\t"}, {"issue --uncheck", "--unchecked\t"},
+		{"issue --csv ", ":8\n"},
 	} {
 		var found strings.Builder
 		testApp().run(append([]string{"__complete"}, strings.Split(c.typed, " ")...), &found, &errs)

@@ -24,7 +24,8 @@ import (
 // issueMany runs a batch with everything around it: the folder, the bar, the
 // signals, the warnings, and the index of what is in the folder. done are keys
 // that were there before.
-func (a *app) issueMany(cmd *cobra.Command, authority *kms.Authority, b kms.Batch, done []kms.Issued) (*kms.BatchResult, error) {
+func (a *app) issueMany(cmd *cobra.Command, authority *kms.Authority, b kms.Batch, done []kms.Issued) (*kms.BatchResult,
+	error) {
 	stderr := cmd.ErrOrStderr()
 	if err := os.MkdirAll(b.Folder, 0o700); err != nil {
 		return nil, err
@@ -43,12 +44,14 @@ func (a *app) issueMany(cmd *cobra.Command, authority *kms.Authority, b kms.Batc
 	keys := slices.Concat(done, out.Finished, out.Issued)
 	indexErr := writeIndex(b.Folder, keys)
 	if kms.Interrupted(err) {
-		return out, cli.Fail("interrupted", "stopped after %d of %s; they are in the ledger and in %s", len(out.Issued), cli.Plural(out.Of, "key"), b.Folder).
+		return out, cli.Fail("interrupted", "stopped after %d of %s; they are in the ledger and in %s", len(out.Issued),
+			cli.Plural(out.Of, "key"), b.Folder).
 			Hint("the same command goes on where it stopped").Because(err)
 	}
 	if err != nil && len(out.Issued) > 0 {
 		e := cli.Describe(explain(err))
-		return out, e.Hint("%s of %d were issued before that; the same command goes on from there", cli.Plural(len(out.Issued), "key"), out.Of)
+		return out, e.Hint("%s of %d were issued before that; the same command goes on from there",
+			cli.Plural(len(out.Issued), "key"), out.Of)
 	}
 	return out, errors.Join(err, indexErr)
 }
@@ -110,7 +113,8 @@ func (b *bar) show(done, of int) {
 func barText(done, of int, spent time.Duration) string {
 	full := barWidth * done / of
 	left := (spent * time.Duration(of-done) / time.Duration(done)).Round(time.Second)
-	return fmt.Sprintf("[%s%s]  %d/%d   %s left", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), done, of, spanText(left))
+	return fmt.Sprintf("[%s%s]  %d/%d   %s left", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), done, of,
+		spanText(left))
 }
 
 func spanText(d time.Duration) string {

@@ -43,7 +43,8 @@ func TestProgressIsShown(t *testing.T) {
 	}
 	defer terminal.Close()
 	var out bytes.Buffer
-	if got := testApp().run([]string{"issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes", "--expires", "1d"}, &out, tty); got != 0 {
+	if got := testApp().run([]string{"issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes",
+		"--expires", "1d"}, &out, tty); got != 0 {
 		t.Fatal(got)
 	}
 	tty.Close()
@@ -65,7 +66,8 @@ func TestProgressIsShown(t *testing.T) {
 		t.Errorf("the bar is in the output: %q", out.String())
 	}
 	var errs bytes.Buffer
-	testApp().run([]string{"issue", "--csv", "members.csv", "-o", "more", "--passphrase-file", "pass", "--yes", "--expires", "2d", "--from", "2026-11-24"}, &out, &errs)
+	testApp().run([]string{"issue", "--csv", "members.csv", "-o", "more", "--passphrase-file", "pass", "--yes",
+		"--expires", "2d", "--from", "2026-11-24"}, &out, &errs)
 	if bytes.ContainsAny(errs.Bytes(), "\x1b\r") {
 		t.Errorf("a file gets %q", errs.Bytes())
 	}
@@ -93,13 +95,15 @@ func TestCalendarText(t *testing.T) {
 		{Number: 6, Name: "void", From: from, Expires: from + 9, Void: true},
 	})
 	for line := range strings.Lines(text) {
-		if !strings.HasSuffix(line, "\r\n") || len(line) > 75+2 || strings.ContainsAny(strings.TrimSuffix(line, "\r\n"), "\r\n") {
+		if !strings.HasSuffix(line, "\r\n") || len(line) > 75+2 || strings.ContainsAny(strings.TrimSuffix(line, "\r\n"),
+			"\r\n") {
 			t.Errorf("%q", line)
 		}
 	}
 	whole := strings.ReplaceAll(text, "\r\n ", "")
 	for _, want := range []string{
-		"SUMMARY:2 keys of NTNU lapse\r\n", "DTSTART;VALUE=DATE:20261202\r\n", "UID:2026-12-02-", `DESCRIPTION:1 Åse\, Ødegård\; Åse\, `, `\n2 nobody by name` + "\r\n",
+		"SUMMARY:2 keys of NTNU lapse\r\n", "DTSTART;VALUE=DATE:20261202\r\n", "UID:2026-12-02-",
+		`DESCRIPTION:1 Åse\, Ødegård\; Åse\, `, `\n2 nobody by name` + "\r\n",
 	} {
 		if !strings.Contains(whole, want) {
 			t.Errorf("%q is not in\n%s", want, whole)
@@ -125,7 +129,8 @@ func TestIndex(t *testing.T) {
 	}
 	path := filepath.Join(folder, indexName)
 	data, err := os.ReadFile(path)
-	if want := "number,name,file\n2,'@sum,x.key\n3,\"Bo, \"\"B\"\"\",x.key\n12,Ann,x.key\n"; err != nil || string(data) != want {
+	if want := "number,name,file\n2,'@sum,x.key\n3,\"Bo, \"\"B\"\"\",x.key\n12,Ann,x.key\n"; err != nil ||
+		string(data) != want {
 		t.Errorf("%v\n%s", err, data)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

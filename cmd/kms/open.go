@@ -23,7 +23,8 @@ type domainFlags struct {
 // add adds the flags of a command that only reads.
 func (f *domainFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.domain, "domain", "", "the domain: `NAME` of its files, or a path to them (default: the one in this folder)")
+	flags.StringVar(&f.domain, "domain", "", "the domain: `NAME` of its files, or a path to them (default: the one in "+
+		"this folder)")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "take the passphrase from the first line of `FILE`")
 	flags.StringVar(&f.identity, "identity", "", "open a successor's master key with the age identities in `FILE`")
 	cmd.RegisterFlagCompletionFunc("domain", completeDomains)
@@ -33,7 +34,8 @@ func (f *domainFlags) add(cmd *cobra.Command) {
 // addWriting adds those of a command that writes the ledger.
 func (f *domainFlags) addWriting(cmd *cobra.Command) {
 	f.add(cmd)
-	cmd.Flags().BoolVar(&f.clockIsRight, "clock-is-right", false, "write the ledger although its last entry is later than now")
+	cmd.Flags().BoolVar(&f.clockIsRight, "clock-is-right", false,
+		"write the ledger although its last entry is later than now")
 	// The error that calls for it names it.
 	cmd.Flags().MarkHidden("clock-is-right")
 }
@@ -58,7 +60,8 @@ func onlyDomain(folder string) (kms.Files, error) {
 		for _, files := range found {
 			names = append(names, filepath.Base(files.Prefix()))
 		}
-		return kms.Files{}, cli.Usage("missing --domain; there are %s", strings.Join(names, ", ")).Hint("--domain %s", cli.Quote(names[0]))
+		return kms.Files{}, cli.Usage("missing --domain; there are %s", strings.Join(names, ", ")).
+			Hint("--domain %s", cli.Quote(names[0]))
 	}
 }
 
@@ -168,16 +171,21 @@ func (a *app) remind(w io.Writer) {
 		return
 	}
 	days := int(age / (24 * time.Hour))
-	cli.Warn(w, cli.Fail("no-backup", "for %s nothing was backed up", cli.Plural(days, "day")).Hint("kms backup /media/usb"))
+	cli.Warn(w, cli.Fail("no-backup", "for %s nothing was backed up", cli.Plural(days, "day")).Hint(
+		"kms backup /media/usb"))
 }
 
-// record is the ledger of an authority; one whose last line is cut short is
-// worth seeing all the same.
-func record(authority *kms.Authority) (*kms.Record, error) {
+// openRecord opens the domain and reads its ledger. One whose last line is cut short is worth seeing
+// all the same: the record is nil only if there is nothing to see.
+func (a *app) openRecord(cmd *cobra.Command, f *domainFlags) (*kms.Authority, *kms.Record, error) {
+	authority, err := a.open(cmd, f)
+	if err != nil {
+		return nil, nil, err
+	}
 	r, err := authority.Record()
 	var torn *kms.TornError
 	if err != nil && !errors.As(err, &torn) {
-		return nil, err
+		return nil, nil, err
 	}
-	return r, err
+	return authority, r, err
 }

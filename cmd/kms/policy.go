@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/kms"
 	"coterie/kms/keyfile"
@@ -42,7 +43,8 @@ func (a *app) policyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.key, "key", "", "does the key in `FILE` satisfy it?")
 	cmd.Flags().StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	cmd.Flags().StringVar(&f.domain, "domain", "", "hold its names against what the domain `NAME` has issued")
-	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's or the domain's passphrase is the first line of `FILE`")
+	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "",
+		"the identity's or the domain's passphrase is the first line of `FILE`")
 	cmd.RegisterFlagCompletionFunc("domain", completeDomains)
 	cmd.MarkFlagFilename("key", "key")
 	return cmd
@@ -69,11 +71,8 @@ func (a *app) policy(cmd *cobra.Command, expr string, f policyFlags) error {
 	}
 	var known *kms.Record
 	if f.domain != "" {
-		authority, err := a.open(cmd, &domainFlags{domain: f.domain, passphraseFile: f.passphraseFile, identity: f.identity})
-		if err != nil {
-			return err
-		}
-		if known, err = record(authority); known == nil {
+		domain := &domainFlags{domain: f.domain, passphraseFile: f.passphraseFile, identity: f.identity}
+		if _, known, err = a.openRecord(cmd, domain); known == nil {
 			return err
 		}
 		h.generation = known.Generation
@@ -113,7 +112,8 @@ func warnUnissued(w io.Writer, p *abe.Policy, known *kms.Record) {
 		}
 	}
 	for _, s := range kms.CheckSpelling(attributes, count) {
-		cli.Warn(w, cli.Fail("attr-unknown", "policy: %s is used but this domain has issued %s %s", quoted(s.Attribute), quoted(s.Like), times(s.Keys)))
+		cli.Warn(w, cli.Fail("attr-unknown", "policy: %s is used but this domain has issued %s %s", quoted(s.Attribute),
+			quoted(s.Like), times(s.Keys)))
 	}
 }
 
@@ -171,11 +171,12 @@ func (a *app) judge(cmd *cobra.Command, p *abe.Policy, h holder) error {
 		b.WriteString("not satisfied\n")
 		width := 0
 		for _, m := range e.Missing {
-			width = max(width, cells(cli.Clean(m.Attribute)))
+			width = max(width, text.Width(cli.Clean(m.Attribute)))
 		}
 		for _, m := range e.Missing {
 			attribute := cli.Clean(m.Attribute)
-			fmt.Fprintf(&b, "  missing  %s%s   for %s\n", attribute, strings.Repeat(" ", width-cells(attribute)), cli.Clean(m.For))
+			fmt.Fprintf(&b, "  missing  %s%s   for %s\n", attribute, strings.Repeat(" ", width-text.Width(attribute)),
+				cli.Clean(m.For))
 		}
 		io.WriteString(cmd.ErrOrStderr(), b.String())
 		return cli.Silent(cli.StatusFailed)
@@ -187,7 +188,8 @@ func (a *app) judge(cmd *cobra.Command, p *abe.Policy, h holder) error {
 			return cli.KeyExpired(h.path, h.key, today)
 		}
 		if today < h.key.From() {
-			return cli.Fail("key-not-yet", "%s is valid from %s, in %s", h.path, h.key.From(), cli.Plural(int(h.key.From()-today), "day"))
+			return cli.Fail("key-not-yet", "%s is valid from %s, in %s", h.path, h.key.From(),
+				cli.Plural(int(h.key.From()-today), "day"))
 		}
 		until = "; until " + h.key.Expires().String()
 	}

@@ -50,7 +50,8 @@ func process(folder string, args ...string) *exec.Cmd {
 // stop runs the table and sends a signal once so many keys are in the folder.
 func stop(t *testing.T, folder string, signal os.Signal, keys int) (stderr string, err error) {
 	t.Helper()
-	cmd := process(folder, "issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes", "--expires", "1d")
+	cmd := process(folder, "issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes",
+		"--expires", "1d")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {
@@ -86,12 +87,12 @@ func checkMembers(t *testing.T, folder string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issues, err := authority.List()
+	known, err := authority.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys := make(map[string]int)
-	for _, i := range issues {
+	for _, i := range known.Issues {
 		if !i.Void {
 			keys[i.Name]++
 		}
@@ -104,8 +105,8 @@ func checkMembers(t *testing.T, folder string, n int) {
 		k, err := keyfile.LoadKey(filepath.Join(folder, "keys", fmt.Sprintf("member-%d.key", i+1)), nil)
 		if err != nil {
 			t.Error(err)
-		} else if issues[k.Serial()-1].Name != name {
-			t.Errorf("%s has the key of %s", name, issues[k.Serial()-1].Name)
+		} else if known.Issues[k.Serial()-1].Name != name {
+			t.Errorf("%s has the key of %s", name, known.Issues[k.Serial()-1].Name)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(folder, "keys", ".*")); len(left) > 0 {
@@ -133,7 +134,8 @@ func TestCSVInterrupted(t *testing.T) {
 	}
 	stderr, err := stop(t, folder, os.Interrupt, 8)
 	exit, ok := err.(*exec.ExitError)
-	if !ok || exit.ExitCode() != 1 || !strings.Contains(stderr, "error: stopped after ") || !strings.Contains(stderr, "hint: the same command goes on where it stopped\n") {
+	if !ok || exit.ExitCode() != 1 || !strings.Contains(stderr, "error: stopped after ") ||
+		!strings.Contains(stderr, "hint: the same command goes on where it stopped\n") {
 		t.Errorf("%v\n%s", err, stderr)
 	}
 	if stderr, err := stop(t, folder, os.Interrupt, members+1); err != nil {
@@ -148,7 +150,8 @@ func TestCSVTwiceAtOnce(t *testing.T) {
 	folder := rowsOfMembers(t, members)
 	var runs [2]*exec.Cmd
 	for i := range runs {
-		runs[i] = process(folder, "issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes", "--expires", "1d")
+		runs[i] = process(folder, "issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes",
+			"--expires", "1d")
 		runs[i].Stderr = new(bytes.Buffer)
 		if err := runs[i].Start(); err != nil {
 			t.Fatal(err)
@@ -168,7 +171,8 @@ func TestCSVOvertaken(t *testing.T) {
 	const members = 3
 	folder := rowsOfMembers(t, members)
 	t.Chdir(folder)
-	args := []string{"issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes", "--expires", "1d"}
+	args := []string{"issue", "--csv", "members.csv", "-o", "keys", "--passphrase-file", "pass", "--yes", "--expires",
+		"1d"}
 	slow := testApp()
 	overtaken := false
 	var out, errs bytes.Buffer
@@ -183,7 +187,8 @@ func TestCSVOvertaken(t *testing.T) {
 		}
 		return now()
 	}
-	if got := slow.run(args, &out, &errs); got != 0 || !overtaken || !strings.HasPrefix(out.String(), "Nothing was left to issue.") {
+	if got := slow.run(args, &out, &errs); got != 0 || !overtaken ||
+		!strings.HasPrefix(out.String(), "Nothing was left to issue.") {
 		t.Errorf("%d, overtaken: %v\n%s%s", got, overtaken, &out, &errs)
 	}
 	checkMembers(t, folder, members)
@@ -193,7 +198,8 @@ func TestCSVOvertaken(t *testing.T) {
 // crash, and with room again the same command does it.
 func TestFileSizeLimit(t *testing.T) {
 	folder := rowsOfMembers(t, 0)
-	cmd := exec.Command("sh", "-c", "ulimit -f 1; exec \"$0\" \"$@\"", os.Args[0], "issue", "--attr", "NTNU", "--expires", "1d", "-o", "x.key", "--passphrase-file", "pass")
+	cmd := exec.Command("sh", "-c", "ulimit -f 1; exec \"$0\" \"$@\"", os.Args[0], "issue", "--attr", "NTNU", "--expires",
+		"1d", "-o", "x.key", "--passphrase-file", "pass")
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), asProcess+"=1")
 	out, err := cmd.CombinedOutput()
@@ -206,7 +212,8 @@ func TestFileSizeLimit(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(folder, "x.key")); err == nil {
 		t.Error("a part of a key is there")
 	}
-	if out, err := process(folder, "issue", "--attr", "NTNU", "--expires", "1d", "-o", "x.key", "--passphrase-file", "pass").CombinedOutput(); err != nil {
+	if out, err := process(folder, "issue", "--attr", "NTNU", "--expires", "1d", "-o", "x.key", "--passphrase-file",
+		"pass").CombinedOutput(); err != nil {
 		t.Errorf("%s", out)
 	}
 	if left, _ := filepath.Glob(filepath.Join(folder, ".*")); len(left) > 0 {

@@ -39,7 +39,8 @@ func (a *app) renewCommand() *cobra.Command {
 	flags.BoolVar(&f.all, "all", false, "all that are valid and were not renewed yet")
 	flags.StringArrayVar(&f.add, "attr", nil, "give the new keys the attribute `A`, too; dept=X replaces another dept")
 	flags.StringArrayVar(&f.drop, "drop", nil, "do not give the new keys the attribute `A`")
-	flags.StringVar(&f.expires, "expires", "", "when they lapse: `TIME` such as 90d or 2026-12-31 (default: each lasts as long as the old one)")
+	flags.StringVar(&f.expires, "expires", "", "when they lapse: `TIME` such as 90d or 2026-12-31 (default: each lasts "+
+		"as long as the old one)")
 	flags.StringVarP(&f.output, "output", "o", "", "write to this folder; for a single number, to this `FILE`")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be issued, and stop")
 	flags.BoolVar(&f.asJSON, "json", false, "print an object for each key that was made")
@@ -52,11 +53,7 @@ func (a *app) renew(cmd *cobra.Command, f *renewFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	authority, err := a.open(cmd, &f.domainFlags)
-	if err != nil {
-		return err
-	}
-	known, err := record(authority)
+	authority, known, err := a.openRecord(cmd, &f.domainFlags)
 	if known == nil {
 		return err
 	}
@@ -149,7 +146,8 @@ func keyNumber(text string) (uint64, error) {
 
 // renewOne renews a single key, into a file called after the person and the day
 // on which it lapses unless another is asked for.
-func (a *app) renewOne(cmd *cobra.Command, f *renewFlags, authority *kms.Authority, known *kms.Record, n *kms.Renewal) error {
+func (a *app) renewOne(cmd *cobra.Command, f *renewFlags, authority *kms.Authority, known *kms.Record,
+	n *kms.Renewal) error {
 	requests, err := n.Choose(known)
 	if err != nil {
 		return err
@@ -166,19 +164,7 @@ func (a *app) renewOne(cmd *cobra.Command, f *renewFlags, authority *kms.Authori
 	default:
 		r.Path = f.output
 	}
-	issued, err := authority.Issue(a.rand, r, a.now())
-	stderr := cmd.ErrOrStderr()
-	if issued != nil {
-		warnFound(stderr, issued.Torn, issued.Voided)
-	}
-	if err != nil {
-		return err
-	}
-	if err := a.say(cmd, f.asJSON, issued, r, f.named()); err != nil {
-		return err
-	}
-	warnUnsealed(stderr, r)
-	return nil
+	return a.issueOne(cmd, authority, r, f.asJSON, f.named())
 }
 
 func (a *app) norenewCommand() *cobra.Command {
@@ -231,12 +217,14 @@ func (a *app) printMarked(cmd *cobra.Command, key kms.Issue, undo bool) error {
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s lapsed on %s and will not be renewed.\n", whose, key.Expires)
 		return err
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s stays valid until %s and will not be renewed.\nIt cannot be called back sooner.\n", whose, key.Expires)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s stays valid until %s and will not be renewed.\nIt cannot be called "+
+		"back sooner.\n", whose, key.Expires)
 	next := uint32(2)
 	if known, _ := a.opened.Record(); known != nil {
 		next = known.Generation + 1
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "hint: at once: kms generation --next, renew everybody else, and rooms with  … and generation = %d\n", next)
+	fmt.Fprintf(cmd.ErrOrStderr(), "hint: at once: kms generation --next, renew everybody else, and rooms with  … and "+
+		"generation = %d\n", next)
 	return err
 }
 
@@ -252,21 +240,19 @@ everybody else, and make rooms whose policy asks for it:  ... and generation = 2
   kms generation --next`,
 		Args: cli.Args(),
 		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
-			authority, err := a.open(cmd, &f)
-			if err != nil {
-				return err
-			}
-			known, err := record(authority)
+			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err
 			}
 			live := liveKeys(known.Issues, abe.DayOf(a.now()))
 			if !next {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "generation %d; %s valid, %d of them of this generation\n", known.Generation, plural(len(live), "key is", "keys are"), ofGeneration(live, known.Generation))
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "generation %d; %s valid, %d of them of this generation\n",
+					known.Generation, plural(len(live), "key is", "keys are"), ofGeneration(live, known.Generation))
 				return errors.Join(err, nil)
 			}
 			if !yes {
-				question := fmt.Sprintf("Raise the generation to %d? Rooms that ask for it shut out all of today's %s until each is renewed.", known.Generation+1, plural(len(live), "valid key", "valid keys"))
+				question := fmt.Sprintf("Raise the generation to %d? Rooms that ask for it shut out all of today's %s until "+
+					"each is renewed.", known.Generation+1, plural(len(live), "valid key", "valid keys"))
 				if err := confirm(question, "--yes"); err != nil {
 					return err
 				}

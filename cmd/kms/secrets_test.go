@@ -53,7 +53,8 @@ func (r *secretRun) read(path string) []byte {
 // ask writes a request of id.
 func (r *secretRun) ask(path, name string, id *age.X25519Identity) (code string) {
 	r.t.Helper()
-	q := &request.Request{Name: name, Recipient: id.Recipient().String(), Want: []abe.Attribute{{Name: "NTNU"}}, Made: abe.DayOf(r.a.now())}
+	q := &request.Request{Name: name, Recipient: id.Recipient().String(), Want: []abe.Attribute{{Name: "NTNU"}},
+		Made: abe.DayOf(r.a.now())}
 	text, err := q.Marshal()
 	if err != nil {
 		r.t.Fatal(err)
@@ -72,7 +73,8 @@ func (r *secretRun) ask(path, name string, id *age.X25519Identity) (code string)
 func TestNoSecretsInOutput(t *testing.T) {
 	t.Chdir(t.TempDir())
 	r := &secretRun{t: t, a: testApp()}
-	const passphrase, wrong, own, second = "anchor-velvet-tundra-lunch", "orbit-mason-clay-ripple", "nurse-teal-lamp-orbit", "canoe-rural-piano-seven"
+	const passphrase, wrong, own, second = "anchor-velvet-tundra-lunch", "orbit-mason-clay-ripple",
+		"nurse-teal-lamp-orbit", "canoe-rural-piano-seven"
 	identity := func() *age.X25519Identity {
 		id, err := age.GenerateX25519Identity()
 		if err != nil {
@@ -143,7 +145,8 @@ func TestNoSecretsInOutput(t *testing.T) {
 	}
 	r.run("list", "--domain", "per/NTNU", "--identity", "per.identity")
 	for _, f := range []string{
-		"kari.key", "ann.key", "NTNU.domain", "NTNU.master", "NTNU.ledger", "plain.master", "plain.ledger", "pass", "ann.identity", "broken.identity",
+		"kari.key", "ann.key", "NTNU.domain", "NTNU.master", "NTNU.ledger", "plain.master", "plain.ledger", "pass",
+		"ann.identity", "broken.identity",
 		"per.identity", "kari.request", "NTNU.successor", "members.csv", "wrong.csv",
 	} {
 		r.run("inspect", f)
@@ -199,7 +202,8 @@ func TestNoSecretsInOutput(t *testing.T) {
 	// The search finds what there is to find.
 	master := secrets["the master key"]
 	out := r.printed.Bytes()
-	for _, text := range []string{string(master[1000:1012]), hex.EncodeToString(master[777:789]), strings.ToUpper(hex.EncodeToString(master[777:789])), base64.StdEncoding.EncodeToString(master[500:600])} {
+	for _, text := range []string{string(master[1000:1012]), hex.EncodeToString(master[777:789]),
+		strings.ToUpper(hex.EncodeToString(master[777:789])), base64.StdEncoding.EncodeToString(master[500:600])} {
 		if look(append(bytes.Clone(out), text...)).leak(master) == "" {
 			t.Errorf("the search misses %q", text)
 		}
@@ -232,8 +236,9 @@ func (r *secretRun) secrets(passphrase, wrong, own, second string, ids ...*age.X
 		r.t.Fatal(err)
 	}
 	secrets := map[string][]byte{
-		"the passphrase": []byte(passphrase), "a wrong passphrase": []byte(wrong), "an identity's passphrase": []byte(own), "another passphrase": []byte(second),
-		"the master key": r.private(master), "the plain master key": r.private(r.read("plain.master")),
+		"the passphrase": []byte(passphrase), "a wrong passphrase": []byte(wrong), "an identity's passphrase": []byte(own),
+		"another passphrase": []byte(second),
+		"the master key":     r.private(master), "the plain master key": r.private(r.read("plain.master")),
 	}
 	for i, id := range ids {
 		secrets["identity "+string(rune('1'+i))] = []byte(strings.TrimPrefix(id.String(), "AGE-SECRET-KEY-1"))

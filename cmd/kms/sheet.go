@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/kms"
 	"coterie/kms/keyfile"
@@ -38,11 +39,7 @@ func (a *app) issueSheet(cmd *cobra.Command, f *issueFlags) error {
 	if err := f.expire(&first, 0, abe.DayOf(a.now())); err != nil {
 		return err
 	}
-	authority, err := a.open(cmd, &f.domainFlags)
-	if err != nil {
-		return err
-	}
-	known, err := record(authority)
+	authority, known, err := a.openRecord(cmd, &f.domainFlags)
 	if known == nil {
 		return err
 	}
@@ -153,7 +150,8 @@ func (p plan) checkFiles(path string) error {
 	var problems []kms.Problem
 	for _, row := range p.todo {
 		if _, err := os.Lstat(row.Path); err == nil {
-			problems = append(problems, kms.Problem{Line: row.Line, Text: row.Path + " exists and is another key; choose another folder"})
+			problems = append(problems, kms.Problem{Line: row.Line, Text: row.Path +
+				" exists and is another key; choose another folder"})
 		}
 	}
 	if len(problems) > 0 {
@@ -175,11 +173,11 @@ func sheetError(path string, err error) error {
 	shown := bad.Problems[:min(len(bad.Problems), maxProblems)]
 	width := 0
 	for _, p := range shown {
-		width = max(width, cells(cli.Clean(p.Where())))
+		width = max(width, text.Width(cli.Clean(p.Where())))
 	}
 	for _, p := range shown {
 		where := cli.Clean(p.Where())
-		e.Detail(where + strings.Repeat(" ", width-cells(where)) + "  " + p.Text)
+		e.Detail(where + strings.Repeat(" ", width-text.Width(where)) + "  " + p.Text)
 	}
 	if more := len(bad.Problems) - len(shown); more > 0 {
 		e.Detail(fmt.Sprintf("and %d more", more))
@@ -220,7 +218,8 @@ func (p plan) print(w io.Writer, domain string, known *kms.Record) error {
 			fmt.Fprintf(&b, "  unchecked   %s without a code\n", cli.Plural(unchecked, "request"))
 		}
 		if unsealed > 0 {
-			fmt.Fprintf(&b, "  not sealed  %s without a recipient: whoever copies the file has it\n", cli.Plural(unsealed, "key"))
+			fmt.Fprintf(&b, "  not sealed  %s without a recipient: whoever copies the file has it\n",
+				cli.Plural(unsealed, "key"))
 		}
 	}
 	if len(p.done) > 0 {

@@ -17,7 +17,8 @@ const wordTries = 3
 // and compares them with its code.
 func askWords(path, code string) error {
 	for try := 1; ; try++ {
-		line, err := cli.Words("Type the six words they told you, not the ones in their mail (Tab completes):", "--code WORDS")
+		line, err := cli.Words("Type the six words they told you, not the ones in their mail (Tab completes):",
+			"--code WORDS")
 		if err != nil {
 			return err
 		}

@@ -217,7 +217,8 @@ func TestCirclVersion(t *testing.T) {
 	for dir, _ := os.Getwd(); ; dir = filepath.Dir(dir) {
 		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil {
-			for _, m := range regexp.MustCompile(`(?m)^\s*(?:require\s+)?`+regexp.QuoteMeta(circl)+`\s+(v\S+)`).FindAllStringSubmatch(string(mod), -1) {
+			for _, m := range regexp.MustCompile(`(?m)^\s*(?:require\s+)?`+regexp.QuoteMeta(circl)+`\s+(v\S+)`).
+				FindAllStringSubmatch(string(mod), -1) {
 				found++
 				checkCircl(t, "go.mod", &debug.Module{Path: circl, Version: m[1]})
 			}

@@ -68,7 +68,8 @@ func ParseAttribute(s string) (Attribute, error) {
 		if a.Value[0] == '0' {
 			return fail(clip(a.Value)+" has a leading zero", "for a text write: "+quoteUnlessBare(a.Name)+"="+quote(a.Value))
 		}
-		return fail(clip(a.Value)+" is too large (largest 4294967295)", "for a text write: "+quoteUnlessBare(a.Name)+"="+quote(a.Value))
+		return fail(clip(a.Value)+" is too large (largest 4294967295)", "for a text write: "+quoteUnlessBare(a.Name)+"="+
+			quote(a.Value))
 	}
 	return a, nil
 }
@@ -117,7 +118,8 @@ func ParseAttributes(ss []string) ([]Attribute, error) {
 	as := make([]Attribute, 0, min(len(ss), MaxAttributes))
 	for i, s := range ss {
 		if i == MaxAttributes {
-			return nil, &AttributeError{Source: s, Msg: fmt.Sprintf("%s are too many; the limit is %d", commas(uint64(len(ss))), MaxAttributes)}
+			return nil, &AttributeError{Source: s, Msg: fmt.Sprintf("%s are too many; the limit is %d", commas(uint64(len(ss))),
+				MaxAttributes)}
 		}
 		a, err := ParseAttribute(s)
 		if err != nil {
@@ -162,7 +164,8 @@ func checkAttributes(list []Attribute) ([]Attribute, error) {
 			return fail("not in normal form")
 		}
 		if a.Name == generation {
-			return nil, &AttributeError{Source: a.String(), Msg: "generation is reserved", Hint: "the authority sets it in every key"}
+			return nil, &AttributeError{Source: a.String(), Msg: "generation is reserved",
+				Hint: "the authority sets it in every key"}
 		}
 		if i > 0 && as[i-1] == a {
 			return fail(clip(a.String()) + " is given twice")

@@ -22,7 +22,8 @@ func conjunction(b *testing.B, n int) (*Policy, Grant) {
 	for i := range names {
 		names[i] = fmt.Sprintf("attribute%02d", i)
 	}
-	return policy(b, strings.Join(names, " and ")), Grant{Attributes: attributes(b, names...), From: testFrom, Expires: testExpires}
+	return policy(b, strings.Join(names, " and ")), Grant{Attributes: attributes(b, names...), From: testFrom,
+		Expires: testExpires}
 }
 
 // benchCases runs both sides for each size, with the day and without.

@@ -190,7 +190,8 @@ var (
 )
 
 // fieldOrder is the prime of the coordinates.
-var fieldOrder, _ = hex.DecodeString("1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab")
+var fieldOrder, _ = hex.DecodeString(
+	"1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab")
 
 func lessOne(b []byte) []byte { return changed(b, -1, b[len(b)-1]-1) }
 
@@ -205,16 +206,21 @@ func badParams(p []byte) map[string][]byte {
 	at := func(offset int, put []byte) []byte { return changed(p, offset, put...) }
 	bad := map[string][]byte{
 		"no parameters": nil, "parameters cut": p[:len(p)-1], "parameters and a byte": append(bytes.Clone(p), 0),
-		"another length of the matrix of G2": flipped(p, 0), "2x4 for 4x2 in G2": at(2, []byte{2, 0, 4, 0}), "1x8 for 4x2 in G2": at(2, []byte{1, 0, 8, 0}),
+		"another length of the matrix of G2": flipped(p, 0), "2x4 for 4x2 in G2": at(2, []byte{2, 0, 4, 0}),
+		"1x8 for 4x2 in G2":                  at(2, []byte{1, 0, 8, 0}),
 		"another length of the matrix of G1": flipped(p, g1At-6), "2x3 for 3x2 in G1": at(g1At-4, []byte{2, 0, 3, 0}),
 		"another length of the matrix of GT": flipped(p, gtAt-6), "1x2 for 2x1 in GT": at(gtAt-4, []byte{1, 0, 2, 0}),
 		"a point off the curve of G2": flipped(p, g2At+191), "a point off the curve of G1": flipped(p, g1At+95),
-		"a point of G1 of order 3": at(g1At, smallOrder), "a coordinate of G1 not below the field's order": at(g1At, append(bytes.Clone(fieldOrder), p[g1At+48:g1At+96]...)),
-		"a flag of compression in G1": changed(p, g1At, p[g1At]|0x80), "a flag of sign in G1": changed(p, g1At, p[g1At]|0x20), "a flag of infinity beside a point of G2": changed(p, g2At, p[g2At]|infinity),
-		"the identity first in G1": at(g1At, identityG1), "the identity last in G1": at(gtAt-6-96, identityG1),
+		"a point of G1 of order 3": at(g1At, smallOrder), "a coordinate of G1 not below the field's order": at(g1At,
+			append(bytes.Clone(fieldOrder), p[g1At+48:g1At+96]...)),
+		"a flag of compression in G1": changed(p, g1At, p[g1At]|0x80), "a flag of sign in G1": changed(p, g1At, p[g1At]|0x20),
+		"a flag of infinity beside a point of G2": changed(p, g2At, p[g2At]|infinity),
+		"the identity first in G1":                at(g1At, identityG1), "the identity last in G1": at(gtAt-6-96, identityG1),
 		"the identity first in G2": at(g2At, identityG2), "the identity last in G2": at(g1At-6-192, identityG2),
-		"zero in GT": at(gtAt, make([]byte, bls12381.GtSize)), "one in GT": at(gtAt, oneGt), "two in GT": at(gtAt, twoGt), "minus one in GT": at(gtAt, minusOneGt),
-		"one bit of an element of GT": flipped(p, gtAt+300), "zero second in GT": at(gtAt+bls12381.GtSize, make([]byte, bls12381.GtSize)), "one second in GT": at(gtAt+bls12381.GtSize, oneGt),
+		"zero in GT": at(gtAt, make([]byte, bls12381.GtSize)), "one in GT": at(gtAt, oneGt), "two in GT": at(gtAt, twoGt),
+		"minus one in GT":             at(gtAt, minusOneGt),
+		"one bit of an element of GT": flipped(p, gtAt+300), "zero second in GT": at(gtAt+bls12381.GtSize,
+			make([]byte, bls12381.GtSize)), "one second in GT": at(gtAt+bls12381.GtSize, oneGt),
 		"a coordinate of GT not below the field's order": at(gtAt, fieldOrder),
 	}
 	return bad
@@ -272,7 +278,8 @@ func TestVectorsDamagedFiles(t *testing.T) {
 	}
 
 	d := domainOf(t, good["vectors.domain"])
-	for _, name := range []string{"", "-x", ".x", "a b", "a/b", "a:b", "\u0301a", "a\u0301", "A\u030a", "a\u034f", "a\ufe0f", "\u115f", "a\u200b", "a\x00", "\xff", "²", string(bytes.Repeat([]byte("x"), 65))} {
+	for _, name := range []string{"", "-x", ".x", "a b", "a/b", "a:b", "\u0301a", "a\u0301", "A\u030a", "a\u034f",
+		"a\ufe0f", "\u115f", "a\u200b", "a\x00", "\xff", "²", string(bytes.Repeat([]byte("x"), 65))} {
 		f := d
 		f.name = []byte(name)
 		add("vectors.domain", "the name "+hex.EncodeToString(f.name), "damaged", f.bytes(t))
@@ -291,7 +298,8 @@ func TestVectorsDamagedFiles(t *testing.T) {
 	trailing := d
 	trailing.trailing = []byte{0}
 	add("vectors.domain", "a byte after the parameters", "damaged", trailing.bytes(t))
-	add("vectors.domain", "a length that leaves a byte", "damaged", resealed(flipped(good["vectors.domain"], len("coterie-domain 1\n")+1)))
+	add("vectors.domain", "a length that leaves a byte", "damaged",
+		resealed(flipped(good["vectors.domain"], len("coterie-domain 1\n")+1)))
 
 	long := string(bytes.Repeat([]byte("x"), maxRelayLength))
 	many := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}
@@ -347,7 +355,10 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		add("vectors.master", name, "damaged", f.bytes(t))
 	}
 	for name, change := range map[string]func(*masterFile){
-		"another domain's secret":      func(f *masterFile) { f.domain = domainFile{[]byte("other"), d.params, nil}.bytes(t) },
+		"another domain's secret": func(f *masterFile) {
+			f.domain = domainFile{[]byte("other"), d.params,
+				nil}.bytes(t)
+		},
 		"a scalar less than the order": func(f *masterFile) { f.secret = changed(f.secret, 6, lessOne(bls12381.Order())...) },
 	} {
 		f := m
@@ -381,44 +392,59 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		"an attribute more":                func(f *file) { f.attributes = append(f.attributes, "zoology") },
 		"another value":                    func(f *file) { f.attributes[2] = "dept=Physics" },
 		"a bare attribute for a named one": func(f *file) { f.attributes[2] = "dept" },
-		"another order":                    func(f *file) { f.attributes[0], f.attributes[1] = f.attributes[1], f.attributes[0] },
-		"an attribute twice":               func(f *file) { f.attributes = append(f.attributes, f.attributes[2]) },
-		"quotes that need not be":          func(f *file) { f.attributes[1] = `"NTNU"` },
-		"quotes that are missing":          func(f *file) { f.attributes[0] = "5th year" },
-		"a space in an attribute":          func(f *file) { f.attributes[2] = "dept = Telematics" },
-		"an attribute not in NFC":          grant(func(g *Grant) { g.Attributes[1].Name = "e\u0301" }),
-		"an attribute that cannot be":      grant(func(g *Grant) { g.Attributes[1].Name = "N\u200b" }),
-		"two values of a name":             grant(func(g *Grant) { g.Attributes = append(g.Attributes, Attribute{"dept", "Physics", true}) }),
-		"generation as an attribute":       grant(func(g *Grant) { g.Attributes[2] = Attribute{"generation", "x", true} }),
-		"generation as a bare attribute":   grant(func(g *Grant) { g.Attributes[2] = Attribute{Name: "generation"} }),
-		"an empty attribute":               func(f *file) { f.attributes = append([]string{""}, f.attributes...) },
-		"bytes after the list":             func(f *file) { f.afterList = []byte{0} },
-		"a length without an attribute":    func(f *file) { f.afterList = []byte{0, 1} },
-		"another generation":               func(f *file) { f.generation++ },
-		"an earlier start":                 func(f *file) { f.from-- },
-		"a later end":                      func(f *file) { f.expires++ },
-		"no days":                          grant(func(g *Grant) { g.Expires = g.From }),
-		"days that run back":               grant(func(g *Grant) { g.From, g.Expires = g.Expires, g.From }),
-		"1,831 days":                       grant(func(g *Grant) { g.Expires = g.From + 1831 }),
-		"the year 10000":                   grant(func(g *Grant) { g.From, g.Expires = 2932896, 2932897 }),
-		"no tkn20 key":                     func(f *file) { f.secret = nil },
-		"a tkn20 key cut":                  func(f *file) { f.secret = f.secret[:len(f.secret)-1] },
-		"a tkn20 key and a byte":           func(f *file) { f.secret = append(bytes.Clone(f.secret), 0) },
-		"another length of the labels":     func(f *file) { f.secret = flipped(f.secret, 0) },
-		"another number of labels":         func(f *file) { f.secret = flipped(f.secret, 2) },
-		"another label":                    func(f *file) { f.secret = flipped(f.secret, 6) },
-		"another value's hash":             func(f *file) { f.secret = flipped(f.secret, 6+len("a_5th_20year")+32) },
-		"a label with every value":         func(f *file) { f.secret = flipped(f.secret, 6+len("a_5th_20year")) },
-		"1x3 for 3x1 in G2":                func(f *file) { f.secret = changed(f.secret, firstG2-4, 1, 0, 3, 0) },
-		"another label of a matrix":        func(f *file) { f.secret = flipped(f.secret, bytes.LastIndex(f.secret, []byte("n_dept"))) },
-		"another number of wild labels":    func(f *file) { f.secret = flipped(f.secret, len(f.secret)-4*96-6-2-len(wildcard)-2) },
-		"a point off the curve of G1":      func(f *file) { f.secret = flipped(f.secret, -1) },
-		"a point off the curve of G2":      func(f *file) { f.secret = flipped(f.secret, firstG2+191) },
-		"a point of G1 of order 3":         func(f *file) { f.secret = changed(f.secret, pointAt, smallOrder...) },
-		"no domain":                        func(f *file) { f.domain = nil },
-		"a domain without checksum":        func(f *file) { f.domain = flipped(f.domain, -1) },
-		"a domain with one in GT":          func(f *file) { f.domain = domainFile{d.name, changed(d.params, gtAt, oneGt...), nil}.bytes(t) },
-		"a byte after the tkn20 key":       func(f *file) { f.trailing = []byte{0} },
+		"another order": func(f *file) {
+			f.attributes[0], f.attributes[1] = f.attributes[1],
+				f.attributes[0]
+		},
+		"an attribute twice":          func(f *file) { f.attributes = append(f.attributes, f.attributes[2]) },
+		"quotes that need not be":     func(f *file) { f.attributes[1] = `"NTNU"` },
+		"quotes that are missing":     func(f *file) { f.attributes[0] = "5th year" },
+		"a space in an attribute":     func(f *file) { f.attributes[2] = "dept = Telematics" },
+		"an attribute not in NFC":     grant(func(g *Grant) { g.Attributes[1].Name = "e\u0301" }),
+		"an attribute that cannot be": grant(func(g *Grant) { g.Attributes[1].Name = "N\u200b" }),
+		"two values of a name": grant(func(g *Grant) {
+			g.Attributes = append(g.Attributes,
+				Attribute{"dept", "Physics", true})
+		}),
+		"generation as an attribute":     grant(func(g *Grant) { g.Attributes[2] = Attribute{"generation", "x", true} }),
+		"generation as a bare attribute": grant(func(g *Grant) { g.Attributes[2] = Attribute{Name: "generation"} }),
+		"an empty attribute":             func(f *file) { f.attributes = append([]string{""}, f.attributes...) },
+		"bytes after the list":           func(f *file) { f.afterList = []byte{0} },
+		"a length without an attribute":  func(f *file) { f.afterList = []byte{0, 1} },
+		"another generation":             func(f *file) { f.generation++ },
+		"an earlier start":               func(f *file) { f.from-- },
+		"a later end":                    func(f *file) { f.expires++ },
+		"no days":                        grant(func(g *Grant) { g.Expires = g.From }),
+		"days that run back":             grant(func(g *Grant) { g.From, g.Expires = g.Expires, g.From }),
+		"1,831 days":                     grant(func(g *Grant) { g.Expires = g.From + 1831 }),
+		"the year 10000":                 grant(func(g *Grant) { g.From, g.Expires = 2932896, 2932897 }),
+		"no tkn20 key":                   func(f *file) { f.secret = nil },
+		"a tkn20 key cut":                func(f *file) { f.secret = f.secret[:len(f.secret)-1] },
+		"a tkn20 key and a byte":         func(f *file) { f.secret = append(bytes.Clone(f.secret), 0) },
+		"another length of the labels":   func(f *file) { f.secret = flipped(f.secret, 0) },
+		"another number of labels":       func(f *file) { f.secret = flipped(f.secret, 2) },
+		"another label":                  func(f *file) { f.secret = flipped(f.secret, 6) },
+		"another value's hash":           func(f *file) { f.secret = flipped(f.secret, 6+len("a_5th_20year")+32) },
+		"a label with every value":       func(f *file) { f.secret = flipped(f.secret, 6+len("a_5th_20year")) },
+		"1x3 for 3x1 in G2":              func(f *file) { f.secret = changed(f.secret, firstG2-4, 1, 0, 3, 0) },
+		"another label of a matrix": func(f *file) {
+			f.secret = flipped(f.secret, bytes.LastIndex(f.secret,
+				[]byte("n_dept")))
+		},
+		"another number of wild labels": func(f *file) {
+			f.secret = flipped(f.secret,
+				len(f.secret)-4*96-6-2-len(wildcard)-2)
+		},
+		"a point off the curve of G1": func(f *file) { f.secret = flipped(f.secret, -1) },
+		"a point off the curve of G2": func(f *file) { f.secret = flipped(f.secret, firstG2+191) },
+		"a point of G1 of order 3":    func(f *file) { f.secret = changed(f.secret, pointAt, smallOrder...) },
+		"no domain":                   func(f *file) { f.domain = nil },
+		"a domain without checksum":   func(f *file) { f.domain = flipped(f.domain, -1) },
+		"a domain with one in GT": func(f *file) {
+			f.domain = domainFile{d.name, changed(d.params, gtAt, oneGt...),
+				nil}.bytes(t)
+		},
+		"a byte after the tkn20 key": func(f *file) { f.trailing = []byte{0} },
 	} {
 		f := fileOf(t, k)
 		spoil(&f)
@@ -430,8 +456,11 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		"no attributes":       grant(func(g *Grant) { g.Attributes = nil }),
 		"1,830 days":          grant(func(g *Grant) { g.Expires = g.From + 1830 }),
 		"up to the year 9999": grant(func(g *Grant) { g.From, g.Expires = 2932895, 2932896 }),
-		"a bare attribute and a named one of a name": grant(func(g *Grant) { g.Attributes = []Attribute{{Name: "a"}, {"a", "b", true}} }),
-		"the identity as a point":                    func(f *file) { f.secret = changed(f.secret, pointAt, identityG1...) },
+		"a bare attribute and a named one of a name": grant(func(g *Grant) {
+			g.Attributes = []Attribute{{Name: "a"},
+				{"a", "b", true}}
+		}),
+		"the identity as a point": func(f *file) { f.secret = changed(f.secret, pointAt, identityG1...) },
 	} {
 		f := fileOf(t, k)
 		change(&f)
@@ -691,12 +720,14 @@ func TestVectorsDamagedCiphertexts(t *testing.T) {
 		"a byte at the end":         func(r *raw) { r.rest = []byte{0} },
 		"the policy without a gate": func(r *raw) { r.policy = newCircuit(policy(t, "NTNU").onDay(testDay)).encoding() },
 		"another value": func(r *raw) {
-			r.policy = newCircuit(policy(t, `dept != "Botanic" and ("NTNU" or "NTNU" and generation = 2)`).onDay(testDay)).encoding()
+			r.policy = newCircuit(policy(t, `dept != "Botanic" and ("NTNU" or "NTNU" and generation = 2)`).onDay(testDay)).
+				encoding()
 		},
 		"another day in it": func(r *raw) { r.policy = newCircuit(policy(t, source).onDay(testDay + 1)).encoding() },
 		"or for and":        func(r *raw) { r.policy[4] ^= 1 },
 		"not taken away": func(r *raw) {
-			r.policy = newCircuit(policy(t, `dept = "Physics" and ("NTNU" or "NTNU" and generation = 2)`).onDay(testDay)).encoding()
+			r.policy = newCircuit(policy(t, `dept = "Physics" and ("NTNU" or "NTNU" and generation = 2)`).onDay(testDay)).
+				encoding()
 		},
 		"an input of a gate": func(r *raw) { r.policy[5] ^= 1 },
 		"a value's hash":     func(r *raw) { r.policy[len(r.policy)-2] ^= 1 },
@@ -737,8 +768,10 @@ func TestVectorsDamagedCiphertexts(t *testing.T) {
 	other("on a day of the same block of 8 only", shape, source, testDay+5, size)
 	other("for a byte less", shape, source, testDay, size-1)
 	other("for a byte more", shape, source, testDay, size+1)
-	other("under a policy of another order", shape, `("NTNU" or "NTNU" and generation = 2) and dept != "Physics"`, testDay, size)
-	other("under a policy of another name", shape, `Dept != "Physics" and ("NTNU" or "NTNU" and generation = 2)`, testDay, size)
+	other("under a policy of another order", shape, `("NTNU" or "NTNU" and generation = 2) and dept != "Physics"`, testDay,
+		size)
+	other("under a policy of another name", shape, `Dept != "Physics" and ("NTNU" or "NTNU" and generation = 2)`, testDay,
+		size)
 
 	slices.SortStableFunc(vs, func(a, b damage) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
 	file := struct {

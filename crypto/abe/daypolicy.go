@@ -88,7 +88,8 @@ func (p *DayPolicy) Encrypt(coins io.Reader, plaintext []byte) ([]byte, error) {
 	case coins == nil:
 		return nil, errNoRandomness
 	case len(plaintext) > maxPlaintext:
-		return nil, fmt.Errorf("abe: %s bytes are too long; the limit is %s", commas(uint64(len(plaintext))), commas(maxPlaintext))
+		return nil, fmt.Errorf("abe: %s bytes are too long; the limit is %s", commas(uint64(len(plaintext))),
+			commas(maxPlaintext))
 	}
 	ciphertext, err := p.domain.public.Encrypt(coins, p.tkn, plaintext)
 	if err != nil {

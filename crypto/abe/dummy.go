@@ -70,7 +70,8 @@ const maxSearch = 100_000
 // none are found, since there are none or after maxSearch steps, those labels
 // of which the policy wants two values at once are wild instead.
 func (c *circuit) satisfying() (labels map[string]string, wild map[string]bool) {
-	s := &search{circuit: c, sizes: c.sizes(), values: map[string]string{}, denied: map[string][]string{}, steps: maxSearch}
+	s := &search{circuit: c, sizes: c.sizes(), values: map[string]string{}, denied: map[string][]string{},
+		steps: maxSearch}
 	if s.satisfy(len(c.wires)+len(c.gates)-1, func() bool { return true }) {
 		labels = s.values
 		for label, values := range s.denied {

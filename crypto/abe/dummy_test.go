@@ -51,7 +51,8 @@ func TestDummyIsBounded(t *testing.T) {
 	for i := range 8 {
 		for j := range i {
 			// Eight pigeons in seven holes, each with a number.
-			b.WriteString(strings.ReplaceAll(strings.ReplaceAll("(p# != \"x\" or q# = 1) and (p# = @ or p# = z@) and ", "#", string(rune('a'+i))), "@", string(rune('a'+j))))
+			b.WriteString(strings.ReplaceAll(strings.ReplaceAll("(p# != \"x\" or q# = 1) and (p# = @ or p# = z@) and ", "#",
+				string(rune('a'+i))), "@", string(rune('a'+j))))
 		}
 	}
 	p := forDay(t, b.String()+"x = 1 and x = 2", testDay)
@@ -97,7 +98,8 @@ func TestWork(t *testing.T) {
 			continue
 		}
 		satisfied++
-		if w, most := day.circuit.workOf(leaves, nil), day.circuit.mostWork(); w.rows > most.rows || w.negations > most.negations || w.wild > 0 {
+		if w, most := day.circuit.workOf(leaves, nil), day.circuit.mostWork(); w.rows > most.rows ||
+			w.negations > most.negations || w.wild > 0 {
 			t.Errorf("%s with %v: %v, the bound is %v", p, list, w, most)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 // domain could have a key that everybody knows. It takes about 2 ms.
 func checkElements(params []byte) error {
 	at := 0
-	for _, m := range []struct{ entries, size int }{{4 * 2, bls12381.G2Size}, {3 * 2, bls12381.G1Size}, {2, bls12381.GtSize}} {
+	for _, m := range []struct{ entries, size int }{{4 * 2, bls12381.G2Size}, {3 * 2, bls12381.G1Size},
+		{2, bls12381.GtSize}} {
 		at += 2 + 2 + 2 // the matrix' length and dimensions
 		for range m.entries {
 			if !goodElement(params[at : at+m.size]) {

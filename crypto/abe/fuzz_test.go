@@ -65,7 +65,8 @@ func checkSyntaxError(t *testing.T, source string, err error) {
 	if !errors.As(err, &e) {
 		t.Fatalf("%q: %T", source, err)
 	}
-	if e.Source != source || e.Line < 1 || e.Column < 1 || e.Width < 1 || e.Offset < 0 || e.Offset > len(source) || e.Msg == "" {
+	if e.Source != source || e.Line < 1 || e.Column < 1 || e.Width < 1 || e.Offset < 0 || e.Offset > len(source) ||
+		e.Msg == "" {
 		t.Fatalf("%q: %+v", source, e)
 	}
 	lines := strings.Split(e.Excerpt(), "\n")
@@ -119,7 +120,8 @@ func FuzzParseAttribute(f *testing.F) {
 }
 
 // fuzzFile feeds bodies with the right checksum, so that mutations get past it.
-func fuzzFile[T interface{ MarshalBinary() ([]byte, error) }](f *testing.F, name string, parse func([]byte) (T, error)) {
+func fuzzFile[T interface{ MarshalBinary() ([]byte, error) }](f *testing.F, name string, parse func([]byte) (T,
+	error)) {
 	whole := seed(f, name)
 	f.Add(whole, false)
 	f.Add(whole[:len(whole)-sha256.Size], true)

@@ -3,14 +3,11 @@ package abe
 import (
 	"crypto/sha3"
 	"encoding/binary"
-	"flag"
 	"io"
 	"math/rand/v2"
 	"sync"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "write testdata anew")
 
 // stream is the randomness of tests and vectors: SHAKE256 of a text.
 func stream(seed string) io.Reader {
@@ -203,7 +200,8 @@ func randomPolicy(r *rand.Rand, depth int) string {
 	if depth == 0 || r.IntN(3) == 0 {
 		return []string{
 			"NTNU", `"5th year"`, "admin", "ops.team@x", `dept = Telematics`, `dept != "Physics"`, `dept = "Applied Physics"`,
-			"age >= 18", "age < 21", "age = 21", "age != 20", "age <= 4294967295", "age > 0", "generation = 2", "generation != 3",
+			"age >= 18", "age < 21", "age = 21", "age != 20", "age <= 4294967295", "age > 0", "generation = 2",
+			"generation != 3",
 			`"dept"`, `"and"`, `"\\\"" = "\""`,
 		}[r.IntN(18)]
 	}

@@ -88,7 +88,8 @@ func TestKeyFile(t *testing.T) {
 		!parsed.Domain().Equal(k.Domain()) || !reflect.DeepEqual(parsed.Attributes(), k.Attributes()) {
 		t.Error("a key changed in its file")
 	}
-	if parsed.ValidOn(testFrom-1) || !parsed.ValidOn(testFrom) || !parsed.ValidOn(testExpires-1) || parsed.ValidOn(testExpires) {
+	if parsed.ValidOn(testFrom-1) || !parsed.ValidOn(testFrom) || !parsed.ValidOn(testExpires-1) ||
+		parsed.ValidOn(testExpires) {
 		t.Error("ValidOn")
 	}
 	parsed.Attributes()[0] = Attribute{Name: "root"}
@@ -212,7 +213,8 @@ func TestFileKinds(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"", "\n", "coterie-key", "coterie-key 1", "coterie-keys 1\n", " coterie-key 1\n", "age-encryption.org/v1\n",
+	for _, s := range []string{"", "\n", "coterie-key", "coterie-key 1", "coterie-keys 1\n", " coterie-key 1\n",
+		"age-encryption.org/v1\n",
 		strings.Repeat("x", 100) + "\n"} {
 		if KindOf([]byte(s)) != KindUnknown {
 			t.Errorf("%q has a kind", s)
@@ -276,7 +278,8 @@ func TestDomainNames(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", ".", "..", ".x", "-x", "a/b", `a\b`, "a b", "a\x00", "a\n", "A\u030as", strings.Repeat("x", 65), "x\u202ey", "a:b", "*", "\xff"} {
+	for _, name := range []string{"", ".", "..", ".x", "-x", "a/b", `a\b`, "a b", "a\x00", "a\n", "A\u030as",
+		strings.Repeat("x", 65), "x\u202ey", "a:b", "*", "\xff"} {
 		if _, err := Setup(stream(""), name); err == nil {
 			t.Errorf("%q is a domain's name", name)
 		}
@@ -335,7 +338,8 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			t.Errorf("%T logs as %.600s", v, got)
 		}
 	}
-	if k.String() != redactedKey || k.GoString() != redactedKey || m.String() != redactedMaster || m.GoString() != redactedMaster {
+	if k.String() != redactedKey || k.GoString() != redactedKey || m.String() != redactedMaster ||
+		m.GoString() != redactedMaster {
 		t.Error("String")
 	}
 	for _, v := range []any{*k, *m} {

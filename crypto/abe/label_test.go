@@ -49,7 +49,8 @@ func FuzzEncode(f *testing.F) {
 // TestLabelsAreInjective gives names that were chosen to collide to all
 // families: no two different things may share a label.
 func TestLabelsAreInjective(t *testing.T) {
-	names := []string{"a", "A", "g", "d", "d1_5", "i00_a", "00_a", "n_a", "a_a", "_", "_5f", "__", "5f", " ", "1", "v_1", "é", "e\u0301", "a b", "a_20b"}
+	names := []string{"a", "A", "g", "d", "d1_5", "i00_a", "00_a", "n_a", "a_a", "_", "_5f", "__", "5f", " ", "1", "v_1",
+		"é", "e\u0301", "a b", "a_20b"}
 	seen := map[string]string{}
 	add := func(label, what string) {
 		t.Helper()

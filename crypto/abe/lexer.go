@@ -51,7 +51,8 @@ var misspelt = []struct{ mark, hint string }{
 var marks = []string{"!=", "<=", ">=", "<", ">", "=", "(", ")", ","}
 
 // lex cuts a source into tokens. The last is tokenEnd or tokenBad, so that the
-// parser reports whichever error stands first.
+// parser reports whichever error stands first. It is long because a token can begin in many ways, and
+// is one loop because each way goes on where the one before ended.
 func lex(source string) []token {
 	var ts []token
 	bad := func(from, to int, msg, hint string) []token {

@@ -28,7 +28,7 @@ func parse(source string) (*node, error) {
 		return nil, newSyntaxError(source, 0, 0, "the policy is empty", `for example:  NTNU and "5th year"`)
 	}
 	p := &parser{source: source, tokens: lex(source)}
-	n, err := p.or("the end")
+	n, err := p.or()
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +64,8 @@ func (p *parser) unexpected(expected string) error {
 	return p.fail(t, t, "expected "+expected+", found "+t.describe(), "")
 }
 
-func (p *parser) or(end string) (*node, error) {
-	return p.junction(opOr, func() (*node, error) {
-		return p.junction(opAnd, func() (*node, error) { return p.term(end) })
-	})
+func (p *parser) or() (*node, error) {
+	return p.junction(opOr, func() (*node, error) { return p.junction(opAnd, p.term) })
 }
 
 func (p *parser) junction(o op, part func() (*node, error)) (*node, error) {
@@ -89,13 +87,12 @@ func (p *parser) junction(o op, part func() (*node, error)) (*node, error) {
 	}
 }
 
-func (p *parser) term(end string) (*node, error) {
+func (p *parser) term() (*node, error) {
 	t := p.peek()
 	switch {
 	case t.is("("):
 		p.next()
-		n, err := p.inParens(t, `"and", "or" or ")"`, func() (*node, error) { return p.or(`")"`) })
-		return n, err
+		return p.inParens(t, `"and", "or" or ")"`, p.or)
 	case t.number() && p.after().keyword("of"):
 		return p.threshold()
 	case t.keyword("not"):
@@ -140,7 +137,7 @@ func (p *parser) threshold() (*node, error) {
 	n := &node{op: opOf, from: number.from, to: of.to}
 	_, err = p.inParens(open, `"and", "or", "," or ")"`, func() (*node, error) {
 		for {
-			kid, err := p.or(`")"`)
+			kid, err := p.or()
 			if err != nil {
 				return nil, err
 			}
@@ -172,7 +169,8 @@ func (p *parser) attribute() (*node, error) {
 		return nil, err
 	}
 	if name.number() {
-		return nil, p.fail(name, name, clip(name.text)+" is a number, not a name", "as a name it needs quotes: "+quote(clip(name.text)))
+		return nil, p.fail(name, name, clip(name.text)+" is a number, not a name", "as a name it needs quotes: "+
+			quote(clip(name.text)))
 	}
 	mark := p.peek()
 	c, ok := comparisons[mark.text]
@@ -204,9 +202,11 @@ func (p *parser) attribute() (*node, error) {
 			return nil, p.fail(value, value, value.describe()+" is not a number", "write: generation = 2")
 		}
 	case l.name == generation:
-		return nil, p.fail(mark, mark, "generation can only be compared with = and !=", "write: generation = "+clip(value.text))
+		return nil, p.fail(mark, mark, "generation can only be compared with = and !=", "write: generation = "+
+			clip(value.text))
 	case !isNumber:
-		return nil, p.fail(value, value, value.describe()+" is not a number", mark.text+" compares numbers; texts have = and !=")
+		return nil, p.fail(value, value, value.describe()+" is not a number", mark.text+
+			" compares numbers; texts have = and !=")
 	case c == less && number == 0:
 		return nil, p.fail(name, value, "no number is less than 0", "")
 	case c == greater && number == maxInteger:
@@ -229,7 +229,8 @@ func (p *parser) integer(t token) (uint32, error) {
 		if short == "" {
 			short = "0"
 		}
-		return 0, p.fail(t, t, clip(t.text)+" has a leading zero", "write: "+clip(short)+"   or, for a text: "+quote(clip(t.text)))
+		return 0, p.fail(t, t, clip(t.text)+" has a leading zero", "write: "+clip(short)+"   or, for a text: "+
+			quote(clip(t.text)))
 	}
 	return 0, p.fail(t, t, clip(t.text)+" is too large (largest "+strconv.FormatUint(maxInteger, 10)+")", "")
 }

@@ -137,7 +137,8 @@ func countLeaves(source string, n *node) (uint64, error) {
 	}
 	terms := binomial(len(n.kids), n.k)
 	if terms > maxTerms {
-		return 0, newSyntaxError(source, n.from, n.to, fmt.Sprintf("%d of %d expands to %s terms; the limit is %s (or leaves %d)",
+		return 0, newSyntaxError(source, n.from, n.to, fmt.Sprintf("%d of %d expands to %s terms; the limit is %s (or "+
+			"leaves %d)",
 			n.k, len(n.kids), commas(terms), commas(maxTerms), maxLeaves), "")
 	}
 	// Each kid stands in as many terms as there are choices of the others.

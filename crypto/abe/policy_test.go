@@ -25,11 +25,15 @@ func TestPolicyErrors(t *testing.T) {
 		source, msg, excerpt, hint string
 	}{
 		{"NTNU) or (admin", `expected "and", "or" or the end, found ")"`, "NTNU) or (admin\n    ^", ""},
-		{"NTNU and 5th year", "a name with a space needs quotes", "NTNU and 5th year\n         ^^^^^^^^", `NTNU and "5th year"`},
-		{"not NTNU", `"not" does not exist; a bare attribute cannot be denied`, "not NTNU\n^^^", `use a named one:  dept != "Physics"`},
+		{"NTNU and 5th year", "a name with a space needs quotes", "NTNU and 5th year\n         ^^^^^^^^",
+			`NTNU and "5th year"`},
+		{"not NTNU", `"not" does not exist; a bare attribute cannot be denied`, "not NTNU\n^^^",
+			`use a named one:  dept != "Physics"`},
 		{"x and !NTNU", "'!' is not a word here", "x and !NTNU\n      ^", `use a named one:  dept != "Physics"`},
-		{"12 of (" + strings.Repeat("a,", 23) + "a)", "12 of 24 expands to 2,704,156 terms; the limit is 10,000 (or leaves 400)", "", ""},
-		{"5 of (a,b,c,d,e,f,g,h,i,j)", "5 of 10 expands to 1,260 leaves; the limit is 400", "5 of (a,b,c,d,e,f,g,h,i,j)\n^^^^", ""},
+		{"12 of (" + strings.Repeat("a,", 23) + "a)", "12 of 24 expands to 2,704,156 terms; the limit is 10,000 (or " +
+			"leaves 400)", "", ""},
+		{"5 of (a,b,c,d,e,f,g,h,i,j)", "5 of 10 expands to 1,260 leaves; the limit is 400",
+			"5 of (a,b,c,d,e,f,g,h,i,j)\n^^^^", ""},
 		{"age > 4294967296", "4294967296 is too large (largest 4294967295)", "age > 4294967296\n      ^^^^^^^^^^", ""},
 		{"a && b", "'&&' is not a word here", "a && b\n  ^^", "write: and"},
 		{"a || b", "'||' is not a word here", "a || b\n  ^^", "write: or"},
@@ -63,7 +67,8 @@ func TestPolicyErrors(t *testing.T) {
 		{"age = or", `expected a value, found "or"`, "", ""},
 		{"x and 2026", "2026 is a number, not a name", "x and 2026\n      ^^^^", `as a name it needs quotes: "2026"`},
 		{"generation", "generation is reserved and needs a number", "", "write: generation = 2"},
-		{"generation >= 2", "generation can only be compared with = and !=", "generation >= 2\n           ^^", "write: generation = 2"},
+		{"generation >= 2", "generation can only be compared with = and !=", "generation >= 2\n           ^^",
+			"write: generation = 2"},
 		{"generation = two", `"two" is not a number`, "", "write: generation = 2"},
 		{"2 (a, b)", "expected \"of\" after 2", "", "write: 2 of ("},
 		{"2 of a, b", `expected "(", found "a"`, "", ""},
@@ -238,7 +243,8 @@ func TestPoliciesMeanTheSame(t *testing.T) {
 			t.Fatalf("%s: %v", p, err)
 		}
 		for range 6 {
-			g := Grant{Attributes: randomAttributes(r), Generation: uint32(r.IntN(4)), From: testFrom, Expires: testFrom + 1 + Day(r.IntN(5))}
+			g := Grant{Attributes: randomAttributes(r), Generation: uint32(r.IntN(4)), From: testFrom, Expires: testFrom + 1 +
+				Day(r.IntN(5))}
 			labels := g.labels()
 			e := p.Explain(g.Attributes, g.Generation)
 			if e.Satisfied {

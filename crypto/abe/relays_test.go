@@ -20,7 +20,8 @@ func TestRelays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !d.Equal(authority().Domain()) || d.Fingerprint() != authority().Domain().Fingerprint() || len(authority().Domain().Relays()) != 0 {
+	if !d.Equal(authority().Domain()) || d.Fingerprint() != authority().Domain().Fingerprint() ||
+		len(authority().Domain().Relays()) != 0 {
 		t.Error("with relays it is another domain")
 	}
 	file, err := d.MarshalBinary()
@@ -56,7 +57,8 @@ func TestRelays(t *testing.T) {
 	if again, err := without.MarshalBinary(); err != nil || !bytes.Equal(again, plain) {
 		t.Error("without relays it is another file than before")
 	}
-	for _, bad := range [][]string{{""}, {"a b"}, {"a", "a"}, {"\u00e5"}, {strings.Repeat("x", 256)}, slices.Repeat([]string{"a"}, 9), {"a\n"}} {
+	for _, bad := range [][]string{{""}, {"a b"}, {"a", "a"}, {"\u00e5"}, {strings.Repeat("x", 256)},
+		slices.Repeat([]string{"a"}, 9), {"a\n"}} {
 		if _, err := k.WithRelays(bad); err == nil || CheckRelays(bad) == nil {
 			t.Errorf("%q are taken", bad)
 		}

@@ -44,7 +44,8 @@ func TestOpeningTime(t *testing.T) {
 		{`("NTNU" and "5th year") or "Professor" or "admin"`, []string{"other", "NTNU,5th year", "Professor", "admin"}},
 		{`2 of ("a", "b", "c")`, []string{"a", "a,b", "a,c", "b,c"}},
 		{`"admin" or dept != "Telematics"`, []string{"dept=Telematics", "admin", "dept=Physics"}},
-		{`("a" and "b" and "c") or ("a" and "d") or ("a" and "e" and x != "1" and y != "2")`, []string{"a", "a,b,c", "a,d", "a,e,x=0,y=0"}},
+		{`("a" and "b" and "c") or ("a" and "d") or ("a" and "e" and x != "1" and y != "2")`, []string{"a", "a,b,c", "a,d",
+			"a,e,x=0,y=0"}},
 	} {
 		p := forDay(t, c.policy, testDay)
 		keys := make([]*Key, len(c.keys))

@@ -4,56 +4,23 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"coterie/crypto/golden"
 )
 
 // The vectors in testdata are enough to build another implementation from. With
-// -update the test writes them anew; a change that nobody meant shows as a
+// -write the test writes them anew; a change that nobody meant shows as a
 // difference. All randomness is SHAKE256 of a text.
-
-func vectorFile(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		at := 0
-		for at < min(len(got), len(want)) && got[at] == want[at] {
-			at++
-		}
-		from := max(0, at-100)
-		t.Errorf("%s differs at byte %d (go test -run TestVectors -update writes it anew)\n got ...%.300s\nwant ...%.300s", path, at, got[from:], want[from:])
-	}
-}
 
 func vectorJSON(t *testing.T, name string, v any) {
 	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		t.Fatal(err)
-	}
-	vectorFile(t, name, b.Bytes())
+	golden.JSON(t, filepath.Join("testdata", name), v)
 }
 
 var vectorPolicies = []string{
@@ -64,7 +31,8 @@ var vectorPolicies = []string{
 	"((a))",
 	`dept = Telematics and dept != "Physics"`,
 	`age = 21`, `age = "021"`, `age != 21`,
-	"age >= 18", "age > 18", "age <= 18", "age < 18", "age >= 0", "age <= 4294967295", "age >= 4294967295", "age <= 0", "age >= 2147483648",
+	"age >= 18", "age > 18", "age <= 18", "age < 18", "age >= 0", "age <= 4294967295", "age >= 4294967295", "age <= 0",
+	"age >= 2147483648",
 	"generation = 2 and a", "generation != 2",
 	"2 of (a, b, c)", "1 of (a, b)", "2 of (a, b)", "1 of (a)", "2 of (a and b, c or d, 1 of (e, f))",
 	"cafe\u0301", "ÆØÅ and 世界", `"\"\\" and "a_b" and a_b and a.b-c@d`, `"and" and "2026"`, `"my age" >= 7`,
@@ -114,7 +82,8 @@ func TestVectorsAttributes(t *testing.T) {
 	}
 	var vs []vector
 	for _, source := range []string{
-		"NTNU", "5th year", `"5th year"`, "dept=Telematics", `dept="A b"`, "age=21", "age=4294967295", `age="021"`, "cafe\u0301", "a_b", "_5f",
+		"NTNU", "5th year", `"5th year"`, "dept=Telematics", `dept="A b"`, "age=21", "age=4294967295", `age="021"`,
+		"cafe\u0301", "a_b", "_5f",
 		`"a=b"="\"\\"`, "and", `"2026"`, "世界=x", "2026", "age=021", "age=4294967296", "a+b", "", `"a`,
 	} {
 		v := vector{Source: source}
@@ -169,7 +138,8 @@ func TestVectorsEncapsulations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grant := Grant{Serial: 7, Attributes: attributes(t, "NTNU", "5th year", "dept=Telematics"), Generation: 2, From: 20768, Expires: 20776}
+	grant := Grant{Serial: 7, Attributes: attributes(t, "NTNU", "5th year", "dept=Telematics"), Generation: 2, From: 20768,
+		Expires: 20776}
 	k, err := m.Issue(stream(issuing), grant)
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +151,7 @@ func TestVectorsEncapsulations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		vectorFile(t, name, b)
+		golden.Compare(t, filepath.Join("testdata", name), b)
 	}
 
 	type encapsulation struct {

@@ -12,7 +12,8 @@ import (
 )
 
 func testQuestion() *QuestionContext {
-	return &QuestionContext{Room: hashOf("room"), Day: testDay, Asker: hashOf("asker"), Prover: hashOf("prover"), Policy: `"A"`}
+	return &QuestionContext{Room: hashOf("room"), Day: testDay, Asker: hashOf("asker"), Prover: hashOf("prover"),
+		Policy: `"A"`}
 }
 
 // TestQuestion: who holds the attributes opens it and answers; the asker takes
@@ -143,7 +144,8 @@ func TestVectorsQuestions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &QuestionContext{Room: hashOf("vector room"), Day: key.From(), Asker: hashOf("vector asker"), Prover: hashOf("vector prover"), Policy: p.String()}
+	c := &QuestionContext{Room: hashOf("vector room"), Day: key.From(), Asker: hashOf("vector asker"),
+		Prover: hashOf("vector prover"), Policy: p.String()}
 	dp, err := key.Domain().ForDay(p, c.Day)
 	if err != nil {
 		t.Fatal(err)
@@ -163,12 +165,14 @@ func TestVectorsQuestions(t *testing.T) {
 	}
 	bind := Sum("coterie/2 question bind", c.hash())
 	coins := Expand(seed, "coterie/2 question coins", c.hash())
-	if again := encryptAny(t, dp, chacha(t, coins.Bytes()), append(seed.Bytes(), bind[:]...)); !bytes.Equal(again, made.Bytes) {
+	if again := encryptAny(t, dp, chacha(t, coins.Bytes()), append(seed.Bytes(), bind[:]...)); !bytes.Equal(again,
+		made.Bytes) {
 		t.Error("not the encapsulation of the page")
 	}
 	vectorJSON(t, "questions.json", []vector{{
 		Seed: seed.Bytes(), Room: c.Room[:], Day: uint32(c.Day), Asker: c.Asker[:], Prover: c.Prover[:], Policy: c.Policy,
 		Question: question,
-		Context:  c.hash(), Opened: append(seed.Bytes(), bind[:]...), CoinsKey: coins.Bytes(), Encapsulation: made.Bytes, Proof: made.Proof.Bytes(), Answer: answer[:],
+		Context:  c.hash(), Opened: append(seed.Bytes(), bind[:]...), CoinsKey: coins.Bytes(), Encapsulation: made.Bytes,
+		Proof: made.Proof.Bytes(), Answer: answer[:],
 	}})
 }

@@ -17,7 +17,8 @@ func BenchmarkAttributes(b *testing.B) {
 	sid := hashOf("sid")
 	var members []Member
 	for i := range 1000 {
-		members = append(members, Member{Identity: hashOf(fmt.Sprint("peer ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}})
+		members = append(members, Member{Identity: hashOf(fmt.Sprint("peer ", i)),
+			Term: Term{secretOf(fmt.Sprint("term ", i))}})
 	}
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
@@ -115,7 +116,8 @@ func BenchmarkABE(b *testing.B) {
 		b.Fatal(err)
 	}
 	var policy tkn20.Policy
-	if err := policy.FromString("((a_A:1 and a_B:1) or a_C:1) and (((d512_40:1 or d64_324:1) or d8_2596:1) or d1_20770:1)"); err != nil {
+	if err := policy.FromString("((a_A:1 and a_B:1) or a_C:1) and " +
+		"(((d512_40:1 or d64_324:1) or d8_2596:1) or d1_20770:1)"); err != nil {
 		b.Fatal(err)
 	}
 	plain := plaintextOf(c, secretOf("seed"))

@@ -171,7 +171,8 @@ func messageAD(room, epoch Hash, guard [GuardSize]byte) []byte {
 // but members. Its key is drawn from the sealed message, as MLS' sender data
 // (RFC 9420, 6.3.2), and so is used once. The errors are ErrMessage, and those of
 // a step whose key cannot be had: ErrSpent and ErrSkip.
-func (k *Keys) SealHeader(room, epoch Hash, step uint16, guard [GuardSize]byte, sealed []byte, index uint32, counter uint64) ([]byte, error) {
+func (k *Keys) SealHeader(room, epoch Hash, step uint16, guard [GuardSize]byte, sealed []byte, index uint32,
+	counter uint64) ([]byte, error) {
 	aead, err := k.headerCipher(step, sealed)
 	if err != nil {
 		return nil, err
@@ -182,7 +183,8 @@ func (k *Keys) SealHeader(room, epoch Hash, step uint16, guard [GuardSize]byte, 
 }
 
 // OpenHeader is the inverse of SealHeader. The errors are the same.
-func (k *Keys) OpenHeader(room, epoch Hash, step uint16, guard [GuardSize]byte, sealed, header []byte) (index uint32, counter uint64, err error) {
+func (k *Keys) OpenHeader(room, epoch Hash, step uint16, guard [GuardSize]byte, sealed, header []byte) (index uint32,
+	counter uint64, err error) {
 	if len(header) != HeaderSize {
 		return 0, 0, ErrMessage
 	}

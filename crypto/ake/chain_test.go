@@ -122,7 +122,8 @@ func TestJunkCounters(t *testing.T) {
 	c := chainOf("junk")
 	c.Use(1)
 	for counter, want := range map[uint64]error{
-		0: ErrSpent, 1: ErrSpent, 2: nil, 2 + MaxSkip: nil, 3 + MaxSkip: ErrSkip, 1 << 32: ErrSkip, 1 << 63: ErrSkip, 1<<64 - 1: ErrSkip,
+		0: ErrSpent, 1: ErrSpent, 2: nil, 2 + MaxSkip: nil, 3 + MaxSkip: ErrSkip, 1 << 32: ErrSkip, 1 << 63: ErrSkip,
+		1<<64 - 1: ErrSkip,
 	} {
 		if _, err := c.Peek(counter); !errors.Is(err, want) {
 			t.Errorf("%d: %v, want %v", counter, err, want)
@@ -151,7 +152,8 @@ func TestSkipLimit(t *testing.T) {
 	if len(c.skipped) != MaxSkip {
 		t.Errorf("%d keys are kept", len(c.skipped))
 	}
-	for counter, want := range map[uint64]error{1: ErrSpent, 2: nil, 5: ErrSpent, 6: nil, MaxSkip: nil, 2 + MaxSkip: nil, 3 + MaxSkip: nil, 4 + MaxSkip: ErrSpent} {
+	for counter, want := range map[uint64]error{1: ErrSpent, 2: nil, 5: ErrSpent, 6: nil, MaxSkip: nil, 2 + MaxSkip: nil,
+		3 + MaxSkip: nil, 4 + MaxSkip: ErrSpent} {
 		k, err := c.Peek(counter)
 		if !errors.Is(err, want) {
 			t.Errorf("%d: %v, want %v", counter, err, want)
@@ -185,7 +187,8 @@ func (m *sentMessage) send(t testing.TB, k *Keys, key Secret, content []byte) {
 
 func send(t testing.TB, k *Keys, key Secret, index uint32, counter uint64, content []byte) sentMessage {
 	t.Helper()
-	m := sentMessage{index: index, counter: counter, step: 2, epoch: hashOf("E"), room: hashOf("room"), guard: [GuardSize]byte{1, 2, 3, byte(counter)}}
+	m := sentMessage{index: index, counter: counter, step: 2, epoch: hashOf("E"), room: hashOf("room"),
+		guard: [GuardSize]byte{1, 2, 3, byte(counter)}}
 	m.send(t, k, key, content)
 	return m
 }
@@ -222,7 +225,8 @@ func TestMessage(t *testing.T) {
 		if _, err := OpenMessage(otherKey, bad.room, bad.epoch, bad.guard, bad.sealed); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if _, _, err := keys.OpenHeader(bad.room, bad.epoch, bad.step, bad.guard, bad.sealed, bad.header); !errors.Is(err, ErrMessage) {
+		if _, _, err := keys.OpenHeader(bad.room, bad.epoch, bad.step, bad.guard, bad.sealed, bad.header); !errors.Is(err,
+			ErrMessage) {
 			t.Errorf("%s, header: %v", what, err)
 		}
 	}
@@ -233,7 +237,8 @@ func TestMessage(t *testing.T) {
 			t.Errorf("byte %d of the header: %v", at, err)
 		}
 	}
-	if _, err := k.SealHeader(m.room, m.epoch, m.step, m.guard, make([]byte, sampleSize-1), 0, 1); !errors.Is(err, ErrMessage) {
+	if _, err := k.SealHeader(m.room, m.epoch, m.step, m.guard, make([]byte, sampleSize-1), 0, 1); !errors.Is(err,
+		ErrMessage) {
 		t.Error("a header for what is no message:", err)
 	}
 }
@@ -264,7 +269,8 @@ func TestHeaderHides(t *testing.T) {
 		if len(m.header) != HeaderSize || len(m.sealed) != 256+16 {
 			t.Fatalf("header of %d bytes, message of %d", len(m.header), len(m.sealed))
 		}
-		if _, _, err := outsider.OpenHeader(m.room, m.epoch, m.step, m.guard, m.sealed, m.header); !errors.Is(err, ErrMessage) {
+		if _, _, err := outsider.OpenHeader(m.room, m.epoch, m.step, m.guard, m.sealed, m.header); !errors.Is(err,
+			ErrMessage) {
 			t.Error("an outsider opens a header")
 		}
 		for _, other := range all[:i] {

@@ -36,7 +36,8 @@ func TestCommitSecret(t *testing.T) {
 		}
 	}
 	for what, other := range map[string][]byte{
-		"none": nil, "a shorter one": core[:len(core)-1], "a longer one": append(bytes.Clone(core), 0), "another": []byte("everything before It"),
+		"none": nil, "a shorter one": core[:len(core)-1], "a longer one": append(bytes.Clone(core), 0),
+		"another": []byte("everything before It"),
 	} {
 		if Fits(other, d, c) {
 			t.Errorf("it fits with %s before it", what)

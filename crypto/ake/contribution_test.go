@@ -31,7 +31,8 @@ func issue(t testing.TB, texts ...string) *abe.Key {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := authority().Issue(stream("test key"), abe.Grant{Serial: 1, Attributes: as, From: testDay - 2, Expires: testDay + 6})
+	k, err := authority().Issue(stream("test key"), abe.Grant{Serial: 1, Attributes: as, From: testDay - 2,
+		Expires: testDay + 6})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,8 @@ func dayPolicy(t testing.TB, source string, d abe.Day) *abe.DayPolicy {
 }
 
 func testContext() *Context {
-	return &Context{Room: hashOf("room"), Identity: hashOf("identity"), Serial: 1_795_424_400_000, Day: testDay, Working: hashOf("working")}
+	return &Context{Room: hashOf("room"), Identity: hashOf("identity"), Serial: 1_795_424_400_000, Day: testDay,
+		Working: hashOf("working")}
 }
 
 // encryptAny encapsulates any plaintext with any coins, as a hostile maker can.
@@ -97,7 +99,8 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := encryptAny(t, dp, chacha(t, coinsOf(c, secretOf("seed"))), plaintextOf(c, secretOf("seed"))); !bytes.Equal(made.Bytes, want) {
+	if want := encryptAny(t, dp, chacha(t, coinsOf(c, secretOf("seed"))), plaintextOf(c, secretOf("seed"))); !bytes.Equal(
+		made.Bytes, want) {
 		t.Error("not the encapsulation of the page")
 	}
 	for _, holder := range [][]string{{"A", "B"}, {"C"}, {"A", "B", "C"}} {
@@ -106,7 +109,8 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%v: %v", holder, err)
 			continue
 		}
-		if !got.Term.Equal(&made.Term.Secret) || !got.Proof.Equal(&made.Proof.Secret) || got.Term.Commitment() != made.Term.Commitment() {
+		if !got.Term.Equal(&made.Term.Secret) || !got.Proof.Equal(&made.Proof.Secret) ||
+			got.Term.Commitment() != made.Term.Commitment() {
 			t.Errorf("%v: opened another", holder)
 		}
 	}
@@ -122,7 +126,8 @@ func TestOpen(t *testing.T) {
 		t.Errorf("no key: %v", err)
 	}
 	for what, enc := range map[string][]byte{
-		"nothing": nil, "zeros": make([]byte, len(made.Bytes)), "a byte less": made.Bytes[:len(made.Bytes)-1], "a byte more": append(bytes.Clone(made.Bytes), 0),
+		"nothing": nil, "zeros": make([]byte, len(made.Bytes)), "a byte less": made.Bytes[:len(made.Bytes)-1],
+		"a byte more": append(bytes.Clone(made.Bytes), 0),
 	} {
 		if got, err := Open(issue(t, "C"), dp, c, enc); err != ErrNotOpened || got != nil {
 			t.Errorf("%s: %v", what, err)
@@ -160,7 +165,8 @@ func TestReplayedContribution(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again.Term.Equal(&made.Term.Secret) || again.Proof.Equal(&made.Proof.Secret) || bytes.Equal(again.Bytes, made.Bytes) {
+		if again.Term.Equal(&made.Term.Secret) || again.Proof.Equal(&made.Proof.Secret) ||
+			bytes.Equal(again.Bytes, made.Bytes) {
 			t.Errorf("%s: the same from the same seed", what)
 		}
 	}

@@ -12,7 +12,7 @@ type Member struct {
 	Term     Term
 }
 
-// Attributes is K_abe of PROTOCOL.md §8: the thesis' key,
+// Attributes is K_abe of PROTOCOL.md §8. It is the plain sum of terms,
 //
 //	K = hmac_{k_1}(Sid) xor ... xor hmac_{k_n}(Sid),
 //

@@ -20,7 +20,8 @@ func byThePage(label string, fields ...[]byte) []byte {
 }
 
 func TestSumAndExpand(t *testing.T) {
-	for _, fields := range [][][]byte{nil, {nil}, {nil, nil}, {[]byte("a")}, {[]byte("a"), []byte("bc")}, {make([]byte, 70000)}} {
+	for _, fields := range [][][]byte{nil, {nil}, {nil, nil}, {[]byte("a")}, {[]byte("a"), []byte("bc")},
+		{make([]byte, 70000)}} {
 		in := byThePage("coterie/2 test", fields...)
 		if Sum("coterie/2 test", fields...) != sha256.Sum256(in) {
 			t.Error("H")
@@ -47,8 +48,8 @@ func TestSumAndExpand(t *testing.T) {
 	}
 }
 
-// thesisKey is the formula that K_abe replaces: the xor of hmac_{k_i}(Sid).
-func thesisKey(sid Hash, terms []Term) (k [32]byte) {
+// xorKey is the formula that K_abe replaces: the xor of hmac_{k_i}(Sid).
+func xorKey(sid Hash, terms []Term) (k [32]byte) {
 	for i := range terms {
 		m := hmac.New(sha256.New, terms[i].Bytes())
 		m.Write(sid[:])
@@ -60,7 +61,7 @@ func thesisKey(sid Hash, terms []Term) (k [32]byte) {
 }
 
 // TestCancellingReplay: an outsider publishes every member's encapsulation once
-// more as its own, so that each term appears twice. The thesis' key is then
+// more as its own, so that each term appears twice. The xor of all is then
 // zeros, which the outsider knows; here a term that appears twice cancels
 // nothing, under the same identity or another.
 func TestCancellingReplay(t *testing.T) {
@@ -72,11 +73,11 @@ func TestCancellingReplay(t *testing.T) {
 		members = append(members, Member{Identity: hashOf(fmt.Sprint("peer ", i)), Term: term})
 		terms = append(terms, term)
 	}
-	if thesisKey(sid, terms) == [32]byte{} {
-		t.Fatal("the thesis' key is zeros without an attack")
+	if xorKey(sid, terms) == [32]byte{} {
+		t.Fatal("the xor is zeros without an attack")
 	}
-	if thesisKey(sid, append(terms, terms...)) != [32]byte{} {
-		t.Error("the attack on the thesis' formula does not work; is this test one?")
+	if xorKey(sid, append(terms, terms...)) != [32]byte{} {
+		t.Error("the attack on the xor does not work; is this test one?")
 	}
 
 	once := Attributes(sid, members)
@@ -91,7 +92,8 @@ func TestCancellingReplay(t *testing.T) {
 		others = append(others, Member{Identity: again[i].Identity, Term: Term{secretOf(fmt.Sprint("other term ", i%3))}})
 	}
 	twice, byAnother, ofOthers := Attributes(sid, again), Attributes(sid, replayed), Attributes(sid, others)
-	keys := []Secret{once, twice, byAnother, ofOthers, Attributes(sid, nil), Attributes(sid, members[:1]), Attributes(sid, append(members[:1:1], members[0], members[0]))}
+	keys := []Secret{once, twice, byAnother, ofOthers, Attributes(sid, nil), Attributes(sid, members[:1]),
+		Attributes(sid, append(members[:1:1], members[0], members[0]))}
 	for i := range keys {
 		if keys[i].IsZero() {
 			t.Errorf("key %d is zeros", i)
@@ -121,7 +123,8 @@ func attributesByThePage(sid Hash, members []Member) Secret {
 func TestAttributes(t *testing.T) {
 	sid := hashOf("sid")
 	base := func() []Member {
-		return []Member{{Identity: hashOf("p"), Term: Term{secretOf("a")}}, {Identity: hashOf("q"), Term: Term{secretOf("b")}}}
+		return []Member{{Identity: hashOf("p"), Term: Term{secretOf("a")}}, {Identity: hashOf("q"),
+			Term: Term{secretOf("b")}}}
 	}
 	m := base()
 	got := Attributes(sid, m)
@@ -279,12 +282,14 @@ func TestHeaderSteps(t *testing.T) {
 // TestHeaderOfAnotherStep: a header opens at its own step alone, and not any more
 // when the key of that is gone.
 func TestHeaderOfAnotherStep(t *testing.T) {
-	keys, room, epoch, guard, sealed := NewKeys(secretOf("secret"), nil), hashOf("room"), hashOf("E"), [GuardSize]byte{1}, make([]byte, 272)
+	keys, room, epoch, guard, sealed := NewKeys(secretOf("secret"), nil), hashOf("room"), hashOf("E"), [GuardSize]byte{
+		1}, make([]byte, 272)
 	header, err := keys.SealHeader(room, epoch, 2, guard, sealed, 7, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if index, counter, err := keys.OpenHeader(room, epoch, 2, guard, sealed, header); err != nil || index != 7 || counter != 9 {
+	if index, counter, err := keys.OpenHeader(room, epoch, 2, guard, sealed, header); err != nil || index != 7 ||
+		counter != 9 {
 		t.Error(index, counter, err)
 	}
 	for step, want := range map[uint16]error{0: ErrMessage, 1: ErrMessage, 3: ErrMessage, MaxSteps: ErrSkip} {

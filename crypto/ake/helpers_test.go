@@ -1,7 +1,6 @@
 package ake
 
 import (
-	"crypto/ecdh"
 	"crypto/sha3"
 	"io"
 	"math/rand/v2"
@@ -27,16 +26,6 @@ func secretOf(text string) Secret {
 }
 
 func hashOf(text string) Hash { return Sum("test", []byte(text)) }
-
-// x25519Of is the key whose private bytes are the stream of a text.
-func x25519Of(text string) *ecdh.PrivateKey {
-	s := secretOf(text)
-	k, err := ecdh.X25519().NewPrivateKey(s.b[:])
-	if err != nil {
-		panic(err)
-	}
-	return k
-}
 
 // chainOf is the chain of one author in an epoch of its own.
 func chainOf(text string) *Chain {

@@ -29,7 +29,8 @@ func signatureVectors(t *testing.T) []signatureVector {
 	usual := ed25519.Sign(honest, SigningInput("example", room, body))
 
 	add(signatureVector{What: "usual", Seed: seed.Bytes(), Public: public, Body: body, Signature: usual})
-	add(signatureVector{What: "empty body", Seed: seed.Bytes(), Public: public, Signature: ed25519.Sign(honest, SigningInput("example", room, nil))})
+	add(signatureVector{What: "empty body", Seed: seed.Bytes(), Public: public, Signature: ed25519.Sign(honest,
+		SigningInput("example", room, nil))})
 
 	hashed := sha512.Sum512(SigningInput("example", room, body))
 	for _, other := range []struct {
@@ -49,7 +50,8 @@ func signatureVectors(t *testing.T) []signatureVector {
 		add(signatureVector{What: other.what, Public: public, Body: body, Signature: sig}, defectInput)
 	}
 	add(signatureVector{What: "63 bytes", Public: public, Body: body, Signature: usual[:63]}, defectLength)
-	add(signatureVector{What: "65 bytes", Public: public, Body: body, Signature: append(slices.Clone(usual), 0)}, defectLength)
+	add(signatureVector{What: "65 bytes", Public: public, Body: body, Signature: append(slices.Clone(usual), 0)},
+		defectLength)
 
 	// Early verifiers looked at the three highest bits of s alone, which s plus
 	// the order once leaves as they are.
@@ -64,15 +66,19 @@ func signatureVectors(t *testing.T) []signatureVector {
 	// Signatures that nobody makes by accident. Those without a defect must be
 	// taken, or members do not agree on what is signed.
 	for _, order := range []int{2, 4, 8} {
-		c := craft{what: fmt.Sprintf("key with a part of order %d, k a multiple of it", order), secret: secret, keyTimes: 8 / order}
+		c := craft{what: fmt.Sprintf("key with a part of order %d, k a multiple of it", order), secret: secret,
+			keyTimes: 8 / order}
 		add(c.make(t, room))
 		c.what, c.only = fmt.Sprintf("key with a part of order %d, k no multiple of it", order), defectCofactor
 		add(c.make(t, room), defectCofactor)
-		c.what, c.only = fmt.Sprintf("key with a part of order %d, k a multiple of it before it is reduced", order), defectWide
+		c.what, c.only = fmt.Sprintf("key with a part of order %d, k a multiple of it before it is reduced",
+			order), defectWide
 		add(c.make(t, room), defectWide)
-		c = craft{what: fmt.Sprintf("R with a part of order %d", order), secret: secret, rTimes: 8 / order, only: defectCofactor}
+		c = craft{what: fmt.Sprintf("R with a part of order %d", order), secret: secret, rTimes: 8 / order,
+			only: defectCofactor}
 		add(c.make(t, room), defectCofactor)
-		c = craft{what: fmt.Sprintf("key and R with parts of order %d that cancel out", order), secret: secret, keyTimes: 8 / order, rTimes: 8 / order}
+		c = craft{what: fmt.Sprintf("key and R with parts of order %d that cancel out", order), secret: secret,
+			keyTimes: 8 / order, rTimes: 8 / order}
 		add(c.make(t, room))
 	}
 	for _, e := range smallEncodings(t) {

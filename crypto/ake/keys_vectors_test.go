@@ -26,7 +26,8 @@ const (
 )
 
 // lenientDefects are those that a lenient verifier can overlook.
-var lenientDefects = []string{defectKeyEncoding, defectSmallOrder, defectOrder, defectEncoding, defectCofactor, defectWide}
+var lenientDefects = []string{defectKeyEncoding, defectSmallOrder, defectOrder, defectEncoding, defectCofactor,
+	defectWide}
 
 type keyVector struct {
 	What    string   `json:"what"`
@@ -47,34 +48,22 @@ type signatureVector struct {
 	Defects   []string `json:"defects"`
 }
 
-type exchangeVector struct {
-	What    string   `json:"what"`
-	Public  hexBytes `json:"public"`
-	Private hexBytes `json:"private"`
-	Shared  hexBytes `json:"shared,omitempty"` // of a key that is taken
-	Defects []string `json:"defects"`
-}
-
 // TestVectorsKeys is about which keys and signatures are taken: PROTOCOL.md §1.
 // Each that is refused has one defect and no other: a verifier that lacks that
 // one check takes it, and no verifier that lacks another does. The few with two
 // say so.
 func TestVectorsKeys(t *testing.T) {
-	keys, signatures, exchanges := keyVectors(t), signatureVectors(t), exchangeVectors(t)
+	keys, signatures := keyVectors(t), signatureVectors(t)
 	for _, v := range keys {
 		judgeKey(t, v)
 	}
 	for _, v := range signatures {
 		judgeSignature(t, v)
 	}
-	for _, v := range exchanges {
-		judgeExchange(t, v)
-	}
 	vectorJSON(t, "keys.json", struct {
 		Keys       []keyVector       `json:"ed25519_keys"`
 		Signatures []signatureVector `json:"ed25519_signatures"`
-		Exchanges  []exchangeVector  `json:"x25519_keys"`
-	}{keys, signatures, exchanges})
+	}{keys, signatures})
 }
 
 func judgeKey(t *testing.T, v keyVector) {
@@ -103,7 +92,8 @@ func judgeSignature(t *testing.T, v signatureVector) {
 		t.Errorf("%s: taken is %v", v.What, takes)
 	}
 	// Nothing but the check of the key keeps these out.
-	if slices.Contains(v.Defects, defectSmallOrder) && !ed25519.Verify(ed25519.PublicKey(v.Public), v.Signed, v.Signature) {
+	if slices.Contains(v.Defects, defectSmallOrder) && !ed25519.Verify(ed25519.PublicKey(v.Public), v.Signed,
+		v.Signature) {
 		t.Errorf("%s: does not verify under its key", v.What)
 	}
 	if slices.Contains(v.Defects, defectInput) || slices.Contains(v.Defects, defectLength) {
@@ -143,21 +133,6 @@ func onlyWithout(t *testing.T, what string, defects []string, takes func(lenient
 	}
 }
 
-func judgeExchange(t *testing.T, v exchangeVector) {
-	t.Helper()
-	key, err := PublicX25519(v.Public)
-	if (err == nil) != (len(v.Defects) == 0) {
-		t.Errorf("%s: %v", v.What, err)
-	}
-	if err != nil {
-		return
-	}
-	shared, err := x25519Of("vector exchange").ECDH(key)
-	if err != nil || !bytes.Equal(shared, v.Shared) {
-		t.Errorf("%s: %x, %v", v.What, shared, err)
-	}
-}
-
 // torsion is i times a point of order 8.
 func torsion(t *testing.T, i int) *edwards25519.Point {
 	t.Helper()
@@ -188,7 +163,8 @@ func smallEncodings(t *testing.T) []smallEncoding {
 	order := []int{1, 8, 4, 8, 2, 8, 4, 8}
 	var out []smallEncoding
 	for i := range 8 {
-		out = append(out, smallEncoding{fmt.Sprintf("order %d, number %d", order[i], i), i, torsion(t, i).Bytes(), []string{defectSmallOrder}})
+		out = append(out, smallEncoding{fmt.Sprintf("order %d, number %d", order[i], i), i, torsion(t, i).Bytes(),
+			[]string{defectSmallOrder}})
 	}
 	high := func(b []byte) []byte {
 		b = slices.Clone(b)
@@ -275,4 +251,13 @@ func mixed(t *testing.T, secret *big.Int, i int) []byte {
 	t.Helper()
 	p := times(secret, edwards25519.NewGeneratorPoint())
 	return p.Add(p, torsion(t, i)).Bytes()
+}
+
+// primePlus is 2^255 - 19 + d in little-endian bytes.
+func primePlus(d int) (u [32]byte) {
+	for i := range u {
+		u[i] = 0xff
+	}
+	u[0], u[31] = byte(0xed+d), 0x7f
+	return u
 }

@@ -2,7 +2,6 @@ package ake
 
 import (
 	"bytes"
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
@@ -110,69 +109,6 @@ func TestPublicEd25519(t *testing.T) {
 	}
 	if _, err := PublicEd25519(bytes.Repeat([]byte{2}, 32)); !errors.Is(err, ErrPublicKey) {
 		t.Error("no point:", err)
-	}
-}
-
-// smallOrderX25519 are all encodings of points of small order, of the curve and
-// of its twist, as RFC 7748's reading (it drops the highest bit) takes them:
-// those below 2^255, then those with the highest bit set.
-func smallOrderX25519(t testing.TB) [][32]byte {
-	t.Helper()
-	var out [][32]byte
-	for _, text := range []string{
-		"0000000000000000000000000000000000000000000000000000000000000000", // 0, order 4
-		"0100000000000000000000000000000000000000000000000000000000000000", // 1, order 1
-		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800", // order 8
-		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157", // order 8
-		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p-1, order 2
-		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p
-		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p+1
-	} {
-		b, err := hex.DecodeString(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k := [32]byte(b)
-		out = append(out, k)
-		k[31] |= 0x80
-		out = append(out, k)
-	}
-	return out
-}
-
-// TestLowOrderX25519: under such keys everybody's shared secret is zero.
-func TestLowOrderX25519(t *testing.T) {
-	for _, b := range smallOrderX25519(t) {
-		if k, err := PublicX25519(b[:]); !errors.Is(err, ErrPublicKey) || k != nil {
-			t.Errorf("%x is taken", b)
-		}
-	}
-	for i := range 20 {
-		k := x25519Of(fmt.Sprint(i)).PublicKey()
-		if got, err := PublicX25519(k.Bytes()); err != nil || !got.Equal(k) {
-			t.Error(err)
-		}
-	}
-	for n := range 70 {
-		if n != 32 {
-			if _, err := PublicX25519(bytes.Repeat([]byte{9}, n)); !errors.Is(err, ErrPublicKey) {
-				t.Errorf("%d bytes: %v", n, err)
-			}
-		}
-	}
-}
-
-// TestSmallOrderList: every point on the list is taken to zero by a scalar,
-// which crypto/ecdh reports; so nothing usable is on it.
-func TestSmallOrderList(t *testing.T) {
-	for _, u := range smallOrder {
-		pub, err := ecdh.X25519().NewPublicKey(u[:])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := x25519Of("any").ECDH(pub); err == nil {
-			t.Errorf("%x is not of small order", u)
-		}
 	}
 }
 

@@ -24,9 +24,11 @@ func secrets(t *testing.T) map[string]any {
 	return map[string]any{
 		"Secret": s, "*Secret": &s, "[]Secret": []Secret{s}, "map": map[string]Secret{"a": s},
 		"Term": Term{s}, "*Term": &Term{s}, "Proof": Proof{s},
-		"Encapsulated": Encapsulated{Term: Term{s}, Proof: Proof{s}}, "*Encapsulated": &Encapsulated{Term: Term{s}, Proof: Proof{s}},
-		"Member": Member{Term: Term{s}}, "MemberTerm": MemberTerm{Term: Term{s}}, "[]MemberTerm": []MemberTerm{{Term: Term{s}}},
-		"Chain": chain, "*Chain": &chain, "[]Chain": []Chain{chain},
+		"Encapsulated": Encapsulated{Term: Term{s}, Proof: Proof{s}}, "*Encapsulated": &Encapsulated{Term: Term{s},
+			Proof: Proof{s}},
+		"Member": Member{Term: Term{s}}, "MemberTerm": MemberTerm{Term: Term{s}},
+		"[]MemberTerm": []MemberTerm{{Term: Term{s}}},
+		"Chain":        chain, "*Chain": &chain, "[]Chain": []Chain{chain},
 		"Keys": Keys{header: s, root: s}, "*Keys": &Keys{header: s, root: s, chains: []Chain{chain}},
 	}
 }
@@ -34,7 +36,8 @@ func secrets(t *testing.T) map[string]any {
 // leaks reports whether text has the bytes of secrets in any usual form.
 func leaks(text string) bool {
 	raw := bytes.Repeat([]byte{0xa5}, 4)
-	forms := []string{string(raw), hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)), "165 165", "0xa5, 0xa5", "0xA5, 0xA5", "165,165", `\xa5`, "245 245", "10100101", "paWl"}
+	forms := []string{string(raw), hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)), "165 165",
+		"0xa5, 0xa5", "0xA5, 0xA5", "165,165", `\xa5`, "245 245", "10100101", "paWl"}
 	for _, f := range forms {
 		if strings.Contains(text, f) {
 			return true
@@ -47,7 +50,8 @@ func leaks(text string) bool {
 // fields, were printed as they are.
 func TestSecretsAreNotPrinted(t *testing.T) {
 	for name, v := range secrets(t) {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%b", "%c", "%U", "%t", "%08v", "%.3s"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%b", "%c", "%U",
+			"%t", "%08v", "%.3s"} {
 			if out := fmt.Sprintf(verb, v); leaks(out) {
 				t.Errorf("%s with %s: %s", name, verb, out)
 			}

@@ -2,63 +2,28 @@ package ake
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"coterie/crypto/abe"
+	"coterie/crypto/golden"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
-
 // The vectors in testdata are enough to build another implementation from, next
-// to docs/PROTOCOL.md. With -update the test writes them anew; a change that
+// to docs/PROTOCOL.md. With -write the test writes them anew; a change that
 // nobody meant shows as a difference. Inputs stand before what follows from
 // them; bytes are hexadecimal. The key of encapsulations is that of
 // crypto/abe/testdata.
 
-// A hexBytes is bytes in hexadecimal.
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+type hexBytes = golden.Hex
 
 func hexed(h Hash) hexBytes { return h[:] }
 
 func vectorJSON(t *testing.T, name string, v any) {
 	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(b.Bytes(), want) {
-		at := 0
-		for at < min(b.Len(), len(want)) && b.Bytes()[at] == want[at] {
-			at++
-		}
-		from := max(0, at-100)
-		t.Errorf("%s differs at byte %d (go test -run TestVectors -update writes it anew)\n got ...%.300s\nwant ...%.300s", path, at, b.Bytes()[from:], want[from:])
-	}
+	golden.JSON(t, filepath.Join("testdata", name), v)
 }
 
 // TestVectorsHashes is about H and X: PROTOCOL.md §1.
@@ -71,7 +36,8 @@ func TestVectorsHashes(t *testing.T) {
 	}
 	key := secretOf("vector key")
 	var vs []vector
-	for _, fields := range [][]hexBytes{{}, {{}}, {{}, {}}, {hexBytes("abc")}, {hexBytes("a"), hexBytes("bc")}, {make(hexBytes, 300), hexBytes("x")}} {
+	for _, fields := range [][]hexBytes{{}, {{}}, {{}, {}}, {hexBytes("abc")}, {hexBytes("a"), hexBytes("bc")},
+		{make(hexBytes, 300), hexBytes("x")}} {
 		var raw [][]byte
 		for _, f := range fields {
 			raw = append(raw, f)
@@ -110,17 +76,18 @@ func TestVectorsContributions(t *testing.T) {
 		Policy   string   `json:"policy"`
 		Sponsor  hexBytes `json:"sponsor"`
 
-		Context             hexBytes `json:"context"`
-		Opened              hexBytes `json:"opened"`
-		Term                hexBytes `json:"term"`
-		Proof               hexBytes `json:"proof"`
-		CoinsKey            hexBytes `json:"coins_key"`
-		Coins               hexBytes `json:"coins_first_96_bytes"`
-		Encapsulation       hexBytes `json:"encapsulation"`
-		TermCommitment      hexBytes `json:"term_commitment"`
-		EncapsulationHash   hexBytes `json:"encapsulation_hash"`
-		CID                 hexBytes `json:"cid"`
-		AnswerAsNewcomer    hexBytes `json:"answer_of_newcomer"` // with this proof, to the sponsor whose it would be: cid_N is the cid
+		Context           hexBytes `json:"context"`
+		Opened            hexBytes `json:"opened"`
+		Term              hexBytes `json:"term"`
+		Proof             hexBytes `json:"proof"`
+		CoinsKey          hexBytes `json:"coins_key"`
+		Coins             hexBytes `json:"coins_first_96_bytes"`
+		Encapsulation     hexBytes `json:"encapsulation"`
+		TermCommitment    hexBytes `json:"term_commitment"`
+		EncapsulationHash hexBytes `json:"encapsulation_hash"`
+		CID               hexBytes `json:"cid"`
+		// with this proof, to the sponsor whose it would be: cid_N is the cid
+		AnswerAsNewcomer    hexBytes `json:"answer_of_newcomer"`
 		AnswerAsSponsor     hexBytes `json:"answer_of_sponsor"`
 		OpensWithVectorsKey bool     `json:"opens_with_vectors_key"`
 	}
@@ -152,12 +119,14 @@ func TestVectorsContributions(t *testing.T) {
 		chacha(t, coinsOf(c, seed)).Read(coins)
 		cid := c.ID(made.Term.Commitment(), HashEncapsulation(made.Bytes))
 		vs = append(vs, vector{
-			Seed: seed.Bytes(), Room: c.Room[:], Identity: c.Identity[:], Serial: c.Serial, Day: uint32(c.Day), Working: c.Working[:],
-			Policy: p.String(), Sponsor: sponsor[:],
+			Seed: seed.Bytes(), Room: c.Room[:], Identity: c.Identity[:], Serial: c.Serial, Day: uint32(c.Day),
+			Working: c.Working[:],
+			Policy:  p.String(), Sponsor: sponsor[:],
 			Context: c.Bytes(), Opened: plaintextOf(c, seed), Term: made.Term.Bytes(), Proof: made.Proof.Bytes(),
 			CoinsKey: coinsOf(c, seed), Coins: coins, Encapsulation: made.Bytes,
 			TermCommitment: hexed(made.Term.Commitment()), EncapsulationHash: hexed(HashEncapsulation(made.Bytes)), CID: cid[:],
-			AnswerAsNewcomer: hexed(made.Proof.Answer(Newcomer, cid, sponsor)), AnswerAsSponsor: hexed(made.Proof.Answer(Sponsor, cid, sponsor)),
+			AnswerAsNewcomer: hexed(made.Proof.Answer(Newcomer, cid, sponsor)), AnswerAsSponsor: hexed(made.Proof.Answer(Sponsor,
+				cid, sponsor)),
 			OpensWithVectorsKey: err == nil,
 		})
 	}
@@ -196,7 +165,8 @@ func TestVectorsCommits(t *testing.T) {
 			m := Member{Identity: hashOf(fmt.Sprint("vector identity ", i)), Term: Term{secretOf(fmt.Sprint("term ", i))}}
 			list = append(list, m)
 			in := authenticate(m.Term.Secret, []byte("K"), sid[:], m.Identity[:])
-			v.Members = append(v.Members, member{Identity: append(hexBytes(nil), m.Identity[:]...), Term: m.Term.Bytes(), InAttributes: in[:]})
+			v.Members = append(v.Members, member{Identity: append(hexBytes(nil), m.Identity[:]...), Term: m.Term.Bytes(),
+				InAttributes: in[:]})
 		}
 		kabe := Attributes(sid, list)
 		secret, err := EpochSecret(epoch, kabe, d)
@@ -244,7 +214,8 @@ func TestVectorsMessages(t *testing.T) {
 		Steps    []step    `json:"steps"`
 		Messages []message `json:"messages"`
 	}
-	secret, room, epoch, cids := secretOf("vector secret"), hashOf("room"), hashOf("E"), []Hash{hashOf("vector cid 0"), hashOf("vector cid 1")}
+	secret, room, epoch, cids := secretOf("vector secret"), hashOf("room"), hashOf("E"), []Hash{hashOf("vector cid 0"),
+		hashOf("vector cid 1")}
 	k := NewKeys(secret, cids)
 	v := vector{Secret: secret.Bytes(), Room: room[:], Epoch: epoch[:], Root: k.root.Bytes()}
 	for i, cid := range cids {
@@ -268,14 +239,16 @@ func TestVectorsMessages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := sentMessage{index: uint32(i), counter: uint64(i + 1), step: uint16(60 * i), room: room, epoch: epoch, guard: [GuardSize]byte{1, 2, 3, byte(i)}}
+		m := sentMessage{index: uint32(i), counter: uint64(i + 1), step: uint16(60 * i), room: room, epoch: epoch,
+			guard: [GuardSize]byte{1, 2, 3, byte(i)}}
 		m.send(t, k, messageKey, content)
 		header, err := k.headerKey(m.step)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sample := Expand(header, "coterie/2 sample", m.sealed[:sampleSize])
-		v.Messages = append(v.Messages, message{m.index, m.counter, m.step, m.guard[:], content, m.sealed, sample.Bytes(), m.header})
+		v.Messages = append(v.Messages, message{m.index, m.counter, m.step, m.guard[:], content, m.sealed, sample.Bytes(),
+			m.header})
 	}
 	vectorJSON(t, "messages.json", v)
 }

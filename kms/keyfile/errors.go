@@ -16,6 +16,8 @@ var (
 	ErrNotExist = errors.New("no such file")
 	// ErrWrongPassphrase: the passphrase does not open the file.
 	ErrWrongPassphrase = errors.New("wrong passphrase")
+	// ErrPrivate: others than the owner can read, change or replace the file.
+	ErrPrivate = errors.New("not private")
 )
 
 // ExistsError is returned instead of overwriting Path.
@@ -50,6 +52,7 @@ func (e *PermissionError) Error() string {
 	}
 	return fmt.Sprintf("%s can be read by others (mode %04o)", e.Path, e.Mode.Perm())
 }
+func (e *PermissionError) Unwrap() error { return ErrPrivate }
 
 // OwnerError says that a secret file belongs to somebody else.
 type OwnerError struct {
@@ -58,6 +61,7 @@ type OwnerError struct {
 }
 
 func (e *OwnerError) Error() string { return e.Path + " belongs to " + e.Owner }
+func (e *OwnerError) Unwrap() error { return ErrPrivate }
 
 // KindError says that Path is a file of another kind than the one asked for.
 type KindError struct {
@@ -129,7 +133,8 @@ func (e *NotRegularError) Error() string {
 type WorkError struct{ Path string }
 
 func (e *WorkError) Error() string {
-	return fmt.Sprintf("%s asks for more than 2^%d steps of scrypt to try a passphrase, and for more than 1 GiB", e.Path, MaxWorkFactor)
+	return fmt.Sprintf("%s asks for more than 2^%d steps of scrypt to try a passphrase, and for more than 1 GiB", e.Path,
+		MaxWorkFactor)
 }
 
 // NotForYouError says that Path is sealed, and not for any of the identities

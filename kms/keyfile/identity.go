@@ -100,7 +100,8 @@ func MakeIdentity(hybrid bool, made time.Time) (text []byte, recipient string, e
 		}
 		secret, recipient = id.String(), id.Recipient().String()
 	}
-	return fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", made.UTC().Format(time.RFC3339), recipient, secret), recipient, nil
+	return fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", made.UTC().Format(time.RFC3339), recipient,
+		secret), recipient, nil
 }
 
 // ShortRecipient shortens a recipient for people: age1ql3z…cac8p.

@@ -372,7 +372,8 @@ func TestDamage(t *testing.T) {
 	flipped := bytes.Clone(key)
 	flipped[len(flipped)/2] ^= 1
 	for name, data := range map[string][]byte{
-		"flipped": flipped, "cut": key[:len(key)-1], "longer": append(bytes.Clone(key), 0), "first line alone": key[:bytes.IndexByte(key, '\n')+1],
+		"flipped": flipped, "cut": key[:len(key)-1], "longer": append(bytes.Clone(key), 0),
+		"first line alone": key[:bytes.IndexByte(key, '\n')+1],
 	} {
 		put(t, path, data, 0o600)
 		if _, err := LoadKey(path, nil); !errors.As(err, &damaged) || damaged.Size != len(data) {

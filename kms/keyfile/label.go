@@ -33,7 +33,8 @@ const labelType = "coterie-key"
 func SealKey(data []byte, to age.Recipient, name string, d *abe.Domain) ([]byte, error) {
 	stanza := &age.Stanza{
 		Type: labelType,
-		Args: []string{"1", strings.ReplaceAll(ShortRecipient(name), "…", "..."), strings.ReplaceAll(d.Fingerprint(), "-", "")},
+		Args: []string{"1", strings.ReplaceAll(ShortRecipient(name), "…", "..."), strings.ReplaceAll(d.Fingerprint(), "-",
+			"")},
 		Body: []byte(d.Name()),
 	}
 	return Seal(data, labelled{to, stanza})
@@ -69,7 +70,8 @@ func findLabel(header []byte) *Label {
 		if err != nil || len(fields[3]) > 16 || len(print) != 16 || strings.Trim(print, "0123456789abcdef") != "" {
 			return nil
 		}
-		return &Label{strings.Replace(fields[3], "...", "…", 1), string(name), print[:4] + "-" + print[4:8] + "-" + print[8:12] + "-" + print[12:]}
+		return &Label{strings.Replace(fields[3], "...", "…", 1), string(name), print[:4] + "-" + print[4:8] + "-" +
+			print[8:12] + "-" + print[12:]}
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ func TestLabel(t *testing.T) {
 			to   age.Recipient
 			str  string
 			kind string
-		}{{x, x.Recipient(), x.Recipient().String(), "X25519"}, {h, h.Recipient(), h.Recipient().String(), "mlkem768x25519"}} {
+		}{{x, x.Recipient(), x.Recipient().String(), "X25519"}, {h, h.Recipient(), h.Recipient().String(),
+			"mlkem768x25519"}} {
 			file, err := SealKey([]byte("the key"), c.to, c.str, m.Domain())
 			if err != nil {
 				t.Fatal(err)
@@ -63,8 +64,10 @@ func TestLabel(t *testing.T) {
 
 func TestHostileLabels(t *testing.T) {
 	for _, stanza := range []string{
-		"-> coterie-key 1 age1 \nTlROVQ", "-> coterie-key 2 age1ql3z...cac8p 4f1c9ab277d0e31a\nTlROVQ", "-> coterie-key 1 age1ql3z...cac8p 4F1C9AB277D0E31A\nTlROVQ",
-		"-> coterie-key 1 age1ql3z...cac8pxxxxxxxxxxxxxxxxxxxxx 4f1c9ab277d0e31a\nTlROVQ", "-> coterie-key 1 age1ql3z...cac8p 4f1c9ab277d0e31a\n!!", "-> coterie-key 1 age1ql3z...cac8p 4f1c9ab277d0e31a",
+		"-> coterie-key 1 age1 \nTlROVQ", "-> coterie-key 2 age1ql3z...cac8p 4f1c9ab277d0e31a\nTlROVQ",
+		"-> coterie-key 1 age1ql3z...cac8p 4F1C9AB277D0E31A\nTlROVQ",
+		"-> coterie-key 1 age1ql3z...cac8pxxxxxxxxxxxxxxxxxxxxx 4f1c9ab277d0e31a\nTlROVQ",
+		"-> coterie-key 1 age1ql3z...cac8p 4f1c9ab277d0e31a\n!!", "-> coterie-key 1 age1ql3z...cac8p 4f1c9ab277d0e31a",
 	} {
 		if l := findLabel([]byte(stanza)); l != nil {
 			t.Errorf("%q gives %+v", stanza, l)

@@ -48,8 +48,8 @@ func userName(uid uint32) string {
 	return "user " + id
 }
 
-// syncFolder makes a new name in folder durable.
-func syncFolder(folder string) error {
+// SyncFolder makes a new name in folder durable.
+func SyncFolder(folder string) error {
 	f, err := os.Open(folder)
 	if err != nil {
 		return err

@@ -145,7 +145,7 @@ func (p *Pending) Replace(data []byte) error {
 		if err := os.Rename(p.temp, p.path); err != nil {
 			return err
 		}
-		return syncFolder(filepath.Dir(p.path))
+		return SyncFolder(filepath.Dir(p.path))
 	})
 }
 
@@ -195,7 +195,7 @@ func FinishOver(path, tag string) error {
 		if err := os.Rename(temp, path); err != nil {
 			return err
 		}
-		return syncFolder(filepath.Dir(path))
+		return SyncFolder(filepath.Dir(path))
 	})
 }
 
@@ -224,7 +224,7 @@ func publish(temp, path string, data []byte, mode fs.FileMode) error {
 			return err
 		}
 	}
-	if err := syncFolder(filepath.Dir(path)); err != nil {
+	if err := SyncFolder(filepath.Dir(path)); err != nil {
 		os.Remove(path) // the writer is about to say that it is not there
 		return err
 	}

@@ -41,7 +41,8 @@ func code(t testing.TB, r *Request) string {
 
 func TestReadsBack(t *testing.T) {
 	r := parse(t, sample)
-	if r.Name != "Kari Nordmann" || len(r.Want) != 2 || r.Want[1].Name != "5th year" || r.Made.String() != "2026-11-23" || r.Domain != "4f1c9ab277d0e31a" {
+	if r.Name != "Kari Nordmann" || len(r.Want) != 2 || r.Want[1].Name != "5th year" || r.Made.String() != "2026-11-23" ||
+		r.Domain != "4f1c9ab277d0e31a" {
 		t.Errorf("%+v", r)
 	}
 	if again, err := r.Marshal(); err != nil || string(again) != sample {
@@ -129,34 +130,38 @@ func TestRefused(t *testing.T) {
 		text string
 		want error
 	}{
-		"empty":            {"", ErrFormat},
-		"something else":   {"hello\n", ErrFormat},
-		"newer":            {swap("request 1", "request 2"), ErrVersion},
-		"hidden name":      {swap("Nordmann", "Nord\u202emann"), ErrName},
-		"escape in name":   {swap("Nordmann", "\x1b[2J"), ErrName},
-		"name twice":       {swap("name:", "name: Ann\nname:"), ErrFormat},
-		"no recipient":     {swap(recipient, ""), ErrFormat},
-		"two recipients":   {swap(recipient, recipient+recipient), ErrFormat},
-		"comment":          {swap("want: NTNU", "# want: NTNU"), ErrFormat},
-		"mistyped":         {swap("age1zvk", "age1zvl"), ErrFormat},
-		"upper case":       {swap("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", "AGE1ZVKYG2LQZRAA2LNJVQEJ32NKUU0UES2S82HZRYE869XEEXVN73EQUNUJWJ"), ErrFormat},
-		"secret half":      {swap("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", "AGE-SECRET-KEY-1QQQ"), ErrFormat},
+		"empty":          {"", ErrFormat},
+		"something else": {"hello\n", ErrFormat},
+		"newer":          {swap("request 1", "request 2"), ErrVersion},
+		"hidden name":    {swap("Nordmann", "Nord\u202emann"), ErrName},
+		"escape in name": {swap("Nordmann", "\x1b[2J"), ErrName},
+		"name twice":     {swap("name:", "name: Ann\nname:"), ErrFormat},
+		"no recipient":   {swap(recipient, ""), ErrFormat},
+		"two recipients": {swap(recipient, recipient+recipient), ErrFormat},
+		"comment":        {swap("want: NTNU", "# want: NTNU"), ErrFormat},
+		"mistyped":       {swap("age1zvk", "age1zvl"), ErrFormat},
+		"upper case": {swap("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj",
+			"AGE1ZVKYG2LQZRAA2LNJVQEJ32NKUU0UES2S82HZRYE869XEEXVN73EQUNUJWJ"), ErrFormat},
+		"secret half": {swap("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", "AGE-SECRET-KEY-1QQQ"),
+			ErrFormat},
 		"wants nothing":    {swap("want: NTNU\nwant: 5th year\n", ""), ErrFormat},
 		"another spelling": {swap("want: 5th year", `want: "5th year"`), ErrFormat},
 		"no day":           {swap("made: 2026-11-23\n", ""), ErrFormat},
 		"odd day":          {swap("2026-11-23", "2026-11-31"), ErrFormat},
 		"odd domain":       {swap("4f1c9ab277d0e31a", "4F1C9AB277D0E31A"), ErrFormat},
 		"unknown field":    {sample + "admin: yes\n", ErrFormat},
-		"out of order":     {swap("made: 2026-11-23\ndomain: 4f1c9ab277d0e31a\n", "domain: 4f1c9ab277d0e31a\nmade: 2026-11-23\n"), ErrFormat},
-		"two spaces":       {swap("name: K", "name:  K"), ErrName},
-		"too long":         {sample + strings.Repeat(" \n", MaxSize), ErrFormat},
+		"out of order": {swap("made: 2026-11-23\ndomain: 4f1c9ab277d0e31a\n",
+			"domain: 4f1c9ab277d0e31a\nmade: 2026-11-23\n"), ErrFormat},
+		"two spaces": {swap("name: K", "name:  K"), ErrName},
+		"too long":   {sample + strings.Repeat(" \n", MaxSize), ErrFormat},
 	} {
 		if r, err := Parse([]byte(c.text)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
 	var bad *abe.AttributeError
-	for _, text := range []string{swap("want: NTNU", "want: 5th year"), swap("want: NTNU", "want: generation=2"), swap("want: NTNU\n", strings.Repeat("want: a=1\nwant: a=2\n", 20))} {
+	for _, text := range []string{swap("want: NTNU", "want: 5th year"), swap("want: NTNU", "want: generation=2"),
+		swap("want: NTNU\n", strings.Repeat("want: a=1\nwant: a=2\n", 20))} {
 		if _, err := Parse([]byte(text)); !errors.As(err, &bad) {
 			t.Errorf("%v", err)
 		}
@@ -189,7 +194,8 @@ func FuzzParse(f *testing.F) {
 
 func TestFileName(t *testing.T) {
 	for in, want := range map[string]string{
-		"Kari Nordmann": "kari-nordmann", "": "key", "../../etc/passwd": "etc-passwd", "Åse Ødegård": "åse-ødegård", "42": "42", "---": "key",
+		"Kari Nordmann": "kari-nordmann", "": "key", "../../etc/passwd": "etc-passwd", "Åse Ødegård": "åse-ødegård",
+		"42": "42", "---": "key",
 		"a  b!": "a-b", ".hidden": "hidden", strings.Repeat("x", 200): strings.Repeat("x", 61),
 	} {
 		if got := FileName(in); got != want {

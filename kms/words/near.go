@@ -21,7 +21,7 @@ func Near(word string, candidates []string, max int) []string {
 	}
 	var found []scored
 	for _, c := range candidates {
-		edits := distance(strings.ToLower(word), strings.ToLower(c))
+		edits := Distance(strings.ToLower(word), strings.ToLower(c))
 		prefix := len(word) >= 3 && strings.HasPrefix(strings.ToLower(c), strings.ToLower(word))
 		if edits <= limit || prefix {
 			found = append(found, scored{c, edits})
@@ -40,9 +40,9 @@ func Near(word string, candidates []string, max int) []string {
 	return words
 }
 
-// distance is the number of insertions, deletions, substitutions and swaps of
+// Distance is the number of insertions, deletions, substitutions and swaps of
 // neighbours that lead from a to b (optimal string alignment).
-func distance(a, b string) int {
+func Distance(a, b string) int {
 	s, t := []rune(a), []rune(b)
 	// Whatever is this far apart is not near, and need not be measured: the
 	// candidates are names out of somebody's folder.

@@ -30,13 +30,14 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"kari", "karin", 1}, {"issue", "isuse", 1}, {"list", "lost", 1}, {"abc", "xyz", 3},
+		{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"kari", "karin", 1}, {"issue", "isuse", 1}, {"list", "lost", 1},
+		{"abc", "xyz", 3},
 	} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		if got := Distance(c.a, c.b); got != c.want {
+			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
 		}
-		if got := distance(c.b, c.a); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
+		if got := Distance(c.b, c.a); got != c.want {
+			t.Errorf("Distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
 		}
 	}
 }

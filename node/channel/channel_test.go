@@ -441,7 +441,8 @@ func TestSilentOrGarbage(t *testing.T) {
 		{"garbage", noise, 0, 0},
 		{"a record that does not end", []byte{22, 3, 1, 0x40, 0}, 0, HandshakeTime},
 	} {
-		for name, take := range map[string]func(context.Context, Transport, Config) (*Session, error){"dial": Dial, "answer": Answer} {
+		for name, take := range map[string]func(context.Context, Transport, Config) (*Session, error){"dial": Dial,
+			"answer": Answer} {
 			t.Run(test.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					ctx, cancel := context.WithCancel(context.Background())

@@ -186,7 +186,8 @@ func TestLogsDoNotDelay(t *testing.T) {
 
 func BenchmarkOpen(b *testing.B) {
 	ann, bob := newProcess(b), newProcess(b)
-	h, o := ann.host(b, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0")), bob.host(b, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	h, o := ann.host(b, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0")), bob.host(b,
+		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
 	defer h.Close()
 	defer o.Close()
 	if err := h.Connect(context.Background(), peer.AddrInfo{ID: o.ID(), Addrs: o.Addrs()}); err != nil {

@@ -33,7 +33,8 @@ func child() {
 	}
 	next := uint64(len(s.index.order)) + 1
 	for {
-		if err := s.Append([]Entry{message(epochA, 1, next), {Kind: MetaEntry, Name: "at", Data: []byte(strconv.FormatUint(next, 10))}}); err != nil {
+		if err := s.Append([]Entry{message(epochA, 1, next), {Kind: MetaEntry, Name: "at",
+			Data: []byte(strconv.FormatUint(next, 10))}}); err != nil {
 			fmt.Println("error", err)
 			return
 		}
@@ -187,7 +188,8 @@ func TestCrashInFold(t *testing.T) {
 		return all
 	}
 	batch := func(n uint64) []Entry {
-		return []Entry{message(epochA, 1, 2*n), message(epochA, 1, 2*n+1), {Kind: MetaEntry, Name: "n", Data: []byte{byte(n)}}}
+		return []Entry{message(epochA, 1, 2*n), message(epochA, 1, 2*n+1), {Kind: MetaEntry, Name: "n",
+			Data: []byte{byte(n)}}}
 	}
 	check := func(name string, files [][]byte, want int) {
 		t.Helper()

@@ -361,7 +361,8 @@ func TestCheckPagesTakesAll(t *testing.T) {
 				e.Data = make([]byte, random.IntN(30_000))
 			}
 			next++
-			batch = append(batch, e, Entry{Kind: MetaEntry, Name: string(rune('a' + random.IntN(200))), Data: make([]byte, random.IntN(300))})
+			batch = append(batch, e, Entry{Kind: MetaEntry, Name: string(rune('a' + random.IntN(200))),
+				Data: make([]byte, random.IntN(300))})
 		}
 		must(t, s.Append(batch))
 		must(t, s.Sync())

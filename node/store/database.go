@@ -284,7 +284,8 @@ func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) 
 
 // foldInto writes entries, the first of which has the number st.folded, and
 // returns the state with them. old has the metas as they are in the database.
-func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, old map[string]uint64) (state, map[string]uint64, error) {
+func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, old map[string]uint64) (state, map[string]uint64,
+	error) {
 	entries, metas := tx.Bucket(bucketEntries), tx.Bucket(bucketMetas)
 	// Keys only grow, so pages can be filled.
 	entries.FillPercent = 0.95

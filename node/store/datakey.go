@@ -11,6 +11,8 @@ import (
 	"os"
 
 	"filippo.io/age"
+
+	"coterie/kms/keyfile"
 )
 
 // What a key file has: magic (16) || room tag (32) || key (32), plain or within
@@ -135,16 +137,5 @@ func sealTo(id age.Identity, data []byte) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("an identity of this kind has no recipient: %T", id)
 	}
-	var sealed bytes.Buffer
-	w, err := age.Encrypt(&sealed, to)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(data); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return sealed.Bytes(), nil
+	return keyfile.Seal(data, to)
 }

@@ -62,7 +62,8 @@ func TestWrongIdentity(t *testing.T) {
 	must(t, err)
 	for name, ids := range map[string][]age.Identity{"another": other, "another kind": hybrid, "none": nil} {
 		key, _, err := DataKey(path, testRoom, ids)
-		if !errors.Is(err, ErrIdentity) || !strings.Contains(err.Error(), "cannot be opened with this identity") || key != [32]byte{} {
+		if !errors.Is(err, ErrIdentity) || !strings.Contains(err.Error(), "cannot be opened with this identity") ||
+			key != [32]byte{} {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

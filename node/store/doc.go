@@ -46,7 +46,8 @@
 //	bucket "entries"  u64 number: sealed entry
 //	bucket "metas"    first 16 bytes of HMAC(name): sealed u64 number || entry
 //	tail              records: u32 length || u64 number of the first entry || u32 CRC-32C of these || sealed entries
-//	entry             u8 kind || epoch (32) || u32 author || u64 counter || u64 time || u8 length, name || u32 length, data
+//
+// entry u8 kind || epoch (32) || u32 author || u64 counter || u64 time || u8 length, name || u32 length, data
 //
 // Entries are numbered from 1 in the order in which they were appended. folded is
 // the number of the first one that is not in the database, so that no crash

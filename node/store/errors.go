@@ -3,7 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+
+	"coterie/kms/keyfile"
 )
 
 // Sentinels for decisions. The typed errors below carry the detail and match
@@ -24,7 +25,7 @@ var (
 	// ErrKeyMissing: there is a history, and its data key is not beside it.
 	ErrKeyMissing = errors.New("its key is missing")
 	// ErrPrivate: others than the owner can read or replace the file.
-	ErrPrivate = errors.New("not private")
+	ErrPrivate = keyfile.ErrPrivate
 	// ErrFull: there is no space for more. What is stored stays readable, and
 	// saving goes on by itself once there is space.
 	ErrFull = errors.New("no space left on device")
@@ -93,29 +94,11 @@ func (e *KeyMissingError) Error() string {
 }
 func (e *KeyMissingError) Unwrap() error { return ErrKeyMissing }
 
-// PermissionError says that others can read or replace Path.
-type PermissionError struct {
-	Path   string
-	Mode   fs.FileMode
-	Folder bool
-}
-
-func (e *PermissionError) Error() string {
-	if e.Folder {
-		return fmt.Sprintf("anybody can replace files in %s (mode %04o)", e.Path, e.Mode.Perm())
-	}
-	return fmt.Sprintf("%s can be read or changed by others (mode %04o)", e.Path, e.Mode.Perm())
-}
-func (e *PermissionError) Unwrap() error { return ErrPrivate }
-
-// OwnerError says that Path belongs to another user.
-type OwnerError struct {
-	Path string
-	UID  uint32
-}
-
-func (e *OwnerError) Error() string { return fmt.Sprintf("%s belongs to user %d", e.Path, e.UID) }
-func (e *OwnerError) Unwrap() error { return ErrPrivate }
+// Whose a private file is, and who can read it, is checked by package keyfile.
+type (
+	PermissionError = keyfile.PermissionError
+	OwnerError      = keyfile.OwnerError
+)
 
 // FullError says what the system answered when there was no space.
 type FullError struct{ Err error }

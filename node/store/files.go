@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"coterie/kms/keyfile"
 )
 
 // The names of a room's files. All begin with what is before ".db".
@@ -34,13 +36,25 @@ func openPrivate(path string, flag int) (*os.File, error) {
 		err = &ForeignError{path, "not a regular file"}
 	}
 	if err == nil {
-		err = checkPrivate(path, info)
+		err = keyfile.CheckPrivate(path, info)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// errLocked: another process has the lock.
+var errLocked = errors.New("locked")
+
+// lock takes the lock on f or returns errLocked.
+func lock(f *os.File) error {
+	free, err := keyfile.TryLock(f, true)
+	if err == nil && !free {
+		return errLocked
+	}
+	return err
 }
 
 // lockRoom makes this process the only one that has the room open. The lock is
@@ -117,7 +131,7 @@ func publish(temp, path string) error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return keyfile.SyncFolder(filepath.Dir(path))
 }
 
 // readBounded reads a small private file.
@@ -150,5 +164,5 @@ func Remove(path string) error {
 			return err
 		}
 	}
-	return syncFolder(filepath.Dir(path))
+	return keyfile.SyncFolder(filepath.Dir(path))
 }

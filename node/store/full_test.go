@@ -45,7 +45,8 @@ func TestDiskFull(t *testing.T) {
 			}
 		}
 	}
-	if !errors.Is(err, ErrFull) || !errors.Is(err, syscall.ENOSPC) || err.Error() != "cannot save history: no space left on device" {
+	if !errors.Is(err, ErrFull) || !errors.Is(err, syscall.ENOSPC) ||
+		err.Error() != "cannot save history: no space left on device" {
 		t.Fatalf("%v", err)
 	}
 	if n < 50 {

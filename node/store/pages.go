@@ -81,7 +81,8 @@ func readMeta(f io.ReaderAt) (boltMeta, error) {
 		b := p[pageHeader:]
 		h := fnv.New64a()
 		h.Write(b[:56])
-		if native.Uint32(b) != boltMagic || native.Uint32(b[4:]) != 2 || native.Uint32(b[8:]) != pageSize || native.Uint64(b[56:]) != h.Sum64() {
+		if native.Uint32(b) != boltMagic || native.Uint32(b[4:]) != 2 || native.Uint32(b[8:]) != pageSize ||
+			native.Uint64(b[56:]) != h.Sum64() {
 			continue
 		}
 		// bbolt takes any page with a good checksum; a checksum without a key
@@ -89,7 +90,8 @@ func readMeta(f io.ReaderAt) (boltMeta, error) {
 		if native.Uint64(p[:]) != uint64(i) || native.Uint16(p[8:]) != metaFlag {
 			return best, fmt.Errorf("page %d is not what it should be", i)
 		}
-		m := boltMeta{root: native.Uint64(b[16:]), freelist: native.Uint64(b[32:]), pages: native.Uint64(b[40:]), txid: native.Uint64(b[48:])}
+		m := boltMeta{root: native.Uint64(b[16:]), freelist: native.Uint64(b[32:]), pages: native.Uint64(b[40:]),
+			txid: native.Uint64(b[48:])}
 		if !found || m.txid > best.txid {
 			best, found = m, true
 		}
@@ -243,7 +245,8 @@ func (w *walker) bucket(id uint64, v []byte, depth int) error {
 	if root := native.Uint64(v); root != 0 {
 		return w.tree(root, nil, nil, depth)
 	}
-	if v = v[16:]; len(v) < pageHeader || native.Uint64(v) != 0 || native.Uint16(v[8:]) != leafFlag || native.Uint32(v[12:]) != 0 {
+	if v = v[16:]; len(v) < pageHeader || native.Uint64(v) != 0 || native.Uint16(v[8:]) != leafFlag ||
+		native.Uint32(v[12:]) != 0 {
 		return fmt.Errorf("page %d: a bucket within it is not whole", id)
 	}
 	return w.node(id, v, nil, nil, depth)

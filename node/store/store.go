@@ -308,7 +308,8 @@ func (s *Store) isFull(err error) error {
 	return s.saving
 }
 
-// fresh returns the entries of a batch that are to be stored.
+// fresh returns the entries of a batch that are to be stored. It is long because each kind has a rule
+// of its own, which looks at what is stored and at the batch before it.
 func (s *Store) fresh(batch []Entry) ([]Entry, error) {
 	fresh := make([]Entry, 0, len(batch))
 	metas := len(s.index.metas)

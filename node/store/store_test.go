@@ -353,9 +353,11 @@ func TestDiskShows(t *testing.T) {
 	s := mustOpen(t, cfg)
 	_, id, _ := ed25519.GenerateKey(nil)
 	must(t, s.SetIdentity(id))
-	must(t, s.Append([]Entry{{Kind: EpochEntry, Epoch: epochA, Data: []byte("description")}, message(epochA, 0x61626364, 0x6162636465666768), {Kind: MetaEntry, Name: "remembered", Data: []byte("12D3KooW")}}))
+	must(t, s.Append([]Entry{{Kind: EpochEntry, Epoch: epochA, Data: []byte("description")}, message(epochA, 0x61626364,
+		0x6162636465666768), {Kind: MetaEntry, Name: "remembered", Data: []byte("12D3KooW")}}))
 	must(t, s.Sync())
-	must(t, s.Append([]Entry{message(epochA, 0x61626364, 0x6162636465666769), {Kind: MetaEntry, Name: "remembered2", Data: []byte("12D3KooW")}}))
+	must(t, s.Append([]Entry{message(epochA, 0x61626364, 0x6162636465666769), {Kind: MetaEntry, Name: "remembered2",
+		Data: []byte("12D3KooW")}}))
 	files := 0
 	for _, path := range paths(cfg) {
 		data, err := os.ReadFile(path)
@@ -363,7 +365,8 @@ func TestDiskShows(t *testing.T) {
 		if len(data) > 0 {
 			files++
 		}
-		for _, secret := range [][]byte{[]byte("text"), epochA[:], []byte("description"), []byte("abcdefg"), []byte("abcd"), []byte("remembered"), []byte("12D3KooW"), testKey[:], testRoom[:], id.Seed()} {
+		for _, secret := range [][]byte{[]byte("text"), epochA[:], []byte("description"), []byte("abcdefg"), []byte("abcd"),
+			[]byte("remembered"), []byte("12D3KooW"), testKey[:], testRoom[:], id.Seed()} {
 			if bytes.Contains(data, secret) {
 				t.Errorf("%s has %q", filepath.Base(path), secret)
 			}

@@ -3,11 +3,7 @@ package record
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,51 +11,14 @@ import (
 	"testing"
 
 	"coterie/crypto/ake"
+	"coterie/crypto/golden"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
-
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+type hexBytes = golden.Hex
 
 func vectorJSON(t *testing.T, name string, v any) {
 	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		t.Fatal(err)
-	}
-	testFile(t, name, b.Bytes())
-}
-
-// testFile compares with a file in testdata, or writes it anew.
-func testFile(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		at := 0
-		for at < min(len(got), len(want)) && got[at] == want[at] {
-			at++
-		}
-		from := max(0, at-100)
-		t.Errorf("%s differs at byte %d (go test -run TestVectors . -update writes it anew)\n got ...%.300s\nwant ...%.300s", path, at, got[from:], want[from:])
-	}
+	golden.JSON(t, filepath.Join("testdata", name), v)
 }
 
 // A vector is one record or frame behind its type, as it travels.
@@ -298,7 +257,7 @@ func TestSeeds(t *testing.T) {
 				b = append([]byte{f.typ}, b...)
 			}
 			name := fmt.Sprintf("%s-%d", f.name, i)
-			testFile(t, filepath.Join("fuzz", target, name), []byte("go test fuzz v1\n[]byte("+strconv.Quote(string(b))+")\n"))
+			golden.Compare(t, filepath.Join("testdata", "fuzz", target, name), []byte("go test fuzz v1\n[]byte("+strconv.Quote(string(b))+")\n"))
 		}
 	}
 }

@@ -160,5 +160,6 @@ func Unsatisfied(d *room.Descriptor, key *abe.Key, e abe.Explanation) error {
 		}
 		fail.Detail(line)
 	}
-	return fail.Hint("ask %s's operator for what is missing, or check the spelling: names are exact (\"5th Year\" is not \"5th year\")", key.Domain().Name())
+	return fail.Hint("ask %s's operator for what is missing, or check the spelling: names are exact (\"5th Year\" is "+
+		"not \"5th year\")", key.Domain().Name())
 }

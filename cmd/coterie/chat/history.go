@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/cmd/internal/text"
@@ -18,37 +17,6 @@ import (
 	"coterie/room"
 	"coterie/room/record"
 )
-
-// walk reads all of it, oldest entries first, and visits what was said and is worth it by its
-// record alone, until visit returns false. What is on the disk was checked before it was
-// written, and the disk's own seal keeps it so.
-func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivered) bool) error {
-	heads := make(map[ake.Hash]*record.Transcript)
-	return h.Store.Load(func(m room.Saved) bool {
-		if m.Author == room.Head {
-			if head, _, err := room.ParseHead(h.Room, m.Data); err == nil {
-				heads[m.Epoch] = head
-			}
-			return true
-		}
-		head := heads[m.Epoch]
-		if head == nil || m.Author >= len(head.Authors) {
-			return true
-		}
-		if m.Counter == 0 {
-			if name, err := record.ParseName(m.Data); err == nil && head.Authors[m.Author].Working == name.Working {
-				head.SetName(name)
-			}
-			return true
-		}
-		signed, err := record.ParseLog(m.Data)
-		if err != nil || !worth(signed) {
-			return true
-		}
-		d, ok := readMessage(head, h.Room, h.Self, m, signed)
-		return !ok || visit(d)
-	})
-}
 
 // TimeOf is the author's time of a message.
 func TimeOf(milliseconds uint64) time.Time { return time.UnixMilli(int64(min(milliseconds, 1<<52))) }
@@ -73,7 +41,8 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, a
 		}
 		return min(max(n, later), maxBack)
 	}
-	err = h.walk(func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }, func(d room.Delivered) bool {
+	earlier := func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }
+	err = room.ReadBack(h.Store, h.Room, h.Self, earlier, func(d room.Delivered) bool {
 		if past = append(past, d); len(past) >= 2*maxBack {
 			past, all = append([]room.Delivered(nil), lastOf(past, maxBack)...), false
 		}
@@ -93,34 +62,6 @@ const maxBack = 5000
 func lastOf(all []room.Delivered, n int) []room.Delivered {
 	slices.SortStableFunc(all, func(a, b room.Delivered) int { return cmp.Compare(a.Message.Time, b.Message.Time) })
 	return all[max(len(all)-n, 0):]
-}
-
-// readMessage is a message on disk as it was shown once.
-func readMessage(head *record.Transcript, id ake.Hash, self peer.ID, m room.Saved,
-	signed *record.Signed) (room.Delivered, bool) {
-	index := head.List.Index(signed.CID)
-	if index != m.Author {
-		return room.Delivered{}, false
-	}
-	identity := head.List[index].Identity
-	key, err := crypto.UnmarshalEd25519PublicKey(identity[:])
-	if err != nil {
-		return room.Delivered{}, false
-	}
-	author, err := peer.IDFromPublicKey(key)
-	if err != nil {
-		return room.Delivered{}, false
-	}
-	d := room.Delivered{
-		ID: signed.ID(id), Author: room.Member{Peer: author}, Self: author == self,
-		Message: signed.Body, Epoch: m.Epoch, Received: m.At, History: true,
-	}
-	for _, name := range head.Names {
-		if name.Working == head.Authors[index].Working {
-			d.Author.Name = name.Text
-		}
-	}
-	return d, true
 }
 
 // A Query looks through what was said: case and accents do not matter. It reads
@@ -169,7 +110,8 @@ func (h *History) Search(ctx context.Context, q *Query, memory []room.Delivered)
 	}
 	var err error
 	if h.Store != nil {
-		err = h.walk(func(*record.Signed) bool { return ctx.Err() == nil }, func(d room.Delivered) bool {
+		all := func(*record.Signed) bool { return ctx.Err() == nil }
+		err = room.ReadBack(h.Store, h.Room, h.Self, all, func(d room.Delivered) bool {
 			if !have[d.ID] {
 				q.take(d)
 			}

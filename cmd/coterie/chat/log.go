@@ -41,9 +41,12 @@ func (w *libraryLog) Write(b []byte) (int, error) {
 
 // QuietLibraries comes before anything of theirs is used.
 func QuietLibraries() {
+	h := slog.NewTextHandler(&libraries, &slog.HandlerOptions{Level: slog.LevelError})
+	gologshim.SetDefaultHandler(h)
+	slog.SetDefault(slog.New(h)) // pubsub's too
+	// After that: what log writes is of no level.
 	log.SetFlags(0)
 	log.SetOutput(&libraries)
-	gologshim.SetDefaultHandler(slog.NewTextHandler(&libraries, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 // OpenLog opens the file to append to; an empty path is none.

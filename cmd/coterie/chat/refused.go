@@ -14,11 +14,13 @@ import (
 // bootstrapRefused says who refused us, if somebody did, or which name does not lead
 // to a peer; nil: neither.
 func bootstrapRefused(e node.BootstrapFailed) *cli.Error {
-	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNoSuchName) }); i >= 0 && ofOneName(e) {
+	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNoSuchName) }); i >= 0 &&
+		ofOneName(e) {
 		return cli.Fail("bootstrap-name", "there is no name %s", cli.Clean(nameIn(e.Addresses[i]))).
 			Hint("is it spelled right? on some networks names are known only after a login page; it is tried again")
 	}
-	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNeedsPeer) }); i >= 0 && ofOneName(e) {
+	if i := slices.IndexFunc(e.Errors, func(err error) bool { return errors.Is(err, node.ErrNeedsPeer) }); i >= 0 &&
+		ofOneName(e) {
 		name := cli.Clean(nameIn(e.Addresses[i]))
 		return cli.Fail("bootstrap-needs-peer", "%s has no record that says which peer is there", name).
 			Hint("put /p2p/PEER behind it; or whoever runs it adds a TXT record: _dnsaddr.%s", name)

@@ -15,20 +15,25 @@ import (
 // that nobody is, and both are said.
 func TestBootstrapRefused(t *testing.T) {
 	e := node.BootstrapFailed{
-		Addresses: []ma.Multiaddr{ma.StringCast("/ip4/192.0.2.7/tcp/4001"), ma.StringCast("/ip4/192.0.2.7/udp/4001/quic-v1"), ma.StringCast("/ip4/192.0.2.8/tcp/4001")},
-		Errors:    []error{fmt.Errorf("dialling: %w", &node.RefusedError{}), &node.RefusedError{Sure: true}, syscall.ECONNREFUSED},
+		Addresses: []ma.Multiaddr{ma.StringCast("/ip4/192.0.2.7/tcp/4001"), ma.StringCast("/ip4/192.0.2.7/udp/4001/quic-v1"),
+			ma.StringCast("/ip4/192.0.2.8/tcp/4001")},
+		Errors: []error{fmt.Errorf("dialling: %w", &node.RefusedError{}), &node.RefusedError{Sure: true},
+			syscall.ECONNREFUSED},
 	}
 	got := bootstrapError(e)
-	if got.Code != "bootstrap-refused" || got.Text != "/ip4/192.0.2.7/udp/4001/quic-v1 refused the connection" || len(got.Hints) != 2 {
+	if got.Code != "bootstrap-refused" || got.Text != "/ip4/192.0.2.7/udp/4001/quic-v1 refused the connection" ||
+		len(got.Hints) != 2 {
 		t.Errorf("%s: %s %q", got.Code, got.Text, got.Hints)
 	}
-	want := "/ip4/192.0.2.7/tcp/4001   hung up at once, it may be full or have as many connections as it takes from your network\n" +
+	want := "/ip4/192.0.2.7/tcp/4001   hung up at once, it may be full or have as many connections as it takes from " +
+		"your network\n" +
 		"/ip4/192.0.2.8/tcp/4001   connection refused"
 	if lines := strings.Join(got.Details, "\n"); lines != want {
 		t.Errorf("details\n%s", lines)
 	}
 	e.Addresses, e.Errors = e.Addresses[:1], e.Errors[:1]
-	if got := bootstrapError(e); got.Code != "bootstrap-unreachable" || !strings.Contains(strings.Join(got.Details, ""), "hung up at once") {
+	if got := bootstrapError(e); got.Code != "bootstrap-unreachable" || !strings.Contains(strings.Join(got.Details, ""),
+		"hung up at once") {
 		t.Errorf("over TCP alone: %s %q", got.Code, got.Details)
 	}
 }
@@ -36,7 +41,8 @@ func TestBootstrapRefused(t *testing.T) {
 // TestBootstrapNames: a name that does not exist, and one that does not say who is
 // there, are called that, where nothing else was given.
 func TestBootstrapNames(t *testing.T) {
-	both := []ma.Multiaddr{ma.StringCast("/dns/relay.ntnu.no/tcp/4001"), ma.StringCast("/dns/relay.ntnu.no/udp/4001/quic-v1")}
+	both := []ma.Multiaddr{ma.StringCast("/dns/relay.ntnu.no/tcp/4001"),
+		ma.StringCast("/dns/relay.ntnu.no/udp/4001/quic-v1")}
 	for _, test := range []struct {
 		err  error
 		also bool
@@ -44,8 +50,10 @@ func TestBootstrapNames(t *testing.T) {
 		text string
 	}{
 		{fmt.Errorf("relay.ntnu.no: %w", node.ErrNoSuchName), false, "bootstrap-name", "there is no name relay.ntnu.no"},
-		{fmt.Errorf("relay.ntnu.no: %w", node.ErrNeedsPeer), false, "bootstrap-needs-peer", "relay.ntnu.no has no record that says which peer is there"},
-		{fmt.Errorf("relay.ntnu.no: %w", node.ErrNeedsPeer), true, "bootstrap-unreachable", "none of 3 bootstrap addresses answered"},
+		{fmt.Errorf("relay.ntnu.no: %w", node.ErrNeedsPeer), false, "bootstrap-needs-peer",
+			"relay.ntnu.no has no record that says which peer is there"},
+		{fmt.Errorf("relay.ntnu.no: %w", node.ErrNeedsPeer), true, "bootstrap-unreachable",
+			"none of 3 bootstrap addresses answered"},
 	} {
 		e := node.BootstrapFailed{Addresses: both, Errors: []error{test.err, test.err}}
 		if test.also {

@@ -62,7 +62,8 @@ func open(t *testing.T) (*Room, *notes) {
 		t.Fatal(err)
 	}
 	today := abe.DayOf(time.Now())
-	key, err := master.Issue(rand.Reader, abe.Grant{Attributes: attributes, Generation: 1, From: today - 1, Expires: today + 30})
+	key, err := master.Issue(rand.Reader, abe.Grant{Attributes: attributes, Generation: 1, From: today - 1,
+		Expires: today + 30})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,8 @@ func open(t *testing.T) (*Room, *notes) {
 		t.Fatal(err)
 	}
 	face := new(notes)
-	return New(Config{Node: n, Descriptor: d, Key: key, KeyPath: "kari.key", Through: `"ONE"`, Nick: "kari", Hold: time.Minute, Face: face, Prefs: noPrefs{}, Now: time.Now}), face
+	return New(Config{Node: n, Descriptor: d, Key: key, KeyPath: "kari.key", Through: `"ONE"`, Nick: "kari",
+		Hold: time.Minute, Face: face, Prefs: noPrefs{}, Now: time.Now}), face
 }
 
 // noPrefs keep nothing.
@@ -170,10 +172,12 @@ func TestCommands(t *testing.T) {
 	r, face := open(t)
 	if err := running(t, r, func(ctx context.Context) {
 		r.post(func() {
-			r.handle(room.EpochStarted{ID: ake.Hash{1}, Members: []room.Member{{Peer: r.state.Self, Name: "kari"}, mAnn, mPer}, Reason: room.ReasonFirst})
+			r.handle(room.EpochStarted{ID: ake.Hash{1}, Members: []room.Member{{Peer: r.state.Self, Name: "kari"}, mAnn, mPer},
+				Reason: room.ReasonFirst})
 			r.handle(room.Delivered{ID: ake.Hash{2}, Author: mAnn, Message: record.Body{Text: "a word"}, Received: time.Now()})
 		})
-		for _, line := range []string{"/ignore per olav", "/ignore kari", "/whois ann", "/whois nobody here", "/ping nobody", "/prove per olav 'NTNU'", "/prove nobody NTNU", "/yes", "/cut ann", "/search word",
+		for _, line := range []string{"/ignore per olav", "/ignore kari", "/whois ann", "/whois nobody here", "/ping nobody",
+			"/prove per olav 'NTNU'", "/prove nobody NTNU", "/yes", "/cut ann", "/search word",
 			"/nick system", "/nosuch", "/ignores", "/who"} {
 			r.Do(ctx, Parse(line))
 		}
@@ -201,7 +205,8 @@ func TestCommands(t *testing.T) {
 		t.Errorf("found %+v", f)
 	}
 	said := strings.Join(face.said, "\n")
-	for _, want := range []string{"nothing more of per olav ~", "that is you", "nobody here is called nobody here", "nobody here is called nobody", "nobody asks you to prove anything",
+	for _, want := range []string{"nothing more of per olav ~", "that is you", "nobody here is called nobody here",
+		"nobody here is called nobody", "nobody asks you to prove anything",
 		`"system" cannot be a nickname`, "there is no command /nosuch", "mouse: on; for this run alone: nothing is kept"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
@@ -245,8 +250,10 @@ func TestDescribe(t *testing.T) {
 		err  error
 		code string
 	}{
-		{room.ErrAlone, "alone"}, {room.ErrTooSoon, "too-soon"}, {room.ErrNotMember, "not-member"}, {room.ErrAsking, "asking"}, {room.ErrNoQuestion, "no-question"},
-		{node.ErrNotConnected, "not-connected"}, {node.ErrEnded, "left"}, {context.DeadlineExceeded, "not-connected"}, {room.ErrYourself, "yourself"},
+		{room.ErrAlone, "alone"}, {room.ErrTooSoon, "too-soon"}, {room.ErrNotMember, "not-member"},
+		{room.ErrAsking, "asking"}, {room.ErrNoQuestion, "no-question"},
+		{node.ErrNotConnected, "not-connected"}, {node.ErrEnded, "left"}, {context.DeadlineExceeded, "not-connected"},
+		{room.ErrYourself, "yourself"},
 	} {
 		e := Describe(fmt.Errorf("asking: %w", test.err))
 		if e.Code != test.code || e.Text == "" || strings.HasSuffix(e.Text, ".") {

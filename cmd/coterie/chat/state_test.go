@@ -18,7 +18,8 @@ const kari = peer.ID("kari's id")
 
 func inRoom(members ...room.Member) *State {
 	s := NewState(About{Name: "den", Domain: "NTNU", Self: kari, Nick: "kari"}, noon)
-	s.Take(Event{What: room.EpochStarted{ID: ake.Hash{1}, Members: append(members, room.Member{Peer: kari, Name: "kari"}), Reason: room.ReasonFirst}, At: noon})
+	s.Take(Event{What: room.EpochStarted{ID: ake.Hash{1}, Members: append(members, room.Member{Peer: kari, Name: "kari"}),
+		Reason: room.ReasonFirst}, At: noon})
 	return s
 }
 
@@ -27,25 +28,29 @@ func inRoom(members ...room.Member) *State {
 func TestWhom(t *testing.T) {
 	s := inRoom(mAnn, mPer, room.Member{Peer: "other", Name: "Ann"})
 	for said, want := range map[string]peer.ID{
-		"per olav": per, s.Names.Tag(ann): ann, "PER OLAV": per, "12D3KooW9tHTtS3inCZiYykw4u5G4frbjVFqhkmJX12gSNCVeH3e": mustPeer(t),
+		"per olav": per, s.Names.Tag(ann): ann, "PER OLAV": per,
+		"12D3KooW9tHTtS3inCZiYykw4u5G4frbjVFqhkmJX12gSNCVeH3e": mustPeer(t),
 	} {
 		if p, _, err := s.Whom(said, false); err != nil || p != want {
 			t.Errorf("%s: %s, %v", said, p, err)
 		}
 	}
-	if p, rest, err := s.Whom(`per olav NTNU and "5th year"`, true); err != nil || p != per || rest != `NTNU and "5th year"` {
+	if p, rest, err := s.Whom(`per olav NTNU and "5th year"`, true); err != nil || p != per ||
+		rest != `NTNU and "5th year"` {
 		t.Errorf("%s, %q, %v", p, rest, err)
 	}
 	if _, _, err := s.Whom("ann", false); err == nil || err.Code != "ambiguous" {
 		t.Errorf("ann: %v", err)
 	}
 	for said, named := range map[string]string{"liv NTNU": "liv", "": ""} {
-		if _, _, err := s.Whom(said, true); err == nil || err.Code != "not-member" || err.Text != strings.TrimRight("nobody here is called "+named, "") {
+		if _, _, err := s.Whom(said, true); err == nil || err.Code != "not-member" ||
+			err.Text != strings.TrimRight("nobody here is called "+named, "") {
 			t.Errorf("%q: %v", said, err)
 		}
 	}
 	// Who has left is found all the same.
-	s.Take(Event{What: room.EpochStarted{ID: ake.Hash{2}, Members: []room.Member{{Peer: kari, Name: "kari"}}, Left: []room.Member{mPer}, Reason: room.ReasonLeft}, At: noon})
+	s.Take(Event{What: room.EpochStarted{ID: ake.Hash{2}, Members: []room.Member{{Peer: kari, Name: "kari"}},
+		Left: []room.Member{mPer}, Reason: room.ReasonLeft}, At: noon})
 	if p, _, err := s.Whom("per olav", false); err != nil || p != per {
 		t.Errorf("%s, %v", p, err)
 	}
@@ -66,7 +71,8 @@ func TestWhois(t *testing.T) {
 	s.Take(Event{What: room.Attested{Member: mAnn, Policy: `"Professor"`, OK: true}, At: noon})
 	s.Take(Event{What: room.Renamed{Member: room.Member{Peer: ann, Name: "anna"}}, At: noon})
 	lines := strings.Join(s.whois(ann, noon).Lines, "\n")
-	for _, want := range []string{"name       anna", "sent two different messages as number 41 of epoch", `proved "Professor" of NTNU to you at 12:00`, "used       ann", "here since 12:00"} {
+	for _, want := range []string{"name       anna", "sent two different messages as number 41 of epoch",
+		`proved "Professor" of NTNU to you at 12:00`, "used       ann", "here since 12:00"} {
 		if !strings.Contains(lines, want) {
 			t.Errorf("no %q in\n%s", want, lines)
 		}
@@ -94,7 +100,8 @@ func TestSaidOnce(t *testing.T) {
 	if n := count(room.Renamed{Member: fake}, room.Delivered{Author: fake}, room.Delivered{Author: fake}); n != 2 {
 		t.Errorf("a name like another's: %d lines", n)
 	}
-	if n := count(room.Refused{Peer: "1"}, room.Refused{Peer: "1"}, room.Refused{Peer: "2"}, room.Refused{Peer: "3"}, room.Refused{Peer: "4"}); n != maxRefused {
+	if n := count(room.Refused{Peer: "1"}, room.Refused{Peer: "1"}, room.Refused{Peer: "2"}, room.Refused{Peer: "3"},
+		room.Refused{Peer: "4"}); n != maxRefused {
 		t.Errorf("refused: %d lines", n)
 	}
 	if n := count(room.Departed{Member: mAnn}, room.Departed{Member: mAnn}); n != 1 {
@@ -127,7 +134,8 @@ func TestTrying(t *testing.T) {
 		{[]string{relay}, true, ". Trying: relay.ntnu.no, local network"},
 		{nil, false, "; no address is known to try: --bootstrap gives one, or others come here"},
 		{[]string{relay, near, "/dns4/relay.ntnu.no/tcp/4001"}, false, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101"},
-		{[]string{relay, near, "/ip4/10.0.0.7/udp/1", "/ip4/10.0.0.7/udp/2", "/ip4/10.0.0.7/udp/3"}, false, ". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101, 10.0.0.7 udp 1, and 2 more"},
+		{[]string{relay, near, "/ip4/10.0.0.7/udp/1", "/ip4/10.0.0.7/udp/2", "/ip4/10.0.0.7/udp/3"}, false,
+			". Trying: relay.ntnu.no, 127.0.0.1 tcp 7101, 10.0.0.7 udp 1, and 2 more"},
 	} {
 		var addrs []ma.Multiaddr
 		for _, a := range test.addrs {
@@ -143,8 +151,10 @@ func TestTrying(t *testing.T) {
 // sent.
 func TestParse(t *testing.T) {
 	for in, want := range map[string]Command{
-		"hello": Say{Text: "hello"}, "//x": Say{Text: "/x"}, "\\n": Say{Text: "\\n"}, `{"send":1}`: Say{Text: `{"send":1}`}, "/me waves": Say{Text: "waves", Action: true},
-		"/who": Who{}, "/prove ann NTNU": Prove{Who: "ann NTNU"}, "/yes": Allow{Allow: true}, "/quit": Quit{}, "/help": Help{}, "/help who": Help{"who"},
+		"hello": Say{Text: "hello"}, "//x": Say{Text: "/x"}, "\\n": Say{Text: "\\n"}, `{"send":1}`: Say{Text: `{"send":1}`},
+		"/me waves": Say{Text: "waves", Action: true},
+		"/who":      Who{}, "/prove ann NTNU": Prove{Who: "ann NTNU"}, "/yes": Allow{Allow: true}, "/quit": Quit{},
+		"/help": Help{}, "/help who": Help{"who"},
 	} {
 		if got := Parse(in); got != want {
 			t.Errorf("%q: %+v", in, got)

@@ -94,7 +94,8 @@ func Files(w io.Writer, dir string, now time.Time) error {
 		return fmt.Sprintf("  coterie join den --ephemeral --key %s --nick %s --policy '%s' %s /ip4/127.0.0.1/tcp/7101\n",
 			cli.Quote(filepath.Join(dir, name+".key")), name, Policy, how)
 	}
-	_, err = fmt.Fprintf(w, "Wrote %s/ (a domain and four keys without passphrase; for trying only, valid for 90 days). In three terminals:\n\n%s%s%s\nmallory's key does not satisfy the policy; you.key is one more that does.\n",
+	_, err = fmt.Fprintf(w, "Wrote %s/ (a domain and four keys without passphrase; for trying only, valid for 90 "+
+		"days). In three terminals:\n\n%s%s%s\nmallory's key does not satisfy the policy; you.key is one more that does.\n",
 		cli.Clean(dir), join("ann", "--listen"), join("prof", "--bootstrap"), join("mallory", "--bootstrap"))
 	return err
 }
@@ -148,7 +149,8 @@ type Plain struct{ W io.Writer }
 
 // Begin is of Out.
 func (p *Plain) Begin(bool) {
-	cli.Print(p.W, "A throw-away domain, four keys and four peers on this computer. Nothing leaves it; nothing is kept.", "")
+	cli.Print(p.W, "A throw-away domain, four keys and four peers on this computer. Nothing leaves it; nothing is kept.",
+		"")
 	fmt.Fprintln(p.W)
 	policy, err := abe.ParsePolicy(Policy)
 	if err == nil {

@@ -54,7 +54,8 @@ func newStage(domain *abe.Domain, keys map[string]*abe.Key, out Out, now func() 
 	if err != nil {
 		return nil, err
 	}
-	st := &Stage{out: out, now: now, desc: desc, keys: keys, players: make(map[string]*player), epochs: make(map[ake.Hash]room.EpochStarted)}
+	st := &Stage{out: out, now: now, desc: desc, keys: keys, players: make(map[string]*player),
+		epochs: make(map[ake.Hash]room.EpochStarted)}
 	st.ctx, st.cancel = context.WithCancel(context.Background())
 	st.relay, err = node.NewRelay(node.RelayConfig{
 		Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")},
@@ -125,14 +126,16 @@ func (c *counting) of(p peer.ID) int {
 // enter starts a peer.
 func (st *Stage) enter(name string) (*player, error) {
 	key := st.keys[name]
-	p := &player{name: name, suite: &counting{ABE: room.NewABE(key, st.desc.Policy), opened: make(map[[32]byte]int)}, ended: make(chan struct{}), news: make(chan struct{})}
+	p := &player{name: name, suite: &counting{ABE: room.NewABE(key, st.desc.Policy), opened: make(map[[32]byte]int)},
+		ended: make(chan struct{}), news: make(chan struct{})}
 	nick := name
 	if name == "you" {
 		nick = Nick
 	}
 	var err error
 	p.Node, err = node.New(node.Config{
-		Room: st.desc, Key: key, Suite: p.suite, Name: nick, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(), Now: st.now,
+		Room: st.desc, Key: key, Suite: p.suite, Name: nick, Listen: []ma.Multiaddr{}, Bootstrap: st.relay.Addresses(),
+		Now: st.now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
@@ -212,7 +215,8 @@ func (st *Stage) together(ctx context.Context, names ...string) (room.EpochStart
 		same := true
 		for i, name := range names {
 			p := st.players[name]
-			if err := p.wait(ctx, "an epoch of "+joined(names), func(e []node.Event) bool { return len(epoch(e).Members) == len(names) }); err != nil {
+			if err := p.wait(ctx, "an epoch of "+joined(names),
+				func(e []node.Event) bool { return len(epoch(e).Members) == len(names) }); err != nil {
 				return common, err
 			}
 			e := p.now()

@@ -32,10 +32,6 @@ type Options struct {
 	In                                  io.Reader
 	Out                                 io.Writer
 	Now                                 func() time.Time
-	// Addresses reads what is given for addresses.
-	Addresses func(what string, texts []string) ([]ma.Multiaddr, error)
-	// Relays are those that a key's domain names; warn is told of one that is of no use.
-	Relays func(d *abe.Domain, warn func(*cli.Error)) []ma.Multiaddr
 }
 
 // A diagnosis is a run of the doctor's.
@@ -66,7 +62,8 @@ func Run(o Options) error {
 		check()
 	}
 	if !d.JSON {
-		fmt.Fprintf(d.Out, "%s, %s. To report: coterie doctor --json (addresses and ids are shortened; --full keeps them)\n", cli.Plural(d.problems, "problem"), cli.Plural(d.remarks, "remark"))
+		fmt.Fprintf(d.Out, "%s, %s. To report: coterie doctor --json (addresses and ids are shortened; --full keeps them)\n",
+			cli.Plural(d.problems, "problem"), cli.Plural(d.remarks, "remark"))
 	}
 	if d.problems > 0 {
 		return cli.Silent(cli.StatusFailed)
@@ -89,7 +86,8 @@ func (d *diagnosis) tell(result, check, text string, hints ...string) {
 		}
 	}
 	if d.JSON {
-		d.Out.Write(lines.NewObject("check").Add("check", check).Add("result", result).Add("text", text).Maybe("hint", strings.Join(hints, "\n")).Line())
+		d.Out.Write(lines.NewObject("check").Add("check", check).Add("result", result).Add("text", text).Maybe("hint",
+			strings.Join(hints, "\n")).Line())
 		return
 	}
 	fmt.Fprintf(d.Out, "%-7s %-12s %s\n", result, check, cli.Clean(text))

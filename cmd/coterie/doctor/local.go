@@ -24,7 +24,8 @@ import (
 )
 
 func (d *diagnosis) version() {
-	d.tell("ok", "version", fmt.Sprintf("coterie %s, protocol %d, %s %s/%s", cli.ProgramVersion(), node.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	d.tell("ok", "version", fmt.Sprintf("coterie %s, protocol %d, %s %s/%s", cli.ProgramVersion(), node.Version,
+		runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }
 
 func (d *diagnosis) terminal() {
@@ -42,7 +43,8 @@ func (d *diagnosis) terminal() {
 	}
 	parts := []string{name, "UTF-8", fmt.Sprintf("%dx%d", w, h)}
 	if name == "dumb" || os.Getenv("TERM") == "" {
-		d.tell("warn", "terminal", strings.Join(parts[:1], "")+": plain lines, since nothing is known of it", "export TERM=xterm-256color")
+		d.tell("warn", "terminal", strings.Join(parts[:1], "")+": plain lines, since nothing is known of it",
+			"export TERM=xterm-256color")
 		return
 	}
 	// What it does with a paste and with focus is asked of every terminal; that it
@@ -90,7 +92,8 @@ func (d *diagnosis) identity() {
 	case err != nil:
 		d.fail("identity", err)
 	case keyfile.KindOf(data) == keyfile.Identity:
-		d.tell("warn", "identity", profile.Tilde(path)+", 0600, without a passphrase: whoever copies it has your keys", "coterie passphrase")
+		d.tell("warn", "identity", profile.Tilde(path)+", 0600, without a passphrase: whoever copies it has your keys",
+			"coterie passphrase")
 	default:
 		d.tell("ok", "identity", profile.Tilde(path)+", 0600, passphrase")
 	}
@@ -120,7 +123,7 @@ func (d *diagnosis) theRoom() {
 		d.desc, err = r.Descriptor()
 	}
 	if err == nil {
-		d.addrs, err = d.Addresses("address", r.Addresses)
+		d.addrs, err = profile.Addresses("address", r.Addresses)
 	}
 	if err != nil {
 		d.fail("room", err)
@@ -146,12 +149,14 @@ func (d *diagnosis) theKey() {
 	}
 	today := abe.DayOf(d.Now())
 	left := int(d.key.Expires()) - int(today)
-	text := fmt.Sprintf("%s: %s; %s; %s", profile.Tilde(d.keyPath), d.key.Domain().Name(), cli.KeyAttributes(d.key), cli.Plural(max(left, 0), "more day"))
+	text := fmt.Sprintf("%s: %s; %s; %s", profile.Tilde(d.keyPath), d.key.Domain().Name(), cli.KeyAttributes(d.key),
+		cli.Plural(max(left, 0), "more day"))
 	switch {
 	case left <= 0:
 		d.fail("key", cli.KeyExpired(d.keyPath, d.key, today))
 	case today < d.key.From():
-		d.tell("FAIL", "key", fmt.Sprintf("%s is valid from %s", profile.Tilde(d.keyPath), d.key.From()), "is this computer's clock right?")
+		d.tell("FAIL", "key", fmt.Sprintf("%s is valid from %s", profile.Tilde(d.keyPath), d.key.From()),
+			"is this computer's clock right?")
 	case left <= 7:
 		d.tell("warn", "key", text, "ask the operator for a renewal")
 	default:
@@ -193,7 +198,8 @@ func (d *diagnosis) policy() {
 	}
 	mid := time.Now()
 	if _, err := suite.Open(ctx, made.Bytes); err != nil {
-		d.tell("FAIL", "policy", "the key says that it satisfies the policy, and opens nothing", "the key file does not fit its domain: ask the operator for another")
+		d.tell("FAIL", "policy", "the key says that it satisfies the policy, and opens nothing",
+			"the key file does not fit its domain: ask the operator for another")
 		return
 	}
 	d.tell("ok", "policy", fmt.Sprintf("satisfied through %s; encapsulate %d ms, open and compare %d ms on this machine",
@@ -221,6 +227,7 @@ func (d *diagnosis) history() {
 	case keyfile.KindOf(data) == keyfile.Sealed:
 		d.tell("ok", "history", name+": encrypted with a key that is sealed for your identity")
 	default:
-		d.tell("warn", "history", name+": encrypted with a key stored beside it", "a key that was sealed for your identity protects the history too; --ephemeral keeps nothing")
+		d.tell("warn", "history", name+": encrypted with a key stored beside it",
+			"a key that was sealed for your identity protects the history too; --ephemeral keeps nothing")
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/demo"
 	"coterie/cmd/coterie/health"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/node"
 )
@@ -54,16 +55,17 @@ func (d *diagnosis) look() {
 			d.rooms = append(d.rooms, answer)
 		}
 	}
-	if d.listen, err = d.Addresses("listen", d.settings.List("listen")); err != nil {
+	if d.listen, err = profile.Addresses("listen", d.settings.List("listen")); err != nil {
 		d.surveyErr = err
 		return
 	}
-	more, err := d.Addresses("bootstrap", d.settings.List("bootstrap"))
+	more, err := profile.Addresses("bootstrap", d.settings.List("bootstrap"))
 	if err != nil {
 		d.surveyErr = err
 		return
 	}
-	cfg := node.SurveyConfig{Listen: d.listen, Addresses: slices.Concat(d.addrs, more, d.keyRelays()), Room: d.desc, MDNS: d.settings.On("mdns"), Now: d.Now}
+	cfg := node.SurveyConfig{Listen: d.listen, Addresses: slices.Concat(d.addrs, more, d.keyRelays()), Room: d.desc,
+		MDNS: d.settings.On("mdns"), Now: d.Now}
 	for _, r := range d.rooms {
 		cfg.Not = append(cfg.Not, r.status.Peer)
 	}
@@ -89,7 +91,8 @@ func (d *diagnosis) clock() {
 			return
 		}
 	}
-	d.tell("ok", "clock", fmt.Sprintf("differs by %.1f s from the median of %s", s.Ahead.Abs().Seconds(), cli.Plural(s.Clocks, "peer")))
+	d.tell("ok", "clock", fmt.Sprintf("differs by %.1f s from the median of %s", s.Ahead.Abs().Seconds(),
+		cli.Plural(s.Clocks, "peer")))
 }
 
 // port checks that the addresses of the settings can be listened on.
@@ -118,10 +121,12 @@ func (d *diagnosis) udp() {
 	case len(s.Observed) == 0 || chat.Port(s.Observed[0].Address) == s.Observed[0].Address.String():
 		d.tell("ok", "udp", "works")
 	case len(s.Observed) > 1:
-		d.tell("warn", "udp", fmt.Sprintf("works, with another address for each of %s", cli.Plural(len(s.Observed), "group")+" of peers"), "others can hardly dial this computer; a relay helps")
+		d.tell("warn", "udp", fmt.Sprintf("works, with another address for each of %s", cli.Plural(len(s.Observed), "group")+
+			" of peers"), "others can hardly dial this computer; a relay helps")
 	default:
 		o := s.Observed[0]
-		d.tell("ok", "udp", fmt.Sprintf("works, address %s, the same for %s", hostPort(o.Address), cli.Plural(o.Peers, "peer")))
+		d.tell("ok", "udp", fmt.Sprintf("works, address %s, the same for %s", hostPort(o.Address),
+			cli.Plural(o.Peers, "peer")))
 	}
 }
 
@@ -148,7 +153,8 @@ func (d *diagnosis) reachable() {
 	o := s.Observed[0]
 	switch {
 	case !o.Own:
-		d.tell("warn", "reachable", "no: "+hostPort(o.Address)+" is an address translator's; others reach you through a relay first",
+		d.tell("warn", "reachable", "no: "+hostPort(o.Address)+" is an address translator's; others reach you through a "+
+			"relay first",
 			"open udp 4001, or run with --listen on a port you forward")
 	case manet.IsPublicAddr(o.Address):
 		d.tell("ok", "reachable", "as "+hostPort(o.Address)+", unless a firewall is in between")
@@ -166,19 +172,24 @@ func (d *diagnosis) bootstrap() {
 	for _, p := range d.survey.Probed {
 		switch {
 		case errors.Is(p.Err, node.ErrWrongPeer):
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s is a different peer", p.Address), "get a fresh link, or leave out /p2p/... on your own network")
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s is a different peer", p.Address),
+				"get a fresh link, or leave out /p2p/... on your own network")
 		case p.Err != nil:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: %s", p.Address, chat.LastLine(p.Err)), "is 'coterie relay' running there? is the port right?")
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: %s", p.Address, chat.LastLine(p.Err)),
+				"is 'coterie relay' running there? is the port right?")
 		case p.Version > node.Version:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and speaks protocol %d", p.Address, p.Version), "update coterie")
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and speaks protocol %d", p.Address, p.Version),
+				"update coterie")
 		case p.Version == 0:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and does not speak protocol %d", p.Address, node.Version), "is it a coterie peer?")
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and does not speak protocol %d", p.Address, node.Version),
+				"is it a coterie peer?")
 		default:
 			what := "a member"
 			if p.Relay {
 				what = "a relay"
 			}
-			d.tell("ok", "bootstrap", fmt.Sprintf("%s, %s, %d ms; protocol %d", p.Address, what, p.Took.Milliseconds(), p.Version))
+			d.tell("ok", "bootstrap", fmt.Sprintf("%s, %s, %d ms; protocol %d", p.Address, what, p.Took.Milliseconds(),
+				p.Version))
 		}
 	}
 }
@@ -282,5 +293,5 @@ func (d *diagnosis) keyRelays() []ma.Multiaddr {
 	if d.key == nil {
 		return nil
 	}
-	return d.Relays(d.key.Domain(), func(e *cli.Error) { d.tell("warn", "bootstrap", e.Text, e.Hints...) })
+	return profile.DomainRelays(d.key.Domain(), func(e *cli.Error) { d.tell("warn", "bootstrap", e.Text, e.Hints...) })
 }

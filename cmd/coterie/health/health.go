@@ -189,7 +189,8 @@ func Check(f Facts) []Item {
 	if f.Direct == 0 && f.Relayed > 0 {
 		text, hint := "Every path is relayed.", "open udp 4001, or run with --listen on a port you forward"
 		if f.UDPBlocked {
-			text, hint = text+" UDP does not get out of this network.", "another network may let it; what is said is as secret through relays"
+			text, hint = text+" UDP does not get out of this network.",
+				"another network may let it; what is said is as secret through relays"
 		}
 		add(Item{
 			Code: Relayed, Severity: Info, Text: text, Hint: hint,
@@ -199,7 +200,8 @@ func Check(f Facts) []Item {
 	if f.Newer > 0 {
 		add(Item{
 			Code: Old, Severity: Warn,
-			Text: fmt.Sprintf("%d of %s %s protocol %d and cannot be heard.", f.Newer, text.Plural(f.Peers, "peer"), verb(f.Newer, "speaks", "speak"), f.Version),
+			Text: fmt.Sprintf("%d of %s %s protocol %d and cannot be heard.", f.Newer, text.Plural(f.Peers, "peer"),
+				verb(f.Newer, "speaks", "speak"), f.Version),
 			Hint: "update coterie; they still relay for you",
 			Args: map[string]any{"newer": f.Newer, "peers": f.Peers, "version": f.Version}, TimeToVisible: blip,
 		})

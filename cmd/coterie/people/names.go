@@ -54,7 +54,8 @@ type known struct {
 
 // NewNames has only this peer itself.
 func NewNames(self peer.ID) *Names {
-	return &Names{self: self, peers: make(map[peer.ID]*known), tags: make(map[string]peer.ID), likes: make(map[string][]*known)}
+	return &Names{self: self, peers: make(map[peer.ID]*known), tags: make(map[string]peer.ID),
+		likes: make(map[string][]*known)}
 }
 
 // Version changes whenever what Show returns for somebody may have changed.
@@ -85,7 +86,8 @@ func (n *Names) get(p peer.ID) *known {
 func (n *Names) forget() {
 	var oldest *known
 	for _, k := range n.peers {
-		if k.id != n.self && (oldest == nil || k.last.Before(oldest.last) || k.last.Equal(oldest.last) && k.order < oldest.order) {
+		if k.id != n.self && (oldest == nil || k.last.Before(oldest.last) || k.last.Equal(oldest.last) &&
+			k.order < oldest.order) {
 			oldest = k
 		}
 	}
@@ -127,7 +129,10 @@ func (n *Names) Take(p peer.ID, nick string, at time.Time) bool {
 	n.count++
 	k.order, k.keys = n.count, keys(nick)
 	for _, key := range k.keys {
-		others := slices.DeleteFunc(n.likes[key], func(o *known) bool { return o.id != n.self && at.Sub(o.last) > remembered })
+		others := slices.DeleteFunc(n.likes[key], func(o *known) bool {
+			return o.id != n.self &&
+				at.Sub(o.last) > remembered
+		})
 		n.likes[key] = append(others, k)
 	}
 	return true

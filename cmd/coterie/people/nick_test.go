@@ -15,11 +15,15 @@ import (
 // Coterie's own.
 func TestNickBadge(t *testing.T) {
 	for name, want := range map[string]error{
-		"ann": nil, "Åse-Marie O'Neill": nil, "ann_b.2": nil, "Ælfrēd": nil, "東京太郎": nil, "محمد": nil, "Ｋari": nil, " ann ": nil,
-		"": ErrNickEmpty, "  ": ErrNickEmpty,
-		"ann 🛡": ErrNickCharacter, "✓ann": ErrNickCharacter, "ann★": ErrNickCharacter, "a:b": ErrNickCharacter, "#ann": ErrNickBegin,
-		"--": ErrNickBegin, "-ann": ErrNickBegin, "~ann": ErrNickBegin, "@ann": ErrNickBegin, "!": ErrNickBegin, "*ann": ErrNickBegin, "/ann": ErrNickBegin,
-		"an\u200bn": ErrNickControl, "ann\u202e": ErrNickControl, "a\x1b[31m": ErrNickControl, "a\nb": ErrNickControl, "a\u009b": ErrNickControl,
+		"ann": nil, "Åse-Marie O'Neill": nil, "ann_b.2": nil, "Ælfrēd": nil, "東京太郎": nil, "محمد": nil, "Ｋari": nil,
+		" ann ": nil,
+		"":      ErrNickEmpty, "  ": ErrNickEmpty,
+		"ann 🛡": ErrNickCharacter, "✓ann": ErrNickCharacter, "ann★": ErrNickCharacter, "a:b": ErrNickCharacter,
+		"#ann": ErrNickBegin,
+		"--":   ErrNickBegin, "-ann": ErrNickBegin, "~ann": ErrNickBegin, "@ann": ErrNickBegin, "!": ErrNickBegin,
+		"*ann": ErrNickBegin, "/ann": ErrNickBegin,
+		"an\u200bn": ErrNickControl, "ann\u202e": ErrNickControl, "a\x1b[31m": ErrNickControl, "a\nb": ErrNickControl,
+		"a\u009b": ErrNickControl,
 		"a\u3164": ErrNickCharacter, "a\ufe0f": ErrNickCharacter,
 		"a\u0301\u0302\u0303": ErrNickMarks, "\u0301a": ErrNickBegin,
 		strings.Repeat("a", 25): ErrNickLong, strings.Repeat("東", 13): ErrNickLong, strings.Repeat("a", 300): ErrNickLong,
@@ -157,7 +161,8 @@ func TestTags(t *testing.T) {
 }
 
 func BenchmarkClean(b *testing.B) {
-	for _, s := range []string{"plain words, as most are", "blåbærsyltetøy på brødskiva", strings.Repeat("\x1b\u202e\u200b\u0301", 1000)} {
+	for _, s := range []string{"plain words, as most are", "blåbærsyltetøy på brødskiva",
+		strings.Repeat("\x1b\u202e\u200b\u0301", 1000)} {
 		b.Run("", func(b *testing.B) {
 			for b.Loop() {
 				text.Clean(s)

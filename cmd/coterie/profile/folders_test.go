@@ -20,7 +20,8 @@ func TestFolders(t *testing.T) {
 		}
 	}
 	in := func(parts ...string) string { return filepath.Join(append([]string{home}, parts...)...) }
-	check(Profile{}, in(".config/coterie"), in(".local/share/coterie"), in(".local/state/coterie"), in(".local/state/coterie/run"))
+	check(Profile{}, in(".config/coterie"), in(".local/share/coterie"), in(".local/state/coterie"),
+		in(".local/state/coterie/run"))
 	check(Profile{Name: "second"}, in(".config/coterie/profiles/second"), in(".local/share/coterie/profiles/second"),
 		in(".local/state/coterie/profiles/second"), in(".local/state/coterie/profiles/second/run"))
 	t.Setenv("XDG_CONFIG_HOME", in("c"))
@@ -28,7 +29,8 @@ func TestFolders(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", "relative")
 	t.Setenv("XDG_RUNTIME_DIR", in("r"))
 	check(Profile{}, in("c/coterie"), in("d/coterie"), in(".local/state/coterie"), in("r/coterie"))
-	check(Profile{Name: "2"}, in("c/coterie/profiles/2"), in("d/coterie/profiles/2"), in(".local/state/coterie/profiles/2"), in("r/coterie/profiles/2"))
+	check(Profile{Name: "2"}, in("c/coterie/profiles/2"), in("d/coterie/profiles/2"),
+		in(".local/state/coterie/profiles/2"), in("r/coterie/profiles/2"))
 }
 
 func TestProfileIsOneFolder(t *testing.T) {

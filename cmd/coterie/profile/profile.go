@@ -7,6 +7,7 @@
 //	rooms.go     rooms.toml: rooms that were joined
 //	history.go   what was said in a room, opened or erased
 //	identity.go  the identity that opens keys
+//	address.go   addresses, as they are typed
 //	reminder.go  what was said today and is not said again
 package profile
 
@@ -28,8 +29,6 @@ type Profile struct {
 	Name string // as --profile has it; empty: the usual one
 	// Actions are those that [keys] may give keys to.
 	Actions func() []string
-	// Addresses reads what is given for addresses; the error says what is wrong with them.
-	Addresses func(setting string, texts []string) error
 
 	passphraseCommand []string // from the settings
 }

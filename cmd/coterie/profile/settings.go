@@ -186,8 +186,8 @@ func (p *Profile) Set(v Values, name, value string) (shown, how string, err erro
 	if bad != nil {
 		return "", "", bad
 	}
-	if list, ok := typed.([]string); ok && p.Addresses != nil {
-		if err := p.Addresses(name, list); err != nil {
+	if list, ok := typed.([]string); ok {
+		if _, err := Addresses(name, list); err != nil {
 			return "", "", err
 		}
 	}

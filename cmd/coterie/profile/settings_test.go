@@ -16,15 +16,18 @@ func TestTerminalSettings(t *testing.T) {
 		c := &Settings{Path: "config.toml"}
 		return c, p.parse(c, text)
 	}
-	c, err := parse("notify = \"all\"\nnotify_text = true\ntitle = false\nmouse = true\nnotify_command = [\"say\", \"hi\"]\n[keys]\nsearch = \"ctrl+s\"\n[rooms.exam]\nnotify = \"none\"\n")
+	c, err := parse("notify = \"all\"\nnotify_text = true\ntitle = false\nmouse = true\nnotify_command = [\"say\", " +
+		"\"hi\"]\n[keys]\nsearch = \"ctrl+s\"\n[rooms.exam]\nnotify = \"none\"\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Text("notify") != "all" || !c.On("notify_text") || c.On("title") || !c.On("mouse") || len(c.List("notify_command")) != 2 || c.Keys["search"] != "ctrl+s" ||
+	if c.Text("notify") != "all" || !c.On("notify_text") || c.On("title") || !c.On("mouse") ||
+		len(c.List("notify_command")) != 2 || c.Keys["search"] != "ctrl+s" ||
 		c.Rooms["exam"].Text("notify") != "none" || c.Text("hold") != "10m" || !c.On("mdns") {
 		t.Errorf("got %+v", c)
 	}
-	if exam, other := c.For("exam", Values{"mouse": false}), c.For("other", nil); exam.Text("notify") != "none" || exam.On("mouse") || other.Text("notify") != "all" || !other.On("mouse") {
+	if exam, other := c.For("exam", Values{"mouse": false}), c.For("other", nil); exam.Text("notify") != "none" ||
+		exam.On("mouse") || other.Text("notify") != "all" || !other.On("mouse") {
 		t.Errorf("for a room: %+v, for another: %+v", exam, other)
 	}
 	for text, want := range map[string]string{
@@ -60,8 +63,9 @@ func TestTerminalSettings(t *testing.T) {
 func TestSet(t *testing.T) {
 	p := new(Profile)
 	for line, want := range map[string]string{
-		"mouse yes": "on", "mouse off": "off", "title false": "off", "notify all": "all", "nick mia": "mia", "listen /ip4/127.0.0.1/tcp/4001": "/ip4/127.0.0.1/tcp/4001",
-		"time 15:04:05": "15:04:05", "notify_text on": "on",
+		"mouse yes": "on", "mouse off": "off", "title false": "off", "notify all": "all", "nick mia": "mia",
+		"listen /ip4/127.0.0.1/tcp/4001": "/ip4/127.0.0.1/tcp/4001",
+		"time 15:04:05":                  "15:04:05", "notify_text on": "on",
 	} {
 		v := make(Values)
 		name, value, _ := strings.Cut(line, " ")
@@ -70,8 +74,10 @@ func TestSet(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"mousse on": "did you mean mouse?", "mouse perhaps": "mouse is on or off", "history 7d": "history is part of the room", "nick ~ann": "cannot be a nickname",
-		"notify loudly": "is not all, names or none", "mouse": "needs a value", "time x": "or a layout such as", "key x": "the key is chosen by join", "": "it knows nick, ",
+		"mousse on": "did you mean mouse?", "mouse perhaps": "mouse is on or off",
+		"history 7d": "history is part of the room", "nick ~ann": "cannot be a nickname",
+		"notify loudly": "is not all, names or none", "mouse": "needs a value", "time x": "or a layout such as",
+		"key x": "the key is chosen by join", "": "it knows nick, ",
 		"passphrase_command x": "/set knows no",
 	} {
 		v := make(Values)
@@ -94,8 +100,9 @@ func TestRoomsFile(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", home)
 	p := new(Profile)
 	rooms := []Room{
-		{Name: "exam", Domain: "NTNU", DomainID: strings.Repeat("ab", 32), Policy: `"ONE"`, Key: "/k", Addresses: []string{"/ip4/10.0.0.1/tcp/1"},
-			Kept: Values{"nick": "kari", "mouse": true, "listen": []string{"/ip4/127.0.0.1/tcp/0"}, "time": "15:04:05"}},
+		{Name: "exam", Domain: "NTNU", DomainID: strings.Repeat("ab", 32), Policy: `"ONE"`, Key: "/k",
+			Addresses: []string{"/ip4/10.0.0.1/tcp/1"},
+			Kept:      Values{"nick": "kari", "mouse": true, "listen": []string{"/ip4/127.0.0.1/tcp/0"}, "time": "15:04:05"}},
 		{Name: "hall", Kept: Values{}},
 	}
 	if err := p.SaveRooms(rooms); err != nil {
@@ -106,7 +113,8 @@ func TestRoomsFile(t *testing.T) {
 		t.Errorf("%+v, %v", back, err)
 	}
 	path, _ := p.RoomsPath()
-	for text, code := range map[string]string{"[[room]]\nname = \"x\"\nmouse = \"on\"\n": "file-damaged", "[[room]]\nnothing = 1\n": "config", "[[room]]\nmdns = true\n": "config", "x": "file-damaged"} {
+	for text, code := range map[string]string{"[[room]]\nname = \"x\"\nmouse = \"on\"\n": "file-damaged",
+		"[[room]]\nnothing = 1\n": "config", "[[room]]\nmdns = true\n": "config", "x": "file-damaged"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,8 @@ func TestPasteNeverSends(t *testing.T) {
 		{"one line\n", ""},
 		{"/quit\n", ""},
 		{strings.Repeat("line\n", 12), "12 lines pasted: one message.  Enter sends   Alt+E editor   Esc drops"},
-		{strings.Repeat("0123456789012345678901234567890123456789012\n", 214), "214 lines (9.4 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
+		{strings.Repeat("0123456789012345678901234567890123456789012\n", 214),
+			"214 lines (9.4 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
 		{strings.Repeat("x", 5000), "1 line (5.0 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
 		{"a\rb\x1b[201~\x1b[31m", "2 lines pasted: one message."},
 		{"one\rtwo\r\nthree\r", "3 lines pasted: one message."},
@@ -95,7 +96,8 @@ func TestEnterAfterPaste(t *testing.T) {
 // only there.
 func TestPastesAreNotMarked(t *testing.T) {
 	for value, want := range map[ansi.ModeSetting]bool{
-		ansi.ModeNotRecognized: true, ansi.ModePermanentlyReset: true, ansi.ModeReset: false, ansi.ModeSet: false, ansi.ModePermanentlySet: false,
+		ansi.ModeNotRecognized: true, ansi.ModePermanentlyReset: true, ansi.ModeReset: false, ansi.ModeSet: false,
+		ansi.ModePermanentlySet: false,
 	} {
 		s := newStage(t, 120, 24)
 		s.do(tea.ModeReportMsg{Mode: ansi.ModeBracketedPaste, Value: value})
@@ -108,9 +110,15 @@ func TestPastesAreNotMarked(t *testing.T) {
 // TestSecretPaste: what looks like a secret key wants a word.
 func TestSecretPaste(t *testing.T) {
 	for _, secret := range []string{
-		"AGE-SECRET-KEY-1QQQQ", "see -----BEGIN OPENSSH PRIVATE KEY-----\nabc", "coterie-key 1 abc", "age-secret-key-1qqqq", "mine: hunter2",
+		"AGE-SECRET-KEY-1QQQQ", "see -----BEGIN OPENSSH PRIVATE KEY-----\nabc", "coterie-key 1 abc", "age-secret-key-1qqqq",
+		"mine: hunter2",
 	} {
-		s := newStage(t, 120, 24, func(c *Config) { c.OwnSecret = func(s string) bool { return strings.Contains(s, "hunter2") } })
+		s := newStage(t, 120, 24, func(c *Config) {
+			c.OwnSecret = func(s string) bool {
+				return strings.Contains(s,
+					"hunter2")
+			}
+		})
 		s.do(tea.PasteMsg{Content: secret})
 		s.now = s.now.Add(time.Second)
 		s.press("enter")
@@ -192,7 +200,8 @@ func TestRejected(t *testing.T) {
 	s := newStage(t, 80, 24)
 	s.types("too long")
 	s.enter()
-	s.do(chat.Rejected{Ref: s.b.refs[0], Err: cli.Fail("too-long", "the message has 21,004 bytes; the limit is 16,384").Hint("split it")})
+	s.do(chat.Rejected{Ref: s.b.refs[0], Err: cli.Fail("too-long",
+		"the message has 21,004 bytes; the limit is 16,384").Hint("split it")})
 	if !s.contains(" !  kari  too long") || !s.contains("the limit is 16,384") || !s.contains("split it") {
 		t.Errorf("got\n%s", s.screen())
 	}
@@ -328,7 +337,8 @@ func TestUnreadIsKept(t *testing.T) {
 	d.History = true
 	again.do(room.Past{}, before, d, room.Past{Over: true, Count: 2})
 	rows := again.screen()
-	if old, mark, fresh := strings.Index(rows, "ann  old"), strings.Index(rows, "new since 08:54"), strings.Index(rows, "ann  new"); old < 0 || mark < old || fresh < mark {
+	if old, mark, fresh := strings.Index(rows, "ann  old"), strings.Index(rows, "new since 08:54"), strings.Index(rows,
+		"ann  new"); old < 0 || mark < old || fresh < mark {
 		t.Errorf("got\n%s", rows)
 	}
 	again.do(tea.FocusMsg{})
@@ -438,7 +448,8 @@ func TestOlder(t *testing.T) {
 	var past chat.Earlier
 	for i := range 3 {
 		d := room.Delivered{Author: mAnn, History: true}
-		d.ID[0], d.Message.Text, d.Message.Time = byte(200+i), fmt.Sprintf("before %d", i), uint64(s.now.Add(-time.Hour).UnixMilli())
+		d.ID[0], d.Message.Text, d.Message.Time = byte(200+i), fmt.Sprintf("before %d",
+			i), uint64(s.now.Add(-time.Hour).UnixMilli())
 		past.Messages = append(past.Messages, d)
 	}
 	past.All = true
@@ -471,7 +482,8 @@ func TestLate(t *testing.T) {
 	late("three", 1)
 	screen := s.screen()
 	var order []int
-	for _, w := range []string{"ann  one", "<  prof  two", "<  prof  three", "ann  four", "ann  five", "--  2 earlier messages arrived"} {
+	for _, w := range []string{"ann  one", "<  prof  two", "<  prof  three", "ann  four", "ann  five",
+		"--  2 earlier messages arrived"} {
 		order = append(order, strings.Index(screen, w))
 	}
 	if !slices.IsSorted(order) || order[0] < 0 {
@@ -545,7 +557,8 @@ func TestComplete(t *testing.T) {
 	s := newStage(t, 80, 12)
 	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
 	for _, c := range []struct{ typed, want string }{
-		{"/whoi", "/whois "}, {"an", "ann: "}, {"hei pr", "hei prof "}, {"/whois pr", "/whois prof "}, {"zz", "zz"}, {"ka", "ka"},
+		{"/whoi", "/whois "}, {"an", "ann: "}, {"hei pr", "hei prof "}, {"/whois pr", "/whois prof "}, {"zz", "zz"},
+		{"ka", "ka"},
 	} {
 		s.m.input.clear()
 		s.types(c.typed)

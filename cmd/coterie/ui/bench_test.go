@@ -14,8 +14,10 @@ import (
 )
 
 var talk = []string{
-	"hei", "who has the old exam sets?", "2019 to 2022 are on the shelf, behind the printer that has been broken since the summer",
-	"blåbærsyltetøy på brødskiva, takk", strings.Repeat("a longer one that has to be wrapped into several lines on the screen ", 4),
+	"hei", "who has the old exam sets?", "2019 to 2022 are on the shelf, behind the printer that has been broken since " +
+		"the summer",
+	"blåbærsyltetøy på brødskiva, takk", strings.Repeat("a longer one that has to be wrapped into several lines on the "+
+		"screen ", 4),
 	"東京 and 👩\u200d👩\u200d👧", "kari: see page 14", "https://example.org/a/long/path?with=query",
 }
 
@@ -44,7 +46,8 @@ func BenchmarkKey(b *testing.B) {
 					i++
 					d := room.Delivered{Author: mAnn, Received: s.now, Epoch: s.m.room.Epoch.ID}
 					d.ID[0], d.ID[1], d.ID[2] = byte(i), byte(i>>8), byte(i>>16)
-					d.Message.Text, d.Message.Time, d.Message.Lamport = fmt.Sprintf("%d %s", i, talk[i%len(talk)]), uint64(s.now.UnixMilli()), uint64(i)
+					d.Message.Text, d.Message.Time, d.Message.Lamport = fmt.Sprintf("%d %s", i, talk[i%len(talk)]), uint64(
+						s.now.UnixMilli()), uint64(i)
 					batch = append(batch, d)
 				}
 				began := time.Now()

@@ -69,7 +69,10 @@ func TestSearchOnDisk(t *testing.T) {
 		if !ok || older.Since.UnixMilli() != int64(disk[at].Message.Time) || !older.Before.After(older.Since) {
 			t.Fatalf("asked %+v", s.b.did)
 		}
-		from := slices.IndexFunc(disk, func(d room.Delivered) bool { return !chat.TimeOf(d.Message.Time).Before(older.Since) })
+		from := slices.IndexFunc(disk, func(d room.Delivered) bool {
+			return !chat.TimeOf(d.Message.Time).Before(
+				older.Since)
+		})
 		to := slices.IndexFunc(disk, func(d room.Delivered) bool { return !chat.TimeOf(d.Message.Time).Before(older.Before) })
 		if to < 0 {
 			to = len(disk)

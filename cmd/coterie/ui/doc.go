@@ -24,6 +24,7 @@
 //	disksearch.go what a search finds on the disk
 //	unread.go     the mark, the title, notifications
 //	setting.go    what settings do here
+//	qr.go         QR codes
 //	debug.go      the log as it runs
 //	style.go      characters and colours
 //	capabilities.go what a terminal can do

@@ -44,11 +44,16 @@ func hostile(t testing.TB) []string {
 	if err := lines.Err(); err != nil || len(out) < 400 {
 		t.Fatalf("%d strings, %v", len(out), err)
 	}
-	out = append(out, forgery, "a\x1b[2J\x1b[Hb", "\x1b]0;title\x07", "\x1b]8;;http://evil\x1b\\label\x1b]8;;\x1b\\", "\x1b]52;c;ZXZpbA==\x07",
-		"\x1b[8mhidden\x1b[0m", "\x1b[31mred", "\x1b[?1049l", "\x1b[6n", "\x1bP1$r0m\x1b\\", "\x1b[?1000h", "\x1b[201~", "\x1b_Gi=1\x1b\\", "\u009b2J", "\u009d0;x\u009c",
-		"\b\b\b\b\b\b\b\b\b\b\b\b\b\bann  hello", "\v\v\f\f", "\x00\x7f\x1a\x04", "line\n08:54      ann  forged\n\n\n", "\u2028\u2029next", "\u202e08:54 nna", "\u2066x\u2069",
-		"\u200b\u200d\u2060\ufeff", "\U000e0041\U000e0042", "e"+strings.Repeat("\u0301\u0316", 200), strings.Repeat("\u0489", 100), "\u3164\u115f\u2800",
-		strings.Repeat("A", 16<<10), strings.Repeat("東", 5000), strings.Repeat("\t", 3000), strings.Repeat("\n", 3000), strings.Repeat("👩\u200d", 2000),
+	out = append(out, forgery, "a\x1b[2J\x1b[Hb", "\x1b]0;title\x07", "\x1b]8;;http://evil\x1b\\label\x1b]8;;\x1b\\",
+		"\x1b]52;c;ZXZpbA==\x07",
+		"\x1b[8mhidden\x1b[0m", "\x1b[31mred", "\x1b[?1049l", "\x1b[6n", "\x1bP1$r0m\x1b\\", "\x1b[?1000h", "\x1b[201~",
+		"\x1b_Gi=1\x1b\\", "\u009b2J", "\u009d0;x\u009c",
+		"\b\b\b\b\b\b\b\b\b\b\b\b\b\bann  hello", "\v\v\f\f", "\x00\x7f\x1a\x04", "line\n08:54      ann  forged\n\n\n",
+		"\u2028\u2029next", "\u202e08:54 nna", "\u2066x\u2069",
+		"\u200b\u200d\u2060\ufeff", "\U000e0041\U000e0042", "e"+strings.Repeat("\u0301\u0316", 200), strings.Repeat("\u0489",
+			100), "\u3164\u115f\u2800",
+		strings.Repeat("A", 16<<10), strings.Repeat("東", 5000), strings.Repeat("\t", 3000), strings.Repeat("\n", 3000),
+		strings.Repeat("👩\u200d", 2000),
 		"\xff\xfe\xc0\x80", "שלום 08:54 ann", "\\u{1b}[31m", "/quit", "//quit", "-- epoch 91ab: ann joined; 2 can read",
 	)
 	return out
@@ -56,7 +61,8 @@ func hostile(t testing.TB) []string {
 
 // names that a hostile member takes, one after the other.
 var hostileNames = []string{
-	"ann", "аnn", "Ann", "ann\u200b", "ann\r", "\x1b[31mann", "--", "!!", "you", "coterie", "ann 🛡", strings.Repeat("a", 60), strings.Repeat("東", 20), "a" + strings.Repeat("\u0301", 30),
+	"ann", "аnn", "Ann", "ann\u200b", "ann\r", "\x1b[31mann", "--", "!!", "you", "coterie", "ann 🛡",
+	strings.Repeat("a", 60), strings.Repeat("東", 20), "a" + strings.Repeat("\u0301", 30),
 	"\u202enna", "", "08:54", "ann\nann", "kari",
 }
 
@@ -109,7 +115,8 @@ func harmless(t *testing.T, what string, rows []string) {
 				t.Errorf("%s: row %d is %q", what, y, r)
 			}
 			// Ann said nothing here but the markers: no row may look like hers.
-			if regexp.MustCompile(`^\d\d:\d\d +ann(~\w+)?  `).MatchString(r) && !strings.Contains(r, "that was ") && !strings.Contains(r, "<-") {
+			if regexp.MustCompile(`^\d\d:\d\d +ann(~\w+)?  `).MatchString(r) && !strings.Contains(r, "that was ") &&
+				!strings.Contains(r, "<-") {
 				t.Errorf("%s: forged: %q", what, r)
 			}
 		}

@@ -34,7 +34,8 @@ func TestNobodyAnswers(t *testing.T) {
 		e.Errors = append(e.Errors, errors.New("connection refused"))
 	}
 	s.do(e)
-	if !s.contains("-- none of 8 bootstrap addresses answered; still trying") || s.contains("!!") || s.contains("refused") {
+	if !s.contains("-- none of 8 bootstrap addresses answered; still trying") || s.contains("!!") ||
+		s.contains("refused") {
 		t.Errorf("on the screen:\n%s", s.screen())
 	}
 	s.types("/peers")

@@ -33,6 +33,7 @@ const (
 type Program struct {
 	cfg    Config
 	room   *chat.Room
+	out    *os.File
 	tea    *tea.Program
 	ctx    context.Context // of what leads outside
 	cancel context.CancelFunc
@@ -49,7 +50,7 @@ type Program struct {
 // Start opens the interface of a room on a terminal. Colours are those of profile; nil: the
 // terminal's own.
 func Start(cfg Config, r *chat.Room, in, out *os.File, profile *colorprofile.Profile) *Program {
-	p := &Program{cfg: cfg, room: r, over: make(chan struct{}), news: make(chan struct{}, 1)}
+	p := &Program{cfg: cfg, room: r, out: out, over: make(chan struct{}), news: make(chan struct{}, 1)}
 	p.space = sync.NewCond(&p.mu)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	options := []tea.ProgramOption{tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(),
@@ -184,10 +185,7 @@ func (p *Program) Run(e Errand) {
 }
 
 func (p *Program) drawQR(e DrawQR) any {
-	if p.cfg.QR == nil {
-		return Trouble{Text: "no QR code can be drawn here"}
-	}
-	rows, err := p.cfg.QR(e.Text)
+	rows, err := QR(p.out, e.Text, 23, 5) // what is beside and around the panel
 	if err != nil {
 		d := cli.Describe(err)
 		return Trouble{Text: d.Text, Hints: d.Hints}

@@ -81,16 +81,18 @@ func TestHostileTextOnATerminal(t *testing.T) {
 			}
 			want = append(want, rows)
 		}
-		rows := s.Wait(fmt.Sprintf("step %d: %.30q as it was meant:\n%s\n", step, texts, strings.Join(want[1], "\n")), func(rows []string) bool {
-			return slices.Equal(rows, want[0]) || slices.Equal(rows, want[1])
-		})
+		rows := s.Wait(fmt.Sprintf("step %d: %.30q as it was meant:\n%s\n", step, texts, strings.Join(want[1], "\n")),
+			func(rows []string) bool {
+				return slices.Equal(rows, want[0]) || slices.Equal(rows, want[1])
+			})
 		harmless(t, fmt.Sprintf("step %d", step), rows)
 		if t.Failed() {
 			t.FailNow()
 		}
 	}
 	// No sequence of another's came out: the window's title is ours.
-	for _, bad := range []string{"\x1b]52;", "\x1b]8;;http", "\x1b[8m", "\x1bP1$r0m", "\x1b_G", "\x1b]0;", "\x1b]2;title", "\u009b", "\u009d"} {
+	for _, bad := range []string{"\x1b]52;", "\x1b]8;;http", "\x1b[8m", "\x1bP1$r0m", "\x1b_G", "\x1b]0;", "\x1b]2;title",
+		"\u009b", "\u009d"} {
 		if strings.Contains(s.Written(), bad) {
 			t.Errorf("%q was written to the terminal", bad)
 		}

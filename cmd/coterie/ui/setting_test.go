@@ -21,14 +21,16 @@ func TestSet(t *testing.T) {
 	s := newStage(t, 100, 24)
 	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari)
 	for line, want := range map[string]chat.Set{
-		"/set mouse yes": {Name: "mouse", Value: "yes"}, "/notify none": {Name: "notify", Value: "none"}, "/set nick  mia": {Name: "nick", Value: "mia"}, "/set": {},
+		"/set mouse yes": {Name: "mouse", Value: "yes"}, "/notify none": {Name: "notify", Value: "none"},
+		"/set nick  mia": {Name: "nick", Value: "mia"}, "/set": {},
 	} {
 		s.command(line)
 		if got, ok := asked[chat.Set](s.b); !ok || got != want {
 			t.Errorf("%s: %+v", line, s.b.did)
 		}
 	}
-	for _, c := range []chat.SettingKept{{Name: "mouse", Value: "on"}, {Name: "title", Value: "off"}, {Name: "notify", Value: "all"}, {Name: "notify_text", Value: "on"}, {Name: "time", Value: "15:04:05"}} {
+	for _, c := range []chat.SettingKept{{Name: "mouse", Value: "on"}, {Name: "title", Value: "off"},
+		{Name: "notify", Value: "all"}, {Name: "notify_text", Value: "on"}, {Name: "time", Value: "15:04:05"}} {
 		c.How = "for this run"
 		s.do(c)
 		if want := c.Name + ": " + c.Value + "; for this run"; !s.contains(want) {

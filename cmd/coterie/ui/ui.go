@@ -44,8 +44,6 @@ type Config struct {
 	// OwnSecret reports whether a text has a line of the member's own identity file
 	// in it; nil: nobody knows.
 	OwnSecret func(string) bool
-	// QR draws a text, where there is room for it; nil: nothing can.
-	QR func(string) ([]string, error)
 	// Keys are other keys for actions, by name.
 	Keys map[string]string
 	// Lines is how many entries are kept in memory; 0: 10,000.

@@ -19,12 +19,11 @@ import (
 	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
+	"coterie/crypto/golden"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
 )
-
-var update = flag.Bool("screens", false, "write testdata/screens")
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // screens show local time
@@ -95,8 +94,10 @@ func newStage(t testing.TB, width, height int, change ...func(*Config)) *stage {
 	s := &stage{t: t, now: time.Date(2026, 11, 23, 8, 54, 0, 0, time.UTC), seq: make(map[peer.ID]uint64)}
 	cfg := Config{
 		About: chat.About{
-			ID: ake.Hash{0x4c, 0x1e, 0x88, 0xa0, 0x1d, 0x92, 0x07, 0xfe}, Name: "exam", Domain: "NTNU", DomainID: [32]byte{0x4f, 0x1c, 0x9a, 0xb2, 0x77, 0xd0, 0xe3, 0x1a},
-			Policy: `("NTNU" and "5th year") or "Professor"`, Through: `"NTNU" and "5th year"`, Expires: abe.DayOf(s.now) + 90, Self: kari, Nick: "kari",
+			ID: ake.Hash{0x4c, 0x1e, 0x88, 0xa0, 0x1d, 0x92, 0x07, 0xfe}, Name: "exam", Domain: "NTNU", DomainID: [32]byte{0x4f,
+				0x1c, 0x9a, 0xb2, 0x77, 0xd0, 0xe3, 0x1a},
+			Policy: `("NTNU" and "5th year") or "Professor"`, Through: `"NTNU" and "5th year"`, Expires: abe.DayOf(s.now) + 90,
+			Self: kari, Nick: "kari",
 		},
 		Now: func() time.Time { return s.now },
 	}
@@ -131,7 +132,8 @@ func (s *stage) enveloped(msg tea.Msg) tea.Msg {
 	case chat.Event:
 	case nil:
 	default:
-		if from := reflect.TypeOf(msg).PkgPath(); from == "coterie/room" || from == "coterie/node" || from == "coterie/cmd/coterie/chat" {
+		if from := reflect.TypeOf(msg).PkgPath(); from == "coterie/room" || from == "coterie/node" ||
+			from == "coterie/cmd/coterie/chat" {
 			return chat.Event{Room: s.m.room.ID, At: s.now, What: msg}
 		}
 	}
@@ -167,8 +169,9 @@ func (s *stage) say(from room.Member, text string, change ...func(*room.Delivere
 	s.lamport++
 	d := room.Delivered{
 		Author: from, Self: from.Peer == kari, Received: s.now,
-		Epoch:   s.m.room.Epoch.ID,
-		Message: record.Body{Counter: s.seq[from.Peer], Time: uint64(s.now.UnixMilli()), Lamport: s.lamport, Kind: record.KindText, Text: text},
+		Epoch: s.m.room.Epoch.ID,
+		Message: record.Body{Counter: s.seq[from.Peer], Time: uint64(s.now.UnixMilli()), Lamport: s.lamport,
+			Kind: record.KindText, Text: text},
 	}
 	copy(d.ID[:], fmt.Sprintf("%s %d", from.Peer, s.seq[from.Peer]))
 	for _, c := range change {
@@ -197,8 +200,10 @@ func (s *stage) press(keys ...string) tea.Cmd {
 
 func keyOf(name string) tea.KeyPressMsg {
 	special := map[string]rune{
-		"enter": tea.KeyEnter, "tab": tea.KeyTab, "esc": tea.KeyEscape, "backspace": tea.KeyBackspace, "up": tea.KeyUp, "down": tea.KeyDown,
-		"left": tea.KeyLeft, "right": tea.KeyRight, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
+		"enter": tea.KeyEnter, "tab": tea.KeyTab, "esc": tea.KeyEscape, "backspace": tea.KeyBackspace, "up": tea.KeyUp,
+		"down": tea.KeyDown,
+		"left": tea.KeyLeft, "right": tea.KeyRight, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp,
+		"pgdown": tea.KeyPgDown,
 		"delete": tea.KeyDelete, "f1": tea.KeyF1, "space": tea.KeySpace,
 	}
 	var k tea.Key
@@ -276,23 +281,7 @@ func (s *stage) golden(name string) {
 
 func compare(t testing.TB, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "screens", name+".txt")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
+	golden.Compare(t, filepath.Join("testdata", "screens", name+".txt"), []byte(got))
 }
 
 func member(p peer.ID, name string) room.Member { return room.Member{Peer: p, Name: name} }
@@ -312,14 +301,18 @@ func fine(members ...room.Member) chat.Snapshot {
 		s.Status.Room.Members = append(s.Status.Room.Members, room.MemberStatus{Member: m, Self: m.Peer == kari})
 		switch m.Peer {
 		case ann:
-			s.Status.Peers = append(s.Status.Peers, node.Path{Peer: ann, Kind: node.Direct, Transport: "quic", RTT: 12 * time.Millisecond})
+			s.Status.Peers = append(s.Status.Peers, node.Path{Peer: ann, Kind: node.Direct, Transport: "quic",
+				RTT: 12 * time.Millisecond})
 		case prof:
-			s.Status.Peers = append(s.Status.Peers, node.Path{Peer: prof, Kind: node.Relayed, Relay: mute, RTT: 84 * time.Millisecond})
+			s.Status.Peers = append(s.Status.Peers, node.Path{Peer: prof, Kind: node.Relayed, Relay: mute,
+				RTT: 84 * time.Millisecond})
 		case anon:
-			s.Status.Peers = append(s.Status.Peers, node.Path{Peer: anon, Kind: node.Direct, Transport: "tcp", RTT: 31 * time.Millisecond})
+			s.Status.Peers = append(s.Status.Peers, node.Path{Peer: anon, Kind: node.Direct, Transport: "tcp",
+				RTT: 31 * time.Millisecond})
 		}
 	}
-	s.Status.Peers = append(s.Status.Peers, node.Path{Peer: mute, Kind: node.Direct, IsRelay: true, RTT: 18 * time.Millisecond})
+	s.Status.Peers = append(s.Status.Peers, node.Path{Peer: mute, Kind: node.Direct, IsRelay: true,
+		RTT: 18 * time.Millisecond})
 	return s
 }
 

@@ -82,7 +82,8 @@ func TestSizes(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	s := morning(t, 80, 24)
 	s.do(fine(mAnn, mKari, mProf, mAnon))
-	texts := []string{"hei", strings.Repeat("long ", 300), "東京 " + strings.Repeat("東", 90), "👩\u200d👩\u200d👧 🇳🇴", "שלום", strings.Repeat("x\n", 50), ""}
+	texts := []string{"hei", strings.Repeat("long ", 300), "東京 " + strings.Repeat("東", 90), "👩\u200d👩\u200d👧 🇳🇴", "שלום",
+		strings.Repeat("x\n", 50), ""}
 	for i := range 3000 {
 		w, h := rnd.IntN(130), rnd.IntN(60)
 		switch {
@@ -129,7 +130,8 @@ func TestSizes(t *testing.T) {
 		if w < minWidth || h < minHeight {
 			// As much of it as there is room for, and all of it where there is.
 			const want = "make the window larger"
-			if got := strings.Join(strings.Fields(strings.Join(lines, " ")), " "); !strings.HasPrefix(want, got) && w >= len("window") || got != want && w >= len("window") && h >= 4 {
+			if got := strings.Join(strings.Fields(strings.Join(lines, " ")), " "); !strings.HasPrefix(want, got) &&
+				w >= len("window") || got != want && w >= len("window") && h >= 4 {
 				t.Fatalf("%dx%d: %q", w, h, lines)
 			}
 			continue

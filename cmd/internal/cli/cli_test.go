@@ -120,7 +120,8 @@ func TestHelpHasExamplesFirst(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	var b bytes.Buffer
-	err := fmt.Errorf("issuing: %w", Fail("x", "it %s\x1b[2J", "broke").Detail("why\r", "how").Hint("do %s", "this").Hint("or that"))
+	err := fmt.Errorf("issuing: %w", Fail("x", "it %s\x1b[2J", "broke").Detail("why\r", "how").Hint("do %s",
+		"this").Hint("or that"))
 	if got := Report(&b, err); got != 1 {
 		t.Errorf("status %d", got)
 	}
@@ -141,29 +142,43 @@ func TestDescribe(t *testing.T) {
 		code string
 		want string
 	}{
-		{&keyfile.ExistsError{Path: "kari.key"}, "exists", "error: kari.key exists\nhint: nothing is overwritten; choose another name, or move that file away\n"},
-		{&keyfile.NotExistError{Path: "kari.key", Near: []string{"karin.key"}}, "file-missing", "error: kari.key: no such file\nhint: did you mean karin.key?\n"},
+		{&keyfile.ExistsError{Path: "kari.key"}, "exists", "error: kari.key exists\nhint: nothing is overwritten; choose " +
+			"another name, or move that file away\n"},
+		{&keyfile.NotExistError{Path: "kari.key", Near: []string{"karin.key"}}, "file-missing",
+			"error: kari.key: no such file\nhint: did you mean karin.key?\n"},
 		{&keyfile.NotExistError{Path: "kari.key"}, "file-missing", "error: kari.key: no such file\n"},
-		{&keyfile.PermissionError{Path: "kari.key", Mode: 0o644}, "permissions", "error: kari.key can be read by others (mode 0644)\nhint: chmod 600 kari.key\n"},
-		{&keyfile.PermissionError{Path: "my key", Mode: 0o622}, "permissions", "error: my key can be changed by others (mode 0622)\nhint: chmod 600 'my key'\n"},
-		{&keyfile.PermissionError{Path: "keys", Mode: 0o777 | fs.ModeDir, Folder: true}, "permissions", "error: anybody can replace files in keys (mode 0777)\nhint: chmod o-w keys\n"},
-		{&keyfile.OwnerError{Path: "kari.key", Owner: "root"}, "wrong-owner", "error: kari.key belongs to root\nhint: sudo chown \"$(id -un)\" kari.key\n"},
+		{&keyfile.PermissionError{Path: "kari.key", Mode: 0o644}, "permissions",
+			"error: kari.key can be read by others (mode 0644)\nhint: chmod 600 kari.key\n"},
+		{&keyfile.PermissionError{Path: "my key", Mode: 0o622}, "permissions",
+			"error: my key can be changed by others (mode 0622)\nhint: chmod 600 'my key'\n"},
+		{&keyfile.PermissionError{Path: "keys", Mode: 0o777 | fs.ModeDir, Folder: true}, "permissions",
+			"error: anybody can replace files in keys (mode 0777)\nhint: chmod o-w keys\n"},
+		{&keyfile.OwnerError{Path: "kari.key", Owner: "root"}, "wrong-owner",
+			"error: kari.key belongs to root\nhint: sudo chown \"$(id -un)\" kari.key\n"},
 		{&keyfile.KindError{Path: "NTNU.domain", Got: keyfile.Domain, Want: keyfile.Key}, "file-wrong-kind",
 			"error: NTNU.domain is a domain's public parameters, not a key\nhint: --key wants the file the operator sent you\n"},
 		{&keyfile.KindError{Path: "kari.identity", Got: keyfile.Identity, Want: keyfile.Key}, "file-wrong-kind",
-			"error: kari.identity is an age identity, not a key\nhint: an identity opens a sealed key: --key wants the key, --identity this file\n"},
+			"error: kari.identity is an age identity, not a key\nhint: an identity opens a sealed key: --key wants the key, " +
+				"--identity this file\n"},
 		{&keyfile.DamagedError{Path: "kari.key", Size: 9412, Err: abe.ErrFormat}, "file-damaged",
-			"error: kari.key is damaged; 9,412 bytes\nhint: it was cut short or changed on the way; copy kari.key again from where it was made\n"},
+			"error: kari.key is damaged; 9,412 bytes\nhint: it was cut short or changed on the way; copy kari.key again from " +
+				"where it was made\n"},
 		{&keyfile.DamagedError{Path: "kari.key", Size: 18826, UTF16: true}, "file-damaged",
-			"error: kari.key is damaged; 18,826 bytes, starts as UTF-16 text does\nhint: PowerShell's '>' rewrote it; copy the file instead\n"},
+			"error: kari.key is damaged; 18,826 bytes, starts as UTF-16 text does\nhint: PowerShell's '>' rewrote it; copy " +
+				"the file instead\n"},
 		{&keyfile.VersionError{Path: "kari.key", Kind: keyfile.Key}, "file-newer",
-			"error: kari.key is a key of a format this version does not know\nhint: it was made by a newer version; get that one\n"},
-		{&keyfile.SizeError{Path: "kari.key", Size: 5_000_000}, "file-wrong-kind", "error: kari.key is far too large (5.0 MB)\nhint: no file of Coterie's is larger than 1.0 MB\n"},
-		{&keyfile.NotRegularError{Path: "keys", Mode: fs.ModeDir}, "file-wrong-kind", "error: keys is a folder, not a file\n"},
+			"error: kari.key is a key of a format this version does not know\nhint: it was made by a newer version; get that " +
+				"one\n"},
+		{&keyfile.SizeError{Path: "kari.key", Size: 5_000_000}, "file-wrong-kind",
+			"error: kari.key is far too large (5.0 MB)\nhint: no file of Coterie's is larger than 1.0 MB\n"},
+		{&keyfile.NotRegularError{Path: "keys", Mode: fs.ModeDir}, "file-wrong-kind",
+			"error: keys is a folder, not a file\n"},
 		{&keyfile.PassphraseError{Path: "NTNU.master"}, "wrong-passphrase", "error: wrong passphrase for NTNU.master\n"},
 		{&keyfile.NotForYouError{Path: "kari.key", Yours: []string{"age1x0k2…99fv"}}, "not-for-you",
-			"error: kari.key is sealed for somebody else; your identity is age1x0k2…99fv\nhint: --identity FILE if you made the request on another computer\n"},
-		{&keyfile.SealedError{Path: "kari.key"}, "no-identity", "error: kari.key is sealed for its owner\nhint: give the identity it was sealed for:  --identity FILE\n"},
+			"error: kari.key is sealed for somebody else; your identity is age1x0k2…99fv\nhint: --identity FILE if you made " +
+				"the request on another computer\n"},
+		{&keyfile.SealedError{Path: "kari.key"}, "no-identity", "error: kari.key is sealed for its owner\nhint: give the " +
+			"identity it was sealed for:  --identity FILE\n"},
 		{errors.New("something else"), "failed", "error: something else\n"},
 	} {
 		var b bytes.Buffer
@@ -212,7 +227,8 @@ func TestPassphraseFile(t *testing.T) {
 	}
 	for _, text := range []string{"", "\nsecond line", "\r\n"} {
 		os.WriteFile(path, []byte(text), 0o600)
-		if _, err := Passphrase("", PassphraseOptions{File: path, AllowEmpty: true}); err == nil || Describe(err).Code != "no-passphrase" {
+		if _, err := Passphrase("", PassphraseOptions{File: path, AllowEmpty: true}); err == nil || Describe(err).
+			Code != "no-passphrase" {
 			t.Errorf("%q gives %v", text, err)
 		}
 	}
@@ -263,7 +279,8 @@ func TestHelpCannotBeWritten(t *testing.T) {
 		var errs bytes.Buffer
 		root := program(&ran)
 		root.SetOut(closed{})
-		if status := Run(root, strings.Fields(args), &errs); status != StatusFailed || !strings.HasPrefix(errs.String(), "error: ") {
+		if status := Run(root, strings.Fields(args), &errs); status != StatusFailed ||
+			!strings.HasPrefix(errs.String(), "error: ") {
 			t.Errorf("%q: status %d, %q", args, status, errs.String())
 		}
 	}
@@ -296,7 +313,8 @@ func TestLinesAreBrokenBetweenWords(t *testing.T) {
 			}
 		}
 	}
-	if got, want := strings.Join(lines("error", e, 40), "|"), "error: history of exam cannot be opened|  with this identity and blåbærsyltetøy|"; !strings.HasPrefix(got, want) {
+	if got, want := strings.Join(lines("error", e, 40), "|"), "error: history of exam cannot be opened|  with this "+
+		"identity and blåbærsyltetøy|"; !strings.HasPrefix(got, want) {
 		t.Errorf("%q", got)
 	}
 	caret := Fail("bad-policy", "policy: expected").Detail("NTNU) or (admin or somebody else", "    ^")

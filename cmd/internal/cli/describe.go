@@ -22,7 +22,8 @@ func Describe(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	for _, describe := range []func(error) *Error{describeRequest, describePolicy, describeFile, describeSecret, describeSystem} {
+	for _, describe := range []func(error) *Error{describeRequest, describePolicy, describeFile, describeSecret,
+		describeSystem} {
 		if e := describe(err); e != nil {
 			return e.Because(err)
 		}
@@ -68,7 +69,7 @@ func describeRequest(err error) *Error {
 	return nil
 }
 
-// describeFile: nos 8, 17 and 21.
+// describeFile is about files: not there, not private, of another kind, damaged.
 func describeFile(err error) *Error {
 	var (
 		exists  *keyfile.ExistsError
@@ -135,14 +136,16 @@ func describeKind(kind *keyfile.KindError) *Error {
 func describeDamage(damaged *keyfile.DamagedError) *Error {
 	if damaged.UTF16 {
 		// age's own hint for the same accident: its issue 290.
-		return Fail("file-damaged", "%s is damaged; %s, starts as UTF-16 text does", damaged.Path, Plural(damaged.Size, "byte")).
+		return Fail("file-damaged", "%s is damaged; %s, starts as UTF-16 text does", damaged.Path,
+			Plural(damaged.Size, "byte")).
 			Hint("PowerShell's '>' rewrote it; copy the file instead")
 	}
 	return Fail("file-damaged", "%s is damaged; %s", damaged.Path, Plural(damaged.Size, "byte")).
-		Hint("it was cut short or changed on the way; copy %s again from where it was made", Quote(filepath.Base(damaged.Path)))
+		Hint("it was cut short or changed on the way; copy %s again from where it was made",
+			Quote(filepath.Base(damaged.Path)))
 }
 
-// describeSecret: nos 9 and 10.
+// describeSecret is about what does not open.
 func describeSecret(err error) *Error {
 	var (
 		passphrase *keyfile.PassphraseError
@@ -161,7 +164,7 @@ func describeSecret(err error) *Error {
 	return nil
 }
 
-// describeSystem: no 18 and what else the operating system answers.
+// describeSystem is about what the operating system answers, such as a full disk.
 func describeSystem(err error) *Error {
 	reason := ""
 	switch {

@@ -62,7 +62,8 @@ func Passphrase(prompt string, opts PassphraseOptions) ([]byte, error) {
 		if hint == "" {
 			hint = "--passphrase-file FILE"
 		}
-		return nil, Fail("no-terminal", "a passphrase is needed and there is no terminal to ask on").Hint("%s", hint).Because(err)
+		return nil, Fail("no-terminal", "a passphrase is needed and there is no terminal to ask on").Hint("%s", hint).
+			Because(err)
 	case err != nil:
 		return nil, Fail("no-passphrase", "no passphrase was typed").Because(err)
 	case len(line) == 0 && !opts.AllowEmpty:
@@ -114,7 +115,8 @@ func passphraseFile(path string) ([]byte, error) {
 	}
 	defer clear(data)
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		return nil, Fail("no-passphrase", "%s begins with a byte order mark, which would count as letters of the passphrase", path).
+		return nil, Fail("no-passphrase", "%s begins with a byte order mark, which would count as letters of the passphrase",
+			path).
 			Hint("save it as plain UTF-8, without a BOM")
 	}
 	if keyfile.KindOf(data) == keyfile.UTF16 {
@@ -144,7 +146,8 @@ func passphraseCommand(command []string) ([]byte, error) {
 	data, err := cmd.Output()
 	defer clear(data)
 	if err != nil {
-		return nil, Fail("no-passphrase", "passphrase_command: %s: %v", command[0], err).Hint("--passphrase-file FILE").Because(err)
+		return nil, Fail("no-passphrase", "passphrase_command: %s: %v", command[0], err).Hint("--passphrase-file FILE").
+			Because(err)
 	}
 	return firstLine(data, "what passphrase_command printed")
 }

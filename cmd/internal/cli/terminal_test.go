@@ -42,12 +42,14 @@ func TestEditLine(t *testing.T) {
 			t.Errorf("%q shows %q", typed, shown)
 		}
 	}
-	for typed, want := range map[string]error{"": io.EOF, "lamp": io.EOF, "lamp\x03": errInterrupted, "\x04": errInterrupted} {
+	for typed, want := range map[string]error{"": io.EOF, "lamp": io.EOF, "lamp\x03": errInterrupted,
+		"\x04": errInterrupted} {
 		if got, err := editLine(strings.NewReader(typed), io.Discard, completeWord); !errors.Is(err, want) {
 			t.Errorf("%q gives %q, %v", typed, got, err)
 		}
 	}
-	if got, err := editLine(strings.NewReader(strings.Repeat("a", 5000)+"\r"), io.Discard, completeWord); err != nil || len(got) != maxAnswer {
+	if got, err := editLine(strings.NewReader(strings.Repeat("a", 5000)+"\r"), io.Discard, completeWord); err != nil ||
+		len(got) != maxAnswer {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
@@ -67,7 +69,8 @@ func TestPlainLine(t *testing.T) {
 }
 
 func TestAttributes(t *testing.T) {
-	if got := Attributes([]string{`"5th year"`, "NTNU", "dept=Physics", `"a b"=c`}); got != `NTNU, dept=Physics, "5th year", "a b"=c` {
+	if got := Attributes([]string{`"5th year"`, "NTNU", "dept=Physics",
+		`"a b"=c`}); got != `NTNU, dept=Physics, "5th year", "a b"=c` {
 		t.Errorf("%s", got)
 	}
 }

@@ -70,7 +70,8 @@ type Peer struct {
 // Start starts binary with args, which must ask for --json. The process is
 // killed when ctx ends.
 func Start(ctx context.Context, name string, env []string, binary string, args ...string) (*Peer, error) {
-	p := &Peer{Name: name, cmd: exec.CommandContext(ctx, binary, args...), exited: make(chan struct{}), news: make(chan struct{})}
+	p := &Peer{Name: name, cmd: exec.CommandContext(ctx, binary, args...), exited: make(chan struct{}),
+		news: make(chan struct{})}
 	p.cmd.Stderr = &p.stderr
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.WaitDelay = time.Second
@@ -194,7 +195,10 @@ func (p *Peer) Ready(ctx context.Context) (Event, error) {
 
 // Heard waits for a message with a text.
 func (p *Peer) Heard(ctx context.Context, text string) (Event, error) {
-	return p.Wait(ctx, fmt.Sprintf("the message %q", text), func(e Event) bool { return e.Event == "message" && e.Text == text })
+	return p.Wait(ctx, fmt.Sprintf("the message %q", text), func(e Event) bool {
+		return e.Event == "message" &&
+			e.Text == text
+	})
 }
 
 // Epoch is the last epoch the peer has reported; its ID is empty before.

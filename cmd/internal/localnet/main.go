@@ -1,5 +1,5 @@
-// Command localnet plays the thesis' demonstration (4.5) without its server:
-// five peers as processes on loopback. scripts/localnet builds and runs it.
+// Command localnet plays five peers of a room, as processes on loopback: they join, chat, leave
+// and come back. scripts/localnet builds and runs it.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,7 @@ func main() {
 }
 
 type play struct {
+	ctx      context.Context
 	bin, dir string
 	verbose  bool
 	began    time.Time
@@ -62,270 +64,190 @@ func (p *play) say(format string, a ...any) {
 	fmt.Printf("%6.2f s  %s\n", time.Since(p.began).Seconds(), fmt.Sprintf(format, a...))
 }
 
+// A failure ends the play.
+type failure struct{ error }
+
+func must(err error) {
+	if err != nil {
+		panic(failure{err})
+	}
+}
+
 func (p *play) run() (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	var cancel context.CancelFunc
+	p.ctx, cancel = context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	p.names = make(map[string]string)
 	defer func() {
+		switch f := recover().(type) {
+		case nil:
+		case failure:
+			err = f.error
+		default:
+			panic(f)
+		}
 		p.report(err)
 	}()
+	p.play()
+	return nil
+}
 
+func (p *play) play() {
 	fmt.Printf("policy  %s\n", policy)
-	if err := p.keys(ctx); err != nil {
-		return err
-	}
+	p.keys()
 
 	// What is typed before anybody can read it is held, not lost.
-	ann, err := p.join(ctx, "ann", "")
-	if err != nil {
-		return err
-	}
-	if err := ann.Say("is anybody here?"); err != nil {
-		return err
-	}
-	at, err := ann.Ready(ctx)
-	if err != nil {
-		return err
-	}
+	ann := p.join("ann", "")
+	must(ann.Say("is anybody here?"))
+	at, err := ann.Ready(p.ctx)
+	must(err)
 	bootstrap := at.Addrs[0]
 	p.say("ann opened the room and typed a message, which is held")
 
-	bob, err := p.join(ctx, "bob", bootstrap)
-	if err != nil {
-		return err
-	}
-	e1, err := p.together(ctx, "bob joined", ann, bob)
-	if err != nil {
-		return err
-	}
-	if err := heard(ctx, "is anybody here?", bob); err != nil {
-		return err
-	}
+	bob := p.join("bob", bootstrap)
+	e1 := p.together("bob joined", ann, bob)
+	p.heard("is anybody here?", bob)
 
-	cat, err := p.join(ctx, "cat", bootstrap)
-	if err != nil {
-		return err
-	}
-	e2, err := p.together(ctx, "cat joined", ann, bob, cat)
-	if err != nil {
-		return err
+	cat := p.join("cat", bootstrap)
+	e2 := p.together("cat joined", ann, bob, cat)
+	for _, s := range []*drive.Peer{ann, bob, cat} {
+		must(s.Say("hello from " + s.Name))
 	}
 	for _, s := range []*drive.Peer{ann, bob, cat} {
-		if err := s.Say("hello from " + s.Name); err != nil {
-			return err
-		}
-	}
-	for _, s := range []*drive.Peer{ann, bob, cat} {
-		if err := heard(ctx, "hello from "+s.Name, ann, bob, cat); err != nil {
-			return err
-		}
+		p.heard("hello from "+s.Name, ann, bob, cat)
 	}
 	p.say("ann, bob and cat each said hello, and all three heard all of it")
 
-	if err := p.refused(ctx, bootstrap); err != nil {
-		return err
-	}
+	p.refused(bootstrap)
 
 	// The first message of a newcomer, typed right after the start, arrives.
-	eve, err := p.join(ctx, "eve", bootstrap)
-	if err != nil {
-		return err
-	}
-	if err := eve.Say("hello, I am new"); err != nil {
-		return err
-	}
-	e3, err := p.together(ctx, "eve joined", ann, bob, cat, eve)
-	if err != nil {
-		return err
-	}
-	if err := heard(ctx, "hello, I am new", ann, bob, cat, eve); err != nil {
-		return err
-	}
-	if err := p.neverHeard(eve, "hello from ann", "is anybody here?"); err != nil {
-		return err
-	}
+	eve := p.join("eve", bootstrap)
+	must(eve.Say("hello, I am new"))
+	e3 := p.together("eve joined", ann, bob, cat, eve)
+	p.heard("hello, I am new", ann, bob, cat, eve)
+	neverHeard(eve, "hello from ann", "is anybody here?")
 	p.say("all heard eve's first message; she read nothing from before")
 
 	// The first peer, through which all others came, leaves.
-	if err := ann.Quit(); err != nil {
-		return err
-	}
-	if err := ended(ctx, ann, 0); err != nil {
-		return err
-	}
-	e4, err := p.together(ctx, "ann left", bob, cat, eve)
-	if err != nil {
-		return err
-	}
-	if err := bob.Say("ann is gone"); err != nil {
-		return err
-	}
-	if err := heard(ctx, "ann is gone", bob, cat, eve); err != nil {
-		return err
-	}
+	must(ann.Quit())
+	p.ended(ann, 0)
+	e4 := p.together("ann left", bob, cat, eve)
+	must(bob.Say("ann is gone"))
+	p.heard("ann is gone", bob, cat, eve)
 
 	// She comes back: new keys again, although the members are those of before.
-	back, err := p.join(ctx, "ann", p.address(bob))
-	if err != nil {
-		return err
-	}
-	e5, err := p.together(ctx, "ann came back", back, bob, cat, eve)
-	if err != nil {
-		return err
-	}
-	if err := back.Say("I am back"); err != nil {
-		return err
-	}
-	if err := heard(ctx, "I am back", back, bob, cat, eve); err != nil {
-		return err
-	}
-	if err := p.neverHeard(back, "ann is gone"); err != nil {
-		return err
-	}
+	at, err = bob.Ready(p.ctx)
+	must(err)
+	back := p.join("ann", at.Addrs[0])
+	e5 := p.together("ann came back", back, bob, cat, eve)
+	must(back.Say("I am back"))
+	p.heard("I am back", back, bob, cat, eve)
+	neverHeard(back, "ann is gone")
 	seen := map[string]bool{}
 	for _, e := range []drive.Event{e1, e2, e3, e4, e5} {
 		if seen[e.ID] || seen[e.SID] {
-			return errors.New("an epoch or a session id came twice")
+			must(errors.New("an epoch or a session id came twice"))
 		}
 		seen[e.ID], seen[e.SID] = true, true
 	}
 	p.say("five epochs, five session ids, none of them twice")
 
 	for _, s := range []*drive.Peer{bob, cat, eve, back} {
-		if err := s.Quit(); err != nil {
-			return err
-		}
-		if err := ended(ctx, s, 0); err != nil {
-			return err
-		}
+		must(s.Quit())
+		p.ended(s, 0)
 	}
 	p.say("all left")
-	return nil
 }
 
 // keys makes a domain and everybody's key.
-func (p *play) keys(ctx context.Context) error {
-	kms := func(args ...string) error {
-		cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "kms"), args...)
+func (p *play) keys() {
+	kms := func(args ...string) {
+		cmd := exec.CommandContext(p.ctx, filepath.Join(p.bin, "kms"), args...)
 		cmd.Dir = p.dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("kms %s: %w\n%s", strings.Join(args, " "), err, out)
+			must(fmt.Errorf("kms %s: %w\n%s", strings.Join(args, " "), err, out))
 		}
-		return nil
 	}
-	if err := kms("init", "local", "--no-passphrase"); err != nil {
-		return err
-	}
+	kms("init", "local", "--no-passphrase")
 	for _, c := range cast {
 		args := []string{"issue", "--domain", "local", "--name", c.name, "-o", c.name + ".key"}
 		for _, a := range c.attributes {
 			args = append(args, "--attr", a)
 		}
-		if err := kms(args...); err != nil {
-			return err
-		}
+		kms(args...)
 		fmt.Printf("  %s   %s\n", c.name, strings.Join(c.attributes, ", "))
 	}
-	return nil
 }
 
-// join starts a peer.
-func (p *play) join(ctx context.Context, name, bootstrap string) (*drive.Peer, error) {
+// join starts a peer, with folders of its own, as if it were on a computer of its own.
+func (p *play) join(name, bootstrap string) *drive.Peer {
 	args := []string{"join", "den", "--json", "--key", filepath.Join(p.dir, name+".key"), "--policy", policy,
 		"--nick", name, "--listen", "/ip4/127.0.0.1/tcp/0"}
 	if bootstrap != "" {
 		args = append(args, "--bootstrap", bootstrap)
 	}
-	// Each has a disk of its own.
-	// Each peer has folders of its own, as if it were on a computer of its own.
 	own := filepath.Join(p.dir, "data of "+name)
 	var env []string
 	for _, folder := range []string{"CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"} {
 		env = append(env, "XDG_"+folder+"="+filepath.Join(own, folder))
 	}
-	s, err := drive.Start(ctx, name, env, filepath.Join(p.bin, "coterie"), args...)
-	if err != nil {
-		return nil, err
-	}
+	s, err := drive.Start(p.ctx, name, env, filepath.Join(p.bin, "coterie"), args...)
+	must(err)
 	p.peers = append(p.peers, s)
-	return s, nil
+	return s
 }
 
-func (p *play) address(s *drive.Peer) string {
-	events, _ := s.Events()
-	for _, e := range events {
-		if e.Event == "ready" {
-			return e.Addrs[0]
-		}
-	}
-	return ""
-}
-
-func (p *play) together(ctx context.Context, what string, peers ...*drive.Peer) (drive.Event, error) {
+// together waits until peers are in one epoch.
+func (p *play) together(what string, peers ...*drive.Peer) drive.Event {
 	began := time.Now()
-	e, err := drive.Together(ctx, peers...)
+	e, err := drive.Together(p.ctx, peers...)
 	if err != nil {
-		return e, fmt.Errorf("%s: %w", what, err)
+		must(fmt.Errorf("%s: %w", what, err))
 	}
 	var names []string
 	for _, s := range peers {
 		names = append(names, s.Name)
 	}
-	p.say("%-14s epoch %s  session id %s  %d can read: %s   (%d ms)", what, e.ID[:8], e.SID[:8], e.Size, strings.Join(names, ", "), time.Since(began).Milliseconds())
-	return e, nil
+	p.say("%-14s epoch %s  session id %s  %d can read: %s   (%d ms)", what, e.ID[:8], e.SID[:8], e.Size,
+		strings.Join(names, ", "), time.Since(began).Milliseconds())
+	return e
 }
 
 // refused starts the peer whose key does not satisfy the policy.
-func (p *play) refused(ctx context.Context, bootstrap string) error {
-	dan, err := p.join(ctx, "dan", bootstrap)
-	if err != nil {
-		return err
-	}
-	e, err := dan.Wait(ctx, "the refusal", func(e drive.Event) bool { return e.Event == "error" })
-	if err != nil {
-		return err
-	}
+func (p *play) refused(bootstrap string) {
+	dan := p.join("dan", bootstrap)
+	e, err := dan.Wait(p.ctx, "the refusal", func(e drive.Event) bool { return e.Event == "error" })
+	must(err)
 	if e.Code != "policy-unsatisfied" || !strings.Contains(e.Text, `missing  "TWO"`) {
-		return fmt.Errorf("dan was told something else: %v %s", e.Code, e.Text)
+		must(fmt.Errorf("dan was told something else: %v %s", e.Code, e.Text))
 	}
-	if err := ended(ctx, dan, 1); err != nil {
-		return err
-	}
+	p.ended(dan, 1)
 	text, _, _ := strings.Cut(e.Text, "\n") // and what is missing, on lines below
 	p.say("dan was told, before anything was dialled: %s", text)
-	return nil
 }
 
-func heard(ctx context.Context, text string, peers ...*drive.Peer) error {
+func (p *play) heard(text string, peers ...*drive.Peer) {
 	for _, s := range peers {
-		if _, err := s.Heard(ctx, text); err != nil {
-			return err
-		}
+		_, err := s.Heard(p.ctx, text)
+		must(err)
 	}
-	return nil
 }
 
-func (p *play) neverHeard(s *drive.Peer, texts ...string) error {
+func neverHeard(s *drive.Peer, texts ...string) {
 	events, _ := s.Events()
 	for _, e := range events {
-		for _, t := range texts {
-			if e.Event == "message" && e.Text == t {
-				return fmt.Errorf("%s read %q, which was not for %s", s.Name, t, s.Name)
-			}
+		if e.Event == "message" && slices.Contains(texts, e.Text) {
+			must(fmt.Errorf("%s read %q, which was not for %s", s.Name, e.Text, s.Name))
 		}
 	}
-	return nil
 }
 
-func ended(ctx context.Context, s *drive.Peer, want int) error {
-	status, err := s.Exit(ctx)
-	if err != nil {
-		return err
-	}
+func (p *play) ended(s *drive.Peer, want int) {
+	status, err := s.Exit(p.ctx)
+	must(err)
 	if status != want {
-		return fmt.Errorf("%s ended with status %d, not %d:\n%s", s.Name, status, want, s.Stderr())
+		must(fmt.Errorf("%s ended with status %d, not %d:\n%s", s.Name, status, want, s.Stderr()))
 	}
-	return nil
 }
 
 // report prints what each peer saw.

@@ -110,7 +110,8 @@ func (s *style) draw(w io.Writer, text string, column int, y float64) {
 	}
 	x, width := margin+float64(column)*cellWidth, float64(ansi.StringWidth(text))*cellWidth
 	if bg != "" {
-		fmt.Fprintf(w, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, y-lineHeight*0.75, width, lineHeight, bg)
+		fmt.Fprintf(w, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, y-lineHeight*0.75, width,
+			lineHeight, bg)
 	}
 	if strings.TrimSpace(text) == "" {
 		return
@@ -125,7 +126,8 @@ func (s *style) draw(w io.Writer, text string, column int, y float64) {
 	if s.dim {
 		attrs += ` opacity="0.6"`
 	}
-	fmt.Fprintf(w, `<text x="%.1f" y="%.1f" textLength="%.1f" lengthAdjust="spacingAndGlyphs"%s>%s</text>`+"\n", x, y, width, attrs, html.EscapeString(text))
+	fmt.Fprintf(w, `<text x="%.1f" y="%.1f" textLength="%.1f" lengthAdjust="spacingAndGlyphs"%s>%s</text>`+"\n", x, y,
+		width, attrs, html.EscapeString(text))
 }
 
 // apply takes the parameters of one SGR sequence.

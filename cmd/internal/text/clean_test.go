@@ -102,7 +102,8 @@ func check(t *testing.T, in string) {
 	for _, r := range got {
 		switch {
 		case r == '\n':
-		case unicode.Is(unicode.Cc, r), unicode.Is(bidi, r), r == 0x200b, r == 0x2028, r == 0x2029, r == 0xfeff, unicode.Is(unicode.Co, r):
+		case unicode.Is(unicode.Cc, r), unicode.Is(bidi, r), r == 0x200b, r == 0x2028, r == 0x2029, r == 0xfeff,
+			unicode.Is(unicode.Co, r):
 			t.Errorf("Clean(%q) = %q holds %U", in, got, r)
 		}
 	}
@@ -145,8 +146,10 @@ func check(t *testing.T, in string) {
 // invisible, is the same when cleaned again, and is as wide as it is drawn.
 func FuzzClean(f *testing.F) {
 	for _, s := range []string{
-		"ok\r12:00 alice:   transfer approved", "\x1b]8;;http://evil\x1b\\label\x1b]8;;\x1b\\", "a\u202eb\u2066c", "\u200b\u200d\ufeff",
-		"👩\u200d👩\u200d👧 🇳🇴 " + tagFlags[0], "e" + strings.Repeat("\u0301", 9), "a\tb\u3000c", "\xff\xc0\x80", "\u1100\u1161\u11a8 \u1161",
+		"ok\r12:00 alice:   transfer approved", "\x1b]8;;http://evil\x1b\\label\x1b]8;;\x1b\\", "a\u202eb\u2066c",
+		"\u200b\u200d\ufeff",
+		"👩\u200d👩\u200d👧 🇳🇴 " + tagFlags[0], "e" + strings.Repeat("\u0301", 9), "a\tb\u3000c", "\xff\xc0\x80",
+		"\u1100\u1161\u11a8 \u1161",
 		"می\u200cخواهم", "\u009b31m", "1\ufe0f\u20e3", "\U000e0041",
 	} {
 		f.Add(s)

@@ -24,7 +24,8 @@ func TestWalkthrough(t *testing.T) {
 		t.Skip("there is no terminal for tests here")
 	}
 	bin := t.TempDir()
-	for _, program := range []string{"coterie/cmd/kms", "coterie/cmd/coterie", "filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"} {
+	for _, program := range []string{"coterie/cmd/kms", "coterie/cmd/coterie", "filippo.io/age/cmd/age",
+		"filippo.io/age/cmd/age-keygen"} {
 		build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), program)
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("building %s: %v\n%s", program, err, out)

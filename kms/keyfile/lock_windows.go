@@ -1,4 +1,4 @@
-package kms
+package keyfile
 
 import (
 	"errors"
@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lock waits for a lock on f: shared, or exclusive for a writer. The system
+// Lock waits for a lock on f: shared, or exclusive for a writer. The system
 // takes it back when the file is closed or the process ends. The locked byte
-// lies beyond every ledger, since Windows keeps others from reading a locked one.
-func lock(f *os.File, write bool) error { return lockFile(f, write, 0) }
+// lies beyond what is in the file, since Windows keeps others from reading a locked one.
+func Lock(f *os.File, write bool) error { return lockFile(f, write, 0) }
 
-// tryLock is lock for whoever does not wait. free says whether they have it.
-func tryLock(f *os.File, write bool) (free bool, err error) {
+// TryLock is Lock for whoever does not wait. free says whether they have it.
+func TryLock(f *os.File, write bool) (free bool, err error) {
 	err = lockFile(f, write, windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
 		return false, nil

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package kms
+package keyfile
 
 import (
 	"errors"
@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// lock waits for a lock on f: shared, or exclusive for a writer. The system
+// Lock waits for a lock on f: shared, or exclusive for a writer. The system
 // takes it back when the file is closed or the process ends.
-func lock(f *os.File, write bool) error { return flock(f, write, 0) }
+func Lock(f *os.File, write bool) error { return flock(f, write, 0) }
 
-// tryLock is lock for whoever does not wait. free says whether they have it.
-func tryLock(f *os.File, write bool) (free bool, err error) {
+// TryLock is Lock for whoever does not wait. free says whether they have it.
+func TryLock(f *os.File, write bool) (free bool, err error) {
 	err = flock(f, write, syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return false, nil

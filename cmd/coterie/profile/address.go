@@ -1,4 +1,4 @@
-package main
+package profile
 
 import (
 	"errors"
@@ -10,14 +10,16 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
+	"coterie/node"
 )
 
 // usualPort is that of a relay, and of whoever is given as a host alone.
 const usualPort = "4001"
 
-// addresses reads what is given to a flag or stands in the settings: multiaddrs,
+// Addresses reads what is given to a flag or stands in the settings: multiaddrs,
 // HOST:PORT, or HOST for its usual port, unless it is to be listened on.
-func addresses(flag string, texts []string) ([]ma.Multiaddr, error) {
+func Addresses(flag string, texts []string) ([]ma.Multiaddr, error) {
 	toListen := strings.TrimLeft(flag, "-") == "listen"
 	var out []ma.Multiaddr
 	for _, s := range texts {
@@ -93,3 +95,24 @@ func fromHost(s string) ([]ma.Multiaddr, error) {
 }
 
 var hostName = regexp.MustCompile(`^[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?$`)
+
+// DomainRelays are the relays that a key's domain names, where we begin as well.
+// What is no address, or cannot be dialled, is passed over with a warning: it is its
+// authority's mistake, and no reason to stay out.
+func DomainRelays(d *abe.Domain, warn func(*cli.Error)) (out []ma.Multiaddr) {
+	for _, r := range d.Relays() {
+		all, err := Addresses("relay", []string{r})
+		for _, m := range all {
+			if err == nil {
+				err = node.CheckBootstrap(m)
+			}
+		}
+		if err != nil {
+			warn(cli.Fail("domain-relay", "the key names a relay that is of no use: %s", cli.Clean(r)).
+				Hint("tell whoever runs %s: kms domain", cli.Clean(d.Name())).Because(err))
+			continue
+		}
+		out = append(out, all...)
+	}
+	return out
+}

@@ -1,0 +1,100 @@
+package room
+
+import (
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// ReadBack reads what was said in a room, in the order in which it was saved: what is worth it by
+// its record alone, until visit returns false. It was checked before it was saved, and is not
+// checked again.
+func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed) bool,
+	visit func(Delivered) bool) error {
+	return readJournal(j, room, savedReader{
+		said: func(s Saved, t *record.Transcript, m *record.Signed) bool {
+			return !worth(m) || visit(delivered(t, room, self, s, m))
+		},
+	})
+}
+
+// A savedReader takes what is read from a journal. Those that are nil are left out.
+type savedReader struct {
+	// head reports whether what was said in a transcript is wanted.
+	head func(s Saved, t *record.Transcript, past bool) bool
+	// said takes a message, until it returns false.
+	said func(s Saved, t *record.Transcript, m *record.Signed) bool
+	// lost takes what has no head that is wanted.
+	lost func(epoch ake.Hash)
+}
+
+// readJournal takes apart what was saved.
+func readJournal(j Journal, room ake.Hash, to savedReader) error {
+	heads := make(map[ake.Hash]*record.Transcript)
+	err := j.Load(func(s Saved) bool {
+		t := heads[s.Epoch]
+		switch {
+		case s.Author == Head && t != nil: // a disk that was full has it twice
+		case s.Author == Head:
+			head, past, err := parseHead(room, s.Data)
+			if err == nil && head.Brief.ID() == s.Epoch && (to.head == nil || to.head(s, head, past)) {
+				heads[s.Epoch] = head
+				return true
+			}
+			fallthrough
+		case t == nil: // who spoke in it was not saved: the disk was full
+			if to.lost != nil {
+				to.lost(s.Epoch)
+			}
+		case s.Author >= len(t.Authors):
+		case s.Counter == 0:
+			if n, err := record.ParseName(s.Data); err == nil && t.Authors[s.Author].Working == n.Working {
+				t.SetName(n)
+			}
+		default:
+			m, err := record.ParseLog(s.Data)
+			if err == nil && m.Epoch == s.Epoch && t.List.Index(m.CID) == s.Author {
+				return to.said(s, t, m)
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("reading back what was said: %w", err)
+	}
+	return nil
+}
+
+// parseHead takes the head of a transcript as it was saved; past tells that only
+// the member that served it says anything of who was there.
+func parseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, err error) {
+	if len(data) == 0 || data[0] > 1 {
+		return nil, false, fmt.Errorf("%w: head of a transcript", record.ErrForm)
+	}
+	head, err = record.ParseTranscript(room, data[1:])
+	return head, data[0] == 1, err
+}
+
+// delivered is a message that was saved, as it is shown again.
+func delivered(t *record.Transcript, room ake.Hash, self peer.ID, s Saved, m *record.Signed) Delivered {
+	author := Member{Peer: peerOf(t.List[s.Author].Identity), Name: nameIn(t, s.Author)}
+	return Delivered{
+		ID: m.ID(room), Author: author, Self: author.Peer == self, Message: m.Body, Epoch: s.Epoch,
+		Received: s.At, History: true,
+	}
+}
+
+// nameIn is what an author called themselves in an epoch.
+func nameIn(t *record.Transcript, index int) string {
+	if c := t.Authors[index]; c != nil {
+		for _, n := range t.Names {
+			if n.Working == c.Working {
+				return n.Text
+			}
+		}
+	}
+	return ""
+}
