@@ -115,6 +115,39 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
+// TestYesIsForOne: a yes without a name is for the only question there is. Who asks while one
+// types, or just when another's question is over, does not get a yes that was meant for that.
+func TestYesIsForOne(t *testing.T) {
+	s := inRoom(mAnn, mPer)
+	now := time.Unix(1_800_000_000, 0)
+	about := func(who string, after time.Duration) string {
+		id, bad := s.question(Allow{Who: who, Allow: true}, now.Add(after))
+		if bad != nil {
+			return bad.Code
+		}
+		return id
+	}
+	s.Take(Event{At: now, What: room.Asked{ID: "of ann", Member: mAnn, Policy: "A"}})
+	if got := about("", 0); got != "of ann" {
+		t.Errorf("the only one: %s", got)
+	}
+	s.Take(Event{At: now, What: room.Asked{ID: "of per", Member: mPer, Policy: "B"}})
+	for who, want := range map[string]string{
+		"": "ambiguous", "ann": "of ann", s.Names.Tag(mPer.Peer): "of per", "nobody": "not-member", "kari": "no-question",
+	} {
+		if got := about(who, 0); got != want {
+			t.Errorf("/yes %s with two: %s, want %s", who, got, want)
+		}
+	}
+	s.Take(Event{At: now, What: room.Attested{Member: mAnn, Policy: "A", Given: true}})
+	if got := about("", questionPause-1); got != "ambiguous" {
+		t.Errorf("just after the other was over: %s", got)
+	}
+	if got := about("", questionPause); got != "of per" {
+		t.Errorf("a while after the other was over: %s", got)
+	}
+}
+
 // TestTrying: what is tried is said by what people know it by, each once.
 func TestTrying(t *testing.T) {
 	relay, near := "/dns4/relay.ntnu.no/udp/4001/quic-v1", "/ip4/127.0.0.1/tcp/7101"

@@ -305,6 +305,7 @@ func (s *State) before(p room.Past, at time.Time) []Line {
 func (s *State) attested(a room.Attested, at time.Time) []Line {
 	who, policy := s.Named(a.Member.Peer), cli.Clean(a.Policy)
 	if a.Given {
+		s.questionOver = at
 		s.Questions = slices.DeleteFunc(s.Questions, func(q room.Asked) bool { return q.Member.Peer == a.Member.Peer })
 	}
 	switch {
