@@ -254,6 +254,6 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	r.cacheBody(t, index, m)
 	return Delivered{
 		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
-		Message: m.Body, Epoch: t.id, Received: at, History: true,
+		Message: m.Body, Epoch: t.id, Received: at, History: true, Hearsay: t.past,
 	}, true
 }

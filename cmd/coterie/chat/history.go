@@ -24,10 +24,11 @@ import (
 // written, and the disk's own seal keeps it so.
 func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivered) bool) error {
 	heads := make(map[ake.Hash]*record.Transcript)
+	hearsay := make(map[ake.Hash]bool)
 	return h.Store.Load(func(m room.Saved) bool {
 		if m.Author == room.Head {
-			if head, _, err := room.ParseHead(h.Room, m.Data); err == nil {
-				heads[m.Epoch] = head
+			if head, past, err := room.ParseHead(h.Room, m.Data); err == nil {
+				heads[m.Epoch], hearsay[m.Epoch] = head, past
 			}
 			return true
 		}
@@ -46,6 +47,7 @@ func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivere
 			return true
 		}
 		d, ok := readMessage(head, h.Room, h.Self, m, signed)
+		d.Hearsay = hearsay[m.Epoch]
 		return !ok || visit(d)
 	})
 }

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -187,5 +188,31 @@ func TestParse(t *testing.T) {
 		if got, ok := Parse(bad).(Bad); !ok || got.Err.Code != "bad-input" {
 			t.Errorf("%q is taken as %+v", bad, Parse(bad))
 		}
+	}
+}
+
+// TestMadeUpNames: a member who serves made-up history makes nobody who is here look like
+// somebody else.
+func TestMadeUpNames(t *testing.T) {
+	s := inRoom(mAnn, mPer)
+	tell := func(i int, name string) {
+		s.Take(Event{At: noon, What: room.Delivered{Author: room.Member{Peer: peer.ID(fmt.Sprint("made up ", i)), Name: name},
+			History: true, Hearsay: true, By: mPer.Peer}})
+	}
+	for i := range 5000 {
+		tell(i, fmt.Sprint("nobody ", i))
+	}
+	eve := room.Member{Peer: "eve", Name: "ann"}
+	said := s.Take(Event{At: noon, What: room.EpochStarted{ID: ake.Hash{2}, Joined: []room.Member{eve},
+		Members: []room.Member{{Peer: kari, Name: "kari"}, eve, mPer}, Left: []room.Member{mAnn}}})
+	said = append(said, s.Take(Event{At: noon, What: room.Delivered{Author: mAnn}})...)
+	var marked []string
+	for _, l := range said {
+		if l.Kind == Aside {
+			marked = append(marked, l.Text)
+		}
+	}
+	if len(marked) != 1 || !strings.HasPrefix(marked[0], "ann"+s.Names.Tag("eve")) {
+		t.Errorf("marked: %q", marked)
 	}
 }

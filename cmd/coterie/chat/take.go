@@ -254,7 +254,10 @@ func (s *State) delivered(d room.Delivered, at time.Time) []Line {
 	if d.Self {
 		return nil
 	}
-	if !d.History || d.Author.Name != "" {
+	switch {
+	case d.Hearsay:
+		s.Names.Hear(d.Author.Peer, d.Author.Name, at)
+	case !d.History || d.Author.Name != "":
 		s.Names.Take(d.Author.Peer, d.Author.Name, at)
 	}
 	if d.History {
