@@ -233,7 +233,7 @@ func TestPlainLines(t *testing.T) {
 		}
 		s.show(room.Delivered{
 			Author: ann, Received: nine,
-			Message: record.Body{Counter: 2, Time: uint64(nine.UnixMilli()), Kind: record.KindText, Text: "first\r\nsecond \x1b[31mred\nforged\r12:00 kari: third\u202e"},
+			Message: record.Body{Counter: 2, Time: uint64(nine.UnixMilli()), Kind: record.KindText, Text: "first\r\nsecond \x1b[31mred\nforged\r12:00 kari: third\u202e\nHTTPS://аpple.com"},
 		})
 		s.show(room.EpochStarted{ID: hashOf("last"), SID: hashOf("sid"), Members: []room.Member{me, ann}, Joined: []room.Member{ann}, Committer: self, Reason: room.ReasonJoined})
 		for _, c := range []chat.Command{chat.Who{}, chat.Info{}, chat.Status{}, chat.Peers{}, chat.Ignores{}, chat.Link{}, chat.Help{Word: "prove"}} {
