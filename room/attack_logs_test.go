@@ -208,7 +208,7 @@ func TestClaimedTime(t *testing.T) {
 	}
 	m := eve.signed(1, ake.Hash{}, "evil")
 	m.Time = 1<<64 - 1
-	m.Lamport = 1<<64 - 1
+	m.Lamport = maxLamport
 	m.Sign(eve.room.id, eve.room.working)
 	ann.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)
 	bob.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)
