@@ -249,3 +249,48 @@ func TestForgedDisk(t *testing.T) {
 	again.say("by bob")
 	n.allHear(5*time.Second, "by bob", all...)
 }
+
+// TestMisplacedOnDisk: what lies on a disk under another epoch, or as another author's, is not
+// taken for that.
+func TestMisplacedOnDisk(t *testing.T) {
+	n := newNetwork(t, 47)
+	ann := n.add("ann", true)
+	var disk memJournal
+	identity := newIdentity(n.seed32())
+	bob := n.startOn(&disk, "bob", always, identity, n.seed32(), 0)
+	n.connect(bob, ann)
+	n.until(20*time.Second, "one", func() bool { return together(ann, bob) })
+	ann.say("what ann said")
+	n.allHear(5*time.Second, "what ann said", bob)
+	bob.say("what bob said")
+	n.allHear(5*time.Second, "what bob said", ann)
+	n.stop(bob)
+	was := disk.order
+	start := func() *simNode {
+		s := n.startOn(&disk, "bob", always, identity, n.seed32(), 0)
+		n.stop(s)
+		return s
+	}
+	if again := start(); len(again.room.logs.transcripts) != 1 || !again.heard("what ann said") {
+		t.Fatal("it is not read back: the test shows nothing")
+	}
+	other := ake.Sum("another epoch")
+	disk.order = nil
+	for _, s := range was {
+		s.Epoch = other
+		disk.order = append(disk.order, s)
+	}
+	if again := start(); len(again.room.logs.transcripts) != 0 || again.heard("what ann said") {
+		t.Error("an epoch is taken for another")
+	}
+	disk.order = nil
+	for _, s := range was {
+		if s.Author != Head {
+			s.Author = 1 - s.Author
+		}
+		disk.order = append(disk.order, s)
+	}
+	if again := start(); again.heard("what ann said") || again.heard("what bob said") {
+		t.Error("an author is taken for another")
+	}
+}
