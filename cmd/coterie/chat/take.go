@@ -78,6 +78,7 @@ func (s *State) Take(e Event) []Line {
 		return s.attested(w, e.At)
 	case node.Bootstrapped:
 		s.Unanswered = nil
+		s.answered[w.Address.String()] = true
 		if !s.Joined() {
 			return step("bootstrap", "%s, %d ms", Host(w.Address), w.Took.Milliseconds())
 		}
