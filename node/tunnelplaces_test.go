@@ -1,9 +1,12 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 
 	"coterie/node/channel"
 	"coterie/room"
+	"coterie/room/record"
 )
 
 // TestStrangersChannels: strangers that begin as many channels as are answered, and
@@ -115,3 +119,67 @@ func TestChannelsAreAdmitted(t *testing.T) {
 		t.Error("other processes are admitted than should be")
 	}
 }
+
+// TestChannelsEnd: a channel that the room wants no more ends at once, at both ends.
+func TestChannelsEnd(t *testing.T) {
+	virtual(t, func(s *sim) {
+		ann := s.add()
+		bob := s.add(ann)
+		s.together(time.Now(), time.Minute)
+		var sessions []*channel.Session
+		ann.do(func() {
+			for _, c := range slices.Clone(ann.tunnels) {
+				if c.session != nil && c.peer == bob.host.ID() {
+					sessions = append(sessions, c.session)
+					ann.wantTunnel(room.Channel{Peer: c.peer, Working: c.working, End: true})
+				}
+			}
+			if slices.ContainsFunc(ann.tunnels, func(c *tunnel) bool { return slices.Contains(sessions, c.session) }) {
+				t.Error("it is there still")
+			}
+		})
+		if len(sessions) == 0 {
+			t.Fatal("there was no channel: the test shows nothing")
+		}
+		for _, c := range sessions {
+			<-c.Done()
+		}
+	})
+}
+
+// TestStreamsOfOnePeer: one peer has sixteen streams, whatever places there are.
+func TestStreamsOfOnePeer(t *testing.T) {
+	n := &Node{streams: make(map[room.StreamID]*stream)}
+	for i := range maxFromPeer + 1 {
+		s := n.newStream(room.StreamID(2*i), "peer")
+		s.inbound = true
+		if taken := n.admit(s); taken != (i < maxFromPeer) {
+			t.Errorf("stream %d: %v", i+1, taken)
+		}
+		n.streams[s.id] = s
+	}
+	if !n.admit(n.newStream(1000, "another")) {
+		t.Error("another peer's is refused")
+	}
+}
+
+// TestFrameLength: a frame of a length that none has ends the stream before it is read.
+func TestFrameLength(t *testing.T) {
+	for _, c := range []struct {
+		length uint32
+		taken  bool
+	}{{0, false}, {1, true}, {record.MaxFrame, true}, {record.MaxFrame + 1, false}, {1 << 31, false}} {
+		b := binary.BigEndian.AppendUint32(nil, c.length)
+		taken := 0
+		in := io.MultiReader(bytes.NewReader(b), io.LimitReader(zeros{}, int64(min(c.length, record.MaxFrame+1))))
+		receive(in, func(frame []byte) bool { taken = len(frame); return false })
+		if got := taken == int(c.length) && taken > 0; got != c.taken {
+			t.Errorf("a frame of %d bytes: %v, %d bytes", c.length, got, taken)
+		}
+	}
+}
+
+// zeros are bytes without end.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
