@@ -92,8 +92,9 @@ var may = map[string]struct {
 		"cmd/coterie/chat", "cmd/internal/cli", "crypto/abe", "kms/keyfile", "kms/words", "node", "node/store", "room",
 	}, nil},
 	// Faces know the room, and not each other.
-	"cmd/coterie/lines": {[]string{"cmd/coterie/chat", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record"},
-		nil},
+	"cmd/coterie/lines": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/people", "cmd/internal/cli", "crypto/ake", "node", "room", "room/record",
+	}, nil},
 	"cmd/coterie/control": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
 	}, nil},

@@ -37,3 +37,6 @@ func (c *clock) now() time.Time {
 	}
 	return c.last
 }
+
+// setBack is how far the room's time is ahead of the wall clock.
+func (c *clock) setBack() time.Duration { return c.now().Sub(c.wall().Round(0)) }

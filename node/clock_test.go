@@ -28,6 +28,9 @@ func TestClock(t *testing.T) {
 		if got := c.now().Sub(noon); got != step.want {
 			t.Errorf("%s: %v, want %v", step.what, got, step.want)
 		}
+		if got := c.setBack(); got != step.want-step.wall {
+			t.Errorf("%s: set back by %v, want %v", step.what, got, step.want-step.wall)
+		}
 	}
 	if got := newClock(time.Now).now(); time.Since(got).Abs() > time.Minute {
 		t.Errorf("it is %v", got)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -349,4 +350,41 @@ func TestRelayFull(t *testing.T) {
 	name := drawTopic(t)
 	honest.subscribe(t, r, name)
 	eventually(t, "a room of somebody new carried", func() bool { return r.carries(name) })
+}
+
+// TestRelayRoomsOfOneAddress: one address has half of a relay's rooms, whichever and however
+// many peers it makes of itself, and leaves the last quarter to addresses with few.
+func TestRelayRoomsOfOneAddress(t *testing.T) {
+	const most = 64
+	r := relayFor(t, most)
+	r.site = func(p peer.ID) string { return strings.Split(string(p), "/")[0] }
+	ask := func(site string, times int) (got int) {
+		for i := range times {
+			p, name := peer.ID(fmt.Sprint(site, "/", i)), drawTopic(t)
+			if r.place(name, p) {
+				r.mu.Lock()
+				r.rooms[name] = &relayedTopic{by: p}
+				r.mu.Unlock()
+				got++
+			}
+		}
+		return got
+	}
+	for _, c := range []struct {
+		site  string
+		times int
+		want  int
+	}{
+		{"mallory", 2 * most, most / 2},
+		{"campus", most, most / 4}, // then but a quarter is left
+		{"home", fewPlaces + 1, most / 4},
+		{"late", 1, 0},
+	} {
+		if got := ask(c.site, c.times); got != c.want {
+			t.Errorf("%s got %d rooms, want %d", c.site, got, c.want)
+		}
+	}
+	r.mu.Lock()
+	clear(r.rooms) // they have no topics
+	r.mu.Unlock()
 }

@@ -69,6 +69,7 @@ type Relay struct {
 	circuits *circuits
 	watched  bool         // the process is the relay's, and so is its memory
 	used     func() int64 // of that
+	site     func(peer.ID) string
 	traffic  traffic
 	refused  atomic.Int64
 
@@ -122,6 +123,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, err
 	}
 	r.circuits.host = h
+	r.site = r.siteOfPeer
 	if err := listenOn(h, cfg.Listen); err != nil {
 		return nil, err
 	}
@@ -231,7 +233,8 @@ func (r *Relay) carry(name string, by peer.ID) error {
 }
 
 // place finds a place for a topic that a peer asks for. One peer has a share of
-// them. Where all are taken, the last of the peer that has most gives way, unless
+// them, and one address, whose peers are as many as it likes, has one of half of them,
+// as of connections. Where all are taken, the last of the peer that has most gives way, unless
 // the one who asks would then have as many.
 func (r *Relay) place(name string, by peer.ID) bool {
 	r.mu.Lock()
@@ -243,7 +246,7 @@ func (r *Relay) place(name string, by peer.ID) bool {
 	for _, room := range r.rooms {
 		of[room.by]++
 	}
-	if of[by] >= roomShare {
+	if of[by] >= roomShare || !r.siteHasRoom(by) {
 		return false
 	}
 	if len(r.rooms) < r.most {
@@ -260,6 +263,31 @@ func (r *Relay) place(name string, by peer.ID) bool {
 	}
 	r.leave(last)
 	return true
+}
+
+// siteHasRoom reports whether the address of a peer may ask for one more topic. r.mu is held.
+func (r *Relay) siteHasRoom(by peer.ID) bool {
+	site := r.site(by)
+	if site == "" {
+		return true
+	}
+	own := 0
+	for _, room := range r.rooms {
+		if r.site(room.by) == site {
+			own++
+		}
+	}
+	// Where all are taken, others may give way.
+	return roomFor("rooms", min(len(r.rooms), r.most-1), r.most, own, r.most/2) == ""
+}
+
+// siteOfPeer is the address of a connected peer; empty for this computer, and for nobody.
+func (r *Relay) siteOfPeer(p peer.ID) string {
+	for _, c := range r.host.Network().ConnsToPeer(p) {
+		site, _ := siteOf(c.RemoteMultiaddr())
+		return site
+	}
+	return ""
 }
 
 // leave stops carrying a topic. r.mu is held.

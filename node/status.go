@@ -61,6 +61,9 @@ type Status struct {
 	// told theirs; Clocks is how many did.
 	Ahead  time.Duration
 	Clocks int
+	// SetBack is by how much the wall clock was set back, as far as the room has not come near
+	// it again: it goes at half speed until then, and its times are as far ahead.
+	SetBack time.Duration
 	// Speaking is how many connected peers speak some version of the protocol, Newer
 	// how many of them only later ones, Version the least of those.
 	Speaking, Newer, Version int
@@ -95,6 +98,7 @@ func (n *Node) Status() Status {
 	}
 	slices.SortFunc(s.Peers, func(a, b Path) int { return compare(a.Peer, b.Peer) })
 	s.Ahead, s.Clocks = n.reports.clock()
+	s.SetBack = n.clock.setBack()
 	s.Elsewhere = n.reports.elsewhere()
 	s.MDNS, s.Nearby = n.nearby.status()
 	s.UDPBlocked = n.udp.blocked.Load() && !n.udp.worked.Load()

@@ -524,3 +524,28 @@ func oneInsider(t *testing.T, only string) {
 		})
 	}
 }
+
+// TestMadeUpMembersComeLast: of the members, those who were there for longest come first, so that
+// who is remembered for the next time is nobody that one of them made up.
+func TestMadeUpMembersComeLast(t *testing.T) {
+	n := newNetwork(t, 307)
+	all := n.party("p0", "p1", "p2", "p3", "eve")
+	k := &crowd{n: n, eve: all[4], honest: slices.Clone(all[:4])}
+	n.pause(k.eve)
+	n.run(10 * time.Second)
+	k.add(30, 30)
+	k.beat(0)
+	n.until(20*time.Second, "they are listed", func() bool { return len(k.highest().list) == 35 })
+	k.beat(0)
+	for _, s := range k.honest {
+		others := s.room.OtherMembers()
+		if len(others) != 34 {
+			t.Fatalf("%s knows %d others", s.name, len(others))
+		}
+		for _, o := range others[:4] {
+			if !slices.ContainsFunc(all, func(p *simNode) bool { return p.room.Self() == o.ID }) {
+				t.Errorf("%s has one that was made up before those who were there", s.name)
+			}
+		}
+	}
+}

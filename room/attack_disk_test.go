@@ -209,3 +209,88 @@ func TestMirror(t *testing.T) {
 		}
 	}
 }
+
+// TestForgedDisk: whoever can write a member's disk puts words into another's mouth there, and
+// nowhere else: others check the signature, and go on with that member.
+func TestForgedDisk(t *testing.T) {
+	n := newNetwork(t, 46)
+	all := n.party("ann", "cyn")
+	ann, cyn := all[0], all[1]
+	var disk memJournal
+	identity := newIdentity(n.seed32())
+	bob := n.startOn(&disk, "bob", always, identity, n.seed32(), 0)
+	n.connect(bob, ann)
+	n.connect(bob, cyn)
+	n.until(20*time.Second, "one", func() bool { return together(ann, bob, cyn) })
+	ann.say("what ann said")
+	n.allHear(5*time.Second, "what ann said", bob, cyn)
+	n.stop(bob)
+	forged := 0
+	for i, s := range disk.order {
+		if m, err := record.ParseLog(s.Data); s.Author != Head && s.Counter > 0 && err == nil && m.CID == ann.own() {
+			m.Text = "what a thief wrote"
+			disk.order[i].Data = m.AppendLog(nil)
+			forged++
+		}
+	}
+	if forged != 1 {
+		t.Fatalf("%d messages were changed", forged)
+	}
+	again := n.startOn(&disk, "bob", always, identity, n.seed32(), 0)
+	n.connect(again, ann)
+	n.connect(again, cyn)
+	n.until(20*time.Second, "one again", func() bool { return together(ann, again, cyn) })
+	n.run(time.Minute)
+	for _, s := range all {
+		if s.heard("what a thief wrote") {
+			t.Errorf("%s took it", s.name)
+		}
+	}
+	again.say("by bob")
+	n.allHear(5*time.Second, "by bob", all...)
+}
+
+// TestMisplacedOnDisk: what lies on a disk under another epoch, or as another author's, is not
+// taken for that.
+func TestMisplacedOnDisk(t *testing.T) {
+	n := newNetwork(t, 47)
+	ann := n.add("ann", true)
+	var disk memJournal
+	identity := newIdentity(n.seed32())
+	bob := n.startOn(&disk, "bob", always, identity, n.seed32(), 0)
+	n.connect(bob, ann)
+	n.until(20*time.Second, "one", func() bool { return together(ann, bob) })
+	ann.say("what ann said")
+	n.allHear(5*time.Second, "what ann said", bob)
+	bob.say("what bob said")
+	n.allHear(5*time.Second, "what bob said", ann)
+	n.stop(bob)
+	was := disk.order
+	start := func() *simNode {
+		s := n.startOn(&disk, "bob", always, identity, n.seed32(), 0)
+		n.stop(s)
+		return s
+	}
+	if again := start(); len(again.room.logs.transcripts) != 1 || !again.heard("what ann said") {
+		t.Fatal("it is not read back: the test shows nothing")
+	}
+	other := ake.Sum("another epoch")
+	disk.order = nil
+	for _, s := range was {
+		s.Epoch = other
+		disk.order = append(disk.order, s)
+	}
+	if again := start(); len(again.room.logs.transcripts) != 0 || again.heard("what ann said") {
+		t.Error("an epoch is taken for another")
+	}
+	disk.order = nil
+	for _, s := range was {
+		if s.Author != Head {
+			s.Author = 1 - s.Author
+		}
+		disk.order = append(disk.order, s)
+	}
+	if again := start(); again.heard("what ann said") || again.heard("what bob said") {
+		t.Error("an author is taken for another")
+	}
+}

@@ -377,3 +377,44 @@ func TestDeadStaySilent(t *testing.T) {
 		t.Errorf("%d commits", n.commits-before)
 	}
 }
+
+// TestClockJump: one whose clock is a day ahead for a minute, and whose time then comes back at
+// half speed (package node), is out until the two are near again. The others go on meanwhile,
+// also while theirs jumps, and over midnight.
+func TestClockJump(t *testing.T) {
+	for _, c := range []struct{ jump, before time.Duration }{
+		{24 * time.Hour, 5 * time.Hour}, {70 * time.Minute, 10 * time.Minute},
+	} {
+		n, _ := near(t, 77, c.before)
+		all := n.party("ann", "bob", "cyn")
+		off := n.startValid("off", always, newIdentity(n.seed32()), n.seed32(), 0)
+		for _, s := range all {
+			n.connect(off, s)
+		}
+		n.until(20*time.Second, "everybody is in", func() bool { return together(append(all, off)...) })
+		n.run(time.Minute)
+		for i := range 80 {
+			switch {
+			case i == 0:
+				off.skew = c.jump
+			case i > 4:
+				off.skew -= 5 * time.Second
+			}
+			text := fmt.Sprint(c.jump, " number ", i)
+			all[i%3].sayAt(text)
+			n.allHear(5*time.Second, text, all...)
+			n.run(5 * time.Second)
+		}
+		if !together(all...) {
+			t.Errorf("%v: %s", c.jump, n.describe())
+		}
+		if c.jump > 2*time.Hour {
+			continue
+		}
+		for off.skew > 0 {
+			n.run(30 * time.Second)
+			off.skew = max(off.skew-15*time.Second, 0)
+		}
+		n.until(time.Minute, "it is in again", func() bool { return together(append(all, off)...) })
+	}
+}

@@ -208,7 +208,7 @@ func TestClaimedTime(t *testing.T) {
 	}
 	m := eve.signed(1, ake.Hash{}, "evil")
 	m.Time = 1<<64 - 1
-	m.Lamport = 1<<64 - 1
+	m.Lamport = maxLamport
 	m.Sign(eve.room.id, eve.room.working)
 	ann.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)
 	bob.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)
@@ -266,7 +266,7 @@ func TestMadeUpAfterRestart(t *testing.T) {
 	f := inventFor(n, bob, 1, 5, 2)
 	bob.take(f[:2]...)
 	n.drain(bob)
-	if len(bob.messages) != 1 || !bob.messages[0].History {
+	if len(bob.messages) != 1 || !bob.messages[0].History || !bob.messages[0].Hearsay {
 		t.Fatalf("before: %v", bob.messages)
 	}
 	n.stop(bob)
@@ -275,7 +275,7 @@ func TestMadeUpAfterRestart(t *testing.T) {
 	n.until(20*time.Second, "one", func() bool { return together(eve, again) })
 	k := len(again.messages)
 	again.takeFrom(f[2], eve)
-	if len(again.messages) != k+1 || !again.messages[k].History {
+	if len(again.messages) != k+1 || !again.messages[k].History || !again.messages[k].Hearsay {
 		t.Errorf("after: %v", again.messages[k:])
 	}
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -335,3 +336,102 @@ func (frames) took(*simNode, Event)               {}
 func (f frames) arriving(s *simNode, data []byte) { f(s, data) }
 func (frames) opening(*simNode, [32]byte)         {}
 func (frames) saved(*simNode, Saved)              {}
+
+// TestQuestionsNotTaken: a question is taken from the very process that asks, for this one, for
+// today, in canonical text, once a stream; else the user is not shown it.
+func TestQuestionsNotTaken(t *testing.T) {
+	n, all, _ := asking(t, 77, "prof", "ann", "prof", "cyn")
+	ann, prof, cyn := all[0].room, all[1].room, all[2].room
+	g := ann.days[ann.today()]
+	x := func() *exchange {
+		return &exchange{id: 1001, identity: ann.identity, working: ann.workingID, protocol: ProtocolAsk}
+	}
+	question := func() *record.Question {
+		q := &record.Question{
+			Day: g.date, Asker: g.own.cid, Prover: prof.days[g.date].own.cid, Nonce: ake.Sum("nonce"), Policy: professor,
+		}
+		q.Encapsulation = fakeQuestion(floodSeed(3), ann.questionContext(q)).Bytes
+		return q
+	}
+	for what, change := range map[string]func(*exchange, *record.Question){
+		"by another process":      func(x *exchange, _ *record.Question) { x.working = cyn.workingID },
+		"outside a channel":       func(x *exchange, _ *record.Question) { x.working = [32]byte{} },
+		"as another member":       func(_ *exchange, q *record.Question) { q.Asker = cyn.days[g.date].own.cid },
+		"by another member":       func(x *exchange, _ *record.Question) { x.identity, x.working = cyn.identity, cyn.workingID },
+		"for another member":      func(_ *exchange, q *record.Question) { q.Prover = cyn.days[g.date].own.cid },
+		"of yesterday":            func(_ *exchange, q *record.Question) { q.Day-- },
+		"of tomorrow":             func(_ *exchange, q *record.Question) { q.Day++ },
+		"not in canonical text":   func(_ *exchange, q *record.Question) { q.Policy = "Professor" },
+		"of a policy that is not": func(_ *exchange, q *record.Question) { q.Policy = `"Professor" and` },
+	} {
+		x, q := x(), question()
+		change(x, q)
+		if prof.tookQuestion(x, q.Append(nil)) || len(prof.questions.theirs) > 0 {
+			t.Errorf("%s: it is taken", what)
+		}
+	}
+	if !prof.tookQuestion(x(), question().Append(nil)) || len(prof.questions.theirs) != 1 {
+		t.Fatal("the right one is not taken: the test shows nothing")
+	}
+	n.run(askerPeriod)
+	if prof.tookQuestion(x(), question().Append(nil)) {
+		t.Error("a second one on a stream is taken")
+	}
+	delete(prof.questions.theirs, 1001)
+
+	if err := all[0].asks(all[0], askedPolicy(t)); !errors.Is(err, ErrNotMember) {
+		t.Errorf("asking oneself: %v", err)
+	}
+	long, err := abe.ParsePolicy(`"` + strings.Repeat("x", 100) + `"` + strings.Repeat(` or "`+strings.Repeat("y", 100)+`"`, 5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := all[0].asks(all[1], long); !errors.Is(err, ErrQuestionPolicy) {
+		t.Errorf("a long policy: %v", err)
+	}
+	// Who is silent neither asks nor is asked.
+	n.pause(all[0])
+	n.until(10*time.Minute, "ann is silent", func() bool { return len(prof.head.list) == 2 })
+	if prof.tookQuestion(x(), question().Append(nil)) {
+		t.Error("a question of who is silent is taken")
+	}
+	if err := all[1].asks(all[0], askedPolicy(t)); !errors.Is(err, ErrNotMember) {
+		t.Errorf("asking who is silent: %v", err)
+	}
+}
+
+// TestLateYes: a yes after a minute, or when the day is over, opens nothing.
+func TestLateYes(t *testing.T) {
+	n, all, suites := asking(t, 78, "prof", "ann", "prof")
+	ann, prof := all[0], all[1]
+	if err := ann.asks(prof, askedPolicy(t)); err != nil {
+		t.Fatal(err)
+	}
+	id := n.asked(prof).ID
+	if err := prof.room.Answer(prof.clock().Add(QuestionTime+time.Second), id, true); !errors.Is(err, ErrNoQuestion) {
+		t.Errorf("after more than a minute: %v", err)
+	}
+
+	n, midnight := near(t, 79, time.Hour)
+	all = n.party("ann", "prof")
+	ann, prof = all[0], all[1]
+	for _, s := range all {
+		suites[s] = &askingSuite{fakeSuite: s.room.cfg.Encapsulator.(*fakeSuite), holds: map[string]bool{professor: true}}
+		s.room.cfg.Encapsulator = suites[s]
+	}
+	n.run(midnight.Sub(n.now) - 10*time.Second)
+	if err := ann.asks(prof, askedPolicy(t)); err != nil {
+		t.Fatal(err)
+	}
+	id = n.asked(prof).ID
+	n.run(20 * time.Second)
+	if err := prof.answers(id, true); err != nil {
+		t.Fatal(err)
+	}
+	if a := n.attested(prof); a.OK || suites[prof].opening != 0 {
+		t.Errorf("after midnight: %+v, %d openings", a, suites[prof].opening)
+	}
+	if a := n.attested(ann); a.OK {
+		t.Error("ann believes it")
+	}
+}

@@ -465,14 +465,25 @@ func (r *Room) living(g *graph) []ake.Hash {
 }
 
 // OtherMembers are the living members other than ourselves, and where they say they
-// are.
+// are: those who were listed for longest come first, and then all in turns.
 func (r *Room) OtherMembers() []peer.AddrInfo {
 	var out []peer.AddrInfo
 	g := r.days[r.today()]
 	if g == nil {
 		return nil
 	}
-	for _, cid := range r.living(g) {
+	place := make(map[ake.Hash]int)
+	for i, cid := range g.order() {
+		place[cid] = i + 1
+	}
+	living := slices.Clone(r.living(g))
+	slices.SortStableFunc(living, func(a, b ake.Hash) int {
+		if place[a] == 0 || place[b] == 0 { // who hangs on nobody comes last
+			return place[b] - place[a]
+		}
+		return place[a] - place[b]
+	})
+	for _, cid := range living {
 		n := g.nodes[cid]
 		p := r.processOf(n)
 		if p == nil || p.newest == nil || n.peer == r.self {

@@ -15,37 +15,45 @@ import (
 func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed) bool,
 	visit func(Delivered) bool) error {
 	return readJournal(j, room, savedReader{
-		said: func(s Saved, t *record.Transcript, m *record.Signed) bool {
+		said: func(s Saved, t savedHead, m *record.Signed) bool {
 			return !worth(m) || visit(delivered(t, room, self, s, m))
 		},
 	})
 }
 
+// A savedHead is what was saved of an epoch. Past: only the member that served it says who
+// was there.
+type savedHead struct {
+	*record.Transcript
+	past bool
+}
+
 // A savedReader takes what is read from a journal. Those that are nil are left out.
 type savedReader struct {
 	// head reports whether what was said in a transcript is wanted.
-	head func(s Saved, t *record.Transcript, past bool) bool
+	head func(s Saved, t savedHead) bool
 	// said takes a message, until it returns false.
-	said func(s Saved, t *record.Transcript, m *record.Signed) bool
+	said func(s Saved, t savedHead, m *record.Signed) bool
 	// lost takes what has no head that is wanted.
 	lost func(epoch ake.Hash)
 }
 
 // readJournal takes apart what was saved.
 func readJournal(j Journal, room ake.Hash, to savedReader) error {
-	heads := make(map[ake.Hash]*record.Transcript)
+	heads := make(map[ake.Hash]savedHead)
 	err := j.Load(func(s Saved) bool {
-		t := heads[s.Epoch]
+		t, ok := heads[s.Epoch]
 		switch {
-		case s.Author == Head && t != nil: // a disk that was full has it twice
+		case s.Author == Head && ok: // a disk that was full has it twice
 		case s.Author == Head:
 			head, past, err := parseHead(room, s.Data)
-			if err == nil && head.Brief.ID() == s.Epoch && (to.head == nil || to.head(s, head, past)) {
-				heads[s.Epoch] = head
+			t = savedHead{head, past}
+			if err == nil && head.Brief.ID() == s.Epoch && (to.head == nil || to.head(s, t)) {
+				heads[s.Epoch] = t
 				return true
 			}
 			fallthrough
-		case t == nil: // who spoke in it was not saved: the disk was full
+		case !ok: // who spoke in it was not saved: the disk was full
 			if to.lost != nil {
 				to.lost(s.Epoch)
 			}
@@ -79,11 +87,11 @@ func parseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, 
 }
 
 // delivered is a message that was saved, as it is shown again.
-func delivered(t *record.Transcript, room ake.Hash, self peer.ID, s Saved, m *record.Signed) Delivered {
-	author := Member{Peer: peerOf(t.List[s.Author].Identity), Name: nameIn(t, s.Author)}
+func delivered(t savedHead, room ake.Hash, self peer.ID, s Saved, m *record.Signed) Delivered {
+	author := Member{Peer: peerOf(t.List[s.Author].Identity), Name: nameIn(t.Transcript, s.Author)}
 	return Delivered{
 		ID: m.ID(room), Author: author, Self: author.Peer == self, Message: m.Body, Epoch: s.Epoch,
-		Received: s.At, History: true,
+		Received: s.At, History: true, Hearsay: t.past,
 	}
 }
 

@@ -132,15 +132,15 @@ func (r *Room) recall() error {
 	}
 	err := readJournal(r.cfg.Journal, r.id, savedReader{
 		lost: forget,
-		head: func(s Saved, head *record.Transcript, past bool) bool {
-			t := &transcript{Transcript: head, id: s.Epoch, past: past, ours: !past}
+		head: func(s Saved, head savedHead) bool {
+			t := &transcript{Transcript: head.Transcript, id: s.Epoch, past: head.past, ours: !head.past}
 			if !r.keepsDay(head.Brief.Day) || !r.keepTranscript(t) {
 				return false
 			}
 			t.saved, t.since = true, s.At
 			return true
 		},
-		said: func(s Saved, _ *record.Transcript, m *record.Signed) bool {
+		said: func(s Saved, _ savedHead, m *record.Signed) bool {
 			t := r.logs.transcripts[s.Epoch]
 			if t == nil {
 				forget(s.Epoch) // it gave way to others
@@ -225,6 +225,6 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	r.cacheBody(t, index, m)
 	return Delivered{
 		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
-		Message: m.Body, Epoch: t.id, Received: at, History: true,
+		Message: m.Body, Epoch: t.id, Received: at, History: true, Hearsay: t.past,
 	}, true
 }

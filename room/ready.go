@@ -188,6 +188,8 @@ type Delivered struct {
 	// says who was. By is empty for the disk.
 	History bool
 	By      peer.ID
+	// Hearsay: only the member that served it, now or to an earlier process, says who was there.
+	Hearsay bool
 }
 
 // ShownAt is the time to show: the author's, but never later than arrival, and

@@ -449,7 +449,7 @@ func (r *Room) show(from *exchange, t *transcript, index int) {
 func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signed, late bool) {
 	d := Delivered{
 		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
-		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past,
+		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
 	}
 	if d.History && from != nil {
 		d.By = from.peer

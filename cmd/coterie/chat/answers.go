@@ -40,6 +40,41 @@ func (s *State) Answer(c Command, now time.Time) (a Answer, ok bool) {
 	return a, false
 }
 
+// questionPause is for how long after a question was over a yes may have been meant for it.
+const questionPause = 2 * time.Second
+
+// question is the one that is answered: that of a peer, or the only one. Nobody says yes to a
+// question that came in the place of the one they read.
+func (s *State) question(c Allow, now time.Time) (id string, bad *cli.Error) {
+	word := map[bool]string{true: "/yes", false: "/no"}[c.Allow]
+	open := s.Questions
+	if c.Who != "" {
+		p, _, bad := s.Whom(c.Who, false)
+		if bad != nil {
+			return "", bad
+		}
+		open = slices.DeleteFunc(slices.Clone(open), func(q room.Asked) bool { return q.Member.Peer != p })
+		if len(open) == 0 {
+			return "", cli.Fail("no-question", "%s does not ask you to prove anything", s.name(p))
+		}
+		return open[0].ID, nil
+	}
+	switch {
+	case len(open) == 0:
+		return "", cli.Fail("no-question", "nobody asks you to prove anything")
+	case len(open) > 1:
+		bad = cli.Fail("ambiguous", "%d members ask you to prove something", len(open))
+	case now.Sub(s.questionOver) < questionPause:
+		bad = cli.Fail("ambiguous", "one question is over, and another is open")
+	default:
+		return open[0].ID, nil
+	}
+	for _, q := range open {
+		bad.Hint("%s %s answers %s, about %s", word, s.Names.Tag(q.Member.Peer), s.name(q.Member.Peer), cli.Clean(q.Policy))
+	}
+	return "", bad
+}
+
 // HelpLines says what commands there are, or what one of them does.
 func HelpLines(all []Slash, word string) []string {
 	var out []string

@@ -50,10 +50,10 @@ type (
 	Ping struct{ Who string }
 	// Prove asks a peer to prove a policy. Without Expr, the policy stands behind the name.
 	Prove struct{ Who, Expr string }
-	// Allow answers a question: the one named, or the last one.
+	// Allow answers a question: the one with an id, that of a peer, or the only one.
 	Allow struct {
-		ID    string
-		Allow bool
+		ID, Who string
+		Allow   bool
 	}
 	// Ignore hides what a peer says, or shows it again.
 	Ignore struct {
@@ -117,8 +117,8 @@ var Slashes = []Slash{
 	{"ping", "WHO", "how long a member takes to answer", func(s string) Command { return Ping{s} }},
 	{"prove", "WHO EXPR", "ask a member to prove a policy to you alone",
 		func(s string) Command { return Prove{Who: s} }},
-	{"yes", "", "allow the proof you are asked for", func(string) Command { return Allow{Allow: true} }},
-	{"no", "", "do not allow it", func(string) Command { return Allow{} }},
+	{"yes", "[WHO]", "allow the proof you are asked for", func(s string) Command { return Allow{Who: s, Allow: true} }},
+	{"no", "[WHO]", "do not allow it", func(s string) Command { return Allow{Who: s} }},
 	{"search", "WORDS", "in what was said", func(s string) Command { return Search{Words: s, Limit: 20} }},
 	{"ignore", "WHO", "show nothing more of a peer", func(s string) Command { return Ignore{s, true} }},
 	{"unignore", "WHO", "show it again", func(s string) Command { return Ignore{s, false} }},

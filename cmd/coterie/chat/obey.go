@@ -185,14 +185,13 @@ func unquote(s string) string {
 	return s
 }
 
-// do answers the question that is named, or the last one.
 func (c Allow) do(r *Room) {
 	if c.ID == "" {
-		if len(r.state.Questions) == 0 {
-			r.refuse(cli.Fail("no-question", "nobody asks you to prove anything"))
+		var bad *cli.Error
+		if c.ID, bad = r.state.question(c, r.cfg.Now()); bad != nil {
+			r.refuse(bad)
 			return
 		}
-		c.ID = r.state.Questions[len(r.state.Questions)-1].ID
 	}
 	r.busy(func() { r.report(r.node.Answer(c.ID, c.Allow)) })
 }

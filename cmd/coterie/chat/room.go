@@ -121,14 +121,36 @@ func (r *Room) About() About { return r.state.About }
 // Forgotten reports whether nothing of the room is to be left on this computer.
 func (r *Room) Forgotten() bool { return r.forget }
 
-// Fellows are the addresses of other members, two of each at most.
-func (r *Room) Fellows() (addrs []ma.Multiaddr) {
-	for _, f := range r.state.Status.Fellows {
-		if all, err := peer.AddrInfoToP2pAddrs(&f); err == nil {
-			addrs = append(addrs, all[:min(len(all), 2)]...)
+// Addresses are where to begin the next time, the best first: those at which somebody answered
+// and other members', in turns, and the others of those where this time began.
+func (r *Room) Addresses(began []ma.Multiaddr) []ma.Multiaddr {
+	var answered, others, first, second []ma.Multiaddr
+	for _, a := range began {
+		if r.state.answered[a.String()] {
+			answered = append(answered, a)
+		} else {
+			others = append(others, a)
 		}
 	}
-	return addrs
+	for _, f := range r.state.Status.Fellows {
+		if all, err := peer.AddrInfoToP2pAddrs(&f); err == nil && len(all) > 0 {
+			first, second = append(first, all[0]), append(second, all[1:min(len(all), 2)]...)
+		}
+	}
+	return inTurns(answered, append(first, second...), others)
+}
+
+// inTurns takes one of each in turns, until there is none.
+func inTurns(lists ...[]ma.Multiaddr) (out []ma.Multiaddr) {
+	for i, more := 0, true; more; i++ {
+		more = false
+		for _, l := range lists {
+			if i < len(l) {
+				out, more = append(out, l[i]), true
+			}
+		}
+	}
+	return out
 }
 
 // Run shows what happens in the room of a node that runs, and does what the user wants, until

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -259,5 +260,41 @@ func TestDescribe(t *testing.T) {
 		if e.Code != test.code || e.Text == "" || strings.HasSuffix(e.Text, ".") {
 			t.Errorf("%v: %s %q", test.err, e.Code, e.Text)
 		}
+	}
+}
+
+// TestAddressesForTheNextTime: what is remembered is where somebody answered, and where others
+// are now: not only what was remembered, of which all may be gone.
+func TestAddressesForTheNextTime(t *testing.T) {
+	at := func(i int) ma.Multiaddr { return ma.StringCast(fmt.Sprint("/ip4/10.0.0.1/tcp/", i)) }
+	var began []ma.Multiaddr
+	for i := range 8 {
+		began = append(began, at(1000+i))
+	}
+	r := &Room{state: inRoom()}
+	r.state.Take(Event{What: node.Bootstrapped{Address: began[5]}})
+	for i := range 4 {
+		_, key, err := crypto.GenerateEd25519Key(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := peer.IDFromPublicKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.state.Status.Fellows = append(r.state.Status.Fellows, peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{at(2000 + i), at(3000 + i)}})
+	}
+	all := r.Addresses(began)
+	if !all[0].Equal(began[5]) {
+		t.Errorf("the first is %v", all[0])
+	}
+	fellows := 0
+	for _, a := range all[:8] {
+		if port, _ := a.ValueForProtocol(ma.P_TCP); port >= "2000" {
+			fellows++
+		}
+	}
+	if fellows != 4 || len(all) != 8+8 {
+		t.Errorf("%d of the first eight are of those who are here, %d in all: %v", fellows, len(all), all)
 	}
 }

@@ -65,13 +65,16 @@ type State struct {
 	// Unanswered are the addresses at which nobody answered, and why.
 	Unanswered []string
 
-	past      map[ake.Hash][]peer.ID // the members of epochs
-	order     []ake.Hash             // of those, oldest first
-	facts     map[peer.ID][]string   // what peers proved, and what they were caught at
-	refused   map[peer.ID]bool       // who did not take our proof, since one did
-	told      map[peer.ID]bool       // who was told as left before the epoch in force
-	looked    map[peer.ID]string     // who was said to look like another, by name
-	rejection string                 // the code of the last message's, if nothing was said since
+	past     map[ake.Hash][]peer.ID // the members of epochs
+	order    []ake.Hash             // of those, oldest first
+	facts    map[peer.ID][]string   // what peers proved, and what they were caught at
+	refused  map[peer.ID]bool       // who did not take our proof, since one did
+	told     map[peer.ID]bool       // who was told as left before the epoch in force
+	looked   map[peer.ID]string     // who was said to look like another, by name
+	answered map[string]bool        // the addresses to begin at where somebody did
+	// questionOver is when a question for us was over, answered or not.
+	questionOver time.Time
+	rejection    string // the code of the last message's, if nothing was said since
 }
 
 const (
@@ -89,7 +92,7 @@ func NewState(about About, now time.Time) *State {
 		About: about, Names: people.NewNames(about.Self), Clock: defaultClock,
 		Here: make(map[peer.ID]time.Time), Departed: make(map[peer.ID]bool), Ignored: make(map[peer.ID]bool),
 		past: make(map[ake.Hash][]peer.ID), facts: make(map[peer.ID][]string),
-		refused: make(map[peer.ID]bool), looked: make(map[peer.ID]string),
+		refused: make(map[peer.ID]bool), looked: make(map[peer.ID]string), answered: make(map[string]bool),
 	}
 	s.Names.Take(about.Self, about.Nick, now)
 	return s

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,39 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
+// TestYesIsForOne: a yes without a name is for the only question there is. Who asks while one
+// types, or just when another's question is over, does not get a yes that was meant for that.
+func TestYesIsForOne(t *testing.T) {
+	s := inRoom(mAnn, mPer)
+	now := time.Unix(1_800_000_000, 0)
+	about := func(who string, after time.Duration) string {
+		id, bad := s.question(Allow{Who: who, Allow: true}, now.Add(after))
+		if bad != nil {
+			return bad.Code
+		}
+		return id
+	}
+	s.Take(Event{At: now, What: room.Asked{ID: "of ann", Member: mAnn, Policy: "A"}})
+	if got := about("", 0); got != "of ann" {
+		t.Errorf("the only one: %s", got)
+	}
+	s.Take(Event{At: now, What: room.Asked{ID: "of per", Member: mPer, Policy: "B"}})
+	for who, want := range map[string]string{
+		"": "ambiguous", "ann": "of ann", s.Names.Tag(mPer.Peer): "of per", "nobody": "not-member", "kari": "no-question",
+	} {
+		if got := about(who, 0); got != want {
+			t.Errorf("/yes %s with two: %s, want %s", who, got, want)
+		}
+	}
+	s.Take(Event{At: now, What: room.Attested{Member: mAnn, Policy: "A", Given: true}})
+	if got := about("", questionPause-1); got != "ambiguous" {
+		t.Errorf("just after the other was over: %s", got)
+	}
+	if got := about("", questionPause); got != "of per" {
+		t.Errorf("a while after the other was over: %s", got)
+	}
+}
+
 // TestTrying: what is tried is said by what people know it by, each once.
 func TestTrying(t *testing.T) {
 	relay, near := "/dns4/relay.ntnu.no/udp/4001/quic-v1", "/ip4/127.0.0.1/tcp/7101"
@@ -164,5 +198,31 @@ func TestParse(t *testing.T) {
 		if got, ok := Parse(bad).(Bad); !ok || got.Err.Code != "bad-input" {
 			t.Errorf("%q is taken as %+v", bad, Parse(bad))
 		}
+	}
+}
+
+// TestMadeUpNames: a member who serves made-up history makes nobody who is here look like
+// somebody else.
+func TestMadeUpNames(t *testing.T) {
+	s := inRoom(mAnn, mPer)
+	tell := func(i int, name string) {
+		s.Take(Event{At: noon, What: room.Delivered{Author: room.Member{Peer: peer.ID(fmt.Sprint("made up ", i)), Name: name},
+			History: true, Hearsay: true, By: mPer.Peer}})
+	}
+	for i := range 5000 {
+		tell(i, fmt.Sprint("nobody ", i))
+	}
+	eve := room.Member{Peer: "eve", Name: "ann"}
+	said := s.Take(Event{At: noon, What: room.EpochStarted{ID: ake.Hash{2}, Joined: []room.Member{eve},
+		Members: []room.Member{{Peer: kari, Name: "kari"}, eve, mPer}, Left: []room.Member{mAnn}}})
+	said = append(said, s.Take(Event{At: noon, What: room.Delivered{Author: mAnn}})...)
+	var marked []string
+	for _, l := range said {
+		if l.Kind == Aside {
+			marked = append(marked, l.Text)
+		}
+	}
+	if len(marked) != 1 || !strings.HasPrefix(marked[0], "ann"+s.Names.Tag("eve")) {
+		t.Errorf("marked: %q", marked)
 	}
 }

@@ -78,6 +78,7 @@ func (s *State) Take(e Event) []Line {
 		return s.attested(w, e.At)
 	case node.Bootstrapped:
 		s.Unanswered = nil
+		s.answered[w.Address.String()] = true
 		if !s.Joined() {
 			return step("bootstrap", "%s, %d ms", Host(w.Address), w.Took.Milliseconds())
 		}
@@ -254,7 +255,10 @@ func (s *State) delivered(d room.Delivered, at time.Time) []Line {
 	if d.Self {
 		return nil
 	}
-	if !d.History || d.Author.Name != "" {
+	switch {
+	case d.Hearsay:
+		s.Names.Hear(d.Author.Peer, d.Author.Name, at)
+	case !d.History || d.Author.Name != "":
 		s.Names.Take(d.Author.Peer, d.Author.Name, at)
 	}
 	if d.History {
@@ -305,6 +309,7 @@ func (s *State) before(p room.Past, at time.Time) []Line {
 func (s *State) attested(a room.Attested, at time.Time) []Line {
 	who, policy := s.Named(a.Member.Peer), cli.Clean(a.Policy)
 	if a.Given {
+		s.questionOver = at
 		s.Questions = slices.DeleteFunc(s.Questions, func(q room.Asked) bool { return q.Member.Peer == a.Member.Peer })
 	}
 	switch {

@@ -131,7 +131,8 @@ func (r *Room) facts(st node.Status) health.Facts {
 		KeyDays: s.KeyDays(r.cfg.Now()), Expires: s.Expires.String(),
 		Bootstraps: len(r.cfg.Bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: r.box.held(),
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
-		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
+		SetBack: st.SetBack.Round(time.Second),
+		Newer:   st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
 	}
 	if s.Joined() {
 		f.Members = len(s.Readers())

@@ -91,6 +91,8 @@ type Facts struct {
 	// Skew is how far our clock is ahead of the median of SkewOf others.
 	Skew   time.Duration
 	SkewOf int
+	// SetBack is how far the room's time is ahead of our clock, which was set back.
+	SetBack time.Duration
 	// Missing is how many messages are known of but not here.
 	Missing int
 	// Newer of Peers speak a later protocol: Version.
@@ -165,6 +167,14 @@ func Check(f Facts) []Item {
 			Text: fmt.Sprintf("%s %s other members than you do.", text.List(f.Differ, 3), verb(len(f.Differ), "sees", "see")),
 			Hint: "a path between some members is cut; it heals when one leads around",
 			Args: map[string]any{"peers": f.Differ}, DependsOn: []Code{Offline, Alone},
+		})
+	}
+	if f.SetBack > maxSkew && (f.SkewOf == 0 || f.Skew.Abs() <= maxSkew) {
+		add(Item{
+			Code: Clock, Severity: Warn,
+			Text: fmt.Sprintf("This computer's clock was set back, and this room is %s ahead of it.", span(f.SetBack)),
+			Hint: "leave and join again, which goes by the clock as it is; until then others may not hear you",
+			Args: map[string]any{"ms": f.SetBack.Milliseconds(), "peers": 0}, TimeToVisible: blip,
 		})
 	}
 	if skew := f.Skew.Abs(); skew > maxSkew && f.SkewOf > 0 {

@@ -148,6 +148,9 @@ func ParseJSON(s string) chat.Command {
 		if in.Prove != nil && in.Expr == nil || in.Answer != nil && in.Allow == nil {
 			return bad("prove needs expr, and answer needs allow")
 		}
+		if in.Answer != nil && is(in.Answer) == "" {
+			return bad("answer is the id of a question")
+		}
 	case chat.Search:
 		return searchInput(c, &in, bad)
 	}

@@ -256,7 +256,7 @@ func TestPlainLines(t *testing.T) {
 		s.show(room.Delivered{
 			Author: ann, Received: nine,
 			Message: record.Body{Counter: 2, Time: uint64(nine.UnixMilli()), Kind: record.KindText,
-				Text: "first\r\nsecond \x1b[31mred\nforged\r12:00 kari: third\u202e"},
+				Text: "first\r\nsecond \x1b[31mred\nforged\r12:00 kari: third\u202e\nHTTPS://аpple.com"},
 		})
 		s.show(room.EpochStarted{ID: hashOf("last"), SID: hashOf("sid"), Members: []room.Member{me, ann},
 			Joined: []room.Member{ann}, Committer: self, Reason: room.ReasonJoined})

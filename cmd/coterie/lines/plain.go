@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
 	"coterie/room"
 	"coterie/room/record"
@@ -99,7 +100,7 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		p.note("found " + cli.Plural(w.Total, "message"))
 		for _, m := range w.Messages {
 			p.note(fmt.Sprintf("  %s %s: %s", chat.TimeOf(m.Message.Time).Local().Format("15:04"),
-				s.Names.Show(m.Author.Peer), cli.Clean(m.Message.Text)))
+				s.Names.Show(m.Author.Peer), spoken(m.Message.Text)))
 		}
 	}
 	for _, l := range said {
@@ -149,9 +150,12 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 		if i > 0 {
 			sep = "|"
 		}
-		p.put("%s%s %s", head, sep, cli.Clean(l))
+		p.put("%s%s %s", head, sep, spoken(l))
 	}
 }
+
+// spoken is what somebody said, as it is shown.
+func spoken(s string) string { return people.MarkHosts(cli.Clean(s)) }
 
 // undelivered says at the end what nobody read: an error if that ends the run so.
 func (p *Plain) undelivered(bye chat.Bye) {

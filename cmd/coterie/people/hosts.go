@@ -10,7 +10,12 @@ import (
 	"golang.org/x/net/idna"
 )
 
-var hosts = regexp.MustCompile(`\b(?:https?|ftp)://([^\s/?#<>"']{1,253})[^\s<>"']*`)
+// hosts are addresses of any scheme, in any case: what comes before a host can be as long as one
+// likes, and a browser ends it at a backslash too, and takes other full stops for dots.
+var (
+	hosts = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://([^\s/\\?#<>"']+)[^\s<>"']*`)
+	dots  = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
+)
 
 // MarkHosts writes the ASCII form of its host behind each address that mixes
 // scripts, as http://аpple.example (xn--pple-43d.example): the letters of one
@@ -22,7 +27,7 @@ func MarkHosts(s string) string {
 	return hosts.ReplaceAllStringFunc(s, func(found string) string {
 		host := hosts.FindStringSubmatch(found)[1]
 		host = host[strings.LastIndex(host, "@")+1:]
-		host, _, _ = strings.Cut(host, ":")
+		host, _, _ = strings.Cut(dots.Replace(host), ":")
 		if !mixed(host) {
 			return found
 		}

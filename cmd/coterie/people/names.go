@@ -52,6 +52,15 @@ type known struct {
 	used        []string
 }
 
+// before reports whether a peer had its name before another. Who was seen here comes before
+// those of whom others told.
+func (k *known) before(o *known) bool {
+	if k.last.IsZero() != o.last.IsZero() {
+		return o.last.IsZero()
+	}
+	return k.order < o.order
+}
+
 // NewNames has only this peer itself.
 func NewNames(self peer.ID) *Names {
 	return &Names{self: self, peers: make(map[peer.ID]*known), tags: make(map[string]peer.ID),
@@ -106,7 +115,24 @@ func (n *Names) Take(p peer.ID, nick string, at time.Time) bool {
 	if k.first.IsZero() {
 		k.first = at
 	}
+	if k.last.IsZero() {
+		n.count++
+		k.order = n.count
+	}
 	k.last = at
+	return n.call(k, nick, at)
+}
+
+// Hear notes what a peer called itself, of which somebody else tells who may have made it up.
+// Nobody who was seen here is forgotten for it, or comes after it.
+func (n *Names) Hear(p peer.ID, nick string, at time.Time) {
+	if k := n.get(p); k.last.IsZero() && k.nick == "" {
+		n.call(k, nick, at)
+	}
+}
+
+// call notes what a peer calls itself.
+func (n *Names) call(k *known, nick string, at time.Time) bool {
 	if nick == k.nick {
 		return false
 	}
@@ -130,8 +156,7 @@ func (n *Names) Take(p peer.ID, nick string, at time.Time) bool {
 	k.order, k.keys = n.count, keys(nick)
 	for _, key := range k.keys {
 		others := slices.DeleteFunc(n.likes[key], func(o *known) bool {
-			return o.id != n.self &&
-				at.Sub(o.last) > remembered
+			return o.id != n.self && !o.last.IsZero() && at.Sub(o.last) > remembered
 		})
 		n.likes[key] = append(others, k)
 	}
@@ -193,8 +218,7 @@ func (n *Names) Like(p peer.ID) (first peer.ID, ok bool) {
 	var found *known
 	for _, key := range k.keys {
 		for _, o := range n.likes[key] {
-			before := o.id == n.self || o.order < k.order
-			if o != k && before && (found == nil || o.order < found.order) {
+			if o != k && (o.id == n.self || o.before(k)) && (found == nil || o.before(found)) {
 				found = o
 			}
 		}

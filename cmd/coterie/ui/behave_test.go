@@ -647,6 +647,7 @@ func TestQuestion(t *testing.T) {
 	if _, ok := asked[chat.Allow](s.b); ok {
 		t.Fatal("answered")
 	}
+	s.now = s.now.Add(readTime)
 	s.types("y")
 	s.enter()
 	if a, ok := asked[chat.Allow](s.b); !ok || a.ID != "q1" || !a.Allow {
@@ -656,11 +657,63 @@ func TestQuestion(t *testing.T) {
 		t.Errorf("sent %q", s.b.sent)
 	}
 	s.do(room.Asked{ID: "q2", Member: mAnn, Policy: `x`})
+	s.now = s.now.Add(readTime)
 	s.types("n")
 	s.enter()
 	if a, _ := asked[chat.Allow](s.b); a.ID != "q2" || a.Allow {
 		t.Errorf("answered %+v", a)
 	}
+}
+
+// TestQuestionWhileTyping: a y that was begun before the question stood there, or just when it
+// came, was meant for something else.
+func TestQuestionWhileTyping(t *testing.T) {
+	answers := func(s *stage, want string, allow bool) {
+		t.Helper()
+		a, ok := asked[chat.Allow](s.b)
+		if got := a.ID; got != want || ok != (want != "") || a.Allow != allow {
+			t.Errorf("answered %+v, want %q", a, want)
+		}
+	}
+	s := newStage(t, 100, 12)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
+	s.types("y")
+	s.do(room.Asked{ID: "q1", Member: mAnn, Policy: `"Professor"`})
+	s.now = s.now.Add(time.Minute)
+	s.enter()
+	answers(s, "", false)
+	s.types("y")
+	s.enter()
+	answers(s, "q1", true)
+
+	// Another's question takes the place of one that is over.
+	s = newStage(t, 100, 12)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
+	s.do(room.Asked{ID: "q1", Member: mAnn, Policy: `"Professor"`}, room.Asked{ID: "q2", Member: mProf, Policy: `"NTNU"`})
+	s.now = s.now.Add(time.Minute)
+	s.do(room.Attested{Member: mAnn, Policy: `"Professor"`, Given: true, Reason: "who asked is not here any more"})
+	s.types("/yes")
+	s.enter()
+	answers(s, "", false)
+	s.now = s.now.Add(readTime)
+	s.types("/no")
+	s.enter()
+	answers(s, "q2", false)
+
+	// What is asked for by the user comes before what others ask, and /yes is for what is shown.
+	s = newStage(t, 100, 12)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
+	s.do(room.Asked{ID: "q1", Member: mAnn, Policy: `"Professor"`}, room.Asked{ID: "q2", Member: mProf, Policy: `"NTNU"`})
+	s.now = s.now.Add(time.Minute)
+	s.types("/save x")
+	s.enter()
+	s.types("n")
+	s.enter()
+	answers(s, "", false)
+	s.now = s.now.Add(readTime)
+	s.types("/yes")
+	s.enter()
+	answers(s, "q1", true)
 }
 
 // TestBare has no frames, and any key returns.

@@ -47,6 +47,15 @@ func own() []slash {
 		slash{Slash: chat.Slash{Name: "link", Args: "[qr|copy]", Help: "the room's link"}, do: (*Model).link},
 		slash{Slash: chat.Slash{Name: "save", Args: "FILE", Help: "the scrollback as text"}, do: (*Model).save,
 			file: true})
+	answer := func(word string, help string) {
+		add(word, "[WHO]", help, func(m *Model, who string) {
+			if who != "" || len(m.asks) == 0 || !m.answered(word) {
+				m.out.Do(chat.Allow{Who: who, Allow: word == "yes"})
+			}
+		})
+	}
+	answer("yes", "allow the proof you are asked for")
+	answer("no", "do not allow it")
 	add("help", "[COMMAND]", "this, or one command", (*Model).help)
 	add("me", "WORDS", "say what you do", func(m *Model, args string) { m.speak(args, true) })
 	add("search", "WORDS", "also from:NICK before:DATE after:DATE", (*Model).startSearch)
@@ -107,7 +116,7 @@ func (m *Model) link(how string) tea.Cmd {
 }
 
 func (m *Model) save(path string) tea.Cmd {
-	m.asks = append(m.asks, ask{
+	m.asking(0, ask{
 		text: fmt.Sprintf("Save the scrollback to %s? It will not be encrypted. [y/N]", m.clean(path)),
 		yes:  func() { m.out.Run(Save{Path: path, Text: m.transcript()}) },
 	})
@@ -119,7 +128,7 @@ func (m *Model) forget() {
 		m.note("nothing of this room is kept here")
 		return
 	}
-	m.asks = append(m.asks, ask{
+	m.asking(0, ask{
 		text: "Erase this room's history on this computer, and its key, and leave? It cannot be undone. [y/N]",
 		yes:  func() { m.out.Do(chat.Forget{}) },
 	})

@@ -44,6 +44,7 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 		return nil
 	case room.Attested:
 		m.asks = slices.DeleteFunc(m.asks, func(a ask) bool { return w.Given && a.from == w.Member.Peer })
+		m.firstAsk()
 	case chat.Rejected:
 		m.rejected(w)
 	case chat.Answer:

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,6 +139,7 @@ func (m *Model) secret(s string) bool {
 // paste puts text into the input; it is never sent by itself.
 func (m *Model) paste(s string) {
 	m.unread.typed(m)
+	defer m.begins(m.input.empty())
 	// Terminals send the ends of pasted lines as the Enter key would.
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
 	clean, _ := text.Clean(s)
@@ -152,10 +154,39 @@ func (m *Model) paste(s string) {
 
 // An ask is a question that is answered by y or n on the input line.
 type ask struct {
-	text string
-	yes  func()
-	no   func()
-	from peer.ID // who asks; empty: Coterie itself
+	text  string
+	yes   func()
+	no    func()
+	from  peer.ID   // who asks; empty: Coterie itself
+	first time.Time // when it was the first of all, and so on the screen
+}
+
+// readTime is how long a member's question stands before anything that is begun then is an
+// answer: what was begun before was meant for the room, or for another question.
+const readTime = time.Second
+
+// begins notes when what stands on the input line was begun; was tells whether that was empty.
+func (m *Model) begins(was bool) {
+	if was && !m.input.empty() {
+		m.begun = m.now()
+	}
+}
+
+// asking makes a question the first one, or the last.
+func (m *Model) asking(at int, a ask) {
+	m.asks = slices.Insert(m.asks, at, a)
+	m.firstAsk()
+}
+
+// firstAsk notes when the first question came to be that.
+func (m *Model) firstAsk() {
+	for i := range m.asks {
+		if i > 0 {
+			m.asks[i].first = time.Time{}
+		} else if m.asks[0].first.IsZero() {
+			m.asks[0].first = m.now()
+		}
+	}
 }
 
 // answered takes an answer; it returns false for what is none.
@@ -169,7 +200,12 @@ func (m *Model) answered(s string) bool {
 		return false
 	}
 	q := m.asks[0]
+	if q.from != "" && m.begun.Before(q.first.Add(readTime)) {
+		m.trouble(Trouble{Text: "a question came while you were typing", Hints: []string{"read it, then y or n"}})
+		return true
+	}
 	m.asks = m.asks[1:]
+	m.firstAsk()
 	if yes {
 		q.yes()
 	} else if q.no != nil {
@@ -180,7 +216,7 @@ func (m *Model) answered(s string) bool {
 
 func (m *Model) question(q room.Asked, said []chat.Line) {
 	for _, l := range said {
-		m.asks = append(m.asks, ask{
+		m.asking(len(m.asks), ask{
 			text: m.shown(l.Text) + " Allow? [y/N]",
 			yes:  func() { m.out.Do(chat.Allow{ID: q.ID, Allow: true}) },
 			no:   func() { m.out.Do(chat.Allow{ID: q.ID}) },

@@ -86,6 +86,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	m.unread.typed(m)
+	defer m.begins(m.input.empty())
 	switch name {
 	case "enter", "kpenter":
 		return m.enter()

@@ -132,6 +132,7 @@ type Model struct {
 	send  sender
 	guard guard
 	asks  []ask
+	begun time.Time // what stands on the input line
 	tab   completion
 	find  *search
 	// searches counts the questions for the disk.

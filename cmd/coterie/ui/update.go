@@ -122,7 +122,9 @@ func (m *Model) prepend(messages []room.Delivered) {
 // nameFromBefore notes what somebody called itself who is not here by another
 // name.
 func (m *Model) nameFromBefore(d room.Delivered) {
-	if d.Author.Name != "" && m.room.Names.Nick(d.Author.Peer) == "" {
+	if d.Hearsay {
+		m.room.Names.Hear(d.Author.Peer, d.Author.Name, m.now())
+	} else if d.Author.Name != "" && m.room.Names.Nick(d.Author.Peer) == "" {
 		m.room.Names.Take(d.Author.Peer, d.Author.Name, m.now())
 	}
 }
