@@ -42,6 +42,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: clock}
 	a.Actions = ui.Actions
 	a.Addresses = func(setting string, texts []string) error { _, err := addresses(setting, texts); return err }
+	a.Removed = func(e *cli.Error) { cli.Warn(stderr, e) }
 	return a
 }
 

@@ -81,6 +81,7 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 			out.Warn(cli.Describe(err))
 		}
 	}
+	a.Removed = o.log.Warn // the screen is the room's from here on
 	o.Room = a.newRoom(p, o.node, o.history, o.log, out)
 	return o, nil
 }
@@ -164,6 +165,7 @@ func (o *openRoom) release() {
 // close ends what was opened, and remembers where others were found.
 func (o *openRoom) close() {
 	o.release()
+	o.app.Removed = func(e *cli.Error) { cli.Warn(o.app.stderr, e) }
 	switch {
 	case o.plan.flags.ephemeral:
 	case o.Forgotten():
@@ -187,7 +189,12 @@ func (a *app) remember(p *plan, addrs []ma.Multiaddr) error {
 // erase takes away what this computer has of a room, now that it is closed.
 func (a *app) erase(p *plan) {
 	name := p.descriptor.Name
-	if err := a.Forget(func(r profile.Room) bool { return r.Is(p.descriptor) }); err != nil {
+	f, err := a.Forgetting(func(r profile.Room) bool { return r.Is(p.descriptor) })
+	if err == nil {
+		defer f.Close()
+		err = f.Erase()
+	}
+	if err != nil {
 		cli.Warn(a.stderr, cli.Fail("not-forgotten", "not all of %s could be erased: %s", cli.Clean(name),
 			cli.Describe(err).Text).
 			Hint("coterie forget %s", cli.Quote(name)).Because(err))

@@ -28,10 +28,16 @@ func (e *ExistsError) Unwrap() []error { return []error{ErrExists, fs.ErrExist} 
 // like it.
 type NotExistError struct {
 	Path string
+	To   string   // where Path leads, if it is a symbolic link
 	Near []string // names in the same folder, the nearest first
 }
 
-func (e *NotExistError) Error() string   { return e.Path + ": no such file" }
+func (e *NotExistError) Error() string {
+	if e.To != "" {
+		return e.Path + " leads to " + e.To + ": no such file"
+	}
+	return e.Path + ": no such file"
+}
 func (e *NotExistError) Unwrap() []error { return []error{ErrNotExist, fs.ErrNotExist} }
 
 // PermissionError says that others can read or change a secret file.

@@ -18,6 +18,13 @@ func lock(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), how, 0, 1, 0, beyond)
 }
 
+// removeLocked takes away the file of a lock, which ends with it: Windows removes no
+// file that is open. One that another has opened meanwhile is theirs.
+func removeLocked(f *os.File) error {
+	defer os.Remove(f.Name())
+	return f.Close()
+}
+
 func openFile(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, 0o600) }
 
 // checkPrivate has nothing to look at: who may read a file is in access lists,

@@ -54,7 +54,7 @@ func Tilde(path string) string {
 
 // NewIdentity makes an identity at path, which must not exist, with a passphrase unless that
 // is empty.
-func NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time) (recipient string, err error) {
+func (p *Profile) NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time) (recipient string, err error) {
 	text, recipient, err := keyfile.MakeIdentity(postQuantum, now)
 	if err != nil {
 		return "", fmt.Errorf("making the identity: %w", err)
@@ -66,8 +66,5 @@ func NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time
 			return "", fmt.Errorf("encrypting the identity: %w", err)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", err
-	}
-	return recipient, keyfile.WriteSecret(path, stored)
+	return recipient, p.changing(path, func() error { return keyfile.WriteSecret(path, stored) })
 }

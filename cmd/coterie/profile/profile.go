@@ -5,7 +5,9 @@
 //	settings.go  the table of settings, and where their values come from
 //	file.go      config.toml
 //	rooms.go     rooms.toml: rooms that were joined
-//	history.go   what was said in a room, opened or erased
+//	history.go   what was said in a room, opened
+//	forget.go    a room erased
+//	change.go    files that change, by one process at a time
 //	identity.go  the identity that opens keys
 //	reminder.go  what was said today and is not said again
 package profile
@@ -30,6 +32,8 @@ type Profile struct {
 	Actions func() []string
 	// Addresses reads what is given for addresses; the error says what is wrong with them.
 	Addresses func(setting string, texts []string) error
+	// Removed tells of a file that an interrupted run had not finished, and that is gone now.
+	Removed func(*cli.Error)
 
 	passphraseCommand []string // from the settings
 }

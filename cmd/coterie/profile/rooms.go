@@ -104,12 +104,26 @@ func kept(file map[string]any) (Values, error) {
 	return out, nil
 }
 
-// SaveRooms replaces what is kept of rooms, all at once.
-func (p *Profile) SaveRooms(rooms []Room) error {
+// changeRooms changes what is kept of rooms, all at once, while no other process does.
+func (p *Profile) changeRooms(change func([]Room) ([]Room, error)) error {
 	path, err := p.RoomsPath()
 	if err != nil {
 		return err
 	}
+	return p.changing(path, func() error {
+		rooms, err := p.Rooms()
+		if err != nil {
+			return err
+		}
+		if rooms, err = change(rooms); err != nil {
+			return err
+		}
+		return saveRooms(path, rooms)
+	})
+}
+
+// saveRooms writes what is kept of rooms, in place of what is there.
+func saveRooms(path string, rooms []Room) error {
 	var b bytes.Buffer
 	b.WriteString("# Rooms that were joined. coterie writes this file; coterie forget ROOM takes one out.\n\n")
 	enc := toml.NewEncoder(&b)
@@ -123,15 +137,11 @@ func (p *Profile) SaveRooms(rooms []Room) error {
 		}
 		b.WriteByte('\n')
 	}
-	return ReplaceSecret(path, b.Bytes())
-}
-
-// ReplaceSecret writes a file that only its owner may read in place of whatever is there.
-func ReplaceSecret(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+	if b.Len() > keyfile.MaxSize {
+		return cli.Fail("rooms-full", "%s would be larger than %s", path, cli.Size(keyfile.MaxSize)).
+			Hint("coterie rooms lists all; coterie forget ROOM takes one out")
 	}
-	return keyfile.Replace(path, data, 0o600)
+	return replace(path, b.Bytes())
 }
 
 // NewRoom is a room that is being joined, with a key.
@@ -207,10 +217,6 @@ func WrongDomain(key *abe.Domain, other string) error {
 // Remember keeps a room that is being joined, and some addresses of others besides those that
 // are known.
 func (p *Profile) Remember(now Room, addrs []ma.Multiaddr) error {
-	rooms, err := p.Rooms()
-	if err != nil {
-		return err
-	}
 	d, err := now.Descriptor()
 	if err != nil {
 		return err
@@ -223,15 +229,17 @@ func (p *Profile) Remember(now Room, addrs []ma.Multiaddr) error {
 	for _, m := range addrs {
 		add(m.String())
 	}
-	i := slices.IndexFunc(rooms, func(r Room) bool { return r.Is(d) && r.Key == now.Key })
-	if i < 0 {
-		return p.SaveRooms(append(rooms, now))
-	}
-	for _, s := range rooms[i].Addresses {
-		add(s)
-	}
-	rooms[i] = now
-	return p.SaveRooms(rooms)
+	return p.changeRooms(func(rooms []Room) ([]Room, error) {
+		i := slices.IndexFunc(rooms, func(r Room) bool { return r.Is(d) && r.Key == now.Key })
+		if i < 0 {
+			return append(rooms, now), nil
+		}
+		for _, s := range rooms[i].Addresses {
+			add(s)
+		}
+		rooms[i] = now
+		return rooms, nil
+	})
 }
 
 // KeptOf are the settings that were kept of a room, joined with a key.
@@ -292,25 +300,4 @@ func (p *Profile) Namesakes(name, keyPath string) ([]Room, error) {
 // OneKey reports whether all of them are entered with one key.
 func OneKey(rooms []Room) bool {
 	return !slices.ContainsFunc(rooms, func(r Room) bool { return r.Key != rooms[0].Key })
-}
-
-// Forget erases some rooms, with their histories, and keeps the others.
-func (p *Profile) Forget(which func(Room) bool) error {
-	rooms, err := p.Rooms()
-	if err != nil {
-		return err
-	}
-	if err := p.erase(slices.DeleteFunc(slices.Clone(rooms), func(r Room) bool { return !which(r) })); err != nil {
-		return err
-	}
-	return p.SaveRooms(slices.DeleteFunc(rooms, which))
-}
-
-// NoRoom is the error for a name that is not remembered.
-func NoRoom(name string, any bool) error {
-	e := cli.Fail("no-room", "no room called %s is remembered", cli.Clean(name))
-	if !any {
-		return e.Hint("coterie join %s --key FILE --policy 'EXPR'", cli.Quote(name))
-	}
-	return e.Hint("coterie rooms lists them")
 }

@@ -86,7 +86,7 @@ func describeFile(err error) *Error {
 		return Fail("exists", "%s exists", exists.Path).
 			Hint("nothing is overwritten; choose another name, or move that file away")
 	case errors.As(err, &missing):
-		e := Fail("file-missing", "%s: no such file", missing.Path)
+		e := Fail("file-missing", "%s", missing.Error())
 		if len(missing.Near) > 0 {
 			e.Hint("did you mean %s?", strings.Join(missing.Near, " or "))
 		}
