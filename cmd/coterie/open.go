@@ -52,12 +52,16 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(o.history.Store), o.history.Identity, replay
 	}
 	dir, err := a.RuntimeDir()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		o.socket, err = control.Listen(dir, control.Name(p.descriptor.ID(), p.flags.ephemeral), p.descriptor.Name)
 	}
-	socket := control.Name(p.descriptor.ID(), p.flags.ephemeral)
-	if o.socket, err = control.Listen(dir, socket, p.descriptor.Name); err != nil {
-		return nil, err
+	if err != nil {
+		e := cli.Describe(err)
+		if e.Code == control.Running {
+			return nil, err
+		}
+		out.Warn(&cli.Error{Code: "no-socket", Text: "coterie status, ping and link will not find this room: " + e.Text,
+			Hints: e.Hints})
 	}
 	if o.log, err = chat.OpenLog(p.flags.log); err != nil {
 		return nil, err

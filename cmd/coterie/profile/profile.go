@@ -13,6 +13,7 @@
 package profile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,6 +21,7 @@ import (
 	"unicode"
 
 	"coterie/cmd/internal/cli"
+	"coterie/kms/keyfile"
 )
 
 // A Profile has folders of its own, as the XDG base directory specification has them: those of
@@ -57,7 +59,13 @@ func (p *Profile) StateDir() (string, error) {
 // RuntimeDir is for sockets. Where the system has no folder for those it is one
 // in StateDir: /tmp would be everybody's.
 func (p *Profile) RuntimeDir() (string, error) {
-	if filepath.IsAbs(os.Getenv("XDG_RUNTIME_DIR")) {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		// su and sudo may leave it another user's.
+		var owner *keyfile.OwnerError
+		if info, err := os.Stat(dir); err == nil && errors.As(keyfile.CheckPrivate(dir, info), &owner) {
+			return "", cli.Fail("wrong-owner", "XDG_RUNTIME_DIR is %s, which belongs to %s", dir, owner.Owner).
+				Hint("unset XDG_RUNTIME_DIR, or set it to a folder of yours").Because(owner)
+		}
 		return p.folder("XDG_RUNTIME_DIR", "")
 	}
 	state, err := p.StateDir()
