@@ -127,7 +127,7 @@ func (a *app) attend(ctx context.Context, r *chat.Room, p *plan, in *bufio.Reade
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, endings()...)
 	defer signal.Stop(signals)
 	if _, ok := out.(*terminal); !ok { // else the interface reads the keys
 		go listen(ctx, r, lines.NewReader(in, p.flags.json), p.flags)
@@ -140,6 +140,16 @@ func (a *app) attend(ctx context.Context, r *chat.Room, p *plan, in *bufio.Reade
 		return out.Fatal(err)
 	}
 	return nil
+}
+
+// endings are the signals that end a room in an orderly way. SIGHUP is not one where it was
+// ignored, as nohup does.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 // listen does what is typed, in its order, until the input ends.

@@ -38,6 +38,19 @@ func ReadPublic(path string) ([]byte, error) {
 	return data, err
 }
 
+// ReadOwned is ReadPublic for a file of up to limit bytes that nobody but its reader, and
+// root, may be able to change.
+func ReadOwned(path string, limit int64) ([]byte, error) {
+	data, info, err := readUpTo(path, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, &SizeError{path, max(info.Size(), int64(len(data)))}
+	}
+	return data, checkOwned(path, info)
+}
+
 // ReadPublicUpTo is ReadPublic for a file that may have up to limit bytes.
 func ReadPublicUpTo(path string, limit int64) ([]byte, error) {
 	data, info, err := readUpTo(path, limit+1)

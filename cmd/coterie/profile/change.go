@@ -32,7 +32,7 @@ func (p *Profile) changing(path string, f func() error) error {
 		switch {
 		case err == nil:
 			defer lock.Close()
-			p.removed(keyfile.RemoveUnfinished(path))
+			p.Tidy(path)
 			return f()
 		case !errors.As(err, &running):
 			return fileError(err)
@@ -50,6 +50,10 @@ func replace(path string, data []byte) error { return keyfile.Replace(path, data
 func (p *Profile) ReplaceSecret(path string, data []byte) error {
 	return p.changing(path, func() error { return replace(path, data) })
 }
+
+// Tidy removes what interrupted writers of a file have left, and tells of it. Whoever calls it
+// has the file's lock.
+func (p *Profile) Tidy(path string) { p.removed(keyfile.RemoveUnfinished(path)) }
 
 // removed tells of files that were left by an interrupted process, and are gone now.
 func (p *Profile) removed(paths []string) {

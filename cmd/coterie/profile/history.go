@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"filippo.io/age"
 
@@ -40,7 +42,7 @@ func (p *Profile) OpenHistory(d *room.Descriptor, opened []age.Identity,
 	more func() ([]age.Identity, error)) (*History, error) {
 	path, err := p.HistoryPath(d)
 	if err != nil {
-		return nil, err
+		return nil, historyError(d, err)
 	}
 	left := store.Unfinished(path)
 	h, err := openHistory(path, d, opened, more)
@@ -116,7 +118,22 @@ func historyError(d *room.Descriptor, err error) error {
 		return cli.Fail("disk-full", "cannot save history: no space left on device").
 			Hint("make space, or --ephemeral goes without").Because(err)
 	}
+	var path *fs.PathError
+	if isNoHome(err) || errors.As(err, &path) && (path.Op == "mkdir" || errors.Is(err, syscall.ENOTDIR)) {
+		return cli.Fail(noHome, "there is no folder to keep what is said in %s: %s", name, cause(err)).
+			Hint("set HOME to a folder of yours; or --ephemeral keeps nothing, and needs none").Because(err)
+	}
 	return fileError(err)
+}
+
+// cause is an error without what led to it.
+func cause(err error) error {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		if _, ok := inner.(*fs.PathError); ok {
+			return inner
+		}
+	}
+	return err
 }
 
 // Close ends with everything on disk. A nil history does nothing.

@@ -33,6 +33,9 @@ func (p *Profile) IdentityPath(flag string) (string, error) {
 // identity at the flag's path, or the usual one if there is one.
 func (p *Profile) Identities(flag, passphraseFile string) (func() ([]age.Identity, error), error) {
 	path, err := p.IdentityPath(flag)
+	if isNoHome(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

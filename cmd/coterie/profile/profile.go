@@ -85,7 +85,7 @@ func (p *Profile) folder(xdg, windows string, usual ...string) (string, error) {
 	if !filepath.IsAbs(base) {
 		home, err := os.UserHomeDir()
 		if err != nil || !filepath.IsAbs(home) {
-			return "", cli.Fail("no-home", "no home folder is known").Hint("set HOME").Because(err)
+			return "", cli.Fail(noHome, "no home folder is known").Hint("set HOME").Because(err)
 		}
 		base = filepath.Join(append([]string{home}, usual...)...)
 	}
@@ -94,6 +94,14 @@ func (p *Profile) folder(xdg, windows string, usual ...string) (string, error) {
 		base = filepath.Join(base, "profiles", p.Name)
 	}
 	return base, nil
+}
+
+const noHome = "no-home"
+
+// isNoHome reports whether an error is that no home folder is known.
+func isNoHome(err error) bool {
+	var e *cli.Error
+	return errors.As(err, &e) && e.Code == noHome
 }
 
 // checkProfile keeps the name of a profile a single folder's.

@@ -3,10 +3,7 @@ package profile
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -50,10 +47,10 @@ func (p *Profile) Rooms() ([]Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	data, err := keyfile.ReadSecret(path)
+	if isNone(err) {
 		return nil, nil
 	}
-	data, err := keyfile.ReadSecret(path)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +84,15 @@ func (p *Profile) Rooms() ([]Room, error) {
 		}
 	}
 	return f.Rooms, nil
+}
+
+// remembered is Rooms for whoever joins one: without a home folder there are none.
+func (p *Profile) remembered() ([]Room, error) {
+	rooms, err := p.Rooms()
+	if isNoHome(err) {
+		return nil, nil
+	}
+	return rooms, err
 }
 
 // kept are the settings among what the file has of a room.
@@ -248,7 +254,7 @@ func (p *Profile) KeptOf(d *room.Descriptor, keyPath string) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := p.Rooms()
+	rooms, err := p.remembered()
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +290,7 @@ func (p *Profile) Recall(name, keyPath string) (r Room, ok bool, err error) {
 
 // Namesakes are the rooms of a name, and of a key if one is given.
 func (p *Profile) Namesakes(name, keyPath string) ([]Room, error) {
-	rooms, err := p.Rooms()
+	rooms, err := p.remembered()
 	if err != nil {
 		return nil, err
 	}

@@ -95,6 +95,9 @@ func describeFile(err error) *Error {
 		if loose.Folder {
 			return Fail("permissions", "%s", loose.Error()).Hint("chmod o-w %s", Quote(loose.Path))
 		}
+		if loose.Change {
+			return Fail("permissions", "%s", loose.Error()).Hint("chmod go-w %s", Quote(loose.Path))
+		}
 		return Fail("permissions", "%s", loose.Error()).Hint("chmod 600 %s", Quote(loose.Path))
 	case errors.As(err, &owner):
 		return Fail("wrong-owner", "%s", owner.Error()).Hint("sudo chown \"$(id -un)\" %s", Quote(owner.Path))
