@@ -87,7 +87,7 @@ func TestUnfinishedHistory(t *testing.T) {
 func TestManyVisitors(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	defer cancel()
 	exe, err := os.Executable()
 	if err != nil {
@@ -303,7 +303,7 @@ func TestFullOutput(t *testing.T) {
 	if _, stderr, status := run(t, dir, "", append(join, "--plain")...); status != 0 {
 		t.Fatal(stderr)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()
 	ann := peerAt(ctx, t, dir, dir, "ann", "--ephemeral")
 	if _, err := ann.Ready(ctx); err != nil {
@@ -322,7 +322,9 @@ func TestFullOutput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(ctx, exe, args...)
+		once, cancel := context.WithTimeout(ctx, 2*patience)
+		defer cancel()
+		cmd := exec.CommandContext(once, exe, args...)
 		cmd.Dir, cmd.Stdout = dir, full
 		cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(dir)...)
 		var stderr strings.Builder
@@ -341,7 +343,7 @@ func TestFullOutput(t *testing.T) {
 func TestHangup(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	defer cancel()
 	ann := peerProcess(ctx, t, dir, "ann")
 	at, err := ann.Ready(ctx)

@@ -36,7 +36,7 @@ type forgetter struct {
 // newForgetter makes a profile with a room in which something was said, and with another one.
 func newForgetter(t *testing.T) *forgetter {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	f := &forgetter{dir: t.TempDir(), said: "the canary sings in the coal mine"}
 	fixtures(t, f.dir)

@@ -36,7 +36,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func TestForgetAsksTheLock(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	defer cancel()
 	ann := peerAt(ctx, t, dir, dir, "ann")
 	if _, err := ann.Ready(ctx); err != nil {
@@ -104,7 +104,7 @@ func TestForgetAsksTheLock(t *testing.T) {
 func TestForgetTwoRooms(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	defer cancel()
 	join := []string{"join", "den", "--plain", "--key", "ann.key", "--listen", "/ip4/127.0.0.1/tcp/0", "--policy"}
 	if _, stderr, status := run(t, dir, "", append(join, "ONE and TWO")...); status != 0 {
