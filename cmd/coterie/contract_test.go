@@ -44,6 +44,12 @@ func run(t *testing.T, dir, input string, args ...string) (stdout, stderr string
 // runAt runs coterie with another home.
 func runAt(t *testing.T, dir, at, input string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
+	return runWith(t, dir, at, input, nil, args...)
+}
+
+// runWith runs coterie with more in its environment.
+func runWith(t *testing.T, dir, at, input string, env []string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +58,7 @@ func runAt(t *testing.T, dir, at, input string, args ...string) (stdout, stderr 
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, args...)
 	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(at)...)
+	cmd.Env = append(append(append(os.Environ(), asProcess+"=1"), home(at)...), env...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

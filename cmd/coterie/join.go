@@ -90,6 +90,7 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 		}
 	}
 	out.Hello()
+	a.Removed = out.Warn
 	p, err := a.plan(name, f, in, out)
 	if err != nil {
 		return out.Fatal(err)

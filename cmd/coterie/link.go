@@ -83,18 +83,20 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	if l.History > 0 {
 		history = "newcomers read what was said in the last " + text.Span(l.History)
 	}
-	fmt.Fprintf(a.stdout, "room      %s  %s\ndomain    %s\npolicy    %s\nhistory   %s\n", cli.Clean(l.Name),
+	var out strings.Builder
+	fmt.Fprintf(&out, "room      %s  %s\ndomain    %s\npolicy    %s\nhistory   %s\n", cli.Clean(l.Name),
 		room.Fingerprint(l.ID()), room.Fingerprint(l.Domain), cli.Clean(l.Policy.String()), history)
 	for _, m := range l.Addresses {
-		fmt.Fprintf(a.stdout, "address   %s\n", m)
+		fmt.Fprintf(&out, "address   %s\n", m)
 	}
 	if len(l.Tag) > 0 {
-		fmt.Fprintln(a.stdout, "unlisted  whoever has this link knows of the room")
+		fmt.Fprintln(&out, "unlisted  whoever has this link knows of the room")
 	}
 	if !room.IsLink(what) {
-		fmt.Fprintf(a.stdout, "\n%s\n", l)
+		fmt.Fprintf(&out, "\n%s\n", l)
 	}
-	return nil
+	_, err = io.WriteString(a.stdout, out.String())
+	return err
 }
 
 // roomLink is the link of a room: as a running process of ours gives it, with its

@@ -41,6 +41,7 @@ type app struct {
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: clock}
 	a.Actions = ui.Actions
+	a.Removed = func(e *cli.Error) { cli.Warn(stderr, e) }
 	return a
 }
 

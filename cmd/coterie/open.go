@@ -51,12 +51,16 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(o.history.Store), o.history.Identity, replay
 	}
 	dir, err := a.RuntimeDir()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		o.socket, err = control.Listen(dir, control.Name(p.descriptor.ID(), p.flags.ephemeral), p.descriptor.Name)
 	}
-	socket := control.Name(p.descriptor.ID(), p.flags.ephemeral)
-	if o.socket, err = control.Listen(dir, socket, p.descriptor.Name); err != nil {
-		return nil, err
+	if err != nil {
+		e := cli.Describe(err)
+		if e.Code == control.Running {
+			return nil, err
+		}
+		out.Warn(&cli.Error{Code: "no-socket", Text: "coterie status, ping and link will not find this room: " + e.Text,
+			Hints: e.Hints})
 	}
 	if o.log, err = chat.OpenLog(p.flags.log); err != nil {
 		return nil, err
@@ -80,6 +84,7 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 			out.Warn(cli.Describe(err))
 		}
 	}
+	a.Removed = o.log.Warn // the screen is the room's from here on
 	o.Room = a.newRoom(p, o.node, o.history, o.log, out)
 	return o, nil
 }
@@ -121,7 +126,7 @@ func (a *app) attend(ctx context.Context, r *chat.Room, p *plan, in *bufio.Reade
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, endings()...)
 	defer signal.Stop(signals)
 	if _, ok := out.(*terminal); !ok { // else the interface reads the keys
 		go listen(ctx, r, lines.NewReader(in, p.flags.json), p.flags)
@@ -134,6 +139,16 @@ func (a *app) attend(ctx context.Context, r *chat.Room, p *plan, in *bufio.Reade
 		return out.Fatal(err)
 	}
 	return nil
+}
+
+// endings are the signals that end a room in an orderly way. SIGHUP is not one where it was
+// ignored, as nohup does.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 // listen does what is typed, in its order, until the input ends.
@@ -163,6 +178,7 @@ func (o *openRoom) release() {
 // close ends what was opened, and remembers where others were found.
 func (o *openRoom) close() {
 	o.release()
+	o.app.Removed = func(e *cli.Error) { cli.Warn(o.app.stderr, e) }
 	switch {
 	case o.plan.flags.ephemeral:
 	case o.Forgotten():
@@ -186,7 +202,12 @@ func (a *app) remember(p *plan, addrs []ma.Multiaddr) error {
 // erase takes away what this computer has of a room, now that it is closed.
 func (a *app) erase(p *plan) {
 	name := p.descriptor.Name
-	if err := a.Forget(func(r profile.Room) bool { return r.Is(p.descriptor) }); err != nil {
+	f, err := a.Forgetting(func(r profile.Room) bool { return r.Is(p.descriptor) })
+	if err == nil {
+		defer f.Close()
+		err = f.Erase()
+	}
+	if err != nil {
 		cli.Warn(a.stderr, cli.Fail("not-forgotten", "not all of %s could be erased: %s", cli.Clean(name),
 			cli.Describe(err).Text).
 			Hint("coterie forget %s", cli.Quote(name)).Because(err))

@@ -80,7 +80,7 @@ func (a *app) changePassphrase(flag, old, fresh string, none bool) error {
 			return err
 		}
 	}
-	if err := profile.ReplaceSecret(path, out); err != nil {
+	if err := a.ReplaceSecret(path, out); err != nil {
 		return err
 	}
 	state := "has a new passphrase"

@@ -30,8 +30,10 @@ func TestNamesakes(t *testing.T) {
 	}
 	typed := func(string) bool { return false }
 	const one, two = "/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001"
-	if err := a.SaveRooms([]profile.Room{room("ONE", one), room("TWO", two)}); err != nil {
-		t.Fatal(err)
+	for _, r := range []profile.Room{room("ONE", one), room("TWO", two)} {
+		if err := a.Remember(r, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := a.fill(&plan{flags: joinFlags{given: typed}}, "hall"); err == nil ||
 		!strings.Contains(err.Error(), "2 rooms called hall") {

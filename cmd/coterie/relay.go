@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -176,6 +175,7 @@ func (a *app) relay(f relayFlags) error {
 		return out.Fatal(err)
 	}
 	defer lock.Close()
+	a.Tidy(path)
 	if cfg.Identity, err = relayIdentity(path); err != nil {
 		return out.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func (a *app) relay(f relayFlags) error {
 
 // runRelay lets a relay run until a signal; a second one ends it at once.
 func (a *app) runRelay(r *node.Relay, out *lines.JSON, log *relayLog) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	began := a.now()
 	log.ready(r)

@@ -189,5 +189,5 @@ func (a *app) newIdentity(path string, f requestFlags) (recipient string, err er
 		}
 		defer clear(passphrase)
 	}
-	return profile.NewIdentity(path, passphrase, f.pq, a.now())
+	return a.NewIdentity(path, passphrase, f.pq, a.now())
 }

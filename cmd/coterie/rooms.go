@@ -2,12 +2,10 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
@@ -105,10 +103,6 @@ func (a *app) forgetCommand() *cobra.Command {
 }
 
 func (a *app) forget(name, policy string, yes bool) error {
-	rooms, err := a.Rooms()
-	if err != nil {
-		return err
-	}
 	if policy != "" {
 		p, err := abe.ParsePolicy(policy)
 		if err != nil {
@@ -116,16 +110,18 @@ func (a *app) forget(name, policy string, yes bool) error {
 		}
 		policy = p.String()
 	}
-	which := func(r profile.Room) bool { return r.Name == name && (policy == "" || r.Policy == policy) }
-	gone := slices.DeleteFunc(slices.Clone(rooms), func(r profile.Room) bool { return !which(r) })
-	if len(gone) == 0 {
-		return profile.NoRoom(name, len(rooms) > 0)
+	f, err := a.Forgetting(func(r profile.Room) bool { return r.Name == name && (policy == "" || r.Policy == policy) })
+	if err != nil {
+		return err
 	}
-	for _, r := range gone {
-		if pid := a.runs(r); pid != 0 {
-			return cli.Fail("room-running", "%s is open in another process (pid %d)", cli.Clean(name), pid).
-				Hint("/forget there leaves and erases; or /quit there, and then once more")
+	defer f.Close()
+	gone := f.Rooms
+	if len(gone) == 0 {
+		rooms, err := a.Rooms()
+		if err != nil {
+			return err
 		}
+		return profile.NoRoom(name, len(rooms) > 0)
 	}
 	if !yes {
 		question := fmt.Sprintf("Forget %s, with its history, policy and addresses? Your key stays.", cli.Clean(name))
@@ -145,20 +141,10 @@ func (a *app) forget(name, policy string, yes bool) error {
 			return cli.Fail("not-done", "nothing was forgotten")
 		}
 	}
-	if err := a.Forget(which); err != nil {
+	if err := f.Erase(); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "Forgot %s. The key file %s is still there.\n", cli.Clean(name),
 		cli.Clean(profile.Tilde(gone[0].Key)))
 	return err
-}
-
-// runs is the process that has a remembered room open; 0: none.
-func (a *app) runs(r profile.Room) int {
-	d, err := r.Descriptor()
-	dir, err2 := a.RuntimeDir()
-	if err != nil || err2 != nil {
-		return 0
-	}
-	return control.PID(filepath.Join(dir, control.Name(d.ID(), false)))
 }

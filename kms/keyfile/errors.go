@@ -30,24 +30,32 @@ func (e *ExistsError) Unwrap() []error { return []error{ErrExists, fs.ErrExist} 
 // like it.
 type NotExistError struct {
 	Path string
+	To   string   // where Path leads, if it is a symbolic link
 	Near []string // names in the same folder, the nearest first
 }
 
-func (e *NotExistError) Error() string   { return e.Path + ": no such file" }
+func (e *NotExistError) Error() string {
+	if e.To != "" {
+		return e.Path + " leads to " + e.To + ": no such file"
+	}
+	return e.Path + ": no such file"
+}
 func (e *NotExistError) Unwrap() []error { return []error{ErrNotExist, fs.ErrNotExist} }
 
-// PermissionError says that others can read or change a secret file.
+// PermissionError says that others can read or change a secret file, or change one that is
+// not secret.
 type PermissionError struct {
 	Path   string // the file or, with Folder, the folder it is in
 	Mode   fs.FileMode
 	Folder bool // anybody may replace what is in this folder
+	Change bool // that others can change it is what is wrong
 }
 
 func (e *PermissionError) Error() string {
 	if e.Folder {
 		return fmt.Sprintf("anybody can replace files in %s (mode %04o)", e.Path, e.Mode.Perm())
 	}
-	if e.Mode.Perm()&0o044 == 0 {
+	if e.Change || e.Mode.Perm()&0o044 == 0 {
 		return fmt.Sprintf("%s can be changed by others (mode %04o)", e.Path, e.Mode.Perm())
 	}
 	return fmt.Sprintf("%s can be read by others (mode %04o)", e.Path, e.Mode.Perm())

@@ -27,15 +27,37 @@ func CheckPrivate(path string, info fs.FileInfo) error {
 	if info.Mode().Perm()&0o077 != 0 {
 		return &PermissionError{Path: path, Mode: info.Mode()}
 	}
-	// In a folder everybody may write to, anybody can put another file in the
-	// place of this one, unless the sticky bit keeps them from it.
-	folder := filepath.Dir(path)
-	dir, err := os.Stat(folder)
+	return checkFolders(path)
+}
+
+// checkOwned returns an error unless only the caller, or root, can change the file that
+// info is about.
+func checkOwned(path string, info fs.FileInfo) error {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0 {
+		return &OwnerError{path, userName(stat.Uid)}
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return &PermissionError{Path: path, Mode: info.Mode(), Change: true}
+	}
+	return checkFolders(path)
+}
+
+// checkFolders looks at where a file is, and where it is if path is a link. In a folder
+// everybody may write to, anybody can put another file in the place of this one, unless
+// the sticky bit keeps them from it.
+func checkFolders(path string) error {
+	to, err := throughLinks(path)
 	if err != nil {
 		return err
 	}
-	if dir.Mode().Perm()&0o002 != 0 && dir.Mode()&fs.ModeSticky == 0 {
-		return &PermissionError{Path: folder, Mode: dir.Mode(), Folder: true}
+	for _, folder := range []string{filepath.Dir(path), filepath.Dir(to)} {
+		dir, err := os.Stat(folder)
+		if err != nil {
+			return err
+		}
+		if dir.Mode().Perm()&0o002 != 0 && dir.Mode()&fs.ModeSticky == 0 {
+			return &PermissionError{Path: folder, Mode: dir.Mode(), Folder: true}
+		}
 	}
 	return nil
 }

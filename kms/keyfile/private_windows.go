@@ -13,3 +13,5 @@ func CheckPrivate(string, fs.FileInfo) error { return nil }
 
 // SyncFolder does nothing: Windows cannot sync a folder.
 func SyncFolder(string) error { return nil }
+
+func checkOwned(string, fs.FileInfo) error { return nil }

@@ -38,6 +38,19 @@ func ReadPublic(path string) ([]byte, error) {
 	return data, err
 }
 
+// ReadOwned is ReadPublic for a file of up to limit bytes that nobody but its reader, and
+// root, may be able to change.
+func ReadOwned(path string, limit int64) ([]byte, error) {
+	data, info, err := readUpTo(path, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, &SizeError{path, max(info.Size(), int64(len(data)))}
+	}
+	return data, checkOwned(path, info)
+}
+
 // ReadPublicUpTo is ReadPublic for a file that may have up to limit bytes.
 func ReadPublicUpTo(path string, limit int64) ([]byte, error) {
 	data, info, err := readUpTo(path, limit+1)
@@ -52,7 +65,7 @@ func ReadPublicUpTo(path string, limit int64) ([]byte, error) {
 func ReadPassphrase(path string, limit int64) ([]byte, error) {
 	f, err := openWithoutWaiting(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &NotExistError{path, namesLike(path)}
+		return nil, missing(path)
 	} else if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, bare(err))
 	}
@@ -102,7 +115,7 @@ func read(path string) ([]byte, fs.FileInfo, error) {
 func readUpTo(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	f, err := openWithoutWaiting(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &NotExistError{path, namesLike(path)}
+		return nil, nil, missing(path)
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("opening %s: %w", path, bare(err))
 	}
@@ -119,6 +132,17 @@ func readUpTo(path string, limit int64) ([]byte, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("reading %s: %w", path, bare(err))
 	}
 	return data, info, nil
+}
+
+// missing says that there is no file at path, and what there is.
+func missing(path string) error {
+	if to, err := os.Readlink(path); err == nil {
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		return &NotExistError{Path: path, To: to}
+	}
+	return &NotExistError{Path: path, Near: namesLike(path)}
 }
 
 // namesLike returns up to three names in the folder of path that are like its

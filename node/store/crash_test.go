@@ -285,12 +285,24 @@ func TestPowerCut(t *testing.T) {
 // obstacle.
 func TestCrashInCreation(t *testing.T) {
 	cfg := testConfig(t.TempDir())
-	must(t, os.WriteFile(prefix(cfg.Path)+newSuffix, make([]byte, 5000), 0o600))
+	must(t, os.WriteFile(cfg.Path+unfinished, make([]byte, 5000), 0o600))
+	must(t, os.WriteFile(prefix(cfg.Path)+keySuffix+unfinished, make([]byte, keySize), 0o600))
 	must(t, os.WriteFile(prefix(cfg.Path)+tailSuffixes[0], nil, 0o600))
 	must(t, os.WriteFile(prefix(cfg.Path)+lockSuffix, []byte("1"), 0o600))
+	if left := Unfinished(cfg.Path); len(left) != 2 {
+		t.Errorf("found %q", left)
+	}
 	mustOpen(t, cfg)
-	if _, err := os.Lstat(prefix(cfg.Path) + newSuffix); err == nil {
-		t.Error("the unfinished database is still there")
+	if left := Unfinished(cfg.Path); len(left) > 0 {
+		t.Errorf("still there: %q", left)
+	}
+	// A key that was being drawn is neither used nor in the way.
+	cfg = testConfig(t.TempDir())
+	must(t, os.WriteFile(prefix(cfg.Path)+keySuffix+unfinished, make([]byte, keySize), 0o600))
+	_, _, err := DataKey(cfg.Path, testRoom, nil)
+	must(t, err)
+	if left := Unfinished(cfg.Path); len(left) > 0 {
+		t.Errorf("still there: %q", left)
 	}
 }
 
@@ -307,8 +319,8 @@ func TestRunning(t *testing.T) {
 	if !strings.Contains(err.Error(), fmt.Sprintf("is already open in another process (pid %d)", cmd.Process.Pid)) {
 		t.Errorf("%q", err)
 	}
-	if err := Remove(cfg.Path); !errors.Is(err, ErrRunning) {
-		t.Errorf("removing: %v", err)
+	if _, err := LockRoom(cfg.Path); !errors.Is(err, ErrRunning) {
+		t.Errorf("locking: %v", err)
 	}
 	must(t, cmd.Process.Kill())
 	cmd.Wait()

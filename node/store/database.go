@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -96,11 +95,7 @@ func options(f *os.File) *bbolt.Options {
 
 // createDatabase makes an empty database. It gets its name when it is complete.
 func createDatabase(cfg *Config) error {
-	temp := prefix(cfg.Path) + newSuffix
-	// One that is there was left by a crash, since nobody else has the lock.
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	temp := cfg.Path + unfinished
 	f, err := openPrivate(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"filippo.io/age"
@@ -91,20 +94,67 @@ func TestWrongIdentity(t *testing.T) {
 	}
 }
 
-// TestRemove: nothing of a room is left, and there may be nothing.
-func TestRemove(t *testing.T) {
-	dir := t.TempDir()
+// TestErase: nothing of a room is left, whatever it was, and there may be nothing; of
+// another room all is left. Afterwards the room is a new one.
+func TestErase(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "odd [a-z] * folder", "rooms")
 	path := filepath.Join(dir, "room.db")
 	key, _, err := DataKey(path, testRoom, nil)
 	must(t, err)
 	must(t, mustOpen(t, Config{Path: path, Key: key, Room: testRoom}).Close())
+	must(t, os.WriteFile(path+".copy", []byte("a copy"), 0o600))
+	must(t, os.MkdirAll(filepath.Join(dir, "room.more", "deep"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, "other.db"), nil, 0o600))
 	for range 2 {
-		must(t, Remove(path))
+		l, err := LockRoom(path)
+		must(t, err)
+		must(t, l.Erase())
 		left, err := os.ReadDir(dir)
 		must(t, err)
-		if len(left) > 0 {
+		if len(left) != 1 || left[0].Name() != "other.db" {
 			t.Errorf("left: %v", left)
 		}
+		must(t, l.Close())
 	}
-	must(t, Remove(filepath.Join(dir, "no folder", "room.db")))
+	again, _, err := DataKey(path, testRoom, nil)
+	must(t, err)
+	if again == key {
+		t.Error("the key is what it was")
+	}
+	mustOpen(t, Config{Path: path, Key: again, Room: testRoom})
+}
+
+// TestLockOfAnErasedRoom: of those who want a room's lock one has it, though whoever had it
+// last took its file away; who opened that file before is not fooled.
+func TestLockOfAnErasedRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "room.db")
+	var holders, twice, had atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 300 {
+				l, err := lockRoom(path)
+				if err != nil {
+					if !errors.Is(err, ErrRunning) {
+						t.Error(err)
+					}
+					continue
+				}
+				had.Add(1)
+				if holders.Add(1) > 1 {
+					twice.Add(1)
+				}
+				runtime.Gosched()
+				holders.Add(-1)
+				if err := removeLocked(l); err != nil {
+					t.Error(err)
+				}
+				l.Close()
+			}
+		})
+	}
+	all.Wait()
+	if n := twice.Load(); n > 0 || had.Load() == 0 {
+		t.Errorf("of %d times the room was locked, it was %d times by two", had.Load(), n)
+	}
 }

@@ -7,6 +7,7 @@
 //	ROOMID.tail1, .tail2 what was appended and is not in the database yet
 //	ROOMID.key           the data key (DataKey)
 //	ROOMID.lock          locked while a process has the room open; has its pid
+//	ROOMID.db.new, ROOMID.key.new   unfinished; the next process removes them
 //
 // All have mode 0600; a looser one is an error. Everything but the lock is
 // written by this package alone, and none of it is ever overwritten because it

@@ -15,9 +15,9 @@ import (
 // The names of a room's files. All begin with what is before ".db".
 const (
 	databaseSuffix = ".db"
-	newSuffix      = ".db.new" // a database that is being made
 	lockSuffix     = ".lock"
 	keySuffix      = ".key"
+	unfinished     = ".new" // after another name: a file that is being made
 )
 
 var tailSuffixes = [2]string{".tail1", ".tail2"}
@@ -64,22 +64,33 @@ func lockRoom(path string) (*os.File, error) { return lockFile(path, prefix(path
 
 // LockFile makes this process the only one that uses the file at path, as far as
 // others ask for that too: the lock is on a file beside it. It ends with the
-// process, or when the lock is closed. The error is a *RunningError if another
-// process has it.
+// process, or when the lock is closed, which takes that file away. The error is a
+// *RunningError if another process has it.
 func LockFile(path string) (io.Closer, error) {
 	f, err := lockFile(path, path+lockSuffix)
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return fileLock{f}, nil
 }
+
+type fileLock struct{ f *os.File }
+
+func (l fileLock) Close() error { return errors.Join(removeLocked(l.f), l.f.Close()) }
 
 func lockFile(path, beside string) (*os.File, error) {
 	f, err := openPrivate(beside, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(f); err != nil {
+	for err = lock(f); err == nil && !named(f, beside); err = lock(f) {
+		// Whoever had the lock has erased the room, and the file with it.
+		f.Close()
+		if f, err = openPrivate(beside, os.O_RDWR|os.O_CREATE); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
 		defer f.Close()
 		if !errors.Is(err, errLocked) {
 			return nil, err
@@ -96,14 +107,26 @@ func lockFile(path, beside string) (*os.File, error) {
 	return f, nil
 }
 
-// writePrivate makes a file at path, with all of data and durably, or none. If
-// there is one, nothing is written and the error matches fs.ErrExist.
+// named reports whether f is the file that path names.
+func named(f *os.File, path string) bool {
+	info, err := f.Stat()
+	at, err2 := os.Lstat(path)
+	return err == nil && err2 == nil && os.SameFile(info, at)
+}
+
+// writePrivate makes a file of a room at path, with all of data and durably, or
+// none. If there is one, nothing is written and the error matches fs.ErrExist.
+// Whoever calls it has the room's lock.
 func writePrivate(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".coterie-*.tmp") // mode 0600
+	temp := path + unfinished
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := openPrivate(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(temp)
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
@@ -114,7 +137,18 @@ func writePrivate(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return publish(f.Name(), path)
+	return publish(temp, path)
+}
+
+// Unfinished are the files that an interrupted process left of a room's: DataKey and
+// Open remove them.
+func Unfinished(path string) (left []string) {
+	for _, name := range []string{path + unfinished, prefix(path) + keySuffix + unfinished} {
+		if _, err := os.Lstat(name); err == nil {
+			left = append(left, name)
+		}
+	}
+	return left
 }
 
 // publish gives the complete file temp the name path, unless that is taken: a
@@ -148,21 +182,54 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// Remove erases a room's files, the key first: without it the rest is noise,
-// wherever else copies of it may be. It returns an error that matches ErrRunning
-// if the room is open.
-func Remove(path string) error {
-	l, err := lockRoom(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // not even a folder
-	} else if err != nil {
+// A Lock keeps a room from being opened.
+type Lock struct {
+	f    *os.File
+	path string
+}
+
+// LockRoom locks the room whose database is or would be at path. The error matches
+// ErrRunning if the room is open.
+func LockRoom(path string) (*Lock, error) {
+	if err := makeFolder(path); err != nil {
+		return nil, err
+	}
+	f, err := lockRoom(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{f, path}, nil
+}
+
+// Close ends the lock.
+func (l *Lock) Close() error { return l.f.Close() }
+
+// Erase erases every file of the room, whatever is in it. The key is first, and gone
+// for good before the rest is touched: without it the rest is noise, wherever else
+// copies of it may be. The lock's own file is last, and ends the lock.
+func (l *Lock) Erase() error {
+	base := prefix(l.path)
+	folder := filepath.Dir(base)
+	if err := os.RemoveAll(base + keySuffix); err != nil {
 		return err
 	}
-	defer l.Close()
-	for _, suffix := range []string{keySuffix, databaseSuffix, newSuffix, tailSuffixes[0], tailSuffixes[1], lockSuffix} {
-		if err := os.Remove(prefix(path) + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+	if err := keyfile.SyncFolder(folder); err != nil {
+		return err
+	}
+	all, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		path := filepath.Join(folder, e.Name())
+		if strings.HasPrefix(path, base) && path != base+lockSuffix {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
 		}
 	}
-	return keyfile.SyncFolder(filepath.Dir(path))
+	if err := removeLocked(l.f); err != nil {
+		return err
+	}
+	return keyfile.SyncFolder(folder)
 }

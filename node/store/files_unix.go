@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// removeLocked takes away the file of a lock that is held.
+func removeLocked(f *os.File) error { return os.Remove(f.Name()) }
+
 // openFile neither follows a link nor waits for the other end of a pipe.
 func openFile(path string, flag int) (*os.File, error) {
 	return os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)

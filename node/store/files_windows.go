@@ -7,6 +7,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// removeLocked takes away the file of a lock, which ends with it: Windows removes no
+// file that is open. One that another has opened meanwhile is theirs.
+func removeLocked(f *os.File) error {
+	defer os.Remove(f.Name())
+	return f.Close()
+}
+
 func openFile(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, 0o600) }
 
 func isFull(err error) bool {

@@ -20,6 +20,9 @@ type Config struct {
 	Path string
 	// Key is the room's data key; see DataKey.
 	Key [32]byte
+	// KeyBeside: the data key is in the file of DataKey, without which nothing is
+	// opened or made.
+	KeyBeside bool
 	// Room is the room's id. What is stored can be opened for this room only.
 	Room [32]byte
 	// Now tells the time by which a full disk is tried again; nil means
@@ -115,6 +118,16 @@ func open(cfg Config) (_ *Store, err error) {
 			s.release()
 		}
 	}()
+	if key := prefix(cfg.Path) + keySuffix; cfg.KeyBeside {
+		if _, err := os.Lstat(key); err != nil {
+			return nil, &KeyMissingError{cfg.Path, key}
+		}
+	}
+	for _, left := range Unfinished(cfg.Path) { // nobody else has the lock
+		if err := os.Remove(left); err != nil {
+			return nil, err
+		}
+	}
 	for i, suffix := range tailSuffixes {
 		path := prefix(cfg.Path) + suffix
 		f, err := openPrivate(path, os.O_RDWR|os.O_CREATE)

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -38,8 +41,8 @@ const (
 type Face interface {
 	// Show shows an event that the state has taken, and what is said of it.
 	Show(s *State, e Event, said []Line)
-	// Broken reports whether nobody looks any more.
-	Broken() bool
+	// Broken is why nobody can be shown anything any more; nil: they can.
+	Broken() error
 }
 
 // Prefs keeps what is set in an open room for the next time.
@@ -196,15 +199,16 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 			r.judge()
 		case <-linger:
 			leave(r.quit.reason())
-		case <-signals:
-			if reason != "" {
+		case s := <-signals:
+			// A window that is closed says so twice.
+			if reason != "" && s != syscall.SIGHUP {
 				r.show(Bye{"signal", r.box.undelivered(), statusAborted})
 				os.Exit(statusAborted)
 			}
 			leave("signal")
 		}
 		switch {
-		case r.cfg.Face.Broken():
+		case r.cfg.Face.Broken() != nil:
 			leave("signal")
 		case r.quit == nil:
 		case !r.quit.End && r.quit.Linger == 0, r.settled():
@@ -213,7 +217,29 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 			linger = time.After(r.quit.Linger)
 		}
 	}
-	return r.end(cmp.Or(reason, "signal"), <-ended)
+	err := r.end(cmp.Or(reason, "signal"), <-ended)
+	if broken := r.cfg.Face.Broken(); broken != nil && !readerGone(broken) {
+		return cannotShow(broken)
+	}
+	return err
+}
+
+// cannotShow says that the output could not be written.
+func cannotShow(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return cli.Fail("output", "standard output cannot be written: %v", err).
+		Hint("what was said from then on was not shown: the room was left").Because(err)
+}
+
+// readerGone reports whether output fails because whoever read it has gone, or the terminal
+// has: that is an end like others.
+func readerGone(err error) bool {
+	const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232) // of Windows
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) ||
+		runtime.GOOS == "windows" && (errors.Is(err, brokenPipe) || errors.Is(err, noData))
 }
 
 // end answers what was not sent, and says goodbye.

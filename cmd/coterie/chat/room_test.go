@@ -39,7 +39,7 @@ func (n *notes) Show(_ *State, e Event, said []Line) {
 	}
 }
 
-func (n *notes) Broken() bool { return false }
+func (n *notes) Broken() error { return nil }
 
 // last is the newest event of a type.
 func last[T any](n *notes) (what T, ok bool) {

@@ -1,7 +1,8 @@
 // Package control is the socket of an open room, through which other processes of the same
 // user ask it: how it does, how far a member is, what its link is. By it a second process
 // also sees that the room is open. Only the user may open it: a folder with mode 0700, a
-// socket with 0600.
+// socket with 0600, and whoever connects is asked of the system. Nothing can be said or read in
+// the room through it.
 package control
 
 import (
@@ -10,12 +11,15 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,6 +35,9 @@ const (
 	visitTime   = 10 * time.Second // for one question
 	maxQuestion = 4 << 10          // bytes
 	maxAnswer   = 4 << 20
+	maxVisits   = 64 // at a time, and
+	maxShare    = 8  // of one process
+	longPause   = time.Second
 )
 
 // Name is the name of a room's socket: a profile has one process in it that keeps anything,
@@ -70,14 +77,20 @@ type Answer struct {
 type Server struct {
 	l    net.Listener
 	name string
+
+	mu     sync.Mutex
+	visits map[int]int // of each process, those of now
+	all    int
 }
 
-// Listen makes the socket of a room in a folder. The error says if another process has the room
-// open with this key. Where there can be no socket, there is none.
+// Running is the code of Listen's error if another process has the room open with this key.
+const Running = "room-running"
+
+// Listen makes the socket of a room in a folder. Where there can be none, the error says why.
 func Listen(dir, socket, name string) (*Server, error) {
 	path := filepath.Join(dir, socket)
 	if pid := PID(path); pid != 0 {
-		return nil, cli.Fail("room-running", "%s is already open in another process (pid %d)", cli.Clean(name), pid).
+		return nil, cli.Fail(Running, "%s is already open in another process (pid %d)", cli.Clean(name), pid).
 			Hint("one process a room; or use another profile: --profile second")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -88,19 +101,27 @@ func Listen(dir, socket, name string) (*Server, error) {
 	}
 	os.Remove(path) // of a process that is no more
 	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, cli.Fail("long-path", "the path of its socket is too long (%s)", cli.Plural(len(path), "byte")).
+			Hint("set XDG_RUNTIME_DIR to a folder with a shorter path").Because(err)
+	}
 	if err != nil {
-		return nil, nil // too long a path, or no sockets here: status will say that nothing runs
+		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
 		return nil, err
 	}
-	return &Server{l: l, name: name}, nil
+	return &Server{l: l, name: name, visits: make(map[int]int)}, nil
 }
 
 // PID is the process that has the socket open; 0: none.
 func PID(path string) int {
 	conn, hello, err := visit(path)
+	var silent *SilentError
+	if errors.As(err, &silent) {
+		return silent.PID
+	}
 	if err != nil {
 		return 0
 	}
@@ -120,14 +141,80 @@ func (s *Server) Serve(r *chat.Room) {
 	if s == nil {
 		return
 	}
-	for {
+	for pause := time.Duration(0); ; {
 		conn, err := s.l.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		go s.attend(r, conn)
+		if err != nil { // such as too many open files: that passes
+			pause = min(max(2*pause, 5*time.Millisecond), longPause)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		pid, err := caller(conn, os.Geteuid())
+		if err != nil || !s.enter(pid) {
+			conn.Close()
+			continue
+		}
+		go func() {
+			defer s.leave(pid)
+			s.attend(r, conn)
+		}()
 	}
 }
+
+// enter lets a process in, unless it has its share of visits already, or all are taken.
+func (s *Server) enter(pid int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= maxVisits || s.visits[pid] >= maxShare {
+		return false
+	}
+	s.all++
+	s.visits[pid]++
+	return true
+}
+
+func (s *Server) leave(pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.visits[pid]--; s.visits[pid] == 0 {
+		delete(s.visits, pid)
+	}
+}
+
+// caller is the process at the other end, which has to be one of the user's, or root's; 0 where
+// the system does not say.
+func caller(conn net.Conn, user int) (pid int, err error) {
+	unix, ok := conn.(*net.UnixConn)
+	if !ok {
+		return 0, errStranger
+	}
+	uid, pid, err := peer(unix)
+	if err == nil && uid != user && uid != 0 {
+		err = errStranger
+	}
+	return pid, err
+}
+
+var errStranger = errors.New("it belongs to another user")
+
+// A SilentError says that a process has a socket open and does not answer: it is stopped, or has
+// too many visitors.
+type SilentError struct {
+	PID int // 0: the system does not say
+	err error
+}
+
+func (e *SilentError) Error() string {
+	if e.PID == 0 {
+		return "a process that has a room open does not answer"
+	}
+	return fmt.Sprintf("process %d has a room open, and does not answer", e.PID)
+}
+func (e *SilentError) Unwrap() error { return e.err }
 
 func (s *Server) attend(r *chat.Room, conn net.Conn) {
 	defer conn.Close()
@@ -184,13 +271,22 @@ func visit(path string) (net.Conn, Greeting, error) {
 	if err != nil {
 		return nil, g, err
 	}
+	pid := 0
+	if user := os.Geteuid(); user != 0 { // root may ask anybody's
+		if pid, err = caller(conn, user); err != nil {
+			conn.Close()
+			return nil, g, fmt.Errorf("%s: %w", path, err)
+		}
+	} else if unix, ok := conn.(*net.UnixConn); ok {
+		_, pid, _ = peer(unix)
+	}
 	conn.SetDeadline(time.Now().Add(visitTime))
 	// The reader must not take more than the greeting.
 	var line []byte
 	for b := make([]byte, 1); len(line) < maxQuestion; {
 		if _, err := conn.Read(b); err != nil {
 			conn.Close()
-			return nil, g, err
+			return nil, g, &SilentError{pid, err}
 		}
 		if b[0] == '\n' {
 			break
@@ -235,24 +331,37 @@ func (r *OpenRoom) Ask(q Question) (Answer, error) {
 	return out, nil
 }
 
-// Open finds the rooms that are open, all or those of a name, by their sockets in a folder.
+// Open finds the rooms that are open, all or those of a name, by their sockets in a folder. If
+// there is none, and a process that may have one does not answer, the error says so.
 func Open(dir, name string) ([]OpenRoom, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.sock"))
-	if err != nil {
-		return nil, err
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("looking for rooms that run: %w", err)
 	}
-	slices.Sort(paths)
 	var out []OpenRoom
-	for _, p := range paths {
+	var silent *SilentError
+	for _, f := range files {
+		if filepath.Ext(f.Name()) != ".sock" {
+			continue
+		}
+		p := filepath.Join(dir, f.Name())
 		conn, g, err := visit(p)
 		if err != nil {
 			sweep(p, err)
+			errors.As(err, &silent)
 			continue
 		}
 		conn.Close()
 		if name == "" || g.Room == name {
 			out = append(out, OpenRoom{g, p})
 		}
+	}
+	if len(out) == 0 && silent != nil {
+		e := cli.Fail("no-answer", "%s", silent.Error()).Because(silent)
+		if silent.PID > 0 {
+			e.Hint("is it stopped? kill -CONT %d lets it go on", silent.PID)
+		}
+		return nil, e
 	}
 	slices.SortStableFunc(out, func(x, y OpenRoom) int { return strings.Compare(x.Room, y.Room) })
 	return out, nil

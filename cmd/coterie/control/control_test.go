@@ -1,120 +1,138 @@
+//go:build unix
+
 package control
 
 import (
-	"bytes"
-	"errors"
-	"io"
+	"bufio"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"coterie/cmd/internal/cli"
 )
 
-// folder is one that others may look into, for a socket.
-func folder(t *testing.T) string {
+// patience is how long a test waits for what takes a moment.
+const patience = 60 * time.Second
+
+// short is a folder whose path leaves room for a socket.
+func short(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ct") // a socket's path must be short
+	dir, err := os.MkdirTemp("", "c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	return dir
 }
 
-// TestPrivate: the socket and its folder are the user's alone, also a folder that was there.
-func TestPrivate(t *testing.T) {
-	dir := folder(t)
-	s, err := Listen(dir, "a.sock", "exam")
-	if err != nil || s == nil {
-		t.Fatal(s, err)
-	}
-	defer s.Close()
-	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "a.sock"): 0o600} {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
-			t.Errorf("%s: %v, %v, want %v", path, info.Mode().Perm(), err, want)
-		}
-	}
+// failing is a listener that has no descriptors left for a while.
+type failing struct {
+	net.Listener
+	times int
 }
 
-// TestOneProcess: a room that is open is not opened again, and what a process that is no more
-// left is no room that is open.
-func TestOneProcess(t *testing.T) {
-	dir := folder(t)
-	s, err := Listen(dir, "a.sock", "exam")
+func (f *failing) Accept() (net.Conn, error) {
+	if f.times > 0 {
+		f.times--
+		return nil, &net.OpError{Op: "accept", Net: "unix", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return f.Listener.Accept()
+}
+
+// greeting is what a socket says first.
+func greeting(t *testing.T, path string) (string, net.Conn) {
+	t.Helper()
+	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.Serve(nil) // it greets, and is asked nothing
-	var running *cli.Error
-	if _, err := Listen(dir, "a.sock", "exam"); !errors.As(err, &running) || running.Code != "room-running" {
-		t.Errorf("opened twice: %v", err)
-	}
-	if open, err := Open(dir, ""); err != nil || len(open) != 1 || open[0].Room != "exam" || open[0].PID != os.Getpid() {
-		t.Errorf("open rooms: %+v, %v", open, err)
-	}
-	if open, err := Open(dir, "another"); err != nil || len(open) != 0 {
-		t.Errorf("open rooms of another name: %+v, %v", open, err)
-	}
-	s.l.(*net.UnixListener).SetUnlinkOnClose(false)
-	s.Close()
-	if open, err := Open(dir, ""); err != nil || len(open) != 0 {
-		t.Errorf("open rooms when none is: %+v, %v", open, err)
-	}
-	s, err = Listen(dir, "a.sock", "exam")
-	if err != nil || s == nil {
-		t.Fatalf("after a process that is no more: %v", err)
-	}
-	s.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	line, _ := bufio.NewReader(conn).ReadString('\n')
+	return line, conn
 }
 
-// TestQuestionsAreBounded: what is no question, or too long for one, ends the visit without an
-// answer; what greets without end, or with nonsense, is no room.
-func TestQuestionsAreBounded(t *testing.T) {
-	dir := folder(t)
-	s, err := Listen(dir, "a.sock", "exam")
+// TestNoDescriptors: a socket that cannot be accepted for a while is answered afterwards.
+func TestNoDescriptors(t *testing.T) {
+	dir := short(t)
+	s, err := Listen(dir, "a.sock", "den")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.l = &failing{s.l, 5}
+	ended := make(chan struct{})
+	go func() { s.Serve(nil); close(ended) }()
+	line, conn := greeting(t, filepath.Join(dir, "a.sock"))
+	if conn.Close(); !strings.Contains(line, `"room":"den"`) {
+		t.Errorf("it says %q", line)
+	}
+	s.Close()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("it goes on when it is closed")
+	}
+}
+
+// TestShares: one process has its share of visits and no more, and all have theirs; a visit
+// that ends makes room for another.
+func TestShares(t *testing.T) {
+	s := &Server{visits: make(map[int]int)}
+	for pid := range maxVisits / maxShare {
+		for range maxShare {
+			if !s.enter(pid) {
+				t.Fatalf("process %d has not got its share", pid)
+			}
+		}
+		if s.enter(pid) {
+			t.Errorf("process %d got more than its share", pid)
+		}
+	}
+	if s.enter(1000) {
+		t.Error("more than all were let in")
+	}
+	s.leave(3)
+	if !s.enter(1000) {
+		t.Error("nobody is let in any more")
+	}
+	for pid, n := range s.visits {
+		for range n {
+			s.leave(pid)
+		}
+	}
+	if s.all != 0 || len(s.visits) != 0 {
+		t.Errorf("left: %d, %v", s.all, s.visits)
+	}
+}
+
+// TestVisitors: who opens many connections and asks nothing is let in as far as its share
+// goes; the rest are closed at once, and take no descriptors.
+func TestVisitors(t *testing.T) {
+	dir := short(t)
+	s, err := Listen(dir, "a.sock", "den")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	go s.Serve(nil)
-	for _, said := range [][]byte{[]byte("what?\n"), []byte("{\"status\":\n"), bytes.Repeat([]byte{' '}, maxQuestion+1)} {
-		conn, _, err := visit(filepath.Join(dir, "a.sock"))
-		if err != nil {
-			t.Fatal(err)
+	greeted := 0
+	for range 5 * maxShare {
+		line, conn := greeting(t, filepath.Join(dir, "a.sock"))
+		defer conn.Close()
+		if line != "" {
+			greeted++
 		}
-		conn.Write(said)
-		if got, _ := io.ReadAll(conn); len(got) > 0 {
-			t.Errorf("%.20q is answered: %q", said, got)
-		}
-		conn.Close()
 	}
-	for name, greeting := range map[string][]byte{
-		"b.sock": bytes.Repeat([]byte{'x'}, 2*maxQuestion), "c.sock": []byte("hello\n"), "d.sock": []byte("{\"pid\":\"no\"}\n"),
-	} {
-		l, err := net.Listen("unix", filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				conn.SetDeadline(time.Now().Add(visitTime))
-				conn.Write(greeting)
-				conn.Close()
-			}
-		}()
+	if greeted != maxShare {
+		t.Errorf("%d visits of one process at a time", greeted)
 	}
-	if open, err := Open(dir, ""); err != nil || len(open) != 1 {
-		t.Errorf("open rooms: %+v, %v", open, err)
+}
+
+// TestLongPath: where the path is too long for a socket it is said, and what to do.
+func TestLongPath(t *testing.T) {
+	dir := filepath.Join(short(t), strings.Repeat("long/", 30))
+	if _, err := Listen(dir, "a.sock", "den"); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -32,12 +32,17 @@ type Options struct {
 	In                                  io.Reader
 	Out                                 io.Writer
 	Now                                 func() time.Time
+	// Addresses reads what is given for addresses.
+	Addresses func(what string, texts []string) ([]ma.Multiaddr, error)
+	// Relays are those that a key's domain names; warn is told of one that is of no use.
+	Relays func(d *abe.Domain, warn func(*cli.Error)) []ma.Multiaddr
 }
 
 // A diagnosis is a run of the doctor's.
 type diagnosis struct {
 	Options
 	problems, remarks int
+	broken            error // why nothing can be printed
 	key               *abe.Key
 	keyPath           string
 	desc              *room.Descriptor
@@ -53,22 +58,34 @@ type diagnosis struct {
 func Run(o Options) error {
 	d := &diagnosis{Options: o}
 	if !d.JSON {
-		fmt.Fprintf(d.Out, "%-7s %-12s %s\n", "RESULT", "CHECK", "MESSAGE")
+		d.put("%-7s %-12s %s\n", "RESULT", "CHECK", "MESSAGE")
 	}
 	for _, check := range []func(){
 		d.version, d.terminal, d.config, d.identity, d.theRoom, d.history, d.theKey, d.policy, // offline
 		d.look, d.clock, d.port, d.udp, d.reachable, d.bootstrap, d.mdns, d.running, d.selfTest,
 	} {
-		check()
+		if check(); d.broken != nil {
+			return cli.Describe(d.broken)
+		}
 	}
 	if !d.JSON {
-		fmt.Fprintf(d.Out, "%s, %s. To report: coterie doctor --json (addresses and ids are shortened; --full keeps them)\n",
+		d.put("%s, %s. To report: coterie doctor --json (addresses and ids are shortened; --full keeps them)\n",
 			cli.Plural(d.problems, "problem"), cli.Plural(d.remarks, "remark"))
+	}
+	if d.broken != nil {
+		return cli.Describe(d.broken)
 	}
 	if d.problems > 0 {
 		return cli.Silent(cli.StatusFailed)
 	}
 	return nil
+}
+
+// put prints; what cannot be printed ends the diagnosis.
+func (d *diagnosis) put(format string, a ...any) {
+	if _, err := fmt.Fprintf(d.Out, format, a...); err != nil && d.broken == nil {
+		d.broken = err
+	}
 }
 
 // tell prints one result. The error's hints are below it.
@@ -86,13 +103,13 @@ func (d *diagnosis) tell(result, check, text string, hints ...string) {
 		}
 	}
 	if d.JSON {
-		d.Out.Write(lines.NewObject("check").Add("check", check).Add("result", result).Add("text", text).Maybe("hint",
-			strings.Join(hints, "\n")).Line())
+		d.put("%s", lines.NewObject("check").Add("check", check).Add("result", result).Add("text", text).
+			Maybe("hint", strings.Join(hints, "\n")).Line())
 		return
 	}
-	fmt.Fprintf(d.Out, "%-7s %-12s %s\n", result, check, cli.Clean(text))
+	d.put("%-7s %-12s %s\n", result, check, cli.Clean(text))
 	for _, h := range hints {
-		fmt.Fprintf(d.Out, "%-20s hint: %s\n", "", cli.Clean(h))
+		d.put("%-20s hint: %s\n", "", cli.Clean(h))
 	}
 }
 

@@ -40,9 +40,26 @@ func (r *Reader) Next() (c chat.Command, ok bool) {
 		case err != nil && text == "":
 			return nil, false
 		case text != "":
+			if err := notText(text); err != nil {
+				return chat.Bad{Err: err}, true
+			}
 			return r.parse(text), true
 		}
 	}
+}
+
+// notText says what a line is that a program has encoded in another way, or nil. Taken for a
+// message, a command would go out for all to read.
+func notText(s string) *cli.Error {
+	switch {
+	case strings.HasPrefix(s, "\ufeff"):
+		return cli.Fail("bad-input", "a line of input begins with a byte order mark").
+			Hint("write UTF-8 without one; the line was not taken")
+	case strings.HasPrefix(s, "\xff\xfe"), strings.HasPrefix(s, "\xfe\xff"), strings.Contains(s, "\x00"):
+		return cli.Fail("bad-input", "a line of input is not UTF-8 text; it may be UTF-16").
+			Hint("write UTF-8 without a byte order mark; the line was not taken")
+	}
+	return nil
 }
 
 // readLine reads one line of at most MaxLine bytes, without its end; what is
@@ -89,9 +106,14 @@ type jsonInput struct {
 	Ref    any     `json:"ref"`
 }
 
-// ParseJSON reads one line of input: an object, or a message word for word.
+// ParseJSON reads one line of input: an object, or a message word for word. What looks like a
+// part of other JSON is neither.
 func ParseJSON(s string) chat.Command {
-	if !strings.HasPrefix(s, "{") {
+	switch begin := strings.TrimLeft(s, " \t"); {
+	case begin != "" && strings.Contains("[]}", begin[:1]):
+		return chat.Bad{Err: cli.Fail("bad-input", "a line that begins with %s is no message: one object a line is wanted",
+			begin[:1]).Hint(`{"send":"%s..."} sends a message that begins so`, begin[:1])}
+	case !strings.HasPrefix(begin, "{"):
 		return chat.Say{Text: s}
 	}
 	bad := func(format string, a ...any) chat.Command {

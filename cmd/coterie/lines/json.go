@@ -28,7 +28,7 @@ type JSON struct {
 	w      io.Writer
 	now    func() time.Time
 	last   time.Time
-	failed bool
+	failed error
 	ended  bool // bye was said, and nothing comes after it
 }
 
@@ -40,12 +40,12 @@ func NewJSON(w io.Writer, now func() time.Time) *JSON {
 // Put writes an object.
 func (j *JSON) Put(o *Object) {
 	if _, err := j.w.Write(o.Line()); err != nil {
-		j.failed = true
+		j.failed = err
 	}
 }
 
-// Broken reports whether nobody reads any more.
-func (j *JSON) Broken() bool { return j.failed }
+// Broken is why nobody can be shown anything any more; nil: they can.
+func (j *JSON) Broken() error { return j.failed }
 
 // ID is an id as it is written.
 func ID(h ake.Hash) string { return hex.EncodeToString(h[:]) }

@@ -20,7 +20,7 @@ type Plain struct {
 	stderr io.Writer
 	now    func() time.Time
 	format string
-	failed bool
+	failed error
 	colour bool // whatever reads it
 }
 
@@ -55,12 +55,12 @@ func (p *Plain) paint(s, code string) string {
 
 func (p *Plain) put(format string, a ...any) {
 	if _, err := fmt.Fprintf(p.w, format+"\n", a...); err != nil {
-		p.failed = true
+		p.failed = err
 	}
 }
 
-// Broken reports whether nobody reads any more.
-func (p *Plain) Broken() bool { return p.failed }
+// Broken is why nobody can be shown anything any more; nil: they can.
+func (p *Plain) Broken() error { return p.failed }
 
 func (p *Plain) clock(t time.Time) string {
 	if p.format == "" {

@@ -2,19 +2,19 @@ package profile
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/cli"
+	"coterie/kms/keyfile"
 	"coterie/kms/words"
 )
 
@@ -30,26 +30,36 @@ type Settings struct {
 // maxConfig bounds the file in bytes.
 const maxConfig = 256 << 10
 
-// Settings reads config.toml and the environment. A file that is not there is empty.
+// Settings reads config.toml and the environment. A file that is not there is empty, and so is
+// one of a home folder that is not known.
 func (p *Profile) Settings() (*Settings, error) {
+	c := &Settings{Path: "config.toml"}
+	var data []byte
 	dir, err := p.ConfigDir()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		c.Path = filepath.Join(dir, "config.toml")
+		data, err = keyfile.ReadOwned(c.Path, maxConfig)
 	}
-	c := &Settings{Path: filepath.Join(dir, "config.toml")}
-	data, err := os.ReadFile(c.Path)
+	var large *keyfile.SizeError
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("reading settings: %w", err)
-	case len(data) > maxConfig:
+	case err == nil, isNone(err), isNoHome(err):
+	case errors.As(err, &large):
 		return nil, cli.Fail("config", "%s is far too large", c.Path)
+	default:
+		return nil, err
 	}
 	if err := p.parse(c, string(data)); err != nil {
 		return nil, err
 	}
 	p.passphraseCommand = c.List("passphrase_command")
 	return c, nil
+}
+
+// isNone reports whether an error of reading is that there is no such file. A link that leads
+// nowhere is one that somebody meant.
+func isNone(err error) bool {
+	var missing *keyfile.NotExistError
+	return errors.As(err, &missing) && missing.To == "" || errors.Is(err, syscall.ENOTDIR)
 }
 
 // parse takes a file's text, and then the environment and the defaults.

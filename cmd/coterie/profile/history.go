@@ -5,10 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"os"
+	"io/fs"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"syscall"
 
 	"filippo.io/age"
 
@@ -43,8 +42,23 @@ func (p *Profile) OpenHistory(d *room.Descriptor, opened []age.Identity,
 	more func() ([]age.Identity, error)) (*History, error) {
 	path, err := p.HistoryPath(d)
 	if err != nil {
-		return nil, err
+		return nil, historyError(d, err)
 	}
+	left := store.Unfinished(path)
+	h, err := openHistory(path, d, opened, more)
+	if errors.Is(err, store.ErrKeyMissing) || errors.Is(err, store.ErrKey) {
+		// Another process may have erased the room between its key and the rest.
+		h, err = openHistory(path, d, opened, more)
+	}
+	if err != nil {
+		return nil, historyError(d, err)
+	}
+	p.removed(left)
+	return h, nil
+}
+
+func openHistory(path string, d *room.Descriptor, opened []age.Identity,
+	more func() ([]age.Identity, error)) (*History, error) {
 	id := d.ID()
 	key, plain, err := store.DataKey(path, id, opened)
 	if errors.Is(err, store.ErrIdentity) && len(opened) == 0 && more != nil {
@@ -54,12 +68,12 @@ func (p *Profile) OpenHistory(d *room.Descriptor, opened []age.Identity,
 		key, plain, err = store.DataKey(path, id, opened)
 	}
 	if err != nil {
-		return nil, historyError(d, err)
+		return nil, err
 	}
-	s, err := store.Open(store.Config{Path: path, Key: key, Room: id})
+	s, err := store.Open(store.Config{Path: path, Key: key, KeyBeside: true, Room: id})
 	clear(key[:])
 	if err != nil {
-		return nil, historyError(d, err)
+		return nil, err
 	}
 	out := &History{Store: s, Plain: plain}
 	out.Identity, err = s.Identity()
@@ -70,7 +84,7 @@ func (p *Profile) OpenHistory(d *room.Descriptor, opened []age.Identity,
 	}
 	if err != nil {
 		s.Close()
-		return nil, historyError(d, err)
+		return nil, err
 	}
 	return out, nil
 }
@@ -80,33 +94,16 @@ func historyError(d *room.Descriptor, err error) error {
 	name := cli.Clean(d.Name)
 	var (
 		running *store.RunningError
-		loose   *store.PermissionError
-		owner   *store.OwnerError
 		damaged *store.DamagedError
 		missing *store.KeyMissingError
 	)
 	switch {
 	case errors.As(err, &running):
-		who := ""
-		if running.PID != 0 {
-			who = " (pid " + strconv.Itoa(running.PID) + ")"
-		}
-		return cli.Fail("room-running", "%s is already open in another process%s", name, who).
+		return cli.Fail("room-running", "%s is already open in another process%s", name, withPID(running)).
 			Hint("one process a room; or use another profile: --profile second").Because(err)
 	case errors.Is(err, store.ErrIdentity):
 		return cli.Fail("history-key", "history of %s cannot be opened with this identity", name).
 			Hint("--identity OLD, or coterie forget %s", cli.Quote(d.Name)).Because(err)
-	case errors.As(err, &loose):
-		mode := "600"
-		if loose.Folder {
-			mode = "700"
-		}
-		return cli.Fail("permissions", "%s can be read or changed by others (mode %04o)", loose.Path,
-			loose.Mode.Perm()).
-			Hint("chmod %s %s", mode, cli.Quote(loose.Path)).Because(err)
-	case errors.As(err, &owner):
-		return cli.Fail("wrong-owner", "%s belongs to another user", owner.Path).
-			Hint(`sudo chown -R "$USER" %s`, cli.Quote(owner.Path)).Because(err)
 	case errors.As(err, &missing):
 		return cli.Fail("history-key", "history of %s cannot be opened: its key %s is missing", name, missing.Key).
 			Hint("put the file back, or coterie forget %s", cli.Quote(d.Name)).Because(err)
@@ -121,6 +118,21 @@ func historyError(d *room.Descriptor, err error) error {
 		return cli.Fail("disk-full", "cannot save history: no space left on device").
 			Hint("make space, or --ephemeral goes without").Because(err)
 	}
+	var path *fs.PathError
+	if isNoHome(err) || errors.As(err, &path) && (path.Op == "mkdir" || errors.Is(err, syscall.ENOTDIR)) {
+		return cli.Fail(noHome, "there is no folder to keep what is said in %s: %s", name, cause(err)).
+			Hint("set HOME to a folder of yours; or --ephemeral keeps nothing, and needs none").Because(err)
+	}
+	return fileError(err)
+}
+
+// cause is an error without what led to it.
+func cause(err error) error {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		if _, ok := inner.(*fs.PathError); ok {
+			return inner
+		}
+	}
 	return err
 }
 
@@ -129,36 +141,4 @@ func (h *History) Close() {
 	if h != nil {
 		h.Store.Close()
 	}
-}
-
-// erase removes what the data folder has of rooms: first the keys, and then all
-// files that begin with a room's id.
-func (p *Profile) erase(rooms []Room) error {
-	dir, err := p.DataDir()
-	if err != nil {
-		return err
-	}
-	for _, r := range rooms {
-		d, err := r.Descriptor()
-		if err != nil {
-			continue // what cannot be read has no history that could be found
-		}
-		path, err := p.HistoryPath(d)
-		if err != nil {
-			return err
-		}
-		if err := store.Remove(path); errors.Is(err, store.ErrRunning) {
-			return historyError(d, err)
-		} // whatever else went wrong: what is left goes now
-		files, err := filepath.Glob(filepath.Join(dir, "rooms", strings.TrimSuffix(filepath.Base(path), ".db")+"*"))
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			if err := os.RemoveAll(f); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -33,6 +33,9 @@ func (p *Profile) IdentityPath(flag string) (string, error) {
 // identity at the flag's path, or the usual one if there is one.
 func (p *Profile) Identities(flag, passphraseFile string) (func() ([]age.Identity, error), error) {
 	path, err := p.IdentityPath(flag)
+	if isNoHome(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +57,7 @@ func Tilde(path string) string {
 
 // NewIdentity makes an identity at path, which must not exist, with a passphrase unless that
 // is empty.
-func NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time) (recipient string, err error) {
+func (p *Profile) NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time) (recipient string, err error) {
 	text, recipient, err := keyfile.MakeIdentity(postQuantum, now)
 	if err != nil {
 		return "", fmt.Errorf("making the identity: %w", err)
@@ -66,8 +69,5 @@ func NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time
 			return "", fmt.Errorf("encrypting the identity: %w", err)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", err
-	}
-	return recipient, keyfile.WriteSecret(path, stored)
+	return recipient, p.changing(path, func() error { return keyfile.WriteSecret(path, stored) })
 }

@@ -5,13 +5,16 @@
 //	settings.go  the table of settings, and where their values come from
 //	file.go      config.toml
 //	rooms.go     rooms.toml: rooms that were joined
-//	history.go   what was said in a room, opened or erased
+//	history.go   what was said in a room, opened
+//	forget.go    a room erased
+//	change.go    files that change, by one process at a time
 //	identity.go  the identity that opens keys
 //	address.go   addresses, as they are typed
 //	reminder.go  what was said today and is not said again
 package profile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,6 +22,7 @@ import (
 	"unicode"
 
 	"coterie/cmd/internal/cli"
+	"coterie/kms/keyfile"
 )
 
 // A Profile has folders of its own, as the XDG base directory specification has them: those of
@@ -29,6 +33,8 @@ type Profile struct {
 	Name string // as --profile has it; empty: the usual one
 	// Actions are those that [keys] may give keys to.
 	Actions func() []string
+	// Removed tells of a file that an interrupted run had not finished, and that is gone now.
+	Removed func(*cli.Error)
 
 	passphraseCommand []string // from the settings
 }
@@ -52,7 +58,13 @@ func (p *Profile) StateDir() (string, error) {
 // RuntimeDir is for sockets. Where the system has no folder for those it is one
 // in StateDir: /tmp would be everybody's.
 func (p *Profile) RuntimeDir() (string, error) {
-	if filepath.IsAbs(os.Getenv("XDG_RUNTIME_DIR")) {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		// su and sudo may leave it another user's.
+		var owner *keyfile.OwnerError
+		if info, err := os.Stat(dir); err == nil && errors.As(keyfile.CheckPrivate(dir, info), &owner) {
+			return "", cli.Fail("wrong-owner", "XDG_RUNTIME_DIR is %s, which belongs to %s", dir, owner.Owner).
+				Hint("unset XDG_RUNTIME_DIR, or set it to a folder of yours").Because(owner)
+		}
 		return p.folder("XDG_RUNTIME_DIR", "")
 	}
 	state, err := p.StateDir()
@@ -72,7 +84,7 @@ func (p *Profile) folder(xdg, windows string, usual ...string) (string, error) {
 	if !filepath.IsAbs(base) {
 		home, err := os.UserHomeDir()
 		if err != nil || !filepath.IsAbs(home) {
-			return "", cli.Fail("no-home", "no home folder is known").Hint("set HOME").Because(err)
+			return "", cli.Fail(noHome, "no home folder is known").Hint("set HOME").Because(err)
 		}
 		base = filepath.Join(append([]string{home}, usual...)...)
 	}
@@ -81,6 +93,14 @@ func (p *Profile) folder(xdg, windows string, usual ...string) (string, error) {
 		base = filepath.Join(base, "profiles", p.Name)
 	}
 	return base, nil
+}
+
+const noHome = "no-home"
+
+// isNoHome reports whether an error is that no home folder is known.
+func isNoHome(err error) bool {
+	var e *cli.Error
+	return errors.As(err, &e) && e.Code == noHome
 }
 
 // checkProfile keeps the name of a profile a single folder's.

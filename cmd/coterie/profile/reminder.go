@@ -35,7 +35,7 @@ func (p *Profile) Remind(key, today string) bool {
 	}
 	r.Keys = append(r.Keys, path)
 	if b, err := toml.Marshal(r); err == nil && len(b) < maxReminder {
-		_ = ReplaceSecret(file, b)
+		_ = p.ReplaceSecret(file, b)
 	}
 	return true
 }

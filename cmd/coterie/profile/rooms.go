@@ -3,10 +3,7 @@ package profile
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -50,10 +47,10 @@ func (p *Profile) Rooms() ([]Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	data, err := keyfile.ReadSecret(path)
+	if isNone(err) {
 		return nil, nil
 	}
-	data, err := keyfile.ReadSecret(path)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +86,15 @@ func (p *Profile) Rooms() ([]Room, error) {
 	return f.Rooms, nil
 }
 
+// remembered is Rooms for whoever joins one: without a home folder there are none.
+func (p *Profile) remembered() ([]Room, error) {
+	rooms, err := p.Rooms()
+	if isNoHome(err) {
+		return nil, nil
+	}
+	return rooms, err
+}
+
 // kept are the settings among what the file has of a room.
 func kept(file map[string]any) (Values, error) {
 	out := make(Values)
@@ -104,12 +110,26 @@ func kept(file map[string]any) (Values, error) {
 	return out, nil
 }
 
-// SaveRooms replaces what is kept of rooms, all at once.
-func (p *Profile) SaveRooms(rooms []Room) error {
+// changeRooms changes what is kept of rooms, all at once, while no other process does.
+func (p *Profile) changeRooms(change func([]Room) ([]Room, error)) error {
 	path, err := p.RoomsPath()
 	if err != nil {
 		return err
 	}
+	return p.changing(path, func() error {
+		rooms, err := p.Rooms()
+		if err != nil {
+			return err
+		}
+		if rooms, err = change(rooms); err != nil {
+			return err
+		}
+		return saveRooms(path, rooms)
+	})
+}
+
+// saveRooms writes what is kept of rooms, in place of what is there.
+func saveRooms(path string, rooms []Room) error {
 	var b bytes.Buffer
 	b.WriteString("# Rooms that were joined. coterie writes this file; coterie forget ROOM takes one out.\n\n")
 	enc := toml.NewEncoder(&b)
@@ -123,15 +143,11 @@ func (p *Profile) SaveRooms(rooms []Room) error {
 		}
 		b.WriteByte('\n')
 	}
-	return ReplaceSecret(path, b.Bytes())
-}
-
-// ReplaceSecret writes a file that only its owner may read in place of whatever is there.
-func ReplaceSecret(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+	if b.Len() > keyfile.MaxSize {
+		return cli.Fail("rooms-full", "%s would be larger than %s", path, cli.Size(keyfile.MaxSize)).
+			Hint("coterie rooms lists all; coterie forget ROOM takes one out")
 	}
-	return keyfile.Replace(path, data, 0o600)
+	return replace(path, b.Bytes())
 }
 
 // NewRoom is a room that is being joined, with a key.
@@ -207,10 +223,6 @@ func WrongDomain(key *abe.Domain, other string) error {
 // Remember keeps a room that is being joined, and some addresses of others besides those that
 // are known.
 func (p *Profile) Remember(now Room, addrs []ma.Multiaddr) error {
-	rooms, err := p.Rooms()
-	if err != nil {
-		return err
-	}
 	d, err := now.Descriptor()
 	if err != nil {
 		return err
@@ -223,15 +235,17 @@ func (p *Profile) Remember(now Room, addrs []ma.Multiaddr) error {
 	for _, m := range addrs {
 		add(m.String())
 	}
-	i := slices.IndexFunc(rooms, func(r Room) bool { return r.Is(d) && r.Key == now.Key })
-	if i < 0 {
-		return p.SaveRooms(append(rooms, now))
-	}
-	for _, s := range rooms[i].Addresses {
-		add(s)
-	}
-	rooms[i] = now
-	return p.SaveRooms(rooms)
+	return p.changeRooms(func(rooms []Room) ([]Room, error) {
+		i := slices.IndexFunc(rooms, func(r Room) bool { return r.Is(d) && r.Key == now.Key })
+		if i < 0 {
+			return append(rooms, now), nil
+		}
+		for _, s := range rooms[i].Addresses {
+			add(s)
+		}
+		rooms[i] = now
+		return rooms, nil
+	})
 }
 
 // KeptOf are the settings that were kept of a room, joined with a key.
@@ -240,7 +254,7 @@ func (p *Profile) KeptOf(d *room.Descriptor, keyPath string) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := p.Rooms()
+	rooms, err := p.remembered()
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +290,7 @@ func (p *Profile) Recall(name, keyPath string) (r Room, ok bool, err error) {
 
 // Namesakes are the rooms of a name, and of a key if one is given.
 func (p *Profile) Namesakes(name, keyPath string) ([]Room, error) {
-	rooms, err := p.Rooms()
+	rooms, err := p.remembered()
 	if err != nil {
 		return nil, err
 	}
@@ -292,25 +306,4 @@ func (p *Profile) Namesakes(name, keyPath string) ([]Room, error) {
 // OneKey reports whether all of them are entered with one key.
 func OneKey(rooms []Room) bool {
 	return !slices.ContainsFunc(rooms, func(r Room) bool { return r.Key != rooms[0].Key })
-}
-
-// Forget erases some rooms, with their histories, and keeps the others.
-func (p *Profile) Forget(which func(Room) bool) error {
-	rooms, err := p.Rooms()
-	if err != nil {
-		return err
-	}
-	if err := p.erase(slices.DeleteFunc(slices.Clone(rooms), func(r Room) bool { return !which(r) })); err != nil {
-		return err
-	}
-	return p.SaveRooms(slices.DeleteFunc(rooms, which))
-}
-
-// NoRoom is the error for a name that is not remembered.
-func NoRoom(name string, any bool) error {
-	e := cli.Fail("no-room", "no room called %s is remembered", cli.Clean(name))
-	if !any {
-		return e.Hint("coterie join %s --key FILE --policy 'EXPR'", cli.Quote(name))
-	}
-	return e.Hint("coterie rooms lists them")
 }

@@ -105,7 +105,7 @@ func TestRoomsFile(t *testing.T) {
 			Kept:      Values{"nick": "kari", "mouse": true, "listen": []string{"/ip4/127.0.0.1/tcp/0"}, "time": "15:04:05"}},
 		{Name: "hall", Kept: Values{}},
 	}
-	if err := p.SaveRooms(rooms); err != nil {
+	if err := p.changeRooms(func([]Room) ([]Room, error) { return rooms, nil }); err != nil {
 		t.Fatal(err)
 	}
 	back, err := p.Rooms()

@@ -87,7 +87,7 @@ func describeFile(err error) *Error {
 		return Fail("exists", "%s exists", exists.Path).
 			Hint("nothing is overwritten; choose another name, or move that file away")
 	case errors.As(err, &missing):
-		e := Fail("file-missing", "%s: no such file", missing.Path)
+		e := Fail("file-missing", "%s", missing.Error())
 		if len(missing.Near) > 0 {
 			e.Hint("did you mean %s?", strings.Join(missing.Near, " or "))
 		}
@@ -95,6 +95,9 @@ func describeFile(err error) *Error {
 	case errors.As(err, &loose):
 		if loose.Folder {
 			return Fail("permissions", "%s", loose.Error()).Hint("chmod o-w %s", Quote(loose.Path))
+		}
+		if loose.Change {
+			return Fail("permissions", "%s", loose.Error()).Hint("chmod go-w %s", Quote(loose.Path))
 		}
 		return Fail("permissions", "%s", loose.Error()).Hint("chmod 600 %s", Quote(loose.Path))
 	case errors.As(err, &owner):
