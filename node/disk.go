@@ -65,9 +65,13 @@ func (d disk) Save(all []room.Saved) error {
 	entries := make([]store.Entry, len(all))
 	for i, m := range all {
 		e := store.Entry{Kind: store.MessageEntry, Epoch: m.Epoch, Counter: m.Counter, Time: m.At.UnixMilli(), Data: m.Data}
-		if m.Author == room.Head {
+		switch {
+		case m.Author == room.Head:
 			e.Kind = store.EpochEntry
-		} else {
+		case m.Rest:
+			e.Kind = store.RestEntry
+			fallthrough
+		default:
 			e.Author = uint32(m.Author)
 		}
 		entries[i] = e
@@ -89,8 +93,10 @@ func (d disk) Load(yield func(room.Saved) bool) error {
 		more = yield(saved(e))
 		return more
 	}
-	if err := d.s.Epochs(each); err != nil || !more {
-		return err
+	for _, part := range [2]func(func(store.Entry) bool) error{d.s.Epochs, d.s.Rests} {
+		if err := part(each); err != nil || !more {
+			return err
+		}
 	}
 	return d.s.Forward(each)
 }
@@ -106,7 +112,7 @@ func (d disk) Messages(epoch ake.Hash, author int, from, to uint64) ([]room.Save
 
 func saved(e store.Entry) room.Saved {
 	s := room.Saved{Epoch: e.Epoch, Author: int(e.Author), Counter: e.Counter, At: time.UnixMilli(e.Time), Data: e.Data}
-	if e.Kind == store.EpochEntry {
+	if s.Rest = e.Kind == store.RestEntry; e.Kind == store.EpochEntry {
 		s.Author = room.Head
 	}
 	return s

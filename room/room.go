@@ -75,6 +75,8 @@ type Config struct {
 	// Journal is where the room reads back what it asked to have saved, also by
 	// the peer's last process; nil: nothing is saved.
 	Journal Journal
+	// Keep is about how many bytes the journal may come to; 0: no bound.
+	Keep int64
 	// Replay is how many of the last messages in the journal are shown at the
 	// start, as history.
 	Replay int
@@ -183,7 +185,7 @@ func New(cfg Config) (*Room, error) {
 			gaps:        make(map[*authorLog]logRef),
 			allowances:  make(map[[32]byte]*pace),
 			accounts:    make(map[[32]byte]*account),
-			limits:      logLimits{maxTranscripts, maxPlaces, maxMessages},
+			limits:      limitsOf(cfg.Keep),
 		},
 	}
 	var err error

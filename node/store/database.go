@@ -162,6 +162,7 @@ func openDatabase(cfg *Config) (db *bbolt.DB, s *sealer, st state, x *index, err
 			}
 			return err
 		}
+		db.AllocSize = 1 << 20 // the file grows by so much; bbolt's 16 MiB are a lot in a small one
 		return db.View(func(tx *bbolt.Tx) error {
 			s, st, x, err = load(cfg, tx)
 			return err
@@ -283,8 +284,10 @@ func openEntry(s *sealer, buf *[]byte, place string, k, v []byte) (Entry, error)
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 // foldInto writes entries, the first of which has the number st.folded, and
-// returns the state with them. old has the metas as they are in the database.
-func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, old map[string]uint64) (state, map[string]uint64, error) {
+// returns the state with them. With an entry go those that going has of its number.
+// old has the metas as they are in the database.
+func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, going map[uint64][]uint64,
+	old map[string]uint64) (state, map[string]uint64, error) {
 	entries, metas := tx.Bucket(bucketEntries), tx.Bucket(bucketMetas)
 	// Keys only grow, so pages can be filled.
 	entries.FillPercent = 0.95
@@ -306,6 +309,16 @@ func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, old map[string
 				return st, nil, err
 			}
 			st.set.toggle(s, seq, nil)
+			for _, gone := range going[seq] {
+				k := seqKey(gone)
+				if entries.Get(k) == nil {
+					continue // its epoch was forgotten meanwhile
+				}
+				if err := entries.Delete(k); err != nil {
+					return st, nil, err
+				}
+				st.set.toggle(s, gone, nil)
+			}
 			continue
 		}
 		if last[e.Name] != i {

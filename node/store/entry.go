@@ -17,6 +17,10 @@ const (
 	// Data removes it. It is here so that a batch can change both at once: a
 	// message enters the log and leaves what is held.
 	MetaEntry byte = 3
+	// RestEntry is what stays of an author's messages in an epoch up to Counter: they
+	// are removed when it is stored, and not taken again. Its data say what they were,
+	// to whoever appends it.
+	RestEntry byte = 4
 )
 
 // Bounds of what can be appended.
@@ -45,7 +49,7 @@ type Entry struct {
 
 func (e *Entry) validate() error {
 	switch e.Kind {
-	case EpochEntry, MessageEntry:
+	case EpochEntry, MessageEntry, RestEntry:
 		if e.Name != "" {
 			return fmt.Errorf("%w: only a meta has a name", ErrEntry)
 		}

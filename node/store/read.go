@@ -28,6 +28,23 @@ func (s *Store) Epochs(yield func(Entry) bool) error {
 	return s.each(seqs, yield)
 }
 
+// Rests calls yield with what stays of messages that are gone, in the order of arrival,
+// until it returns false.
+func (s *Store) Rests(yield func(Entry) bool) error {
+	s.mu.RLock()
+	var seqs []uint64
+	for _, l := range s.index.epochs {
+		for _, places := range l.rests {
+			for _, p := range places {
+				seqs = append(seqs, p.seq)
+			}
+		}
+	}
+	s.mu.RUnlock()
+	slices.Sort(seqs)
+	return s.each(seqs, yield)
+}
+
 // Messages returns an author's messages in an epoch with counters from from to
 // to, both included, by counter; two of one counter by arrival.
 func (s *Store) Messages(epoch [32]byte, author uint32, from, to uint64) ([]Entry, error) {
