@@ -16,6 +16,8 @@ type Store interface {
 	Save([]room.Saved) error
 	// Forget drops what was said in epochs.
 	Forget([]ake.Hash) error
+	// Size is how many bytes it takes on disk.
+	Size() int64
 }
 
 // NotSaving: what is said is not being saved any more; Err is nil when it is
@@ -86,6 +88,8 @@ func (d disk) Forget(ids []ake.Hash) error {
 	}
 	return d.s.Forget(epochs)
 }
+
+func (d disk) Size() int64 { return d.s.Size() }
 
 func (d disk) Load(yield func(room.Saved) bool) error {
 	more := true

@@ -86,15 +86,17 @@ func (x *index) addRest(l *epochLog, seq uint64, e *Entry) (gone []uint64) {
 	}
 	l.rests[e.Author] = append(l.rests[e.Author], place{e.Counter, seq})
 	places := l.authors[e.Author]
-	n := 0
-	for n < len(places) && places[n].counter <= e.Counter {
-		gone = append(gone, places[n].seq)
-		n++
-	}
-	if n == 0 {
+	from, _ := slices.BinarySearchFunc(places, place{1, 0}, comparePlaces) // number 0 stays
+	to, _ := slices.BinarySearchFunc(places, place{e.Counter + 1, 0}, comparePlaces)
+	if from == to {
 		return nil
 	}
-	if l.authors[e.Author] = slices.Clone(places[n:]); n == len(places) {
+	for _, p := range places[from:to] {
+		gone = append(gone, p.seq)
+	}
+	if kept := append(slices.Clone(places[:from]), places[to:]...); len(kept) > 0 {
+		l.authors[e.Author] = kept
+	} else {
 		delete(l.authors, e.Author)
 	}
 	slices.Sort(gone)

@@ -331,7 +331,7 @@ func (s *Store) fresh(batch []Entry) ([]Entry, error) {
 				continue
 			}
 		case MessageEntry:
-			if l := s.index.byID[e.Epoch]; l != nil && l.rest(e.Author) >= e.Counter {
+			if l := s.index.byID[e.Epoch]; l != nil && e.Counter > 0 && l.rest(e.Author) >= e.Counter {
 				continue
 			}
 			same := 0
@@ -372,6 +372,16 @@ func (s *Store) Sync() error {
 		return err
 	}
 	return s.fold()
+}
+
+// Size is how many bytes the files take on disk.
+func (s *Store) Size() (n int64) {
+	for _, p := range []string{s.cfg.Path, prefix(s.cfg.Path) + tailSuffixes[0], prefix(s.cfg.Path) + tailSuffixes[1]} {
+		if info, err := os.Stat(p); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 func (s *Store) usable() error {

@@ -20,11 +20,13 @@ import (
 )
 
 // walk reads all of it, oldest entries first, and visits what was said and is worth it by its
-// record alone, until visit returns false. What is on the disk was checked before it was
-// written, and the disk's own seal keeps it so.
-func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivered) bool) error {
+// record alone, until visit returns false; gone is what is not kept any more. What is on the
+// disk was checked before it was written, and the disk's own seal keeps it so.
+func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivered) bool) (gone []room.Shortened,
+	err error) {
 	heads := make(map[ake.Hash]*record.Transcript)
-	return h.Store.Load(func(m room.Saved) bool {
+	var rests []room.Saved
+	err = h.Store.Load(func(m room.Saved) bool {
 		if m.Author == room.Head {
 			if head, _, err := room.ParseHead(h.Room, m.Data); err == nil {
 				heads[m.Epoch] = head
@@ -33,6 +35,10 @@ func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivere
 		}
 		head := heads[m.Epoch]
 		if head == nil || m.Author >= len(head.Authors) {
+			return true
+		}
+		if m.Rest {
+			rests = append(rests, m)
 			return true
 		}
 		if m.Counter == 0 {
@@ -48,6 +54,31 @@ func (h *History) walk(worth func(*record.Signed) bool, visit func(room.Delivere
 		d, ok := readMessage(head, h.Room, h.Self, m, signed)
 		return !ok || visit(d)
 	})
+	for _, m := range rests {
+		rest, bad := room.ParseRest(m)
+		if author, ok := memberOf(heads[m.Epoch], m.Author); ok && bad == nil {
+			gone = append(gone, rest.Shortened(author, m.Epoch))
+		}
+	}
+	return gone, err
+}
+
+// memberOf is who has a place in an epoch's list.
+func memberOf(head *record.Transcript, index int) (m room.Member, ok bool) {
+	identity := head.List[index].Identity
+	key, err := crypto.UnmarshalEd25519PublicKey(identity[:])
+	if err != nil {
+		return m, false
+	}
+	if m.Peer, err = peer.IDFromPublicKey(key); err != nil {
+		return m, false
+	}
+	for _, name := range head.Names {
+		if name.Working == head.Authors[index].Working {
+			m.Name = name.Text
+		}
+	}
+	return m, true
 }
 
 // TimeOf is the author's time of a message.
@@ -61,8 +92,10 @@ type History struct {
 }
 
 // Back reads the last messages that were said before a time, oldest first: n of them, or back
-// to since if that is more, but at most maxBack. all: there are none before these.
-func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, all bool, err error) {
+// to since if that is more, but at most maxBack. gone is what is not kept any more of that
+// time. all: there are none before these.
+func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, gone []room.Shortened, all bool,
+	err error) {
 	all = true
 	wanted := func() int {
 		later := 0
@@ -73,7 +106,7 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, a
 		}
 		return min(max(n, later), maxBack)
 	}
-	err = h.walk(func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }, func(d room.Delivered) bool {
+	gone, err = h.walk(func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }, func(d room.Delivered) bool {
 		if past = append(past, d); len(past) >= 2*maxBack {
 			past, all = append([]room.Delivered(nil), lastOf(past, maxBack)...), false
 		}
@@ -83,7 +116,10 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, a
 	if n := wanted(); len(past) > n {
 		past, all = lastOf(past, n), false
 	}
-	return past, all, err
+	gone = slices.DeleteFunc(gone, func(s room.Shortened) bool {
+		return !s.Until.Before(before) || !all && s.Until.Before(TimeOf(past[0].Message.Time))
+	})
+	return past, room.JoinShortened(gone), all, err
 }
 
 // maxBack is how many messages are read back at once.
@@ -102,25 +138,11 @@ func readMessage(head *record.Transcript, id ake.Hash, self peer.ID, m room.Save
 	if index != m.Author {
 		return room.Delivered{}, false
 	}
-	identity := head.List[index].Identity
-	key, err := crypto.UnmarshalEd25519PublicKey(identity[:])
-	if err != nil {
-		return room.Delivered{}, false
-	}
-	author, err := peer.IDFromPublicKey(key)
-	if err != nil {
-		return room.Delivered{}, false
-	}
-	d := room.Delivered{
-		ID: signed.ID(id), Author: room.Member{Peer: author}, Self: author == self,
+	author, ok := memberOf(head, index)
+	return room.Delivered{
+		ID: signed.ID(id), Author: author, Self: author.Peer == self,
 		Message: signed.Body, Epoch: m.Epoch, Received: m.At, History: true,
-	}
-	for _, name := range head.Names {
-		if name.Working == head.Authors[index].Working {
-			d.Author.Name = name.Text
-		}
-	}
-	return d, true
+	}, ok
 }
 
 // A Query looks through what was said: case and accents do not matter. It reads
@@ -169,7 +191,7 @@ func (h *History) Search(ctx context.Context, q *Query, memory []room.Delivered)
 	}
 	var err error
 	if h.Store != nil {
-		err = h.walk(func(*record.Signed) bool { return ctx.Err() == nil }, func(d room.Delivered) bool {
+		_, err = h.walk(func(*record.Signed) bool { return ctx.Err() == nil }, func(d room.Delivered) bool {
 			if !have[d.ID] {
 				q.take(d)
 			}
@@ -230,14 +252,15 @@ func (r *Room) older(c Older) {
 		r.tell(Earlier{Since: c.Since, All: true})
 		return
 	}
-	past, all, err := h.Back(c.Before, c.Since, c.Count)
+	past, gone, all, err := h.Back(c.Before, c.Since, c.Count)
 	if err != nil {
 		r.report(err)
 		return
 	}
 	r.post(func() {
 		past = slices.DeleteFunc(past, func(d room.Delivered) bool { return r.state.Ignored[d.Author.Peer] })
-		r.show(Earlier{past, c.Since, all})
+		gone = slices.DeleteFunc(gone, func(s room.Shortened) bool { return r.state.Ignored[s.Author.Peer] })
+		r.show(Earlier{past, gone, c.Since, all})
 	})
 }
 

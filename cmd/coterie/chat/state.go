@@ -65,13 +65,14 @@ type State struct {
 	// Unanswered are the addresses at which nobody answered, and why.
 	Unanswered []string
 
-	past      map[ake.Hash][]peer.ID // the members of epochs
-	order     []ake.Hash             // of those, oldest first
-	facts     map[peer.ID][]string   // what peers proved, and what they were caught at
-	refused   map[peer.ID]bool       // who did not take our proof, since one did
-	told      map[peer.ID]bool       // who was told as left before the epoch in force
-	looked    map[peer.ID]string     // who was said to look like another, by name
-	rejection string                 // the code of the last message's, if nothing was said since
+	past        map[ake.Hash][]peer.ID // the members of epochs
+	order       []ake.Hash             // of those, oldest first
+	facts       map[peer.ID][]string   // what peers proved, and what they were caught at
+	refused     map[peer.ID]bool       // who did not take our proof, since one did
+	told        map[peer.ID]bool       // who was told as left before the epoch in force
+	looked      map[peer.ID]string     // who was said to look like another, by name
+	shortenedAt time.Time              // when it was last said that something is not kept any more
+	rejection   string                 // the code of the last message's, if nothing was said since
 }
 
 const (
