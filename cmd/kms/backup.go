@@ -103,6 +103,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return damagedCopy(err, to, "use another backup")
 			}
+			warnRemoved(cmd.ErrOrStderr(), out.Removed...)
 			if err := printRestored(cmd, to, out); err != nil {
 				return err
 			}

@@ -53,6 +53,7 @@ func (a *app) initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			warnRemoved(cmd.ErrOrStderr(), prepared.Removed...)
 			if plain {
 				warnPlain(cmd.ErrOrStderr(), files)
 			}

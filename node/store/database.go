@@ -10,7 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -230,15 +234,9 @@ func load(cfg *Config, tx *bbolt.Tx) (*sealer, state, *index, error) {
 	x := newIndex()
 	var set setHash
 	var buf []byte
-	err := entries.ForEach(func(k, v []byte) error {
-		e, err := openEntry(s, &buf, placeEntries, k, v)
-		if err != nil || len(k) != 8 || e.Kind == MetaEntry {
-			return &DamagedError{cfg.Path, "a record does not open"}
-		}
-		seq := binary.BigEndian.Uint64(k)
+	err := loadEntries(cfg, s, entries, func(seq uint64, e *Entry) {
 		set.toggle(s, seq, nil)
-		x.add(seq, &e)
-		return nil
+		x.add(seq, e)
 	})
 	if err != nil {
 		return fail(err)
@@ -264,6 +262,62 @@ func load(cfg *Config, tx *bbolt.Tx) (*sealer, state, *index, error) {
 		return damaged("a record is missing, or one that was removed is back")
 	}
 	return s, st, x, nil
+}
+
+// loadEntries opens all entries and has each taken, in order, without its data. Opening is
+// what takes time, so as many goroutines as can run do it, a part of some thousands each.
+func loadEntries(cfg *Config, s *sealer, entries *bbolt.Bucket, take func(uint64, *Entry)) error {
+	type record struct {
+		k, v  []byte
+		entry Entry
+	}
+	workers := runtime.GOMAXPROCS(0)
+	all := make([]record, 0, 1024*workers)
+	damaged := &DamagedError{cfg.Path, "a record does not open"}
+	flush := func() error {
+		var wg sync.WaitGroup
+		var failed atomic.Bool
+		for part := range slices.Chunk(all, 1024) {
+			wg.Go(func() {
+				var buf []byte
+				err := guard(cfg.Path, func() (err error) {
+					for i := range part {
+						r := &part[i]
+						r.entry, err = openEntry(s, &buf, placeEntries, r.k, r.v)
+						if err != nil || r.entry.Kind == MetaEntry {
+							return ErrDamaged
+						}
+						r.entry.Data = nil // it is in buf
+					}
+					return nil
+				})
+				if err != nil {
+					failed.Store(true)
+				}
+			})
+		}
+		if wg.Wait(); failed.Load() {
+			return damaged
+		}
+		for i := range all {
+			take(binary.BigEndian.Uint64(all[i].k), &all[i].entry)
+		}
+		all = all[:0]
+		return nil
+	}
+	err := entries.ForEach(func(k, v []byte) error {
+		if len(k) != 8 {
+			return damaged
+		}
+		if all = append(all, record{k: k, v: v}); len(all) < cap(all) {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
 }
 
 // openEntry opens the record of an entry. Data is in buf, which grows as needed.
