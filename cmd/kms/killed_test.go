@@ -163,9 +163,12 @@ func newStation(t *testing.T) *station {
 			t.Fatal(err)
 		}
 	}
+	// That was yesterday, since what was issued today is not renewed.
+	os.Setenv("TEST_NOW", time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339))
+	defer os.Unsetenv("TEST_NOW")
 	s.must("init", "NTNU", "--passphrase-file", "pass")
 	for i := range people {
-		s.must("issue", "--name", fmt.Sprintf("Person %d", i+1), "--attr", "NTNU", "--expires", "1d",
+		s.must("issue", "--name", fmt.Sprintf("Person %d", i+1), "--attr", "NTNU", "--expires", "3d",
 			"-o", fmt.Sprintf("keys/person-%d.key", i+1), "--yes", "--passphrase-file", "pass")
 		if i == people-2 {
 			s.must("backup", "stick", "--passphrase-file", "pass")
@@ -280,7 +283,7 @@ func TestKilled(t *testing.T) {
 				}
 			}
 		}},
-		"renew": {[]string{"renew", "--all", "--expires", "2d", "-o", "renewed", "--yes"}, []string{"nothing", "Nothing", "no key", "No key"}, func(s *station) {
+		"renew": {[]string{"renew", "--all", "-o", "renewed", "--yes"}, []string{"nothing", "Nothing", "no key", "No key"}, func(s *station) {
 			byName, _ := s.check("NTNU")
 			for _, p := range persons {
 				if n := len(byName[p]); n != 2 {
