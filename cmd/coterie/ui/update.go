@@ -106,11 +106,14 @@ func (m *Model) prepend(messages []room.Delivered, gone []room.Shortened) {
 	}
 	var older []*entry
 	missing := func(before time.Time) {
-		for len(gone) > 0 && gone[0].Until.Before(before) {
+		for ; len(gone) > 0 && gone[0].Until.Before(before); gone = gone[1:] {
+			e := &entry{kind: kindGap, at: gone[0].Until, text: m.shown(m.room.ShortenedText(gone[0], m.now()))}
+			if slices.ContainsFunc(s.entries, func(o *entry) bool { return o.kind == kindGap && o.text == e.text }) {
+				continue
+			}
 			s.seq++
-			older = append(older, &entry{kind: kindGap, seq: s.seq, at: gone[0].Until,
-				text: m.shown(m.room.ShortenedText(gone[0], m.now()))})
-			gone = gone[1:]
+			e.seq = s.seq
+			older = append(older, e)
 		}
 	}
 	slices.SortStableFunc(gone, func(a, b room.Shortened) int { return a.Until.Compare(b.Until) })
