@@ -23,7 +23,13 @@ func TestWalkthrough(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no terminal for tests here")
 	}
-	bin := programs(t, "filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen")
+	bin := t.TempDir()
+	for _, program := range []string{"coterie/cmd/kms", "coterie/cmd/coterie", "filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"} {
+		build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), program)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("building %s: %v\n%s", program, err, out)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -50,19 +56,6 @@ func TestWalkthrough(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 	})
-}
-
-// programs builds kms, coterie and more, and returns the folder where they are.
-func programs(t *testing.T, more ...string) (bin string) {
-	t.Helper()
-	bin = t.TempDir()
-	for _, program := range append([]string{"coterie/cmd/kms", "coterie/cmd/coterie"}, more...) {
-		build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), program)
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", program, err, out)
-		}
-	}
-	return bin
 }
 
 // learn sets what the texts have in them that differs each time: the domain's
