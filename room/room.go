@@ -29,6 +29,7 @@
 //	journal.go    what is kept on disk                                    §9.2
 //	receipts.go   who has what we said                                    §9.3
 //	quota.go      what gives way when that is too much                    §9.1
+//	shorten.go    how many bytes are kept                                 §9.1
 //	logs.go       two peers compare what was said                         §11.4
 //	publish.go    what comes from the topic                               §10
 //	attest.go     one member proves a policy to another                   §7.6
