@@ -124,6 +124,20 @@ func TestFloodOfBytes(t *testing.T) {
 	}
 }
 
+// TestLargestAccount: who has most gives way, down to what the next one has.
+func TestLargestAccount(t *testing.T) {
+	accounts := map[[32]byte]*account{{1}: {bytes: 10}, {2}: {bytes: 30}, {3}: {bytes: 20}, {4}: {}}
+	for range 20 { // in whatever order they come
+		l := &logs{accounts: accounts}
+		if most, second := l.largest(); most != accounts[[32]byte{2}] || second != 20 {
+			t.Fatalf("%d bytes, then %d", most.bytes, second)
+		}
+	}
+	if most, _ := new(logs).largest(); most != nil {
+		t.Error("of none one has most")
+	}
+}
+
 // TestForksOfBytes: two messages under each number, and none under the first, are bounded
 // like others.
 func TestForksOfBytes(t *testing.T) {
@@ -138,11 +152,14 @@ func TestForksOfBytes(t *testing.T) {
 	n.stop(ann)
 	for c := uint64(2); c <= 1000; c++ {
 		for _, text := range []string{"a", "b"} {
-			m := ann.signed(c, [32]byte{}, text+strings.Repeat("x", 16<<10))
+			m := ann.signed(c, [32]byte{}, text+strings.Repeat("x", 16000))
 			bob.takeFrom(m.AppendLog([]byte{record.FrameLog}), ann)
+			if b := int64(disk.bytes()); b > bob.room.logs.bytes+10_000 { // that is for the lists
+				t.Fatalf("there are %d bytes at number %d, and %d are counted", b, c, bob.room.logs.bytes)
+			}
 		}
 	}
-	if b := disk.bytes(); b > keep {
+	if b := disk.bytes(); b > keep || b < keep/2 {
 		t.Errorf("%d bytes are kept", b)
 	}
 	if b := bob.room.logs.bytes; b > keep || b < 0 {

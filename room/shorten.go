@@ -140,8 +140,9 @@ func (r *Room) countBytes(t *transcript, index int, m *record.Signed) {
 	for uint64(len(l.sizes)) < m.Counter {
 		l.sizes = append(l.sizes, 0)
 	}
-	n := len(m.Text) + entryCost
-	l.sizes[m.Counter-1] += uint16(n) // of two, at most
+	// Of one counter a disk has two at most.
+	n := min(len(m.Text)+entryCost, 2*(record.MaxText+entryCost)-int(l.sizes[m.Counter-1]))
+	l.sizes[m.Counter-1] += uint16(n)
 	r.addBytes(l, int64(n))
 }
 

@@ -371,7 +371,7 @@ var mutants = []mutant{
 	{"what is kept has no bound in bytes", "shorten.go",
 		`r.logs.bytes <= limit {`, `true {`, "TestFloodOfBytes"},
 	{"who says least gives way", "shorten.go",
-		`case a.bytes > most.bytes ||`, `case a.bytes < most.bytes ||`, "TestFloodOfBytes"},
+		`case a.bytes > most.bytes ||`, `case a.bytes < most.bytes ||`, "TestLargestAccount"},
 	{"what does not stay is not remembered", "shorten.go",
 		`if _, ok := l.id(c); !ok && id`, `if _, ok := l.id(c); false && !ok && id`, "TestFloodOfBytes"},
 	{"second messages cost nothing", "transcript.go",
