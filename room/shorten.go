@@ -77,7 +77,8 @@ func (r *Rest) append(b []byte) []byte {
 // ParseRest takes what stays of messages as it was saved.
 func ParseRest(s Saved) (*Rest, error) {
 	n := (len(s.Data) - 24) / len(ake.Hash{})
-	if n < 1 || len(s.Data) != 24+n*len(ake.Hash{}) || n > maxRestIDs || uint64(n) > s.Counter || s.Counter > maxAuthorLog {
+	if n < 1 || len(s.Data) != 24+n*len(ake.Hash{}) || n > maxRestIDs || uint64(n) > s.Counter ||
+		s.Counter > maxAuthorLog {
 		return nil, fmt.Errorf("%w: rest of a log", record.ErrForm)
 	}
 	r := &Rest{First: s.Counter - uint64(n) + 1, Last: s.Counter, IDs: make([]ake.Hash, n)}

@@ -167,7 +167,8 @@ func printTable(w io.Writer, issues []kms.Issue, today abe.Day) error {
 	}
 	t := table{{"NO", "NAME", "ATTRIBUTES", "EXPIRES", "STATE"}}
 	for _, i := range issues {
-		row := []string{strconv.FormatUint(i.Number, 10), nameText(i), dash(cli.Attributes(i.Attributes)), "-", stateText(i, today)}
+		row := []string{strconv.FormatUint(i.Number, 10), nameText(i),
+			dash(cli.Attributes(i.Attributes)), "-", stateText(i, today)}
 		if !i.Torn {
 			row[3] = i.Expires.String()
 		}

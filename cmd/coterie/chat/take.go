@@ -312,7 +312,8 @@ func (s *State) ShortenedText(w room.Shortened, now time.Time) string {
 	case !w.Until.IsZero():
 		when = ", " + s.dayClock(w.Until, now) + ","
 	}
-	gone := fmt.Sprintf("%s of %s%s %s not kept any more", text.Plural(w.Count, "message"), s.name(w.Author.Peer), when, are)
+	gone := fmt.Sprintf("%s of %s%s %s not kept any more", text.Plural(w.Count, "message"),
+		s.name(w.Author.Peer), when, are)
 	if w.Before {
 		return gone + ": more was said than is kept of this room"
 	}
