@@ -72,6 +72,8 @@ type Prepared struct {
 	files  Files
 	master *abe.MasterKey
 	relays []string
+	// Removed are files that an interrupted run had left, once Write has ended well.
+	Removed []string
 }
 
 // WithRelays gives the domain's file relays, where members begin to look for each
@@ -105,6 +107,11 @@ func Prepare(rand io.Reader, files Files) (*Prepared, error) {
 // limit is how many days the domain's keys may last, 0 for MaxYears.
 func (p *Prepared) Write(rand io.Reader, protection Protection, limit int, now time.Time) (*abe.Domain, error) {
 	master, files := p.master, p.files
+	unlock, locked := files.lockFolder()
+	defer unlock()
+	if locked {
+		p.Removed = files.removeAbandoned()
+	}
 	domain, err := master.Domain().WithRelays(p.relays)
 	if err != nil {
 		return nil, fmt.Errorf("making the domain: %w", err)
@@ -147,11 +154,16 @@ func (p *Prepared) Write(rand io.Reader, protection Protection, limit int, now t
 		}
 		made = append(made, file.path)
 	}
+	p.Removed = append(p.Removed, files.removeUnfinished()...)
 	return domain, nil
 }
 
-// checkFree returns a *keyfile.ExistsError if one of the files is there.
+// checkFree returns a *keyfile.ExistsError if one of the files is there, and they are not
+// what an interrupted run left.
 func (f Files) checkFree() error {
+	if f.abandoned() {
+		return nil
+	}
 	for _, path := range []string{f.Master(), f.Domain(), f.Ledger()} {
 		if _, err := os.Lstat(path); err == nil {
 			return &keyfile.ExistsError{Path: path}

@@ -261,6 +261,8 @@ type Restored struct {
 	// Longer says that the ledger that was there has entries that the backup has
 	// not; it was kept.
 	Longer bool
+	// Removed are files that an interrupted run had left.
+	Removed []string
 }
 
 // Restore brings the domain's files back from a backup. It overwrites neither a
@@ -298,12 +300,12 @@ func Restore(from, to Files, open func(*Locked) (*Authority, error)) (*Restored,
 	}
 	// The master key comes last: where it is, the others are.
 	err = keyfile.WriteSecret(to.Master(), c.master)
-	if errors.Is(err, keyfile.ErrExists) {
-		return out, nil
-	} else if err != nil {
+	if err == nil {
+		out.Written = append(out.Written, to.Master())
+	} else if !errors.Is(err, keyfile.ErrExists) {
 		return out, err
 	}
-	out.Written = append(out.Written, to.Master())
+	out.Removed = to.removeUnfinished()
 	return out, nil
 }
 

@@ -113,8 +113,9 @@ func (s *sheetReader) read() {
 		s.fail(line, "", "it is not UTF-8 text; save it as CSV UTF-8")
 		return
 	}
+	data, comma := cutSeparator(data)
 	r := csv.NewReader(bytes.NewReader(data))
-	r.Comma = separator(data)
+	r.Comma = comma
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = r.Comma != '\t'
 	for n := 0; ; n++ {
@@ -147,6 +148,22 @@ func (s *sheetReader) read() {
 			s.row(line, cells)
 		}
 	}
+}
+
+// cutSeparator takes away the line sep=; with which Excel begins a table, and returns the
+// separator. An empty line is in its place, so that lines keep their numbers.
+func cutSeparator(data []byte) ([]byte, rune) {
+	line, rest, more := bytes.Cut(data, []byte("\n"))
+	said := strings.Trim(strings.TrimSpace(string(line)), `"`)
+	if sep, ok := strings.CutPrefix(strings.ToLower(said), "sep="); ok && more && len(sep) <= 1 {
+		switch {
+		case sep == "" && strings.Contains(string(line), "\t"), sep == "\t":
+			return append([]byte("\n"), rest...), '\t'
+		case sep == "," || sep == ";":
+			return append([]byte("\n"), rest...), rune(sep[0])
+		}
+	}
+	return data, separator(data)
 }
 
 // separator is the one that the first line has most of, outside quotes.
@@ -298,6 +315,10 @@ func (s *sheetReader) recipient(row *Row, cell string) *request.Request {
 			return nil
 		}
 		row.To = cell
+	case strings.HasPrefix(cell, `\\`), strings.HasPrefix(cell, "//"):
+		// Windows would log in there.
+		s.fail(row.Line, column, "a file on another computer: %q; copy it here", clipCell(cell))
+		return nil
 	default:
 		path := cell
 		if !filepath.IsAbs(path) {

@@ -30,7 +30,7 @@ func TestCSV(t *testing.T) {
 		}
 		return b.String()
 	}
-	var first string
+	var first string // but for the numbers of lines, which are one more where a line is before
 	for _, c := range []struct{ name, text string }{
 		{"commas", plain},
 		{"mark", "\ufeff" + plain},
@@ -39,6 +39,11 @@ func TestCSV(t *testing.T) {
 			"etc.\";30d\nPer;;NTNU;;;\n"},
 		{"tabs", "name\trecipient\tattr\tattr\tdept\texpires\nBerg, Ann\tRECIPIENT\tNTNU\t5th year\t\"Physics \"\"X\"\", " +
 			"etc.\"\t30d\nPer\t\tNTNU\t\t\t\n"},
+		{"Excel's first line", "sep=;\r\n" + "name;recipient;attr;attr;dept;expires\n" +
+			"\"Berg, Ann\";RECIPIENT;NTNU;5th year;\"Physics \"\"X\"\", etc.\";30d\nPer;;NTNU;;;\n"},
+		{"the same in quotes", "\ufeff\"sep=,\"\n" + plain},
+		{"the same with a tab", "sep=\t\nname\trecipient\tattr\tattr\tdept\texpires\n" +
+			"Berg, Ann\tRECIPIENT\tNTNU\t5th year\t\"Physics \"\"X\"\", etc.\"\t30d\nPer\t\tNTNU\t\t\t\n"},
 		{"upper case", strings.Replace(plain, "name,recipient,attr,attr", "Name,RECIPIENT,Attr,ATTR", 1)},
 		{"no end", strings.TrimSuffix(plain, "\n")},
 		{"short rows", strings.Replace(plain, "NTNU,,,\n", "NTNU\n", 1)},
@@ -54,6 +59,11 @@ func TestCSV(t *testing.T) {
 			errors.As(err, &bad)
 			t.Errorf("%s: %v %+v", c.name, err, bad)
 			continue
+		}
+		if strings.Contains(c.text, "sep=") {
+			for i := range rows {
+				rows[i].Line--
+			}
 		}
 		got := want(rows)
 		if first == "" {
@@ -103,6 +113,7 @@ func TestBadSheets(t *testing.T) {
 		"recipient,attr\n,\xff\n":                "line 2: it is not UTF-8 text; save it as CSV UTF-8",
 		"\xff\xfer\x00e\x00":                     "line 1: it is UTF-16 text; save it as CSV UTF-8",
 		"name,recipient,attr\na\x1b[2J,,NTNU\n":  `line 2, column "name": not a usable name: the character U+001B in it cannot be printed`,
+		"recipient,attr\n\\\\host\\x,NTNU\n":     `line 2, column "recipient": a file on another computer: "\\\\host\\x"; copy it here`,
 		"recipient,attr,attr\n,NTNU,NTNU\n":      `line 2: NTNU is given twice`,
 		"recipient,attr\n,a\u202eb\n":            `line 2, column "attr": "a\u202eb": the character U+202E cannot be used in a name`,
 		"recipient,attr,code\nage1x,NTNU,lamp\n": `line 2, column "recipient": not an age recipient: "age1x…" (5 characters, 57 are missing)`,

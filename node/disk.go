@@ -16,6 +16,8 @@ type Store interface {
 	Save([]room.Saved) error
 	// Forget drops what was said in epochs.
 	Forget([]ake.Hash) error
+	// Size is how many bytes it takes on disk.
+	Size() int64
 }
 
 // NotSaving: what is said is not being saved any more; Err is nil when it is
@@ -65,9 +67,13 @@ func (d disk) Save(all []room.Saved) error {
 	entries := make([]store.Entry, len(all))
 	for i, m := range all {
 		e := store.Entry{Kind: store.MessageEntry, Epoch: m.Epoch, Counter: m.Counter, Time: m.At.UnixMilli(), Data: m.Data}
-		if m.Author == room.Head {
+		switch {
+		case m.Author == room.Head:
 			e.Kind = store.EpochEntry
-		} else {
+		case m.Rest:
+			e.Kind = store.RestEntry
+			fallthrough
+		default:
 			e.Author = uint32(m.Author)
 		}
 		entries[i] = e
@@ -83,14 +89,18 @@ func (d disk) Forget(ids []ake.Hash) error {
 	return d.s.Forget(epochs)
 }
 
+func (d disk) Size() int64 { return d.s.Size() }
+
 func (d disk) Load(yield func(room.Saved) bool) error {
 	more := true
 	each := func(e store.Entry) bool {
 		more = yield(saved(e))
 		return more
 	}
-	if err := d.s.Epochs(each); err != nil || !more {
-		return err
+	for _, part := range [2]func(func(store.Entry) bool) error{d.s.Epochs, d.s.Rests} {
+		if err := part(each); err != nil || !more {
+			return err
+		}
 	}
 	return d.s.Forward(each)
 }
@@ -106,7 +116,7 @@ func (d disk) Messages(epoch ake.Hash, author int, from, to uint64) ([]room.Save
 
 func saved(e store.Entry) room.Saved {
 	s := room.Saved{Epoch: e.Epoch, Author: int(e.Author), Counter: e.Counter, At: time.UnixMilli(e.Time), Data: e.Data}
-	if e.Kind == store.EpochEntry {
+	if s.Rest = e.Kind == store.RestEntry; e.Kind == store.EpochEntry {
 		s.Author = room.Head
 	}
 	return s

@@ -11,6 +11,35 @@ import (
 	"coterie/room"
 )
 
+// TestDiskShortens: messages go with what stays of them, names and others' messages do not.
+func TestDiskShortens(t *testing.T) {
+	s, err := store.Open(store.Config{Path: filepath.Join(t.TempDir(), "room.db"), Key: [32]byte{1}, Room: [32]byte{2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	d := NewStore(s)
+	id := ake.Hash{1}
+	if err := d.Save([]room.Saved{
+		{Epoch: id, Author: room.Head, Data: []byte("head")}, {Epoch: id, Author: 3, Data: []byte("name")},
+		{Epoch: id, Author: 3, Counter: 1, Data: []byte("one")}, {Epoch: id, Author: 3, Counter: 2, Data: []byte("two")},
+		{Epoch: id, Author: 3, Counter: 3, Data: []byte("three")}, {Epoch: id, Author: 4, Counter: 1, Data: []byte("other")},
+		{Epoch: id, Author: 3, Counter: 2, Rest: true, Data: []byte("rest")},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := d.Load(func(m room.Saved) bool { got = append(got, string(m.Data)); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"head", "rest", "name", "three", "other"}; !slices.Equal(got, want) {
+		t.Errorf("there is %q, want %q", got, want)
+	}
+	if d.Size() == 0 {
+		t.Error("it has no size")
+	}
+}
+
 // TestDiskKeepsTheRoom: what the room has saved comes back as it was, in order,
 // by author too, and what it forgets does not.
 func TestDiskKeepsTheRoom(t *testing.T) {

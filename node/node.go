@@ -81,6 +81,8 @@ type Config struct {
 	Store Store
 	// Replay is how many of the last messages in the store are shown at the start.
 	Replay int
+	// Keep is about how many bytes the store may come to; 0: no bound.
+	Keep int64
 	// Rate is as in room.Config.
 	Rate int
 
@@ -231,7 +233,7 @@ func New(cfg Config) (*Node, error) {
 	r, err := room.New(room.Config{
 		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Encapsulator: encapsulator, ValidOn: validOn,
 		Rand: rand.Reader, Now: n.now(), Name: n.cfg.Name, Addresses: n.addresses(),
-		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Rate: n.cfg.Rate,
+		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Keep: n.cfg.Keep, Rate: n.cfg.Rate,
 	})
 	if err != nil {
 		n.closeHost()

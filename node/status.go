@@ -51,7 +51,9 @@ type Status struct {
 	Uptime    time.Duration
 	BytesIn   int64
 	BytesOut  int64
-	Goroutine int // how many run in the process
+	Disk      int64 // bytes that the store takes
+	Keep      int64 // .. at most; 0: no bound
+	Goroutine int   // how many run in the process
 	Addresses []ma.Multiaddr
 	// Fellows are the other members, and where they say they can be reached.
 	Fellows []peer.AddrInfo
@@ -82,6 +84,9 @@ func (n *Node) Status() Status {
 	s := Status{
 		Uptime: time.Since(n.began), Goroutine: runtime.NumGoroutine(), Addresses: n.Addresses(),
 		Relays: n.relaySlots.peers(),
+	}
+	if n.cfg.Store != nil {
+		s.Disk, s.Keep = n.cfg.Store.Size(), n.cfg.Keep
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {

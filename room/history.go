@@ -10,15 +10,21 @@ import (
 )
 
 // ReadBack reads what was said in a room, in the order in which it was saved: what is worth it by
-// its record alone, until visit returns false. It was checked before it was saved, and is not
-// checked again.
+// its record alone, until visit returns false; gone is what is not kept any more. It was checked
+// before it was saved, and is not checked again.
 func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed) bool,
-	visit func(Delivered) bool) error {
-	return readJournal(j, room, savedReader{
+	visit func(Delivered) bool) (gone []Shortened, err error) {
+	err = readJournal(j, room, savedReader{
+		rest: func(s Saved, t savedHead) {
+			if rest, err := ParseRest(s); err == nil {
+				gone = append(gone, rest.Shortened(t.author(s.Author), s.Epoch))
+			}
+		},
 		said: func(s Saved, t savedHead, m *record.Signed) bool {
 			return !worth(m) || visit(delivered(t, room, self, s, m))
 		},
 	})
+	return gone, err
 }
 
 // A savedHead is what was saved of an epoch. Past: only the member that served it says who
@@ -28,12 +34,21 @@ type savedHead struct {
 	past bool
 }
 
+// author is who has a place in the epoch's list.
+func (t savedHead) author(index int) Member {
+	return Member{Peer: peerOf(t.List[index].Identity), Name: nameIn(t.Transcript, index)}
+}
+
 // A savedReader takes what is read from a journal. Those that are nil are left out.
 type savedReader struct {
 	// head reports whether what was said in a transcript is wanted.
 	head func(s Saved, t savedHead) bool
 	// said takes a message, until it returns false.
 	said func(s Saved, t savedHead, m *record.Signed) bool
+	// rest takes what stays of messages that are not kept any more; named, that an author's name
+	// is there.
+	rest  func(s Saved, t savedHead)
+	named func(s Saved)
 	// lost takes what has no head that is wanted.
 	lost func(epoch ake.Hash)
 }
@@ -58,9 +73,16 @@ func readJournal(j Journal, room ake.Hash, to savedReader) error {
 				to.lost(s.Epoch)
 			}
 		case s.Author >= len(t.Authors):
+		case s.Rest:
+			if to.rest != nil {
+				to.rest(s, t)
+			}
 		case s.Counter == 0:
 			if n, err := record.ParseName(s.Data); err == nil && t.Authors[s.Author].Working == n.Working {
 				t.SetName(n)
+				if to.named != nil {
+					to.named(s)
+				}
 			}
 		default:
 			m, err := record.ParseLog(s.Data)
@@ -88,7 +110,7 @@ func parseHead(room ake.Hash, data []byte) (head *record.Transcript, past bool, 
 
 // delivered is a message that was saved, as it is shown again.
 func delivered(t savedHead, room ake.Hash, self peer.ID, s Saved, m *record.Signed) Delivered {
-	author := Member{Peer: peerOf(t.List[s.Author].Identity), Name: nameIn(t.Transcript, s.Author)}
+	author := t.author(s.Author)
 	return Delivered{
 		ID: m.ID(room), Author: author, Self: author.Peer == self, Message: m.Body, Epoch: s.Epoch,
 		Received: s.At, History: true, Hearsay: t.past,

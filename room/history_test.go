@@ -27,7 +27,7 @@ func TestReadBack(t *testing.T) {
 	self, id := ann.room.Self(), ann.room.id
 	n.stop(ann)
 	read := func(j *memJournal, most int) (said []string) {
-		err := ReadBack(j, id, self, func(m *record.Signed) bool { return m.Body.Text != "ann 1" }, func(d Delivered) bool {
+		_, err := ReadBack(j, id, self, func(m *record.Signed) bool { return m.Body.Text != "ann 1" }, func(d Delivered) bool {
 			if !d.History || d.Self != (d.Author.Peer == self) || d.Author.Name != d.Message.Text[:3] {
 				t.Errorf("%q is by %q, self %v, history %v", d.Message.Text, d.Author.Name, d.Self, d.History)
 			}

@@ -12,15 +12,18 @@ import (
 )
 
 // Saved is something to be kept on disk: the head of a transcript, a message in
-// it, or what an author calls itself. It must be safe before anything of the same Ready is sent, published
-// or shown; then a process that dies loses nothing it has told anybody of.
+// it, what an author calls itself, or what stays of messages that need not be kept. It must
+// be safe before anything of the same Ready is sent, published or shown; then a process that
+// dies loses nothing it has told anybody of.
 type Saved struct {
 	Epoch ake.Hash
 	// Author is the author's place in the epoch's list, or Head.
 	Author  int
 	Counter uint64 // 0 for a head, and for a name
-	At      time.Time
-	Data    []byte
+	// Rest: the author's messages up to Counter go, and Data stays of them; see ParseRest.
+	Rest bool
+	At   time.Time
+	Data []byte
 }
 
 // Head is the Author of what says who was in an epoch; it comes before all else
@@ -30,8 +33,9 @@ const Head = -1
 // A Journal is where a room reads back what Ready asked to have saved. It never
 // holds keys: no epoch's secret, and no process' working or ephemeral key.
 type Journal interface {
-	// Load yields all that was saved and not forgotten, in the order in which it
-	// was saved, until yield returns false.
+	// Load yields all that was saved and not forgotten, until yield returns false: the
+	// heads, then what stays of messages, then the rest, each in the order in which it
+	// was saved.
 	Load(yield func(Saved) bool) error
 	// Messages are one author's messages in one epoch with counters from .. to.
 	Messages(epoch ake.Hash, author int, from, to uint64) ([]Saved, error)
@@ -42,6 +46,10 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 	if r.cfg.Journal == nil {
 		return
 	}
+	if m.Counter <= t.log(index).gone {
+		return // it is not kept
+	}
+	r.ready.Save, r.logs.unsaved = append(r.ready.Save, r.logs.unsaved...), nil
 	name := r.learnName(t, index)
 	switch {
 	case !t.saved:
@@ -49,6 +57,7 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: Head, At: r.now, Data: t.saveHead()})
 	case name != nil:
 		r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, At: r.now, Data: name.Append(nil)})
+		r.addBytes(t.log(index), entryCost)
 	}
 	r.ready.Save = append(r.ready.Save,
 		Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
@@ -65,11 +74,13 @@ func (t *transcript) saveHead() []byte {
 }
 
 // NotSaved tells the room of what could not be saved: the heads among it are
-// saved again before the next message of theirs.
+// saved again before the next message of theirs, and so is what stays of messages.
 func (r *Room) NotSaved(all []Saved) {
 	for _, s := range all {
 		if t := r.logs.transcripts[s.Epoch]; t != nil && s.Author == Head {
 			t.saved = false
+		} else if t != nil && s.Rest {
+			r.logs.unsaved = append(r.logs.unsaved, s)
 		}
 	}
 }
@@ -123,6 +134,7 @@ func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signe
 // the end of it.
 func (r *Room) recall() error {
 	var lately []Delivered
+	var rests []lateRest
 	forgotten := make(map[ake.Hash]bool)
 	forget := func(id ake.Hash) {
 		if !forgotten[id] {
@@ -153,6 +165,18 @@ func (r *Room) recall() error {
 			}
 			return true
 		},
+		rest: func(s Saved, _ savedHead) {
+			if t := r.logs.transcripts[s.Epoch]; t != nil {
+				if rest, ok := r.recallRest(t, s); ok {
+					rests = append(rests, lateRest{rest, t, s.Author})
+				}
+			}
+		},
+		named: func(s Saved) {
+			if t := r.logs.transcripts[s.Epoch]; t != nil {
+				r.addBytes(t.log(s.Author), entryCost)
+			}
+		},
 	})
 	if err != nil {
 		return err
@@ -162,20 +186,49 @@ func (r *Room) recall() error {
 			r.show(nil, t, i) // what waits for a gap goes on waiting
 		}
 	}
-	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 {
+	r.shorten()
+	cut := len(lately) > r.cfg.Replay
+	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 && len(rests) == 0 {
 		return nil
 	}
 	inOrder(lately)
+	slices.SortStableFunc(rests, func(a, b lateRest) int { return cmp.Compare(a.Lamport, b.Lamport) })
 	r.emit(Past{})
 	over := Past{Over: true, Count: len(lately)}
-	for _, d := range lately {
+	for i, d := range lately {
+		rests = r.showRests(rests, d.Message.Lamport, i == 0 && cut)
 		if at := time.UnixMilli(int64(d.Message.Time)); over.Oldest.IsZero() || at.Before(over.Oldest) {
 			over.Oldest = at
 		}
 		r.emit(d)
 	}
+	r.showRests(rests, 1<<63, false)
 	r.emit(over)
 	return nil
+}
+
+// A lateRest is what is not kept any more, and where it would stand.
+type lateRest struct {
+	*Rest
+	t     *transcript
+	index int
+}
+
+// showRests says what is missing before a message, and returns what belongs after it. Those
+// that are skipped belong to what is not shown either.
+func (r *Room) showRests(rests []lateRest, before uint64, skip bool) []lateRest {
+	var here []Shortened
+	n := 0
+	for n < len(rests) && rests[n].Lamport < before {
+		here = append(here, rests[n].Shortened(r.author(rests[n].t, rests[n].index), rests[n].t.id))
+		n++
+	}
+	if !skip {
+		for _, s := range JoinShortened(here) {
+			r.emit(s)
+		}
+	}
+	return rests[n:]
 }
 
 // inOrder sorts messages as people read them: by Lamport time, and those of one
@@ -223,6 +276,7 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(m)), at
 	r.hearLamport(m)
 	r.cacheBody(t, index, m)
+	r.countBytes(t, index, m)
 	return Delivered{
 		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: t.id, Received: at, History: true, Hearsay: t.past,

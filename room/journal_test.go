@@ -16,6 +16,11 @@ type memJournal struct {
 func (j *memJournal) save(all []Saved) {
 	for _, s := range all {
 		s.Data = slices.Clone(s.Data)
+		if s.Rest {
+			j.order = slices.DeleteFunc(j.order, func(o Saved) bool {
+				return o.Epoch == s.Epoch && o.Author == s.Author && o.Counter > 0 && o.Counter <= s.Counter && !o.Rest
+			})
+		}
 		j.order = append(j.order, s)
 	}
 }
@@ -25,9 +30,15 @@ func (j *memJournal) forget(ids []ake.Hash) {
 }
 
 func (j *memJournal) Load(yield func(Saved) bool) error {
-	for _, s := range j.order {
-		if !yield(s) {
-			break
+	for _, part := range [3]func(Saved) bool{
+		func(s Saved) bool { return s.Author == Head },
+		func(s Saved) bool { return s.Rest },
+		func(s Saved) bool { return s.Author != Head && !s.Rest },
+	} {
+		for _, s := range j.order {
+			if part(s) && !yield(s) {
+				return j.failed
+			}
 		}
 	}
 	return j.failed
@@ -37,7 +48,7 @@ func (j *memJournal) Messages(epoch ake.Hash, author int, from, to uint64) ([]Sa
 	j.reads++
 	var out []Saved
 	for _, s := range j.order {
-		if s.Epoch == epoch && s.Author == author && s.Counter > 0 && s.Counter >= from && s.Counter <= to {
+		if s.Epoch == epoch && s.Author == author && s.Counter > 0 && !s.Rest && s.Counter >= from && s.Counter <= to {
 			out = append(out, s)
 		}
 	}

@@ -14,9 +14,10 @@ import (
 // An account is what is kept for the sake of one branch. Branches are named by the
 // identity of the neighbour on which they hang: that outlives a day's graph.
 type account struct {
-	places   int  // in the lists of the transcripts that are charged to it
-	messages int  // that its members said
-	checks   pace // of signatures in transcripts that its members serve
+	places   int   // in the lists of the transcripts that are charged to it
+	messages int   // that its members said
+	bytes    int64 // of these, on disk
+	checks   pace  // of signatures in transcripts that its members serve
 }
 
 // logs are all transcripts, and what they cost.
@@ -24,6 +25,8 @@ type logs struct {
 	transcripts map[ake.Hash]*transcript
 	dropped     map[ake.Hash]abe.Day  // those that are over: they are not taken again
 	messages    int                   // in all transcripts
+	bytes       int64                 // of these, on disk
+	unsaved     []Saved               // what stays of messages, where that could not be saved
 	places      int                   // in their lists
 	limits      logLimits             // of these
 	inMemory    []logRef              // messages whose bodies are, oldest first
@@ -41,6 +44,7 @@ type logLimits struct {
 	transcripts int
 	places      int // in their lists
 	messages    int
+	bytes       int64 // of messages on disk; 0: no bound
 }
 
 // branchOf is the branch of a peer: on the day of a contribution, or now. Our own
@@ -130,6 +134,7 @@ func (r *Room) countMessage(t *transcript, index int) {
 	l := t.log(index)
 	if l.account == nil {
 		r.chargeAuthor(t, index, r.authorAccount(t, index))
+		l.account.bytes += l.bytes // of names
 	}
 	l.account.messages++
 	t.count++
@@ -240,7 +245,7 @@ func (r *Room) recount() {
 	}
 	r.logs.recountedVersion, r.logs.recountedAt = r.version, r.now
 	for _, a := range r.logs.accounts {
-		a.places, a.messages = 0, 0
+		a.places, a.messages, a.bytes = 0, 0, 0
 	}
 	for _, id := range sortedHashes(r.logs.transcripts) {
 		t := r.logs.transcripts[id]
@@ -261,6 +266,7 @@ func (r *Room) recount() {
 			r.chargeAuthor(t, i, a)
 			n := len(l.ids) + len(l.ahead)
 			a.messages += n
+			a.bytes += l.bytes
 			t.count += n
 		}
 		t.count = count
@@ -269,7 +275,7 @@ func (r *Room) recount() {
 		}
 	}
 	for b, a := range r.logs.accounts {
-		if a.places == 0 && a.messages == 0 && r.now.Sub(a.checks.at) > time.Minute {
+		if a.places == 0 && a.messages == 0 && a.bytes == 0 && r.now.Sub(a.checks.at) > time.Minute {
 			delete(r.logs.accounts, b)
 		}
 	}

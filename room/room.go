@@ -30,6 +30,7 @@
 //	history.go    reading that back                                       §9.2
 //	receipts.go   who has what we said                                    §9.3
 //	quota.go      what gives way when that is too much                    §9.1
+//	shorten.go    how many bytes are kept                                 §9.1
 //	logs.go       two peers compare what was said                         §11.4
 //	publish.go    what comes from the topic                               §10
 //	attest.go     one member proves a policy to another                   §7.6
@@ -76,6 +77,8 @@ type Config struct {
 	// Journal is where the room reads back what it asked to have saved, also by
 	// the peer's last process; nil: nothing is saved.
 	Journal Journal
+	// Keep is about how many bytes the journal may come to; 0: no bound.
+	Keep int64
 	// Replay is how many of the last messages in the journal are shown at the
 	// start, as history.
 	Replay int
@@ -184,7 +187,7 @@ func New(cfg Config) (*Room, error) {
 			gaps:        make(map[*authorLog]logRef),
 			allowances:  make(map[[32]byte]*pace),
 			accounts:    make(map[[32]byte]*account),
-			limits:      logLimits{maxTranscripts, maxPlaces, maxMessages},
+			limits:      limitsOf(cfg.Keep),
 		},
 	}
 	var err error

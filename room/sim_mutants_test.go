@@ -373,7 +373,17 @@ var mutants = []mutant{
 		`r.checkPrevious(t, index, m, id)
 	l.take`, `l.take`, "TestBrokenChain"},
 	{"two messages under one counter are nobody's business", "transcript.go",
-		`return was != id && r.takeSecondMessage(t, index, m, id, was)`, `return was != id && false`, "TestEquivocation"},
+		`return was != id && m.Counter > l.gone && r.takeSecondMessage(t, index, m, id, was)`, `return was != id && false`, "TestEquivocation"},
+	{"what is kept has no bound in bytes", "shorten.go",
+		`r.logs.bytes <= limit {`, `true {`, "TestFloodOfBytes"},
+	{"who says least gives way", "shorten.go",
+		`case a.bytes > most.bytes ||`, `case a.bytes < most.bytes ||`, "TestLargestAccount"},
+	{"what does not stay is not remembered", "shorten.go",
+		`if _, ok := l.id(c); !ok && id`, `if _, ok := l.id(c); false && !ok && id`, "TestFloodOfBytes"},
+	{"second messages cost nothing", "transcript.go",
+		`if l.secondMessages[m.Counter] == nil {
+		r.countBytes`, `if false {
+		r.countBytes`, "TestForksOfBytes"},
 
 	// Questions: PROTOCOL.md §7.6.
 	{"questions are answered without the user", "attest.go",

@@ -43,6 +43,9 @@ type authorLog struct {
 	bodies         map[uint64]*record.Signed // those in memory; a journal has all
 	secondMessages map[uint64]*record.Signed // second messages under one counter, of the least maxSecondMessages
 	brokenReported bool                      // it was told that the author's chain does not hold
+	bytes          int64                     // on disk
+	sizes          []uint16                  // of messages 1 .. len(sizes), there
+	gone           uint64                    // up to here messages are not kept; see shorten
 
 	shown        uint64      // the last one shown
 	gapSince     time.Time   // when the next one was first waited for
@@ -261,6 +264,7 @@ func (r *Room) dropTranscript(t *transcript) {
 		if l := t.log(i); l.account != nil {
 			l.account.messages -= len(l.ids) + len(l.ahead)
 		}
+		r.addBytes(t.log(i), -t.log(i).bytes)
 	}
 	r.logs.messages -= t.count
 	r.logs.inMemory = slices.DeleteFunc(r.logs.inMemory, func(ref logRef) bool { return ref.t == t })
@@ -294,7 +298,7 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	l := t.log(index)
 	id := m.ID(r.id)
 	if was, ok := l.id(m.Counter); ok {
-		return was != id && r.takeSecondMessage(t, index, m, id, was)
+		return was != id && m.Counter > l.gone && r.takeSecondMessage(t, index, m, id, was)
 	}
 	if m.Counter-l.have() > ake.MaxSkip || m.Counter > maxAuthorLog {
 		return false
@@ -316,11 +320,13 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	r.hearLamport(m)
 	r.cacheBody(t, index, m)
 	r.save(t, index, m)
+	r.countBytes(t, index, m)
 	if m.Counter <= l.shown {
 		r.deliver(from, t, index, m, true)
 	}
 	r.show(from, t, index)
 	r.reportFilled(t, index)
+	r.shorten()
 	return true
 }
 
@@ -382,6 +388,9 @@ func (r *Room) takeSecondMessage(t *transcript, index int, m *record.Signed, id,
 // the lesser id counts as what was said, for everybody alike.
 func (r *Room) keepSecondMessage(t *transcript, index int, m *record.Signed, id, was ake.Hash) {
 	l := t.log(index)
+	if l.secondMessages[m.Counter] == nil {
+		r.countBytes(t, index, m)
+	}
 	if compareHashes(id, was) > 0 {
 		l.addSecondMessage(m.Counter, m)
 		return

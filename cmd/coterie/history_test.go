@@ -77,7 +77,7 @@ func TestReadBack(t *testing.T) {
 		{time.Now().Add(time.Hour), 2, false, "[ann 2 bob 2]"},
 		{time.Now().Add(-time.Hour), 10, true, "[]"},
 	} {
-		past, all, err := kept.Back(c.before, time.Time{}, c.n)
+		past, _, all, err := kept.Back(c.before, time.Time{}, c.n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,11 +92,11 @@ func TestReadBack(t *testing.T) {
 			t.Errorf("the last %d: %s, all %v; want %s, %v", c.n, got, all, c.want, c.all)
 		}
 	}
-	if past, all, err := kept.Back(time.Now().Add(time.Hour), time.Now().Add(-time.Hour), 1); len(past) != 6 || !all ||
+	if past, _, all, err := kept.Back(time.Now().Add(time.Hour), time.Now().Add(-time.Hour), 1); len(past) != 6 || !all ||
 		err != nil {
 		t.Errorf("all since an hour ago: %d, all %v, %v", len(past), all, err)
 	}
-	said, _, err := kept.Back(time.Now().Add(time.Hour), time.Time{}, 10)
+	said, _, _, err := kept.Back(time.Now().Add(time.Hour), time.Time{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

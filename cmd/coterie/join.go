@@ -16,7 +16,7 @@ import (
 // joinFlags are the flags of join as they were typed.
 type joinFlags struct {
 	key, identity, passphraseFile string
-	policy, nick, history         string
+	policy, nick, history, keep   string
 	bootstrap, listen             []string
 	json, plain, stay, ephemeral  bool
 	linger                        time.Duration
@@ -52,6 +52,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
 	flags.StringVar(&f.nick, "nick", "", "what you call yourself: `NAME`")
 	flags.StringVar(&f.history, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
+	flags.StringVar(&f.keep, "keep", "", "how much is kept on disk of what is said: `SIZE`, such as 500MB (default 2GB)")
 	flags.StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep nothing on disk, and be another peer each time")

@@ -49,6 +49,7 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 			return nil, err
 		}
 		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(o.history.Store), o.history.Identity, replay
+		cfg.Keep = p.keep
 	}
 	dir, err := a.RuntimeDir()
 	if err == nil {

@@ -35,6 +35,7 @@ type plan struct {
 	nick       string
 	flags      joinFlags
 	hold       time.Duration     // how long a message is held
+	keep       int64             // bytes on disk
 	settings   *profile.Settings // nil in a demonstration
 	values     profile.Values    // of them, for this room
 	kept       profile.Values    // of this room, for the next time
@@ -219,6 +220,14 @@ func (a *app) choose(p *plan) (err error) {
 	if f.given("nick") {
 		p.values["nick"], p.kept["nick"] = f.nick, f.nick
 	}
+	if f.given("keep") {
+		p.values["keep"], p.kept["keep"] = f.keep, f.keep
+	}
+	keep, bad := profile.ParseSize(p.values.Text("keep"))
+	if bad != nil {
+		return bad
+	}
+	p.keep = keep
 	if f.given("listen") {
 		p.values["listen"], p.kept["listen"] = f.listen, f.listen
 	}

@@ -32,7 +32,7 @@ Not even with everybody's long-term keys, the authority's included, can what was
 Who left reads nothing of what comes after; a newcomer reads nothing from before, unless the room's history is on.
 Anyone on the way sees your network address, that you are in the room, its size and its policy. A relay sees the same.
 A key cannot be called back: it lapses on its day. docs/THREATS.md and docs/PROTOCOL.md are exact.`},
-		{"environment", "what the environment says", `COTERIE_NICK, COTERIE_KEY, COTERIE_IDENTITY, COTERIE_HISTORY, COTERIE_TIME, COTERIE_HOLD, COTERIE_LOG
+		{"environment", "what the environment says", `COTERIE_NICK, COTERIE_KEY, COTERIE_IDENTITY, COTERIE_HISTORY, COTERIE_KEEP, COTERIE_TIME, COTERIE_HOLD, COTERIE_LOG
                       settings, stronger than those of config.toml; coterie config shows what is in force
 XDG_CONFIG_HOME       config.toml, identity, rooms.toml           (~/.config/coterie)
 XDG_DATA_HOME         what was said, if a room keeps it           (~/.local/share/coterie)

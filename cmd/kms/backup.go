@@ -18,7 +18,7 @@ func (a *app) backupCommand() *cobra.Command {
 	var f domainFlags
 	cmd := &cobra.Command{
 		Use:     "backup FOLDER",
-		Short:   "copy the domain's files, read them back and open them",
+		Short:   "copy the domain to a stick or folder, and check that the copy opens",
 		Example: `  kms backup /media/usb`,
 		Args:    cli.Args("FOLDER"),
 		RunE: a.told(func(cmd *cobra.Command, args []string) error {
@@ -86,7 +86,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	var skip int
 	cmd := &cobra.Command{
 		Use:   "restore FOLDER",
-		Short: "bring a domain's files back from a backup; never overwrites a longer ledger",
+		Short: "bring back a domain that is lost or damaged, from its backup",
 		Example: `  kms restore /media/usb
   kms restore /media/usb --skip 20        if up to 20 keys were issued after the backup`,
 		Args: cli.Args("FOLDER"),
@@ -104,6 +104,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return damagedCopy(err, to, "use another backup")
 			}
+			warnRemoved(cmd.ErrOrStderr(), out.Removed...)
 			if err := printRestored(cmd, to, out); err != nil {
 				return err
 			}
@@ -241,7 +242,7 @@ func (a *app) successorCommand() *cobra.Command {
 	var to, output string
 	cmd := &cobra.Command{
 		Use:   "successor --to age1...",
-		Short: "write a second copy of the master key, sealed for somebody",
+		Short: "let somebody else make keys: a copy of the master key for them alone",
 		Long: `Write a second copy of the master key, sealed for an age recipient: whoever has that identity can mint any key without
 knowing the passphrase. An age file is either for a passphrase or for recipients, so it is a file of its own.`,
 		Example: `  kms successor --to age1... -o NTNU.successor`,

@@ -23,7 +23,7 @@ func (a *app) calendarCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "calendar",
-		Short: "write a calendar of when keys lapse",
+		Short: "write the days on which keys lapse, for your calendar",
 		Example: `  kms calendar -o expiries.ics
   kms calendar --domain NTNU > expiries.ics`,
 		Args: cli.Args(),

@@ -18,7 +18,7 @@ func (a *app) domainCommand() *cobra.Command {
 	var none bool
 	cmd := &cobra.Command{
 		Use:   "domain [NAME]",
-		Short: "say where members of a domain begin to look for each other, or change it",
+		Short: "show or change the relays where members find each other",
 		Long: `
 A domain's file may name relays, and each key carries those that the file has when it is issued: with such a key
 alone, coterie finds the others. Keys that were issued keep theirs until they are renewed.`[1:],

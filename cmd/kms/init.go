@@ -19,7 +19,7 @@ func (a *app) initCommand() *cobra.Command {
 	var relays []string
 	cmd := &cobra.Command{
 		Use:   "init NAME",
-		Short: "make a domain: NAME.domain, NAME.master and NAME.ledger",
+		Short: "make a domain: what members get, the master key, and the record of keys",
 		Example: `  kms init NTNU
   kms init NTNU --max-expires 120d
   kms init NTNU --relay relay.ntnu.no`,
@@ -55,6 +55,7 @@ func (a *app) initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			warnRemoved(cmd.ErrOrStderr(), prepared.Removed...)
 			if plain {
 				warnPlain(cmd.ErrOrStderr(), files)
 			}

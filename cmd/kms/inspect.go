@@ -21,7 +21,7 @@ func (a *app) inspectCommand() *cobra.Command {
 	var identity, passphraseFile string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "say what a file is, without a passphrase",
+		Short: "say what a file is; asks for no passphrase",
 		Example: `  kms inspect kari.key
   kms inspect NTNU.ledger`,
 		Args: cli.Args("FILE"),

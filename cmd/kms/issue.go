@@ -30,7 +30,7 @@ func (a *app) issueCommand() *cobra.Command {
 	var f issueFlags
 	cmd := &cobra.Command{
 		Use:   "issue (--request FILE | --attr A... [--to age1...] | --csv FILE) -o FILE",
-		Short: "issue a key, or many: record each in the ledger and write it to a file",
+		Short: "make a key for somebody, or for everybody in a table",
 		Example: `  kms issue --domain NTNU --request kari.request -o kari.key
   kms issue --domain NTNU --csv members.csv -o keys/ --dry-run`,
 		Args: cli.Args(),

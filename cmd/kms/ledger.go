@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "check the record of keys, or erase somebody from it"}
+	cmd := &cobra.Command{Use: "ledger", Short: "check the record of keys (the ledger), or erase somebody from it"}
 	cmd.AddCommand(a.ledgerVerifyCommand(), a.ledgerForgetCommand())
 	return cmd
 }

@@ -24,7 +24,7 @@ func (a *app) listCommand() *cobra.Command {
 	var asJSON, asCSV bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "list the keys that were issued, and when they lapse",
+		Short: "show who has which key, and when it lapses",
 		Example: `  kms list --domain NTNU
   kms list --expiring 14d
   kms list --policy '"NTNU" and "5th year"'        who could enter such a room today
@@ -122,26 +122,27 @@ func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issu
 
 // stateWords are what people and machines read for a state.
 var stateWords = map[kms.State]struct{ machine, person string }{
-	kms.Valid:   {"valid", "valid, %d d"},
-	kms.Renew:   {"renew", "renew (%d d)"},
-	kms.Later:   {"later", "valid in %d d"},
+	kms.Valid:   {"valid", "valid, %s"},
+	kms.Renew:   {"renew", "renew, %s left"},
+	kms.Later:   {"later", "valid in %s"},
 	kms.Lapsed:  {"lapsed", "lapsed"},
-	kms.Unknown: {"cut-short", "record cut short"},
-	kms.Void:    {"void", "void: never written"},
+	kms.Unknown: {"cut-short", "was cut short"},
+	kms.Void:    {"void", "was never made"},
 }
 
 func stateText(i kms.Issue, today abe.Day) string {
 	state, days := i.StateOn(today)
 	text := stateWords[state].person
-	if strings.Contains(text, "%d") {
-		text = fmt.Sprintf(text, days)
+	left := cli.Plural(days, "day")
+	if strings.Contains(text, "%s") {
+		text = fmt.Sprintf(text, left)
 	}
 	live := state == kms.Valid || state == kms.Renew || state == kms.Later
 	switch {
 	case live && i.RenewedBy != 0:
-		return fmt.Sprintf("valid, %d d; renewed by %d", days, i.RenewedBy)
+		return fmt.Sprintf("renewed by %d", i.RenewedBy)
 	case live && i.NoRenew:
-		return fmt.Sprintf("valid, %d d; not to be renewed", days)
+		return left + ", no renewal"
 	}
 	return text
 }
@@ -160,12 +161,12 @@ func printTable(w io.Writer, issues []kms.Issue, today abe.Day) error {
 		_, err := fmt.Fprintln(w, "no such key")
 		return err
 	}
-	t := table{{"NO", "NAME", "ATTRIBUTES", "ISSUED", "EXPIRES", "STATE"}}
+	t := table{{"NO", "NAME", "ATTRIBUTES", "EXPIRES", "STATE"}}
 	for _, i := range issues {
-		row := []string{strconv.FormatUint(i.Number, 10), nameText(i), dash(cli.Attributes(i.Attributes)),
-			abe.DayOf(i.Made).String(), "-", stateText(i, today)}
+		row := []string{strconv.FormatUint(i.Number, 10), nameText(i),
+			dash(cli.Attributes(i.Attributes)), "-", stateText(i, today)}
 		if !i.Torn {
-			row[4] = i.Expires.String()
+			row[3] = i.Expires.String()
 		}
 		t = append(t, row)
 	}

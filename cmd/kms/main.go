@@ -40,7 +40,7 @@ func (a *app) run(args []string, stdout, stderr io.Writer) int {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kms",
-		Short: "kms makes the keys of a domain: it runs offline and keeps a record of what it issues",
+		Short: "kms makes the keys of a domain's members, and keeps a record of them; it works offline",
 		Example: `  kms init NTNU
   kms issue --request kari.request -o kari.key`,
 	}

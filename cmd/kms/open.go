@@ -108,11 +108,16 @@ func (a *app) use(cmd *cobra.Command, f *domainFlags, authority *kms.Authority) 
 	stderr := cmd.ErrOrStderr()
 	authority.ClockIsRight = f.clockIsRight
 	authority.Waiting = func() { io.WriteString(stderr, "another kms has the ledger; waiting for it\n") }
-	authority.Removed = func(path string) {
-		cli.Warn(stderr, cli.Fail("leftover", "removed %s, which an interrupted run had not finished", path))
-	}
+	authority.Removed = func(path string) { warnRemoved(stderr, path) }
 	a.opened = authority
 	return authority
+}
+
+// warnRemoved tells of files that are no more.
+func warnRemoved(w io.Writer, paths ...string) {
+	for _, path := range paths {
+		cli.Warn(w, cli.Fail("leftover", "removed %s, which an interrupted run had not finished", path))
+	}
 }
 
 // opener opens a master key as its files ask for it. What opened one opens the

@@ -24,7 +24,7 @@ func (a *app) policyCommand() *cobra.Command {
 	var f policyFlags
 	cmd := &cobra.Command{
 		Use:   "policy 'EXPR'",
-		Short: "explain a policy, and say who satisfies it",
+		Short: "explain a room's policy, and say who may enter",
 		Example: `  kms policy '("NTNU" and "5th year") or "Professor"'
   kms policy '("NTNU" and "5th year") or "Professor"' --as NTNU --as "4th year"
   kms policy '2 of (NTNU, SINTEF, dept = "Telematics") and age >= 18' --key kari.key`,

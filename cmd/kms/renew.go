@@ -26,7 +26,7 @@ func (a *app) renewCommand() *cobra.Command {
 	var f renewFlags
 	cmd := &cobra.Command{
 		Use:   "renew (NUMBER... | --expiring 14d | --all) [-o FILE]",
-		Short: "issue keys again: same person, same attributes, a new end",
+		Short: "give people new keys, before the old ones lapse or after",
 		Example: `  kms renew 1
   kms renew 2 --drop "5th year" --attr "6th year"
   kms renew --expiring 14d -o renewed/`,
@@ -173,7 +173,7 @@ func (a *app) norenewCommand() *cobra.Command {
 	var undo bool
 	cmd := &cobra.Command{
 		Use:   "norenew NUMBER",
-		Short: "mark a key as not to be renewed",
+		Short: "somebody leaves: their key is not to be renewed",
 		Example: `  kms norenew 3 --because left
   kms norenew 3 --undo`,
 		Args: cli.Args("NUMBER"),
@@ -233,7 +233,7 @@ func (a *app) generationCommand() *cobra.Command {
 	var next, yes bool
 	cmd := &cobra.Command{
 		Use:   "generation [--next]",
-		Short: "show or raise the number that new keys carry, to shut out all older ones",
+		Short: "shut out all older keys, where rooms ask for it",
 		Long: `Every key carries the generation of its domain. When a key must be of no use before it lapses, raise the number, renew
 everybody else, and make rooms whose policy asks for it:  ... and generation = 2`,
 		Example: `  kms generation

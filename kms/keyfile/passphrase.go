@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
+	"golang.org/x/text/unicode/norm"
 )
 
 // DefaultWorkFactor is log2 of the scrypt cost of one guess at a passphrase:
@@ -20,7 +22,7 @@ const MaxWorkFactor = 20
 // EncryptPassphrase returns data as an age file for a passphrase. The cost of
 // one guess is 2^logN scrypt steps.
 func EncryptPassphrase(data, passphrase []byte, logN int) ([]byte, error) {
-	r, err := age.NewScryptRecipient(string(passphrase))
+	r, err := age.NewScryptRecipient(norm.NFC.String(string(passphrase)))
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +48,28 @@ func Seal(data []byte, to age.Recipient) ([]byte, error) {
 
 // DecryptPassphrase opens the age file data, read from path, with a passphrase.
 // It returns a *PassphraseError or a *DamagedError.
-func DecryptPassphrase(path string, data, passphrase []byte) ([]byte, error) {
-	id, err := age.NewScryptIdentity(string(passphrase))
+//
+// A passphrase is letters: how a keyboard or a file system writes an accent does not matter.
+// Files are encrypted with the composed form; one that was encrypted otherwise, by another
+// program, opens by what was typed, or by the decomposed form.
+func DecryptPassphrase(path string, data, passphrase []byte) (plain []byte, err error) {
+	typed := string(passphrase)
+	var tried []string
+	for _, form := range []string{norm.NFC.String(typed), typed, norm.NFD.String(typed)} {
+		if slices.Contains(tried, form) {
+			continue
+		}
+		tried = append(tried, form)
+		plain, err = decryptWith(path, data, form)
+		if wrong := (*PassphraseError)(nil); !errors.As(err, &wrong) {
+			return plain, err
+		}
+	}
+	return nil, err
+}
+
+func decryptWith(path string, data []byte, passphrase string) ([]byte, error) {
+	id, err := age.NewScryptIdentity(passphrase)
 	if err != nil {
 		return nil, &PassphraseError{path} // an empty one fits nothing
 	}

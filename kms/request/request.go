@@ -211,6 +211,9 @@ func Parse(data []byte) (*Request, error) {
 // around, spaces at the ends of lines.
 func lines(data []byte) []string {
 	text := strings.ReplaceAll(string(bytes.TrimPrefix(data, []byte("\ufeff"))), "\r\n", "\n")
+	if !strings.Contains(text, "\n") {
+		text = strings.ReplaceAll(text, "\r", "\n") // as old mail programs end lines
+	}
 	lines := strings.Split(strings.Trim(text, " \t\n"), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " \t")

@@ -111,6 +111,7 @@ func TestRequestCodeSwap(t *testing.T) {
 func TestMail(t *testing.T) {
 	want := code(t, parse(t, sample))
 	for name, text := range map[string]string{
+		"old ends":   strings.ReplaceAll(sample, "\n", "\r"),
 		"line ends":  strings.ReplaceAll(sample, "\n", "\r\n"),
 		"empty line": "\n\n" + sample + "\n\n",
 		"no end":     strings.TrimSpace(sample),

@@ -32,11 +32,21 @@ func child() {
 		return
 	}
 	next := uint64(len(s.index.order)) + 1
+	shortens := os.Getenv(childVar+"_REST") != ""
+	if l := s.index.byID[epochA]; l != nil {
+		next += l.rest(1)
+	}
 	for {
 		if err := s.Append([]Entry{message(epochA, 1, next), {Kind: MetaEntry, Name: "at",
 			Data: []byte(strconv.FormatUint(next, 10))}}); err != nil {
 			fmt.Println("error", err)
 			return
+		}
+		if shortens && next%16 == 0 {
+			if err := s.Append([]Entry{rest(epochA, 1, next-8)}); err != nil {
+				fmt.Println("error", err)
+				return
+			}
 		}
 		fmt.Println(next)
 		next++

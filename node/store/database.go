@@ -9,7 +9,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -157,6 +161,7 @@ func openDatabase(cfg *Config) (db *bbolt.DB, s *sealer, st state, x *index, err
 			}
 			return err
 		}
+		db.AllocSize = 1 << 20 // the file grows by so much; bbolt's 16 MiB are a lot in a small one
 		return db.View(func(tx *bbolt.Tx) error {
 			s, st, x, err = load(cfg, tx)
 			return err
@@ -224,15 +229,9 @@ func load(cfg *Config, tx *bbolt.Tx) (*sealer, state, *index, error) {
 	x := newIndex()
 	var set setHash
 	var buf []byte
-	err := entries.ForEach(func(k, v []byte) error {
-		e, err := openEntry(s, &buf, placeEntries, k, v)
-		if err != nil || len(k) != 8 || e.Kind == MetaEntry {
-			return &DamagedError{cfg.Path, "a record does not open"}
-		}
-		seq := binary.BigEndian.Uint64(k)
+	err := loadEntries(cfg, s, entries, func(seq uint64, e *Entry) {
 		set.toggle(s, seq, nil)
-		x.add(seq, &e)
-		return nil
+		x.add(seq, e)
 	})
 	if err != nil {
 		return fail(err)
@@ -260,6 +259,62 @@ func load(cfg *Config, tx *bbolt.Tx) (*sealer, state, *index, error) {
 	return s, st, x, nil
 }
 
+// loadEntries opens all entries and has each taken, in order, without its data. Opening is
+// what takes time, so as many goroutines as can run do it, a part of some thousands each.
+func loadEntries(cfg *Config, s *sealer, entries *bbolt.Bucket, take func(uint64, *Entry)) error {
+	type record struct {
+		k, v  []byte
+		entry Entry
+	}
+	workers := runtime.GOMAXPROCS(0)
+	all := make([]record, 0, 1024*workers)
+	damaged := &DamagedError{cfg.Path, "a record does not open"}
+	flush := func() error {
+		var wg sync.WaitGroup
+		var failed atomic.Bool
+		for part := range slices.Chunk(all, 1024) {
+			wg.Go(func() {
+				var buf []byte
+				err := guard(cfg.Path, func() (err error) {
+					for i := range part {
+						r := &part[i]
+						r.entry, err = openEntry(s, &buf, placeEntries, r.k, r.v)
+						if err != nil || r.entry.Kind == MetaEntry {
+							return ErrDamaged
+						}
+						r.entry.Data = nil // it is in buf
+					}
+					return nil
+				})
+				if err != nil {
+					failed.Store(true)
+				}
+			})
+		}
+		if wg.Wait(); failed.Load() {
+			return damaged
+		}
+		for i := range all {
+			take(binary.BigEndian.Uint64(all[i].k), &all[i].entry)
+		}
+		all = all[:0]
+		return nil
+	}
+	err := entries.ForEach(func(k, v []byte) error {
+		if len(k) != 8 {
+			return damaged
+		}
+		if all = append(all, record{k: k, v: v}); len(all) < cap(all) {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
 // openEntry opens the record of an entry. Data is in buf, which grows as needed.
 func openEntry(s *sealer, buf *[]byte, place string, k, v []byte) (Entry, error) {
 	plain, ok := s.open((*buf)[:0], place, k, v)
@@ -278,9 +333,10 @@ func openEntry(s *sealer, buf *[]byte, place string, k, v []byte) (Entry, error)
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 // foldInto writes entries, the first of which has the number st.folded, and
-// returns the state with them. old has the metas as they are in the database.
-func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, old map[string]uint64) (state, map[string]uint64,
-	error) {
+// returns the state with them. With an entry go those that going has of its number.
+// old has the metas as they are in the database.
+func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, going map[uint64][]uint64,
+	old map[string]uint64) (state, map[string]uint64, error) {
 	entries, metas := tx.Bucket(bucketEntries), tx.Bucket(bucketMetas)
 	// Keys only grow, so pages can be filled.
 	entries.FillPercent = 0.95
@@ -302,6 +358,16 @@ func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, old map[string
 				return st, nil, err
 			}
 			st.set.toggle(s, seq, nil)
+			for _, gone := range going[seq] {
+				k := seqKey(gone)
+				if entries.Get(k) == nil {
+					continue // its epoch was forgotten meanwhile
+				}
+				if err := entries.Delete(k); err != nil {
+					return st, nil, err
+				}
+				st.set.toggle(s, gone, nil)
+			}
 			continue
 		}
 		if last[e.Name] != i {

@@ -50,6 +50,9 @@
 //
 // entry u8 kind || epoch (32) || u32 author || u64 counter || u64 time || u8 length, name || u32 length, data
 //
+// A RestEntry takes the place of an author's messages up to its counter: the fold that
+// puts it into the database takes them out, in one write.
+//
 // Entries are numbered from 1 in the order in which they were appended. folded is
 // the number of the first one that is not in the database, so that no crash
 // between folding and emptying a tail stores anything twice. set is the exclusive
@@ -70,5 +73,6 @@
 //
 // Not noticed: a whole set of files replaced by an older copy of itself, and a
 // tail that was cut short. Not erased: what was forgotten stays, sealed, in pages
-// that are free until something else is written there.
+// that are free until something else is written there. The file does not shrink: what is
+// free in it is used again, so that it stays near the most that it ever had to hold.
 package store

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // Kinds of entries.
@@ -17,6 +18,10 @@ const (
 	// Data removes it. It is here so that a batch can change both at once: a
 	// message enters the log and leaves what is held.
 	MetaEntry byte = 3
+	// RestEntry is what stays of an author's messages 1 .. Counter in an epoch: they are
+	// removed when it is stored, and not taken again. Its data say what they were, to
+	// whoever appends it.
+	RestEntry byte = 4
 )
 
 // Bounds of what can be appended.
@@ -45,9 +50,12 @@ type Entry struct {
 
 func (e *Entry) validate() error {
 	switch e.Kind {
-	case EpochEntry, MessageEntry:
+	case EpochEntry, MessageEntry, RestEntry:
 		if e.Name != "" {
 			return fmt.Errorf("%w: only a meta has a name", ErrEntry)
+		}
+		if e.Kind == RestEntry && (e.Counter == 0 || e.Counter == math.MaxUint64) {
+			return fmt.Errorf("%w: what stays of no message", ErrEntry)
 		}
 		if len(e.Data) > MaxData {
 			return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(e.Data), MaxData)

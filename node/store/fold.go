@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -66,7 +67,7 @@ func (s *Store) fold() error {
 func (s *Store) foldLocked() error {
 	s.mu.Lock()
 	s.empty()
-	batch := s.pending
+	batch, going := s.pending, s.going
 	if len(batch) == 0 {
 		s.mu.Unlock()
 		return nil
@@ -74,13 +75,14 @@ func (s *Store) foldLocked() error {
 	if other := 1 - s.active; s.tails[other].size == 0 {
 		s.active = other
 	}
+	s.going = make(map[uint64][]uint64)
 	s.mu.Unlock()
 
 	var st state
 	var changed map[string]uint64
 	err := guard(s.cfg.Path, func() error {
 		return s.db.Update(func(tx *bbolt.Tx) (err error) {
-			st, changed, err = foldInto(tx, s.seal, s.st, batch, s.inDB)
+			st, changed, err = foldInto(tx, s.seal, s.st, batch, going, s.inDB)
 			return err
 		})
 	})
@@ -88,6 +90,7 @@ func (s *Store) foldLocked() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
+		maps.Copy(s.going, going)
 		return full(err)
 	}
 	s.st = st

@@ -62,10 +62,12 @@ func (x *index) numbers(epochs [][32]byte, folded uint64) map[uint64]bool {
 		if l.described && l.seq < folded {
 			found[l.seq] = true
 		}
-		for _, places := range l.authors {
-			for _, p := range places {
-				if p.seq < folded {
-					found[p.seq] = true
+		for _, all := range [2]map[uint32][]place{l.authors, l.rests} {
+			for _, places := range all {
+				for _, p := range places {
+					if p.seq < folded {
+						found[p.seq] = true
+					}
 				}
 			}
 		}
@@ -79,15 +81,17 @@ func (x *index) remove(gone map[uint64]bool) {
 	x.order = slices.DeleteFunc(x.order, func(seq uint64) bool { return gone[seq] })
 	x.epochs = slices.DeleteFunc(x.epochs, func(l *epochLog) bool {
 		l.described = l.described && !gone[l.seq]
-		for author, places := range l.authors {
-			places = slices.DeleteFunc(places, func(p place) bool { return gone[p.seq] })
-			if len(places) == 0 {
-				delete(l.authors, author)
-			} else {
-				l.authors[author] = places
+		for _, all := range [2]map[uint32][]place{l.authors, l.rests} {
+			for author, places := range all {
+				places = slices.DeleteFunc(places, func(p place) bool { return gone[p.seq] })
+				if len(places) == 0 {
+					delete(all, author)
+				} else {
+					all[author] = places
+				}
 			}
 		}
-		empty := !l.described && len(l.authors) == 0
+		empty := !l.described && len(l.authors) == 0 && len(l.rests) == 0
 		if empty {
 			delete(x.byID, l.id)
 		}

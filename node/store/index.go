@@ -20,6 +20,7 @@ type epochLog struct {
 	id      [32]byte
 	seq     uint64 // of the description, if described
 	authors map[uint32][]place
+	rests   map[uint32][]place // of messages that are gone, by author
 	// described: an EpochEntry came; messages alone do not make an epoch known
 	described bool
 }
@@ -51,26 +52,67 @@ func (x *index) epoch(id [32]byte) *epochLog {
 	return l
 }
 
-// add takes in an entry that came after all others.
-func (x *index) add(seq uint64, e *Entry) {
+// add takes in an entry that came after all others. It returns the numbers of those that
+// go with it.
+func (x *index) add(seq uint64, e *Entry) (gone []uint64) {
 	if e.Kind == MetaEntry {
 		if len(e.Data) == 0 {
 			delete(x.metas, e.Name)
 		} else {
 			x.metas[e.Name] = meta{slices.Clone(e.Data), seq}
 		}
-		return
+		return nil
 	}
 	l := x.epoch(e.Epoch)
 	if e.Kind == EpochEntry {
 		l.seq, l.described = seq, true
-		return
+		return nil
+	}
+	if e.Kind == RestEntry {
+		return x.addRest(l, seq, e)
 	}
 	places := l.authors[e.Author]
 	p := place{e.Counter, seq}
 	at, _ := slices.BinarySearchFunc(places, p, comparePlaces)
 	l.authors[e.Author] = slices.Insert(places, at, p)
 	x.order = append(x.order, seq)
+	return nil
+}
+
+// addRest takes in what stays of messages, and lets go of these.
+func (x *index) addRest(l *epochLog, seq uint64, e *Entry) (gone []uint64) {
+	if l.rests == nil {
+		l.rests = make(map[uint32][]place)
+	}
+	l.rests[e.Author] = append(l.rests[e.Author], place{e.Counter, seq})
+	places := l.authors[e.Author]
+	from, _ := slices.BinarySearchFunc(places, place{1, 0}, comparePlaces) // number 0 stays
+	to, _ := slices.BinarySearchFunc(places, place{e.Counter + 1, 0}, comparePlaces)
+	if from == to {
+		return nil
+	}
+	for _, p := range places[from:to] {
+		gone = append(gone, p.seq)
+	}
+	if kept := append(slices.Clone(places[:from]), places[to:]...); len(kept) > 0 {
+		l.authors[e.Author] = kept
+	} else {
+		delete(l.authors, e.Author)
+	}
+	slices.Sort(gone)
+	x.order = slices.DeleteFunc(x.order, func(seq uint64) bool {
+		_, ok := slices.BinarySearch(gone, seq)
+		return ok
+	})
+	return gone
+}
+
+// rest is up to which counter an author's messages are gone.
+func (l *epochLog) rest(author uint32) (upto uint64) {
+	for _, p := range l.rests[author] {
+		upto = max(upto, p.counter)
+	}
+	return upto
 }
 
 // same returns the messages of that key: none, one, or two.

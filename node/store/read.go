@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"math"
@@ -21,6 +22,23 @@ func (s *Store) Epochs(yield func(Entry) bool) error {
 	for _, l := range s.index.epochs {
 		if l.described {
 			seqs = append(seqs, l.seq)
+		}
+	}
+	s.mu.RUnlock()
+	slices.Sort(seqs)
+	return s.each(seqs, yield)
+}
+
+// Rests calls yield with what stays of messages that are gone, in the order of arrival,
+// until it returns false.
+func (s *Store) Rests(yield func(Entry) bool) error {
+	s.mu.RLock()
+	var seqs []uint64
+	for _, l := range s.index.epochs {
+		for _, places := range l.rests {
+			for _, p := range places {
+				seqs = append(seqs, p.seq)
+			}
 		}
 	}
 	s.mu.RUnlock()
@@ -94,15 +112,37 @@ func (s *Store) Backward(before uint64) iter.Seq2[Entry, error] {
 // each calls yield, without a lock, with the entries of these numbers; those
 // that were forgotten meanwhile are passed over.
 func (s *Store) each(seqs []uint64, yield func(Entry) bool) error {
-	for part := range slices.Chunk(seqs, chunk) {
-		entries, err := s.readAll(part)
-		if err != nil {
-			return fmt.Errorf("reading history: %w", err)
+	type read struct {
+		entries []Entry
+		err     error
+	}
+	// While the caller has one part, the next one is opened.
+	begin := func() <-chan read {
+		part := seqs[:min(len(seqs), chunk)]
+		if seqs = seqs[len(part):]; len(part) == 0 {
+			return nil
 		}
-		for _, e := range entries {
-			if !yield(e) {
-				return nil
+		c := make(chan read, 1)
+		go func() {
+			entries, err := s.readAll(part)
+			c <- read{entries, err}
+		}()
+		return c
+	}
+	for next := begin(); next != nil; {
+		part := <-next
+		if part.err != nil {
+			return fmt.Errorf("reading history: %w", part.err)
+		}
+		next = begin()
+		for _, e := range part.entries {
+			if yield(e) {
+				continue
 			}
+			if next != nil {
+				<-next
+			}
+			return nil
 		}
 	}
 	return nil
@@ -117,8 +157,20 @@ func (s *Store) readAll(seqs []uint64) ([]Entry, error) {
 	entries := make([]Entry, 0, len(seqs))
 	err := guard(s.cfg.Path, func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
+			in := tx.Bucket(bucketEntries).Cursor()
+			var k []byte // where it is
 			for _, seq := range seqs {
-				e, ok, err := s.find(tx, seq)
+				want := seqKey(seq)
+				var v []byte
+				if k != nil {
+					k, v = in.Next() // most often that is it
+				}
+				if !bytes.Equal(k, want) {
+					if k, v = in.Seek(want); !bytes.Equal(k, want) {
+						v = nil
+					}
+				}
+				e, ok, err := s.find(seq, v)
 				if err != nil {
 					return err
 				}
@@ -139,7 +191,7 @@ func (s *Store) read(seq uint64) (e Entry, err error) {
 	}
 	err = guard(s.cfg.Path, func() error {
 		return s.db.View(func(tx *bbolt.Tx) (err error) {
-			e, _, err = s.find(tx, seq)
+			e, _, err = s.find(seq, tx.Bucket(bucketEntries).Get(seqKey(seq)))
 			return err
 		})
 	})
@@ -157,20 +209,18 @@ func (s *Store) waits(seq uint64) (Entry, bool) {
 	return e, true
 }
 
-// find returns the entry of that number and whether there is one. The caller
-// holds mu. All records opened when the file was, so one that does not now was
+// find returns the entry of that number and whether there is one; v is what the database
+// has. The caller holds mu. All records opened when the file was, so one that does not now was
 // changed under us.
-func (s *Store) find(tx *bbolt.Tx, seq uint64) (Entry, bool, error) {
+func (s *Store) find(seq uint64, v []byte) (Entry, bool, error) {
 	if e, ok := s.waits(seq); ok {
 		return e, true, nil
 	}
-	k := seqKey(seq)
-	v := tx.Bucket(bucketEntries).Get(k)
 	if v == nil {
 		return Entry{}, false, nil
 	}
 	var buf []byte // a new one: Data stays in it
-	e, err := openEntry(s.seal, &buf, placeEntries, k, v)
+	e, err := openEntry(s.seal, &buf, placeEntries, seqKey(seq), v)
 	if err != nil {
 		return Entry{}, false, &DamagedError{s.cfg.Path, "a record does not open"}
 	}

@@ -57,8 +57,9 @@ type Store struct {
 	tails     [2]*tail
 	active    int // the tail that is written to
 	next      uint64
-	pending   []Entry // what is not in the database: the numbers next-len(pending) to next-1
-	waiting   int     // bytes of pending
+	pending   []Entry             // what is not in the database: the numbers next-len(pending) to next-1
+	waiting   int                 // bytes of pending
+	going     map[uint64][]uint64 // entries that go when the one of that number is folded
 	index     *index
 	fullUntil time.Time
 	saving    error // why the last Append could not write; nil if it could
@@ -104,11 +105,12 @@ func open(cfg Config) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{
-		cfg:  cfg,
-		wake: make(chan struct{}, 1),
-		now:  make(chan struct{}, 1),
-		stop: make(chan struct{}),
-		done: make(chan struct{}),
+		cfg:   cfg,
+		wake:  make(chan struct{}, 1),
+		now:   make(chan struct{}, 1),
+		stop:  make(chan struct{}),
+		going: make(map[uint64][]uint64),
+		done:  make(chan struct{}),
 	}
 	if s.lock, err = lockRoom(cfg.Path); err != nil {
 		return nil, err
@@ -205,7 +207,9 @@ func (s *Store) replay() error {
 // take enters an entry that is in a tail now.
 func (s *Store) take(e *Entry) {
 	e.Arrival = s.next
-	s.index.add(s.next, e)
+	if gone := s.index.add(s.next, e); len(gone) > 0 {
+		s.going[s.next] = gone
+	}
 	s.pending = append(s.pending, *e)
 	s.waiting += e.encodedSize()
 	s.next++
@@ -336,7 +340,14 @@ func (s *Store) fresh(batch []Entry) ([]Entry, error) {
 			if slices.ContainsFunc(fresh, func(o Entry) bool { return o.Kind == EpochEntry && o.Epoch == e.Epoch }) {
 				continue
 			}
+		case RestEntry:
+			if l := s.index.byID[e.Epoch]; l != nil && l.rest(e.Author) >= e.Counter {
+				continue
+			}
 		case MessageEntry:
+			if l := s.index.byID[e.Epoch]; l != nil && e.Counter > 0 && l.rest(e.Author) >= e.Counter {
+				continue
+			}
 			same := 0
 			known := false
 			for _, p := range s.index.same(e) {
@@ -375,6 +386,16 @@ func (s *Store) Sync() error {
 		return err
 	}
 	return s.fold()
+}
+
+// Size is how many bytes the files take on disk.
+func (s *Store) Size() (n int64) {
+	for _, p := range []string{s.cfg.Path, prefix(s.cfg.Path) + tailSuffixes[0], prefix(s.cfg.Path) + tailSuffixes[1]} {
+		if info, err := os.Stat(p); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 func (s *Store) usable() error {

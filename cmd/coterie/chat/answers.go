@@ -239,6 +239,9 @@ func (s *State) StatusLines(now time.Time) []string {
 	line("you", Listening(st.Addresses)+blocked+"; "+s.keyText(now))
 	line("", fmt.Sprintf("up %s; %s in, %s out", text.Age(st.Uptime), text.Size(int(st.BytesIn)),
 		text.Size(int(st.BytesOut))))
+	if st.Keep > 0 {
+		line("", fmt.Sprintf("%s on disk, %s at most", text.Size(int(st.Disk)), text.Size(int(st.Keep))))
+	}
 	for _, m := range members {
 		if m.Self {
 			continue

@@ -96,9 +96,11 @@ type (
 		Total    int
 		Messages []room.Delivered
 	}
-	// Earlier answers Older, oldest first. All: nothing was said before these.
+	// Earlier answers Older, oldest first. Gone: what is not kept any more of that time. All:
+	// nothing was said before these.
 	Earlier struct {
 		Messages []room.Delivered
+		Gone     []room.Shortened
 		Since    time.Time
 		All      bool
 	}

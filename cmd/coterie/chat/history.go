@@ -29,8 +29,10 @@ type History struct {
 }
 
 // Back reads the last messages that were said before a time, oldest first: n of them, or back
-// to since if that is more, but at most maxBack. all: there are none before these.
-func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, all bool, err error) {
+// to since if that is more, but at most maxBack. gone is what is not kept any more of that
+// time. all: there are none before these.
+func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, gone []room.Shortened, all bool,
+	err error) {
 	all = true
 	wanted := func() int {
 		later := 0
@@ -42,7 +44,7 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, a
 		return min(max(n, later), maxBack)
 	}
 	earlier := func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }
-	err = room.ReadBack(h.Store, h.Room, h.Self, earlier, func(d room.Delivered) bool {
+	gone, err = room.ReadBack(h.Store, h.Room, h.Self, earlier, func(d room.Delivered) bool {
 		if past = append(past, d); len(past) >= 2*maxBack {
 			past, all = append([]room.Delivered(nil), lastOf(past, maxBack)...), false
 		}
@@ -52,7 +54,10 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, a
 	if n := wanted(); len(past) > n {
 		past, all = lastOf(past, n), false
 	}
-	return past, all, err
+	gone = slices.DeleteFunc(gone, func(s room.Shortened) bool {
+		return !s.Until.Before(before) || !all && s.Until.Before(TimeOf(past[0].Message.Time))
+	})
+	return past, room.JoinShortened(gone), all, err
 }
 
 // maxBack is how many messages are read back at once.
@@ -111,7 +116,7 @@ func (h *History) Search(ctx context.Context, q *Query, memory []room.Delivered)
 	var err error
 	if h.Store != nil {
 		all := func(*record.Signed) bool { return ctx.Err() == nil }
-		err = room.ReadBack(h.Store, h.Room, h.Self, all, func(d room.Delivered) bool {
+		_, err = room.ReadBack(h.Store, h.Room, h.Self, all, func(d room.Delivered) bool {
 			if !have[d.ID] {
 				q.take(d)
 			}
@@ -172,14 +177,15 @@ func (r *Room) older(c Older) {
 		r.tell(Earlier{Since: c.Since, All: true})
 		return
 	}
-	past, all, err := h.Back(c.Before, c.Since, c.Count)
+	past, gone, all, err := h.Back(c.Before, c.Since, c.Count)
 	if err != nil {
 		r.report(err)
 		return
 	}
 	r.post(func() {
 		past = slices.DeleteFunc(past, func(d room.Delivered) bool { return r.state.Ignored[d.Author.Peer] })
-		r.show(Earlier{past, c.Since, all})
+		gone = slices.DeleteFunc(gone, func(s room.Shortened) bool { return r.state.Ignored[s.Author.Peer] })
+		r.show(Earlier{past, gone, c.Since, all})
 	})
 }
 

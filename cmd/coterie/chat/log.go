@@ -137,6 +137,8 @@ func (l *Log) event(what any) {
 		l.info("left", "peer", brief(e.Member.Peer))
 	case room.Gap:
 		l.alert("gap", "peer", brief(e.Author.Peer), "first", e.First, "last", e.Last, "filled", e.Filled)
+	case room.Shortened:
+		l.info("shortened", "peer", brief(e.Author.Peer), "count", e.Count, "before", e.Before)
 	case room.Equivocated:
 		l.fault("equivocation", "peer", brief(e.Author.Peer), "seq", e.Counter)
 	case room.Cut:

@@ -74,7 +74,8 @@ type State struct {
 	answered map[string]bool        // the addresses to begin at where somebody did
 	// questionOver is when a question for us was over, answered or not.
 	questionOver time.Time
-	rejection    string // the code of the last message's, if nothing was said since
+	shortenedAt  time.Time // when it was last said that something is not kept any more
+	rejection    string    // the code of the last message's, if nothing was said since
 }
 
 const (

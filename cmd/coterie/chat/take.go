@@ -43,6 +43,15 @@ func (s *State) Take(e Event) []Line {
 		return one(Line{Kind: Mark, Text: fmt.Sprintf("%s; %s held", why, text.Plural(s.Held, "message"))})
 	case room.Gap:
 		return s.gap(w)
+	case room.Shortened:
+		if !w.Before {
+			// It was shown, and will be missing later: that is said now and then.
+			if since := e.At.Sub(s.shortenedAt); since >= 0 && since < time.Hour {
+				return nil
+			}
+			s.shortenedAt = e.At
+		}
+		return note("%s", s.ShortenedText(w, e.At))
 	case room.Equivocated:
 		s.learn(w.Author.Peer, fmt.Sprintf("sent two different messages as number %d of epoch %x: %x and %x",
 			w.Counter, w.Epoch[:2], w.IDs[0][:4], w.IDs[1][:4]))
@@ -293,6 +302,26 @@ func (s *State) gap(g room.Gap) []Line {
 		return one(Line{Kind: Arrived, Text: fmt.Sprintf("%s %s missing here, and %s arrived", messages, was, has)})
 	}
 	return one(Line{Kind: Missing, Text: fmt.Sprintf("%s %s missing here; fetching", messages, is)})
+}
+
+// ShortenedText says what is not kept any more.
+func (s *State) ShortenedText(w room.Shortened, now time.Time) string {
+	are, when := "are", ""
+	if w.Count == 1 {
+		are = "is"
+	}
+	switch {
+	case !w.Since.IsZero() && w.Until.After(w.Since):
+		when = fmt.Sprintf(", %s to %s,", s.dayClock(w.Since, now), s.dayClock(w.Until, now))
+	case !w.Until.IsZero():
+		when = ", " + s.dayClock(w.Until, now) + ","
+	}
+	gone := fmt.Sprintf("%s of %s%s %s not kept any more", text.Plural(w.Count, "message"),
+		s.name(w.Author.Peer), when, are)
+	if w.Before {
+		return gone + ": more was said than is kept of this room"
+	}
+	return fmt.Sprintf("what is kept of this room has reached %s: %s", text.Size(int(s.Status.Keep)), gone)
 }
 
 func (s *State) before(p room.Past, at time.Time) []Line {

@@ -147,6 +147,15 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case room.Gap:
 		j.Put(NewObject("gap").Add("from", w.Author.Peer).Add("first", w.First).Add("last", w.Last).
 			Add("state", either(w.Filled, "filled", "missing")))
+	case room.Shortened:
+		o := NewObject("shortened").Add("from", w.Author.Peer).Add("count", w.Count).Add("before", w.Before)
+		if !w.Since.IsZero() {
+			o.Add("since", Stamp(w.Since))
+		}
+		if !w.Until.IsZero() {
+			o.Add("until", Stamp(w.Until))
+		}
+		j.Put(o)
 	case room.Equivocated:
 		j.Put(NewObject("equivocation").Add("from", w.Author.Peer).Add("seq", w.Counter).
 			Add("ids", []string{ID(w.IDs[0]), ID(w.IDs[1])}))
@@ -299,6 +308,9 @@ func Status(s *chat.State) *Object {
 		Add("members", members)
 	if st.Room.Epoch != (ake.Hash{}) {
 		o.Add("epoch", ID(st.Room.Epoch))
+	}
+	if st.Keep > 0 {
+		o.Add("disk_bytes", st.Disk).Add("keep_bytes", st.Keep)
 	}
 	return o.Add("logs", logs).Add("held", st.Room.Held).Add("uptime_ms", st.Uptime.Milliseconds()).
 		Add("bytes_in", st.BytesIn).Add("bytes_out", st.BytesOut).Add("goroutines", st.Goroutine)

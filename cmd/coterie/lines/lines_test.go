@@ -90,6 +90,7 @@ func everyEvent() []any {
 	status := node.Status{
 		Room: room.Status{Epoch: hashOf("epoch"), Since: at, Members: []room.MemberStatus{{Member: me, Self: true},
 			{Member: ann, Have: 1, Known: 2}}},
+		Disk: 104_000_000, Keep: 2_000_000_000,
 		Peers: []node.Path{{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: time.Millisecond,
 			Address: ma.StringCast("/ip4/10.0.0.7/tcp/4001")},
 			{Peer: relay, Kind: node.Direct, Transport: "quic", IsRelay: true}},
@@ -118,6 +119,8 @@ func everyEvent() []any {
 		room.Sent{Ref: "sent ref", ID: hashOf("mine"), Counter: 1, Epoch: hashOf("epoch"), Readers: []peer.ID{other}},
 		room.Reached{ID: hashOf("mine"), Have: 1, Of: 2, Missing: []peer.ID{other}},
 		room.Gap{Author: ann, First: 2, Last: 3}, room.Gap{Author: ann, First: 2, Last: 3, Filled: true},
+		room.Shortened{Author: ann, First: 1, Last: 3, Count: 3, Since: at.Add(-time.Hour), Until: at},
+		room.Shortened{Author: ann, First: 1, Last: 1, Count: 1, Before: true},
 		room.LeftOut{By: ann, Member: ann, Times: 2},
 		room.Cut{Member: ann, On: true, With: []room.Member{me}}, room.Cut{Member: ann},
 		room.Equivocated{Author: ann, Counter: 4, IDs: [2]ake.Hash{hashOf("a"), hashOf("b")}},
@@ -159,7 +162,7 @@ func everyEvent() []any {
 var whatever = []any{
 	room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{},
 	room.Held{}, room.Proved{}, room.Refused{},
-	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Equivocated{}, room.Past{}, room.Asked{},
+	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{}, room.Asked{},
 	room.Attested{},
 	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{},
 	chat.Ready{}, chat.Warning{}, chat.NotDone{}, chat.Rejected{}, chat.Waiting{}, chat.StillAlone{}, chat.Snapshot{},

@@ -49,6 +49,10 @@ var Table = []Setting{
 	{Name: "key", Env: true, PerRoom: true, File: true},
 	{Name: "identity", Env: true, File: true},
 	{Name: "history", Usual: "0", Env: true, check: func(s string) *cli.Error { _, err := ParseSpan(s); return err }},
+	{Name: "keep", Usual: "2GB", Env: true, PerRoom: true, Kept: true, Next: true, check: func(s string) *cli.Error {
+		_, err := ParseSize(s)
+		return err
+	}},
 	{Name: "time", Usual: "short", Env: true, Kept: true, check: func(s string) *cli.Error {
 		if _, ok := chat.ClockFormat(s); !ok {
 			return isNot(s, "short, full or none, or a layout such as 15:04:05")

@@ -1,6 +1,9 @@
 package ui
 
 import (
+	"slices"
+	"time"
+
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
@@ -81,15 +84,15 @@ func (m *Model) outside(msg any) {
 // earlier puts older messages before the others.
 func (m *Model) earlier(p chat.Earlier) {
 	m.log.asked, m.log.noOlder = false, p.All
-	if len(p.Messages) > 0 {
-		m.prepend(p.Messages)
+	if len(p.Messages)+len(p.Gone) > 0 {
+		m.prepend(p.Messages, p.Gone)
 	}
 	if !p.Since.IsZero() {
 		m.arrived()
 	}
 }
 
-func (m *Model) prepend(messages []room.Delivered) {
+func (m *Model) prepend(messages []room.Delivered, gone []room.Shortened) {
 	s := &m.log
 	at := 0
 	for at < len(s.entries) && s.entries[at].kind == kindIntro {
@@ -102,7 +105,20 @@ func (m *Model) prepend(messages []room.Delivered) {
 		}
 	}
 	var older []*entry
+	missing := func(before time.Time) {
+		for ; len(gone) > 0 && gone[0].Until.Before(before); gone = gone[1:] {
+			e := &entry{kind: kindGap, at: gone[0].Until, text: m.shown(m.room.ShortenedText(gone[0], m.now()))}
+			if slices.ContainsFunc(s.entries, func(o *entry) bool { return o.kind == kindGap && o.text == e.text }) {
+				continue
+			}
+			s.seq++
+			e.seq = s.seq
+			older = append(older, e)
+		}
+	}
+	slices.SortStableFunc(gone, func(a, b room.Shortened) int { return a.Until.Compare(b.Until) })
 	for _, d := range messages {
+		missing(chat.TimeOf(d.Message.Time))
 		if have[d.ID] {
 			continue
 		}
@@ -113,6 +129,7 @@ func (m *Model) prepend(messages []room.Delivered) {
 		e.seq = s.seq
 		older = append(older, e)
 	}
+	missing(m.now())
 	entries := make([]*entry, 0, len(s.entries)+len(older))
 	entries = append(entries, s.entries[:at]...)
 	entries = append(entries, older...)

@@ -132,6 +132,10 @@ func firstLine(data []byte, of string) ([]byte, error) {
 	if len(line) == 0 {
 		return nil, Fail("no-passphrase", "the first line of %s is empty", of).Hint("the passphrase is the first line")
 	}
+	if bytes.IndexByte(line, 0) >= 0 {
+		return nil, Fail("no-passphrase", "the first line of %s has bytes that nobody can type", of).
+			Hint("save it as plain UTF-8")
+	}
 	if len(line) > maxPassphrase {
 		return nil, Fail("no-passphrase", "the first line of %s is longer than %d bytes", of, maxPassphrase)
 	}

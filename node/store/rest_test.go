@@ -1,0 +1,249 @@
+package store
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+var (
+	killRounds = flag.Int("store.kills", 0, "how many times a process is killed at work; 0: a few")
+	million    = flag.Bool("store.million", false, "open a room with a million messages")
+)
+
+func rest(epoch [32]byte, author uint32, counter uint64) Entry {
+	return Entry{Kind: RestEntry, Epoch: epoch, Author: author, Counter: counter, Data: fmt.Appendf(nil, "rest %d of author %d", counter, author)}
+}
+
+// stateText is all that a store has, as text.
+func stateText(t testing.TB, s *Store) string {
+	t.Helper()
+	var b bytes.Buffer
+	each := func(e Entry) bool {
+		fmt.Fprintf(&b, "%d %x %d %d %s\n", e.Kind, e.Epoch[0], e.Author, e.Counter, e.Data)
+		return true
+	}
+	must(t, s.Epochs(each))
+	must(t, s.Rests(each))
+	must(t, s.Forward(each))
+	return b.String()
+}
+
+// TestRests: messages go with what stays of them, and come back in no state in which the
+// files can be found: not after a crash before or after a fold, nor when they are appended
+// again; what is forgotten takes along what stayed.
+func TestRests(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	cfg := testConfig(t.TempDir())
+	s := mustOpen(t, cfg)
+	type author struct {
+		epoch  byte
+		author uint32
+	}
+	gone, next := make(map[author]uint64), make(map[author]uint64)
+	forgotten := make(map[byte]bool)
+	check := func(s *Store) {
+		t.Helper()
+		for a := range next {
+			var want []uint64
+			if next[a] > 0 {
+				want = append(want, 0) // a name
+			}
+			for c := gone[a] + 1; c <= next[a]; c++ {
+				want = append(want, c)
+			}
+			if got := counters(t, s, [32]byte{a.epoch}, a.author); !slices.Equal(got, want) {
+				t.Fatalf("%v has %d, want %d", a, got, want)
+			}
+		}
+		for e := range forgotten {
+			if l := s.index.byID[[32]byte{e}]; l != nil && next[author{e, 0}]+next[author{e, 1}] == 0 {
+				t.Fatalf("epoch %d is still there", e)
+			}
+		}
+	}
+	for range 400 {
+		a := author{byte(rng.IntN(3)), uint32(rng.IntN(2))}
+		id := [32]byte{a.epoch}
+		switch rng.IntN(12) {
+		case 0, 1:
+			if next[a] == 0 {
+				break
+			}
+			upto := 1 + rng.Uint64N(next[a])
+			must(t, s.Append([]Entry{rest(id, a.author, upto)}))
+			gone[a] = max(gone[a], upto)
+		case 2:
+			if next[a] > 0 {
+				must(t, s.Append([]Entry{message(id, a.author, 1+rng.Uint64N(next[a]))})) // it was there
+			}
+		case 3:
+			must(t, s.Sync())
+		case 4:
+			must(t, s.Close())
+			s = mustOpen(t, cfg)
+		case 5:
+			must(t, s.Forget([][32]byte{id}))
+			for i := range uint32(2) {
+				delete(gone, author{a.epoch, i})
+				delete(next, author{a.epoch, i})
+			}
+			forgotten[a.epoch] = true
+		case 6: // as a process leaves it that dies here
+			before := stateText(t, s)
+			other, err := Open(copyFiles(t, cfg))
+			must(t, err)
+			check(other)
+			if after := stateText(t, other); after != before {
+				t.Fatalf("after a crash there is\n%s, want\n%s", after, before)
+			}
+			must(t, other.Close())
+		default:
+			if next[a]++; next[a] == 1 {
+				must(t, s.Append([]Entry{message(id, a.author, 0)}))
+			}
+			must(t, s.Append([]Entry{message(id, a.author, next[a])}))
+			forgotten[a.epoch] = false
+		}
+		check(s)
+	}
+}
+
+// TestKilledShortening: a process that is killed while messages go and come leaves all
+// that it said was there, and nothing twice.
+func TestKilledShortening(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	rounds := 6
+	if *killRounds > 0 {
+		rounds = *killRounds
+	}
+	cfg := testConfig(t.TempDir())
+	told := uint64(0)
+	for range rounds {
+		cmd, lines := startChild(t, cfg.Path, childVar+"_REST=1")
+		for range 1 + rng.IntN(300) {
+			if !lines.Scan() {
+				t.Fatal("the child ended by itself")
+			}
+			n, err := strconv.ParseUint(lines.Text(), 10, 64)
+			if err != nil {
+				t.Fatal(lines.Text())
+			}
+			told = n
+		}
+		must(t, cmd.Process.Kill())
+		cmd.Wait()
+		s, err := Open(cfg)
+		must(t, err)
+		got := counters(t, s, epochA, 1)
+		if len(got) == 0 || got[len(got)-1] < told {
+			t.Fatalf("it said %d, and there is %d", told, got)
+		}
+		gone := s.index.byID[epochA].rest(1)
+		for i, c := range got {
+			if c != gone+1+uint64(i) {
+				t.Fatalf("up to %d they are gone, and there is %d", gone, got)
+			}
+		}
+		told = got[len(got)-1]
+		must(t, s.Close())
+	}
+}
+
+// TestSpaceIsUsedAgain: where messages go as others come, the file stays as large as what
+// it holds at once.
+func TestSpaceIsUsedAgain(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	s := mustOpen(t, cfg)
+	const kept, size = 1500, 16 << 10 // 24 MiB
+	rounds := uint64(4)
+	data := make([]byte, size)
+	upto := uint64(0)
+	for c := uint64(1); c <= rounds*kept; c++ {
+		e := message(epochA, 1, c)
+		e.Data = data
+		must(t, s.Append([]Entry{e, message(epochA, 2, c)}))
+		if c-upto >= kept {
+			upto += kept / 64
+			must(t, s.Append([]Entry{rest(epochA, 1, upto)}))
+			must(t, s.Sync())
+		}
+	}
+	must(t, s.Close())
+	info, err := os.Stat(cfg.Path)
+	must(t, err)
+	if most := int64(kept*size+rounds*kept*300) * 4 / 3; info.Size() > most {
+		t.Errorf("the file has %d bytes for %d that are kept, and at most %d was meant", info.Size(), kept*size, most)
+	}
+	s = mustOpen(t, cfg)
+	if n := len(counters(t, s, epochA, 2)); n != int(rounds*kept) {
+		t.Errorf("%d of the short messages are there", n)
+	}
+}
+
+// TestMillion: a room with a million messages opens within 1.5 s and 100 MB, where the
+// cores have nothing else to do: the best of three times counts. How long it takes to read
+// the file plainly is measured beside it.
+func TestMillion(t *testing.T) {
+	if !*million {
+		t.Skip("it takes half a minute and 300 MB of disk: go test ./node/store -run Million -v -store.million")
+	}
+	cfg := testConfig(t.TempDir())
+	s := mustOpen(t, cfg)
+	const n = 1_000_000
+	var batch []Entry
+	for i := range n {
+		e := message([32]byte{byte(i / 10_000)}, uint32(i%20), uint64(i/20+1))
+		e.Data = fmt.Appendf(nil, "%0120d", i)
+		if batch = append(batch, e); len(batch) == 1000 {
+			must(t, s.Append(batch))
+			batch = batch[:0]
+		}
+	}
+	must(t, s.Close())
+	s, batch = nil, nil
+	best, plain := time.Hour, time.Hour
+	var size int
+	var heap float64
+	for range 3 {
+		if s != nil {
+			must(t, s.Close())
+			s = nil
+		}
+		began := time.Now()
+		data, err := os.ReadFile(cfg.Path)
+		must(t, err)
+		plain, size = min(plain, time.Since(began)), len(data)
+		data = nil
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		before := m.HeapAlloc
+		began = time.Now()
+		s, err = Open(cfg)
+		must(t, err)
+		best = min(best, time.Since(began))
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		heap = float64(m.HeapAlloc-before) / 1e6
+	}
+	defer s.Close()
+	t.Logf("%d messages, %.0f MB on disk: opened in %v, %.0f MB in memory; read plainly in %v", n, float64(size)/1e6, best, heap, plain)
+	if best > 1500*time.Millisecond || heap > 100 {
+		t.Error("that is more than 1.5 s, or more than 100 MB")
+	}
+	if got := len(texts(t, s)); got != n {
+		t.Errorf("%d messages are there", got)
+	}
+}
