@@ -24,6 +24,7 @@
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	connect.go    bootstrap addresses and fellow members
 //	resolve.go    names of peers
+//	trouble.go    what was wrong with an address
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //	circuits.go   whose connections a relay carries

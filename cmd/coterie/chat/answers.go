@@ -292,7 +292,7 @@ func (s *State) peers() []string {
 		out = append(out, "  listening  "+a.String())
 	}
 	for _, a := range s.Unanswered {
-		out = append(out, "  no answer  "+a)
+		out = append(out, "  failed     "+a)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"coterie/cmd/internal/cli"
@@ -87,14 +88,22 @@ func bootstrapError(e node.BootstrapFailed) *cli.Error {
 	if f := bootstrapRefused(e); f != nil {
 		return f
 	}
+	if i := slices.IndexFunc(e.Errors, isClock); i >= 0 {
+		text, hint := Dialled(e.Errors[i])
+		return cli.Fail("clock", "%s answers, and %s", Host(e.Addresses[i]), text).Hint("%s", hint)
+	}
 	f := cli.Fail("bootstrap-unreachable", "none of %s answered", cli.Plural(len(e.Addresses), "bootstrap address"))
-	if len(e.Addresses) == 1 {
-		f.Text = "the bootstrap address did not answer"
-	}
 	for i, a := range e.Addresses {
-		f.Detail(fmt.Sprintf("%s   %s", a, cli.Clean(LastLine(e.Errors[i]))))
+		text, hint := Dialled(e.Errors[i])
+		if len(e.Addresses) == 1 {
+			f.Text = fmt.Sprintf("%s: %s", Host(a), text)
+		}
+		f.Detail(fmt.Sprintf("%s   %s", cli.Clean(a.String()), text))
+		if len(f.Hints) < 2 && !slices.Contains(f.Hints, hint) {
+			f.Hint("%s", hint)
+		}
 	}
-	return f.Hint("is a peer running there, and is the port right? it is tried again until somebody answers")
+	return f.Hint("it is tried again until somebody answers")
 }
 
 // Problem is the error that an event warns of, for faces that have codes. ok is false

@@ -277,6 +277,9 @@ func (r *Room) handle(e node.Event) {
 		r.look()
 	case room.Held, room.Sent, room.Refused, room.Proved:
 		r.judgeSoon()
+	case node.BootstrapFailed:
+		r.warned["clock"] = r.warned["clock"] || r.state.clockApart
+		r.judgeSoon()
 	}
 }
 

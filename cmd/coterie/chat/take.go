@@ -77,7 +77,7 @@ func (s *State) Take(e Event) []Line {
 	case room.Attested:
 		return s.attested(w, e.At)
 	case node.Bootstrapped:
-		s.Unanswered = nil
+		s.Unanswered, s.clockApart = nil, false
 		if !s.Joined() {
 			return step("bootstrap", "%s, %d ms", Host(w.Address), w.Took.Milliseconds())
 		}
@@ -324,10 +324,12 @@ func (s *State) attested(a room.Attested, at time.Time) []Line {
 func (s *State) bootstrapFailed(e node.BootstrapFailed) []Line {
 	s.Unanswered = nil
 	for i, a := range e.Addresses {
-		s.Unanswered = append(s.Unanswered, cli.Clean(a.String())+"   "+cli.Clean(LastLine(e.Errors[i])))
+		text, _ := Dialled(e.Errors[i])
+		s.Unanswered = append(s.Unanswered, cli.Clean(a.String())+"   "+text)
 	}
 	err := bootstrapError(e)
-	if err.Code == codeWrongPeer {
+	s.clockApart = err.Code == "clock"
+	if err.Code == codeWrongPeer || s.clockApart {
 		return warning(Warn, err)
 	}
 	return warning(Calm, err)

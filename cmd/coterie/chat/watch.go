@@ -132,6 +132,7 @@ func (r *Room) facts(st node.Status) health.Facts {
 		Bootstraps: len(r.cfg.Bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: r.box.held(),
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
 		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
+		ClockApart: s.clockApart,
 	}
 	if s.Joined() {
 		f.Members = len(s.Readers())

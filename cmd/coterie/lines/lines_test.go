@@ -298,12 +298,15 @@ func TestFacesAgree(t *testing.T) {
 			}
 			screen, printed := onScreen(m), strings.Join(strings.Fields(plain.String()), " ")
 			for _, l := range said {
+				if l.Kind == chat.Calm { // one line; /peers has the rest
+					l.Details, l.Hints = nil, nil
+				}
 				for _, text := range append(append([]string{l.Text}, l.Details...), l.Hints...) {
 					text = strings.Join(strings.Fields(cli.Clean(text)), " ")
 					if !strings.Contains(strings.ReplaceAll(printed, "!! ", ""), text) {
 						t.Errorf("plain lines say %q, not %q", printed, text)
 					}
-					if l.Kind != chat.Mark && l.Kind != chat.Standing && !(l.Kind == chat.Calm && text != l.Text) && !strings.Contains(screen, text) {
+					if l.Kind != chat.Mark && l.Kind != chat.Standing && !strings.Contains(screen, text) {
 						t.Errorf("the terminal says %s, not %q", screen, text)
 					}
 				}
