@@ -207,6 +207,7 @@ func New(cfg Config) (*Node, error) {
 		n.cfg.Now = time.Now
 	}
 	n.clock = newClock(n.cfg.Now)
+	n.clock.agree = n.reports.agree
 	if n.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
