@@ -171,10 +171,11 @@ type Node struct {
 
 	queued     atomic.Int64 // bytes that wait to be sent on streams
 	relaySlots relaySlots   // on relays
-	dns        names        // nil: the system's
-	reports    peerReports  // by others about themselves
-	udp        udp          // whether it gets out
-	nearby     nearby       // on the local network
+	refusals   relayRefusals
+	dns        names       // nil: the system's
+	reports    peerReports // by others about themselves
+	udp        udp         // whether it gets out
+	nearby     nearby      // on the local network
 	// forwarders are the rates of those who bring publications.
 	forwarders forwarders
 	gossip     []pubsub.Option // more of gossipsub's, for tests

@@ -88,6 +88,9 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	if !room.IsLink(what) {
 		fmt.Fprintf(a.stdout, "\n%s\n", l)
 	}
+	if w := chat.ReachOf(l.Addresses).Warning(); w != "" && len(l.Addresses) > 0 {
+		cli.Warn(a.stderr, cli.Fail("link-reach", "%s", w))
+	}
 	return nil
 }
 

@@ -26,6 +26,9 @@ func (s *State) Answer(c Command, now time.Time) (a Answer, ok bool) {
 		return Answer{c, "status", s.StatusLines(now)}, true
 	case Link:
 		lines := []string{s.Snapshot.Link}
+		if w := linkReach(s.Snapshot.Link).Warning(); w != "" {
+			lines = append(lines, w)
+		}
 		if s.Unlisted {
 			lines = append(lines, "This room is unlisted: whoever has the link knows of it.")
 		}

@@ -75,6 +75,16 @@ func savingError(e node.NotSaving) *cli.Error {
 		cli.Clean(e.Err.Error())).Because(e.Err)
 }
 
+// relayRefused says that a relay did not give us something, and what follows from that.
+func (s *State) relayRefused(e node.RelayRefused) *cli.Error {
+	if e.What == "place" {
+		return cli.Fail("relay-refused", "the relay %s has no place for you: %s", s.Names.Tag(e.Relay), e.Why).
+			Hint("others cannot reach you through it; another relay helps, or whoever runs it: coterie relay --connections N")
+	}
+	return cli.Fail("relay-refused", "the relay %s did not connect you to a member: %s", s.Names.Tag(e.Relay), e.Why).
+		Hint("it is tried again; another relay helps, or whoever runs it: coterie relay --circuits N")
+}
+
 const codeWrongPeer = "bootstrap-wrong-peer"
 
 // bootstrapError says that no bootstrap address answered, and why each did not.
@@ -108,8 +118,10 @@ func bootstrapError(e node.BootstrapFailed) *cli.Error {
 
 // Problem is the error that an event warns of, for faces that have codes. ok is false
 // where it warns of none.
-func Problem(what any) (err *cli.Error, ok bool) {
+func (s *State) Problem(what any) (err *cli.Error, ok bool) {
 	switch w := what.(type) {
+	case node.RelayRefused:
+		return s.relayRefused(w), true
 	case room.Failed:
 		return failed(w), true
 	case node.BootstrapFailed:

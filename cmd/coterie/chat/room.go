@@ -348,7 +348,7 @@ func (r *Room) work(ctx context.Context, todo <-chan func()) {
 
 // Link is the room's link, with our addresses in it.
 func (r *Room) Link() string {
-	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: r.node.Addresses()}).String()
+	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: forLink(r.node.Addresses())}).String()
 }
 
 // Now is the room's clock.

@@ -83,6 +83,8 @@ func (s *State) Take(e Event) []Line {
 		}
 	case node.BootstrapFailed:
 		return s.bootstrapFailed(w)
+	case node.RelayRefused:
+		return warning(Warn, s.relayRefused(w))
 	case node.NotSaving:
 		return warning(Warn, savingError(w))
 	default:
@@ -161,7 +163,7 @@ func (s *State) own(e Event) []Line {
 // quiet reports whether nothing is ever said of such an event.
 func quiet(what any) bool {
 	switch what.(type) {
-	case Snapshot, Waiting, PathChanged, HealthChanged, room.Reached, room.Sent, node.Connected:
+	case Snapshot, Waiting, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent, node.Connected:
 		return true
 	}
 	return false

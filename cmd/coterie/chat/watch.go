@@ -45,6 +45,9 @@ func (r *Room) fresh(f func()) {
 // compare tells what differs from the look before.
 func (r *Room) compare(st node.Status, link string) {
 	last := r.state.Status
+	if before := r.state.Snapshot.Link; before != link && before != "" {
+		r.show(LinkChanged{link, linkReach(link)})
+	}
 	r.show(Snapshot{st, link, health.Now(r.facts(st))})
 	before := make(map[peer.ID]node.Path)
 	for _, p := range last.Peers {

@@ -119,6 +119,8 @@ func everyEvent() []any {
 		room.Failed{Doing: "publishing", Err: io.ErrUnexpectedEOF},
 		node.BootstrapFailed{Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001")}, Errors: []error{io.ErrUnexpectedEOF}},
 		node.BootstrapFailed{Addresses: []ma.Multiaddr{ma.StringCast("/ip4/10.0.0.7/tcp/4001")}, Errors: []error{fmt.Errorf("%w: expected a, found b", node.ErrWrongPeer)}},
+		node.RelayRefused{Relay: relay, What: "place", Why: "it is full"}, node.RelayRefused{Relay: relay, What: "circuit", Why: "it is full"},
+		chat.LinkChanged{Link: "coterie:2:demo:abc", Reach: chat.OwnNetwork},
 		node.NotSaving{Err: io.ErrShortWrite}, node.NotSaving{}, node.Connected{Peer: other},
 		chat.Warning{Err: cli.Fail("key-expiring", "the key expires in 3 days").Detail("or sooner").Hint("ask for a renewal")},
 		chat.Rejected{Ref: "r", Err: cli.Fail("too-long", "too long").Hint("split it")}, chat.NotDone{Err: cli.Fail("bad-input", "no")},
@@ -141,7 +143,7 @@ func everyEvent() []any {
 var whatever = []any{
 	room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{}, room.Held{}, room.Proved{}, room.Refused{},
 	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Equivocated{}, room.Past{}, room.Asked{}, room.Attested{},
-	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{},
+	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{}, node.RelayRefused{}, chat.LinkChanged{},
 	chat.Ready{}, chat.Warning{}, chat.NotDone{}, chat.Rejected{}, chat.Waiting{}, chat.StillAlone{}, chat.Snapshot{}, chat.MemberState{}, chat.PathChanged{},
 	chat.HealthChanged{}, chat.Pinged{}, chat.ProofAsked{}, chat.Ignored{}, chat.Dropped{}, chat.SettingKept{}, chat.Found{}, chat.Earlier{}, chat.Logged{},
 }
