@@ -77,14 +77,14 @@ func TestNobodyConnected(t *testing.T) {
 }
 
 // relayProcess starts a relay on loopback.
-func relayProcess(ctx context.Context, t *testing.T, dir string) *drive.Peer {
+func relayProcess(ctx context.Context, t *testing.T, dir string, args ...string) *drive.Peer {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	env := append([]string{asProcess + "=1"}, home(homeOf(dir, "relay"))...)
-	p, err := drive.Start(ctx, "relay", env, exe, "relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0")
+	p, err := drive.Start(ctx, "relay", env, exe, append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
