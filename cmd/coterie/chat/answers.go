@@ -12,6 +12,7 @@ import (
 	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
+	"coterie/node"
 	"coterie/room"
 )
 
@@ -77,6 +78,9 @@ func (s *State) who() []string {
 		line += "here since " + s.clock(s.Here[p]) + "   " + pad(s.PathText(p), 26) + " " + s.has(p) + s.silent(p)
 		out = append(out, strings.TrimRight(line, " "))
 	}
+	if why := s.whyRelayed(); why != "" {
+		out = append(out, "Relayed: "+why+" What is said is as secret through a relay.")
+	}
 	if len(members) > 1 {
 		out = append(out, "Each of them proved to hold a key that satisfies the policy, or was let in by one who did. "+
 			"Nobody can see which attributes they used.")
@@ -85,6 +89,18 @@ func (s *State) who() []string {
 		out = append(out, s.Names.Tag(r)+" relays and cannot read.")
 	}
 	return out
+}
+
+// whyRelayed says why members are reached through a relay, if some are.
+func (s *State) whyRelayed() string {
+	relayed := slices.ContainsFunc(s.Status.Peers, func(p node.Path) bool { return p.Kind == node.Relayed && !p.IsRelay })
+	switch {
+	case !relayed:
+		return ""
+	case s.Status.UDPBlocked:
+		return "UDP does not get out of this network, and neither end could dial the other."
+	}
+	return "neither end could dial the other so far."
 }
 
 func (s *State) selfFirst(members []room.Member) []peer.ID {
@@ -216,6 +232,9 @@ func (s *State) StatusLines(now time.Time) []string {
 			what += fmt.Sprintf("  %d of theirs missing here", m.Known-m.Have)
 		}
 		line(s.name(m.Peer), what)
+	}
+	if why := s.whyRelayed(); why != "" {
+		line("", "relayed: "+why)
 	}
 	for _, r := range s.Relays() {
 		line("relay", pad(s.Names.Tag(r)+"  "+s.PathText(r), 30)+" reads nothing")

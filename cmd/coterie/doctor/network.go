@@ -156,7 +156,7 @@ func (d *diagnosis) reachable() {
 	switch {
 	case !o.Own:
 		d.tell("warn", "reachable", "no: "+hostPort(o.Address)+" is an address translator's; others reach you through a relay first",
-			"open udp 4001, or run with --listen on a port you forward")
+			"a port that your router forwards to this computer, with --listen, helps")
 	case manet.IsPublicAddr(o.Address):
 		d.tell("ok", "reachable", "as "+hostPort(o.Address)+", unless a firewall is in between")
 	case manet.IsIPLoopback(o.Address):

@@ -218,9 +218,10 @@ func Check(f Facts) []Item {
 		})
 	}
 	if f.Direct == 0 && f.Relayed > 0 {
-		text, hint := "Every path is relayed.", "open udp 4001, or run with --listen on a port you forward"
+		text, hint := "Every path is relayed: neither end could dial the other.",
+			"what is said is as secret through relays; a port that your router forwards to this computer, with --listen, helps"
 		if f.UDPBlocked {
-			text, hint = text+" UDP does not get out of this network.", "another network may let it; what is said is as secret through relays"
+			text, hint = "Every path is relayed: UDP does not get out of this network.", "another network may let it; what is said is as secret through relays"
 		}
 		add(Item{
 			Code: Relayed, Severity: Info, Text: text, Hint: hint,
