@@ -112,12 +112,11 @@ func TestCablePulled(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
+	offline := map[*drive.Peer]func(drive.Event) bool{a: again(a, "OFFLINE"), b: again(b, "OFFLINE")}
 	lan.ip("-n", lan.hub, "link", "set", "v1", "down")
 	lan.ip("-n", lan.spaces[1], "addr", "flush", "dev", "eth0")
-	for _, p := range []*drive.Peer{a, b} {
-		if _, err := p.Wait(ctx, "OFFLINE", func(e drive.Event) bool {
-			return e.Event == "health" && e.Code == "OFFLINE" && e.State == "on"
-		}); err != nil {
+	for _, p := range []*drive.Peer{b, a} {
+		if _, err := p.Wait(ctx, "OFFLINE", offline[p]); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%s is told after %v", p.Name, time.Since(began).Round(time.Second))
