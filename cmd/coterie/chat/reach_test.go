@@ -43,3 +43,16 @@ func TestLinkReach(t *testing.T) {
 		}
 	}
 }
+
+// TestAloneText: a relay that answered is not said to be silent.
+func TestAloneText(t *testing.T) {
+	at := []ma.Multiaddr{ma.StringCast("/ip4/45.10.1.2/tcp/4001")}
+	for relays, want := range map[int]string{
+		0: "nobody answered yet (8 s). Trying: 45.10.1.2 tcp 4001",
+		1: "nobody of the room is at 1 relay that answered (8 s)",
+	} {
+		if got := aloneText(aloneAfter, relays, at, false); got != want {
+			t.Errorf("%d relays: %q", relays, got)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/node"
 )
 
@@ -194,8 +195,16 @@ func (r *Room) stillAlone() {
 		return
 	}
 	r.wondered = true
-	r.show(StillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()),
-		tryingText(r.cfg.Bootstrap, r.state.Status.MDNS))})
+	r.show(StillAlone{aloneText(waited, len(r.state.Relays()), r.cfg.Bootstrap, r.state.Status.MDNS)})
+}
+
+// aloneText is what is said when nobody of the room was met for a while, of so many relays
+// that are connected.
+func aloneText(waited time.Duration, relays int, addrs []ma.Multiaddr, mdns bool) string {
+	if relays > 0 {
+		return fmt.Sprintf("nobody of the room is at %s that answered (%d s)", text.Plural(relays, "relay"), int(waited.Seconds()))
+	}
+	return fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(addrs, mdns))
 }
 
 // tryingText is where others are looked for.
