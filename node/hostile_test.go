@@ -55,10 +55,15 @@ type attack struct {
 // stranger is a host that is connected to all members.
 func (a *attack) stranger(ctx context.Context) host.Host {
 	h := bare(a.t)
+	a.connect(ctx, h)
+	return h
+}
+
+// connect connects a stranger, also one that was hung up on.
+func (a *attack) connect(ctx context.Context, h host.Host) {
 	for _, m := range a.members {
 		h.Connect(ctx, peer.AddrInfo{ID: m.Self(), Addrs: m.host.Addrs()})
 	}
-	return h
 }
 
 // publisher is a stranger on the room's topic.
@@ -140,7 +145,7 @@ var attacks = []struct {
 		every(ctx, 5*time.Millisecond, len(all), func(i int) {
 			s, err := h.NewStream(network.WithNoDial(ctx, "test"), a.members[mathrand.IntN(len(a.members))].Self(), all[i])
 			if err != nil {
-				h = a.again(ctx, h)
+				a.connect(ctx, h)
 				return
 			}
 			defer s.Reset()
@@ -218,14 +223,6 @@ var attacks = []struct {
 			n.Run(stay)
 		})
 	}},
-}
-
-// again connects a stranger that was hung up on.
-func (a *attack) again(ctx context.Context, h host.Host) host.Host {
-	for _, m := range a.members {
-		h.Connect(ctx, peer.AddrInfo{ID: m.Self(), Addrs: m.host.Addrs()})
-	}
-	return h
 }
 
 // forgedJoin is a join of nobody, with edges that nobody signed.

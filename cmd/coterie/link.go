@@ -85,11 +85,12 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	if len(l.Tag) > 0 {
 		fmt.Fprintln(a.stdout, "unlisted  whoever has this link knows of the room")
 	}
-	if !room.IsLink(what) {
-		fmt.Fprintf(a.stdout, "\n%s\n", l)
+	if room.IsLink(what) {
+		return nil
 	}
+	fmt.Fprintf(a.stdout, "\n%s\n", l)
 	if w := chat.ReachOf(l.Addresses).Warning(); w != "" && len(l.Addresses) > 0 {
-		cli.Warn(a.stderr, cli.Fail("link-reach", "%s", w))
+		cli.Warn(a.stderr, cli.Fail("link-reach", "the link%s", strings.TrimSuffix(strings.TrimPrefix(w, "It"), ".")))
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (r Reach) Warning() string {
 	case Nowhere:
 		return "There is no address in it: whoever uses it needs --bootstrap, or the same network."
 	case OwnComputer:
-		return "It works on this computer alone, since that is all that is listened to. Leave out --listen to be found elsewhere."
+		return "It works on this computer alone: it has no other address. Joining without --listen gives others."
 	case OwnNetwork:
 		return "It has private addresses only: it works on your own network. For others, begin at a relay: --bootstrap RELAY."
 	}
