@@ -62,7 +62,7 @@ func TestTroubles(t *testing.T) {
 	portOf := func(l net.Addr) string { _, port, _ := net.SplitHostPort(l.String()); return port }
 
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>", 511)
+		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>", http.StatusNetworkAuthenticationRequired)
 	}))
 	defer page.Close()
 	web := "/ip4/127.0.0.1/tcp/" + portOf(page.Listener.Addr())

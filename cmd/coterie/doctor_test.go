@@ -62,7 +62,7 @@ func expect(t *testing.T, found map[string]string, want map[string]string) {
 func TestDoctor(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience) // three looks at the network
 	defer cancel()
 	alone, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback)
 	expect(t, alone, map[string]string{
@@ -113,7 +113,7 @@ func TestDoctor(t *testing.T) {
 func TestDoctorTrouble(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	ann := peerProcess(ctx, t, dir, "ann")
 	at, err := ann.Ready(ctx)
@@ -134,7 +134,7 @@ func TestDoctorTrouble(t *testing.T) {
 	defer far.Close()
 	far.SetStreamHandler("/coterie/3/prove", nil)
 	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>", 511)
+		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>", http.StatusNetworkAuthenticationRequired)
 	}))
 	defer login.Close()
 	page := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", login.Listener.Addr().(*net.TCPAddr).Port)
