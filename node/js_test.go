@@ -131,7 +131,9 @@ func TestJavaScriptPeer(t *testing.T) {
 
 	var both []*member
 	for _, name := range []string{"ann", "bob"} {
-		n, err := New(Config{Room: d, Key: issue(t, "ONE"), Name: name, Listen: []ma.Multiaddr{}, Bootstrap: []ma.Multiaddr{at}})
+		n, err := New(Config{
+			Room: d, Key: issue(t, "ONE"), Name: name, Listen: []ma.Multiaddr{}, Bootstrap: []ma.Multiaddr{at},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,22 +54,30 @@ func newGauge(kind prometheus.ValueType, name, help string, labels ...string) ga
 }
 
 var (
-	gaugeMembers   = newGauge(prometheus.GaugeValue, "members", "Members that can read, this one included.")
-	gaugeEpoch     = newGauge(prometheus.GaugeValue, "epoch_age_seconds", "How old the keys in force are; absent without any.")
-	gaugeSent      = newGauge(prometheus.CounterValue, "messages_sent_total", "Messages sent.")
-	gaugeReceived  = newGauge(prometheus.CounterValue, "messages_received_total", "Messages of others, but for those from before.")
-	gaugeHeld      = newGauge(prometheus.GaugeValue, "messages_held", "Messages that wait until somebody can read them.")
-	gaugeConns     = newGauge(prometheus.GaugeValue, "connections", "Connected peers, by how: direct, relayed, or a relay.", "path")
-	gaugePlaces    = newGauge(prometheus.GaugeValue, "relay_places", "Relays through which this peer can be reached.")
-	gaugeRefusals  = newGauge(prometheus.CounterValue, "relay_refusals_total", "Refusals by relays that the user was told.")
-	gaugeBytes     = newGauge(prometheus.CounterValue, "bytes_total", "Bytes over the network.", "direction")
-	gaugeRelayed   = newGauge(prometheus.GaugeValue, "relay_peers", "Connected peers.")
-	gaugeOpened    = newGauge(prometheus.GaugeValue, "relay_connections", "Connections that others have opened.")
-	gaugeRooms     = newGauge(prometheus.GaugeValue, "relay_rooms", "Rooms whose gossip is carried.")
-	gaugeReserved  = newGauge(prometheus.GaugeValue, "relay_reservations", "Peers that can be reached through the relay.")
+	gaugeMembers = newGauge(prometheus.GaugeValue, "members", "Members that can read, with this one.")
+	gaugeEpoch   = newGauge(prometheus.GaugeValue, "epoch_age_seconds",
+		"How old the keys in force are; absent without any.")
+	gaugeSent     = newGauge(prometheus.CounterValue, "messages_sent_total", "Messages sent.")
+	gaugeReceived = newGauge(prometheus.CounterValue, "messages_received_total",
+		"Messages of others, but for those from before.")
+	gaugeHeld = newGauge(prometheus.GaugeValue, "messages_held",
+		"Messages that wait until somebody can read them.")
+	gaugeConns = newGauge(prometheus.GaugeValue, "connections",
+		"Connected peers, by how: direct, relayed, or a relay.", "path")
+	gaugePlaces = newGauge(prometheus.GaugeValue, "relay_places",
+		"Relays through which this peer can be reached.")
+	gaugeRefusals = newGauge(prometheus.CounterValue, "relay_refusals_total",
+		"Refusals by relays that the user was told.")
+	gaugeBytes    = newGauge(prometheus.CounterValue, "bytes_total", "Bytes over the network.", "direction")
+	gaugeRelayed  = newGauge(prometheus.GaugeValue, "relay_peers", "Connected peers.")
+	gaugeOpened   = newGauge(prometheus.GaugeValue, "relay_connections", "Connections that others have opened.")
+	gaugeRooms    = newGauge(prometheus.GaugeValue, "relay_rooms", "Rooms whose gossip is carried.")
+	gaugeReserved = newGauge(prometheus.GaugeValue, "relay_reservations",
+		"Peers that can be reached through the relay.")
 	gaugeCircuits  = newGauge(prometheus.GaugeValue, "relay_circuits", "Connections of others that are carried.")
 	gaugeForwarded = newGauge(prometheus.CounterValue, "relay_forwarded_total", "Records forwarded.")
-	gaugeRefused   = newGauge(prometheus.CounterValue, "relay_refused_total", "What was not given: connections, circuits, reservations, streams.")
+	gaugeRefused   = newGauge(prometheus.CounterValue, "relay_refused_total",
+		"What was not given: connections, circuits, reservations, streams.")
 )
 
 // A collector asks for the numbers when they are wanted.

@@ -34,7 +34,8 @@ func quicServer(t *testing.T, when time.Time, change func(*tls.Config)) (ma.Mult
 		t.Fatal(err)
 	}
 	identity, err := libp2ptls.NewIdentity(key, libp2ptls.WithCertTemplate(&x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{SerialNumber: "1"}, NotBefore: when.Add(-time.Hour), NotAfter: when.Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{SerialNumber: "1"},
+		NotBefore: when.Add(-time.Hour), NotAfter: when.Add(time.Hour),
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +63,8 @@ func TestTroubles(t *testing.T) {
 	portOf := func(l net.Addr) string { _, port, _ := net.SplitHostPort(l.String()); return port }
 
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>", http.StatusNetworkAuthenticationRequired)
+		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>",
+			http.StatusNetworkAuthenticationRequired)
 	}))
 	defer page.Close()
 	web := "/ip4/127.0.0.1/tcp/" + portOf(page.Listener.Addr())
@@ -107,7 +109,8 @@ func TestTroubles(t *testing.T) {
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	n := &Node{host: bare(t), dns: noNames{}}
-	if _, err := n.dial(short, with(ma.StringCast("/ip4/127.0.0.1/tcp/"+portOf(slow.Addr())), aheadID)); TroubleIn(err) != Silence {
+	silent := with(ma.StringCast("/ip4/127.0.0.1/tcp/"+portOf(slow.Addr())), aheadID)
+	if _, err := n.dial(short, silent); TroubleIn(err) != Silence {
 		t.Errorf("a silent address: %q: %v", TroubleIn(err), err)
 	}
 }

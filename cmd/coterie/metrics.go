@@ -14,7 +14,8 @@ import (
 )
 
 // metricsHelp is what --metrics is for.
-const metricsHelp = "serve numbers for Prometheus at http://`ADDR`/metrics, such as 127.0.0.1:9641; with a port alone, on this computer"
+const metricsHelp = "serve numbers for Prometheus at http://`ADDR`/metrics, such as 127.0.0.1:9641; " +
+	"with a port alone, on this computer"
 
 // serveMetrics serves numbers at an address, on this computer unless another is named.
 // Without an address the registry is nil. The caller ends it.
@@ -40,7 +41,8 @@ func serveMetrics(at string) (prometheus.Registerer, func(), error) {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 2, Timeout: 10 * time.Second}))
+	opts := promhttp.HandlerOpts{MaxRequestsInFlight: 2, Timeout: 10 * time.Second}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r, opts))
 	s := &http.Server{
 		Handler: mux, MaxHeaderBytes: 8 << 10,
 		ReadTimeout: 5 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: time.Minute,

@@ -79,7 +79,8 @@ func TestMetrics(t *testing.T) {
 	}
 	peer, carrier := read(atAnn), read(atRelay)
 	for name, want := range map[string]float64{
-		"coterie_members": 2, "coterie_messages_sent_total": 1, "coterie_messages_received_total": 1, "coterie_messages_held": 0,
+		"coterie_members": 2, "coterie_messages_sent_total": 1, "coterie_messages_received_total": 1,
+		"coterie_messages_held":             0,
 		`coterie_connections{path="relay"}`: 1, "coterie_relay_refusals_total": 0,
 	} {
 		if got := value(peer, name); got != want {
@@ -89,7 +90,9 @@ func TestMetrics(t *testing.T) {
 	if value(peer, "coterie_epoch_age_seconds") < 0 || value(peer, `coterie_bytes_total{direction="in"}`) <= 0 {
 		t.Error("no age, or no bytes")
 	}
-	for name, want := range map[string]float64{"coterie_relay_peers": 2, "coterie_relay_rooms": 1, "coterie_relay_refused_total": 0} {
+	for name, want := range map[string]float64{
+		"coterie_relay_peers": 2, "coterie_relay_rooms": 1, "coterie_relay_refused_total": 0,
+	} {
 		if got := value(carrier, name); got != want {
 			t.Errorf("%s is %v, not %v", name, got, want)
 		}

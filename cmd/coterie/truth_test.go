@@ -102,7 +102,8 @@ func relayProcess(ctx context.Context, t *testing.T, dir string, args ...string)
 		t.Fatal(err)
 	}
 	env := append([]string{asProcess + "=1"}, home(homeOf(dir, "relay"))...)
-	p, err := drive.Start(ctx, "relay", env, exe, append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"}, args...)...)
+	args = append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"}, args...)
+	p, err := drive.Start(ctx, "relay", env, exe, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

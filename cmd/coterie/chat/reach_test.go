@@ -20,8 +20,8 @@ func TestLinkReach(t *testing.T) {
 		warnings string
 	}{
 		{"on this computer alone", []string{"/ip4/127.0.0.1/tcp/7101"}, 1, OwnComputer, "tcp 7101", "this computer alone"},
-		{"at home", []string{"/ip4/127.0.0.1/tcp/7101", "/ip6/::1/tcp/7102", "/ip4/192.168.11.10/tcp/7101"}, 1, OwnNetwork,
-			"tcp 7101, tcp 7102", "your own network"},
+		{"at home", []string{"/ip4/127.0.0.1/tcp/7101", "/ip6/::1/tcp/7102", "/ip4/192.168.11.10/tcp/7101"}, 1,
+			OwnNetwork, "tcp 7101, tcp 7102", "your own network"},
 		{"at home, with a place on a relay", []string{"/ip4/127.0.0.1/udp/9/quic-v1", "/ip4/192.168.11.10/udp/9/quic-v1", relay}, 2,
 			FromAnywhere, "udp 9", ""},
 		{"at a relay alone", []string{relay}, 1, FromAnywhere, "on no port: others reach this peer through a relay", ""},
