@@ -43,11 +43,20 @@ func quicServer(t *testing.T, when time.Time, change func(*tls.Config)) (ma.Mult
 	cfg, _ := identity.ConfigForPeer("")
 	cfg.NextProtos = []string{"libp2p"}
 	change(cfg)
-	l, err := quic.ListenAddr("127.0.0.1:0", cfg, nil)
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	tr := &quic.Transport{Conn: c}
+	l, err := tr.Listen(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // with all that has come
+		l.Close()
+		tr.Close()
+		c.Close()
+	})
 	return ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", l.Addr().(*net.UDPAddr).Port)), id
 }
 
