@@ -248,6 +248,8 @@ type peerReports struct {
 type peerReport struct {
 	rooms []*room.Descriptor // none of them ours
 	ahead time.Duration      // how far our clock is ahead
+	clock time.Time          // theirs, when ours, which nobody sets, was at
+	at    time.Time
 }
 
 func (t *peerReports) take(p peer.ID, a about, ahead time.Duration) {
@@ -256,7 +258,7 @@ func (t *peerReports) take(p peer.ID, a about, ahead time.Duration) {
 	if t.peers == nil {
 		t.peers = make(map[peer.ID]peerReport)
 	}
-	t.peers[p] = peerReport{a.rooms, ahead}
+	t.peers[p] = peerReport{a.rooms, ahead, a.clock, time.Now()}
 }
 
 // knows reports whether a peer is in another room of the name.
@@ -296,6 +298,20 @@ func (t *peerReports) clock() (ahead time.Duration, of int) {
 		return low, len(all)
 	}
 	return high, len(all)
+}
+
+// agree reports whether more than half of those that told their time have this one now,
+// give or take an hour.
+func (t *peerReports) agree(wall time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, r := range t.peers {
+		if wall.Sub(r.clock.Add(time.Since(r.at))).Abs() <= maxJump {
+			n++
+		}
+	}
+	return 2*n > len(t.peers)
 }
 
 // Elsewhere is another room with this one's name.

@@ -101,6 +101,7 @@ const (
 	nothingTold = iota
 	nobodyAnswers
 	refusedThere
+	otherClockThere
 	wrongPeerThere
 )
 
@@ -113,6 +114,8 @@ func (e *BootstrapFailed) worst() int {
 			worst = wrongPeerThere
 		case errors.Is(err, ErrRefused):
 			worst = max(worst, refusedThere)
+		case TroubleIn(err) == BadClock:
+			worst = max(worst, otherClockThere)
 		}
 	}
 	return worst
@@ -217,7 +220,7 @@ func (n *Node) dialKnown(ctx context.Context, a ma.Multiaddr, to peer.AddrInfo) 
 	if s, ok := n.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(to.ID) // when to try again is for us to say
 	}
-	err := n.host.Connect(ctx, to)
+	err := connect(ctx, n.host, to)
 	var wrong sec.ErrPeerIDMismatch
 	if errors.As(err, &wrong) {
 		return fmt.Errorf("%w: expected %s, found %s", ErrWrongPeer, to.ID, wrong.Actual)
@@ -250,7 +253,7 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 	if found.Actual == n.host.ID() {
 		return "", fmt.Errorf("%v is this peer itself", transport)
 	}
-	return found.Actual, refusal(n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}}))
+	return found.Actual, refusal(connect(ctx, n.host, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}}))
 }
 
 // connectMembers dials some fellow members, if few are connected. Of two

@@ -24,6 +24,8 @@
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	connect.go    bootstrap addresses and fellow members
 //	resolve.go    names of peers
+//	trouble.go    what was wrong with an address
+//	metrics.go    numbers for whoever measures
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //	circuits.go   whose connections a relay carries
@@ -50,6 +52,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -88,6 +91,8 @@ type Config struct {
 
 	// Now is the wall clock the protocol goes by; nil: time.Now.
 	Now func() time.Time
+	// Metrics, if set, is where numbers for whoever measures are registered.
+	Metrics prometheus.Registerer
 
 	// Host is used instead of a host of the node's own; the node then does not
 	// close it.
@@ -172,10 +177,11 @@ type Node struct {
 
 	queued     atomic.Int64 // bytes that wait to be sent on streams
 	relaySlots relaySlots   // on relays
-	dns        names        // nil: the system's
-	reports    peerReports  // by others about themselves
-	udp        udp          // whether it gets out
-	nearby     nearby       // on the local network
+	refusals   relayRefusals
+	dns        names       // nil: the system's
+	reports    peerReports // by others about themselves
+	udp        udp         // whether it gets out
+	nearby     nearby      // on the local network
 	// forwarders are the rates of those who bring publications.
 	forwarders *paces[peer.ID]
 	gossip     []pubsub.Option // more of gossipsub's, for tests
@@ -183,6 +189,7 @@ type Node struct {
 	clock      *clock
 	// traffic counts what the host sends and receives; not that of another's host.
 	traffic traffic
+	tally   tally
 
 	work chan room.Task // to the workers; never closed
 	wg   sync.WaitGroup
@@ -208,6 +215,7 @@ func New(cfg Config) (*Node, error) {
 		n.cfg.Now = time.Now
 	}
 	n.clock = newClock(n.cfg.Now)
+	n.clock.agree = n.reports.agree
 	if n.cfg.Identity == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
@@ -216,7 +224,7 @@ func New(cfg Config) (*Node, error) {
 		n.cfg.Identity = key
 	}
 	if n.host == nil {
-		h, err := newHost(n.cfg.Identity, n.cfg.Listen, libp2p.BandwidthReporter(&n.traffic))
+		h, err := newHost(n.cfg.Identity, n.cfg.Listen, libp2p.BandwidthReporter(&n.traffic), withMetrics(n.cfg.Metrics))
 		if err != nil {
 			return nil, err
 		}
@@ -240,6 +248,10 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.room = r
+	if err := register(n.cfg.Metrics, n.metrics()); err != nil {
+		n.closeHost()
+		return nil, err
+	}
 	return n, nil
 }
 
@@ -463,6 +475,7 @@ func (n *Node) wakeConnector() {
 }
 
 func (n *Node) emit(e Event) {
+	n.tally.count(e)
 	if _, ok := e.(room.EpochStarted); ok {
 		n.wakeConnector()
 	}

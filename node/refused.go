@@ -3,8 +3,12 @@ package node
 import (
 	"errors"
 	"io"
+	"sync"
 	"syscall"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	pb "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/pb"
 	"github.com/quic-go/quic-go"
 )
 
@@ -37,4 +41,61 @@ func refusal(err error) error {
 		return &RefusedError{}
 	}
 	return err
+}
+
+// RelayRefused: a relay did not give us something: a place, by which others reach us,
+// or a circuit to somebody. It is told once for each, until the relay gives it.
+type RelayRefused struct {
+	Relay peer.ID
+	What  string // place or circuit
+	Why   string
+}
+
+// relayRefusals are those that were told.
+type relayRefusals struct {
+	mu   sync.Mutex
+	told map[RelayRefused]bool
+}
+
+// refusedByRelay tells what a relay said no to, by the error; nil ends it.
+func (n *Node) refusedByRelay(relay peer.ID, what string, err error) {
+	why := relayWhy(err)
+	if why == "" && err != nil {
+		return // it did not say no
+	}
+	n.refusals.mu.Lock()
+	for r := range n.refusals.told {
+		if r.Relay == relay && r.What == what && r.Why != why {
+			delete(n.refusals.told, r)
+		}
+	}
+	e := RelayRefused{relay, what, why}
+	news := err != nil && !n.refusals.told[e]
+	if news {
+		if n.refusals.told == nil {
+			n.refusals.told = make(map[RelayRefused]bool)
+		}
+		n.refusals.told[e] = true
+	}
+	n.refusals.mu.Unlock()
+	if news {
+		n.do(func() { n.emit(e) })
+	}
+}
+
+// relayWhy is why a relay said no; empty: it did not.
+func relayWhy(err error) string {
+	var r client.ReservationError
+	said := func(s pb.Status) bool {
+		return errors.As(err, &r) && r.Status == s || says(err, "relay circuit: "+s.String()+" ")
+	}
+	switch {
+	case said(pb.Status_RESOURCE_LIMIT_EXCEEDED):
+		return "it is full, or carries as many connections as it does for one address"
+	case said(pb.Status_RESERVATION_REFUSED):
+		return "it is full"
+	case said(pb.Status_PERMISSION_DENIED):
+		return "it carries no more, or none for this address"
+	}
+	return ""
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	pb "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/pb"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -79,5 +81,47 @@ func TestRefusedIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Millisecond) // until the relay has seen that the first is gone
+	}
+}
+
+// TestRelayRefuses: who is given no circuit by a relay is told so, by whom and why, once.
+func TestRelayRefuses(t *testing.T) {
+	r, err := NewRelay(RelayConfig{Listen: loopback(), Limits: Limits{Circuits: 1}}) // half of which one address may have
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	r.circuits.open.Store(1)
+	d := descriptor(t, "ONE")
+	ann := behind(t, r, d, "ann", issue(t, "ONE"))
+	behind(t, r, d, "bob", issue(t, "ONE"))
+	e := see[RelayRefused](t, ann, "a refusal", func(RelayRefused) bool { return true })
+	if e.Relay != r.Self() || e.What != "circuit" || e.Why == "" {
+		t.Errorf("%+v", e)
+	}
+	for what, err := range map[string]error{
+		"it is full": client.ReservationError{Status: pb.Status_RESERVATION_REFUSED},
+		"":           client.ReservationError{Status: pb.Status_CONNECTION_FAILED},
+	} {
+		if why := relayWhy(err); why != what {
+			t.Errorf("%v: %q", err, why)
+		}
+	}
+	n := &Node{inputs: make(chan func(), 8), events: make(chan Event, 8), ended: make(chan struct{})}
+	go func() {
+		for f := range n.inputs {
+			f()
+		}
+	}()
+	full := client.ReservationError{Status: pb.Status_RESERVATION_REFUSED}
+	for _, err := range []error{full, full, nil, full} {
+		n.refusedByRelay(r.Self(), "place", err)
+	}
+	close(n.inputs)
+	if len(n.events) != 2 {
+		t.Errorf("%d events, not one for each time that it began", len(n.events))
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"coterie/crypto/ake"
 	"coterie/room"
@@ -52,6 +53,8 @@ type RelayConfig struct {
 	Limits Limits
 	// Refused, if set, is told what the relay does not give. It must not block.
 	Refused func(Refusal)
+	// Metrics, if set, is where numbers for whoever measures are registered.
+	Metrics prometheus.Registerer
 	// Watch, if set, sees all that is forwarded. It must not keep the bytes.
 	Watch func(topic string, data []byte)
 }
@@ -113,7 +116,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	h, err := newHostWith(m, r.cfg.Identity, []ma.Multiaddr{},
 		// Whoever starts a relay says thereby that it can be reached.
 		libp2p.ForceReachabilityPublic(),
-		libp2p.BandwidthReporter(&r.traffic),
+		libp2p.BandwidthReporter(&r.traffic), withMetrics(cfg.Metrics),
 		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr {
 			return unique(slices.Concat(cfg.Announce, own))
 		}),
@@ -128,6 +131,10 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, err
 	}
 	r.host = h
+	if err := register(cfg.Metrics, r.metrics()); err != nil {
+		h.Close()
+		return nil, err
+	}
 	return r, nil
 }
 

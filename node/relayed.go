@@ -113,6 +113,7 @@ func (n *Node) reserve(ctx context.Context, id peer.ID, via ma.Multiaddr) bool {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	r, err := client.Reserve(ctx, n.host, peer.AddrInfo{ID: id})
+	n.refusedByRelay(id, "place", err)
 	n.relaySlots.mu.Lock()
 	defer n.relaySlots.mu.Unlock()
 	if err != nil {
@@ -186,7 +187,7 @@ func (n *Node) meet(ctx context.Context, relay peer.ID, via ma.Multiaddr) {
 				// It may have had no place on the relay yet a moment ago.
 				s.Backoff().Clear(p)
 			}
-			n.host.Connect(ctx, peer.AddrInfo{ID: p, Addrs: []ma.Multiaddr{via}})
+			n.refusedByRelay(relay, "circuit", n.host.Connect(ctx, peer.AddrInfo{ID: p, Addrs: []ma.Multiaddr{via}}))
 		}()
 	}
 	wg.Wait()

@@ -30,6 +30,9 @@ const (
 // ErrNoSuchName is returned for a name that does not exist.
 var ErrNoSuchName = errors.New("there is no such name")
 
+// ErrNoNameServer is returned for a name where nobody answers who knows names.
+var ErrNoNameServer = errors.New("no name server answers")
+
 // A names looks names up: net.Resolver does.
 type names interface {
 	LookupIPAddr(context.Context, string) ([]net.IPAddr, error)
@@ -51,7 +54,7 @@ func nameError(name string, err error) error {
 	case errors.As(err, &d) && d.IsNotFound:
 		return fmt.Errorf("%s: %w", name, ErrNoSuchName)
 	case errors.As(err, &d) && d.IsTimeout, errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: no name server answers", name)
+		return fmt.Errorf("%s: %w", name, ErrNoNameServer)
 	}
 	return fmt.Errorf("looking up %s: %w", name, err)
 }

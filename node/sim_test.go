@@ -79,6 +79,7 @@ type sim struct {
 	net     *simnet.Simnet
 	room    *room.Descriptor
 	members []*simMember
+	now     func() time.Time // the wall clock of who is added next; nil: the right one
 
 	mu     sync.Mutex
 	opened int // openings so far
@@ -135,6 +136,7 @@ func (s *sim) add(bootstrap ...*simMember) *simMember {
 	m := &simMember{sim: s, name: fmt.Sprintf("%02d", i), host: h, began: time.Now(), done: make(chan struct{})}
 	m.Node, err = New(Config{
 		Room: s.room, Identity: identity, Host: h, Suite: (*simSuite)(s), Bootstrap: addrs, Name: m.name,
+		Now: s.now,
 	})
 	if err != nil {
 		s.t.Fatal(err)

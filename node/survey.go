@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
@@ -35,7 +36,7 @@ type SurveyConfig struct {
 	Room *room.Descriptor
 	// MDNS: look at the local network as well.
 	MDNS bool
-	// Not are peers on the local network that do not count.
+	// Not are peers of this computer, which tell nothing of the network.
 	Not []peer.ID
 	// Now is the wall clock; nil: time.Now.
 	Now func() time.Time
@@ -246,7 +247,7 @@ func (l *surveyor) nearby(ctx context.Context) {
 
 // observe counts by which address a peer knows us.
 func (l *surveyor) observe(e event.EvtPeerIdentificationCompleted) {
-	if e.ObservedAddr == nil || e.Conn == nil || isRelayed(e.Conn) {
+	if e.ObservedAddr == nil || e.Conn == nil || isRelayed(e.Conn) || l.ownComputer(e.Peer, e.Conn) {
 		return
 	}
 	a := e.ObservedAddr
@@ -264,6 +265,14 @@ func (l *surveyor) observe(e event.EvtPeerIdentificationCompleted) {
 		l.observed[key] = o
 	}
 	o.Peers++
+}
+
+// ownComputer reports whether a peer runs on this computer: one that is known to, or that
+// came by an address of this computer's own. It may have found us, and not we it. Where
+// all is on loopback nobody else was wanted.
+func (l *surveyor) ownComputer(p peer.ID, c network.Conn) bool {
+	at := c.RemoteMultiaddr()
+	return slices.Contains(l.cfg.Not, p) || !manet.IsIPLoopback(at) && ownAddress(at)
 }
 
 func ownAddress(a ma.Multiaddr) bool {
@@ -306,7 +315,7 @@ func (l *surveyor) tryUDP(ctx context.Context) (works, blocked bool) {
 	tried := 0
 	for _, p := range l.n.host.Network().Peers() {
 		a := l.n.quicBeside(p)
-		if a == nil || tried == udpAtOnce {
+		if a == nil || tried == udpAtOnce || !manet.IsIPLoopback(a) && ownAddress(a) {
 			continue
 		}
 		tried++

@@ -26,7 +26,7 @@ func TestColour(t *testing.T) {
 		{"NO_COLOR=", []string{"--color", "never"}, false},
 	} {
 		s := onScreen(t, dir, "ann", 80, 24, []string{c.env}, c.args...)
-		s.Shows("ALONE") // in red
+		s.Shows("OFFLINE") // in colour
 		if got := colour.MatchString(s.Written()); got != c.want {
 			t.Errorf("%s %q: colours %v", c.env, c.args, got)
 		}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -55,7 +58,10 @@ func expect(t *testing.T, found map[string]string, want map[string]string) {
 // TestDoctor: what the doctor says, line by line, with a room that runs, one that
 // does not, and nobody there at all.
 func TestDoctor(t *testing.T) {
-	ctx, dir := stage(t)
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience) // three looks at the network
+	defer cancel()
 	alone, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback)
 	expect(t, alone, map[string]string{
 		"version": `ok coterie .+, protocol 2, go1.+`, "terminal": `ok none: plain lines`,
@@ -86,13 +92,10 @@ func TestDoctor(t *testing.T) {
 	settings += "mdns = false\n"
 	found, status := diagnose(t, dir, homeOf(dir, "bob"), settings, "--room", "den")
 	expect(t, found, map[string]string{
-		"history":   `warn den: encrypted with a key stored beside it`,
-		"policy":    `ok satisfied through .+; encapsulate \d+ ms, open and compare \d+ ms on this machine`,
-		"clock":     `ok differs by 0.\d s from the median of 1 peer`,
-		"udp":       `ok works, address 127.0.0.1:\d+, the same for 1 peer`,
-		"reachable": `ok on this computer; nobody elsewhere was asked`, "mdns": `ok off \(mdns = false\)`,
-		"room":      `ok den: 1 member answered; 1 direct, 0 relayed`,
-		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nok .+quic.+, a member, \d+ ms; protocol 2\nFAIL /ip4/127.0.0.1/tcp/1: connection refused`,
+		"history": `warn den: encrypted with a key stored beside it`, "policy": `ok satisfied through .+; encapsulate \d+ ms, open and compare \d+ ms on this machine`,
+		"clock": `ok differs by 0.\d s from the median of 1 peer`, "udp": `ok works, address 127.0.0.1:\d+, the same for 1 peer`,
+		"reachable": `ok on this computer; nobody elsewhere was asked`, "mdns": `ok off \(mdns = false\)`, "room": `ok den: 1 member answered; 1 direct, 0 relayed`,
+		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nok .+quic.+, a member, \d+ ms; protocol 2\nFAIL /ip4/127.0.0.1/tcp/1: port: connection refused: nobody listens on that port`,
 	})
 	if status != 1 {
 		t.Errorf("status %d with a bootstrap address that fails", status)
@@ -104,11 +107,18 @@ func TestDoctor(t *testing.T) {
 	finish(ctx, t, ann, bob)
 }
 
-// TestDoctorTrouble: a wrong clock, a network without UDP, and a peer of a later
-// protocol are found.
+// TestDoctorTrouble: a wrong clock, a network without UDP, and what is wrong with an
+// address: protocol, identity, name, or a login page in between.
 func TestDoctorTrouble(t *testing.T) {
-	ctx, dir := stage(t)
-	ann, at := first(ctx, t, dir, "ann")
+	dir := t.TempDir()
+	fixtures(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	ann := peerProcess(ctx, t, dir, "ann")
+	at, err := ann.Ready(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	deaf, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -123,13 +133,20 @@ func TestDoctorTrouble(t *testing.T) {
 	}
 	defer far.Close()
 	far.SetStreamHandler("/coterie/3/prove", nil)
+	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>", http.StatusNetworkAuthenticationRequired)
+	}))
+	defer login.Close()
+	page := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", login.Listener.Addr().(*net.TCPAddr).Port)
 	t.Setenv(shifted, "3h2m0s")
-	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q]\n", at,
-		far.Addrs()[0].String()+"/p2p/"+far.ID().String()))
+	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q, %q, %q, %q]\n", at.Addrs[0],
+		far.Addrs()[0].String()+"/p2p/"+far.ID().String(), far.Addrs()[0].String()+"/p2p/"+at.Peer,
+		"/dns4/nowhere.invalid/tcp/4001/p2p/"+at.Peer, page))
 	expect(t, found, map[string]string{
-		"clock":     `FAIL This computer's clock is 3 h 2 min ahead of the others \(median of 1\).`,
-		"udp":       `warn does not get out of this network; TCP and relays are used`,
-		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nFAIL .+ answers, and speaks protocol 3`,
+		"clock": `FAIL This computer's clock is 3 h 2 min ahead of the others \(median of 1\).`,
+		"udp":   `warn does not get out of this network; TCP and relays are used`,
+		"bootstrap": `ok .+, a member, \d+ ms; protocol 2\nFAIL .+: protocol: it answers, and speaks version 3\n` +
+			`FAIL .+: identity: another peer answers there\nFAIL .+: name: .+\nFAIL .+: portal: something answers that is no peer`,
 	})
 	if status != 1 {
 		t.Errorf("status %d", status)

@@ -31,7 +31,7 @@ func TestSettingsAreKept(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
 	s := keptOnScreen(t, dir, dir, "--listen", "/ip4/127.0.0.1/tcp/0", "--nick", "ann")
-	s.Shows("ALONE")
+	s.Shows("OFFLINE")
 	for line, want := range map[string]string{
 		"/set mouse on":       "mouse: on; for this run and the next ones in this room",
 		"/set nick kari":      "nick: kari; for this run and the next ones in this room",
@@ -85,7 +85,7 @@ func TestForgetInARoom(t *testing.T) {
 		return out
 	}
 	s := keptOnScreen(t, dir, dir, "--listen", "/ip4/127.0.0.1/tcp/0")
-	s.Shows("ALONE")
+	s.Shows("OFFLINE")
 	if _, stderr, status := run(t, dir, "", "forget", "den", "--yes"); status != 1 ||
 		!strings.Contains(stderr, "error: den is open in another process (pid ") {
 		t.Errorf("status %d: %s", status, stderr)

@@ -20,7 +20,7 @@ type joinFlags struct {
 	bootstrap, listen             []string
 	json, plain, stay, ephemeral  bool
 	linger                        time.Duration
-	clock, colour, log            string
+	clock, colour, log, metrics   string
 
 	given func(flag string) bool
 }
@@ -63,6 +63,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full, none or a layout")
 	flags.StringVar(&f.colour, "color", "auto", "colours: never, always, or auto, as the terminal and NO_COLOR say")
 	flags.StringVar(&f.log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
+	flags.StringVar(&f.metrics, "metrics", "", metricsHelp)
 	cmd.RegisterFlagCompletionFunc("key", completeFiles("key"))
 	cmd.RegisterFlagCompletionFunc("policy", a.completePolicy)
 	cmd.RegisterFlagCompletionFunc("time", completeWords("short", "full", "none"))

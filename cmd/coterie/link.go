@@ -94,6 +94,10 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	}
 	if !room.IsLink(what) {
 		fmt.Fprintf(&out, "\n%s\n", l)
+		w := chat.ReachOf(l.Addresses).Warning()
+		if w != "" && len(l.Addresses) > 0 {
+			cli.Warn(a.stderr, cli.Fail("link-reach", "the link%s", strings.TrimSuffix(strings.TrimPrefix(w, "It"), ".")))
+		}
 	}
 	_, err = io.WriteString(a.stdout, out.String())
 	return err

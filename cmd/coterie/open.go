@@ -32,6 +32,7 @@ type openRoom struct {
 	history *profile.History // nil: nothing is kept
 	socket  *control.Server
 	log     *chat.Log
+	hide    func() // ends its metrics; nil: there are none
 }
 
 // begin opens a room, up to where its node can run.
@@ -64,6 +65,9 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 			Hints: e.Hints})
 	}
 	if o.log, err = chat.OpenLog(p.flags.log); err != nil {
+		return nil, err
+	}
+	if cfg.Metrics, o.hide, err = serveMetrics(p.flags.metrics); err != nil {
 		return nil, err
 	}
 	if o.node, err = node.New(cfg); err != nil {
@@ -171,6 +175,9 @@ func listen(ctx context.Context, r *chat.Room, in *lines.Reader, f joinFlags) {
 
 // release gives back what the room has of this computer.
 func (o *openRoom) release() {
+	if o.hide != nil {
+		o.hide()
+	}
 	o.socket.Close()
 	o.log.Close()
 	o.history.Close()

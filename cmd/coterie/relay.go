@@ -40,7 +40,7 @@ type relayFlags struct {
 	listen, announce  []string
 	file              string
 	asJSON, addresses bool
-	memory            string
+	memory, metrics   string
 	limits            node.Limits
 }
 
@@ -79,6 +79,7 @@ interrupted. Its own key is kept in a file, so its address stays as it is when i
 	flags.IntVar(&f.limits.Connections, "connections", 0, "let in `N` connections (default: one for 256 KiB of memory)")
 	flags.IntVar(&f.limits.PerAddress, "per-address", 0, "of them `N` from one address (default: half)")
 	flags.IntVar(&f.limits.Circuits, "circuits", 0, "carry `N` connections of others (default: four for each connection)")
+	flags.StringVar(&f.metrics, "metrics", "", metricsHelp)
 	flags.BoolVar(&f.addresses, "print-address", false, "print what members give to --bootstrap, and end")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&key, "key", "", "")
@@ -183,6 +184,12 @@ func (a *app) relay(f relayFlags) error {
 		debug.SetMemoryLimit(cfg.Limits.Memory)
 	}
 	cfg.Refused = log.refused
+	registry, stop, err := serveMetrics(f.metrics)
+	if err != nil {
+		return out.Fatal(err)
+	}
+	defer stop()
+	cfg.Metrics = registry
 	r, err := node.NewRelay(cfg)
 	if err != nil {
 		return out.Fatal(chat.NodeError(err))

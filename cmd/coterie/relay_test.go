@@ -49,6 +49,7 @@ func TestRelayKeepsItsAddress(t *testing.T) {
 		if status, err := p.Exit(ctx); err != nil || status != 0 {
 			t.Errorf("status %d, %v: %s", status, err, p.Stderr())
 		}
+		checkRelayLines(t, p.Stdout())
 		return ready.Peer
 	}
 	first := self()
@@ -203,12 +204,27 @@ func TestRelayLog(t *testing.T) {
 	if n := strings.Count(objects.String(), `"event":"refused"`); n != maxRefusalLines+1 {
 		t.Errorf("%d events of refusals", n)
 	}
+	checkRelayLines(t, objects.String())
 	for _, part := range []string{
 		`{"event":"refused","what":"connection","from":"192.0.2.0","why":"its address has all 512 connections that one may have","time":"2026-11-23T09:31:00.000Z"}`,
 		`{"event":"relaying","peers":2,"connections":3,"rooms":1,"reservations":2,"circuits":1,"forwarded":12,"bytes":1234567,"refused":1000,"time":"2026-11-23T09:31:00.000Z"}`,
 	} {
 		if !strings.Contains(objects.String(), part+"\n") {
 			t.Errorf("no %s in\n%s", part, objects.String())
+		}
+	}
+}
+
+// checkRelayLines checks what a relay wrote against the schema of its events.
+func checkRelayLines(t *testing.T, out string) {
+	t.Helper()
+	sch, err := drive.ReadSchema("lines/testdata/relay.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range strings.Split(strings.TrimSpace(out), "\n") {
+		if _, err := sch.Check([]byte(l)); err != nil {
+			t.Errorf("%v in %s", err, l)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
+	"coterie/node"
 	"coterie/room"
 )
 
@@ -26,6 +27,9 @@ func (s *State) Answer(c Command, now time.Time) (a Answer, ok bool) {
 		return Answer{c, "status", s.StatusLines(now)}, true
 	case Link:
 		lines := []string{s.Snapshot.Link}
+		if w := linkReach(s.Snapshot.Link).Warning(); w != "" {
+			lines = append(lines, w)
+		}
 		if s.Unlisted {
 			lines = append(lines, "This room is unlisted: whoever has the link knows of it.")
 		}
@@ -109,6 +113,9 @@ func (s *State) who() []string {
 		line += "here since " + s.clock(s.Here[p]) + "   " + pad(s.PathText(p), 26) + " " + s.has(p) + s.silent(p)
 		out = append(out, strings.TrimRight(line, " "))
 	}
+	if why := s.whyRelayed(); why != "" {
+		out = append(out, "Relayed: "+why+" What is said is as secret through a relay.")
+	}
 	if len(members) > 1 {
 		out = append(out, "Each of them proved to hold a key that satisfies the policy, or was let in by one who did. "+
 			"Nobody can see which attributes they used.")
@@ -117,6 +124,18 @@ func (s *State) who() []string {
 		out = append(out, s.Names.Tag(r)+" relays and cannot read.")
 	}
 	return out
+}
+
+// whyRelayed says why members are reached through a relay, if some are.
+func (s *State) whyRelayed() string {
+	relayed := slices.ContainsFunc(s.Status.Peers, func(p node.Path) bool { return p.Kind == node.Relayed && !p.IsRelay })
+	switch {
+	case !relayed:
+		return ""
+	case s.Status.UDPBlocked:
+		return "UDP does not get out of this network, and neither end could dial the other."
+	}
+	return "neither end could dial the other so far."
 }
 
 func (s *State) selfFirst(members []room.Member) []peer.ID {
@@ -252,6 +271,9 @@ func (s *State) StatusLines(now time.Time) []string {
 		}
 		line(s.name(m.Peer), what)
 	}
+	if why := s.whyRelayed(); why != "" {
+		line("", "relayed: "+why)
+	}
 	for _, r := range s.Relays() {
 		line("relay", pad(s.Names.Tag(r)+"  "+s.PathText(r), 30)+" reads nothing")
 	}
@@ -330,7 +352,7 @@ func (s *State) peers() []string {
 		out = append(out, "  listening  "+a.String())
 	}
 	for _, a := range s.Unanswered {
-		out = append(out, "  no answer  "+a)
+		out = append(out, "  failed     "+a)
 	}
 	return out
 }

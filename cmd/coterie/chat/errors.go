@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"coterie/cmd/internal/cli"
@@ -74,6 +75,16 @@ func savingError(e node.NotSaving) *cli.Error {
 		cli.Clean(e.Err.Error())).Because(e.Err)
 }
 
+// relayRefused says that a relay did not give us something, and what follows from that.
+func (s *State) relayRefused(e node.RelayRefused) *cli.Error {
+	if e.What == "place" {
+		return cli.Fail("relay-refused", "the relay %s has no place for you: %s", s.Names.Tag(e.Relay), e.Why).
+			Hint("others cannot reach you through it; another relay helps, or whoever runs it: coterie relay --connections N")
+	}
+	return cli.Fail("relay-refused", "the relay %s did not connect you to a member: %s", s.Names.Tag(e.Relay), e.Why).
+		Hint("it is tried again; another relay helps, or whoever runs it: coterie relay --circuits N")
+}
+
 const codeWrongPeer = "bootstrap-wrong-peer"
 
 // bootstrapError says that no bootstrap address answered, and why each did not.
@@ -87,20 +98,30 @@ func bootstrapError(e node.BootstrapFailed) *cli.Error {
 	if f := bootstrapRefused(e); f != nil {
 		return f
 	}
+	if i := slices.IndexFunc(e.Errors, isClock); i >= 0 {
+		text, hint := Dialled(e.Errors[i])
+		return cli.Fail("clock", "%s answers, and %s", Host(e.Addresses[i]), text).Hint("%s", hint)
+	}
 	f := cli.Fail("bootstrap-unreachable", "none of %s answered", cli.Plural(len(e.Addresses), "bootstrap address"))
-	if len(e.Addresses) == 1 {
-		f.Text = "the bootstrap address did not answer"
-	}
 	for i, a := range e.Addresses {
-		f.Detail(fmt.Sprintf("%s   %s", a, cli.Clean(LastLine(e.Errors[i]))))
+		text, hint := Dialled(e.Errors[i])
+		if len(e.Addresses) == 1 {
+			f.Text = fmt.Sprintf("%s: %s", Host(a), text)
+		}
+		f.Detail(fmt.Sprintf("%s   %s", cli.Clean(a.String()), text))
+		if len(f.Hints) < 2 && !slices.Contains(f.Hints, hint) {
+			f.Hint("%s", hint)
+		}
 	}
-	return f.Hint("is a peer running there, and is the port right? it is tried again until somebody answers")
+	return f.Hint("it is tried again until somebody answers")
 }
 
 // Problem is the error that an event warns of, for faces that have codes. ok is false
 // where it warns of none.
-func Problem(what any) (err *cli.Error, ok bool) {
+func (s *State) Problem(what any) (err *cli.Error, ok bool) {
 	switch w := what.(type) {
+	case node.RelayRefused:
+		return s.relayRefused(w), true
 	case room.Failed:
 		return failed(w), true
 	case node.BootstrapFailed:

@@ -55,6 +55,11 @@ type (
 		// Wrong is what is wrong at this moment, whether it lasts or not.
 		Wrong []health.Item
 	}
+	// LinkChanged: others are invited by another link now, since our addresses have changed.
+	LinkChanged struct {
+		Link  string
+		Reach Reach
+	}
 	// MemberState: nothing was heard of a member for a while, or something again.
 	MemberState struct {
 		Member  room.Member

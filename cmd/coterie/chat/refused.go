@@ -34,7 +34,7 @@ func bootstrapRefused(e node.BootstrapFailed) *cli.Error {
 			Hint("another address helps, or whoever runs it: coterie relay --per-address N")
 		for j, a := range e.Addresses {
 			if j != i && e.Errors[j] != nil {
-				f.Detail(fmt.Sprintf("%s   %s", cli.Clean(a.String()), cli.Clean(LastLine(e.Errors[j]))))
+				f.Detail(fmt.Sprintf("%s   %s", cli.Clean(a.String()), why(e.Errors[j])))
 			}
 		}
 		return f
@@ -50,6 +50,11 @@ func ofOneName(e node.BootstrapFailed) bool {
 		}
 	}
 	return true
+}
+
+func why(err error) string {
+	text, _ := Dialled(err)
+	return text
 }
 
 func nameIn(a ma.Multiaddr) string { return a[0].Value() }

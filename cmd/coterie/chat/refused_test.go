@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -27,7 +29,7 @@ func TestBootstrapRefused(t *testing.T) {
 	}
 	want := "/ip4/192.0.2.7/tcp/4001   hung up at once, it may be full or have as many connections as it takes from " +
 		"your network\n" +
-		"/ip4/192.0.2.8/tcp/4001   connection refused"
+		"/ip4/192.0.2.8/tcp/4001   connection refused: nobody listens on that port"
 	if lines := strings.Join(got.Details, "\n"); lines != want {
 		t.Errorf("details\n%s", lines)
 	}
@@ -61,6 +63,28 @@ func TestBootstrapNames(t *testing.T) {
 			e.Errors = append(e.Errors, syscall.ECONNREFUSED)
 		}
 		if got := bootstrapError(e); got.Code != test.code || got.Text != test.text || len(got.Hints) == 0 {
+			t.Errorf("%v: %s: %s %q", test.err, got.Code, got.Text, got.Hints)
+		}
+	}
+}
+
+// TestBootstrapTroubles: one address that is of no use is one line that says why, and
+// a clock is called a clock.
+func TestBootstrapTroubles(t *testing.T) {
+	at := ma.StringCast("/ip4/192.0.2.7/tcp/4001")
+	for _, test := range []struct {
+		err  error
+		code string
+		text string
+	}{
+		{syscall.ECONNREFUSED, "bootstrap-unreachable", "192.0.2.7 tcp 4001: connection refused: nobody listens on that port"},
+		{context.DeadlineExceeded, "bootstrap-unreachable", "192.0.2.7 tcp 4001: no answer"},
+		{errors.New("message did not have trailing newline"), "bootstrap-unreachable", "192.0.2.7 tcp 4001: something answers that is no peer"},
+		{errors.New("x509: certificate has expired or is not yet valid: current time"), "clock",
+			"192.0.2.7 tcp 4001 answers, and this computer's clock and theirs are more than an hour apart"},
+	} {
+		got := bootstrapError(node.BootstrapFailed{Addresses: []ma.Multiaddr{at}, Errors: []error{test.err}})
+		if got.Code != test.code || got.Text != test.text || len(got.Hints) == 0 {
 			t.Errorf("%v: %s: %s %q", test.err, got.Code, got.Text, got.Hints)
 		}
 	}

@@ -325,6 +325,9 @@ func (r *Room) handle(e node.Event) {
 		r.look()
 	case room.Held, room.Sent, room.Refused, room.Proved:
 		r.judgeSoon()
+	case node.BootstrapFailed:
+		r.warned["clock"] = r.warned["clock"] || r.state.clockApart
+		r.judgeSoon()
 	}
 }
 
@@ -393,7 +396,7 @@ func (r *Room) work(ctx context.Context, todo <-chan func()) {
 
 // Link is the room's link, with our addresses in it.
 func (r *Room) Link() string {
-	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: r.node.Addresses()}).String()
+	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: forLink(r.node.Addresses())}).String()
 }
 
 // Now is the room's clock.

@@ -64,6 +64,8 @@ type State struct {
 	Held int
 	// Unanswered are the addresses at which nobody answered, and why.
 	Unanswered []string
+	// clockApart: somebody answered where we began, whose clock is over an hour from ours.
+	clockApart bool
 
 	past     map[ake.Hash][]peer.ID // the members of epochs
 	order    []ake.Hash             // of those, oldest first

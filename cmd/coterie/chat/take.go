@@ -86,13 +86,15 @@ func (s *State) Take(e Event) []Line {
 	case room.Attested:
 		return s.attested(w, e.At)
 	case node.Bootstrapped:
-		s.Unanswered = nil
+		s.Unanswered, s.clockApart = nil, false
 		s.answered[w.Address.String()] = true
 		if !s.Joined() {
 			return step("bootstrap", "%s, %d ms", Host(w.Address), w.Took.Milliseconds())
 		}
 	case node.BootstrapFailed:
 		return s.bootstrapFailed(w)
+	case node.RelayRefused:
+		return warning(Warn, s.relayRefused(w))
 	case node.NotSaving:
 		return warning(Warn, savingError(w))
 	default:
@@ -171,7 +173,7 @@ func (s *State) own(e Event) []Line {
 // quiet reports whether nothing is ever said of such an event.
 func quiet(what any) bool {
 	switch what.(type) {
-	case Snapshot, Waiting, PathChanged, HealthChanged, room.Reached, room.Sent, node.Connected:
+	case Snapshot, Waiting, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent, node.Connected:
 		return true
 	}
 	return false
@@ -358,10 +360,12 @@ func (s *State) attested(a room.Attested, at time.Time) []Line {
 func (s *State) bootstrapFailed(e node.BootstrapFailed) []Line {
 	s.Unanswered = nil
 	for i, a := range e.Addresses {
-		s.Unanswered = append(s.Unanswered, cli.Clean(a.String())+"   "+cli.Clean(LastLine(e.Errors[i])))
+		text, _ := Dialled(e.Errors[i])
+		s.Unanswered = append(s.Unanswered, cli.Clean(a.String())+"   "+text)
 	}
 	err := bootstrapError(e)
-	if err.Code == codeWrongPeer {
+	s.clockApart = err.Code == "clock"
+	if err.Code == codeWrongPeer || s.clockApart {
 		return warning(Warn, err)
 	}
 	return warning(Calm, err)

@@ -15,6 +15,7 @@ import (
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/node"
 )
 
@@ -45,6 +46,9 @@ func (r *Room) fresh(f func()) {
 // compare tells what differs from the look before.
 func (r *Room) compare(st node.Status, link string) {
 	last := r.state.Status
+	if before := r.state.Snapshot.Link; before != link && before != "" {
+		r.show(LinkChanged{link, linkReach(link)})
+	}
 	r.show(Snapshot{st, link, health.Now(r.facts(st))})
 	before := make(map[peer.ID]node.Path)
 	for _, p := range last.Peers {
@@ -131,8 +135,8 @@ func (r *Room) facts(st node.Status) health.Facts {
 		KeyDays: s.KeyDays(r.cfg.Now()), Expires: s.Expires.String(),
 		Bootstraps: len(r.cfg.Bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: r.box.held(),
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
-		SetBack: st.SetBack.Round(time.Second),
-		Newer:   st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
+		SetBack: st.SetBack.Round(time.Second), ClockApart: s.clockApart,
+		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
 	}
 	if s.Joined() {
 		f.Members = len(s.Readers())
@@ -191,8 +195,16 @@ func (r *Room) stillAlone() {
 		return
 	}
 	r.wondered = true
-	r.show(StillAlone{fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()),
-		tryingText(r.cfg.Bootstrap, r.state.Status.MDNS))})
+	r.show(StillAlone{aloneText(waited, len(r.state.Relays()), r.cfg.Bootstrap, r.state.Status.MDNS)})
+}
+
+// aloneText is what is said when nobody of the room was met for a while, of so many relays
+// that are connected.
+func aloneText(waited time.Duration, relays int, addrs []ma.Multiaddr, mdns bool) string {
+	if relays > 0 {
+		return fmt.Sprintf("nobody of the room is at %s that answered (%d s)", text.Plural(relays, "relay"), int(waited.Seconds()))
+	}
+	return fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(addrs, mdns))
 }
 
 // tryingText is where others are looked for.

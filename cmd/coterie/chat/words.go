@@ -195,10 +195,16 @@ func Port(a ma.Multiaddr) string {
 // Listening says on which ports a peer listens.
 func Listening(addrs []ma.Multiaddr) string {
 	var out []string
+	relayed := false
 	for _, a := range addrs {
-		if p := Port(a); !slices.Contains(out, p) {
+		if _, err := a.ValueForProtocol(ma.P_CIRCUIT); err == nil {
+			relayed = true // its port is the relay's
+		} else if p := Port(a); !slices.Contains(out, p) {
 			out = append(out, p)
 		}
+	}
+	if len(out) == 0 && relayed {
+		return "on no port: others reach this peer through a relay"
 	}
 	if len(out) == 0 {
 		return "on no port: nobody can dial this peer"

@@ -81,6 +81,13 @@ func (d *diagnosis) clock() {
 	if s == nil {
 		return
 	}
+	for _, p := range s.Probed {
+		if node.TroubleIn(p.Err) == node.BadClock && s.Clocks == 0 {
+			text, hint := chat.Dialled(p.Err)
+			d.tell("FAIL", "clock", text, hint)
+			return
+		}
+	}
 	if s.Clocks == 0 {
 		d.tell("ok", "clock", "nobody told theirs, to compare")
 		return
@@ -155,7 +162,7 @@ func (d *diagnosis) reachable() {
 	case !o.Own:
 		d.tell("warn", "reachable", "no: "+hostPort(o.Address)+" is an address translator's; others reach you through a "+
 			"relay first",
-			"open udp 4001, or run with --listen on a port you forward")
+			"a port that your router forwards to this computer, with --listen, helps")
 	case manet.IsPublicAddr(o.Address):
 		d.tell("ok", "reachable", "as "+hostPort(o.Address)+", unless a firewall is in between")
 	case manet.IsIPLoopback(o.Address):
@@ -171,18 +178,15 @@ func (d *diagnosis) bootstrap() {
 	}
 	for _, p := range d.survey.Probed {
 		switch {
-		case errors.Is(p.Err, node.ErrWrongPeer):
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s is a different peer", p.Address),
-				"get a fresh link, or leave out /p2p/... on your own network")
 		case p.Err != nil:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: %s", p.Address, chat.LastLine(p.Err)),
-				"is 'coterie relay' running there? is the port right?")
+			text, hint := chat.Dialled(p.Err)
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: %s: %s", p.Address, node.TroubleIn(p.Err), text), hint)
 		case p.Version > node.Version:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and speaks protocol %d", p.Address, p.Version),
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: protocol: it answers, and speaks version %d", p.Address, p.Version),
 				"update coterie")
 		case p.Version == 0:
-			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s answers, and does not speak protocol %d", p.Address, node.Version),
-				"is it a coterie peer?")
+			d.tell("FAIL", "bootstrap", fmt.Sprintf("%s: protocol: it answers, and does not speak version %d", p.Address,
+				node.Version), "is it a coterie peer?")
 		default:
 			what := "a member"
 			if p.Relay {
@@ -263,7 +267,10 @@ func (r *roomAnswer) answered() string {
 	}
 	direct, relayed := n[string(node.Direct)], n[string(node.Relayed)]
 	text := fmt.Sprintf("%s answered; %d direct, %d relayed", cli.Plural(direct+relayed, "member"), direct, relayed)
-	if rest := len(r.status.Members) - 1 - direct - relayed; rest > 0 {
+	switch rest := len(r.status.Members) - 1 - direct - relayed; {
+	case rest > 0 && direct+relayed == 0:
+		text += fmt.Sprintf("; %d not connected", rest)
+	case rest > 0:
 		text += fmt.Sprintf("; %d more through others", rest)
 	}
 	return text

@@ -32,8 +32,8 @@ type Code string
 const (
 	Expired  Code = "EXPIRED"  // your key lapsed
 	Refused  Code = "REFUSED"  // nobody accepts your proof
-	Offline  Code = "OFFLINE"  // no network
-	Alone    Code = "ALONE"    // nobody to read
+	Offline  Code = "OFFLINE"  // nothing is connected
+	Alone    Code = "ALONE"    // nobody of the room is
 	Split    Code = "SPLIT"    // a member's view differs from ours
 	Clock    Code = "CLOCK"    // ours differs from the others'
 	Joining  Code = "JOINING"  // the next epoch is on its way
@@ -93,6 +93,9 @@ type Facts struct {
 	SkewOf int
 	// SetBack is how far the room's time is ahead of our clock, which was set back.
 	SetBack time.Duration
+	// ClockApart: nobody told theirs, since the clocks are so far apart that no
+	// connection came to be.
+	ClockApart bool
 	// Missing is how many messages are known of but not here.
 	Missing int
 	// Newer of Peers speak a later protocol: Version.
@@ -132,13 +135,23 @@ func Check(f Facts) []Item {
 			Args: map[string]any{"members": f.Refusals}, DependsOn: []Code{Expired},
 		})
 	}
-	if connected == 0 && f.Bootstraps > 0 {
-		add(Item{
-			Code: Offline, Severity: Error,
-			Text: "No peer is within reach." + heldText(f.Held),
-			Hint: "is the network up, and are the bootstrap addresses right? they are tried again",
-			Args: map[string]any{"held": f.Held}, TimeToVisible: blip,
-		})
+	if connected == 0 {
+		i := Item{
+			Code: Offline, Severity: Warn,
+			Text: "No peer is connected." + heldText(f.Held),
+			Hint: "is the network up? others come here, /link invites them, and --bootstrap gives the address of one",
+			Args: map[string]any{"held": f.Held},
+		}
+		if f.Bootstraps > 0 {
+			i.Hint = "is the network up, and are the bootstrap addresses right? they are tried again"
+		}
+		if f.Bootstraps > 0 || f.Members > 1 {
+			i.TimeToVisible = blip
+		}
+		if f.ClockApart {
+			i.DependsOn = []Code{Clock}
+		}
+		add(i)
 	}
 	switch {
 	case f.Members < 2 && f.Others == 0:
@@ -153,6 +166,17 @@ func Check(f Facts) []Item {
 			Code: Joining, Severity: Info,
 			Text: fmt.Sprintf("Joining: %s here.", are(f.Others, "peer")) + heldText(f.Held), Hint: elsewhere(f, ""),
 			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
+		})
+	case f.Others == 0:
+		text := fmt.Sprintf("None of the %d other members is connected.", f.Members-1)
+		if f.Members == 2 {
+			text = "The other member is not connected."
+		}
+		add(Item{
+			Code: Alone, Severity: Warn, Text: text + heldText(f.Held),
+			Hint: "they may be offline, or cannot be reached from here; a way to them is looked for",
+			Args: map[string]any{"held": f.Held, "members": f.Members - 1}, DependsOn: []Code{Expired, Refused, Offline},
+			TimeToVisible: blip,
 		})
 	case !f.MaySend && f.Held > 0:
 		add(Item{
@@ -189,17 +213,25 @@ func Check(f Facts) []Item {
 			Args: map[string]any{"ms": f.Skew.Milliseconds(), "peers": f.SkewOf}, TimeToVisible: blip,
 		})
 	}
+	if f.ClockApart && f.SkewOf == 0 {
+		add(Item{
+			Code: Clock, Severity: Warn,
+			Text: "This computer's clock and that of a peer that answers are more than an hour apart.",
+			Hint: "set the clock of whichever is wrong; certificates are valid by the clock",
+		})
+	}
 	if f.Missing > 0 {
 		add(Item{
 			Code: Behind, Severity: Info,
 			Text: fmt.Sprintf("%s missing here; fetching.", are(f.Missing, "message")),
-			Args: map[string]any{"messages": f.Missing}, DependsOn: []Code{Offline}, TimeToVisible: blip,
+			Args: map[string]any{"messages": f.Missing}, DependsOn: []Code{Offline, Alone}, TimeToVisible: blip,
 		})
 	}
 	if f.Direct == 0 && f.Relayed > 0 {
-		text, hint := "Every path is relayed.", "open udp 4001, or run with --listen on a port you forward"
+		text, hint := "Every path is relayed: neither end could dial the other.",
+			"what is said is as secret through relays; a port that your router forwards to this computer, with --listen, helps"
 		if f.UDPBlocked {
-			text, hint = text+" UDP does not get out of this network.",
+			text, hint = "Every path is relayed: UDP does not get out of this network.",
 				"another network may let it; what is said is as secret through relays"
 		}
 		add(Item{

@@ -197,12 +197,14 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		if _, ok := w.To.(chat.Status); ok {
 			j.Put(Status(s))
 		}
+	case chat.LinkChanged:
+		j.Put(NewObject("link").Add("link", w.Link).Add("reach", w.Reach))
 	case chat.Ready:
 		j.ready(s, w)
 	case chat.Bye:
 		j.Bye(w.Reason, w.Undelivered, w.Code)
 	default:
-		if err, ok := chat.Problem(e.What); ok {
+		if err, ok := s.Problem(e.What); ok {
 			j.Warn(err)
 		}
 	}

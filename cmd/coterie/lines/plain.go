@@ -125,7 +125,9 @@ func (p *Plain) say(l chat.Line) {
 		for _, d := range l.Details {
 			p.put("     %-14s %s", "", d)
 		}
-	case chat.Warn, chat.Calm:
+	case chat.Calm:
+		p.note(cli.Clean(l.Text) + "; still trying (/peers says more)")
+	case chat.Warn:
 		cli.Warn(p.stderr, &cli.Error{Text: l.Text, Details: l.Details, Hints: l.Hints})
 	case chat.Alarm, chat.Missing, chat.Mark:
 		p.trouble(l.Text)

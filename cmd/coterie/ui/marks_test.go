@@ -40,7 +40,7 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	s.types("/peers")
 	s.enter()
-	if !s.contains("no answer  /ip4/10.0.0.8/tcp/4001   connection refused") {
+	if !s.contains("failed     /ip4/10.0.0.8/tcp/4001   connection refused") {
 		t.Errorf("on the screen:\n%s", s.screen())
 	}
 	s.press("esc")
@@ -51,7 +51,7 @@ func TestNobodyAnswers(t *testing.T) {
 	s.do(node.Bootstrapped{Address: e.Addresses[0]})
 	s.types("/peers")
 	s.enter()
-	if s.contains("no answer") {
+	if s.contains("failed  ") {
 		t.Errorf("on the screen:\n%s", s.screen())
 	}
 }
