@@ -65,10 +65,14 @@ func (n *Node) keepConnected(ctx context.Context) {
 	reached := make(map[string]peer.ID) // by bootstrap address
 	var looked time.Time
 	enough := false
+	moves := n.moves.Load()
 	tick := time.NewTicker(connectEvery)
 	defer tick.Stop()
 	for {
 		off.update(n)
+		if now := n.moves.Load(); now != moves {
+			moves, retry, next = now, firstRetry, time.Now()
+		}
 		if len(n.topic.topic.ListPeers()) > 0 {
 			retry, told = firstRetry, nothingTold
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
@@ -217,6 +221,7 @@ func (n *Node) dialKnown(ctx context.Context, a ma.Multiaddr, to peer.AddrInfo) 
 	if s, ok := n.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(to.ID) // when to try again is for us to say
 	}
+	n.gate.name(to.ID, true)
 	err := n.host.Connect(ctx, to)
 	var wrong sec.ErrPeerIDMismatch
 	if errors.As(err, &wrong) {
@@ -236,6 +241,8 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 	if err != nil {
 		return "", err
 	}
+	n.gate.name(nobody, true)
+	defer n.gate.name(nobody, false)
 	n.host.Peerstore().AddAddr(nobody, transport, dialTime)
 	_, err = n.host.Network().DialPeer(ctx, nobody)
 	n.host.Peerstore().RemovePeer(nobody)
@@ -250,6 +257,7 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 	if found.Actual == n.host.ID() {
 		return "", fmt.Errorf("%v is this peer itself", transport)
 	}
+	n.gate.name(found.Actual, true)
 	return found.Actual, refusal(n.host.Connect(ctx, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}}))
 }
 

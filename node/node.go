@@ -7,7 +7,7 @@
 //	host.go       the libp2p host
 //	limits.go     what it may take, and memory.go: of how much
 //	places.go     who gets a connection
-//	gater.go      no connections to oneself
+//	gater.go      no connections to oneself, nor to wherever others say
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	tunnel.go     channels, in which most of them run       PROTOCOL.md §11.2
@@ -18,11 +18,13 @@
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
 //	udp.go        whether UDP gets out
+//	links.go      which networks this computer is on
 //	nearby.go     peers on the local network
 //	survey.go     what a fresh peer sees of the network
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	connect.go    bootstrap addresses and fellow members
+//	direct.go     fellow members that relays stand between
 //	resolve.go    names of peers
 //	relayed.go    reaching others through relays
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
@@ -45,7 +47,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -72,6 +73,9 @@ type Config struct {
 	// MDNS: look for peers on the local network, and be found there. Without effect
 	// for a node that listens on loopback alone.
 	MDNS bool
+	// MapPorts: ask the router to let others in, by UPnP or NAT-PMP. Without effect
+	// for a node that listens on loopback alone, or nowhere.
+	MapPorts bool
 	// Name is what the member calls itself; it may be empty.
 	Name string
 	// Identity is the peer's key; nil: a fresh one.
@@ -148,6 +152,7 @@ type Node struct {
 	cfg      Config
 	host     host.Host
 	ownsHost bool
+	gate     *gater // nil: the host is another's
 	room     *room.Room
 	topic    *topic
 
@@ -174,6 +179,8 @@ type Node struct {
 	reports    peerReports  // by others about themselves
 	udp        udp          // whether it gets out
 	nearby     nearby       // on the local network
+	moves      atomic.Int64 // to other networks
+	direct     directs      // fellows that are reached through relays, or were
 	// forwarders are the rates of those who bring publications.
 	forwarders forwarders
 	gossip     []pubsub.Option // more of gossipsub's, for tests
@@ -214,11 +221,9 @@ func New(cfg Config) (*Node, error) {
 		n.cfg.Identity = key
 	}
 	if n.host == nil {
-		h, err := newHost(n.cfg.Identity, n.cfg.Listen, libp2p.BandwidthReporter(&n.traffic))
-		if err != nil {
+		if err := n.makeHost(); err != nil {
 			return nil, err
 		}
-		n.host, n.ownsHost = h, true
 	}
 	encapsulator := n.cfg.Suite
 	if encapsulator == nil {
@@ -306,6 +311,8 @@ func (n *Node) Run(ctx context.Context) error {
 	n.spawn(func() { n.watchAddresses(netCtx) })
 	n.spawn(func() { n.askAround(netCtx) })
 	n.spawn(func() { n.watchUDP(netCtx) })
+	n.spawn(func() { n.goDirect(netCtx) })
+	n.spawn(func() { n.followLinks(netCtx) })
 	if n.cfg.MDNS {
 		n.spawn(func() { n.lookNearby(netCtx) })
 	}

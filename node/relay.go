@@ -108,7 +108,8 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, err
 	}
 	r.places, r.circuits = m, newCircuits(r.cfg.Limits, r.refuse)
-	h, err := newHostWith(m, r.cfg.Identity, []ma.Multiaddr{},
+	g := new(gater)
+	h, err := newHostWith(m, g, r.cfg.Identity, []ma.Multiaddr{},
 		// Whoever starts a relay says thereby that it can be reached.
 		libp2p.ForceReachabilityPublic(),
 		libp2p.BandwidthReporter(&r.traffic),
@@ -124,6 +125,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err := listenOn(h, cfg.Listen); err != nil {
 		return nil, err
 	}
+	g.guard(h)
 	r.host = h
 	return r, nil
 }

@@ -40,7 +40,7 @@ type relaySlot struct {
 // reachable are the addresses at which the node can be dialled, those through
 // relays last.
 func (n *Node) reachable() []ma.Multiaddr {
-	out := n.host.Addrs()
+	out := unique(slices.Concat(n.host.Addrs(), n.forwarded()))
 	n.relaySlots.mu.Lock()
 	defer n.relaySlots.mu.Unlock()
 	var via []ma.Multiaddr
@@ -50,7 +50,7 @@ func (n *Node) reachable() []ma.Multiaddr {
 		}
 	}
 	slices.SortFunc(via, func(a, b ma.Multiaddr) int { return a.Compare(b) })
-	return append(slices.Clone(out), via...)
+	return append(out, via...)
 }
 
 // useRelays keeps a place on the relays that the node is connected to, and
@@ -66,8 +66,7 @@ func (n *Node) useRelays(ctx context.Context) {
 		n.meet(ctx, id, via)
 	}
 	if changed {
-		addrs := n.addresses()
-		n.do(func() { n.room.SetAddresses(n.now(), addrs) })
+		n.announce()
 	}
 }
 
