@@ -28,20 +28,20 @@ import (
 // gater.go says of which addresses.
 
 const (
-	directLook     = 500 * time.Millisecond
-	directFirst    = 2 * time.Second // for an answer, at the first trial; the next have dialTime
-	directSecond   = time.Second     // after the other end, which begins
-	directAgain    = 5 * time.Second // .. after a trial, twice that after the next, up to
-	directRarely   = 10 * time.Minute
-	directAtOnce   = 4 // trials
-	directAddrs    = 8 // dialled of one peer
-	punchTime      = 4 * time.Second
-	punchRate      = 1.0 / 60 // that one peer may have us begin
-	punchBurst     = 6.0
-	maxObserved    = 4               // addresses by which others see us
-	observedAgain  = 5 * time.Second // they go into a presence
-	relayedAfter   = 3 * time.Second // there is a direct connection, the other ends ..
-	relayedAtLast  = 20 * time.Second
+	directLook    = 500 * time.Millisecond
+	directFirst   = 2 * time.Second // for an answer, at the first trial; the next have dialTime
+	directSecond  = time.Second     // after the other end, which begins
+	directAgain   = 5 * time.Second // .. after a trial, twice that after the next, up to
+	directRarely  = 10 * time.Minute
+	directAtOnce  = 4 // trials
+	directAddrs   = 8 // dialled of one peer
+	punchTime     = 4 * time.Second
+	punchRate     = 1.0 / 60 // that one peer may have us begin
+	punchBurst    = 6.0
+	maxObserved   = 4               // addresses by which others see us
+	observedAgain = 5 * time.Second // they go into a presence
+	relayedAfter  = 3 * time.Second // there is a direct connection, the other ends ..
+	relayedAtLast = 20 * time.Second
 )
 
 // directs is what a node knows of direct connections that it has not, or has besides

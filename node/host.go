@@ -170,8 +170,8 @@ func listenAnywhere(h host.Host) error {
 
 // What goes into a presence.
 const (
-	maxPublic   = 4 // of them of the internet
-	maxVia      = 2 // .. and through relays
+	maxPublic = 4 // of them of the internet
+	maxVia    = 2 // .. and through relays
 )
 
 // addresses are the node's, as they go into presences: those that reach furthest
