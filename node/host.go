@@ -63,7 +63,10 @@ func (n *Node) makeHost() error {
 	if err != nil {
 		return err
 	}
-	opts := []libp2p.Option{libp2p.BandwidthReporter(&n.traffic)}
+	opts := []libp2p.Option{
+		libp2p.BandwidthReporter(&n.traffic),
+		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return slices.Concat(own, n.via()) }),
+	}
 	if n.cfg.MapPorts && (n.cfg.Listen == nil || slices.ContainsFunc(n.cfg.Listen, beyond)) {
 		opts = append(opts, libp2p.NATPortMap())
 	}

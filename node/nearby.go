@@ -38,17 +38,27 @@ const (
 	nearbyCompany = 5 * time.Minute // to the next in company
 )
 
-// nearby finds peers on the local network. Most may be strangers: who is found is
-// dialled, at most so many at a time, and hung up on unless it is in the room, or
+// nearby tries peers that were found on the local network, or far away. Most may be
+// strangers: who is found is dialled, at most so many at a time, and hung up on unless it is in the room, or
 // in another of its name.
 type nearby struct {
 	n      *Node
 	ctx    context.Context
 	found  map[peer.ID]time.Time // when each was last tried
 	slots  map[peer.ID]bool      // those that are tried now
+	again  time.Duration         // after which the same one is
+	direct bool                  // also if there is a connection through a relay
 	mu     sync.Mutex
 	on     bool
 	trials sync.WaitGroup // added to while it is on
+}
+
+// begin lets those be tried who are found.
+func (l *nearby) begin(ctx context.Context, n *Node, again time.Duration, direct bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n, l.ctx, l.again, l.direct, l.on = n, ctx, again, direct, true
+	l.found, l.slots = make(map[peer.ID]time.Time), make(map[peer.ID]bool)
 }
 
 // status is whether the local network is looked at, and how many peers were found
@@ -63,10 +73,8 @@ func (l *nearby) status() (on bool, found int) {
 // is another one. Who listens on this machine alone is not looked for and does not look.
 func (n *Node) lookNearby(ctx context.Context) {
 	l := &n.nearby
-	l.mu.Lock()
-	l.n, l.ctx = n, ctx
-	l.found, l.slots = make(map[peer.ID]time.Time), make(map[peer.ID]bool)
-	l.mu.Unlock()
+	l.begin(ctx, n, nearbyAgain, true)
+	l.set(false)
 	if !n.listensBeyond() {
 		return
 	}
@@ -93,7 +101,7 @@ func (n *Node) lookNearby(ctx context.Context) {
 			l.forget()
 			q = questions{}
 		}
-		if server != nil && q.due(time.Now(), len(n.topic.topic.ListPeers())) {
+		if server != nil && q.due(time.Now(), n.company()) {
 			l.ask(ctx)
 		}
 		select {
@@ -223,21 +231,24 @@ func (n *Node) listensBeyond() bool {
 // machine.
 func beyond(a ma.Multiaddr) bool { return transportOf(a) != "" && !manet.IsIPLoopback(a) }
 
-// HandlePeerFound takes what anybody on the local network may say. It runs in a
-// goroutine of its own.
+// HandlePeerFound takes what anybody may say who can be found. It runs in a goroutine
+// of its own.
 func (l *nearby) HandlePeerFound(info peer.AddrInfo) {
 	if !l.mayTry(info.ID, time.Now()) {
 		return
 	}
 	defer l.free(info.ID)
-	l.try(peer.AddrInfo{ID: info.ID, Addrs: onLinks(info.Addrs)})
+	if l.direct {
+		info.Addrs = onLinks(info.Addrs)
+	}
+	l.try(info)
 }
 
 // mayTry reports whether a peer is to be tried.
 func (l *nearby) mayTry(p peer.ID, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if at, ok := l.found[p]; !l.on || ok && now.Sub(at) < nearbyAgain || len(l.slots) >= maxNearby || l.slots[p] {
+	if at, ok := l.found[p]; !l.on || ok && now.Sub(at) < l.again || len(l.slots) >= maxNearby || l.slots[p] {
 		return false
 	}
 	if len(l.found) >= maxFound {
@@ -258,11 +269,14 @@ func (l *nearby) free(p peer.ID) {
 // try dials a peer, and hangs up if it turns out to be of no use.
 func (l *nearby) try(info peer.AddrInfo) {
 	n := l.n
-	if slices.ContainsFunc(n.host.Network().ConnsToPeer(info.ID), func(c network.Conn) bool { return !isRelayed(c) }) {
+	if slices.ContainsFunc(n.host.Network().ConnsToPeer(info.ID), func(c network.Conn) bool { return !l.direct || !isRelayed(c) }) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(network.WithForceDirectDial(l.ctx, "nearby"), dialTime)
+	ctx, cancel := context.WithTimeout(l.ctx, dialTime)
 	defer cancel()
+	if l.direct {
+		ctx = network.WithForceDirectDial(ctx, "nearby")
+	}
 	if len(info.Addrs) == 0 || n.host.Connect(ctx, info) != nil {
 		return
 	}

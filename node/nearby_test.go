@@ -43,7 +43,7 @@ func TestNearbyAddresses(t *testing.T) {
 // TestNearbyBounds: of a thousand peers that are found at once, few are tried, and
 // none again for a while; nothing is remembered without bounds.
 func TestNearbyBounds(t *testing.T) {
-	l := nearby{found: make(map[peer.ID]time.Time), slots: make(map[peer.ID]bool), on: true}
+	l := nearby{found: make(map[peer.ID]time.Time), slots: make(map[peer.ID]bool), on: true, again: nearbyAgain}
 	now := time.Now()
 	var tried []peer.ID
 	for i := range 1000 {
@@ -80,7 +80,7 @@ func TestNearbyStrangers(t *testing.T) {
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		l := &nearby{n: ann.Node, ctx: ctx}
+		l := &nearby{n: ann.Node, ctx: ctx, direct: true}
 		for _, test := range []struct {
 			who  *simMember
 			want network.Connectedness

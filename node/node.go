@@ -27,8 +27,10 @@
 //	direct.go     fellow members that relays stand between
 //	resolve.go    names of peers
 //	relayed.go    reaching others through relays
+//	rendezvous.go finding each other across relays          PROTOCOL.md §10.3
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //	circuits.go   whose connections a relay carries
+//	offers.go     what it keeps of who is where
 //	pressure.go   and what it does when memory is short
 //	subscriptions.go which rooms a relay is asked to carry
 //
@@ -179,6 +181,7 @@ type Node struct {
 	reports    peerReports  // by others about themselves
 	udp        udp          // whether it gets out
 	nearby     nearby       // on the local network
+	afar       nearby       // found by the table of relays
 	moves      atomic.Int64 // to other networks
 	direct     directs      // fellows that are reached through relays, or were
 	// forwarders are the rates of those who bring publications.
@@ -313,6 +316,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.spawn(func() { n.watchUDP(netCtx) })
 	n.spawn(func() { n.goDirect(netCtx) })
 	n.spawn(func() { n.followLinks(netCtx) })
+	n.spawn(func() { n.meetAfar(netCtx) })
 	if n.cfg.MDNS {
 		n.spawn(func() { n.lookNearby(netCtx) })
 	}

@@ -40,7 +40,13 @@ type relaySlot struct {
 // reachable are the addresses at which the node can be dialled, those through
 // relays last.
 func (n *Node) reachable() []ma.Multiaddr {
-	out := unique(slices.Concat(n.host.Addrs(), n.forwarded()))
+	via := n.via()
+	own := slices.DeleteFunc(n.host.Addrs(), func(a ma.Multiaddr) bool { return relayOf(a) != "" })
+	return slices.Concat(unique(slices.Concat(own, n.forwarded())), via)
+}
+
+// via are the addresses through relays.
+func (n *Node) via() []ma.Multiaddr {
 	n.relaySlots.mu.Lock()
 	defer n.relaySlots.mu.Unlock()
 	var via []ma.Multiaddr
@@ -50,7 +56,7 @@ func (n *Node) reachable() []ma.Multiaddr {
 		}
 	}
 	slices.SortFunc(via, func(a, b ma.Multiaddr) int { return a.Compare(b) })
-	return append(out, via...)
+	return via
 }
 
 // useRelays keeps a place on the relays that the node is connected to, and

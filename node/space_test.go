@@ -214,7 +214,7 @@ func playPart(t *testing.T, raw string) {
 		return out
 	}
 	if p.Relay {
-		playOneRelay(t, RelayConfig{Listen: addrs(p.Listen)})
+		playOneRelay(t, RelayConfig{Listen: addrs(p.Listen), Others: addrs(p.Bootstrap)})
 		return
 	}
 	file := func(name string) []byte {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -169,7 +168,8 @@ func (o *openRoom) close() {
 	case o.Forgotten():
 		o.app.erase(o.plan)
 	default:
-		if err := o.app.remember(o.plan, append(slices.Clone(o.plan.bootstrap), o.Fellows()...)); err != nil {
+		// What answered comes first, so that what never does goes in the end.
+		if err := o.app.remember(o.plan, append(o.Found(), o.plan.bootstrap...)); err != nil {
 			o.log.Warn(cli.Describe(err))
 		}
 	}

@@ -121,14 +121,21 @@ func (r *Room) About() About { return r.state.About }
 // Forgotten reports whether nothing of the room is to be left on this computer.
 func (r *Room) Forgotten() bool { return r.forget }
 
-// Fellows are the addresses of other members, two of each at most.
-func (r *Room) Fellows() (addrs []ma.Multiaddr) {
+// maxAnswered is how many addresses at which somebody answered are kept, and of members
+// how many.
+const maxAnswered, maxFellows = 4, 4
+
+// Found are the addresses to begin with the next time: where somebody answered, and of other
+// members, two of each at most.
+func (r *Room) Found() (addrs []ma.Multiaddr) {
+	addrs = slices.Clone(r.state.Answered)
+	most := len(addrs) + maxFellows
 	for _, f := range r.state.Status.Fellows {
 		if all, err := peer.AddrInfoToP2pAddrs(&f); err == nil {
 			addrs = append(addrs, all[:min(len(all), 2)]...)
 		}
 	}
-	return addrs
+	return addrs[:min(len(addrs), most)]
 }
 
 // Run shows what happens in the room of a node that runs, and does what the user wants, until

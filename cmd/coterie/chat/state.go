@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/coterie/people"
@@ -64,6 +65,8 @@ type State struct {
 	Held int
 	// Unanswered are the addresses at which nobody answered, and why.
 	Unanswered []string
+	// Answered are those at which somebody did, of late.
+	Answered []ma.Multiaddr
 
 	past      map[ake.Hash][]peer.ID // the members of epochs
 	order     []ake.Hash             // of those, oldest first

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +155,18 @@ func TestParse(t *testing.T) {
 		if got, ok := Parse(bad).(Bad); !ok || got.Err.Code != "bad-input" {
 			t.Errorf("%q is taken as %+v", bad, Parse(bad))
 		}
+	}
+}
+
+// TestAnswered: where somebody answered of late is remembered, the last first, and a few.
+func TestAnswered(t *testing.T) {
+	var s State
+	at := func(i int) ma.Multiaddr { return ma.StringCast(fmt.Sprintf("/ip4/10.0.0.%d/tcp/4001", i)) }
+	for i := range maxAnswered + 2 {
+		s.answered(at(i))
+	}
+	s.answered(at(3))
+	if len(s.Answered) != maxAnswered || !s.Answered[0].Equal(at(3)) || !s.Answered[1].Equal(at(maxAnswered+1)) {
+		t.Errorf("remembered are %v", s.Answered)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
@@ -78,6 +79,7 @@ func (s *State) Take(e Event) []Line {
 		return s.attested(w, e.At)
 	case node.Bootstrapped:
 		s.Unanswered = nil
+		s.answered(w.Address)
 		if !s.Joined() {
 			return step("bootstrap", "%s, %d ms", Host(w.Address), w.Took.Milliseconds())
 		}
@@ -321,6 +323,13 @@ func (s *State) attested(a room.Attested, at time.Time) []Line {
 }
 
 // bootstrapFailed: most often the others are merely offline.
+// answered notes where somebody answered, those of late first.
+func (s *State) answered(a ma.Multiaddr) {
+	s.Answered = slices.DeleteFunc(s.Answered, a.Equal)
+	s.Answered = slices.Insert(s.Answered, 0, a)
+	s.Answered = s.Answered[:min(len(s.Answered), maxAnswered)]
+}
+
 func (s *State) bootstrapFailed(e node.BootstrapFailed) []Line {
 	s.Unanswered = nil
 	for i, a := range e.Addresses {
