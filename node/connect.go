@@ -222,6 +222,11 @@ func (n *Node) dialKnown(ctx context.Context, a ma.Multiaddr, to peer.AddrInfo) 
 		s.Backoff().Clear(to.ID) // when to try again is for us to say
 	}
 	n.gate.name(to.ID, true)
+	for _, a := range to.Addrs {
+		if r := relayOf(a); r != "" {
+			n.gate.name(r, true)
+		}
+	}
 	err := n.host.Connect(ctx, to)
 	var wrong sec.ErrPeerIDMismatch
 	if errors.As(err, &wrong) {

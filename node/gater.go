@@ -52,6 +52,16 @@ func (g *gater) name(p peer.ID, is bool) {
 	}
 }
 
+// knows reports whether the user has named a peer, or a way through it.
+func (g *gater) knows(p peer.ID) bool {
+	if g == nil {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.named[p]
+}
+
 func (g *gater) InterceptPeerDial(p peer.ID) bool { return p != g.self }
 
 func (g *gater) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {

@@ -126,12 +126,13 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.circuits.host = h
+	r.circuits.host, r.host, r.gate = h, h, g
+	// Before anybody connects: by this others know it for a relay.
+	h.SetStreamHandler(ProtocolPeers, r.introduce)
 	if err := listenOn(h, cfg.Listen); err != nil {
 		return nil, err
 	}
 	g.guard(h)
-	r.host, r.gate = h, g
 	return r, nil
 }
 
@@ -186,7 +187,6 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.pubsub = ps
 	r.mu.Unlock()
-	r.host.SetStreamHandler(ProtocolPeers, r.introduce)
 	newTeller(time.Now, nil).attach(r.host)
 	besideCtx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup

@@ -116,3 +116,51 @@ func TestOffered(t *testing.T) {
 		t.Errorf("offered are %v", got)
 	}
 }
+
+// TestRelaysCarryNothingForEachOther: a relay does not carry a room since another that
+// it knows does; it would never end.
+func TestRelaysCarryNothingForEachOther(t *testing.T) {
+	one, _ := relay(t)
+	two, err := NewRelay(RelayConfig{Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")}, Others: one.Addresses()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- two.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	d, e := descriptor(t, "ONE"), descriptor(t, "TWO")
+	behind(t, one, d, "ann", issue(t, "ONE"))
+	rooms := func(r *Relay) (names []string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for name := range r.rooms {
+			names = append(names, name)
+		}
+		return names
+	}
+	until := func(what string, holds func() bool) {
+		t.Helper()
+		for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("not in %v: %s", patience, what)
+			}
+		}
+	}
+	until("the relays know each other", func() bool { return keepsTable(two.host, one.Self()) && keepsTable(one.host, two.Self()) })
+	until("one carries ann's room", func() bool { return len(rooms(one)) == 1 })
+	// What one says of ann's room is at two before what it hears of bob's.
+	behind(t, two, e, "bob", issue(t, "TWO"))
+	until("two carries bob's room", func() bool { return len(rooms(two)) > 0 })
+	if got := rooms(two); len(got) != 1 || got[0] != e.Topic() {
+		t.Errorf("two carries %v, and bob is in %s", got, e.Topic())
+	}
+	if got := rooms(one); len(got) != 1 || got[0] != d.Topic() {
+		t.Errorf("one carries %v, and ann is in %s", got, d.Topic())
+	}
+}
