@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -111,6 +114,61 @@ add rule ip nat out oifname "wan" masquerade fully-random`)
 			directly(t, relay, a, b)
 		})
 	}
+}
+
+// TestMappedPorts: a member whose router maps ports when it is asked is reached
+// directly, though no hole can be punched.
+func TestMappedPorts(t *testing.T) {
+	if _, err := exec.LookPath("miniupnpd"); err != nil {
+		t.Skip("a router that maps ports needs miniupnpd, of miniupnpd-nftables")
+	}
+	w := newInternet(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	relay, at := w.relay(ctx, w.host("relay", 1), "45.10.1.2")
+	ra, ann := w.home("anns", 11, "ann")
+	rb, bob := w.home("bobs", 12, "bob")
+	for _, r := range []string{ra, rb} {
+		w.filter(r, `flush chain ip nat out
+add rule ip nat out oifname "wan" masquerade fully-random`)
+	}
+	w.filter(ra, `table inet upnp {
+	chain miniupnpd { }
+	chain prerouting {
+		type nat hook prerouting priority -100
+		jump prerouting_miniupnpd
+	}
+	chain prerouting_miniupnpd { }
+	chain postrouting_miniupnpd { }
+}`)
+	w.in(ann[0], "route add 239.0.0.0/8 dev eth0")
+	conf := filepath.Join(w.dir, "upnp.conf")
+	if err := os.WriteFile(conf, []byte(`ext_ifname=wan
+listening_ip=br0
+http_port=5000
+enable_upnp=yes
+enable_natpmp=yes
+secure_mode=no
+system_uptime=yes
+uuid=00000000-0000-0000-0000-000000000001
+upnp_table_name=upnp
+upnp_nat_table_name=upnp
+upnp_forward_chain=miniupnpd
+upnp_nat_chain=prerouting_miniupnpd
+upnp_nat_postrouting_chain=postrouting_miniupnpd
+allow 1-65535 0.0.0.0/0 1-65535
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	router := exec.CommandContext(ctx, "ip", "netns", "exec", ra, "miniupnpd", "-d", "-f", conf)
+	if err := router.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { router.Process.Kill(); router.Wait() }()
+	a := w.play(ctx, ann[0], part{Name: "ann", Bootstrap: at, MapPorts: true})
+	b := w.play(ctx, bob[0], part{Name: "bob", Bootstrap: at})
+	t.Log("bob is in after", b.together(2))
+	directly(t, relay, a, b)
 }
 
 // TestMayDial: of the addresses that others name those are dialled that everybody can

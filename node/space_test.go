@@ -158,6 +158,7 @@ type part struct {
 	Listen    []string
 	Bootstrap []string
 	MDNS      bool
+	MapPorts  bool
 }
 
 // play starts a member or a relay in a namespace.
@@ -232,7 +233,7 @@ func playPart(t *testing.T, raw string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Room: d, Key: key, Name: p.Name, Bootstrap: addrs(p.Bootstrap), MDNS: p.MDNS}
+	cfg := Config{Room: d, Key: key, Name: p.Name, Bootstrap: addrs(p.Bootstrap), MDNS: p.MDNS, MapPorts: p.MapPorts}
 	if p.Listen != nil {
 		cfg.Listen = addrs(p.Listen)
 	}
