@@ -25,6 +25,7 @@ const (
 	firstRetry     = time.Second
 	lastRetry      = 30 * time.Second
 	connectEvery   = time.Second
+	fellowsAge     = time.Second
 	recheckMembers = 5 * time.Second // at fellow members, when enough are connected
 	otherDials     = 3 * time.Second
 	dialsAtOnce    = 3
@@ -52,6 +53,24 @@ func CheckBootstrap(a ma.Multiaddr) error {
 		return fmt.Errorf("%v: %w", a, ErrNeedsPeer)
 	}
 	return nil
+}
+
+// fellows are the other members, as of a moment ago: to list them takes time in which
+// the room stands still.
+type fellows struct {
+	mu   sync.Mutex
+	list []peer.AddrInfo
+	at   time.Time
+}
+
+func (f *fellows) now(n *Node) []peer.AddrInfo {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.at) >= fellowsAge {
+		n.do(func() { f.list = n.room.OtherMembers() })
+		f.at = time.Now()
+	}
+	return f.list
 }
 
 // keepConnected dials the bootstrap addresses, again for as long as nobody is

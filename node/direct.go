@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,15 +30,16 @@ const (
 	directLook    = 500 * time.Millisecond
 	directFirst   = 2 * time.Second // for an answer, at the first trial; the next have dialTime
 	directSecond  = time.Second     // after the other end, which begins
-	directAgain   = 5 * time.Second // .. after a trial, twice that after the next, up to
+	directAgain   = time.Second     // .. after a trial, twice that after the next, up to
 	directRarely  = 10 * time.Minute
 	directAtOnce  = 4 // trials
 	directAddrs   = 8 // dialled of one peer
 	punchTime     = 4 * time.Second
 	punchRate     = 1.0 / 60 // that one peer may have us begin
 	punchBurst    = 6.0
-	maxObserved   = 4               // addresses by which others see us
-	observedAgain = 5 * time.Second // they go into a presence
+	maxObserved   = 4         // addresses by which others see us
+	observedRate  = 1.0 / 300 // .. with which a presence is made
+	observedBurst = 6.0
 	relayedAfter  = 3 * time.Second // there is a direct connection, the other ends ..
 	relayedAtLast = 20 * time.Second
 )
@@ -57,13 +57,14 @@ type directs struct {
 
 // A directPeer is one that is, or was, connected through a relay.
 type directPeer struct {
-	trials int
-	next   time.Time
-	trying bool
-	why    Why
-	seen   time.Time // last connected through one
-	both   time.Time // since when there is a direct connection as well
-	paces  bucket    // of the holes that it wants punched
+	trials  int
+	next    time.Time
+	trying  bool
+	why     Why
+	punched time.Time // last, whoever began
+	seen    time.Time // last connected through one
+	both    time.Time // since when there is a direct connection as well
+	paces   bucket    // of the holes that it wants punched
 }
 
 // A Why says why a member is reached through a relay and not directly.
@@ -90,15 +91,21 @@ func (n *Node) Reached(p peer.ID) (PathKind, Why) {
 	}
 	n.direct.mu.Lock()
 	defer n.direct.mu.Unlock()
-	if d := n.direct.peers[p]; d != nil && d.why != "" {
+	d := n.direct.peers[p]
+	switch {
+	case d == nil || d.why == "" && d.punched.IsZero():
+		return kind, NotTried
+	case d.why == NoAnswer || d.punched.IsZero():
 		return kind, d.why
+	case time.Since(d.punched) > 2*punchTime && !d.trying: // the other end has tried
+		return kind, NoAnswer
 	}
-	return kind, NotTried
+	return kind, TryingDirect
 }
 
 // goDirect looks for direct ways until ctx ends.
 func (n *Node) goDirect(ctx context.Context) {
-	sub, err := n.host.EventBus().Subscribe([]any{new(event.EvtPeerIdentificationCompleted), new(event.EvtLocalAddressesUpdated)},
+	sub, err := n.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted),
 		eventbus.Name("coterie-direct"), eventbus.BufSize(64))
 	if err != nil {
 		return
@@ -110,39 +117,27 @@ func (n *Node) goDirect(ctx context.Context) {
 			d.punch.Close()
 		}
 	}()
-	var told time.Time // what others see
-	last := ""
+	// What others see is theirs to say: it is passed on now and then.
+	told := bucket{tokens: observedBurst, at: time.Now()}
+	last := n.forwarded()
 	tick := time.NewTicker(directLook)
 	defer tick.Stop()
 	for {
 		select {
 		case e := <-sub.Out():
-			switch e := e.(type) {
-			case event.EvtPeerIdentificationCompleted:
+			if e, ok := e.(event.EvtPeerIdentificationCompleted); ok {
 				d.observe(n.host, e)
-			case event.EvtLocalAddressesUpdated:
-				n.tryAgain()
 			}
 		case <-tick.C:
-			if seen := n.seenAs(); seen != last && time.Since(told) > observedAgain {
-				last, told = seen, time.Now()
+			if now := n.forwarded(); !slices.EqualFunc(now, last, ma.Multiaddr.Equal) && told.take(time.Now(), observedRate, observedBurst) {
+				last = now
 				n.announce()
-				n.tryAgain()
 			}
 			n.tryDirect(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
-}
-
-// seenAs is how others see us, as text.
-func (n *Node) seenAs() string {
-	var b strings.Builder
-	for _, a := range n.direct.seen(n.host.Network()) {
-		b.WriteString(a.String() + " ")
-	}
-	return b.String()
 }
 
 // tryAgain lets all be tried soon: our addresses have changed.
@@ -253,7 +248,7 @@ func (n *Node) tryDirect(ctx context.Context) {
 	}
 	var members []peer.AddrInfo
 	if len(relayed) > 0 {
-		n.do(func() { members = n.room.OtherMembers() })
+		members = n.fellows.now(n)
 	}
 	now := time.Now()
 	for _, m := range members {
@@ -441,7 +436,9 @@ func (d *directs) pace(p peer.ID, now time.Time) bool {
 	d.meet(p, now, false)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.peers[p].paces.take(now, punchRate, punchBurst)
+	s := d.peers[p]
+	s.punched = now
+	return s.paces.take(now, punchRate, punchBurst)
 }
 
 // A punchFilter says what is dialled when a hole is punched: a few addresses of the
@@ -453,10 +450,7 @@ func (punchFilter) FilterLocal(_ peer.ID, own []ma.Multiaddr) []ma.Multiaddr {
 }
 
 func (f punchFilter) FilterRemote(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
-	fellow := false
-	f.n.do(func() {
-		fellow = slices.ContainsFunc(f.n.room.OtherMembers(), func(m peer.AddrInfo) bool { return m.ID == p })
-	})
+	fellow := slices.ContainsFunc(f.n.fellows.now(f.n), func(m peer.AddrInfo) bool { return m.ID == p })
 	if !fellow || !f.n.direct.pace(p, time.Now()) {
 		return nil
 	}

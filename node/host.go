@@ -181,9 +181,8 @@ const (
 // first, as far as there is room. Those of this computer are of use to who is on it,
 // and has no others.
 func (n *Node) addresses() [][]byte {
-	all := unique(slices.Concat(n.reachable(), n.direct.seen(n.host.Network())))
 	var public, via, near, here []ma.Multiaddr
-	for _, a := range all {
+	for _, a := range n.reachable() {
 		switch {
 		case relayOf(a) != "":
 			via = append(via, a)

@@ -180,6 +180,7 @@ type Node struct {
 	dns        names        // nil: the system's
 	reports    peerReports  // by others about themselves
 	udp        udp          // whether it gets out
+	fellows    fellows      // the other members, as of a moment ago
 	nearby     nearby       // on the local network
 	afar       nearby       // found by the table of relays
 	moves      atomic.Int64 // to other networks

@@ -188,10 +188,8 @@ func (n *Node) seek(ctx context.Context, table *dht.IpfsDHT, key cid.Cid) {
 
 // company is how many members are connected.
 func (n *Node) company() int {
-	var members []peer.AddrInfo
-	n.do(func() { members = n.room.OtherMembers() })
 	connected := 0
-	for _, m := range members {
+	for _, m := range n.fellows.now(n) {
 		if n.host.Network().Connectedness(m.ID) == network.Connected {
 			connected++
 		}
