@@ -60,6 +60,7 @@ func (m *member) connect(t testing.TB, h host.Host) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	m.gate.name(h.ID(), true)
 	if err := m.host.Connect(ctx, peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ var (
 	campusOthers  = flag.Int("campus.others", 40, "how many others are behind their address")
 )
 
-// roleOf is what a process of TestCampusThroughRelay is, in its namespace.
+// roleOf is what a process of a test is, in its namespace.
 const roleOf = "COTERIE_TEST_ROLE"
 
 // TestCampusThroughRelay: a room whose members are all behind one address, with many
@@ -86,10 +86,10 @@ func TestCampusThroughRelay(t *testing.T) {
 	}
 }
 
-// A rolePlayer is a process of this test in a namespace.
+// A rolePlayer is a process of a test in a namespace.
 type rolePlayer struct {
 	cmd   *exec.Cmd
-	in    io.Closer
+	in    io.WriteCloser
 	lines chan string
 	what  string
 }
@@ -152,17 +152,19 @@ func (p *rolePlayer) end(t *testing.T) {
 	}
 }
 
-// TestCampusRole is a process of TestCampusThroughRelay.
+// TestCampusRole is a process of another test.
 func TestCampusRole(t *testing.T) {
-	what := strings.Fields(os.Getenv(roleOf))
-	if len(what) == 0 {
-		t.Skip("a part of TestCampusThroughRelay, which starts it")
+	what := strings.SplitN(os.Getenv(roleOf), " ", 2)
+	if what[0] == "" {
+		t.Skip("a part of other tests, which start it")
 	}
 	switch what[0] {
 	case "relay":
 		playRelay(t)
 	case "taker":
 		playTaker(t)
+	case "part":
+		playPart(t, what[1])
 	case "members":
 		playMembers(t, ma.StringCast(what[1]))
 	}

@@ -25,6 +25,7 @@ const (
 	firstRetry     = time.Second
 	lastRetry      = 30 * time.Second
 	connectEvery   = time.Second
+	fellowsAge     = time.Second
 	recheckMembers = 5 * time.Second // at fellow members, when enough are connected
 	otherDials     = 3 * time.Second
 	dialsAtOnce    = 3
@@ -54,6 +55,24 @@ func CheckBootstrap(a ma.Multiaddr) error {
 	return nil
 }
 
+// fellows are the other members, as of a moment ago: to list them takes time in which
+// the room stands still.
+type fellows struct {
+	mu   sync.Mutex
+	list []peer.AddrInfo
+	at   time.Time
+}
+
+func (f *fellows) now(n *Node) []peer.AddrInfo {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.at) >= fellowsAge {
+		n.do(func() { f.list = n.room.OtherMembers() })
+		f.at = time.Now()
+	}
+	return f.list
+}
+
 // keepConnected dials the bootstrap addresses, again for as long as nobody is
 // there, and fellow members.
 func (n *Node) keepConnected(ctx context.Context) {
@@ -65,10 +84,14 @@ func (n *Node) keepConnected(ctx context.Context) {
 	reached := make(map[string]peer.ID) // by bootstrap address
 	var looked time.Time
 	enough := false
+	moves := n.moves.Load()
 	tick := time.NewTicker(connectEvery)
 	defer tick.Stop()
 	for {
 		off.update(n)
+		if now := n.moves.Load(); now != moves {
+			moves, retry, next = now, firstRetry, time.Now()
+		}
 		if len(n.topic.topic.ListPeers()) > 0 {
 			retry, told = firstRetry, nothingTold
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
@@ -220,6 +243,12 @@ func (n *Node) dialKnown(ctx context.Context, a ma.Multiaddr, to peer.AddrInfo) 
 	if s, ok := n.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(to.ID) // when to try again is for us to say
 	}
+	n.gate.name(to.ID, true)
+	for _, a := range to.Addrs {
+		if r := relayOf(a); r != "" {
+			n.gate.name(r, true)
+		}
+	}
 	err := connect(ctx, n.host, to)
 	var wrong sec.ErrPeerIDMismatch
 	if errors.As(err, &wrong) {
@@ -239,6 +268,8 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 	if err != nil {
 		return "", err
 	}
+	n.gate.name(nobody, true)
+	defer n.gate.name(nobody, false)
 	n.host.Peerstore().AddAddr(nobody, transport, dialTime)
 	_, err = n.host.Network().DialPeer(ctx, nobody)
 	n.host.Peerstore().RemovePeer(nobody)
@@ -253,6 +284,7 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 	if found.Actual == n.host.ID() {
 		return "", fmt.Errorf("%v is this peer itself", transport)
 	}
+	n.gate.name(found.Actual, true)
 	return found.Actual, refusal(connect(ctx, n.host, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}}))
 }
 

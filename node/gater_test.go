@@ -137,3 +137,25 @@ func TestOwnIdentityIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestNamedAlone: on this computer is dialled who was named by the user, and, as long as
+// nobody from it is connected, nobody else.
+func TestNamedAlone(t *testing.T) {
+	a := join(t, descriptor(t, "ONE"), "ann", issue(t, "ONE"))
+	h, err := newHost(drawIdentity(t), loopback())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	to := peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}
+	if err := a.host.Connect(t.Context(), to); err == nil {
+		t.Error("whoever is named by others is dialled")
+	}
+	at, err := peer.AddrInfoToP2pAddrs(&to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.dial(t.Context(), at[0]); err != nil {
+		t.Errorf("who was named by the user is not: %v", err)
+	}
+}

@@ -22,6 +22,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"coterie/room/record"
 )
 
 // ErrPortTaken is returned when another program listens on an address.
@@ -52,13 +54,35 @@ func newHost(identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.
 	if err != nil {
 		return nil, err
 	}
-	return newHostWith(m, identity, listen, more...)
+	return newHostWith(m, new(gater), identity, listen, more...)
 }
 
-// newHostWith makes a host that takes what a manager lets it; with more options it
-// can be a relay.
+// makeHost makes a host of the node's own.
+func (n *Node) makeHost() error {
+	m, err := newManager(Limits{}.withDefaults(), nil)
+	if err != nil {
+		return err
+	}
+	opts := []libp2p.Option{
+		libp2p.BandwidthReporter(&n.traffic), withMetrics(n.cfg.Metrics),
+		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return slices.Concat(own, n.via()) }),
+	}
+	if n.cfg.MapPorts && (n.cfg.Listen == nil || slices.ContainsFunc(n.cfg.Listen, beyond)) {
+		opts = append(opts, libp2p.NATPortMap())
+	}
+	n.gate = new(gater)
+	if n.host, err = newHostWith(m, n.gate, n.cfg.Identity, n.cfg.Listen, opts...); err != nil {
+		return err
+	}
+	n.gate.guard(n.host)
+	n.ownsHost = true
+	return nil
+}
+
+// newHostWith makes a host that takes what a manager lets it, and dials what a gater
+// does; with more options it can be a relay.
 func newHostWith(
-	m *places, identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.Option,
+	m *places, g *gater, identity ed25519.PrivateKey, listen []ma.Multiaddr, more ...libp2p.Option,
 ) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(identity)
 	if err != nil {
@@ -68,9 +92,10 @@ func newHostWith(
 	if err != nil {
 		return nil, fmt.Errorf("reading the identity: %w", err)
 	}
+	g.self = self
 	opts := []libp2p.Option{
 		libp2p.Identity(key),
-		libp2p.ConnectionGater(notSelf(self)),
+		libp2p.ConnectionGater(g),
 		libp2p.ResourceManager(m),
 		// Noise comes first: certificates of TLS have times, and a computer whose clock is
 		// an hour off would find nobody, and not be told why.
@@ -146,13 +171,47 @@ func listenAnywhere(h host.Host) error {
 	return nil
 }
 
-// addresses are the host's, as they go into presences.
+// What goes into a presence.
+const (
+	maxPublic = 4 // of them of the internet
+	maxVia    = 2 // .. and through relays
+)
+
+// addresses are the node's, as they go into presences: those that reach furthest
+// first, as far as there is room. Those of this computer are of use to who is on it,
+// and has no others.
 func (n *Node) addresses() [][]byte {
-	var out [][]byte
+	var public, via, near, here []ma.Multiaddr
 	for _, a := range n.reachable() {
-		out = append(out, a.Bytes())
+		switch {
+		case relayOf(a) != "":
+			via = append(via, a)
+		case manet.IsIPLoopback(a):
+			here = append(here, a)
+		case manet.IsPublicAddr(a):
+			public = append(public, a)
+		default:
+			near = append(near, a)
+		}
+	}
+	some, more := public[:min(len(public), maxPublic)], public[min(len(public), maxPublic):]
+	few, rest := via[:min(len(via), maxVia)], via[min(len(via), maxVia):]
+	if len(public)+len(near) > 0 {
+		here = nil
+	}
+	var out [][]byte
+	for _, a := range slices.Concat(some, few, near, more, rest, here) {
+		if b := a.Bytes(); len(b) <= record.MaxAddressSize && len(out) < record.MaxAddresses {
+			out = append(out, b)
+		}
 	}
 	return out
+}
+
+// announce tells the room where the node can be reached.
+func (n *Node) announce() {
+	now := n.addresses()
+	n.do(func() { n.room.SetAddresses(n.now(), now) })
 }
 
 // watchAddresses tells the room when the host's addresses change.
@@ -162,17 +221,14 @@ func (n *Node) watchAddresses(ctx context.Context) {
 		return
 	}
 	defer sub.Close()
-	last := n.addresses()
+	n.announce()
 	for {
 		select {
 		case _, ok := <-sub.Out():
 			if !ok {
 				return
 			}
-			if now := n.addresses(); !slices.EqualFunc(now, last, slices.Equal) {
-				last = now
-				n.do(func() { n.room.SetAddresses(n.now(), now) })
-			}
+			n.announce()
 		case <-ctx.Done():
 			return
 		}

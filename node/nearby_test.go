@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func TestNearbyAddresses(t *testing.T) {
 // TestNearbyBounds: of a thousand peers that are found at once, few are tried, and
 // none again for a while; nothing is remembered without bounds.
 func TestNearbyBounds(t *testing.T) {
-	l := nearby{found: make(map[peer.ID]time.Time), slots: make(map[peer.ID]bool), on: true}
+	l := nearby{found: make(map[peer.ID]time.Time), slots: make(map[peer.ID]bool), on: true, again: nearbyAgain}
 	now := time.Now()
 	var tried []peer.ID
 	for i := range 1000 {
@@ -79,7 +80,7 @@ func TestNearbyStrangers(t *testing.T) {
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		l := &nearby{n: ann.Node, ctx: ctx}
+		l := &nearby{n: ann.Node, ctx: ctx, direct: true}
 		for _, test := range []struct {
 			who  *simMember
 			want network.Connectedness
@@ -106,5 +107,88 @@ func TestNearbyLoopback(t *testing.T) {
 	a := start(t, "ann", Config{Room: descriptor(t, "ONE"), Key: issue(t, "ONE"), MDNS: true})
 	if a.listensBeyond() || a.Status().MDNS {
 		t.Error("it looks around")
+	}
+}
+
+// lan is a network without a way out.
+func (w *internet) lan(what string) string {
+	w.t.Helper()
+	ns := w.space(what)
+	w.in(ns, "link add br0 type bridge mcast_snooping 0")
+	w.in(ns, "link set br0 up")
+	return ns
+}
+
+// TestNearbyFollows: members on one network find each other without an address, also
+// if one comes onto it later, and when they have gone to another together.
+func TestNearbyFollows(t *testing.T) {
+	for name, test := range map[string]func(w *internet, ann, bob string, start func(string, string) *player){
+		"an interface that comes later": func(w *internet, ann, bob string, start func(string, string) *player) {
+			a := start("ann", ann)
+			w.plug(w.lan("x"), ann, "eth0", "192.168.50.10/24", "")
+			b := start("bob", bob)
+			a.await(w.t, "alone")
+			b.await(w.t, "alone")
+			began := time.Now()
+			w.plug(w.name("x"), bob, "eth0", "192.168.50.11/24", "")
+			a.together(2)
+			w.t.Log("together after", time.Since(began).Round(10*time.Millisecond))
+		},
+		"another network": func(w *internet, ann, bob string, start func(string, string) *player) {
+			w.plug(w.lan("x"), ann, "eth0", "192.168.50.10/24", "")
+			w.plug(w.name("x"), bob, "eth0", "192.168.50.11/24", "")
+			a, b := start("ann", ann), start("bob", bob)
+			w.t.Log("together", a.together(2))
+			b.together(2)
+			y := w.lan("y")
+			for i, ns := range []string{ann, bob} {
+				w.in(ns, "link del eth0")
+				w.plug(y, ns, "eth0", fmt.Sprintf("192.168.60.%d/24", 20+i), "")
+			}
+			began := time.Now()
+			a.tell("say from the other network")
+			b.await(w.t, "heard from the other network")
+			w.t.Log("heard after", time.Since(began).Round(10*time.Millisecond))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newInternet(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+			defer cancel()
+			test(w, w.space("ann"), w.space("bob"), func(name, ns string) *player {
+				return w.play(ctx, ns, part{Name: name, MDNS: true})
+			})
+		})
+	}
+}
+
+// TestNearbyQuestions: who is alone asks soon, and then ever more rarely; who has some
+// company seldom, who has enough never; and who has lost it at once.
+func TestNearbyQuestions(t *testing.T) {
+	var q questions
+	now := time.Now()
+	asked := func(company int, d time.Duration) (n int) {
+		for end := now.Add(d); now.Before(end); now = now.Add(linksLook) {
+			if q.due(now, company) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := asked(0, 10*time.Minute); n < 10 || n > 20 {
+		t.Errorf("alone %d times in ten minutes", n)
+	}
+	if n := asked(3, time.Hour); n < 6 || n > 26 {
+		t.Errorf("in company %d times in an hour", n)
+	}
+	if n := asked(wantPeers, time.Hour); n != 0 {
+		t.Errorf("in enough company %d times", n)
+	}
+	if n := asked(0, 10*time.Second); n < 2 {
+		t.Errorf("alone again %d times in ten seconds", n)
+	}
+	q = questions{}
+	if n := asked(wantPeers, time.Minute); n != 1 {
+		t.Errorf("on another network %d times, with enough company", n)
 	}
 }

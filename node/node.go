@@ -7,7 +7,7 @@
 //	host.go       the libp2p host
 //	limits.go     what it may take, and memory.go: of how much
 //	places.go     who gets a connection
-//	gater.go      no connections to oneself
+//	gater.go      no connections to oneself, nor to wherever others say
 //	topic.go      the room's gossipsub topic                PROTOCOL.md §10
 //	stream.go     streams of frames                         PROTOCOL.md §11
 //	tunnel.go     channels, in which most of them run       PROTOCOL.md §11.2
@@ -18,17 +18,21 @@
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
 //	udp.go        whether UDP gets out
+//	links.go      which networks this computer is on
 //	nearby.go     peers on the local network
 //	survey.go     what a fresh peer sees of the network
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	connect.go    bootstrap addresses and fellow members
+//	direct.go     fellow members that relays stand between
 //	resolve.go    names of peers
 //	trouble.go    what was wrong with an address
 //	metrics.go    numbers for whoever measures
 //	relayed.go    reaching others through relays
+//	rendezvous.go finding each other across relays          PROTOCOL.md §10.3
 //	relay.go      a relay: no key, no room                  PROTOCOL.md §10.2
 //	circuits.go   whose connections a relay carries
+//	offers.go     what it keeps of who is where
 //	pressure.go   and what it does when memory is short
 //	subscriptions.go which rooms a relay is asked to carry
 //
@@ -47,7 +51,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -75,6 +78,9 @@ type Config struct {
 	// MDNS: look for peers on the local network, and be found there. Without effect
 	// for a node that listens on loopback alone.
 	MDNS bool
+	// MapPorts: ask the router to let others in, by UPnP or NAT-PMP. Without effect
+	// for a node that listens on loopback alone, or nowhere.
+	MapPorts bool
 	// Name is what the member calls itself; it may be empty.
 	Name string
 	// Identity is the peer's key; nil: a fresh one.
@@ -155,6 +161,7 @@ type Node struct {
 	cfg      Config
 	host     host.Host
 	ownsHost bool
+	gate     *gater // nil: the host is another's
 	room     *room.Room
 	topic    *topic
 
@@ -178,10 +185,14 @@ type Node struct {
 	queued     atomic.Int64 // bytes that wait to be sent on streams
 	relaySlots relaySlots   // on relays
 	refusals   relayRefusals
-	dns        names       // nil: the system's
-	reports    peerReports // by others about themselves
-	udp        udp         // whether it gets out
-	nearby     nearby      // on the local network
+	dns        names        // nil: the system's
+	reports    peerReports  // by others about themselves
+	udp        udp          // whether it gets out
+	fellows    fellows      // the other members, as of a moment ago
+	nearby     nearby       // on the local network
+	afar       nearby       // found by the table of relays
+	moves      atomic.Int64 // to other networks
+	direct     directs      // fellows that are reached through relays, or were
 	// forwarders are the rates of those who bring publications.
 	forwarders *paces[peer.ID]
 	gossip     []pubsub.Option // more of gossipsub's, for tests
@@ -224,11 +235,9 @@ func New(cfg Config) (*Node, error) {
 		n.cfg.Identity = key
 	}
 	if n.host == nil {
-		h, err := newHost(n.cfg.Identity, n.cfg.Listen, libp2p.BandwidthReporter(&n.traffic), withMetrics(n.cfg.Metrics))
-		if err != nil {
+		if err := n.makeHost(); err != nil {
 			return nil, err
 		}
-		n.host, n.ownsHost = h, true
 	}
 	encapsulator := n.cfg.Suite
 	if encapsulator == nil {
@@ -320,6 +329,9 @@ func (n *Node) Run(ctx context.Context) error {
 	n.spawn(func() { n.watchAddresses(netCtx) })
 	n.spawn(func() { n.askAround(netCtx) })
 	n.spawn(func() { n.watchUDP(netCtx) })
+	n.spawn(func() { n.goDirect(netCtx) })
+	n.spawn(func() { n.followLinks(netCtx) })
+	n.spawn(func() { n.meetAfar(netCtx) })
 	if n.cfg.MDNS {
 		n.spawn(func() { n.lookNearby(netCtx) })
 	}

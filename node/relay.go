@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -48,6 +49,9 @@ type RelayConfig struct {
 	Identity ed25519.PrivateKey
 	// Announce are addresses by which others reach this computer, beside its own.
 	Announce []ma.Multiaddr
+	// Others are relays that it knows. All that know each other, over any number of
+	// steps, keep one table of who is where.
+	Others []ma.Multiaddr
 	// Limits are what it may take; what is not set is a peer's. If Memory is set, the
 	// process is taken for the relay's alone, and kept within that.
 	Limits Limits
@@ -64,6 +68,7 @@ type RelayConfig struct {
 type Relay struct {
 	cfg           RelayConfig
 	host          host.Host
+	gate          *gater
 	pubsub        *pubsub.PubSub
 	subscriptions *subscriptions // topics that peers have subscribed to
 	most          int            // topics that it carries at once
@@ -113,7 +118,8 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, err
 	}
 	r.places, r.circuits = m, newCircuits(r.cfg.Limits, r.refuse)
-	h, err := newHostWith(m, r.cfg.Identity, []ma.Multiaddr{},
+	g := new(gater)
+	h, err := newHostWith(m, g, r.cfg.Identity, []ma.Multiaddr{},
 		// Whoever starts a relay says thereby that it can be reached.
 		libp2p.ForceReachabilityPublic(),
 		libp2p.BandwidthReporter(&r.traffic), withMetrics(cfg.Metrics),
@@ -125,12 +131,14 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.circuits.host = h
+	r.circuits.host, r.host, r.gate = h, h, g
 	r.site = r.siteOfPeer
+	// Before anybody connects: by this others know it for a relay.
+	h.SetStreamHandler(ProtocolPeers, r.introduce)
 	if err := listenOn(h, cfg.Listen); err != nil {
 		return nil, err
 	}
-	r.host = h
+	g.guard(h)
 	if err := register(cfg.Metrics, r.metrics()); err != nil {
 		h.Close()
 		return nil, err
@@ -177,21 +185,26 @@ func (r *Relay) Stats() RelayStats {
 // Run relays until ctx ends.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.host.Close()
-	ps, err := newGossip(ctx, r.host, roomFilter{r.subscriptions}, r.gossip...)
+	table, err := newDHT(r.host, dht.ModeServer, dht.OnRequestHook(newKeptOffers(r.refuse).allow))
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	ps, err := newGossip(ctx, r.host, r.filter(), r.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
 	r.mu.Lock()
 	r.pubsub = ps
 	r.mu.Unlock()
-	r.host.SetStreamHandler(ProtocolPeers, r.introduce)
 	newTeller(time.Now, nil).attach(r.host)
+	besideCtx, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop()
+	beside.Go(func() { r.keepOthers(besideCtx) })
 	if r.watched {
-		memCtx, stop := context.WithCancel(ctx)
-		var beside sync.WaitGroup
-		beside.Go(func() { r.watchMemory(memCtx) })
-		defer beside.Wait()
-		defer stop()
+		beside.Go(func() { r.watchMemory(besideCtx) })
 	}
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
@@ -207,6 +220,39 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.sweep()
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// filter lets relays' subscriptions not count: two that carried a room for each other
+// would do so for ever.
+func (r *Relay) filter() pubsub.SubscriptionFilter {
+	return roomFilter{r.subscriptions, func(p peer.ID) bool {
+		known, err := r.host.Peerstore().SupportsProtocols(p, ProtocolPeers)
+		return err == nil && len(known) > 0
+	}}
+}
+
+// keepOthers stays connected to the relays that it was told of, until ctx ends.
+func (r *Relay) keepOthers(ctx context.Context) {
+	reached := make(map[string]peer.ID)
+	dialler := &Node{host: r.host, gate: r.gate}
+	dialler.cfg.Bootstrap = unique(r.cfg.Others)
+	for pause := time.Duration(0); len(dialler.cfg.Bootstrap) > 0; pause = othersRetry {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		for _, a := range dialler.cfg.Bootstrap {
+			if r.host.Network().Connectedness(reached[string(a.Bytes())]) == network.Connected {
+				continue
+			}
+			dialCtx, cancel := context.WithTimeout(ctx, dialTime)
+			if id, err := dialler.dial(dialCtx, a); err == nil { // else it is tried again
+				reached[string(a.Bytes())] = id
+			}
+			cancel()
 		}
 	}
 }

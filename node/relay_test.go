@@ -259,7 +259,7 @@ func TestRelayBounds(t *testing.T) {
 	if room.WellFormed(nil) || room.WellFormed([]byte{record.TypeMessage, 1, 2}) || room.WellFormed([]byte{99}) {
 		t.Error("nonsense has the form of a publication")
 	}
-	f := roomFilter{newSubscriptions()}
+	f := roomFilter{newSubscriptions(), func(peer.ID) bool { return false }}
 	yes, topic := true, "coterie/2/"+string(bytes.Repeat([]byte("a1"), ake.HashSize))
 	var subs []*pb.RPC_SubOpts
 	for _, s := range []string{topic, "coterie/2/", "coterie/3/" + topic[10:], topic + "00", "coterie/2/" +

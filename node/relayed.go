@@ -3,13 +3,16 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	ma "github.com/multiformats/go-multiaddr"
@@ -40,7 +43,13 @@ type relaySlot struct {
 // reachable are the addresses at which the node can be dialled, those through
 // relays last.
 func (n *Node) reachable() []ma.Multiaddr {
-	out := n.host.Addrs()
+	via := n.via()
+	own := slices.DeleteFunc(n.host.Addrs(), func(a ma.Multiaddr) bool { return relayOf(a) != "" })
+	return slices.Concat(unique(slices.Concat(own, n.forwarded())), via)
+}
+
+// via are the addresses through relays.
+func (n *Node) via() []ma.Multiaddr {
 	n.relaySlots.mu.Lock()
 	defer n.relaySlots.mu.Unlock()
 	var via []ma.Multiaddr
@@ -50,7 +59,7 @@ func (n *Node) reachable() []ma.Multiaddr {
 		}
 	}
 	slices.SortFunc(via, func(a, b ma.Multiaddr) int { return a.Compare(b) })
-	return append(slices.Clone(out), via...)
+	return via
 }
 
 // useRelays keeps a place on the relays that the node is connected to, and
@@ -62,13 +71,53 @@ func (n *Node) useRelays(ctx context.Context) {
 		if !ok || ctx.Err() != nil {
 			continue
 		}
-		changed = n.reserve(ctx, id, via) || changed
-		n.meet(ctx, id, via)
+		if n.gate.knows(id) {
+			changed = n.reserve(ctx, id, via) || changed
+			n.meet(ctx, id, via)
+		} else if n.passing(id) {
+			n.host.Network().ClosePeer(id)
+		} else if !n.slotBeside(id) {
+			changed = n.reserve(ctx, id, via) || changed
+		}
 	}
 	if changed {
-		addrs := n.addresses()
-		n.do(func() { n.room.SetAddresses(n.now(), addrs) })
+		n.announce()
 	}
+}
+
+// passing reports whether a relay that the user has not named was only asked who is
+// where: it is not to know more of us, nor carry more, than that takes.
+func (n *Node) passing(id peer.ID) bool {
+	n.relaySlots.mu.Lock()
+	_, has := n.relaySlots.on[id]
+	n.relaySlots.mu.Unlock()
+	for _, c := range n.host.Network().Conns() {
+		if relayOf(c.RemoteMultiaddr()) == id || c.RemotePeer() == id && time.Since(c.Stat().Opened) < nearbyTrial {
+			return false
+		}
+	}
+	return !has
+}
+
+// slotBeside reports whether there is a place on another relay.
+func (n *Node) slotBeside(id peer.ID) bool {
+	return slices.ContainsFunc(n.relaySlots.peers(), func(p peer.ID) bool { return p != id })
+}
+
+// A quietHost does not gossip with relays that the user has not named: they would
+// learn the topic, and carry it.
+type quietHost struct {
+	host.Host
+	n *Node
+}
+
+var errQuiet = errors.New("no gossip with a relay that is only passed by")
+
+func (h quietHost) NewStream(ctx context.Context, p peer.ID, protocols ...protocol.ID) (network.Stream, error) {
+	if known, err := h.Peerstore().SupportsProtocols(p, ProtocolPeers); err == nil && len(known) > 0 && !h.n.gate.knows(p) {
+		return nil, errQuiet
+	}
+	return h.Host.NewStream(ctx, p, protocols...)
 }
 
 // relay reports whether a connected peer is a relay, and the address through it.

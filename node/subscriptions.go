@@ -56,8 +56,12 @@ func (a *subscriptions) take() []subscription {
 	return list
 }
 
-// roomFilter lets subscriptions to rooms through, and says which there are.
-type roomFilter struct{ subscriptions *subscriptions }
+// roomFilter lets subscriptions to rooms through, but for those of whom it is to
+// ignore, and says which there are.
+type roomFilter struct {
+	subscriptions *subscriptions
+	ignores       func(peer.ID) bool
+}
 
 func (roomFilter) CanSubscribe(topic string) bool {
 	hash, ok := strings.CutPrefix(topic, topicPrefix)
@@ -66,6 +70,9 @@ func (roomFilter) CanSubscribe(topic string) bool {
 }
 
 func (f roomFilter) FilterIncomingSubscriptions(p peer.ID, subs []*pb.RPC_SubOpts) ([]*pb.RPC_SubOpts, error) {
+	if f.ignores(p) {
+		return nil, nil
+	}
 	var out []*pb.RPC_SubOpts
 	for _, s := range subs {
 		if !f.CanSubscribe(s.GetTopicid()) {

@@ -31,7 +31,7 @@ type topic struct {
 // joinTopic joins the room's topic: PROTOCOL.md §10.
 func (n *Node) joinTopic(ctx context.Context) error {
 	name := n.cfg.Room.Topic()
-	ps, err := newGossip(ctx, n.host, pubsub.NewAllowlistSubscriptionFilter(name), n.gossip...)
+	ps, err := newGossip(ctx, quietHost{n.host, n}, pubsub.NewAllowlistSubscriptionFilter(name), n.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}

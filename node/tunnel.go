@@ -34,6 +34,7 @@ type tunnel struct {
 	dialled bool
 	session *channel.Session // nil during the handshake
 	old     bool             // another has taken its place
+	relayed bool             // it goes through a relay
 	cancel  context.CancelFunc
 }
 
@@ -62,6 +63,7 @@ func (n *Node) dialTunnel(p peer.ID, working [32]byte) {
 		conn, err := n.host.NewStream(network.WithNoDial(open, "room"), p, protocol.ID(ProtocolChannel))
 		done()
 		if err == nil {
+			n.do(func() { t.relayed = isRelayed(conn.Conn()) })
 			var s *channel.Session
 			if s, err = channel.Dial(ctx, conn, n.channelConfig(p, func(w [32]byte) bool { return w == working })); err == nil {
 				n.tunnelStands(t, s)
@@ -75,7 +77,7 @@ func (n *Node) dialTunnel(p peer.ID, working [32]byte) {
 // answerTunnel takes a channel that another dials.
 func (n *Node) answerTunnel(conn network.Stream) {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &tunnel{peer: conn.Conn().RemotePeer(), cancel: cancel}
+	t := &tunnel{peer: conn.Conn().RemotePeer(), relayed: isRelayed(conn.Conn()), cancel: cancel}
 	taken := false
 	n.do(func() {
 		if taken = n.mayAnswer(t.peer); taken {

@@ -44,7 +44,7 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 		}
 	}()
 	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.beginAt(), Name: p.nick,
-		Now: a.now, MDNS: p.values.On("mdns")}
+		Now: a.now, MDNS: p.values.On("mdns"), MapPorts: p.values.On("map_ports")}
 	if !p.flags.ephemeral {
 		if o.history, err = a.OpenHistory(p.descriptor, p.identities, p.ask); err != nil {
 			return nil, err

@@ -38,6 +38,7 @@ const (
 // relayFlags is what is given to coterie relay.
 type relayFlags struct {
 	listen, announce  []string
+	others            []string
 	file              string
 	asJSON, addresses bool
 	memory, metrics   string
@@ -72,6 +73,8 @@ interrupted. Its own key is kept in a file, so its address stays as it is when i
 		"listen on `ADDR`; may be given several times (default: port 4001, TCP and QUIC)")
 	flags.StringArrayVar(&f.announce, "announce", nil,
 		"others reach this computer at `HOST[:PORT]`, or at a multiaddr; may be given several times")
+	flags.StringArrayVar(&f.others, "bootstrap", nil,
+		"know the relay at `ADDR`: members of a room who began at either find each other; may be given several times")
 	flags.StringVar(&f.file, "identity", "",
 		"the relay's own key is in `FILE`, drawn at the first start (default: relay.key in the data folder)")
 	flags.StringVar(&f.memory, "memory", "",
@@ -123,6 +126,14 @@ func (f *relayFlags) config() (node.RelayConfig, error) {
 	}
 	if cfg.Announce, err = profile.Addresses("--announce", f.announce); err != nil {
 		return cfg, err
+	}
+	if cfg.Others, err = profile.Addresses("--bootstrap", f.others); err != nil {
+		return cfg, err
+	}
+	for _, m := range cfg.Others {
+		if err := node.CheckBootstrap(m); err != nil {
+			return cfg, cli.Usage("--bootstrap: %v", err).Hint("outside your own network an address ends in /p2p/PEER")
+		}
 	}
 	for _, m := range cfg.Announce {
 		if _, err := m.ValueForProtocol(ma.P_P2P); err == nil {

@@ -71,6 +71,7 @@ var Table = []Setting{
 	{Name: "listen", Kind: List, Kept: true, Next: true},
 	{Name: "bootstrap", Kind: List},
 	{Name: "mdns", Kind: OnOff, Usual: "true"},
+	{Name: "map_ports", Kind: OnOff, Usual: "true"},
 	{Name: "notify", Usual: "names", Env: true, PerRoom: true, Kept: true, check: oneOf("all", "names", "none")},
 	{Name: "notify_text", Kind: OnOff, Usual: "false", Kept: true},
 	{Name: "notify_command", Kind: List},
