@@ -323,13 +323,15 @@ func (n *Node) loop() (err error) {
 			err = newBroken(p)
 		}
 	}()
+	n.forwarders.know(n.room.MembersNear())
 	n.drain()
 	for {
 		select {
 		case f := <-n.inputs:
 			f()
-		case <-n.wake.C:
+		case <-n.wake.C: // each second, if not before
 			n.room.Tick(n.now())
+			n.forwarders.know(n.room.MembersNear())
 		case <-n.leaving:
 			n.leave()
 			if n.superseded {

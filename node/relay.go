@@ -167,7 +167,7 @@ func (r *Relay) Stats() RelayStats {
 // Run relays until ctx ends.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.host.Close()
-	ps, err := newGossip(ctx, r.host, roomFilter{r.subscriptions}, r.gossip...)
+	ps, err := newGossip(ctx, r.host, &r.forwarders, roomFilter{r.subscriptions}, r.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
@@ -286,13 +286,10 @@ func (r *Relay) sweep() {
 	}
 }
 
-// judge forwards what has the form of a publication, at a bounded rate.
+// judge forwards what has the form of a publication.
 func (r *Relay) judge(topic string, from peer.ID, data []byte) pubsub.ValidationResult {
 	if from == r.host.ID() {
 		return pubsub.ValidationAccept
-	}
-	if !r.forwarders.allow(from, time.Now()) {
-		return pubsub.ValidationIgnore
 	}
 	if !room.WellFormed(data) {
 		return pubsub.ValidationReject

@@ -15,6 +15,17 @@ func (r *Room) sortedNeighbours() []peer.ID {
 	return slices.Sorted(maps.Keys(r.neighbours))
 }
 
+// MembersNear are the neighbours that are members, of whichever day.
+func (r *Room) MembersNear() map[peer.ID]bool {
+	out := make(map[peer.ID]bool)
+	for p, n := range r.neighbours {
+		if r.inComponent(n.identity) {
+			out[p] = true
+		}
+	}
+	return out
+}
+
 // schedule begins the comparisons that are due and sees to being woken for the
 // next: PROTOCOL.md §11.3.
 func (r *Room) schedule() {
@@ -89,7 +100,9 @@ func (r *Room) compareSoon(p peer.ID) {
 		}
 		n = r.neighbours[ids[r.random(len(ids))]]
 	}
-	n.compareNow(r.now)
+	if n.compareNow(r.now) {
+		r.wakeAt(maxTime(r.now, n.lastCompared.Add(minCompareGap)))
+	}
 }
 
 // hasPendingCommit reports whether there is a commit that refers to what we do not know.

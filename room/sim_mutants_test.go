@@ -442,6 +442,8 @@ var mutants = []mutant{
 		`i := r.GivesWay(append(peers, p))`, `i := len(open)`, "TestQuestionsTakeTurns"},
 	{"those listed for longest keep the places for channels", "channel.go",
 		`g.turns([]ake.Hash{g.own.cid})`, `g.order()`, "TestChannelsTakeTurns"},
+	{"strangers have a rate each on the topic", "../node/pace.go",
+		`if f.members != nil && !f.members[from] {`, `if false {`, "../node TestForwardersHaveARate"},
 	{"any channel that was answered gives way", "../node/tunnel.go",
 		`i := n.room.GivesWay(append(peers, p))`, `i := 0`, "../node TestStrangersChannels"},
 	{"a channel is of no room and no peers", "../node/channel/verify.go",
