@@ -268,10 +268,9 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 		}
 		ch := r.channels.byKey[x.working]
 		for i := range terms {
-			if ch != nil && ch.up {
+			if r.addTerm(&terms[i]) && ch != nil && ch.up {
 				ch.termsKnown[terms[i].CID] = true
 			}
-			r.addTerm(&terms[i])
 			terms[i].Term.Erase()
 		}
 		return true
@@ -334,13 +333,13 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 // something.
 func (r *Room) ask(x *exchange) *record.Ask {
 	a := new(record.Ask)
-	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest && r.mayName(x, len(o.ids)) {
+	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest && r.mayTell(x, len(o.ids)*record.ShortID) {
 		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
 			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
 		}
 	}
-	for _, g := range r.days {
-		for _, n := range g.roster() {
+	for _, d := range r.sortedDays() {
+		for _, n := range r.days[d].roster() {
 			if x.inside() && n.term == nil && len(a.Terms) < record.MaxMembers {
 				a.Terms = append(a.Terms, n.contribution.ID())
 			}
@@ -405,6 +404,17 @@ func (r *Room) inComponent(identity [32]byte) bool {
 			if g.members()[c.ID()] {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// isKnown reports whether a contribution of a peer is kept: somebody vouched for it, whether
+// we list it or not.
+func (r *Room) isKnown(identity [32]byte) bool {
+	for _, g := range r.days {
+		if len(g.byIdentity[identity]) > 0 {
+			return true
 		}
 	}
 	return false

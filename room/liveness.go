@@ -112,13 +112,8 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	return kept
 }
 
-// tellBeats sends a peer the beats that were heard since it was last told. Whoever says
-// hello again and again is told at the cost of its allowance.
+// tellBeats sends a peer the beats that were heard since it was last told.
 func (r *Room) tellBeats(x *exchange) {
-	pays := r.payer(x)
-	if !x.dialler && r.logAllowance(pays) <= -allowanceBytes {
-		return
-	}
 	since := time.Time{}
 	if n := r.neighbours[x.peer]; n != nil {
 		since = n.beatsSent
@@ -129,13 +124,9 @@ func (r *Room) tellBeats(x *exchange) {
 			fields = append(fields, p.beat.Append(nil))
 		}
 	}
-	slices.SortFunc(fields, slices.Compare)
-	if len(fields) > 0 {
-		f := record.EncodeFields(record.FrameBeats, fields...)
-		if !x.dialler {
-			r.servedLogs(pays, len(f))
-		}
-		r.send(x, f)
+	if len(fields) > 0 && r.mayTell(x, len(fields)*len(fields[0])) {
+		slices.SortFunc(fields, slices.Compare)
+		r.send(x, record.EncodeFields(record.FrameBeats, fields...))
 	}
 }
 

@@ -86,26 +86,19 @@ func (r *Room) sendRecords(x *exchange, records []record.Record) bool {
 	return true
 }
 
-// payer is whose allowance pays for what a peer asks for: strangers, who can be as many
-// as they like, have one together.
-func (r *Room) payer(x *exchange) [32]byte {
-	if r.inComponent(x.identity) {
-		return x.identity
-	}
-	return [32]byte{}
-}
-
-// mayName reports whether a peer that began a comparison may be told what we hold, so
-// many records, at the cost of its allowance. If not, it is asked for all it has.
-func (r *Room) mayName(x *exchange, records int) bool {
-	if x.dialler {
+// mayTell reports whether a peer may be told what we hold, in so many bytes: at the cost of
+// its allowance, if it began. Strangers, who can be as many as they like, are told nothing:
+// they are asked for all they have.
+func (r *Room) mayTell(x *exchange, bytes int) bool {
+	switch {
+	case !r.isKnown(x.identity):
+		return false
+	case x.dialler:
 		return true
-	}
-	pays := r.payer(x)
-	if r.logAllowance(pays) <= -allowanceBytes {
+	case r.logAllowance(x.identity) <= -allowanceBytes:
 		return false
 	}
-	r.servedLogs(pays, records*record.ShortID)
+	r.servedLogs(x.identity, bytes)
 	return true
 }
 

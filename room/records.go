@@ -321,9 +321,8 @@ func (r *Room) sendNames() {
 
 // addTerm takes a member's term, if it fits its contribution. One whose
 // contribution has not come yet waits for it, and is passed on meanwhile: secrets
-// are faster than joins.
-func (r *Room) addTerm(t *ake.MemberTerm) {
-	found := false
+// are faster than joins. It returns whether the contribution is known.
+func (r *Room) addTerm(t *ake.MemberTerm) (found bool) {
 	for _, g := range r.days {
 		n := g.nodes[t.CID]
 		if n == nil {
@@ -339,6 +338,7 @@ func (r *Room) addTerm(t *ake.MemberTerm) {
 	if !found {
 		r.waiting.addTerm(t)
 	}
+	return found
 }
 
 // giveWaitingTerm gives a contribution that has come the term that waited for it.
