@@ -103,3 +103,50 @@ func TestListedBeside(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordsHaveAPace: a member that sends records and beats without end has others check
+// a bounded number of them; what another sends is taken meanwhile.
+func TestRecordsHaveAPace(t *testing.T) {
+	n := newNetwork(t, 550)
+	all := n.party("ann", "bob", "eve")
+	ann, bob, eve := all[0], all[1], all[2]
+	n.pause(eve)
+	n.pause(bob)
+	r := ann.room
+	r.allowance(eve.room.identity).records = pace{tokens: 700, at: n.now} // as after others
+	serial := uint64(n.now.UnixMilli())
+	// took is how many of so many names and beats of a process ann takes from a member.
+	took := func(by *simNode, count int) (took int) {
+		for from := 0; from < count; from += 500 {
+			var recs []record.Record
+			for range 500 {
+				serial++
+				name := &record.Name{Serial: serial, Text: "eve"}
+				name.Sign(n.desc.ID(), by.room.working)
+				recs = append(recs, name)
+			}
+			was := serial - 500
+			ann.given(by, false, record.EncodeRecords(recs)...)
+			if at := r.process(by.room.workingID).name; at != nil && at.Serial > was {
+				took += int(at.Serial - was)
+			}
+		}
+		return took
+	}
+	if of := took(eve, 1500); of > 710 || of < 690 {
+		t.Errorf("%d of eve's are taken at once, of 700", of)
+	}
+	if of := took(bob, 500); of != 500 {
+		t.Errorf("%d of bob's are taken", of)
+	}
+	n.run(10 * time.Second)
+	if of := took(eve, 2000); of < 9*recordRate || of > 12*recordRate {
+		t.Errorf("10 s later %d of eve's are taken", of)
+	}
+	b := &record.Beat{Serial: uint64(n.now.UnixMilli()) + 1000}
+	b.Sign(n.desc.ID(), eve.room.working)
+	ann.given(eve, false, record.EncodeFields(record.FrameBeats, b.Append(nil)))
+	if p := r.process(eve.room.workingID); p.beat != nil && p.beat.Serial == b.Serial {
+		t.Error("a beat is taken beyond the pace")
+	}
+}

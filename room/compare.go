@@ -258,7 +258,7 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 	case record.FrameRecords:
 		return r.tookRecords(x, body)
 	case record.FrameBeats:
-		return r.tookBeats(body)
+		return r.tookBeats(x, body)
 	case record.FrameWant:
 		return x.protocol == ProtocolSync && r.tookWant(x, body)
 	case record.FrameTerms:
@@ -448,17 +448,24 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 	if err != nil {
 		return false
 	}
+	pace := r.checks(x)
 	for _, f := range fields {
 		rec, err := record.Parse(f)
 		if err != nil {
 			return false
 		}
+		if pace.refill(r.now, recordRate, recordsAtOnce); pace.tokens < 1 {
+			return true // each signature takes time: the rest waits for another comparison
+		}
 		if c, ok := rec.(*record.Contribution); ok && c.Identity == x.identity {
 			x.tellsAll = true // it tells all it knows, itself included
 		}
 		o := r.add(rec)
-		if o == refused {
+		switch o {
+		case refused:
 			return false
+		case kept:
+			pace.tokens--
 		}
 		if c, ok := rec.(*record.Commit); ok && o == kept && r.commits[c.ID()].list == nil && r.commits[c.ID()].d == nil {
 			r.commits[c.ID()].viaSync = true

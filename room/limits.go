@@ -45,6 +45,9 @@ const (
 	checksAtOnce = 4096               // signatures in transcripts of one branch
 	checkRate    = checksAtOnce / 60. // .. a second
 
+	recordsAtOnce = 16384 // records and beats taken from one peer: thrice what there is in a room of a thousand
+	recordRate    = 128   // .. a second
+
 	pendingTime         = 30 * time.Second
 	exchangeTime        = 30 * time.Second
 	keysKept            = 2 * time.Minute

@@ -65,13 +65,17 @@ func (r *Room) beat() {
 
 // tookBeats takes the beats another peer has heard. It returns false for what
 // no process signed.
-func (r *Room) tookBeats(body []byte) bool {
+func (r *Room) tookBeats(x *exchange, body []byte) bool {
 	fields, err := record.ParseFields(body)
 	if err != nil {
 		return false
 	}
 	seen := make(map[[32]byte]bool)
+	pace := r.checks(x)
 	for _, f := range fields {
+		if pace.refill(r.now, recordRate, recordsAtOnce); pace.tokens < 1 {
+			return true
+		}
 		b, err := record.ParseBeat(f)
 		if err != nil || seen[b.Working] {
 			return false
@@ -81,6 +85,7 @@ func (r *Room) tookBeats(body []byte) bool {
 		case refused:
 			return false
 		case kept:
+			pace.tokens--
 			if b.Working != r.workingID {
 				r.lastHeard = r.now
 			}

@@ -64,12 +64,12 @@ func (r *Room) maySkip(keys uint64) bool {
 // logAllowance is how many bytes of logs a peer may be sent now: 32 MiB, and 1 MiB
 // more each second. Who wants more, or the same again and again, waits.
 func (r *Room) logAllowance(identity [32]byte) int {
-	p := r.logs.allowances[identity]
-	if p == nil {
+	a := r.logs.allowances[identity]
+	if a == nil {
 		return allowanceBytes
 	}
-	p.refill(r.now, allowanceRate, allowanceBytes)
-	return int(p.tokens)
+	a.sent.refill(r.now, allowanceRate, allowanceBytes)
+	return int(a.sent.tokens)
 }
 
 // sendRecords sends records that a peer asked for, at the cost of its allowance. They may
@@ -107,21 +107,41 @@ func (r *Room) servedLogs(identity [32]byte, bytes int) {
 	if bytes <= 0 {
 		return
 	}
-	for who, p := range r.logs.allowances {
+	p := &r.allowance(identity).sent
+	p.refill(r.now, allowanceRate, allowanceBytes)
+	p.tokens -= float64(bytes)
+}
+
+// An allowance is what a peer may be sent, and what it may have us check.
+type allowance struct{ sent, records pace }
+
+// allowance finds or begins a peer's, and forgets those that are full again.
+func (r *Room) allowance(identity [32]byte) *allowance {
+	for who, a := range r.logs.allowances {
 		if len(r.logs.allowances) < 64 {
 			break
 		}
-		if p.refill(r.now, allowanceRate, allowanceBytes); p.tokens == allowanceBytes {
+		a.sent.refill(r.now, allowanceRate, allowanceBytes)
+		a.records.refill(r.now, recordRate, recordsAtOnce)
+		if a.sent.tokens == allowanceBytes && a.records.tokens == recordsAtOnce {
 			delete(r.logs.allowances, who)
 		}
 	}
-	p := r.logs.allowances[identity]
-	if p == nil {
-		p = &pace{}
-		r.logs.allowances[identity] = p
+	a := r.logs.allowances[identity]
+	if a == nil {
+		a = new(allowance)
+		r.logs.allowances[identity] = a
 	}
-	p.refill(r.now, allowanceRate, allowanceBytes)
-	p.tokens -= float64(bytes)
+	return a
+}
+
+// checks is at what pace we take records and beats from a peer: each costs a signature.
+// Strangers have one together.
+func (r *Room) checks(x *exchange) *pace {
+	if !r.isKnown(x.identity) {
+		return &r.allowance([32]byte{}).records
+	}
+	return &r.allowance(x.identity).records
 }
 
 // rate is how many messages a second one member may send; 0 for no limit.

@@ -186,15 +186,16 @@ func (r *Room) addEdge(e *record.Edge) outcome {
 	if g.contribution(e.To) == nil && !g.admits(e.From) {
 		return foreign // nor would there be room for the other
 	}
+	there := g.contribution(e.To) != nil
+	if there && len(g.edges) >= maxEdges && (g.own == nil || e.From != g.own.cid) {
+		return foreign
+	}
 	if e.Verify(r.id, from) != nil {
 		return refused
 	}
-	if g.contribution(e.To) == nil {
+	if !there {
 		g.promise(e)
 		return kept
-	}
-	if len(g.edges) >= maxEdges && (g.own == nil || e.From != g.own.cid) {
-		return foreign
 	}
 	g.addEdge(e)
 	return kept
@@ -212,14 +213,14 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if proc.presences[p.ID()] != nil {
 		return known
 	}
-	if p.Verify(r.id) != nil {
-		return refused
-	}
 	if proc.misbehaved && !proc.lesser(p) {
 		return known // one proof is enough
 	}
 	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
 		return known
+	}
+	if p.Verify(r.id) != nil {
+		return refused
 	}
 	wasThere := !proc.left()
 	proc.takePresence(p, r.presenceListed)
