@@ -150,3 +150,36 @@ func TestRecordsHaveAPace(t *testing.T) {
 		t.Error("a beat is taken beyond the pace")
 	}
 }
+
+// TestNeverFitting: hundreds of commits that list somebody whom nobody knows, last of all,
+// are looked at again with each record, at little cost.
+func TestNeverFitting(t *testing.T) {
+	n := newNetwork(t, 551)
+	all := n.party("ann", "bob", "eve")
+	k := &crowd{n: n, eve: all[2], honest: all[:2]}
+	n.pause(k.eve)
+	k.add(60, 255)
+	k.beat(0)
+	n.until(time.Minute, "they are listed", func() bool { return len(k.listed()) == 60 })
+	h := k.highest()
+	nobody := record.Entry{Identity: [32]byte{0: 255, 1: 255, 2: 255}, CID: ake.Hash{1}}
+	for i := range 200 {
+		nobody.Presence[0] = byte(i)
+		f := &forgery{list: append(slices.Clone(h.list), nobody), after: h, to: func(*simNode) bool { return false }}
+		f.publish(t, k.eve)
+	}
+	n.run(time.Second)
+	r := all[0].room
+	pending := 0
+	for _, e := range r.commits {
+		if e.list != nil && !e.fits {
+			pending++
+		}
+	}
+	if pending < 150 {
+		t.Fatalf("%d commits wait: the test shows nothing", pending)
+	}
+	if allocs := testing.AllocsPerRun(10, r.examineCommits); allocs > float64(pending)/4 {
+		t.Errorf("to look at %d commits again takes %v allocations", pending, allocs)
+	}
+}
