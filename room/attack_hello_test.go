@@ -46,8 +46,7 @@ func (n *network) helloing(strangers []*stranger, stop *bool) {
 
 // TestHellosDelayNobody: forty strangers say hello to everybody all the time, and have used
 // up whatever strangers are given. A newcomer is in, and two rooms are one, as soon as
-// without them; and what members send to strangers is no more than a few words for each
-// hello.
+// without them.
 func TestHellosDelayNobody(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")

@@ -183,3 +183,28 @@ func TestNeverFitting(t *testing.T) {
 		t.Errorf("to look at %d commits again takes %v allocations", pending, allocs)
 	}
 }
+
+// TestHandoversHaveAPace: a member that hands over commits of its own without end has
+// others take a bounded number of them.
+func TestHandoversHaveAPace(t *testing.T) {
+	n := newNetwork(t, 552)
+	all := n.party("ann", "bob", "eve")
+	ann, eve := all[0], all[2]
+	n.pause(eve)
+	r := ann.room
+	r.allowance(eve.room.identity).records = pace{tokens: 20 * commitCost, at: n.now} // as after others
+	h := r.head
+	taken := 0
+	for range 100 {
+		f := &forgery{list: h.list, after: r.head}
+		c := f.sign(eve)
+		ann.given(eve, true, handover(c, f.d))
+		n.drain(ann)
+		if r.commits[c.ID()] != nil {
+			taken++
+		}
+	}
+	if taken != 20 {
+		t.Errorf("%d of 100 are taken, not 20", taken)
+	}
+}

@@ -465,7 +465,7 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 		case refused:
 			return false
 		case kept:
-			pace.tokens--
+			pace.tokens -= costOf(rec)
 		}
 		if c, ok := rec.(*record.Commit); ok && o == kept && r.commits[c.ID()].list == nil && r.commits[c.ID()].d == nil {
 			r.commits[c.ID()].viaSync = true

@@ -47,6 +47,7 @@ const (
 
 	recordsAtOnce = 16384 // records and beats taken from one peer: thrice what there is in a room of a thousand
 	recordRate    = 128   // .. a second
+	commitCost    = 16    // a commit counts as so many
 
 	pendingTime         = 30 * time.Second
 	exchangeTime        = 30 * time.Second

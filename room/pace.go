@@ -135,6 +135,14 @@ func (r *Room) allowance(identity [32]byte) *allowance {
 	return a
 }
 
+// costOf is what it costs to take a record: a commit is gone through, and passed on.
+func costOf(rec record.Record) float64 {
+	if rec.Type() == record.TypeCommit {
+		return commitCost
+	}
+	return 1
+}
+
 // checks is at what pace we take records and beats from a peer: each costs a signature.
 // Strangers have one together.
 func (r *Room) checks(x *exchange) *pace {
