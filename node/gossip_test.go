@@ -211,24 +211,56 @@ func TestGarbageIsScoredDown(t *testing.T) {
 	ann.leave(t)
 }
 
-// TestForwardersHaveARate: what one forwarder brings beyond its rate a member does
-// not even look at.
+// TestForwardersHaveARate: what one member brings beyond its rate another does not even
+// look at, nor what all who are no members bring beyond theirs, and it is not known then:
+// members bring it.
 func TestForwardersHaveARate(t *testing.T) {
 	d := descriptor(t, `ONE`)
 	ann := join(t, d, "ann", issue(t, "ONE"))
-	flooder, other := fakePeer(t), drawPeer(t)
-	looked := 0
-	for range 3 * forwardBurst {
-		if ann.judge(context.Background(), flooder, message([]byte("x"))) == pubsub.ValidationReject {
-			looked++
+	bob := join(t, d, "bob", issue(t, "ONE"), ann.Addresses()[0])
+	together(t, ann, bob)
+	f := ann.forwarders
+	has := func(p peer.ID) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.of[p] != nil
+	}
+	eventually(t, "ann knows bob as a member", func() bool {
+		f.knows.Lock()
+		defer f.knows.Unlock()
+		return f.members[bob.Self()]
+	})
+	// brings is how many of so many publications somebody brings.
+	brings := func(p peer.ID, n int) int {
+		rpc := &pubsub.RPC{RPC: pb.RPC{Publish: make([]*pb.Message, n)}}
+		if err := f.inspect(p, rpc); err != nil {
+			t.Fatal(err)
 		}
+		return len(rpc.Publish)
 	}
-	if looked < forwardBurst || looked >= 3*forwardBurst-1 {
-		t.Errorf("%d of %d were looked at", looked, 3*forwardBurst)
+	eve := onlook(t, ann.Self(), ann.host.Addrs())
+	topic := eve.join(t, d.Topic())
+	eventually(t, "eve on the topic", func() bool { return on(topic, ann.Self()) })
+	before := time.Now()
+	if err := topic.Publish(t.Context(), []byte("x")); err != nil {
+		t.Fatal(err)
 	}
-	if ann.judge(context.Background(), other, message([]byte("x"))) != pubsub.ValidationReject {
-		t.Error("another one has to wait for the flooder")
+	eventually(t, "what eve brings is counted", func() bool { return has(strangers) })
+	looked := 0
+	for range 40 {
+		looked += brings(drawPeer(t), forwardBurst)
 	}
+	if most := forwardBurst + forwardRate*(int(time.Since(before).Seconds())+1); looked < forwardBurst-1 || looked > most {
+		t.Errorf("of forty strangers %d are looked at, of %d", looked, most)
+	}
+	if bobs := brings(bob.Self(), 1000); bobs != 1000 {
+		t.Errorf("of bob's, %d of 1000 are looked at", bobs)
+	}
+	before = time.Now()
+	if bobs, most := brings(bob.Self(), 3*forwardBurst), forwardBurst+forwardRate*(int(time.Since(before).Seconds())+1); bobs > most {
+		t.Errorf("of bob's, %d are looked at, of %d", bobs, most)
+	}
+	bob.leave(t)
 	ann.leave(t)
 }
 

@@ -194,7 +194,7 @@ type Node struct {
 	moves      atomic.Int64 // to other networks
 	direct     directs      // fellows that are reached through relays, or were
 	// forwarders are the rates of those who bring publications.
-	forwarders *paces[peer.ID]
+	forwarders *forwarders
 	gossip     []pubsub.Option // more of gossipsub's, for tests
 	began      time.Time
 	clock      *clock
@@ -349,13 +349,15 @@ func (n *Node) loop() (err error) {
 			err = newBroken(p)
 		}
 	}()
+	n.forwarders.know(n.room.MembersNear())
 	n.drain()
 	for {
 		select {
 		case f := <-n.inputs:
 			f()
-		case <-n.wake.C:
+		case <-n.wake.C: // each second, if not before
 			n.room.Tick(n.now())
+			n.forwarders.know(n.room.MembersNear())
 		case <-n.leaving:
 			n.leave()
 			if n.superseded {

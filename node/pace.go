@@ -1,9 +1,12 @@
 package node
 
 import (
+	"slices"
 	"sync"
 	"time"
 
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
 )
@@ -14,10 +17,41 @@ const (
 	maxForwarders = 4096 // whose rates are remembered
 )
 
-// newForwarders are the paces of those from whom publications come, whoever made them. Members and
-// relays go by the same.
-func newForwarders() *paces[peer.ID] {
-	return newPaces[peer.ID](forwardRate, forwardBurst, maxForwarders)
+// forwarders are the paces of those from whom publications come, whoever made them.
+type forwarders struct {
+	*paces[peer.ID]
+
+	knows sync.Mutex
+	// members have a pace each, and all others, who can be as many as they like, have one
+	// together; nil: nobody is known, as in a relay, and each has one.
+	members map[peer.ID]bool
+}
+
+func newForwarders() *forwarders {
+	return &forwarders{paces: newPaces[peer.ID](forwardRate, forwardBurst, maxForwarders)}
+}
+
+// strangers is whose pace those have who are no members.
+const strangers = peer.ID("")
+
+// know says who is a member.
+func (f *forwarders) know(members map[peer.ID]bool) {
+	f.knows.Lock()
+	defer f.knows.Unlock()
+	f.members = members
+}
+
+// inspect drops what somebody brings beyond their pace, before any of it is looked at: so
+// nobody takes it for known when another brings it.
+func (f *forwarders) inspect(from peer.ID, rpc *pubsub.RPC) error {
+	f.knows.Lock()
+	if f.members != nil && !f.members[from] {
+		from = strangers
+	}
+	f.knows.Unlock()
+	now := time.Now()
+	rpc.Publish = slices.DeleteFunc(rpc.Publish, func(*pb.Message) bool { return !f.allow(from, now) })
+	return nil
 }
 
 // Paces are what each of many may do: so much a second, and so much at once. When there are too

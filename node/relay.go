@@ -81,7 +81,7 @@ type Relay struct {
 	traffic  traffic
 	refused  atomic.Int64
 
-	forwarders *paces[peer.ID]
+	forwarders *forwarders
 	gossip     []pubsub.Option // more of gossipsub's, for tests
 
 	mu      sync.Mutex
@@ -190,7 +190,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		return err
 	}
 	defer table.Close()
-	ps, err := newGossip(ctx, r.host, r.filter(), r.gossip...)
+	ps, err := newGossip(ctx, r.host, r.forwarders, r.filter(), r.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
@@ -368,13 +368,10 @@ func (r *Relay) sweep() {
 	}
 }
 
-// judge forwards what has the form of a publication, at a bounded rate.
+// judge forwards what has the form of a publication.
 func (r *Relay) judge(topic string, from peer.ID, data []byte) pubsub.ValidationResult {
 	if from == r.host.ID() {
 		return pubsub.ValidationAccept
-	}
-	if !r.forwarders.allow(from, time.Now()) {
-		return pubsub.ValidationIgnore
 	}
 	if !room.WellFormed(data) {
 		return pubsub.ValidationReject

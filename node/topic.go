@@ -31,7 +31,8 @@ type topic struct {
 // joinTopic joins the room's topic: PROTOCOL.md §10.
 func (n *Node) joinTopic(ctx context.Context) error {
 	name := n.cfg.Room.Topic()
-	ps, err := newGossip(ctx, quietHost{n.host, n}, pubsub.NewAllowlistSubscriptionFilter(name), n.gossip...)
+	ps, err := newGossip(ctx, quietHost{n.host, n}, n.forwarders, pubsub.NewAllowlistSubscriptionFilter(name),
+		n.gossip...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
@@ -60,7 +61,7 @@ func (n *Node) joinTopic(ctx context.Context) error {
 }
 
 // newGossip starts gossipsub as members and relays run it.
-func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilter,
+func newGossip(ctx context.Context, h host.Host, f *forwarders, filter pubsub.SubscriptionFilter,
 	more ...pubsub.Option) (*pubsub.PubSub, error) {
 	params := pubsub.DefaultGossipSubParams()
 	// For small rooms: what gossip must repair is repaired in a quarter of a
@@ -84,6 +85,7 @@ func newGossip(ctx context.Context, h host.Host, filter pubsub.SubscriptionFilte
 		pubsub.WithSubscriptionFilter(filter),
 		pubsub.WithPeerFilter(func(p peer.ID, _ string) bool { return p != h.ID() }),
 		pubsub.WithLogger(slog.Default()), // else it writes to standard error
+		pubsub.WithAppSpecificRpcInspector(f.inspect),
 		scoring(),
 	}, more...)...)
 }
@@ -101,14 +103,10 @@ func (t *topic) close() {
 	t.topic.Close()
 }
 
-// judge is the topic's validator: the room accepts, ignores or rejects. What a
-// forwarder brings beyond its rate is not even looked at.
+// judge is the topic's validator: the room accepts, ignores or rejects.
 func (n *Node) judge(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
 	if from == n.host.ID() {
 		return pubsub.ValidationAccept
-	}
-	if !n.forwarders.allow(from, time.Now()) {
-		return pubsub.ValidationIgnore
 	}
 	verdict := room.Ignore
 	n.do(func() { verdict = n.room.Publication(n.now(), from, m.Data) })

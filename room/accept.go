@@ -23,6 +23,7 @@ type epoch struct {
 	// viaSync: it came among other records, not over the topic or a channel.
 	viaSync  bool
 	ownIndex int // our place in the list, or -1
+	lacks    int // whose place in it was the first not to be known
 
 	// d is its secret, from when we are told it until dUntil: then nobody is handed
 	// it any more.
@@ -234,19 +235,18 @@ func (r *Room) examine(e *epoch) bool {
 		return true
 	}
 	g.members()
+	if r.listed(g, &e.list[e.lacks]) == nil {
+		return true // the same as before: an insider can make hundreds that never fit
+	}
 	nodes := make([]*node, len(e.list))
 	for i := range e.list {
-		entry, n := &e.list[i], g.nodes[e.list[i].CID]
-		if n == nil || !n.member {
+		if nodes[i] = r.listed(g, &e.list[i]); nodes[i] == nil {
+			e.lacks = i
 			return true
 		}
-		if n.contribution.Identity != entry.Identity {
+		if nodes[i].contribution.Identity != e.list[i].Identity {
 			return false
 		}
-		if p := r.processOf(n); p == nil || p.presences[entry.Presence] == nil {
-			return true
-		}
-		nodes[i] = n
 	}
 	e.fits, e.nodes = true, nodes
 	if g.own != nil {
@@ -254,6 +254,21 @@ func (r *Room) examine(e *epoch) bool {
 	}
 	r.handOver(e)
 	return true
+}
+
+// listed finds whom an entry lists; nil if they, or their presence, are not known.
+func (r *Room) listed(g *graph, entry *record.Entry) *node {
+	n := g.nodes[entry.CID]
+	if n == nil || !n.member {
+		return nil
+	}
+	if n.contribution.Identity != entry.Identity {
+		return n // that is wrong, whatever is not known
+	}
+	if p := r.processOf(n); p == nil || p.presences[entry.Presence] == nil {
+		return nil
+	}
+	return n
 }
 
 // mostHeight is how high a day's commits may be by now: PROTOCOL.md §8.1. It

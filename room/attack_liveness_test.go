@@ -129,7 +129,7 @@ func TestSuspendAndResume(t *testing.T) {
 			// Ann's beat comes first: it says nothing about bob.
 			ann, bob := all[0].room, all[1].own()
 			cyn.room.Tick(cyn.clock())
-			cyn.room.tookBeats(record.EncodeFields(record.FrameBeats, ann.process(ann.workingID).beat.Append(nil))[1:])
+			cyn.room.tookBeats(new(exchange), record.EncodeFields(record.FrameBeats, ann.process(ann.workingID).beat.Append(nil))[1:])
 			if _, absent := cyn.room.absent(cyn.day(), cyn.day().node(bob)); absent {
 				t.Error("cyn calls bob silent, who could not be heard")
 			}

@@ -116,7 +116,7 @@ func (r *Room) GivesWay(peers []peer.ID) (which int) {
 			delete(cids, cid)
 		}
 	}
-	for _, i := range cids {
+	for _, i := range slices.Sorted(maps.Values(cids)) {
 		return i // it hangs on nobody
 	}
 	return which

@@ -35,7 +35,9 @@ type committing struct {
 	patience     time.Time              // until when we do not commit for want of a secret ..
 	patienceStep time.Duration          // .. and how long that was
 	missed       map[ake.Hash]int       // how often a member let its turn go by, a day
-	omissions    map[peer.ID]int        // how often a member's commits left somebody out
+	omissions    map[peer.ID]int        // how often a member's commits left somebody out, a day ..
+	// omissionsTold is at what pace people are told.
+	omissionsTold pace
 }
 
 // considerCommit commits if the members are not those of the head, and it is
@@ -148,7 +150,7 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if !lacks.IsZero() {
 		at = lacks
 	}
-	if h := r.head; !lacks.IsZero() || h != nil && r.listsGone(r.days[h.commit.Day], h) {
+	if h := r.head; !lacks.IsZero() || h != nil && (r.listsGone(r.days[h.commit.Day], h) || r.listedBeside(h, list)) {
 		unit = tail(n) / 4
 	}
 	at = maxTime(at, earliest.Add(quiet))
@@ -162,6 +164,18 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 		r.turn.rank = r.rank(g, list)
 	}
 	return at.Add(time.Duration(r.slot(r.turn.rank)) * unit)
+}
+
+// listedBeside reports whether a commit of the same height as our head, and less than it,
+// lists somebody whom our head leaves out. Those who took that one need no other, and let
+// their turns go by.
+func (r *Room) listedBeside(h *epoch, list record.List) (yes bool) {
+	for _, e := range r.commits {
+		if e.fits && e.commit.Day == h.commit.Day && e.commit.Height == h.commit.Height && better(h, e) {
+			list.WithoutCID(h.list, func(_ int, entry *record.Entry) { yes = yes || e.lists(entry.Identity, entry.CID) })
+		}
+	}
+	return yes
 }
 
 // sponsors reports whether a list has somebody whom we let in and the head does not
@@ -197,8 +211,10 @@ func (r *Room) waitUntil(list record.List) (at time.Time) {
 			at = maxTime(at, e.since.Add(underway))
 		}
 	}
-	for _, until := range r.committing.awaiting {
-		at = maxTime(at, until)
+	for w, until := range r.committing.awaiting {
+		if at = maxTime(at, until); !until.After(r.now) {
+			delete(r.committing.awaiting, w)
+		}
 	}
 	return minTime(at, r.turn.first.Add(2*underway))
 }

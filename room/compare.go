@@ -15,6 +15,17 @@ func (r *Room) sortedNeighbours() []peer.ID {
 	return slices.Sorted(maps.Keys(r.neighbours))
 }
 
+// MembersNear are the neighbours that are members, of whichever day.
+func (r *Room) MembersNear() map[peer.ID]bool {
+	out := make(map[peer.ID]bool)
+	for p, n := range r.neighbours {
+		if r.inComponent(n.identity) {
+			out[p] = true
+		}
+	}
+	return out
+}
+
 // schedule begins the comparisons that are due and sees to being woken for the
 // next: PROTOCOL.md §11.3.
 func (r *Room) schedule() {
@@ -89,7 +100,9 @@ func (r *Room) compareSoon(p peer.ID) {
 		}
 		n = r.neighbours[ids[r.random(len(ids))]]
 	}
-	n.compareNow(r.now)
+	if n.compareNow(r.now) {
+		r.wakeAt(maxTime(r.now, n.lastCompared.Add(minCompareGap)))
+	}
 }
 
 // hasPendingCommit reports whether there is a commit that refers to what we do not know.
@@ -245,7 +258,7 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 	case record.FrameRecords:
 		return r.tookRecords(x, body)
 	case record.FrameBeats:
-		return r.tookBeats(body)
+		return r.tookBeats(x, body)
 	case record.FrameWant:
 		return x.protocol == ProtocolSync && r.tookWant(x, body)
 	case record.FrameTerms:
@@ -255,10 +268,9 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 		}
 		ch := r.channels.byKey[x.working]
 		for i := range terms {
-			if ch != nil && ch.up {
+			if r.addTerm(&terms[i]) && ch != nil && ch.up {
 				ch.termsKnown[terms[i].CID] = true
 			}
-			r.addTerm(&terms[i])
 			terms[i].Term.Erase()
 		}
 		return true
@@ -321,13 +333,13 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 // something.
 func (r *Room) ask(x *exchange) *record.Ask {
 	a := new(record.Ask)
-	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest && r.mayName(x, len(o.ids)) {
+	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest && r.mayTell(x, len(o.ids)*record.ShortID) {
 		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
 			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
 		}
 	}
-	for _, g := range r.days {
-		for _, n := range g.roster() {
+	for _, d := range r.sortedDays() {
+		for _, n := range r.days[d].roster() {
 			if x.inside() && n.term == nil && len(a.Terms) < record.MaxMembers {
 				a.Terms = append(a.Terms, n.contribution.ID())
 			}
@@ -399,6 +411,17 @@ func (r *Room) inComponent(identity [32]byte) bool {
 	return false
 }
 
+// isKnown reports whether a contribution of a peer is kept: somebody vouched for it, whether
+// we list it or not.
+func (r *Room) isKnown(identity [32]byte) bool {
+	for _, g := range r.days {
+		if len(g.byIdentity[identity]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // livesIn reports whether the process at the other end of a channel is a living
 // member of a day.
 func (r *Room) livesIn(g *graph, x *exchange) bool {
@@ -427,17 +450,24 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 	if err != nil {
 		return false
 	}
+	pace := r.checks(x)
 	for _, f := range fields {
 		rec, err := record.Parse(f)
 		if err != nil {
 			return false
 		}
+		if pace.refill(r.now, recordRate, recordsAtOnce); pace.tokens < 1 {
+			return true // each signature takes time: the rest waits for another comparison
+		}
 		if c, ok := rec.(*record.Contribution); ok && c.Identity == x.identity {
 			x.tellsAll = true // it tells all it knows, itself included
 		}
 		o := r.add(rec)
-		if o == refused {
+		switch o {
+		case refused:
 			return false
+		case kept:
+			pace.tokens -= costOf(rec)
 		}
 		if c, ok := rec.(*record.Commit); ok && o == kept && r.commits[c.ID()].list == nil && r.commits[c.ID()].d == nil {
 			r.commits[c.ID()].viaSync = true

@@ -103,6 +103,7 @@ func (r *Room) forgetDay(d abe.Day) {
 	r.version++
 	r.forgetProcesses()
 	clear(r.committing.missed)
+	clear(r.committing.omissions)
 	clear(r.waiting.terms) // of whichever day: it is asked for again
 	r.waiting.termOrder = nil
 	for id, day := range r.retired {

@@ -30,11 +30,13 @@ type neighbour struct {
 	differs      difference
 }
 
-// compareNow lets it be compared with at once, if that was not due before.
-func (n *neighbour) compareNow(now time.Time) {
-	if n.compareAt.IsZero() || n.compareAt.After(now) {
-		n.compareAt = now
+// compareNow lets it be compared with at once. It returns false if that was due before.
+func (n *neighbour) compareNow(now time.Time) bool {
+	if !n.compareAt.IsZero() && !n.compareAt.After(now) {
+		return false
 	}
+	n.compareAt = now
+	return true
 }
 
 // An exchange is a conversation on one stream.

@@ -48,6 +48,7 @@ func TestGreedyForRecords(t *testing.T) {
 	asked := map[string][][]byte{
 		"commits": {record.EncodeWant(wanted)},
 		"records": {hello, new(record.Ask).Encode()},
+		"hellos":  {hello},
 	}
 	eve := k.eve.actor.Self()
 	for what, frames := range asked {
@@ -57,16 +58,22 @@ func TestGreedyForRecords(t *testing.T) {
 			t.Errorf("%s: eve is sent %d bytes, and %d at once", what, sent, once)
 		}
 		n.run(10 * time.Second)
-		if sent := ask(eve, 200, frames...); sent < 9<<20 || sent > 14<<20 {
+		if sent := ask(eve, 20<<20/once, frames...); sent < 9<<20 || sent > 14<<20 {
 			t.Errorf("%s: 10 s later eve is sent %d bytes", what, sent)
 		}
 	}
-	// Strangers have one allowance together.
-	sent := 0
+	// Strangers are told nothing of what ann holds.
+	sent, hellos := 0, 0
 	for _, x := range n.strangers(40) {
-		sent += ask(x.node.actor.Self(), 400, hello)
+		sent, hellos = sent+ask(x.node.actor.Self(), 10, hello), hellos+10
 	}
-	if sent < most || sent > most+4<<20 {
-		t.Errorf("forty strangers are sent %d bytes", sent)
+	if sent == 0 || sent > 200*hellos {
+		t.Errorf("forty strangers are sent %d bytes for %d hellos", sent, hellos)
+	}
+	// Nor if it is ann who says hello.
+	id := ann.room.openStream(n.strangers(1)[0].self, ProtocolSync)
+	ann.room.tellBeats(id)
+	if id.theirHello = new(record.Hello); len(ann.room.Ready().Send) > 0 || len(ann.room.ask(id).Have) > 0 {
+		t.Error("a stranger that ann asks is told what she holds")
 	}
 }

@@ -45,6 +45,10 @@ const (
 	checksAtOnce = 4096               // signatures in transcripts of one branch
 	checkRate    = checksAtOnce / 60. // .. a second
 
+	recordsAtOnce = 16384 // records and beats taken from one peer: thrice what there is in a room of a thousand
+	recordRate    = 128   // .. a second
+	commitCost    = 16    // a commit counts as so many
+
 	pendingTime         = 30 * time.Second
 	droppedTime         = time.Minute // until a commit that was dropped is taken again
 	exchangeTime        = 30 * time.Second
@@ -85,7 +89,10 @@ const (
 	// omissionTime is how long a commit may leave somebody out, for a reason that may
 	// still come, before people are told.
 	omissionTime = 10 * time.Second
-	maxPatience  = 5 * time.Minute
+	// maxOmissionsTold is of how many such commits people are told at once; then of one in
+	// each omissionTime.
+	maxOmissionsTold = 8
+	maxPatience      = 5 * time.Minute
 	// maxStopped is for how long, of a minute, those who go keep us from sending, where
 	// leastHere of the head are not gone.
 	leastHere = 8

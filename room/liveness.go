@@ -65,13 +65,17 @@ func (r *Room) beat() {
 
 // tookBeats takes the beats another peer has heard. It returns false for what
 // no process signed.
-func (r *Room) tookBeats(body []byte) bool {
+func (r *Room) tookBeats(x *exchange, body []byte) bool {
 	fields, err := record.ParseFields(body)
 	if err != nil {
 		return false
 	}
 	seen := make(map[[32]byte]bool)
+	pace := r.checks(x)
 	for _, f := range fields {
+		if pace.refill(r.now, recordRate, recordsAtOnce); pace.tokens < 1 {
+			return true
+		}
 		b, err := record.ParseBeat(f)
 		if err != nil || seen[b.Working] {
 			return false
@@ -81,6 +85,7 @@ func (r *Room) tookBeats(body []byte) bool {
 		case refused:
 			return false
 		case kept:
+			pace.tokens--
 			if b.Working != r.workingID {
 				r.lastHeard = r.now
 			}
@@ -112,13 +117,8 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	return kept
 }
 
-// tellBeats sends a peer the beats that were heard since it was last told. Whoever says
-// hello again and again is told at the cost of its allowance.
+// tellBeats sends a peer the beats that were heard since it was last told.
 func (r *Room) tellBeats(x *exchange) {
-	pays := r.payer(x)
-	if !x.dialler && r.logAllowance(pays) <= -allowanceBytes {
-		return
-	}
 	since := time.Time{}
 	if n := r.neighbours[x.peer]; n != nil {
 		since = n.beatsSent
@@ -129,13 +129,9 @@ func (r *Room) tellBeats(x *exchange) {
 			fields = append(fields, p.beat.Append(nil))
 		}
 	}
-	slices.SortFunc(fields, slices.Compare)
-	if len(fields) > 0 {
-		f := record.EncodeFields(record.FrameBeats, fields...)
-		if !x.dialler {
-			r.servedLogs(pays, len(f))
-		}
-		r.send(x, f)
+	if len(fields) > 0 && r.mayTell(x, len(fields)*len(fields[0])) {
+		slices.SortFunc(fields, slices.Compare)
+		r.send(x, record.EncodeFields(record.FrameBeats, fields...))
 	}
 }
 

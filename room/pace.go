@@ -64,12 +64,12 @@ func (r *Room) maySkip(keys uint64) bool {
 // logAllowance is how many bytes of logs a peer may be sent now: 32 MiB, and 1 MiB
 // more each second. Who wants more, or the same again and again, waits.
 func (r *Room) logAllowance(identity [32]byte) int {
-	p := r.logs.allowances[identity]
-	if p == nil {
+	a := r.logs.allowances[identity]
+	if a == nil {
 		return allowanceBytes
 	}
-	p.refill(r.now, allowanceRate, allowanceBytes)
-	return int(p.tokens)
+	a.sent.refill(r.now, allowanceRate, allowanceBytes)
+	return int(a.sent.tokens)
 }
 
 // sendRecords sends records that a peer asked for, at the cost of its allowance. They may
@@ -86,26 +86,19 @@ func (r *Room) sendRecords(x *exchange, records []record.Record) bool {
 	return true
 }
 
-// payer is whose allowance pays for what a peer asks for: strangers, who can be as many
-// as they like, have one together.
-func (r *Room) payer(x *exchange) [32]byte {
-	if r.inComponent(x.identity) {
-		return x.identity
-	}
-	return [32]byte{}
-}
-
-// mayName reports whether a peer that began a comparison may be told what we hold, so
-// many records, at the cost of its allowance. If not, it is asked for all it has.
-func (r *Room) mayName(x *exchange, records int) bool {
-	if x.dialler {
+// mayTell reports whether a peer may be told what we hold, in so many bytes: at the cost of
+// its allowance, if it began. Strangers, who can be as many as they like, are told nothing:
+// they are asked for all they have.
+func (r *Room) mayTell(x *exchange, bytes int) bool {
+	switch {
+	case !r.isKnown(x.identity):
+		return false
+	case x.dialler:
 		return true
-	}
-	pays := r.payer(x)
-	if r.logAllowance(pays) <= -allowanceBytes {
+	case r.logAllowance(x.identity) <= -allowanceBytes:
 		return false
 	}
-	r.servedLogs(pays, records*record.ShortID)
+	r.servedLogs(x.identity, bytes)
 	return true
 }
 
@@ -114,21 +107,49 @@ func (r *Room) servedLogs(identity [32]byte, bytes int) {
 	if bytes <= 0 {
 		return
 	}
-	for who, p := range r.logs.allowances {
+	p := &r.allowance(identity).sent
+	p.refill(r.now, allowanceRate, allowanceBytes)
+	p.tokens -= float64(bytes)
+}
+
+// An allowance is what a peer may be sent, and what it may have us check.
+type allowance struct{ sent, records pace }
+
+// allowance finds or begins a peer's, and forgets those that are full again.
+func (r *Room) allowance(identity [32]byte) *allowance {
+	for who, a := range r.logs.allowances {
 		if len(r.logs.allowances) < 64 {
 			break
 		}
-		if p.refill(r.now, allowanceRate, allowanceBytes); p.tokens == allowanceBytes {
+		a.sent.refill(r.now, allowanceRate, allowanceBytes)
+		a.records.refill(r.now, recordRate, recordsAtOnce)
+		if a.sent.tokens == allowanceBytes && a.records.tokens == recordsAtOnce {
 			delete(r.logs.allowances, who)
 		}
 	}
-	p := r.logs.allowances[identity]
-	if p == nil {
-		p = &pace{}
-		r.logs.allowances[identity] = p
+	a := r.logs.allowances[identity]
+	if a == nil {
+		a = new(allowance)
+		r.logs.allowances[identity] = a
 	}
-	p.refill(r.now, allowanceRate, allowanceBytes)
-	p.tokens -= float64(bytes)
+	return a
+}
+
+// costOf is what it costs to take a record: a commit is gone through, and passed on.
+func costOf(rec record.Record) float64 {
+	if rec.Type() == record.TypeCommit {
+		return commitCost
+	}
+	return 1
+}
+
+// checks is at what pace we take records and beats from a peer: each costs a signature.
+// Strangers have one together.
+func (r *Room) checks(x *exchange) *pace {
+	if !r.isKnown(x.identity) {
+		return &r.allowance([32]byte{}).records
+	}
+	return &r.allowance(x.identity).records
 }
 
 // rate is how many messages a second one member may send; 0 for no limit.

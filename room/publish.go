@@ -29,7 +29,9 @@ func (r *Room) Publication(now time.Time, from peer.ID, data []byte) Verdict {
 		return Ignore
 	}
 	v := r.publication(from, data)
-	r.finish()
+	if v == Accept {
+		r.finish() // of what is not taken nothing follows
+	}
 	return v
 }
 

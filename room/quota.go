@@ -23,17 +23,17 @@ type account struct {
 // logs are all transcripts, and what they cost.
 type logs struct {
 	transcripts map[ake.Hash]*transcript
-	dropped     map[ake.Hash]abe.Day  // those that are over: they are not taken again
-	messages    int                   // in all transcripts
-	bytes       int64                 // of these, on disk
-	unsaved     []Saved               // what stays of messages, where that could not be saved
-	places      int                   // in their lists
-	limits      logLimits             // of these
-	inMemory    []logRef              // messages whose bodies are, oldest first
-	gaps        map[*authorLog]logRef // logs in which something is missing
-	allowances  map[[32]byte]*pace    // of bytes of logs, by peer
-	accounts    map[[32]byte]*account // by branch
-	expiredAt   time.Time             // when transcripts were last looked over
+	dropped     map[ake.Hash]abe.Day    // those that are over: they are not taken again
+	messages    int                     // in all transcripts
+	bytes       int64                   // of these, on disk
+	unsaved     []Saved                 // what stays of messages, where that could not be saved
+	places      int                     // in their lists
+	limits      logLimits               // of these
+	inMemory    []logRef                // messages whose bodies are, oldest first
+	gaps        map[*authorLog]logRef   // logs in which something is missing
+	allowances  map[[32]byte]*allowance // by peer
+	accounts    map[[32]byte]*account   // by branch
+	expiredAt   time.Time               // when transcripts were last looked over
 
 	recountedVersion uint64 // of what accounts say
 	recountedAt      time.Time

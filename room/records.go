@@ -186,15 +186,16 @@ func (r *Room) addEdge(e *record.Edge) outcome {
 	if g.contribution(e.To) == nil && !g.admits(e.From) {
 		return foreign // nor would there be room for the other
 	}
+	there := g.contribution(e.To) != nil
+	if there && len(g.edges) >= maxEdges && (g.own == nil || e.From != g.own.cid) {
+		return foreign
+	}
 	if e.Verify(r.id, from) != nil {
 		return refused
 	}
-	if g.contribution(e.To) == nil {
+	if !there {
 		g.promise(e)
 		return kept
-	}
-	if len(g.edges) >= maxEdges && (g.own == nil || e.From != g.own.cid) {
-		return foreign
 	}
 	g.addEdge(e)
 	return kept
@@ -212,14 +213,14 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if proc.presences[p.ID()] != nil {
 		return known
 	}
-	if p.Verify(r.id) != nil {
-		return refused
-	}
 	if proc.misbehaved && !proc.lesser(p) {
 		return known // one proof is enough
 	}
 	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
 		return known
+	}
+	if p.Verify(r.id) != nil {
+		return refused
 	}
 	wasThere := !proc.left()
 	proc.takePresence(p, r.presenceListed)
@@ -321,9 +322,8 @@ func (r *Room) sendNames() {
 
 // addTerm takes a member's term, if it fits its contribution. One whose
 // contribution has not come yet waits for it, and is passed on meanwhile: secrets
-// are faster than joins.
-func (r *Room) addTerm(t *ake.MemberTerm) {
-	found := false
+// are faster than joins. It returns whether the contribution is known.
+func (r *Room) addTerm(t *ake.MemberTerm) (found bool) {
 	for _, g := range r.days {
 		n := g.nodes[t.CID]
 		if n == nil {
@@ -339,6 +339,7 @@ func (r *Room) addTerm(t *ake.MemberTerm) {
 	if !found {
 		r.waiting.addTerm(t)
 	}
+	return found
 }
 
 // giveWaitingTerm gives a contribution that has come the term that waited for it.

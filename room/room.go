@@ -185,7 +185,7 @@ func New(cfg Config) (*Room, error) {
 			transcripts: make(map[ake.Hash]*transcript),
 			dropped:     make(map[ake.Hash]abe.Day),
 			gaps:        make(map[*authorLog]logRef),
-			allowances:  make(map[[32]byte]*pace),
+			allowances:  make(map[[32]byte]*allowance),
 			accounts:    make(map[[32]byte]*account),
 			limits:      limitsOf(cfg.Keep),
 		},

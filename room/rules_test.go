@@ -549,13 +549,13 @@ func TestBeatAhead(t *testing.T) {
 		return record.EncodeFields(record.FrameBeats, b.Append(nil))[1:]
 	}
 	was := p.beat
-	if !ann.tookBeats(beat(ann.now.Add(maxAhead + time.Second))) {
+	if !ann.tookBeats(new(exchange), beat(ann.now.Add(maxAhead+time.Second))) {
 		t.Error("the stream would be ended for it")
 	}
 	if p.beat != was {
 		t.Error("a beat of the future was taken")
 	}
-	if ann.tookBeats(beat(ann.now.Add(maxAhead - time.Second))); p.beat == was {
+	if ann.tookBeats(new(exchange), beat(ann.now.Add(maxAhead-time.Second))); p.beat == was {
 		t.Error("a beat within the hour was not taken")
 	}
 }
@@ -905,7 +905,7 @@ func TestForgedBeats(t *testing.T) {
 	b.Sign(n.desc.ID(), cyn.working)
 	b.Working = bob.workingID
 	was := p.beat
-	if ann.tookBeats(record.EncodeFields(record.FrameBeats, b.Append(nil))[1:]) || p.beat != was {
+	if ann.tookBeats(new(exchange), record.EncodeFields(record.FrameBeats, b.Append(nil))[1:]) || p.beat != was {
 		t.Error("it was taken")
 	}
 }

@@ -28,7 +28,13 @@ func (r *Room) tookSecret(x *exchange, body []byte) bool {
 	if !ake.Fits(h.Commit.Core(), h.D, h.Commit.Secret) {
 		return false
 	}
+	pace := r.checks(x)
+	if pace.refill(r.now, recordRate, recordsAtOnce); pace.tokens < 1 {
+		return true // it is asked for again
+	}
 	switch r.add(h.Commit) {
+	case kept:
+		pace.tokens -= commitCost
 	case refused:
 		return false
 	case waits:

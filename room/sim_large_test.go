@@ -17,7 +17,7 @@ var simSize = flag.Int("sim.size", 100, "how many members TestLargeRoom has")
 // grown makes a room of so many, without their having come one by one: each has let
 // in four others, all know all, and the first has made a commit. Each is connected to
 // eight others or so.
-func grown(t *testing.T, n *network, size int) []*simNode {
+func grown(t testing.TB, n *network, size int) []*simNode {
 	var all []*simNode
 	for i := range size {
 		all = append(all, n.add(fmt.Sprint("p", i), true))
@@ -144,12 +144,13 @@ func TestLargeRoom(t *testing.T) {
 }
 
 // TestHundredJoins: a hundred that come to a room of ten at once, each by one of these,
-// are let in by at most four epochs that anybody sees.
+// are let in within seconds, by few epochs that anybody sees. -crowd.seed tries another
+// seed.
 func TestHundredJoins(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	n := newNetwork(t, 100)
+	n := newNetwork(t, *crowdSeed)
 	all := grown(t, n, 10)
 	n.run(10 * time.Second)
 	for i := range 100 {
@@ -166,9 +167,12 @@ func TestHundredJoins(t *testing.T) {
 	}
 	took := n.until(time.Minute, "all are in", func() bool { return together(all...) })
 	t.Logf("%d commits, all in one epoch after %v", n.commits, took)
+	if took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
 	n.run(10 * time.Second)
 	for _, s := range all {
-		if len(s.epochs) > 5 {
+		if len(s.epochs) > 7 {
 			t.Errorf("%s saw %d epochs", s.name, len(s.epochs))
 		}
 	}

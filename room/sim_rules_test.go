@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/ed25519"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -30,7 +31,10 @@ type looker struct {
 	seen   []map[said]bool // .. or read back
 	procs  map[*simNode]*seenOf
 	count  int
+	all    uint64 // a checksum of all that arrived, in its order
 }
+
+var arrivals = maphash.MakeSeed()
 
 // A simEpoch is what everybody in an epoch must agree on.
 type simEpoch struct {
@@ -124,6 +128,7 @@ func (k *looker) entitled(p *simPeer, e *epoch) bool {
 
 // arriving notes who is told that somebody left.
 func (k *looker) arriving(s *simNode, data []byte) {
+	k.all = k.all<<7 + k.all>>57 + uint64(k.w.now.UnixNano()) + maphash.Bytes(arrivals, data)
 	if s.room == nil || len(data) == 0 {
 		return
 	}

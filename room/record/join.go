@@ -17,20 +17,20 @@ const maxPresence = 32 + 8 + 1 + 1 + MaxAddresses*(2+MaxAddressSize) + signature
 // MaxEncapsulation is the greatest size of an encapsulation in bytes.
 const MaxEncapsulation = 128 << 10
 
-// Verify checks all signatures in the join, given the sponsor's contribution, and
-// the encapsulation against the newcomer's.
+// Verify checks all signatures in the join, given the sponsor's contribution. The
+// sponsor's comes first: who has none can make all others.
 func (j *Join) Verify(room ake.Hash, sponsor *Contribution) error {
 	j.Contribution.ComputeID(room)
-	if err := j.Contribution.Verify(room); err != nil {
-		return err
-	}
-	if err := j.Presence.Verify(room); err != nil {
-		return err
-	}
 	if j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Day != j.Out.Day {
 		return ErrSignature
 	}
 	if err := j.In.Verify(room, sponsor); err != nil {
+		return err
+	}
+	if err := j.Contribution.Verify(room); err != nil {
+		return err
+	}
+	if err := j.Presence.Verify(room); err != nil {
 		return err
 	}
 	return j.Out.Verify(room, j.Contribution)
