@@ -69,7 +69,7 @@ func (a *attack) connect(ctx context.Context, h host.Host) {
 // publisher is a stranger on the room's topic.
 func (a *attack) publisher(ctx context.Context) *pubsub.Topic {
 	h := a.stranger(ctx)
-	ps, err := newGossip(ctx, h, pubsub.NewAllowlistSubscriptionFilter(a.room.Topic()))
+	ps, err := newGossip(ctx, h, newForwarders(), pubsub.NewAllowlistSubscriptionFilter(a.room.Topic()))
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -170,6 +170,7 @@ type Node struct {
 	membersChanged chan struct{} // capacity 1: who is here has changed; never closed
 	leaving        chan struct{}
 	leaveOnce      sync.Once
+	forGood        bool            // set before leaving is closed
 	ended          chan struct{}   // closed when the loop has ended
 	runCtx         context.Context // until then
 
@@ -413,12 +414,23 @@ func (n *Node) Send(ref any, kind byte, text string) error {
 	return err
 }
 
-// Leave leaves the room: the others are told, and Run returns.
-func (n *Node) Leave() { n.leaveOnce.Do(func() { close(n.leaving) }) }
+// Leave leaves the room for good: the others are told, and Run returns.
+func (n *Node) Leave() { n.end(true) }
+
+// GoAway is Leave for somebody who will be back: others keep for them what is said.
+func (n *Node) GoAway() { n.end(false) }
+
+func (n *Node) end(forGood bool) {
+	n.leaveOnce.Do(func() { n.forGood = forGood; close(n.leaving) })
+}
 
 // leave tells the others, for a limited time.
 func (n *Node) leave() {
-	n.room.Leave(n.now())
+	if n.forGood {
+		n.room.Leave(n.now())
+	} else {
+		n.room.GoAway(n.now())
+	}
 	n.drain()
 	limit := time.NewTimer(leaveTime)
 	defer limit.Stop()
@@ -471,7 +483,7 @@ func (n *Node) drain() {
 				// It is no member any more, and its connections keep the other's from
 				// being used.
 				n.superseded = true
-				n.Leave()
+				n.GoAway()
 			}
 		}
 		if !busy {

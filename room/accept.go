@@ -15,6 +15,7 @@ import (
 type epoch struct {
 	commit *record.Commit
 	list   record.List // nil until rebuilt
+	away   record.Away // with it
 	nodes  []*node     // of those listed, once it fits
 	sid    ake.Hash    // once its keys are derived
 	since  time.Time   // when it arrived
@@ -43,6 +44,9 @@ type epoch struct {
 	goneVersion uint64    // the version at which listsGone was found
 	listsGone   bool      // one of its members is gone
 }
+
+// whole is the commit with its lists.
+func (e *epoch) whole() *record.Commit { return e.commit.Whole(e.list, e.away) }
 
 // unread reports whether it fits and lists us, and we lack its secret or a term.
 func (e *epoch) unread() bool { return e.fits && e.ownIndex >= 0 && e.keys == nil }
@@ -135,7 +139,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	}
 	if c.Form == record.ListWhole {
 		// The list is not signed, only its hash: what does not fit is a garbled copy.
-		if _, err := c.Rebuild(nil); err != nil {
+		if _, _, err := c.Rebuild(nil, nil); err != nil {
 			return refused
 		}
 	}
@@ -213,20 +217,23 @@ func (r *Room) examine(e *epoch) bool {
 		g.height = max(g.height, c.Height) // whether it can be read or not
 	}
 	if e.list == nil {
-		var base record.List
+		base := new(epoch)
 		if c.Form == record.ListChanges {
-			b := r.commits[c.Base]
-			if b == nil || b.list == nil {
+			if base = r.commits[c.Base]; base == nil || base.list == nil {
 				return true
 			}
-			base = b.list
 		}
-		list, err := c.Rebuild(base)
+		list, away, err := c.Rebuild(base.list, base.away)
 		if err != nil {
 			e.commit = c.Bare() // this copy is garbled, or has none
 			return true
 		}
-		e.list = list
+		for i := range away {
+			if !r.mayBeAway(away[i].Day, c.Day) {
+				return false
+			}
+		}
+		e.list, e.away = list, away
 		r.countPresences(e, 1)
 		r.handOver(e) // whether we can take it ourselves or not
 	}
@@ -249,6 +256,7 @@ func (r *Room) examine(e *epoch) bool {
 		}
 	}
 	e.fits, e.nodes = true, nodes
+	r.noteReaders(e)
 	if g.own != nil {
 		e.ownIndex = e.list.Index(g.own.cid)
 	}

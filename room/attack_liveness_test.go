@@ -278,7 +278,7 @@ func TestLargeCommit(t *testing.T) {
 		t.Errorf("%d commits with a list and %d without on the topic", w.whole, w.bare)
 	}
 	head := all[0].room.head
-	t.Logf("%d bytes, announced in %d, handed over in %d frames, %d wants", len(record.Encode(head.commit.Whole(head.list))), w.size, w.secrets, w.wants)
+	t.Logf("%d bytes, announced in %d, handed over in %d frames, %d wants", len(record.Encode(head.whole())), w.size, w.secrets, w.wants)
 	if w.size > 700 {
 		t.Errorf("%d bytes on the topic", w.size)
 	}

@@ -124,7 +124,7 @@ func TestLeakedTerms(t *testing.T) {
 	commit.Secret = ake.CommitSecret(commit.Core(), d)
 	commit.ComputeID()
 	commit.Sign(n.desc.ID(), x.working)
-	commit = commit.Whole(list)
+	commit = commit.Whole(list, nil)
 	x.node.inject(join.Append([]byte{record.TypeJoin}))
 	x.node.inject(record.Encode(commit))
 	x.open(ann, ProtocolSync, handover(commit, d))

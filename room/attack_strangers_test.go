@@ -96,7 +96,7 @@ func strangeCommit(day abe.Day, k, members, evidence int) *record.Commit {
 	}
 	c.SetEvidence(ev)
 	c.ComputeID()
-	return c.Whole(list)
+	return c.Whole(list, nil)
 }
 
 // enters connects a newcomer with a room of members, and returns how long it takes

@@ -123,7 +123,7 @@ func (r *Room) noteChanges(g *graph, list record.List) {
 // included: around midnight, before all are to have proved themselves for the new
 // day.
 func (r *Room) wouldLeaveOut(g *graph, list record.List) bool {
-	return r.head != nil && r.leavesOut(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Day: g.date}}}, list: list}) != nil
+	return r.head != nil && r.leavesOut(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Day: g.date}}}, list: list, away: r.nextAway(g, list)}) != nil
 }
 
 // dueAt is when it is our turn: a sponsor's at once, the others' after a quiet
@@ -226,6 +226,11 @@ type nextList struct {
 	list    record.List
 	version uint64
 	until   time.Time
+
+	away        record.Away // who would be away
+	awayOf      int         // .. besides a list of so many
+	awayVersion uint64
+	awayUntil   time.Time
 }
 
 // nextList is what we would list: the living members whose terms and presences
@@ -304,7 +309,8 @@ func (r *Room) needed(g *graph, list record.List) bool {
 // differs reports whether the members are not those of the head, or it is old.
 func (r *Room) differs(g *graph, list record.List) bool {
 	h := r.head
-	return h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) || r.isOld(h)
+	return h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) ||
+		!slices.Equal(r.nextAway(g, list), h.away) || r.isOld(h)
 }
 
 // lacksAt is when one is to commit for the sake of a commit above the head, which
@@ -381,9 +387,11 @@ func (r *Room) commit(g *graph, list record.List) error {
 	c := &record.Commit{Brief: record.Brief{Header: record.Header{
 		Day: g.date, Height: g.height + 1, By: g.own.cid, Members: uint32(len(list)), List: list.Hash(),
 	}}}
-	var base record.List
+	away := r.nextAway(g, list)
+	c.Away = away.Hash()
+	var base *epoch
 	if h := r.head; h != nil && h.commit.Day == g.date {
-		c.Base, base = h.commit.ID(), h.list
+		base, c.Base = h, h.commit.ID()
 	}
 	c.SetEvidence(r.removals(list))
 	d := r.draw()
@@ -391,11 +399,11 @@ func (r *Room) commit(g *graph, list record.List) error {
 	c.ComputeID()
 	c.Sign(r.id, r.working)
 	if base != nil {
-		c = c.Change(base, list)
+		c = c.Change(base.list, list, base.away, away)
 	} else {
-		c = c.Whole(list)
+		c = c.Whole(list, away)
 	}
-	e := &epoch{commit: c, list: list, since: r.now, fits: true, ownIndex: list.Index(g.own.cid), d: &d, secretHolders: make(map[[32]byte]bool)}
+	e := &epoch{commit: c, list: list, away: away, since: r.now, fits: true, ownIndex: list.Index(g.own.cid), d: &d, secretHolders: make(map[[32]byte]bool)}
 	for i := range list {
 		e.nodes = append(e.nodes, g.nodes[list[i].CID])
 	}

@@ -206,7 +206,7 @@ func (r *Room) records(names bool) []record.Record {
 		}
 	}
 	if h := r.head; h != nil {
-		out = append(out, h.commit.Whole(h.list))
+		out = append(out, h.whole())
 	}
 	return out
 }

@@ -14,7 +14,7 @@ func WellFormed(data []byte) bool {
 	case record.TypePresence:
 		var p *record.Presence
 		if p, err = record.ParsePresence(body); err == nil {
-			return p.Left
+			return p.Last()
 		}
 	case record.TypeCommit:
 		_, err = record.ParseCommit(body)

@@ -86,7 +86,7 @@ func TestForwardWhatStreamsBrought(t *testing.T) {
 	}
 	same := map[string][]byte{
 		"presence": traffic[record.TypePresence], "commit": traffic[record.TypeCommit], "join": traffic[record.TypeJoin],
-		"whole list": record.Encode(c.Whole(e.list)), "no list": record.Encode(c.Bare()),
+		"whole list": record.Encode(c.Whole(e.list, e.away)), "no list": record.Encode(c.Bare()),
 	}
 	for name, data := range same {
 		if v := r.Publication(n.now, from, data); v != Accept {

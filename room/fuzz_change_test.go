@@ -876,9 +876,9 @@ func (m *mutator) commitment() (*record.Commit, ake.Secret) {
 	case c.one(3):
 		return k.Bare(), d
 	case c.one(3) && m.Room.head != nil && k.Base != (ake.Hash{}):
-		return k.Change(m.Room.head.list, list), d
+		return k.Change(m.Room.head.list, list, m.Room.head.away, nil), d
 	}
-	return k.Whole(list), d
+	return k.Whole(list, nil), d
 }
 
 // hands hands the secret of a commit over to somebody, and may publish the commit.

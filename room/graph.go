@@ -355,10 +355,11 @@ func (r *Room) process(w [32]byte) *process {
 	return p
 }
 
-func (p *process) left() bool { return p != nil && p.newest != nil && p.newest.Left }
+// ended reports whether the process said that it takes part no more.
+func (p *process) ended() bool { return p != nil && p.newest != nil && p.newest.Last() }
 
 // takePresence keeps a presence, in place of the oldest that no commit names.
-// "Left" is absorbing; otherwise the greatest serial counts. Of two with one
+// A last one is absorbing, and "left" beats "away"; otherwise the greatest serial counts. Of two with one
 // serial, and of several such pairs, all keep the same: PROTOCOL.md §6.
 func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 	nid := n.ID()
@@ -374,7 +375,7 @@ func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 	if len(p.presences) >= maxPresences {
 		oldest := n
 		for id, b := range p.presences {
-			if b.Serial < oldest.Serial && !b.Left && !named(id) {
+			if b.Serial < oldest.Serial && !b.Last() && !named(id) {
 				oldest = b
 			}
 		}
@@ -382,9 +383,9 @@ func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 	}
 	p.presences[nid] = n
 	switch {
-	case p.newest == nil, n.Left && !p.newest.Left:
+	case p.newest == nil, n.Ends() > p.newest.Ends():
 		p.newest = n
-	case n.Left == p.newest.Left && n.Serial > p.newest.Serial:
+	case n.Ends() == p.newest.Ends() && n.Serial > p.newest.Serial:
 		p.newest = n
 	}
 }
@@ -438,7 +439,7 @@ func (r *Room) gone(g *graph, n *node) (record.Evidence, bool) {
 	if p != nil && p.misbehaved {
 		return record.Evidence{Kind: record.EvidenceMisbehaved, CID: cid, Ref: p.misbehaviourRef}, true
 	}
-	if p.left() {
+	if p.ended() {
 		return record.Evidence{Kind: record.EvidenceLeft, CID: cid, Ref: p.newest.ID()}, true
 	}
 	if g == nil || len(g.newest) == len(g.nodes) {

@@ -28,6 +28,7 @@ func (r *Room) chooseHead() {
 	}
 	previous := r.head
 	r.noteStop(previous)
+	r.readers.noteHead(r.now)
 	r.head, best.supersededAt = best, time.Time{} // it may have been passed over before its day came
 	if r.logs.transcripts[best.commit.ID()] == nil {
 		r.beginTranscript(best) // being empty, it made room meanwhile
@@ -63,7 +64,7 @@ func (r *Room) mayHead(e *epoch) bool {
 		r.recheckHead(e.commit.Day.Start().Add(-dayTurn))
 		return false
 	}
-	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.leaves(e, w.left) || w.left == nil && r.bringsBackAt(e, w.at)) {
+	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.leaves(e, w.left, w.last) || w.left == nil && r.bringsBackAt(e, w.at)) {
 		return false
 	}
 	return !r.bringsBack(e) && r.leavesOut(e) == nil
@@ -73,19 +74,20 @@ func (r *Room) mayHead(e *epoch) bool {
 // before all others: an insider can make hundreds of such commits, of a thousand members.
 type witness struct {
 	head *epoch        // in whose place it was not to be
-	left *record.Entry // of that, whom it leaves out; or ..
-	at   int           // .. the place in its list of somebody who is gone
+	left *record.Entry // of that, whom it leaves out ..
+	last abe.Day       // .. and who was last here that day; or ..
+	at   int           // .. the place in its list, or behind it among those away, of somebody who is gone
 }
 
 // bringsBack reports whether a commit lists somebody whom we cut, or who is gone and
 // was in an earlier head of ours, but not in this one: who left does not come back by
 // another's word. Others may have left since the commit was made; they stop us.
 func (r *Room) bringsBack(e *epoch) bool {
-	g := r.days[e.commit.Day]
-	if !r.listsGone(g, e) {
-		return false
+	from := 0
+	if !r.listsGone(r.days[e.commit.Day], e) {
+		from = len(e.nodes)
 	}
-	for i := range e.nodes {
+	for i := from; i < len(e.nodes)+len(e.away); i++ {
 		if r.bringsBackAt(e, i) {
 			e.against = witness{head: r.head, at: i}
 			return true
@@ -95,6 +97,9 @@ func (r *Room) bringsBack(e *epoch) bool {
 }
 
 func (r *Room) bringsBackAt(e *epoch, i int) bool {
+	if i >= len(e.nodes) {
+		return r.bringsBackAway(&e.away[i-len(e.nodes)])
+	}
 	ev, gone := r.gone(r.days[e.commit.Day], e.nodes[i])
 	return gone && (ev.Kind == record.EvidenceCut || e.nodes[i].wasInHead && !r.head.lists(e.list[i].Identity, e.list[i].CID))
 }
@@ -112,7 +117,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	if r.head == nil {
 		return r.firstLeavesOut(e)
 	}
-	if w := &e.against; w.head == r.head && w.left != nil && r.leaves(e, w.left) {
+	if w := &e.against; w.head == r.head && w.left != nil && r.leaves(e, w.left, w.last) {
 		return w.left
 	}
 	// In a full room those are spare who come late in our own list, or never: the ones
@@ -136,20 +141,32 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 		if len(list) > 0 && list[0].Identity == entry.Identity {
 			continue
 		}
-		if cid, ok := r.stays(entry, e.commit.Day); ok && !spare(cid) {
+		cid, stays := r.stays(entry, e.commit.Day)
+		if stays && !spare(cid) || !stays && r.omits(e, entry.Identity, r.head.commit.Day) {
 			if len(e.list) < record.MaxMembers { // in a full one, turns change
-				e.against = witness{head: r.head, left: entry}
+				e.against = witness{head: r.head, left: entry, last: r.head.commit.Day}
 			}
 			return entry
+		}
+	}
+	for i := range r.head.away {
+		if a := &r.head.away[i]; e.list.Of(a.Identity) < 0 && r.omits(e, a.Identity, a.Day) {
+			e.against = witness{head: r.head, left: &record.Entry{Identity: a.Identity}, last: a.Day}
+			return e.against.left
 		}
 	}
 	return nil
 }
 
-// leaves reports whether somebody whom a commit leaves out is still here.
-func (r *Room) leaves(e *epoch, entry *record.Entry) bool {
-	_, stays := r.stays(entry, e.commit.Day)
-	return stays
+// leaves reports whether somebody whom a commit does not list is still here, or away
+// and not listed as that.
+func (r *Room) leaves(e *epoch, entry *record.Entry, last abe.Day) bool {
+	if entry.CID != (ake.Hash{}) {
+		if _, stays := r.stays(entry, e.commit.Day); stays {
+			return true
+		}
+	}
+	return r.omits(e, entry.Identity, last)
 }
 
 // firstLeavesOut finds somebody whom we would list and a commit does not. While we
@@ -236,7 +253,12 @@ func (r *Room) epochStarted(previous *epoch) EpochStarted {
 	}
 	var left []ake.Hash
 	gone := func(entry *record.Entry) {
-		ev.Left, left = append(ev.Left, r.member(entry.CID, entry.Identity)), append(left, entry.CID)
+		m := r.member(entry.CID, entry.Identity)
+		if left = append(left, entry.CID); e.away.Of(entry.Identity) >= 0 {
+			ev.WentAway = append(ev.WentAway, m)
+		} else {
+			ev.Left = append(ev.Left, m)
+		}
 	}
 	for i, n := range e.nodes {
 		m, entry := r.memberOf(n), &e.list[i]
@@ -252,10 +274,16 @@ func (r *Room) epochStarted(previous *epoch) EpochStarted {
 			was = was[1:]
 		} else if entry.Identity != r.identity {
 			ev.Joined = append(ev.Joined, m)
+			if previous != nil && previous.away.Of(entry.Identity) >= 0 {
+				ev.Back = append(ev.Back, m)
+			}
 		}
 	}
 	for i := range was {
 		gone(&was[i])
+	}
+	for i := range e.away {
+		ev.Away = append(ev.Away, Member{Peer: peerOf(e.away[i].Identity)})
 	}
 	switch {
 	case previous == nil:
@@ -264,7 +292,7 @@ func (r *Room) epochStarted(previous *epoch) EpochStarted {
 		ev.Reason = ReasonHealed
 	case len(ev.Joined) > 0:
 		ev.Reason = ReasonJoined
-	case len(ev.Left) > 0:
+	case len(left) > 0:
 		ev.Reason = r.whyLeft(previous, left)
 	case previous.commit.Day == e.commit.Day && r.now.Sub(previous.since) < rotatePeriod-rotateSlack:
 		ev.Reason = ReasonRekey
@@ -284,6 +312,10 @@ func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
 		switch {
 		case absent && ev.Kind == record.EvidenceCut:
 			return ReasonCut
+		case absent && ev.Kind == record.EvidenceLeft && r.processOf(g.node(cid)).newest.Away:
+			if why == ReasonLapsed {
+				why = ReasonAway
+			}
 		case absent && ev.Kind != record.EvidenceSilent:
 			why = ReasonLeft
 		case !absent && previous.commit.Day != r.head.commit.Day && why == ReasonLapsed:

@@ -181,10 +181,18 @@ func (r *Room) recall() error {
 	if err != nil {
 		return err
 	}
+	var last *transcript // that we were in
 	for _, t := range r.logs.transcripts {
+		if t.ours && t.ownIndex >= 0 && (last == nil || cmp.Or(cmp.Compare(t.Brief.Day, last.Brief.Day),
+			cmp.Compare(t.Brief.Height, last.Brief.Height)) > 0) {
+			last = t
+		}
 		for i := range t.logs {
 			r.show(nil, t, i) // what waits for a gap goes on waiting
 		}
+	}
+	if last != nil {
+		r.readers.noteAll(last.Brief.Day, last.List, last.Away, time.Time{})
 	}
 	r.shorten()
 	cut := len(lately) > r.cfg.Replay

@@ -12,6 +12,7 @@ const (
 	maxWaitingRecords  = 256
 	maxWaitingTerms    = 1024 // terms of contributions that have not come
 	maxPromised        = 256  // edges to contributions that have not come
+	maxReaders         = 4096 // who was in others' epochs
 	maxNewNames        = 64   // names that are passed on at once
 	maxPresences       = 16   // presences kept of one process
 	maxPairs           = 4    // that show that it misbehaved

@@ -16,7 +16,7 @@ import (
 // mayShare reports whether a transcript is for a peer, going by its identity
 // alone: what is named to it; mayRead says what is sent.
 func (r *Room) mayShare(t *transcript, identity [32]byte) bool {
-	return t.count > 0 && (r.isHistory(t) || t.ownIndex >= 0 && t.lists(identity))
+	return t.count > 0 && (r.isHistory(t) || t.reader && t.reads(identity))
 }
 
 // logsDigest is over the transcripts that a peer may read too. Both ends come to
@@ -36,15 +36,16 @@ func (r *Room) logsDigest(identity [32]byte) ake.Hash {
 
 // mayRead reports whether the other end may be told what was said in an epoch:
 // the processes it lists, and later ones of the same peers, once everybody can
-// see these; and all living members, as far as the room's history goes.
+// see these; who was away, as a member of that day or a later one; and all living
+// members, as far as the room's history goes.
 func (r *Room) mayRead(t *transcript, x *exchange) bool {
-	listed := t.ownIndex >= 0 && t.lists(x.identity)
-	if !listed && !r.isHistory(t) {
-		return false
-	}
+	listed := t.reader && t.lists(x.identity)
 	for _, g := range r.days {
 		if r.livesIn(g, x) {
-			return true
+			wasAway := t.reader && t.Away.Of(x.identity) >= 0 && g.date >= t.Brief.Day
+			if listed || wasAway || r.isHistory(t) {
+				return true
+			}
 		}
 	}
 	if !listed {
@@ -295,7 +296,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 		return true
 	}
 	t := &transcript{Transcript: head, id: id, servedBy: x.identity}
-	if !t.lists(r.identity) && r.cfg.Descriptor.History == 0 {
+	if !t.reads(r.identity) && r.cfg.Descriptor.History == 0 {
 		return true
 	}
 	unknown := r.uncheckedAuthors(head)
@@ -305,7 +306,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 	if head.VerifyOf(r.id, unknown) != nil {
 		return false
 	}
-	t.past = !t.lists(r.identity) || !r.allProved(head)
+	t.past = !t.reads(r.identity) || !r.allProved(head)
 	r.keepTranscript(t)
 	return true
 }
@@ -367,8 +368,9 @@ func (r *Room) tookLog(x *exchange, body []byte) bool {
 // countHistory counts the history that came over an exchange.
 func (x *exchange) countHistory(r *Room, d Delivered) {
 	if x.history.Count == 0 {
-		r.emit(Past{By: x.peer})
+		r.emit(Past{By: x.peer, Away: d.Away})
 	}
+	x.history.Away = d.Away
 	x.history.Count++
 	if at := time.UnixMilli(int64(d.Message.Time)); x.history.Oldest.IsZero() || at.Before(x.history.Oldest) {
 		x.history.Oldest = at
@@ -378,7 +380,7 @@ func (x *exchange) countHistory(r *Room, d Delivered) {
 // endHistory says that no more history comes over an exchange.
 func (x *exchange) endHistory(r *Room) {
 	if x.history.Count > 0 {
-		r.emit(Past{Over: true, Count: x.history.Count, Oldest: x.history.Oldest, By: x.peer})
+		r.emit(Past{Over: true, Count: x.history.Count, Oldest: x.history.Oldest, By: x.peer, Away: x.history.Away})
 		x.history = Past{}
 	}
 }

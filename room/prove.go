@@ -51,7 +51,7 @@ func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 		return false
 	}
 	p, err := record.ParsePresence(presence)
-	if err != nil || p.Working != c.Working || p.Left {
+	if err != nil || p.Working != c.Working || p.Last() {
 		return false
 	}
 	c.ComputeID(r.id)

@@ -42,7 +42,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 	switch data[0] {
 	case record.TypePresence:
 		p, err := record.ParsePresence(data[1:])
-		if err != nil || !p.Left {
+		if err != nil || !p.Last() {
 			return Reject
 		}
 		if known := r.processes[p.Working]; known != nil && known.misbehaved {
@@ -128,11 +128,11 @@ func (r *Room) commitReceived(c *record.Commit) time.Time {
 		return time.Time{}
 	}
 	if c.Form != record.ListOmitted {
-		var base record.List
+		base := new(epoch)
 		if p := r.commits[c.Base]; c.Form == record.ListChanges && p != nil {
-			base = p.list
+			base = p
 		}
-		if _, err := c.Rebuild(base); err != nil {
+		if _, _, err := c.Rebuild(base.list, base.away); err != nil {
 			return time.Time{}
 		}
 	}

@@ -135,6 +135,7 @@ const (
 	ReasonLapsed  = "lapsed"  // somebody was not heard any more
 	ReasonRotated = "rotated" // the hour's new keys, or the day's
 	ReasonRekey   = "rekey"   // somebody asked for new keys
+	ReasonAway    = "away"    // somebody went away
 	ReasonCut     = "cut"     // our user does without somebody
 )
 
@@ -144,7 +145,10 @@ type EpochStarted struct {
 	ID, Previous ake.Hash // Previous is zeros for the first
 	SID          ake.Hash
 	Members      []Member // in list order
-	Joined, Left []Member // since the previous one
+	Joined, Left []Member // since the previous one; who is away has not left
+	Back         []Member // of those who joined, who was away in it
+	Away         []Member // who are told later what is said: those who are away
+	WentAway     []Member // of these, those who were here in the previous one
 	Committer    peer.ID
 	Reason       string
 }
@@ -167,7 +171,10 @@ type Cut struct {
 
 // Departed: a member of the epoch in force has left. If others remain, an epoch
 // without it follows.
-type Departed struct{ Member Member }
+type Departed struct {
+	Member Member
+	Away   bool // it will be back
+}
 
 // Renamed: a member calls itself something else.
 type Renamed struct{ Member Member }
@@ -190,6 +197,8 @@ type Delivered struct {
 	By      peer.ID
 	// Hearsay: only the member that served it, now or to an earlier process, says who was there.
 	Hearsay bool
+	// Away: it was said while this peer was away.
+	Away bool
 }
 
 // ShownAt is the time to show: the author's, but never later than arrival, and
@@ -199,7 +208,7 @@ func (d Delivered) ShownAt() time.Time {
 	switch {
 	case d.Received.IsZero():
 		return at
-	case at.After(d.Received), !d.History && d.Received.Sub(at) > 2*time.Minute:
+	case at.After(d.Received), !d.History && !d.Away && d.Received.Sub(at) > 2*time.Minute:
 		return d.Received
 	}
 	return at
@@ -237,6 +246,7 @@ type Past struct {
 	Count  int       // when it is over: how many messages
 	Oldest time.Time // of them; zero for none
 	By     peer.ID   // as in Delivered
+	Away   bool      // it was said while this peer was away
 }
 
 // Sent: a message of ours went out. Its readers are all members of its epoch;

@@ -216,17 +216,17 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if proc.misbehaved && !proc.lesser(p) {
 		return known // one proof is enough
 	}
-	if n := proc.newest; n != nil && (n.Left && p.Left || n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
+	if n := proc.newest; n != nil && (p.Last() && n.Ends() >= p.Ends() || n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
 		return known
 	}
 	if p.Verify(r.id) != nil {
 		return refused
 	}
-	wasThere := !proc.left()
+	wasThere := !proc.ended()
 	proc.takePresence(p, r.presenceListed)
-	if p.Left && wasThere {
+	if p.Last() && wasThere {
 		proc.leftSince = r.now
-		r.ifListed(p.Working, func(m Member) { r.emit(Departed{m}) })
+		r.ifListed(p.Working, func(m Member) { r.emit(Departed{Member: m, Away: p.Away}) })
 	}
 	return kept
 }

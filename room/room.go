@@ -108,6 +108,7 @@ type Room struct {
 	workingKeys  map[[32]byte]bool // of the contributions that are kept
 	presenceRefs map[ake.Hash]int  // presences that commits list that are kept: in how many
 	cut          map[[32]byte]bool // whom our user does without, by identity
+	readers      readers
 	beatAt       time.Time
 	lastHeard    time.Time // when a stream last brought a beat of another process
 	names        newNames
@@ -173,6 +174,7 @@ func New(cfg Config) (*Room, error) {
 			missed: make(map[ake.Hash]int), omissions: make(map[peer.ID]int), awaiting: make(map[[32]byte]time.Time),
 		},
 		cut:          make(map[[32]byte]bool),
+		readers:      make(readers),
 		presenceRefs: make(map[ake.Hash]int),
 		proofs:       proofs{firstPeers: make(map[peer.ID]bool), idleSince: make(map[peer.ID]time.Time)},
 		channels:     channels{byKey: make(map[[32]byte]*channel)},
@@ -267,14 +269,20 @@ func (r *Room) Tick(now time.Time) {
 	r.finish()
 }
 
-// Leave makes the process' last presence and tells everybody. Nothing is sent
-// after it.
-func (r *Room) Leave(now time.Time) {
+// Leave makes the process' last presence and tells everybody that the peer has left
+// for good. Nothing is sent after it.
+func (r *Room) Leave(now time.Time) { r.end(now, &record.Presence{Left: true}) }
+
+// GoAway is Leave for somebody who will be back: what is said until then is kept for
+// them by those who are here.
+func (r *Room) GoAway(now time.Time) { r.end(now, &record.Presence{Away: true}) }
+
+func (r *Room) end(now time.Time, last *record.Presence) {
 	r.advance(now)
 	if r.closed {
 		return
 	}
-	r.announce(&record.Presence{Left: true})
+	r.announce(last)
 	r.closed = true
 	for _, id := range r.streams.sorted() {
 		x := r.streams.byID[id]

@@ -60,7 +60,7 @@ func TestStrangerCommits(t *testing.T) {
 		m.SetEvidence(nil)
 		m.ComputeID()
 		m.Sign(n.desc.ID(), x.working)
-		ann.given(bob, true, record.EncodeRecords([]record.Record{m.Whole(list)})...)
+		ann.given(bob, true, record.EncodeRecords([]record.Record{m.Whole(list, nil)})...)
 		if ann.room.commits[m.ID()] != nil {
 			t.Fatal("one is taken")
 		}
@@ -78,7 +78,7 @@ func TestDroppedCommit(t *testing.T) {
 			k := newBenchRoom(t, 3)
 			k.join(t)
 			k.commit(t)
-			c := k.a.head.commit.Whole(k.a.head.list)
+			c := k.a.head.whole()
 			if o := k.b.add(c); o != kept {
 				t.Fatalf("outcome %d", o)
 			}

@@ -116,7 +116,7 @@ func (r *Room) handOverOn(x *exchange, ch *channel, e *epoch) {
 	}
 	e.secretHolders[ch.working] = true
 	c := e.commit
-	if len(c.Removed)*2+len(c.Added)*entryBytes > maxPublishedCommit {
+	if len(c.Append(nil)) > maxPublishedCommit {
 		c = c.Bare()
 	}
 	h := record.Handover{D: *e.d, Commit: c}
@@ -236,7 +236,7 @@ func (r *Room) tookWant(x *exchange, body []byte) bool {
 	x.gotAsk = true
 	for _, id := range epochs {
 		e := r.commits[id]
-		if e == nil || e.list == nil || !r.inComponent(x.identity) || !r.sendRecords(x, []record.Record{e.commit.Whole(e.list)}) {
+		if e == nil || e.list == nil || !r.inComponent(x.identity) || !r.sendRecords(x, []record.Record{e.whole()}) {
 			continue
 		}
 		if ch := r.channels.byKey[x.working]; ch != nil && ch.up {

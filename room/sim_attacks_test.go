@@ -12,6 +12,7 @@ import (
 // A forgery is a commit of an insider who knows everything that a member knows,
 // and does not keep to the rules.
 type forgery struct {
+	away       record.Away
 	list       record.List
 	after      *epoch // whose height it follows; nil: it is the first
 	header     func(h *record.Header)
@@ -51,6 +52,7 @@ func (f *forgery) sign(s *simNode) *record.Commit {
 	c := &record.Commit{Brief: record.Brief{Header: record.Header{
 		Day: g.date, Height: height + 1, By: g.own.cid, Members: uint32(len(f.list)), List: f.list.Hash(),
 	}}}
+	c.Away = f.away.Hash()
 	c.SetEvidence(f.evidence)
 	if f.header != nil {
 		f.header(&c.Header)
@@ -62,7 +64,7 @@ func (f *forgery) sign(s *simNode) *record.Commit {
 	}
 	c.ComputeID()
 	c.Sign(r.id, r.working)
-	return c.Whole(f.list)
+	return c.Whole(f.list, f.away)
 }
 
 // inject publishes what the node's room did not make.
@@ -98,6 +100,20 @@ func TestForgedCommits(t *testing.T) {
 		}},
 		"SilentOmission": {reads: true, forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
 			f.list = without(f.list, all[2].own())
+		}},
+		// Who is said to be away gets no keys.
+		"SilentOmission, said to be away": {reads: true, forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
+			f.list = without(f.list, all[2].own())
+			f.away = record.Away{{Identity: all[2].room.identity, Day: all[2].room.today()}}
+		}},
+		"away tomorrow": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
+			f.away = record.Away{{Identity: [32]byte{1}, Day: all[2].room.today() + 1}}
+		}},
+		"away for too long": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
+			f.away = record.Away{{Identity: [32]byte{1}, Day: all[2].room.today() - 2}}
+		}},
+		"here and away": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
+			f.away = record.Away{{Identity: all[2].room.identity, Day: all[2].room.today()}}
 		}},
 		// With a reason that nobody can check.
 		"SilentOmission, said to be silent": {reads: true, forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {

@@ -68,7 +68,7 @@ func freeze(seed uint64) *frozen {
 	}
 	for _, id := range sortedHashes(r.commits) {
 		if e := r.commits[id]; e.list != nil {
-			f.records = append(f.records, record.Encode(e.commit.Whole(e.list)))
+			f.records = append(f.records, record.Encode(e.whole()))
 			if e.d != nil {
 				f.secrets = append(f.secrets, handover(e.commit.Bare(), *e.d))
 			}

@@ -211,7 +211,7 @@ func (k *looker) took(s *simNode, e Event) {
 		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
-		if x := s.room.logs.transcripts[e.Epoch]; x == nil || !x.lists(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
+		if x := s.room.logs.transcripts[e.Epoch]; x == nil || !x.reads(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
 	case Failed:
@@ -301,11 +301,34 @@ func (k *looker) stepped(s *simNode) {
 		if o.head != nil && (h == nil || !above(h, o.head)) {
 			k.w.fail("head", "%s: the head went back", s.name)
 		}
+		if o.head != nil {
+			k.omitted(s, o.head, h)
+		}
 		o.head = h
 	}
 	k.bounds(s)
 	if k.count++; k.count%64 == 0 {
 		k.keys(s)
+	}
+}
+
+// omitted: who was in a head, here or away, is in the next, unless it left for good or
+// was away for too long. It may take others a while to know that it left.
+func (k *looker) omitted(s *simNode, was, is *epoch) {
+	check := func(identity [32]byte, last abe.Day) {
+		if is.list.Of(identity) >= 0 || is.away.Of(identity) >= 0 || !s.room.mayBeAway(last, is.commit.Day) {
+			return
+		}
+		if p := k.kinds[identity]; p == nil || p.kind != 'm' && p.kind != 'l' || !p.leftAt.IsZero() {
+			return
+		}
+		k.w.fail("omitted", "%s: the head of height %d leaves out %s", s.name, is.commit.Height, k.name(identity))
+	}
+	for i := range was.list {
+		check(was.list[i].Identity, was.commit.Day)
+	}
+	for i := range was.away {
+		check(was.away[i].Identity, was.away[i].Day)
 	}
 }
 
@@ -415,7 +438,7 @@ func (k *looker) atRest() *failure {
 			}
 			for _, m := range h.list {
 				c := s.room.days[today].contribution(m.CID)
-				if s.room.processes[c.Working].left() {
+				if s.room.processes[c.Working].ended() {
 					return bad("members", "%s lists %s, who it knows left", s.name, k.name(m.Identity))
 				}
 			}
@@ -447,7 +470,7 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 				continue
 			}
 			// Logs go from member to member: a chain of these must lead there.
-			chain := k.reachable(h, comp, func(s *simNode) bool { return t.lists(s.room.identity) || h.room.isHistory(t) })
+			chain := k.reachable(h, comp, func(s *simNode) bool { return t.reads(s.room.identity) || h.room.isHistory(t) })
 			for _, s := range chain {
 				bad := func(format string, args ...any) *failure {
 					return &failure{rule: "rest-logs", text: fmt.Sprintf("%s holds epoch %x (height %d) of which %s was: ", h.name, id[:4], t.Brief.Height, s.name) + fmt.Sprintf(format, args...)}

@@ -60,6 +60,7 @@ type simPeer struct {
 	identity ed25519.PrivateKey
 	proc     *simNode
 	starts   int
+	leftAt   time.Time // when one of its processes last left for good
 	disk     memJournal
 }
 
@@ -131,10 +132,15 @@ func (w *sim) do(st step) {
 			w.changes++
 			p().proc.crash = []string{"before", "amid", "after", "unwritten", "written"}[st.b%5]
 		}
-	case "leave":
+	case "leave", "away":
 		if s := p().proc; p().running() && s.room != nil && !s.paused {
 			w.changes++
-			s.room.Leave(s.clock())
+			if st.do == "leave" {
+				s.room.Leave(s.clock())
+				p().leftAt = w.now
+			} else {
+				s.room.GoAway(s.clock())
+			}
 			w.drain(s)
 			w.at(time.Second, func() { w.stop(s) })
 		}

@@ -139,7 +139,7 @@ func generate(seed uint64) *schedule {
 			add(ms, "crash!", a, at)
 			add(again, "start", a, 0)
 		case 6, 7:
-			add(ms, "leave", a, 0)
+			add(ms, [2]string{"leave", "away"}[disk.IntN(2)], a, 0)
 			if rng.IntN(2) == 0 {
 				add(again, "start", a, 0)
 			}

@@ -17,7 +17,8 @@ import (
 type transcript struct {
 	*record.Transcript
 	id            ake.Hash
-	ownIndex      int         // this peer's place in the list, or -1: it came as history
+	ownIndex      int         // this peer's place in the list, or -1: it was away, or it came as history
+	reader        bool        // this peer is in the list, or was away
 	logs          []authorLog // by place in the list, once anybody said something; see log
 	count         int         // messages held
 	since         time.Time   // when the first came
@@ -179,7 +180,7 @@ func (r *Room) beginTranscript(e *epoch) {
 		t.ours = true
 		return
 	}
-	head := &record.Transcript{Brief: e.commit.Brief, List: e.list, Authors: make([]*record.Contribution, len(e.list))}
+	head := &record.Transcript{Brief: e.commit.Brief, List: e.list, Away: e.away, Authors: make([]*record.Contribution, len(e.list))}
 	for i, n := range e.nodes {
 		head.Authors[i] = n.contribution
 	}
@@ -193,7 +194,7 @@ func (r *Room) keepTranscript(t *transcript) bool {
 		return false
 	}
 	t.since, t.heardAt = r.now, r.now
-	t.ownIndex = t.List.Of(r.identity)
+	t.ownIndex, t.reader = t.List.Of(r.identity), t.reads(r.identity)
 	t.charge(a)
 	r.logs.places += len(t.List)
 	r.logs.transcripts[t.id] = t
@@ -202,6 +203,11 @@ func (r *Room) keepTranscript(t *transcript) bool {
 
 // lists reports whether a peer was in the epoch.
 func (t *transcript) lists(identity [32]byte) bool { return t.List.Of(identity) >= 0 }
+
+// reads reports whether what was said in the epoch is for a peer: it was here, or away.
+func (t *transcript) reads(identity [32]byte) bool {
+	return t.lists(identity) || t.Away.Of(identity) >= 0
+}
 
 // expiry is when a transcript is dropped, by everybody's clock alike: logs are
 // kept for the room's history, and for a day at least.
@@ -459,8 +465,9 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 	d := Delivered{
 		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
+		Away: t.reader && t.ownIndex < 0,
 	}
-	if d.History && from != nil {
+	if (d.History || d.Away) && from != nil {
 		d.By = from.peer
 		from.countHistory(r, d)
 	}

@@ -77,7 +77,7 @@ func TestKilledCommitter(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := func(e drive.Event) bool {
-		return e.Event == "epoch" && e.Size == 3 && !slices.Contains(e.Members, gone.Peer) && e.Reason == "left"
+		return e.Event == "epoch" && e.Size == 3 && !slices.Contains(e.Members, gone.Peer) && e.Reason == "away"
 	}
 	for _, p := range []*drive.Peer{ann, cyn} {
 		if _, err := p.Wait(ctx, "an epoch without eve", next); err != nil {

@@ -205,9 +205,8 @@ func TestEndings(t *testing.T) {
 			if last := events[len(events)-1]; last.Event != "bye" || last.Reason != test.reason {
 				t.Errorf("the last event is %q %q", last.Event, last.Reason)
 			}
-			if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool {
-				return e.Event == "member" &&
-					e.State == "left"
+			if _, err := a.Wait(ctx, "bob goes away", func(e drive.Event) bool {
+				return e.Event == "member" && e.State == "away"
 			}); err != nil {
 				t.Error(err)
 			}

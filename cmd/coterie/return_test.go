@@ -32,7 +32,7 @@ func TestQuickReturn(t *testing.T) {
 			return n == 0
 		}
 	}
-	if _, err := ann.Wait(ctx, "bob's leave", ofBob("left", 1)); err != nil {
+	if _, err := ann.Wait(ctx, "bob goes away", ofBob("away", 1)); err != nil {
 		t.Fatal(err)
 	}
 	second := bob()
@@ -61,7 +61,7 @@ func TestQuickReturn(t *testing.T) {
 		s.Shows("2 can read")
 		s.Shows("bob") // a name may come a moment after the epoch
 		leave(ctx, t, first)
-		s.Shows("bob left; nobody else is here")
+		s.Shows("bob went away; nobody else is here")
 		second := bob()
 		s.Shows(" joined; 2 can read")
 		leave(ctx, t, second)

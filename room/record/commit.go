@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"encoding/binary"
 	"slices"
@@ -13,7 +14,7 @@ import (
 const (
 	entrySize    = 96
 	evidenceSize = 65
-	briefSize    = 4 + 8 + ake.HashSize + ake.HashSize + 4 + 2*ake.HashSize + ake.HashSize + signatureSize
+	briefSize    = 4 + 8 + ake.HashSize + ake.HashSize + 4 + 3*ake.HashSize + ake.HashSize + signatureSize
 )
 
 // An Entry is one member in a commit's list: PROTOCOL.md §8.
@@ -164,6 +165,7 @@ type Header struct {
 	By       ake.Hash // cid of the committer
 	Members  uint32
 	List     ake.Hash
+	Away     ake.Hash // zeros: nobody is
 	Evidence ake.Hash
 }
 
@@ -176,14 +178,24 @@ func (h *Header) Core() []byte {
 	b = append(b, h.By[:]...)
 	b = binary.BigEndian.AppendUint32(b, h.Members)
 	b = append(b, h.List[:]...)
+	b = append(b, h.Away[:]...)
 	return append(b, h.Evidence[:]...)
 }
 
-// lists reports whether a sorted list is the header's, with one entry for each
-// peer and each contribution, the committer's among them.
-func (h *Header) lists(list List) bool {
+// lists reports whether sorted lists are the header's, with one entry for each
+// peer and each contribution, the committer's among them, and who is away in neither
+// more than once.
+func (h *Header) lists(list List, away Away) bool {
 	if len(list) != int(h.Members) || list.Hash() != h.List || list.Index(h.By) < 0 {
 		return false
+	}
+	if len(list)+len(away) > MaxMembers || away.Hash() != h.Away {
+		return false
+	}
+	for i := range away {
+		if i > 0 && bytes.Compare(away[i-1].Identity[:], away[i].Identity[:]) >= 0 || list.Of(away[i].Identity) >= 0 {
+			return false
+		}
 	}
 	cids := make(map[ake.Hash]struct{}, len(list))
 	for i := range list {
@@ -196,7 +208,7 @@ func (h *Header) lists(list List) bool {
 }
 
 // A Brief is a commit without its list: what the epoch's id covers, and the
-// committer's signature over that. 240 bytes.
+// committer's signature over that. 272 bytes.
 type Brief struct {
 	Header
 	// Secret is the commitment to d.
@@ -238,7 +250,7 @@ func (r *reader) brief() (c Brief, ok bool) {
 	c.Height = r.uint64()
 	c.Base, c.By = r.hash(), r.hash()
 	c.Members = r.uint32()
-	c.List, c.Header.Evidence = r.hash(), r.hash()
+	c.List, c.Away, c.Header.Evidence = r.hash(), r.hash(), r.hash()
 	c.Secret = r.hash()
 	r.copy(c.Signature[:])
 	c.ComputeID()
@@ -257,9 +269,12 @@ type Commit struct {
 	Brief
 	Form byte
 	// Removed are places in Base's list, ascending; Added are entries, ascending.
-	Removed  []uint16
-	Added    List
-	Removals []Evidence // ascending
+	Removed []uint16
+	Added   List
+	// AwayRemoved and AwayAdded are the same of those who are away.
+	AwayRemoved []uint16
+	AwayAdded   Away
+	Removals    []Evidence // ascending
 }
 
 // SetEvidence sorts the removals and puts their hash into the header.
@@ -290,39 +305,52 @@ func (c *Commit) Append(b []byte) []byte {
 	b = c.appendEvidence(b)
 	b = append(b, c.Form)
 	if c.Form == ListChanges {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(c.Removed)))
-		for _, i := range c.Removed {
-			b = binary.BigEndian.AppendUint16(b, i)
-		}
+		b = appendPlaces(b, c.Removed)
 	}
 	if c.Form != ListOmitted {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(c.Added)))
 		b = append(b, c.Added.Bytes()...)
 	}
+	if c.Form == ListChanges {
+		b = appendPlaces(b, c.AwayRemoved)
+	}
+	if c.Form != ListOmitted {
+		b = c.AwayAdded.append(b)
+	}
 	return b
 }
 
-// Whole is the same commit, carrying its whole list.
-func (c *Commit) Whole(list List) *Commit {
-	w := *c
-	w.Form, w.Removed, w.Added = ListWhole, nil, list
-	return &w
+func appendPlaces(b []byte, places []uint16) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(places)))
+	for _, i := range places {
+		b = binary.BigEndian.AppendUint16(b, i)
+	}
+	return b
 }
 
-// Bare is the same commit without its list.
+// Whole is the same commit, carrying its lists whole.
+func (c *Commit) Whole(list List, away Away) *Commit {
+	w := c.Bare()
+	w.Form, w.Added, w.AwayAdded = ListWhole, list, away
+	return w
+}
+
+// Bare is the same commit without its lists.
 func (c *Commit) Bare() *Commit {
 	b := *c
-	b.Form, b.Removed, b.Added = ListOmitted, nil, nil
+	b.Form, b.Removed, b.Added, b.AwayRemoved, b.AwayAdded = ListOmitted, nil, nil, nil, nil
 	return &b
 }
 
-// Change is the same commit, carrying its list as a change to that of Base.
-func (c *Commit) Change(base, list List) *Commit {
-	d := *c
-	d.Form, d.Removed, d.Added = ListChanges, nil, nil
+// Change is the same commit, carrying its lists as changes to those of Base.
+func (c *Commit) Change(base, list List, baseAway, away Away) *Commit {
+	d := c.Bare()
+	d.Form = ListChanges
 	base.Without(list, func(i int, _ *Entry) { d.Removed = append(d.Removed, uint16(i)) })
 	list.Without(base, func(_ int, e *Entry) { d.Added = append(d.Added, *e) })
-	return &d
+	baseAway.Without(away, func(i int, _ *Absentee) { d.AwayRemoved = append(d.AwayRemoved, uint16(i)) })
+	away.Without(baseAway, func(_ int, a *Absentee) { d.AwayAdded = append(d.AwayAdded, *a) })
+	return d
 }
 
 // ParseCommit takes a commit, checks what needs no other record, and settles
@@ -350,13 +378,7 @@ func ParseCommit(b []byte) (*Commit, error) {
 		return nil, formError("commit: form")
 	}
 	if c.Form == ListChanges {
-		n := int(r.uint16())
-		if !r.ok || n > MaxMembers || 2*n > len(r.s) {
-			return nil, formError("commit: changes")
-		}
-		for range n {
-			c.Removed = append(c.Removed, r.uint16())
-		}
+		c.Removed = r.places()
 	}
 	if c.Form != ListOmitted {
 		n := int(r.uint16())
@@ -367,10 +389,16 @@ func ParseCommit(b []byte) (*Commit, error) {
 			c.Added = append(c.Added, r.entry())
 		}
 	}
+	if c.Form == ListChanges {
+		c.AwayRemoved = r.places()
+	}
+	if c.Form != ListOmitted {
+		c.AwayAdded = r.away()
+	}
 	switch {
 	case !r.end():
 		return nil, formError("commit")
-	case !ascending(c.Removed, func(a, b uint16) int { return int(a) - int(b) }):
+	case !ascending(c.Removed, cmp.Compare) || !ascending(c.AwayRemoved, cmp.Compare):
 		return nil, formError("commit: order of removals")
 	case !ascending(c.Added, func(a, b Entry) int { return compareEntries(&a, &b) }):
 		return nil, formError("commit: order of entries")
@@ -380,6 +408,18 @@ func ParseCommit(b []byte) (*Commit, error) {
 		return nil, formError("commit: hash of evidence")
 	}
 	return c, nil
+}
+
+// places takes places in a list.
+func (r *reader) places() (out []uint16) {
+	n := int(r.uint16())
+	if n > MaxMembers || 2*n > len(r.s) {
+		r.ok = false
+	}
+	for i := 0; r.ok && i < n; i++ {
+		out = append(out, r.uint16())
+	}
+	return out
 }
 
 func (r *reader) entry() (e Entry) {
@@ -398,34 +438,42 @@ func ascending[T any](s []T, cmp func(a, b T) int) bool {
 	return true
 }
 
-// Rebuild derives the commit's list from the list of its base (nil for a whole
-// list), and checks it against the header: its hash, its size, one entry for
-// each contribution and each peer, and the committer's place in it.
-func (c *Commit) Rebuild(base List) (List, error) {
+// Rebuild derives the commit's lists from those of its base (nil for whole ones), and
+// checks them against the header: their hashes, the size, one entry for each
+// contribution and each peer, the committer's place, and that nobody is both here and
+// away.
+func (c *Commit) Rebuild(base List, baseAway Away) (List, Away, error) {
 	if c.Form == ListOmitted {
-		return nil, formError("commit: no list")
+		return nil, nil, formError("commit: no list")
 	}
-	list := slices.Clone(c.Added)
+	list, away := c.Added, c.AwayAdded
 	if c.Form == ListChanges {
-		added, removed := c.Added, c.Removed
-		list = make(List, 0, len(added)+len(base))
-		for i := range base {
-			for len(added) > 0 && compareEntries(&added[0], &base[i]) < 0 {
-				list, added = append(list, added[0]), added[1:]
-			}
-			if len(removed) > 0 && int(removed[0]) == i {
-				removed = removed[1:]
-				continue
-			}
-			list = append(list, base[i])
+		var ok, okAway bool
+		list, ok = change(base, c.Removed, c.Added, func(a, b Entry) int { return compareEntries(&a, &b) })
+		away, okAway = change(baseAway, c.AwayRemoved, c.AwayAdded, compareAbsentees)
+		if !ok || !okAway {
+			return nil, nil, formError("commit: removals")
 		}
-		if len(removed) > 0 {
-			return nil, formError("commit: removals")
+	}
+	if !c.Header.lists(list, away) {
+		return nil, nil, formError("commit: list")
+	}
+	return slices.Clone(list), slices.Clone(away), nil
+}
+
+// change is an ascending list with some places removed and some entries added; ok is
+// false if there are no such places.
+func change[L ~[]E, E any](base L, removed []uint16, added L, cmp func(a, b E) int) (list L, ok bool) {
+	list = make(L, 0, len(added)+len(base))
+	for i := range base {
+		for len(added) > 0 && cmp(added[0], base[i]) < 0 {
+			list, added = append(list, added[0]), added[1:]
 		}
-		list = append(list, added...)
+		if len(removed) > 0 && int(removed[0]) == i {
+			removed = removed[1:]
+			continue
+		}
+		list = append(list, base[i])
 	}
-	if !c.Header.lists(list) {
-		return nil, formError("commit: list")
-	}
-	return list, nil
+	return append(list, added...), len(removed) == 0
 }

@@ -20,7 +20,7 @@ func TestListWithAContributionTwice(t *testing.T) {
 	if list[0].Identity != ann.contribution.Identity {
 		by = bob
 	}
-	if _, err := newCommit(by, twice).Rebuild(nil); !errors.Is(err, ErrForm) {
+	if _, _, err := newCommit(by, twice).Rebuild(nil, nil); !errors.Is(err, ErrForm) {
 		t.Error(err)
 	}
 }
@@ -34,14 +34,14 @@ func TestRebuild(t *testing.T) {
 	if want := uint16(base.Index(eve.contribution.ID())); !slices.Equal(c.Removed, []uint16{want}) || !slices.Equal(c.Added, newList(joe)) {
 		t.Fatal("the change is", c.Removed, len(c.Added))
 	}
-	got, err := c.Rebuild(base)
+	got, _, err := c.Rebuild(base, nil)
 	if err != nil || !slices.Equal(got, list) {
 		t.Fatal(err)
 	}
-	if whole, err := c.Whole(list).Rebuild(nil); err != nil || !slices.Equal(whole, list) {
+	if whole, _, err := c.Whole(list, nil).Rebuild(nil, nil); err != nil || !slices.Equal(whole, list) {
 		t.Error("whole:", err)
 	}
-	if _, err := c.Bare().Rebuild(base); !errors.Is(err, ErrForm) {
+	if _, _, err := c.Bare().Rebuild(base, nil); !errors.Is(err, ErrForm) {
 		t.Error("bare:", err)
 	}
 	for what, change := range map[string]func(c *Commit) List{
@@ -61,7 +61,7 @@ func TestRebuild(t *testing.T) {
 	} {
 		d := *c
 		d.Added, d.Removed = slices.Clone(c.Added), slices.Clone(c.Removed)
-		if _, err := d.Rebuild(change(&d)); !errors.Is(err, ErrForm) {
+		if _, _, err := d.Rebuild(change(&d), nil); !errors.Is(err, ErrForm) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestRebuild(t *testing.T) {
 	older.Serial--
 	older.ComputeID(testRoom)
 	again.contribution = &older
-	if _, err := newCommit(ann, newList(ann, &again)).Rebuild(nil); !errors.Is(err, ErrForm) {
+	if _, _, err := newCommit(ann, newList(ann, &again)).Rebuild(nil, nil); !errors.Is(err, ErrForm) {
 		t.Error("a peer listed twice:", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestCommitForms(t *testing.T) {
 	ann, bob, eve := newPerson("ann"), newPerson("bob"), newPerson("eve")
 	list := newList(ann, bob, eve)
 	c := newChange(ann, baseList(), list, evidence()...)
-	for form, d := range map[byte]*Commit{ListOmitted: c.Bare(), ListChanges: c.Whole(list).Change(baseList(), list), ListWhole: c.Whole(list)} {
+	for form, d := range map[byte]*Commit{ListOmitted: c.Bare(), ListChanges: c.Whole(list, nil).Change(baseList(), list, nil, nil), ListWhole: c.Whole(list, nil)} {
 		b := d.Append(nil)
 		got, err := ParseCommit(b)
 		if err != nil || got.Form != form {
@@ -98,7 +98,7 @@ func TestCommitForms(t *testing.T) {
 		if form == ListOmitted {
 			continue
 		}
-		if rebuilt, err := got.Rebuild(baseList()); err != nil || !slices.Equal(rebuilt, list) {
+		if rebuilt, _, err := got.Rebuild(baseList(), nil); err != nil || !slices.Equal(rebuilt, list) {
 			t.Errorf("form %d: %v", form, err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestCommitSizes(t *testing.T) {
 	if n := len(c.Core()); n != briefSize-ake.HashSize-signatureSize {
 		t.Errorf("a core of %d bytes", n)
 	}
-	if n := len(c.Append(nil)); n != briefSize+2+1+2+2*entrySize {
+	if n := len(c.Append(nil)); n != briefSize+2+1+2+2*entrySize+2 {
 		t.Errorf("a commit of %d bytes", n)
 	}
 }

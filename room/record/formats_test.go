@@ -63,7 +63,7 @@ func recordFormats() []format {
 		name: "commit", typ: TypeCommit,
 		good: [][]byte{
 			newCommit(ann, two).Append(nil), newCommit(ann, all, evidence()...).Append(nil),
-			change.Append(nil), change.Whole(all).Append(nil), change.Bare().Append(nil),
+			change.Append(nil), change.Whole(all, nil).Append(nil), change.Bare().Append(nil),
 		},
 		again: reencode(ParseCommit, func(c *Commit) []byte { return c.Append(nil) }),
 		verify: verified(ParseCommit, func(c *Commit) error {
@@ -75,7 +75,7 @@ func recordFormats() []format {
 				return err
 			}
 			// The list is signed by its hash, so it is part of verifying.
-			_, err := c.Rebuild(base)
+			_, _, err := c.Rebuild(base, nil)
 			return err
 		}),
 	}, {
@@ -152,7 +152,7 @@ func frameFormats() []format {
 			if err := h.Commit.Verify(testRoom, ann.contribution); err != nil || h.Commit.Form == ListOmitted {
 				return err
 			}
-			_, err := h.Commit.Rebuild(nil)
+			_, _, err := h.Commit.Rebuild(nil, nil)
 			return err
 		}),
 	}, {

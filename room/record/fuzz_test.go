@@ -73,8 +73,8 @@ func FuzzParseRecord(f *testing.F) {
 		case *Name:
 			r.Verify(testRoom)
 		case *Commit:
-			if list, err := r.Rebuild(nil); err == nil {
-				whole := r.Whole(list).Append(nil)
+			if list, _, err := r.Rebuild(nil, nil); err == nil {
+				whole := r.Whole(list, nil).Append(nil)
 				if again, err := ParseCommit(whole); err != nil || again.ID() != r.ID() {
 					t.Fatalf("whole, it is no commit or another: %v", err)
 				}

@@ -146,6 +146,15 @@ func counted(n int) List {
 	return l
 }
 
+// awayOf are those away, last here on the day of the tests.
+func awayOf(names ...string) (out Away) {
+	for _, name := range names {
+		out = append(out, Absentee{newPerson(name).contribution.Identity, testDay})
+	}
+	out.Sort()
+	return out
+}
+
 // newCommit is the first commit of a day, carrying its whole list.
 func newCommit(by *person, list List, removals ...Evidence) *Commit {
 	c := &Commit{Brief: Brief{Header: Header{
@@ -162,7 +171,7 @@ func newChange(by *person, base, list List, removals ...Evidence) *Commit {
 	c := newCommit(by, list, removals...)
 	c.Height, c.Base = 2, hashOf("base")
 	c.seal(by)
-	return c.Change(base, list)
+	return c.Change(base, list, nil, nil)
 }
 
 // testSecret is d of every commit here.
@@ -256,7 +265,11 @@ func newTranscript(names ...string) *Transcript {
 		people = append(people, newPerson(n))
 	}
 	t := &Transcript{List: newList(people...)}
-	t.Brief = newCommit(people[0], t.List).Brief
+	t.Away = awayOf("joe")
+	c := newCommit(people[0], t.List)
+	c.Away = t.Away.Hash()
+	c.seal(people[0])
+	t.Brief = c.Brief
 	for i := range t.List {
 		for j, p := range people {
 			if p.contribution.ID() != t.List[i].CID {

@@ -20,6 +20,7 @@ const MaxAhead = ake.MaxSkip
 type Transcript struct {
 	Brief   Brief
 	List    List
+	Away    Away            // who may read what was said, too
 	Authors []*Contribution // by place in the list
 	Names   []*Name         // of those authors who have one, ascending by working key
 }
@@ -28,6 +29,7 @@ type Transcript struct {
 func (t *Transcript) Append(b []byte) []byte {
 	b = t.Brief.AppendBrief(b)
 	b = append(b, t.List.Bytes()...)
+	b = t.Away.append(b)
 	for _, c := range t.Authors {
 		b = c.Append(b)
 	}
@@ -55,7 +57,8 @@ func ParseTranscript(room ake.Hash, b []byte) (*Transcript, error) {
 	for range n {
 		t.List = append(t.List, r.entry())
 	}
-	if !brief.lists(t.List) {
+	t.Away = r.away()
+	if !r.ok || len(r.s) < n*ContributionSize || !brief.lists(t.List, t.Away) {
 		return nil, formError("transcript: list")
 	}
 	working := make(map[[keySize]byte]bool, n)

@@ -10,18 +10,37 @@ import (
 	"coterie/crypto/ake"
 )
 
-const flagLeft = 1
+const (
+	flagLeft = 1
+	flagAway = 2
+)
 
 // A Presence is a process' word on where it is: PROTOCOL.md §6. A presence with
-// Left set is its last.
+// Left or Away set is its last: the peer has left for good, or will be back as another
+// process.
 type Presence struct {
 	Working   [keySize]byte
 	Serial    uint64
 	Left      bool
+	Away      bool
 	Addresses [][]byte // multiaddrs, as far as its maker knows; ascending
 	Signature [signatureSize]byte
 
 	id ake.Hash // of one that was parsed or signed
+}
+
+// Last reports whether the process takes part no more.
+func (p *Presence) Last() bool { return p.Left || p.Away }
+
+// Ends orders presences by how final they are: 0 is here, 1 away, 2 left.
+func (p *Presence) Ends() int {
+	switch {
+	case p.Left:
+		return 2
+	case p.Away:
+		return 1
+	}
+	return 0
 }
 
 // Sign sorts the addresses, drops what is over the limits, and signs with the
@@ -46,6 +65,9 @@ func (p *Presence) body(b []byte) []byte {
 	var flags byte
 	if p.Left {
 		flags |= flagLeft
+	}
+	if p.Away {
+		flags |= flagAway
 	}
 	b = append(b, flags)
 	return p.AppendAddresses(b)
@@ -83,9 +105,9 @@ func ParsePresence(b []byte) (*Presence, error) {
 	r.copy(p.Working[:])
 	p.Serial = r.uint64()
 	flags := r.uint8()
-	p.Left = flags&flagLeft != 0
+	p.Left, p.Away = flags&flagLeft != 0, flags&flagAway != 0
 	n := int(r.uint8())
-	if n > MaxAddresses || flags&^flagLeft != 0 {
+	if n > MaxAddresses || flags > flagAway { // one of them, or none
 		return nil, formError("presence")
 	}
 	for range n {

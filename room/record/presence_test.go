@@ -58,11 +58,11 @@ func TestPresenceForm(t *testing.T) {
 		b := ann.presence.Append(nil)
 		b[keySize+8] = byte(flags)
 		p, err := ParsePresence(b)
-		if (flags > 1) != errors.Is(err, ErrForm) {
+		if (flags > 2) != errors.Is(err, ErrForm) {
 			t.Errorf("flags %#x: %v", flags, err)
 		}
-		if err == nil && p.Left != (flags == 1) {
-			t.Errorf("flags %#x: left is %t", flags, p.Left)
+		if err == nil && (p.Left != (flags == 1) || p.Away != (flags == 2)) {
+			t.Errorf("flags %#x: left is %t, away %t", flags, p.Left, p.Away)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 var briefFields = []field{
 	{"day", 4}, {"height", 8}, {"base", 32}, {"committer", 32}, {"members", 4}, {"list's hash", 32},
-	{"evidence's hash", 32}, {"commitment to the secret", 32}, signatureField,
+	{"hash of those away", 32}, {"evidence's hash", 32}, {"commitment to the secret", 32}, signatureField,
 }
 
 // commits are those whose bytes are no commit, or whose signature is not its
@@ -19,6 +19,9 @@ func (r *refusals) commits() {
 	list := newList(ann, bob, newPerson("eve"))
 	base := baseList()
 	c := newChange(ann, base, list, evidence()[:2]...)
+	c.Away = awayOf("joe").Hash()
+	c.seal(ann)
+	c = c.Change(base, list, awayOf("kim"), awayOf("joe"))
 
 	fields := append(slices.Clone(briefFields), field{"count of evidence", 2})
 	for range 2 {
@@ -38,11 +41,14 @@ func (r *refusals) commits() {
 	for range c.Removed {
 		changes = append(changes, field{"place", 2})
 	}
-	changes = append(changes, field{"count of entries", 2})
-	r.cuts("commit", "its list as a change: ", c.Append(nil), append(changes, entry("only")...)...)
+	changes = append(append(changes, field{"count of entries", 2}), entry("only")...)
+	changes = append(changes, field{"count of places of those away", 2}, field{"place of one away", 2}, field{"count of those away", 2})
+	changes = append(changes, field{"identity of one away", 32}, field{"its day", 4})
+	r.cuts("commit", "its lists as changes: ", c.Append(nil), changes...)
 	whole := append(slices.Clone(fields), field{"count of entries", 2})
 	whole = append(append(append(whole, entry("first")...), entry("second")...), entry("third")...)
-	r.cuts("commit", "its list whole: ", c.Whole(list).Append(nil), whole...)
+	whole = append(whole, field{"count of those away", 2}, field{"identity of one away", 32}, field{"its day", 4})
+	r.cuts("commit", "its lists whole: ", c.Whole(list, awayOf("joe")).Append(nil), whole...)
 
 	changed := func(name string, change func(c *Commit)) {
 		d := *c
@@ -64,6 +70,23 @@ func (r *refusals) commits() {
 	bare("form 255", func(c *Commit) { r.bareAs(c, 255) })
 	changed("a change of no base", func(c *Commit) {
 		c.Base, c.Height, c.Removed, c.Added = ake.Hash{}, 1, nil, list
+	})
+	two := awayOf("joe", "kim")
+	changed("those away swapped", func(c *Commit) { c.AwayAdded = Away{two[1], two[0]} })
+	changed("one away twice", func(c *Commit) { c.AwayAdded = Away{two[0], two[0]} })
+	changed("places of those away swapped", func(c *Commit) { c.AwayRemoved = []uint16{2, 1} })
+	changed("a place of those away twice", func(c *Commit) { c.AwayRemoved = []uint16{1, 1} })
+	changed("1,025 away", func(c *Commit) {
+		c.AwayAdded = nil
+		for _, e := range counted(MaxMembers + 1) {
+			c.AwayAdded = append(c.AwayAdded, Absentee{e.Identity, testDay})
+		}
+	})
+	changed("1,025 places of those away", func(c *Commit) {
+		c.AwayRemoved = nil
+		for i := range MaxMembers + 1 {
+			c.AwayRemoved = append(c.AwayRemoved, uint16(i))
+		}
 	})
 
 	changed("whole, an entry less than members", func(c *Commit) { c.Form, c.Removed, c.Added = ListWhole, nil, list[:2] })
@@ -108,7 +131,7 @@ func (r *refusals) commits() {
 }
 
 // bareAs makes a commit say that its list comes in a form that there is not.
-func (r *refusals) bareAs(c *Commit, form byte) { c.Form, c.Removed, c.Added = form, nil, nil }
+func (r *refusals) bareAs(c *Commit, form byte) { *c = *c.Bare(); c.Form = form }
 
 func (r *refusals) commitEvidence(changed func(string, func(c *Commit))) {
 	with := func(name string, ev ...Evidence) {
@@ -173,6 +196,33 @@ func (r *refusals) commitLists() {
 	c.Members--
 	add("a member more than the header says", c)
 	add("the committer is not in it", newChange(ann, base, newList(bob, eve, joe)))
+
+	away := func(name string, change func(c *Commit)) {
+		c := newCommit(ann, list)
+		c.AwayAdded = awayOf("joe", "kim")
+		c.Away = c.AwayAdded.Hash()
+		change(c)
+		add(name, c)
+	}
+	away("another hash of those away", func(c *Commit) { c.Away[0] ^= 1 })
+	away("those away without a hash", func(c *Commit) { c.Away = ake.Hash{} })
+	away("a hash of nobody away", func(c *Commit) { c.AwayAdded = nil; c.Away = ake.Sum("coterie/2 away", []byte{0, 0}) })
+	away("somebody both here and away", func(c *Commit) { c.AwayAdded = awayOf("bob"); c.Away = c.AwayAdded.Hash() })
+	away("somebody away on two days", func(c *Commit) {
+		c.AwayAdded = append(awayOf("joe"), awayOf("joe")...)
+		c.AwayAdded[1].Day++
+		c.Away = c.AwayAdded.Hash()
+	})
+	away("1,025 here and away", func(c *Commit) {
+		c.AwayAdded = nil
+		for _, e := range counted(MaxMembers - 2) {
+			c.AwayAdded = append(c.AwayAdded, Absentee{e.Identity, testDay})
+		}
+		c.Away = c.AwayAdded.Hash()
+	})
+	c = change()
+	c.AwayRemoved = append(c.AwayRemoved, 0)
+	add("a place behind the last of the base's away", c)
 
 	// Of the list's own order: an entry that stands in the base, too.
 	twice := append(slices.Clone(base), base[0])

@@ -217,6 +217,7 @@ func (r *refusals) transcripts() {
 	for i := range 3 {
 		fields = append(fields, field{fmt.Sprint("entry ", i), entrySize})
 	}
+	fields = append(fields, field{"count of those away", 2}, field{"identity of one away", 32}, field{"its day", 4})
 	for i := range 3 {
 		fields = append(fields, field{fmt.Sprint("contribution ", i), ContributionSize})
 	}

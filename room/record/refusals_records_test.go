@@ -88,7 +88,7 @@ func (r *refusals) presences(ann *person) {
 		fields = append(fields, field{fmt.Sprint("length of address ", i), 2}, field{fmt.Sprint("address ", i), len(a)})
 	}
 	r.cuts("presence", "", p.Append(nil), append(fields, signatureField)...)
-	for _, flags := range []byte{2, 3, 0x80, 0xff} {
+	for _, flags := range []byte{3, 4, 0x80, 0xff} {
 		body := p.body(nil)
 		body[keySize+8] = flags
 		r.form("presence", fmt.Sprintf("flags %#x", flags), append(body, sign(ann.working, "presence", testRoom, body)...))

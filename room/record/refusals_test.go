@@ -191,7 +191,7 @@ func judges() map[string]func(b []byte) error {
 		if err := c.Verify(testRoom, ann); err != nil {
 			return fmt.Errorf("no commit: %s", err)
 		}
-		_, err = c.Rebuild(base)
+		_, _, err = c.Rebuild(base, nil)
 		return err
 	}
 	out["record"] = func(b []byte) error { _, err := Parse(b); return err }

@@ -51,7 +51,10 @@ func TestVectorsRecords(t *testing.T) {
 		Content hexBytes        `json:"content"`
 		Base    hexBytes        `json:"base_list"` // of the commits in three forms
 		Listed  hexBytes        `json:"their_list"`
-		Records []vector        `json:"records"`
+		// Of those with two away: whom the base has away, and they.
+		BaseAway hexBytes `json:"base_away"`
+		Away     hexBytes `json:"their_away"`
+		Records  []vector `json:"records"`
 	}
 	ann, bob := newPerson("ann"), newPerson("bob")
 	v := vectors{Room: testRoom[:], Secrets: make(map[string]peer)}
@@ -76,6 +79,10 @@ func TestVectorsRecords(t *testing.T) {
 	add("contribution of bob", "contribution", bob.contribution.body(nil), bob.contribution.ID(), Encode(bob.contribution))
 	add("presence of ann", "presence", ann.presence.body(nil), ann.presence.ID(), Encode(ann.presence))
 	add("presence of bob", "presence", bob.presence.body(nil), bob.presence.ID(), Encode(bob.presence))
+	gone := *bob.presence
+	gone.Away, gone.Serial, gone.Addresses = true, 9, nil
+	gone.Sign(testRoom, bob.working)
+	add("presence of bob, who goes away", "presence", gone.body(nil), gone.ID(), Encode(&gone))
 	add("last presence of bob", "presence", left.body(nil), left.ID(), Encode(&left))
 	add("edge from ann to bob", "edge", in.body(nil), in.ID(), Encode(in))
 	add("edge from bob to ann", "edge", out.body(nil), out.ID(), Encode(out))
@@ -135,7 +142,14 @@ func TestVectorsRecords(t *testing.T) {
 	change := newChange(ann, base, listed)
 	addCommit("commit of ann, its list left out", change.Bare())
 	addCommit("the same, its list as a change", change)
-	addCommit("the same, its list whole", change.Whole(listed))
+	addCommit("the same, its list whole", change.Whole(listed, nil))
+	v.BaseAway, v.Away = awayOf("kim").append(nil), awayOf("joe", "kim").append(nil)
+	waits := newChange(ann, base, listed)
+	waits.Away = awayOf("joe", "kim").Hash()
+	waits.seal(ann)
+	waits = waits.Change(base, listed, awayOf("kim"), awayOf("joe", "kim"))
+	addCommit("commit of ann with two away, its lists as changes", waits)
+	addCommit("the same with two away, its lists whole", waits.Whole(listed, awayOf("joe", "kim")))
 	for i, what := range []string{"left", "superseded", "silent", "misbehaved"} {
 		addCommit("commit of ann with evidence: "+what, newChange(ann, base, listed, evidence()[i]))
 	}

@@ -113,6 +113,10 @@ func (s *State) who() []string {
 		line += "here since " + s.clock(s.Here[p]) + "   " + pad(s.PathText(p), 26) + " " + s.has(p) + s.silent(p)
 		out = append(out, strings.TrimRight(line, " "))
 	}
+	if n := len(s.Epoch.Away); n > 0 {
+		out = append(out, fmt.Sprintf("%d away: %s. They get what is said when they are back, until tomorrow night.", n,
+			s.List(ids(s.Epoch.Away))))
+	}
 	if why := s.whyRelayed(); why != "" {
 		out = append(out, "Relayed: "+why+" What is said is as secret through a relay.")
 	}
@@ -241,7 +245,7 @@ func (s *State) StatusLines(now time.Time) []string {
 			total += m.Known
 			missing += m.Known - m.Have
 		}
-		head += fmt.Sprintf("%s, %s (%s), %s, ", canRead(len(members)), EpochName(st.Room.Epoch),
+		head += fmt.Sprintf("%s, %s (%s), %s, ", CanRead(len(members), len(s.Epoch.Away)), EpochName(st.Room.Epoch),
 			text.Age(now.Sub(st.Room.Since)), text.Plural(total, "message"))
 		if missing == 0 {
 			head += "nothing missing"

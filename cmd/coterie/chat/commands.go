@@ -21,11 +21,11 @@ type (
 		Text   string
 		Action bool
 	}
-	// Quit leaves, after waiting for at most Linger until somebody has what was said. End: it
-	// is the input that is over; the user said nothing of leaving.
+	// Quit goes away, after waiting for at most Linger until somebody has what was said. End: it
+	// is the input that is over; the user said nothing of going. Leave: for good.
 	Quit struct {
-		Linger time.Duration
-		End    bool
+		Linger     time.Duration
+		End, Leave bool
 	}
 	// Bad is a line that says nothing this version knows.
 	Bad struct{ Err *cli.Error }
@@ -104,7 +104,8 @@ type Slash struct {
 // of its own.
 var Slashes = []Slash{
 	{"help", "[COMMAND]", "this, or one command", func(s string) Command { return Help{s} }},
-	{"quit", "", "leave the room", func(string) Command { return Quit{} }},
+	{"quit", "", "go away; what is said is kept for you", func(string) Command { return Quit{} }},
+	{"leave", "", "leave the room for good", func(string) Command { return Quit{Leave: true} }},
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
 	{"who", "", "who can read, how they are reached, what they have", func(string) Command { return Who{} }},
 	{"info", "", "room, domain, policy, your way in, history, epoch", func(string) Command { return Info{} }},

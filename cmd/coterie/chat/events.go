@@ -32,8 +32,9 @@ type (
 	// Bye: the room was left, and nothing follows.
 	Bye struct {
 		Reason      string
-		Undelivered int // messages that nobody read
-		Code        int // the exit status
+		Undelivered int  // messages that nobody read
+		Code        int  // the exit status
+		Away        bool // not for good
 	}
 	// Warning is trouble that needs no command to be its cause.
 	Warning struct{ Err *cli.Error }

@@ -74,7 +74,7 @@ func (c Rekey) do(r *Room)   { r.busy(func() { r.report(r.node.Rekey()) }) }
 func (c Drop) do(r *Room)    { r.busy(r.drop) }
 func (c Ping) do(r *Room)    { r.with(c.Who, r.ping) }
 func (c Older) do(r *Room)   { r.busy(func() { r.older(c) }) }
-func (c Forget) do(r *Room)  { r.forget, r.quit = true, &Quit{} }
+func (c Forget) do(r *Room)  { r.forget, r.quit = true, &Quit{Leave: true} }
 
 func (c MarkUnread) do(r *Room) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
 

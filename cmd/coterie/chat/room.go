@@ -172,7 +172,11 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 	leave := func(why string) {
 		if reason == "" {
 			reason = why
-			r.node.Leave()
+			if r.forGood() {
+				r.node.Leave()
+			} else {
+				r.node.GoAway()
+			}
 		}
 	}
 	var linger <-chan time.Time
@@ -202,7 +206,7 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 		case s := <-signals:
 			// A window that is closed says so twice.
 			if reason != "" && s != syscall.SIGHUP {
-				r.show(Bye{"signal", r.box.undelivered(), statusAborted})
+				r.show(Bye{"signal", r.box.undelivered(), statusAborted, !r.forGood()})
 				os.Exit(statusAborted)
 			}
 			leave("signal")
@@ -265,12 +269,16 @@ func (r *Room) end(reason string, err error) error {
 		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
 			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
 	}
-	r.show(Bye{reason, undelivered, code})
+	r.show(Bye{reason, undelivered, code, !r.forGood()})
 	if code != 0 {
 		return cli.Silent(code)
 	}
 	return nil
 }
+
+// forGood reports whether the user leaves for good: as they said, or since they would come
+// back as another peer.
+func (r *Room) forGood() bool { return r.quit != nil && r.quit.Leave || !r.state.Kept }
 
 func (q *Quit) reason() string {
 	if q.End {

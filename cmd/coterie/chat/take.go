@@ -29,7 +29,7 @@ func (s *State) Take(e Event) []Line {
 		}
 		s.Departed[w.Member.Peer] = true
 		if len(s.Readers()) < 2 { // else the epoch without them says so
-			return note("%s left; nobody else is here", s.name(w.Member.Peer))
+			return note("%s %s; nobody else is here", s.name(w.Member.Peer), either(w.Away, "went away", "left"))
 		}
 	case room.Renamed:
 		return s.renamed(w.Member, e.At)
@@ -118,7 +118,7 @@ func (s *State) own(e Event) []Line {
 		}
 		return out
 	case Bye:
-		return note("you left")
+		return note("you %s", either(w.Away, "went away", "left"))
 	case Warning:
 		return warning(Warn, w.Err)
 	case NotDone:
@@ -213,7 +213,7 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 			s.Here[m.Peer] = at
 		}
 	}
-	for _, m := range e.Left {
+	for _, m := range slices.Concat(e.Left, e.WentAway) {
 		delete(s.Here, m.Peer)
 	}
 	s.Epoch, s.Since = e, at
@@ -228,17 +228,17 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 	switch {
 	case s.Started == 1:
 		out = one(s.FirstLine(e.ID, ids))
-		joined := fmt.Sprintf("%s: you joined; %s", EpochName(e.ID), canRead(len(ids)))
+		joined := fmt.Sprintf("%s: you joined; %s", EpochName(e.ID), CanRead(len(ids), len(e.Away)))
 		if s.History == 0 {
 			joined += ". You cannot read what was said before (history is off)."
 		}
 		out = append(out, Line{Text: joined})
-	case len(e.Joined) > 0 || len(e.Left) > 0:
+	case len(e.Joined) > 0 || len(e.Left) > 0 || len(e.WentAway) > 0:
 		var c Changes
 		c.Add(e)
 		out = note("%s", s.ChangesText(&c))
 	case e.Reason == room.ReasonRekey:
-		out = note("%s: new keys; %s", EpochName(e.ID), canRead(len(ids)))
+		out = note("%s: new keys; %s", EpochName(e.ID), CanRead(len(ids), len(e.Away)))
 	} // else it is nobody's doing: counted, and not told
 	for _, id := range ids {
 		out = append(out, s.lookTwice(id)...)
@@ -248,7 +248,7 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 
 // FirstLine says who can read in this peer's first epoch.
 func (s *State) FirstLine(id ake.Hash, members []peer.ID) Line {
-	return Line{Kind: Step, Step: EpochName(id), Text: canRead(len(members)) + ": " + s.List(members)}
+	return Line{Kind: Step, Step: EpochName(id), Text: CanRead(len(members), 0) + ": " + s.List(members)}
 }
 
 func (s *State) renamed(m room.Member, at time.Time) []Line {
@@ -334,7 +334,8 @@ func (s *State) before(p room.Past, at time.Time) []Line {
 	if p.By != "" {
 		from = "told by " + s.name(p.By)
 	}
-	return note("above: %s from before, since %s, %s", text.Plural(p.Count, "message"), s.dayClock(p.Oldest, at), from)
+	return note("above: %s from %s, since %s, %s", text.Plural(p.Count, "message"),
+		either(p.Away, "while you were away", "before"), s.dayClock(p.Oldest, at), from)
 }
 
 func (s *State) attested(a room.Attested, at time.Time) []Line {
@@ -380,3 +381,10 @@ func (s *State) Named(p peer.ID) string {
 }
 
 func (s *State) name(p peer.ID) string { return s.Names.Show(p) }
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}

@@ -20,7 +20,13 @@ import (
 // EpochName is an epoch for people: epoch 91ab.
 func EpochName(id ake.Hash) string { return fmt.Sprintf("epoch %x", id[:2]) }
 
-func canRead(n int) string { return fmt.Sprintf("%d can read", n) }
+// CanRead says how many can read, and how many will when they are back.
+func CanRead(here, away int) string {
+	if away == 0 {
+		return fmt.Sprintf("%d can read", here)
+	}
+	return fmt.Sprintf("%d can read, %d when back", here, away)
+}
 
 // List is a list of peers: this one first, as "you".
 func (s *State) List(ids []peer.ID) string {
@@ -44,9 +50,10 @@ const maxListed = 12
 // Changes are who came and went, in one epoch or in several.
 type Changes struct {
 	epoch        ake.Hash
-	readers      int
+	here, away   int
 	joined, left []peer.ID
-	back         []peer.ID          // that left and joined again
+	back         []peer.ID          // that left, or went away, and joined again
+	returned     []peer.ID          // that were away before all of these
 	how          map[peer.ID]string // how each of left is gone
 	healed       bool
 }
@@ -62,6 +69,8 @@ func (c *Changes) Add(e room.EpochStarted) {
 			c.left = slices.Delete(c.left, i, i+1)
 		}
 		switch {
+		case slices.Contains(e.Back, m) && i < 0:
+			c.returned = append(c.returned, m.Peer)
 		case slices.Contains(c.joined, m.Peer):
 		case i >= 0:
 			c.back = append(c.back, m.Peer)
@@ -69,7 +78,7 @@ func (c *Changes) Add(e room.EpochStarted) {
 			c.joined = append(c.joined, m.Peer)
 		}
 	}
-	for _, m := range e.Left {
+	for _, m := range slices.Concat(e.Left, e.WentAway) {
 		if i := slices.Index(c.back, m.Peer); i >= 0 {
 			c.back = slices.Delete(c.back, i, i+1)
 		}
@@ -77,13 +86,16 @@ func (c *Changes) Add(e room.EpochStarted) {
 			c.left = append(c.left, m.Peer)
 		}
 		c.how[m.Peer] = gone(e.Reason)
+		if slices.Contains(e.WentAway, m) {
+			c.how[m.Peer] = gone(room.ReasonAway)
+		}
 	}
-	c.epoch, c.readers, c.healed = e.ID, len(e.Members), e.Reason == room.ReasonHealed
+	c.epoch, c.here, c.away, c.healed = e.ID, len(e.Members), len(e.Away), e.Reason == room.ReasonHealed
 }
 
 // About reports whether a peer is among them.
 func (c *Changes) About(p peer.ID) bool {
-	return slices.Contains(slices.Concat(c.joined, c.left, c.back), p)
+	return slices.Contains(slices.Concat(c.joined, c.left, c.back, c.returned), p)
 }
 
 // ChangesText says who came and went.
@@ -94,17 +106,20 @@ func (s *State) ChangesText(c *Changes) string {
 	} else if len(c.joined) > 0 {
 		parts = append(parts, s.List(c.joined)+" joined")
 	}
-	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonLapsed), gone(room.ReasonExpired),
-		gone(room.ReasonCut)} {
+	if len(c.returned) > 0 {
+		parts = append(parts, s.List(c.returned)+" came back")
+	}
+	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonAway), gone(room.ReasonLapsed),
+		gone(room.ReasonExpired), gone(room.ReasonCut)} {
 		some := slices.DeleteFunc(slices.Clone(c.left), func(p peer.ID) bool { return c.how[p] != how })
 		if len(some) > 0 {
 			parts = append(parts, s.List(some)+" "+how)
 		}
 	}
 	if len(c.back) > 0 {
-		parts = append(parts, s.List(c.back)+" left and came back")
+		parts = append(parts, s.List(c.back)+" went and came back")
 	}
-	return fmt.Sprintf("%s: %s; %s", EpochName(c.epoch), strings.Join(parts, ", "), canRead(c.readers))
+	return fmt.Sprintf("%s: %s; %s", EpochName(c.epoch), strings.Join(parts, ", "), CanRead(c.here, c.away))
 }
 
 // gone is how somebody is gone, by the reason of the epoch without them.
@@ -116,6 +131,8 @@ func gone(reason string) string {
 		return "expired"
 	case room.ReasonCut:
 		return "cut off"
+	case room.ReasonAway:
+		return "went away"
 	}
 	return "left"
 }

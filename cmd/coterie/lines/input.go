@@ -85,6 +85,7 @@ type jsonInput struct {
 	Send   *string `json:"send"`
 	Action *bool   `json:"action"`
 	Quit   *bool   `json:"quit"`
+	Leave  *bool   `json:"leave"`
 	Linger *int64  `json:"linger_ms"`
 	Nick   *string `json:"nick"`
 	Rekey  *bool   `json:"rekey"`
@@ -137,6 +138,7 @@ func ParseJSON(s string) chat.Command {
 	}{
 		{in.Send != nil, chat.Say{Ref: in.Ref, Text: is(in.Send), Action: is(in.Action)}},
 		{is(in.Quit), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond}},
+		{is(in.Leave), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond, Leave: true}},
 		{in.Nick != nil, chat.Nick{Name: is(in.Nick)}},
 		{is(in.Rekey), chat.Rekey{}},
 		{in.Ping != nil, chat.Ping{Who: is(in.Ping)}},
@@ -154,7 +156,7 @@ func ParseJSON(s string) chat.Command {
 		}
 	}
 	if len(given) != 1 {
-		return bad("an object with exactly one of send, quit, nick, rekey, ping, status, search, prove, answer, drop, " +
+		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, drop, " +
 			"ignore, cut, uncut")
 	}
 	switch c := given[0].(type) {

@@ -109,15 +109,21 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 				j.Put(member(s, m, "left", at))
 			}
 		}
+		for _, m := range w.WentAway {
+			if !s.WasTold(m.Peer) {
+				j.Put(member(s, m, "away", at))
+			}
+		}
 		o := NewObject("epoch").Add("id", ID(w.ID)).Add("members", peers(w.Members)).Add("size", len(w.Members)).
 			Add("sid", ID(w.SID)).Add("reason", w.Reason).Add("joined", peers(w.Joined)).Add("left", peers(w.Left)).
+			Add("away", peers(w.Away)).
 			Add("committer", w.Committer)
 		if w.Previous != (ake.Hash{}) {
 			o.Add("previous", ID(w.Previous))
 		}
 		j.Put(o.Add("time", at))
 	case room.Departed:
-		j.Put(member(s, w.Member, "left", at))
+		j.Put(member(s, w.Member, either(w.Away, "away", "left"), at))
 	case room.Renamed:
 		j.Put(member(s, w.Member, "renamed", at))
 	case chat.MemberState:
@@ -168,7 +174,7 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		if !w.Oldest.IsZero() {
 			o.Add("oldest", Stamp(w.Oldest))
 		}
-		j.Put(o.Maybe("from", w.By.String()))
+		j.Put(o.Maybe("from", w.By.String()).Add("away", w.Away))
 	case room.Asked:
 		j.Put(NewObject("ask").Add("id", w.ID).Add("peer", w.Member.Peer).Add("expr", w.Policy))
 	case room.Attested:
@@ -259,7 +265,7 @@ func message(s *chat.State, d room.Delivered) *Object {
 		Add("tag", s.Names.Tag(d.Author.Peer)).Add("seq", d.Message.Counter).Add("text", d.Message.Text).
 		Add("time", Stamp(time.UnixMilli(int64(d.Message.Time)))).Add("received", Stamp(d.Received)).
 		Add("lamport", d.Message.Lamport).Add("epoch", ID(d.Epoch)).Add("self", d.Self).
-		Add("action", d.Message.Kind == record.KindAction).Add("history", d.History).Add("late", d.Late).
+		Add("action", d.Message.Kind == record.KindAction).Add("history", d.History).Add("away", d.Away).Add("late", d.Late).
 		Add("flags", s.Flags(d)).Add("names_me", !d.Self && s.NamesMe(d.Message.Text))
 }
 

@@ -42,7 +42,7 @@ func own() []slash {
 			do: func(m *Model, args string) tea.Cmd { do(m, args); return nil }})
 	}
 	all = append(all,
-		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]", Help: "leave; the words are said first"},
+		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]", Help: "go away; the words are said first"},
 			do: (*Model).leaveWith},
 		slash{Slash: chat.Slash{Name: "link", Args: "[qr|copy]", Help: "the room's link"}, do: (*Model).link},
 		slash{Slash: chat.Slash{Name: "save", Args: "FILE", Help: "the scrollback as text"}, do: (*Model).save,

@@ -32,7 +32,7 @@ func TestEpochLinesAreJoined(t *testing.T) {
 	s.epoch(6, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
 	s.now = s.now.Add(20 * time.Second)
 	s.epoch(7, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
-	if want := "-- epoch 0007: tor left and came back; 4 can read"; !s.contains(want) {
+	if want := "-- epoch 0007: tor went and came back; 4 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(8, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)

@@ -113,7 +113,7 @@ func (m *Model) delivered(e room.Delivered) {
 	}
 	out := m.message(e)
 	out.namesMe = !e.Self && !e.History && m.room.NamesMe(e.Message.Text)
-	if e.Late || e.History && e.By != "" {
+	if e.Late || e.Away || e.History && e.By != "" {
 		m.insertLate(out)
 	} else {
 		m.log.add(out)

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/health"
 	"coterie/cmd/internal/text"
 )
@@ -202,7 +203,7 @@ func (m *Model) header() string {
 		epoch = fmt.Sprintf("%x", m.room.Epoch.ID[:2])
 	}
 	var parts []string
-	parts = append(parts, fmt.Sprintf("%d can read", readers))
+	parts = append(parts, chat.CanRead(readers, len(m.room.Epoch.Away)))
 	trouble := len(m.room.Health) > 0 && m.room.Health[0].Trouble()
 	direct, relayed := m.pathCounts()
 	isWide := m.layout() == wide
