@@ -393,7 +393,7 @@ func newSpy(t *testing.T, d *room.Descriptor) *spy {
 	s := &spy{host: bare(t)}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	ps, err := newGossip(ctx, s.host, pubsub.NewAllowlistSubscriptionFilter(d.Topic()))
+	ps, err := newGossip(ctx, s.host, newForwarders(), pubsub.NewAllowlistSubscriptionFilter(d.Topic()))
 	if err != nil {
 		t.Fatal(err)
 	}
