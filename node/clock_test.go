@@ -29,17 +29,23 @@ func TestClock(t *testing.T) {
 		{"a minute", time.Minute, time.Minute, 0, false, time.Minute},
 		{"three hours asleep", 3*time.Hour + time.Minute, time.Minute, 3 * time.Hour, false, 3*time.Hour + time.Minute},
 		{"set back by two hours", time.Hour + time.Minute, time.Minute, 3 * time.Hour, false, 3*time.Hour + time.Minute},
-		{"an hour later", 2*time.Hour + time.Minute, time.Hour + time.Minute, 3 * time.Hour, false, 3*time.Hour + 31*time.Minute},
-		{"two hours later", 4*time.Hour + time.Minute, 3*time.Hour + time.Minute, 3 * time.Hour, false, 4*time.Hour + 31*time.Minute},
-		{"an hour later", 5*time.Hour + time.Minute, 4*time.Hour + time.Minute, 3 * time.Hour, false, 5*time.Hour + time.Minute},
+		{"an hour later", 2*time.Hour + time.Minute, time.Hour + time.Minute, 3 * time.Hour, false, 3*time.Hour +
+			31*time.Minute},
+		{"two hours later", 4*time.Hour + time.Minute, 3*time.Hour + time.Minute, 3 * time.Hour, false, 4*time.Hour +
+			31*time.Minute},
+		{"an hour later", 5*time.Hour + time.Minute, 4*time.Hour + time.Minute, 3 * time.Hour, false, 5*time.Hour +
+			time.Minute},
 		{"set back while asleep", 4 * time.Hour, 4*time.Hour + time.Minute, 4 * time.Hour, false, 5*time.Hour + time.Minute},
 		{"set right", 6 * time.Hour, 5 * time.Hour, 4 * time.Hour, false, 6 * time.Hour},
 		{"a day ahead", 30 * time.Hour, 5*time.Hour + time.Minute, 4 * time.Hour, false, 6*time.Hour + time.Minute},
-		{"set right after a minute", 6*time.Hour + 2*time.Minute, 5*time.Hour + 2*time.Minute, 4 * time.Hour, false, 6*time.Hour + 2*time.Minute},
+		{"set right after a minute", 6*time.Hour + 2*time.Minute, 5*time.Hour + 2*time.Minute, 4 * time.Hour, false,
+			6*time.Hour + 2*time.Minute},
 		{"half an hour ahead", 7 * time.Hour, 5*time.Hour + 32*time.Minute, 4 * time.Hour, false, 7 * time.Hour},
 		{"a day ahead", 31 * time.Hour, 6 * time.Hour, 4 * time.Hour, false, 7*time.Hour + 28*time.Minute},
-		{"nine minutes", 31*time.Hour + 9*time.Minute, 6*time.Hour + 9*time.Minute, 4 * time.Hour, false, 7*time.Hour + 37*time.Minute},
-		{"ten", 31*time.Hour + 10*time.Minute, 6*time.Hour + 10*time.Minute, 4 * time.Hour, false, 31*time.Hour + 10*time.Minute},
+		{"nine minutes", 31*time.Hour + 9*time.Minute, 6*time.Hour + 9*time.Minute, 4 * time.Hour, false, 7*time.Hour +
+			37*time.Minute},
+		{"ten", 31*time.Hour + 10*time.Minute, 6*time.Hour + 10*time.Minute, 4 * time.Hour, false, 31*time.Hour +
+			10*time.Minute},
 		{"a day ahead, and peers agree", 55 * time.Hour, 6*time.Hour + 11*time.Minute, 4 * time.Hour, true, 55 * time.Hour},
 	} {
 		wall, awake, slept, agree = noon.Add(step.wall), step.awake, step.slept, step.agree

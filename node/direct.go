@@ -218,7 +218,8 @@ func (n *Node) forwarded() []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, s := range n.direct.seen(n.host.Network()) {
 		for _, l := range n.cfg.Listen {
-			if _, port := portOf(l); port == "" || port == "0" || l[0].Protocol().Code != s[0].Protocol().Code || manet.IsIPLoopback(l) {
+			if _, port := portOf(l); port == "" || port == "0" || l[0].Protocol().Code != s[0].Protocol().Code ||
+				manet.IsIPLoopback(l) {
 				continue
 			}
 			out = append(out, append(ma.Multiaddr{s[0]}, l[1:]...))

@@ -70,16 +70,17 @@ func TestDirect(t *testing.T) {
 			return w.host("ann", 11), bob[0]
 		}},
 		// The port that others see is not the one that is forwarded.
-		{name: "a forwarded port", listen: []string{"/ip4/0.0.0.0/udp/4001/quic-v1"}, build: func(w *internet) (string, string) {
-			ra, ann := w.home("anns", 11, "ann")
-			rb, bob := w.home("bobs", 12, "bob")
-			w.filter(ra, `flush chain ip nat out
+		{name: "a forwarded port", listen: []string{"/ip4/0.0.0.0/udp/4001/quic-v1"},
+			build: func(w *internet) (string, string) {
+				ra, ann := w.home("anns", 11, "ann")
+				rb, bob := w.home("bobs", 12, "bob")
+				w.filter(ra, `flush chain ip nat out
 add rule ip nat out oifname "wan" masquerade random
 add rule ip nat in iifname "wan" udp dport 4001 dnat to 192.168.11.10`)
-			w.filter(rb, `flush chain ip nat out
+				w.filter(rb, `flush chain ip nat out
 add rule ip nat out oifname "wan" masquerade random`)
-			return ann[0], bob[0]
-		}},
+				return ann[0], bob[0]
+			}},
 		{name: "one network without multicast", build: func(w *internet) (string, string) {
 			_, both := w.home("home", 11, "ann", "bob")
 			for _, ns := range both {
@@ -187,7 +188,8 @@ func TestMayDial(t *testing.T) {
 		may        bool
 	}{
 		{"", "/ip4/45.10.1.2/tcp/1", true}, {"", "/ip6/2a0f::1/udp/1/quic-v1", true}, {"", own + "/tcp/1", true},
-		{"", lo, false}, {lo, "/ip4/127.0.0.1/tcp/2", true}, {lo, "/ip6/::1/tcp/2", false}, {"", far, false}, {away, far, true},
+		{"", lo, false}, {lo, "/ip4/127.0.0.1/tcp/2", true}, {lo, "/ip6/::1/tcp/2", false}, {"", far, false},
+		{away, far, true},
 		{lo, far, false}, {away, lo, false}, {away, "/ip4/192.168.250.1/tcp/1", false},
 		{away + "/p2p/12D3KooWS3NeBLrMHNjxjCqMdWHAmSQpywLHQUgQcixFXh9SBDQC/p2p-circuit", far, false},
 		{"", "/ip4/0.0.0.0/tcp/1", false}, {"", "/ip4/169.254.169.254/tcp/80", false}, {"", "/ip4/224.0.0.1/tcp/1", false},
@@ -235,7 +237,8 @@ func TestPunchBounds(t *testing.T) {
 	see[room.EpochStarted](t, a, "an epoch of two", func(e room.EpochStarted) bool { return len(e.Members) == 2 })
 	var named []ma.Multiaddr
 	for i := range 20 {
-		named = append(named, ma.StringCast(fmt.Sprintf("/ip4/45.10.1.%d/udp/1/quic-v1", i)), ma.StringCast(fmt.Sprintf("/ip4/10.0.0.%d/tcp/1", i)))
+		named = append(named, ma.StringCast(fmt.Sprintf("/ip4/45.10.1.%d/udp/1/quic-v1", i)),
+			ma.StringCast(fmt.Sprintf("/ip4/10.0.0.%d/tcp/1", i)))
 	}
 	f := punchFilter{a.Node}
 	if got := f.FilterRemote(b.Self(), named); len(got) != directAddrs || slices.ContainsFunc(got, manet.IsPrivateAddr) {
@@ -247,7 +250,11 @@ func TestPunchBounds(t *testing.T) {
 	if got := f.FilterRemote(b.Self(), named); got != nil {
 		t.Errorf("after a hundred holes %v are dialled", got)
 	}
-	stranger, err := peer.IDFromPrivateKey(func() crypto.PrivKey { k, _, _ := crypto.GenerateEd25519Key(rand.Reader); return k }())
+	stranger, err := peer.IDFromPrivateKey(func() crypto.PrivKey {
+		k, _,
+			_ := crypto.GenerateEd25519Key(rand.Reader)
+		return k
+	}())
 	if err != nil {
 		t.Fatal(err)
 	}

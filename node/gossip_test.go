@@ -257,7 +257,8 @@ func TestForwardersHaveARate(t *testing.T) {
 		t.Errorf("of bob's, %d of 1000 are looked at", bobs)
 	}
 	before = time.Now()
-	if bobs, most := brings(bob.Self(), 3*forwardBurst), forwardBurst+forwardRate*(int(time.Since(before).Seconds())+1); bobs > most {
+	if bobs, most := brings(bob.Self(), 3*forwardBurst),
+		forwardBurst+forwardRate*(int(time.Since(before).Seconds())+1); bobs > most {
 		t.Errorf("of bob's, %d are looked at, of %d", bobs, most)
 	}
 	bob.leave(t)

@@ -109,7 +109,7 @@ func TestJavaScriptPeer(t *testing.T) {
 	d := descriptor(t, "ONE")
 
 	far := bare(t)
-	ps, err := newGossip(ctx, far, pubsub.NewAllowlistSubscriptionFilter(d.Topic()))
+	ps, err := newGossip(ctx, far, newForwarders(), pubsub.NewAllowlistSubscriptionFilter(d.Topic()))
 	if err != nil {
 		t.Fatal(err)
 	}

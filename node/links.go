@@ -55,7 +55,8 @@ func stranded(c network.Conn, was, links []*net.IPNet) bool {
 	if isRelayed(c) {
 		return false // it ends with the one to the relay
 	}
-	if far, err := manet.ToIP(c.RemoteMultiaddr()); err == nil && !far.IsLoopback() && contains(was, far) && !contains(links, far) {
+	if far, err := manet.ToIP(c.RemoteMultiaddr()); err == nil && !far.IsLoopback() && contains(was, far) &&
+		!contains(links, far) {
 		return true
 	}
 	near, err := manet.ToIP(c.LocalMultiaddr())

@@ -137,7 +137,8 @@ func TestMillion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("a million messages, %.0f MB on disk: open after %v (the files alone %v), %.0f MB in memory; plain reading took %v",
+	t.Logf("a million messages, %.0f MB on disk: open after %v (the files alone %v), %.0f MB in memory; plain reading "+
+		"took %v",
 		float64(size)/1e6, best, files, held, plain)
 	if best > 1500*time.Millisecond || held > 100 {
 		t.Error("that is more than 1.5 s, or more than 100 MB")

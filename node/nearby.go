@@ -269,7 +269,8 @@ func (l *nearby) free(p peer.ID) {
 // try dials a peer, and hangs up if it turns out to be of no use.
 func (l *nearby) try(info peer.AddrInfo) {
 	n := l.n
-	if slices.ContainsFunc(n.host.Network().ConnsToPeer(info.ID), func(c network.Conn) bool { return !l.direct || !isRelayed(c) }) {
+	if slices.ContainsFunc(n.host.Network().ConnsToPeer(info.ID),
+		func(c network.Conn) bool { return !l.direct || !isRelayed(c) }) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, dialTime)

@@ -56,7 +56,8 @@ type offerKept struct {
 func newKeptOffers(refused func(Refusal)) *keptOffers {
 	return &keptOffers{
 		refused: refused, until: make(map[offerID]offerKept), key: make(map[string]int), peer: make(map[peer.ID]int),
-		site: make(map[string]int), sites: make(map[keySite]int), paces: newPaces[peer.ID](requestRate, requestBurst, maxRequesters),
+		site: make(map[string]int), sites: make(map[keySite]int), paces: newPaces[peer.ID](requestRate, requestBurst,
+			maxRequesters),
 	}
 }
 

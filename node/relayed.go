@@ -114,7 +114,8 @@ type quietHost struct {
 var errQuiet = errors.New("no gossip with a relay that is only passed by")
 
 func (h quietHost) NewStream(ctx context.Context, p peer.ID, protocols ...protocol.ID) (network.Stream, error) {
-	if known, err := h.Peerstore().SupportsProtocols(p, ProtocolPeers); err == nil && len(known) > 0 && !h.n.gate.knows(p) {
+	if known, err := h.Peerstore().SupportsProtocols(p, ProtocolPeers); err == nil && len(known) > 0 &&
+		!h.n.gate.knows(p) {
 		return nil, errQuiet
 	}
 	return h.Host.NewStream(ctx, p, protocols...)

@@ -65,7 +65,8 @@ func newDHT(h host.Host, mode dht.ModeOpt, more ...dht.Option) (*dht.IpfsDHT, er
 	d, err := dht.New(h, append([]dht.Option{
 		dht.ProtocolPrefix(dhtPrefix), dht.Mode(mode), dht.DisableValues(), dht.AddressFilter(offered),
 		dht.RoutingTableRefreshPeriod(dhtRefresh),
-		dht.ProviderManagerOpts(records.ProvideValidity(offerTime), records.ProviderAddrTTL(offerTime), records.CleanupInterval(dhtCleanup)),
+		dht.ProviderManagerOpts(records.ProvideValidity(offerTime), records.ProviderAddrTTL(offerTime),
+			records.CleanupInterval(dhtCleanup)),
 	}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("starting the table of relays: %w", err)

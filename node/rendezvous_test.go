@@ -121,7 +121,8 @@ func TestOffered(t *testing.T) {
 // it knows does; it would never end.
 func TestRelaysCarryNothingForEachOther(t *testing.T) {
 	one, _ := relay(t)
-	two, err := NewRelay(RelayConfig{Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")}, Others: one.Addresses()})
+	two, err := NewRelay(RelayConfig{Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")},
+		Others: one.Addresses()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,10 @@ func TestRelaysCarryNothingForEachOther(t *testing.T) {
 			}
 		}
 	}
-	until("the relays know each other", func() bool { return keepsTable(two.host, one.Self()) && keepsTable(one.host, two.Self()) })
+	until("the relays know each other", func() bool {
+		return keepsTable(two.host, one.Self()) &&
+			keepsTable(one.host, two.Self())
+	})
 	until("one carries ann's room", func() bool { return len(rooms(one)) == 1 })
 	// What one says of ann's room is at two before what it hears of bob's.
 	behind(t, two, e, "bob", issue(t, "TWO"))

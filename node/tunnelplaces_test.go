@@ -115,7 +115,8 @@ func TestChannelsAreAdmitted(t *testing.T) {
 		return ann.channelConfig(bob.Self(), own).Admits([32]byte(w.Public().(ed25519.PublicKey)))
 	}
 	one := func(yes bool) func([32]byte) bool { return func([32]byte) bool { return yes } }
-	if !admits(nil, working) || !admits(one(true), working) || admits(one(false), working) || admits(nil, drawIdentity(t)) {
+	if !admits(nil, working) || !admits(one(true), working) || admits(one(false), working) ||
+		admits(nil, drawIdentity(t)) {
 		t.Error("other processes are admitted than should be")
 	}
 }

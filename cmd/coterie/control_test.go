@@ -34,7 +34,8 @@ func TestLinkOfARunningRoom(t *testing.T) {
 		return l, stderr
 	}
 	running, stderr := link("den")
-	if len(running.Addresses) == 0 || running.Addresses[0].String() != at.Addrs[0] || !strings.HasPrefix(stderr, "warning: the link works on this computer alone") {
+	if len(running.Addresses) == 0 || running.Addresses[0].String() != at.Addrs[0] ||
+		!strings.HasPrefix(stderr, "warning: the link works on this computer alone") {
 		t.Errorf("addresses %v, not %v; %s", running.Addresses, at.Addrs, stderr)
 	}
 	bob := peerAt(ctx, t, dir, homeOf(dir, "bob"), "bob", "--ephemeral", "--bootstrap", running.Addresses[0].String())

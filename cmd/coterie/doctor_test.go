@@ -134,12 +134,14 @@ func TestDoctorTrouble(t *testing.T) {
 	defer far.Close()
 	far.SetStreamHandler("/coterie/3/prove", nil)
 	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>", http.StatusNetworkAuthenticationRequired)
+		http.Error(w, "<html>Log in to use this network, and accept its terms of use, all of them, to the end</html>",
+			http.StatusNetworkAuthenticationRequired)
 	}))
 	defer login.Close()
 	page := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", login.Listener.Addr().(*net.TCPAddr).Port)
 	t.Setenv(shifted, "3h2m0s")
-	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q, %q, %q, %q]\n", at.Addrs[0],
+	found, status := diagnose(t, dir, homeOf(dir, "nobody"), onLoopback+fmt.Sprintf("bootstrap = [%q, %q, %q, %q, %q]\n",
+		at.Addrs[0],
 		far.Addrs()[0].String()+"/p2p/"+far.ID().String(), far.Addrs()[0].String()+"/p2p/"+at.Peer,
 		"/dns4/nowhere.invalid/tcp/4001/p2p/"+at.Peer, page))
 	expect(t, found, map[string]string{

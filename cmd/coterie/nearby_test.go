@@ -60,8 +60,10 @@ func (l *lan) join(ctx context.Context, t *testing.T, dir string, i int, policy 
 	if err := os.MkdirAll(at+"/run", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec", l.spaces[i], os.Args[0],
-		"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen", "/ip4/"+l.addr(i)+"/tcp/0")
+	p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec",
+		l.spaces[i], os.Args[0],
+		"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen",
+		"/ip4/"+l.addr(i)+"/tcp/0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +104,8 @@ func TestCablePulled(t *testing.T) {
 	needNamespaces(t)
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience) // a dead connection is noticed after half a minute
+	// a dead connection is noticed after half a minute
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	lan := newLAN(t, "cable", 2)
 	a, b := lan.join(ctx, t, dir, 0, "THREE"), lan.join(ctx, t, dir, 1, "THREE")

@@ -267,7 +267,8 @@ func TestKilled(t *testing.T) {
 		"init": {[]string{"init", "OTHER", "--passphrase-file", "pass"}, []string{"exists", "is there"}, func(s *station) {
 			s.opened("OTHER")
 		}},
-		"issue": {[]string{"issue", "--name", "Newcomer", "--attr", "NTNU", "--expires", "1d", "-o", "keys/new.key", "--yes"}, []string{"exists"}, func(s *station) {
+		"issue": {[]string{"issue", "--name", "Newcomer", "--attr", "NTNU", "--expires", "1d", "-o", "keys/new.key",
+			"--yes"}, []string{"exists"}, func(s *station) {
 			byName, _ := s.check("NTNU")
 			one(s, byName, append(persons, "Newcomer")...)
 			if _, err := keyfile.LoadKey(filepath.Join(s.dir, "keys/new.key"), nil); err != nil {
@@ -283,30 +284,33 @@ func TestKilled(t *testing.T) {
 				}
 			}
 		}},
-		"renew": {[]string{"renew", "--all", "-o", "renewed", "--yes"}, []string{"nothing", "Nothing", "no key", "No key"}, func(s *station) {
-			byName, _ := s.check("NTNU")
-			for _, p := range persons {
-				if n := len(byName[p]); n != 2 {
-					s.t.Errorf("%s has %d keys", p, n)
+		"renew": {[]string{"renew", "--all", "-o", "renewed", "--yes"}, []string{"nothing", "Nothing", "no key", "No key"},
+			func(s *station) {
+				byName, _ := s.check("NTNU")
+				for _, p := range persons {
+					if n := len(byName[p]); n != 2 {
+						s.t.Errorf("%s has %d keys", p, n)
+					}
 				}
-			}
-			if files, _ := filepath.Glob(filepath.Join(s.dir, "renewed", "*.key")); len(files) != people {
-				s.t.Errorf("there are %q", files)
-			}
-		}},
-		"forget": {[]string{"ledger", "forget", "Person 1", "--yes"}, []string{"nobody", "no key", "No key"}, func(s *station) {
-			byName, record := s.check("NTNU")
-			one(s, byName, persons[1:]...)
-			if len(byName["Person 1"]) != 0 || len(record.Issues) != people || !record.Issues[0].Forgotten {
-				s.t.Errorf("on record: %+v", record.Issues)
-			}
-		}},
-		"passphrase": {[]string{"passphrase", "NTNU", "--new-passphrase-file", "pass2"}, []string{"wrong passphrase"}, func(s *station) {
-			s.check("NTNU")
-			if _, with := s.opened("NTNU"); with != secondPass {
-				s.t.Error("the old passphrase opens it")
-			}
-		}},
+				if files, _ := filepath.Glob(filepath.Join(s.dir, "renewed", "*.key")); len(files) != people {
+					s.t.Errorf("there are %q", files)
+				}
+			}},
+		"forget": {[]string{"ledger", "forget", "Person 1", "--yes"}, []string{"nobody", "no key", "No key"},
+			func(s *station) {
+				byName, record := s.check("NTNU")
+				one(s, byName, persons[1:]...)
+				if len(byName["Person 1"]) != 0 || len(record.Issues) != people || !record.Issues[0].Forgotten {
+					s.t.Errorf("on record: %+v", record.Issues)
+				}
+			}},
+		"passphrase": {[]string{"passphrase", "NTNU", "--new-passphrase-file", "pass2"}, []string{"wrong passphrase"},
+			func(s *station) {
+				s.check("NTNU")
+				if _, with := s.opened("NTNU"); with != secondPass {
+					s.t.Error("the old passphrase opens it")
+				}
+			}},
 		"backup": {[]string{"backup", "stick"}, nil, func(s *station) {
 			_, own := s.check("NTNU")
 			_, copied := s.check("stick/NTNU")

@@ -103,7 +103,8 @@ func (m *monday) shell(command string) string {
 	m.t.Helper()
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), asProcess+"=1", "HOME="+m.home, "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "PATH="+m.bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), asProcess+"=1", "HOME="+m.home, "XDG_CONFIG_HOME=", "XDG_DATA_HOME=",
+		"PATH="+m.bin+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		m.t.Fatalf("%s: %v\n%s", command, err, out)

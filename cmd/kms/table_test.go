@@ -12,10 +12,13 @@ import (
 // TestListFits: a list of keys fits a terminal of 80 columns, whatever names and attributes
 // there are, and nothing of them is left out.
 func TestListFits(t *testing.T) {
-	attributes := []string{"NTNU", "5th year", "dept=Telematics", strings.Repeat("x", 120), "\u5b66\u751f\u5b66\u751f\u5b66\u751f\u5b66\u751f\u5b66\u751f\u5b66\u751f"}
+	attributes := []string{"NTNU", "5th year", "dept=Telematics", strings.Repeat("x", 120),
+		"\u5b66\u751f\u5b66\u751f\u5b66\u751f\u5b66\u751f\u5b66\u751f\u5b66\u751f"}
 	var issues []kms.Issue
-	for i, name := range []string{"Kari Nordmann", strings.Repeat("Ann ", 30) + "Berg", strings.Repeat("b", 128), "", "\u5b66" + strings.Repeat("\u751f", 60)} {
-		issues = append(issues, kms.Issue{Number: uint64(i + 100_001), Name: name, Attributes: attributes[:i+1], From: 20_000, Expires: 20_090, NoRenew: i%2 == 0})
+	for i, name := range []string{"Kari Nordmann", strings.Repeat("Ann ", 30) + "Berg", strings.Repeat("b", 128), "",
+		"\u5b66" + strings.Repeat("\u751f", 60)} {
+		issues = append(issues, kms.Issue{Number: uint64(i + 100_001), Name: name, Attributes: attributes[:i+1],
+			From: 20_000, Expires: 20_090, NoRenew: i%2 == 0})
 	}
 	for n := range issues {
 		var b bytes.Buffer
@@ -33,7 +36,8 @@ func TestListFits(t *testing.T) {
 				t.Errorf("no %q in\n%s", word, &b)
 			}
 		}
-		if n == len(issues)-1 && (strings.Count(letters, "b") != 128 || strings.Count(letters, "x") != 240 || strings.Count(letters, "\u751f") != 66) {
+		if n == len(issues)-1 && (strings.Count(letters, "b") != 128 || strings.Count(letters, "x") != 240 ||
+			strings.Count(letters, "\u751f") != 66) {
 			t.Errorf("something is left out:\n%s", &b)
 		}
 	}

@@ -36,7 +36,8 @@ func TestPassphraseIsLetters(t *testing.T) {
 		return data
 	}
 	for name, data := range map[string][]byte{
-		"composed": ours(composed), "decomposed": ours(decomposed), "by another": other(composed), "by another, decomposed": other(decomposed),
+		"composed": ours(composed), "decomposed": ours(decomposed), "by another": other(composed),
+		"by another, decomposed": other(decomposed),
 	} {
 		for _, typed := range []string{composed, decomposed} {
 			if plain, err := DecryptPassphrase("x", data, []byte(typed)); err != nil || !bytes.Equal(plain, []byte("secret")) {

@@ -19,7 +19,8 @@ var (
 )
 
 func rest(epoch [32]byte, author uint32, counter uint64) Entry {
-	return Entry{Kind: RestEntry, Epoch: epoch, Author: author, Counter: counter, Data: fmt.Appendf(nil, "rest %d of author %d", counter, author)}
+	return Entry{Kind: RestEntry, Epoch: epoch, Author: author, Counter: counter,
+		Data: fmt.Appendf(nil, "rest %d of author %d", counter, author)}
 }
 
 // stateText is all that a store has, as text.
@@ -239,7 +240,8 @@ func TestMillion(t *testing.T) {
 		heap = float64(m.HeapAlloc-before) / 1e6
 	}
 	defer s.Close()
-	t.Logf("%d messages, %.0f MB on disk: opened in %v, %.0f MB in memory; read plainly in %v", n, float64(size)/1e6, best, heap, plain)
+	t.Logf("%d messages, %.0f MB on disk: opened in %v, %.0f MB in memory; read plainly in %v", n, float64(size)/1e6,
+		best, heap, plain)
 	if best > 1500*time.Millisecond || heap > 100 {
 		t.Error("that is more than 1.5 s, or more than 100 MB")
 	}

@@ -77,9 +77,11 @@ func TestBootstrapTroubles(t *testing.T) {
 		code string
 		text string
 	}{
-		{syscall.ECONNREFUSED, "bootstrap-unreachable", "192.0.2.7 tcp 4001: connection refused: nobody listens on that port"},
+		{syscall.ECONNREFUSED, "bootstrap-unreachable",
+			"192.0.2.7 tcp 4001: connection refused: nobody listens on that port"},
 		{context.DeadlineExceeded, "bootstrap-unreachable", "192.0.2.7 tcp 4001: no answer"},
-		{errors.New("message did not have trailing newline"), "bootstrap-unreachable", "192.0.2.7 tcp 4001: something answers that is no peer"},
+		{errors.New("message did not have trailing newline"), "bootstrap-unreachable",
+			"192.0.2.7 tcp 4001: something answers that is no peer"},
 		{errors.New("x509: certificate has expired or is not yet valid: current time"), "clock",
 			"192.0.2.7 tcp 4001 answers, and this computer's clock and theirs are more than an hour apart"},
 	} {

@@ -282,7 +282,8 @@ func TestAddressesForTheNextTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.state.Status.Fellows = append(r.state.Status.Fellows, peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{at(2000 + i), at(3000 + i)}})
+		r.state.Status.Fellows = append(r.state.Status.Fellows, peer.AddrInfo{ID: id,
+			Addrs: []ma.Multiaddr{at(2000 + i), at(3000 + i)}})
 	}
 	all := r.Addresses(began)
 	if !all[0].Equal(began[5]) {

@@ -202,7 +202,8 @@ func (r *Room) stillAlone() {
 // that are connected.
 func aloneText(waited time.Duration, relays int, addrs []ma.Multiaddr, mdns bool) string {
 	if relays > 0 {
-		return fmt.Sprintf("nobody of the room is at %s that answered (%d s)", text.Plural(relays, "relay"), int(waited.Seconds()))
+		return fmt.Sprintf("nobody of the room is at %s that answered (%d s)", text.Plural(relays, "relay"),
+			int(waited.Seconds()))
 	}
 	return fmt.Sprintf("nobody answered yet (%d s)%s", int(waited.Seconds()), tryingText(addrs, mdns))
 }

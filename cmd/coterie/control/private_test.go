@@ -95,7 +95,8 @@ func TestQuestionsAreBounded(t *testing.T) {
 		conn.Close()
 	}
 	for name, greeting := range map[string][]byte{
-		"b.sock": bytes.Repeat([]byte{'x'}, 2*maxQuestion), "c.sock": []byte("hello\n"), "d.sock": []byte("{\"pid\":\"no\"}\n"),
+		"b.sock": bytes.Repeat([]byte{'x'}, 2*maxQuestion), "c.sock": []byte("hello\n"),
+		"d.sock": []byte("{\"pid\":\"no\"}\n"),
 	} {
 		l, err := net.Listen("unix", filepath.Join(dir, name))
 		if err != nil {

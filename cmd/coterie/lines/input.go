@@ -156,7 +156,11 @@ func ParseJSON(s string) chat.Command {
 		}
 	}
 	if len(given) != 1 {
-		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, drop, " +
+		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
+			"drop, " +
+			"" +
+			"" +
+			"" +
 			"ignore, cut, uncut")
 	}
 	switch c := given[0].(type) {

@@ -165,7 +165,8 @@ func everyEvent() []any {
 var whatever = []any{
 	room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{},
 	room.Held{}, room.Proved{}, room.Refused{},
-	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{}, room.Asked{},
+	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{},
+	room.Asked{},
 	room.Attested{},
 	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{}, node.RelayRefused{},
 	chat.LinkChanged{},

@@ -18,12 +18,14 @@ func TestMarkHosts(t *testing.T) {
 		"https://пример.рф/":                          "https://пример.рф/",
 		"https://good.org@раypal.com/x and more":      "https://good.org@раypal.com/x (xn--ypal-43d9g.com) and more",
 		"not a://host":                                "not a://host",
-		"HTTPS://аpple.com/login Http://аpple.com":    "HTTPS://аpple.com/login (xn--pple-43d.com) Http://аpple.com (xn--pple-43d.com)",
-		"1https://аpple.com":                          "1https://аpple.com (xn--pple-43d.com)",
-		`https://аpple.com\@good.org/`:                `https://аpple.com\@good.org/ (xn--pple-43d.com)`,
-		"https://good.org:x@аpple.com":                "https://good.org:x@аpple.com (xn--pple-43d.com)",
-		"https://аpple.com。good.org":                  "https://аpple.com。good.org (xn--pple-43d.com.good.org)",
-		"wss://аpple.com ftps://аpple.com":            "wss://аpple.com (xn--pple-43d.com) ftps://аpple.com (xn--pple-43d.com)",
+		"HTTPS://аpple.com/login Http://аpple.com": "HTTPS://аpple.com/login (xn--pple-43d.com) Http://аpple.com " +
+			"(xn--pple-43d.com)",
+		"1https://аpple.com":           "1https://аpple.com (xn--pple-43d.com)",
+		`https://аpple.com\@good.org/`: `https://аpple.com\@good.org/ (xn--pple-43d.com)`,
+		"https://good.org:x@аpple.com": "https://good.org:x@аpple.com (xn--pple-43d.com)",
+		"https://аpple.com。good.org":   "https://аpple.com。good.org (xn--pple-43d.com.good.org)",
+		"wss://аpple.com ftps://аpple.com": "wss://аpple.com (xn--pple-43d.com) ftps://аpple.com " +
+			"(xn--pple-43d.com)",
 	} {
 		got := MarkHosts(in)
 		if got != want {

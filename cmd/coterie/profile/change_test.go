@@ -101,7 +101,8 @@ func TestLinkedFiles(t *testing.T) {
 			t.Errorf("%s is a link no more: %v, %v", f.link, info, err)
 		}
 		b, err := os.ReadFile(f.to)
-		if info, err2 := os.Lstat(f.to); err != nil || err2 != nil || !strings.Contains(string(b), f.has) || info.Mode().Perm() != 0o600 {
+		if info, err2 := os.Lstat(f.to); err != nil || err2 != nil || !strings.Contains(string(b), f.has) ||
+			info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %q, %v, %v", f.to, b, err, err2)
 		}
 	}
@@ -115,7 +116,8 @@ func TestLinkedFiles(t *testing.T) {
 	_, err = p.Rooms()
 	if err2 := p.Remember(named("exam"), nil); err == nil || err2 == nil {
 		t.Errorf("a link that leads nowhere: %v, %v", err, err2)
-	} else if e := cli.Describe(err); !strings.Contains(e.Text, "leads to "+realRooms) || strings.Contains(fmt.Sprint(e.Hints), "did you mean") {
+	} else if e := cli.Describe(err); !strings.Contains(e.Text, "leads to "+realRooms) ||
+		strings.Contains(fmt.Sprint(e.Hints), "did you mean") {
 		t.Errorf("%q %q", e.Text, e.Hints)
 	}
 	if _, err := os.Lstat(realRooms); err == nil {

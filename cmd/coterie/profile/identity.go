@@ -57,7 +57,8 @@ func Tilde(path string) string {
 
 // NewIdentity makes an identity at path, which must not exist, with a passphrase unless that
 // is empty.
-func (p *Profile) NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time) (recipient string, err error) {
+func (p *Profile) NewIdentity(path string, passphrase []byte, postQuantum bool, now time.Time) (recipient string,
+	err error) {
 	text, recipient, err := keyfile.MakeIdentity(postQuantum, now)
 	if err != nil {
 		return "", fmt.Errorf("making the identity: %w", err)

@@ -456,7 +456,8 @@ func TestOlder(t *testing.T) {
 	past.Gone = []room.Shortened{{Author: mKari, Count: 5, Until: s.now.Add(-2 * time.Hour), Before: true}}
 	s.do(past, past)
 	s.press("alt+home")
-	if strings.Count(s.screen(), "5 messages of") != 1 || strings.Index(s.screen(), "5 messages of") > strings.Index(s.screen(), "before 0") {
+	if strings.Count(s.screen(), "5 messages of") != 1 || strings.Index(s.screen(),
+		"5 messages of") > strings.Index(s.screen(), "before 0") {
 		t.Errorf("what is not kept is not said, or not where it is missing\n%s", s.screen())
 	}
 	if strings.Count(s.screen(), "before 1") != 1 {

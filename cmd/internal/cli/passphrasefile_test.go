@@ -11,7 +11,8 @@ import (
 func TestPassphraseFileLetters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pass")
 	for text, want := range map[string]string{
-		"anchor velvet": "anchor velvet", "anchor velvet\n": "anchor velvet", "anchor velvet\r\n": "anchor velvet", "a \nb\n": "a ",
+		"anchor velvet": "anchor velvet", "anchor velvet\n": "anchor velvet", "anchor velvet\r\n": "anchor velvet",
+		"a \nb\n":                    "a ",
 		"":                           "",
 		"\nanchor":                   "",
 		"\xef\xbb\xbfanchor\n":       "",
