@@ -23,6 +23,7 @@
 //	survey.go     what a fresh peer sees of the network
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
+//	leave.go      going, for good or not
 //	connect.go    bootstrap addresses and fellow members
 //	direct.go     fellow members that relays stand between
 //	resolve.go    names of peers
@@ -412,37 +413,6 @@ func (n *Node) Send(ref any, kind byte, text string) error {
 		return ErrEnded
 	}
 	return err
-}
-
-// Leave leaves the room for good: the others are told, and Run returns.
-func (n *Node) Leave() { n.end(true) }
-
-// GoAway is Leave for somebody who will be back: others keep for them what is said.
-func (n *Node) GoAway() { n.end(false) }
-
-func (n *Node) end(forGood bool) {
-	n.leaveOnce.Do(func() { n.forGood = forGood; close(n.leaving) })
-}
-
-// leave tells the others, for a limited time.
-func (n *Node) leave() {
-	if n.forGood {
-		n.room.Leave(n.now())
-	} else {
-		n.room.GoAway(n.now())
-	}
-	n.drain()
-	limit := time.NewTimer(leaveTime)
-	defer limit.Stop()
-	for len(n.streams) > 0 {
-		select {
-		case f := <-n.inputs:
-			f()
-			n.drain()
-		case <-limit.C:
-			return
-		}
-	}
 }
 
 // drain does what the room wants done.

@@ -11,7 +11,9 @@
 // arrive:
 //
 //	graph.go      contributions and edges of a day, and who is a member   §6, §7.2
+//	process.go    what is known of a working key                          §6
 //	liveness.go   who is still there                                      §7.5
+//	away.go       who will be back                                        §8.6
 //	records.go    what is kept, and what has to wait                      §6.1
 //	prove.go      two peers prove themselves to each other                §7
 //	compare.go    two peers tell each other what they know                §11.3

@@ -178,17 +178,17 @@ func (a *app) relay(f relayFlags) error {
 	if err != nil {
 		return out.Fatal(err)
 	}
-	path, err := a.relayKeyPath(f.file)
+	path, err := a.RelayKeyPath(f.file)
 	if err != nil {
 		return out.Fatal(err)
 	}
-	lock, err := lockRelayKey(path)
+	lock, err := profile.LockRelayKey(path)
 	if err != nil {
 		return out.Fatal(err)
 	}
 	defer lock.Close()
 	a.Tidy(path)
-	if cfg.Identity, err = relayIdentity(path); err != nil {
+	if cfg.Identity, err = profile.RelayIdentity(path); err != nil {
 		return out.Fatal(err)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
@@ -283,11 +283,11 @@ func (a *app) relayAddresses(f relayFlags) error {
 	if err != nil {
 		return err
 	}
-	path, err := a.relayKeyPath(f.file)
+	path, err := a.RelayKeyPath(f.file)
 	if err != nil {
 		return err
 	}
-	if cfg.Identity, err = relayIdentityToShow(path); err != nil {
+	if cfg.Identity, err = profile.RelayIdentityToShow(path); err != nil {
 		return err
 	}
 	all, err := node.RelayAddresses(cfg)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/drive"
 	"coterie/node"
 )
@@ -61,7 +62,7 @@ func TestRelayKeepsItsAddress(t *testing.T) {
 	}
 	for name, spoil := range map[string]func() error{
 		"open to others": func() error { return os.Chmod(key, 0o644) },
-		"cut short":      func() error { return os.WriteFile(key, []byte(relayKey+"00\n"), 0o600) },
+		"cut short":      func() error { return os.WriteFile(key, []byte(profile.RelayKey+"00\n"), 0o600) },
 	} {
 		if err := spoil(); err != nil {
 			t.Fatal(err)

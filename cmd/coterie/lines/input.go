@@ -157,11 +157,7 @@ func ParseJSON(s string) chat.Command {
 	}
 	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
-			"drop, " +
-			"" +
-			"" +
-			"" +
-			"ignore, cut, uncut")
+			"drop, ignore, cut, uncut")
 	}
 	switch c := given[0].(type) {
 	case chat.Say:

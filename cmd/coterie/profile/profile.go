@@ -10,6 +10,7 @@
 //	change.go    files that change, by one process at a time
 //	identity.go  the identity that opens keys
 //	address.go   addresses, as they are typed
+//	relaykey.go  the key of a relay
 //	reminder.go  what was said today and is not said again
 package profile
 

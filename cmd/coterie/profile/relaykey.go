@@ -1,4 +1,4 @@
-package main
+package profile
 
 import (
 	"crypto/ed25519"
@@ -16,15 +16,15 @@ import (
 	"coterie/node/store"
 )
 
-// relayKey is the first line of a relay's key file; the seed follows, in hexadecimal.
-const relayKey = "coterie-relay 1\n"
+// RelayKey is the first line of a relay's key file; the seed follows, in hexadecimal.
+const RelayKey = "coterie-relay 1\n"
 
-// relayKeyPath is where the key is, and its folder there.
-func (a *app) relayKeyPath(path string) (string, error) {
+// RelayKeyPath is where a relay's key is, and its folder there. Without a path it is in the data folder.
+func (p *Profile) RelayKeyPath(path string) (string, error) {
 	if path != "" {
 		return path, nil
 	}
-	dir, err := a.DataDir()
+	dir, err := p.DataDir()
 	if err != nil {
 		return "", err
 	}
@@ -34,9 +34,9 @@ func (a *app) relayKeyPath(path string) (string, error) {
 	return filepath.Join(dir, "relay.key"), nil
 }
 
-// lockRelayKey makes this the only relay with that key: two would be one peer at two
+// LockRelayKey makes this the only relay with that key: two would be one peer at two
 // places, of which others reach now one and now the other.
-func lockRelayKey(path string) (io.Closer, error) {
+func LockRelayKey(path string) (io.Closer, error) {
 	l, err := store.LockFile(path)
 	var running *store.RunningError
 	if errors.As(err, &running) {
@@ -53,14 +53,14 @@ func lockRelayKey(path string) (io.Closer, error) {
 	return l, nil
 }
 
-// relayIdentity reads the relay's key from a file, or draws it and writes it there.
-func relayIdentity(path string) (ed25519.PrivateKey, error) {
+// RelayIdentity reads the relay's key from a file, or draws it and writes it there.
+func RelayIdentity(path string) (ed25519.PrivateKey, error) {
 	b, err := keyfile.ReadSecret(path)
 	var none *keyfile.NotExistError
 	if errors.As(err, &none) {
 		seed := make([]byte, ed25519.SeedSize)
 		rand.Read(seed)
-		err := keyfile.WriteSecret(path, fmt.Appendf(nil, "%s%x\n", relayKey, seed))
+		err := keyfile.WriteSecret(path, fmt.Appendf(nil, "%s%x\n", RelayKey, seed))
 		if errors.Is(err, keyfile.ErrExists) { // another has written one in between
 			return readRelayKey(path)
 		}
@@ -84,7 +84,7 @@ func readRelayKey(path string) (ed25519.PrivateKey, error) {
 }
 
 func parseRelayKey(path string, b []byte) (ed25519.PrivateKey, error) {
-	digits, ok := strings.CutPrefix(string(b), relayKey)
+	digits, ok := strings.CutPrefix(string(b), RelayKey)
 	seed, err := hex.DecodeString(strings.TrimSuffix(digits, "\n"))
 	if !ok || err != nil || len(seed) != ed25519.SeedSize {
 		return nil, cli.Fail("relay-key", "%s is not a relay's key", path).
@@ -93,13 +93,13 @@ func parseRelayKey(path string, b []byte) (ed25519.PrivateKey, error) {
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
-// relayIdentityToShow is relayIdentity for whoever wants to know the relay's address,
+// RelayIdentityToShow is RelayIdentity for whoever wants to know the relay's address,
 // such as root, whose file it need not be: nothing rests on nobody else having it.
-func relayIdentityToShow(path string) (ed25519.PrivateKey, error) {
+func RelayIdentityToShow(path string) (ed25519.PrivateKey, error) {
 	b, err := keyfile.ReadPublic(path)
 	var none *keyfile.NotExistError
 	if errors.As(err, &none) {
-		return relayIdentity(path)
+		return RelayIdentity(path)
 	}
 	if err != nil {
 		return nil, err
