@@ -412,7 +412,7 @@ func TestLateSecret(t *testing.T) {
 	ann, bob, cyn, dan := all[0], all[1], all[2], all[3]
 	f := &forgery{
 		list: ann.room.head.list, after: ann.room.head, to: func(*simNode) bool { return false },
-		header: func(h *record.Header) { h.Height += 5 },
+		header: func(h *record.Header) { h.Height += 40 },
 	}
 	c := f.publish(t, dan)
 	n.until(15*time.Second, "a head above it", func() bool {

@@ -101,8 +101,9 @@ type simNode struct {
 	skew    time.Duration
 	links   map[*simNode]*link
 	streams map[StreamID]*simStream
-	tunnels map[*simNode]*link // over which a channel stands
-	next    StreamID           // even
+	tunnels map[*simNode]*link     // over which a channel stands
+	toldAt  map[*simNode]time.Time // when it is told that a channel stands
+	next    StreamID               // even
 	wake    time.Time
 	ticked  time.Time // when it was last woken, by its own clock
 	seen    map[string]bool
@@ -268,7 +269,7 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 func (n *network) newNode(name string, skew time.Duration) *simNode {
 	s := &simNode{
 		net: n, name: name, peer: len(n.nodes), skew: skew, links: make(map[*simNode]*link), next: 2,
-		streams: make(map[StreamID]*simStream), tunnels: make(map[*simNode]*link), seen: make(map[string]bool),
+		streams: make(map[StreamID]*simStream), tunnels: make(map[*simNode]*link), toldAt: make(map[*simNode]time.Time), seen: make(map[string]bool),
 	}
 	n.nodes = append(n.nodes, s)
 	return s
@@ -404,7 +405,9 @@ func (n *network) tunnel(s *simNode, c Channel) {
 			return
 		}
 		far.tunnels[s], s.tunnels[far] = l, l
-		n.at(back(), func() {
+		told := back()
+		s.toldAt[far], far.toldAt[s] = n.now.Add(told), n.now
+		n.at(told, func() {
 			if l.both() && s.tunnels[far] == l {
 				n.deliver(s, func() { me.ChannelOpened(s.clock(), c.Peer, c.Working) })
 			}
@@ -672,7 +675,12 @@ func (n *network) openStream(s *simNode, o Open) {
 	id := far.next
 	far.next += 2
 	near := &simStream{link: l, far: far, farID: id, inside: o.Working != [32]byte{}}
-	near.last = n.at(n.latency(l, s), func() {
+	d := n.latency(l, s)
+	if near.inside {
+		// Streams wait until the other end knows that the channel stands.
+		d = max(d, far.toldAt[s].Sub(n.now)+time.Microsecond)
+	}
+	near.last = n.at(d, func() {
 		if !far.down && l.carries(s) {
 			if far.streamsFrom(s) >= maxFromPeer { // as package node has it
 				n.deliver(s, func() {

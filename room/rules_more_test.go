@@ -99,6 +99,10 @@ func TestDroppedCommit(t *testing.T) {
 				t.Errorf("it was taken again: outcome %d", o)
 			}
 			if !had {
+				k.b.now = k.b.now.Add(droppedTime)
+				if o := k.b.add(c); o != kept {
+					t.Errorf("it is never taken again: outcome %d", o)
+				}
 				for i := range maxDroppedCommits {
 					k.b.dropCommit(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Height: uint64(i)}}}})
 				}

@@ -145,7 +145,7 @@ var mutants = []mutant{
 	{"dropped commits are taken again", "accept.go",
 		` || r.droppedCommits.lately(c.ID(), r.now)`, ``, "TestDroppedCommit"},
 	{"a dropped commit is never taken again", "accept.go",
-		`return ok && now.Sub(at) < droppedTime`, `return ok && !at.IsZero()`, "TestRegressions"},
+		`return ok && now.Sub(at) < droppedTime`, `return ok && !at.IsZero()`, "TestDroppedCommit"},
 	{"epochs that are over are taken again", "accept.go",
 		`if _, over := r.retired[c.ID()]; over || r`, `if r`, "TestDroppedCommit"},
 	{"of two commits of one height the lesser counts", "accept.go",
