@@ -75,8 +75,8 @@ func (r *Room) mayBeAway(last, day abe.Day) bool {
 }
 
 // leftForGood reports whether a peer is not to be told any more what is said, as far
-// as we know: its newest process left, or misbehaved.
-func (r *Room) leftForGood(identity [32]byte) (n *node, left bool) {
+// as we know: its newest process left.
+func (r *Room) leftForGood(identity [32]byte) bool {
 	days := r.sortedDays()
 	for _, d := range slices.Backward(days) {
 		g := r.days[d]
@@ -87,23 +87,21 @@ func (r *Room) leftForGood(identity [32]byte) (n *node, left bool) {
 		n := g.nodes[c.ID()]
 		if !g.members()[c.ID()] {
 			if len(r.cut) > 0 {
-				return n, true // it hangs on somebody whom our user cut
+				return true // it hangs on somebody whom our user cut
 			}
 			continue
 		}
 		p := r.processOf(n)
-		return n, p != nil && (p.misbehaved || p.newest != nil && p.newest.Left)
+		return p != nil && p.newest != nil && p.newest.Left
 	}
-	return nil, false
+	return false
 }
 
-// waitedFor reports whether a commit of a day is to list somebody, here or away.
-func (r *Room) waitedFor(identity [32]byte, last, day abe.Day) bool {
-	if r.cut[identity] || !r.mayBeAway(last, day) {
-		return false
-	}
-	_, left := r.leftForGood(identity)
-	return !left
+// waitedFor reports whether a commit of a day is to list somebody, here or away, who
+// was here, or away, in our head. Who is away cannot leave: so those agree who do not
+// know the same of why somebody went.
+func (r *Room) waitedFor(identity [32]byte, last, day abe.Day, here bool) bool {
+	return !r.cut[identity] && r.mayBeAway(last, day) && !(here && r.leftForGood(identity))
 }
 
 // nextAway is whom we would list as away beside the next list: those of our head, and
@@ -115,15 +113,15 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 	}
 	c.awayVersion, c.awayOf, c.awayUntil = r.version, len(list), r.now.Add(considerPeriod)
 	c.away = nil
-	take := func(identity [32]byte, last abe.Day) {
-		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.date) {
+	take := func(identity [32]byte, last abe.Day, here bool) {
+		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.date, here) {
 			c.away = append(c.away, record.Absentee{Identity: identity, Day: last})
 		}
 	}
 	if h := r.head; h != nil {
-		h.list.WithoutCID(list, func(_ int, e *record.Entry) { take(e.Identity, h.commit.Day) })
+		h.list.WithoutCID(list, func(_ int, e *record.Entry) { take(e.Identity, h.commit.Day, true) })
 		for i := range h.away {
-			take(h.away[i].Identity, h.away[i].Day)
+			take(h.away[i].Identity, h.away[i].Day, false)
 		}
 	}
 	own := len(c.away)
@@ -134,7 +132,7 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 		}
 		// Who is here, and cannot be listed yet, is about to join, and not away.
 		if !r.isHere(g, identity) {
-			take(identity, a.day)
+			take(identity, a.day, true)
 		}
 	}
 	// Where not all have a place, those of our head come first.
@@ -170,20 +168,10 @@ func (r *Room) isHere(g *graph, identity [32]byte) bool {
 
 // omits reports whether a commit leaves out somebody of our head who is not in its list
 // and is to be told what is said.
-func (r *Room) omits(e *epoch, identity [32]byte, last abe.Day) bool {
-	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Day) {
+func (r *Room) omits(e *epoch, identity [32]byte, last abe.Day, here bool) bool {
+	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Day, here) {
 		return false
 	}
 	i := e.away.Of(identity)
 	return i < 0 || e.away[i].Day < last
-}
-
-// bringsBackAway reports whether a commit lists as away somebody whom we cut, or who
-// was in a head of ours, has left, and is not in this one.
-func (r *Room) bringsBackAway(a *record.Absentee) bool {
-	if r.cut[a.Identity] {
-		return true
-	}
-	n, left := r.leftForGood(a.Identity)
-	return left && n.wasInHead && (r.head == nil || r.head.list.Of(a.Identity) < 0 && r.head.away.Of(a.Identity) < 0)
 }

@@ -238,28 +238,6 @@ func TestAwayOmitted(t *testing.T) {
 	n.allHear(time.Minute, "to dan left out", again)
 }
 
-// TestAwayBroughtBack: who left for good is not waited for because an insider says so.
-func TestAwayBroughtBack(t *testing.T) {
-	n := newNetwork(t, 615)
-	all := n.party("ann", "bob", "cyn", "dan")
-	ann, bob, cyn, dan := all[0], all[1], all[2], all[3]
-	dan.leave()
-	n.until(5*time.Second, "dan has left", func() bool { return together(ann, bob, cyn) })
-	f := &forgery{list: ann.room.head.list, away: record.Away{{Identity: dan.room.identity, Day: ann.room.today()}}, after: ann.room.head}
-	c := f.publish(t, ann)
-	n.run(5 * time.Second)
-	for _, s := range all[1:3] {
-		for _, e := range s.epochs {
-			if e.ID == c.ID() {
-				t.Errorf("%s waits for dan", s.name)
-			}
-		}
-		if e := s.room.commits[c.ID()]; e == nil || e.keys == nil {
-			t.Errorf("%s could not read it: the test shows nothing", s.name)
-		}
-	}
-}
-
 // TestAwayMeet: two parts of a room, each of which waits for somebody of its own, wait
 // for both when they meet.
 func TestAwayMeet(t *testing.T) {

@@ -84,7 +84,7 @@ func TestTerminalStory(t *testing.T) {
 			if status := s.Exit(); status != 0 {
 				t.Errorf("status %d", status)
 			}
-			if w := s.Written(); !strings.Contains(w, "\x1b[?1049l") || !strings.Contains(w, "you went away") {
+			if w := s.Written(); !strings.Contains(w, "\x1b[?1049l") || !strings.Contains(w, "you left") {
 				t.Errorf("it ended with %q", w[max(0, len(w)-300):])
 			}
 		})
@@ -94,16 +94,16 @@ func TestTerminalStory(t *testing.T) {
 	}
 }
 
-// TestTerminalHangUp: who closes the window has gone away, and not vanished from the
-// room.
+// TestTerminalHangUp: who closes the window has left the room, and not vanished
+// from it.
 func TestTerminalHangUp(t *testing.T) {
 	ctx, dir := stage(t)
 	a, at := first(ctx, t, dir, "ann")
 	s := onScreen(t, dir, "bob", 80, 24, nil, "--bootstrap", at)
 	s.Shows("you joined; 2 can read")
 	s.HangUp()
-	if _, err := a.Wait(ctx, "bob goes away", func(e drive.Event) bool {
-		return e.Event == "member" && e.State == "away"
+	if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool {
+		return e.Event == "member" && e.State == "left"
 	}); err != nil {
 		t.Error(err)
 	}
