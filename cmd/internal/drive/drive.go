@@ -120,8 +120,11 @@ func (p *Peer) follow(out io.Reader) {
 // Say sends a message.
 func (p *Peer) Say(text string) error { return p.write(map[string]any{"send": text}) }
 
-// Quit asks the peer to leave.
+// Quit asks the peer to go away.
 func (p *Peer) Quit() error { return p.write(map[string]any{"quit": true}) }
+
+// Leave asks the peer to leave for good.
+func (p *Peer) Leave() error { return p.write(map[string]any{"leave": true}) }
 
 // CloseInput ends the peer's standard input.
 func (p *Peer) CloseInput() error { return p.in.Close() }
