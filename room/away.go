@@ -168,8 +168,8 @@ func (r *Room) isHere(g *graph, identity [32]byte) bool {
 
 // omits reports whether a commit leaves out somebody of our head who is not in its list
 // and is to be told what is said.
-func (r *Room) omits(e *epoch, identity [32]byte, last abe.Day, here bool) bool {
-	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Day, here) {
+func (r *Room) omits(e *epoch, identity [32]byte, last abe.Day) bool {
+	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Day, true) {
 		return false
 	}
 	i := e.away.Of(identity)

@@ -142,7 +142,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 			continue
 		}
 		cid, stays := r.stays(entry, e.commit.Day)
-		if stays && !spare(cid) || !stays && r.omits(e, entry.Identity, r.head.commit.Day, true) {
+		if stays && !spare(cid) || !stays && r.omits(e, entry.Identity, r.head.commit.Day) {
 			if len(e.list) < record.MaxMembers { // in a full one, turns change
 				e.against = witness{head: r.head, left: entry, last: r.head.commit.Day}
 			}
@@ -150,7 +150,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 		}
 	}
 	for i := range r.head.away {
-		if a := &r.head.away[i]; e.list.Of(a.Identity) < 0 && r.omits(e, a.Identity, a.Day, false) {
+		if a := &r.head.away[i]; e.list.Of(a.Identity) < 0 && r.omits(e, a.Identity, a.Day) {
 			e.against = witness{head: r.head, left: &record.Entry{Identity: a.Identity}, last: a.Day}
 			return e.against.left
 		}
@@ -166,7 +166,7 @@ func (r *Room) leaves(e *epoch, entry *record.Entry, last abe.Day) bool {
 			return true
 		}
 	}
-	return r.omits(e, entry.Identity, last, entry.CID != ake.Hash{})
+	return r.omits(e, entry.Identity, last)
 }
 
 // firstLeavesOut finds somebody whom we would list and a commit does not. While we
