@@ -75,7 +75,8 @@ func (r *Room) mayBeAway(last, day abe.Day) bool {
 }
 
 // leftForGood reports whether a peer is not to be told any more what is said, as far
-// as we know: its newest process left.
+// as we know: its newest process left. Of one that misbehaved, what else it said is not
+// passed on, so that not all would know.
 func (r *Room) leftForGood(identity [32]byte) bool {
 	days := r.sortedDays()
 	for _, d := range slices.Backward(days) {
@@ -92,20 +93,20 @@ func (r *Room) leftForGood(identity [32]byte) bool {
 			continue
 		}
 		p := r.processOf(n)
-		return p != nil && p.newest != nil && p.newest.Left
+		return p != nil && !p.misbehaved && p.newest != nil && p.newest.Left
 	}
 	return false
 }
 
-// waitedFor reports whether a commit of a day is to list somebody, here or away, who
-// was here, or away, in our head. Who is away cannot leave: so those agree who do not
-// know the same of why somebody went.
-func (r *Room) waitedFor(identity [32]byte, last, day abe.Day, here bool) bool {
-	return !r.cut[identity] && r.mayBeAway(last, day) && !(here && r.leftForGood(identity))
+// waitedFor reports whether a commit of a day may have somebody away for our sake.
+func (r *Room) waitedFor(identity [32]byte, last, day abe.Day) bool {
+	return !r.cut[identity] && r.mayBeAway(last, day)
 }
 
 // nextAway is whom we would list as away beside the next list: those of our head, and
-// those noted, who are not in it and have not left. The caller does not change it.
+// those noted, who are not in it and have not left. Who is away in our head stays so,
+// whatever we know: so those agree who do not know the same of why somebody went. The
+// caller does not change it.
 func (r *Room) nextAway(g *graph, list record.List) record.Away {
 	c := &g.next
 	if c.awayVersion == r.version && c.awayOf == len(list) && !r.newRecords && !r.now.After(c.awayUntil) {
@@ -113,15 +114,19 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 	}
 	c.awayVersion, c.awayOf, c.awayUntil = r.version, len(list), r.now.Add(considerPeriod)
 	c.away = nil
-	take := func(identity [32]byte, last abe.Day, here bool) {
-		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.date, here) {
+	take := func(identity [32]byte, last abe.Day) {
+		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.date) {
 			c.away = append(c.away, record.Absentee{Identity: identity, Day: last})
 		}
 	}
 	if h := r.head; h != nil {
-		h.list.WithoutCID(list, func(_ int, e *record.Entry) { take(e.Identity, h.commit.Day, true) })
+		h.list.WithoutCID(list, func(_ int, e *record.Entry) {
+			if !r.leftForGood(e.Identity) {
+				take(e.Identity, h.commit.Day)
+			}
+		})
 		for i := range h.away {
-			take(h.away[i].Identity, h.away[i].Day, false)
+			take(h.away[i].Identity, h.away[i].Day)
 		}
 	}
 	own := len(c.away)
@@ -131,8 +136,8 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 			continue
 		}
 		// Who is here, and cannot be listed yet, is about to join, and not away.
-		if !r.isHere(g, identity) {
-			take(identity, a.day, true)
+		if !r.isHere(g, identity) && !r.leftForGood(identity) {
+			take(identity, a.day)
 		}
 	}
 	// Where not all have a place, those of our head come first.
@@ -169,7 +174,8 @@ func (r *Room) isHere(g *graph, identity [32]byte) bool {
 // omits reports whether a commit leaves out somebody of our head who is not in its list
 // and is to be told what is said.
 func (r *Room) omits(e *epoch, identity [32]byte, last abe.Day) bool {
-	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Day, true) {
+	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Day) ||
+		r.leftForGood(identity) {
 		return false
 	}
 	i := e.away.Of(identity)

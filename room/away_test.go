@@ -299,3 +299,60 @@ func TestAwayBounded(t *testing.T) {
 	}
 	n.until(30*time.Second, "bob takes it", func() bool { return bob.room.head.commit.ID() == ann.room.head.commit.ID() })
 }
+
+// TestLeftForSome: a member who tells some that she left, and others something else, does
+// not part them: two parts that took each its word come together all the same.
+func TestLeftForSome(t *testing.T) {
+	says := func(eve *simNode, p record.Presence) []byte {
+		p.Sign(eve.room.id, eve.room.working)
+		return record.EncodeRecords([]record.Record{&p})[0]
+	}
+	for name, c := range map[string]struct{ one, other []record.Presence }{
+		"a serial far ahead": {one: []record.Presence{{Serial: 5, Left: true}}, other: []record.Presence{{Serial: 1 << 40}}},
+		"two of one serial": {
+			one:   []record.Presence{{Serial: 5, Left: true}},
+			other: []record.Presence{{Serial: 9}, {Serial: 9, Addresses: [][]byte{{1}}}},
+		},
+		"the same serial": {one: []record.Presence{{Serial: 5, Left: true}}, other: []record.Presence{{Serial: 5}}},
+		"two, and left too": {
+			one: []record.Presence{{Serial: 9}, {Serial: 9, Addresses: [][]byte{{1}}}, {Serial: 10, Left: true}},
+		},
+	} {
+		for seed := range uint64(6) {
+			n := newNetwork(t, 618+seed)
+			n.t.Log(name)
+			all := n.party("ann", "dan", "bob", "cyn", "eve")
+			eve := all[4]
+			parts := [][]*simNode{all[:2], all[2:4]}
+			for _, a := range parts[0] {
+				for _, b := range parts[1] {
+					n.disconnect(a, b)
+				}
+			}
+			for i, said := range [][]record.Presence{c.one, c.other} {
+				for _, s := range parts[i] {
+					for _, p := range said {
+						s.takeFrom(says(eve, p), eve)
+					}
+				}
+			}
+			n.stop(eve)
+			n.run(4 * time.Minute)
+			for range 3 { // so that this part's head is the greater one
+				if err := all[0].room.Rekey(n.now); err != nil {
+					t.Fatal(err)
+				}
+				n.drain(all[0])
+				n.run(10 * time.Second)
+			}
+			for _, a := range parts[0] {
+				for _, b := range parts[1] {
+					n.connect(a, b)
+				}
+			}
+			n.until(3*time.Minute, "they are in one epoch", func() bool { return together(all[:4]...) })
+			all[0].say("here we are")
+			n.allHear(5*time.Second, "here we are", all[1:4]...)
+		}
+	}
+}

@@ -216,7 +216,8 @@ func (r *Room) addPresence(p *record.Presence) outcome {
 	if proc.misbehaved && !proc.lesser(p) {
 		return known // one proof is enough
 	}
-	if n := proc.newest; n != nil && (p.Last() && n.Ends() >= p.Ends() || n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
+	if n := proc.newest; n != nil && p.Ends() <= n.Ends() && (p.Last() ||
+		n.Serial-p.Serial > maxPresences && p.Serial < n.Serial && !r.presenceListed(p.ID())) {
 		return known
 	}
 	if p.Verify(r.id) != nil {

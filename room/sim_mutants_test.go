@@ -314,11 +314,11 @@ var mutants = []mutant{
 		`ok = inside && r.mayAsk(p)`, `ok = r.mayAsk(p)`, "TestOutsideAChannel"},
 	// Away: PROTOCOL.md §8.6.
 	{"nobody is away", "away.go",
-		`take(h.away[i].Identity, h.away[i].Day, false)`, `_ = i`, "TestAwayOverNight"},
+		`take(h.away[i].Identity, h.away[i].Day)`, `_ = i`, "TestAwayOverNight"},
 	{"who falls asleep is not away", "away.go",
-		`take(e.Identity, h.commit.Day, true) })`, `})`, "TestAsleep"},
+		`				take(e.Identity, h.commit.Day)`, `				_ = e`, "TestAsleep"},
 	{"who left is away", "away.go",
-		`p != nil && p.newest != nil && p.newest.Left`, `p != nil && p.misbehaved`, "TestAway"},
+		`p.newest != nil && p.newest.Left`, `p.misbehaved`, "TestAway"},
 	{"who is away is waited for for ever", "away.go",
 		`last <= day && r.expiry(last).After(day.Start())`, `last <= day`, "TestAwayOverNight"},
 	{"away from tomorrow", "away.go",
@@ -327,8 +327,12 @@ var mutants = []mutant{
 		`for i := range r.head.away {`, `for i := range r.head.away[:0] {`, "TestAwayOmitted"},
 	{"who is away was here long ago", "away.go",
 		`return i < 0 || e.away[i].Day < last`, `return i < 0`, "TestAwayOmitted"},
+	{"a last presence is too old", "records.go",
+		`p.Ends() <= n.Ends() && (p.Last() ||`, `(p.Last() && p.Ends() <= n.Ends() ||`, "TestLeftForSome"},
+	{"who misbehaved has left, for some", "away.go",
+		`p != nil && !p.misbehaved && p.newest`, `p != nil && p.newest`, "TestLeftForSome"},
 	{"parts that meet forget who is away", "away.go",
-		`		take(identity, a.day, true)`, `		_ = take`, "TestAwayMeet"},
+		`			take(identity, a.day)`, `		_ = take`, "TestAwayMeet"},
 	{"disks do not tell who is away", "journal.go",
 		`	if last != nil {
 		r.readers`, `	if false {

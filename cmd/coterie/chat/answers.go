@@ -114,8 +114,8 @@ func (s *State) who() []string {
 		out = append(out, strings.TrimRight(line, " "))
 	}
 	if n := len(s.Epoch.Away); n > 0 {
-		out = append(out, fmt.Sprintf("%d away: %s. They get what is said when they are back, until tomorrow night.", n,
-			s.List(ids(s.Epoch.Away))))
+		out = append(out, fmt.Sprintf("%d away: %s. "+
+			"What is said is kept for them until the day after they went is over (UTC).", n, s.List(ids(s.Epoch.Away))))
 	}
 	if why := s.whyRelayed(); why != "" {
 		out = append(out, "Relayed: "+why+" What is said is as secret through a relay.")
