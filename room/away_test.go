@@ -227,9 +227,11 @@ func TestAwayOmitted(t *testing.T) {
 		}
 		bob.say("to dan " + name)
 		n.allHear(5*time.Second, "to dan "+name, cyn)
-		n.run(omissionTime)
+		n.run(3 * omissionTime)
 	}
-	if told := events[LeftOut](bob); len(told) < 2 || told[0].Member.Peer != dan.room.self || told[0].By.Peer != ann.room.self {
+	// The others are refused, and nobody is blamed: honest members may differ in a day, and
+	// for the made-up one somebody commits at once.
+	if told := events[LeftOut](bob); len(told) != 1 || told[0].Member.Peer != dan.room.self || told[0].By.Peer != ann.room.self {
 		t.Errorf("bob is told %+v", told)
 	}
 	again := n.start("dan again", true, dan.room.cfg.Identity)

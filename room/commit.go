@@ -146,11 +146,11 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	}
 	at := r.turn.latest.Add(wait)
 	at = minTime(at, longest)
-	lacks := r.lacksAt(g)
-	if !lacks.IsZero() {
-		at = lacks
+	mends := r.mendAt(g, list)
+	if !mends.IsZero() {
+		at = mends
 	}
-	if h := r.head; !lacks.IsZero() || h != nil && (r.listsGone(r.days[h.commit.Day], h) || r.listedBeside(h, list)) {
+	if h := r.head; !mends.IsZero() || h != nil && (r.listsGone(r.days[h.commit.Day], h) || r.listedBeside(h, list)) {
 		unit = tail(n) / 4
 	}
 	at = maxTime(at, earliest.Add(quiet))
@@ -298,7 +298,7 @@ func (r *Room) needed(g *graph, list record.List) bool {
 	if r.differs(g, list) {
 		return true
 	}
-	at := r.lacksAt(g)
+	at := r.mendAt(g, list)
 	if at.After(r.now) {
 		r.committing.considerAt = minTime(r.committing.considerAt, at)
 		r.wakeAt(r.committing.considerAt)
@@ -313,16 +313,26 @@ func (r *Room) differs(g *graph, list record.List) bool {
 		!slices.Equal(r.nextAway(g, list), h.away) || r.isOld(h)
 }
 
-// lacksAt is when one is to commit for the sake of a commit above the head, which
-// lists us, since we were not told its secret or a term; zero if there is none.
-func (r *Room) lacksAt(g *graph) (first time.Time) {
+// mendAt is when one is to commit for the sake of a commit above the head that cannot
+// become it, and that others may have as theirs; zero if there is none. Either it lists us
+// and we were not told its secret or a term; or it leaves somebody out, where we would
+// change nothing else, and so others may not either.
+func (r *Room) mendAt(g *graph, list record.List) (first time.Time) {
+	differs := r.differs(g, list)
 	for _, e := range r.above() {
-		if e.commit.Day != g.date || !e.unread() {
+		var long time.Duration
+		switch {
+		case e.commit.Day != g.date:
 			continue
-		}
-		long := unread(len(e.list))
-		if e.d != nil {
-			long *= 2 // a term can be opened
+		case e.unread():
+			long = unread(len(e.list))
+			if e.d != nil {
+				long *= 2 // a term can be opened
+			}
+		case !differs && e.fits && e.keys != nil && r.leavesOut(e) != nil:
+			long = 2 * omissionTime
+		default:
+			continue
 		}
 		if at := e.since.Add(long); first.IsZero() || at.Before(first) {
 			first = at
@@ -384,6 +394,7 @@ func (r *Room) commitOrder(list record.List) []place {
 
 // commit makes the next commit, takes it, and publishes it: PROTOCOL.md §8.
 func (r *Room) commit(g *graph, list record.List) error {
+	mends := r.mendAt(g, list)
 	c := &record.Commit{Brief: record.Brief{Header: record.Header{
 		Day: g.date, Height: g.height + 1, By: g.own.cid, Members: uint32(len(list)), List: list.Hash(),
 	}}}
@@ -423,7 +434,7 @@ func (r *Room) commit(g *graph, list record.List) error {
 		data = record.Encode(c.Bare())
 	}
 	r.publish(data)
-	if at := r.lacksAt(g); !at.IsZero() && !at.After(r.now) {
+	if !mends.IsZero() && !mends.After(r.now) {
 		// Whoever withholds secrets makes us commit less and less often for it, until
 		// nobody has for a while.
 		if r.now.Sub(r.committing.patience) > maxPatience {

@@ -226,8 +226,8 @@ func (r *Room) reportOmissions() {
 			continue
 		}
 		left := r.leavesOut(e)
-		if left == nil {
-			continue
+		if left == nil || left.CID == (ake.Hash{}) && e.away.Of(left.Identity) >= 0 {
+			continue // they differ in nothing but since when somebody is away
 		}
 		if at := e.since.Add(omissionTime); at.After(r.now) {
 			r.recheckHead(at)

@@ -60,6 +60,8 @@ var mutants = []mutant{
 			return // its`, "TestListedMadeRoom"},
 	{"a process without a term keeps all from committing", "head.go",
 		` || !r.listable(g.nodes[c.ID()]) {`, ` {`, "TestTermlessProcess"},
+	{"who refuses a head that others have waits for ever", "commit.go",
+		`case !differs && e.fits && e.keys != nil && r.leavesOut(e) != nil:`, `case !differs && false:`, "TestRegressions"},
 	{"who hangs on nobody counts in a full room", "head.go",
 		`return g.nodes[cid] != nil && !counts[cid]`, `return false`, "TestFullRoomLeavesOut"},
 	{"promised edges without end", "graph.go",
@@ -173,7 +175,7 @@ var mutants = []mutant{
 `, ``, "TestStopped"},
 	{"a secret is waited for as long as a term", "commit.go",
 		`if e.d != nil {
-			long *= 2 // a term can be opened`, `if true {
+				long *= 2 // a term can be opened`, `if true {
 			long *= 2 // a term can be opened`, "TestWithheldTerms"},
 	{"d is kept", "head.go",
 		`if e.d != nil && !e.dUntil.IsZero() && r.now.After(e.dUntil) {`, `if false {`, "TestForwardSecrecyEscrow"},

@@ -353,6 +353,37 @@ var regressions = []struct {
 			{352847, "mend", 1, 0},
 		},
 	}},
+	// Two heads differed only in the day since when somebody is away, and whoever had the
+	// lesser one refused the greater.
+	{"away since another day", "", schedule{
+		seed: 8125727, start: "23:59:40", peers: "mmmmmlrr", skew: []int{-118, 0, 0, 85, 0, -117, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 50, notice: 0,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{0, "start", 0, 0},
+			{0, "start", 1, 0},
+			{0, "start", 3, 0},
+			{0, "start", 4, 0},
+			{0, "start", 5, 0},
+			{7881, "crash", 1, 0},
+		},
+	}},
+	{"away since another day, after a crash", "", schedule{
+		seed: 8120915, start: "23:59:40", peers: "mmmmmmml", skew: []int{0, -28, -57, 0, 0, 0, 0, 0},
+		loss: 0, dup: 0, delay: 25, jitter: 0, notice: 0,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{0, "start", 0, 0},
+			{0, "start", 5, 0},
+			{0, "start", 6, 0},
+			{2525, "crash!", 0, 4},
+			{12297, "say", 0, 0},
+			{12672, "start", 7, 0},
+			{20252, "start", 0, 0},
+			{35276, "start", 2, 0},
+			{48232, "away", 6, 0},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.

@@ -22,11 +22,8 @@ func TestKeyAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	relay, err := drive.Start(ctx, "relay", append([]string{asProcess + "=1"}, home(dir+"/relay")...), exe, "relay",
+	relay := started(ctx, t, "relay", append([]string{asProcess + "=1"}, home(dir+"/relay")...), exe, "relay",
 		"--json", "--listen", "/ip4/127.0.0.1/tcp/0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer func() { relay.Signal(syscall.SIGTERM); relay.Exit(ctx) }()
 	at, err := relay.Ready(ctx)
 	if err != nil {
@@ -62,11 +59,8 @@ func TestKeyAlone(t *testing.T) {
 	for _, name := range []string{"ann", "bob"} {
 		env := append([]string{asProcess + "=1"}, home(filepath.Join(dir, name))...)
 		// They listen nowhere that the other could find by itself.
-		p, err := drive.Start(ctx, name, env, exe, "join", "den", "--json", "--key", filepath.Join(dir, "with.key"),
+		p := started(ctx, t, name, env, exe, "join", "den", "--json", "--key", filepath.Join(dir, "with.key"),
 			"--policy", "ONE", "--listen", "/ip4/127.0.0.1/tcp/0")
-		if err != nil {
-			t.Fatal(err)
-		}
 		both = append(both, p)
 		defer func() { p.Signal(syscall.SIGTERM); p.Exit(ctx) }()
 	}

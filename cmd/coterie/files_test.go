@@ -95,12 +95,10 @@ func TestManyVisitors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ann, err := drive.Start(ctx, "ann", append([]string{asProcess + "=1"}, home(dir)...), "sh", "-c", `ulimit -n 200; exec "$0" "$@"`, exe,
+	ann := started(ctx, t, "ann", append([]string{asProcess + "=1"}, home(dir)...), "sh", "-c",
+		`ulimit -n 200; exec "$0" "$@"`, exe,
 		"join", "den", "--json", "--key", filepath.Join(dir, "ann.key"), "--policy", thePolicy, "--listen",
 		"/ip4/127.0.0.1/tcp/0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := ann.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -381,12 +379,9 @@ func TestHangup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cyn, err := drive.Start(ctx, "cyn", append([]string{asProcess + "=1"}, home(homeOf(dir, "cyn"))...), "sh", "-c",
+	cyn := started(ctx, t, "cyn", append([]string{asProcess + "=1"}, home(homeOf(dir, "cyn"))...), "sh", "-c",
 		`trap "" HUP; exec "$0" "$@"`, exe, "join", "den", "--json", "--key", filepath.Join(dir, "ann.key"), "--policy", thePolicy,
 		"--listen", "/ip4/127.0.0.1/tcp/0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := cyn.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -60,13 +60,10 @@ func (l *lan) join(ctx context.Context, t *testing.T, dir string, i int, policy 
 	if err := os.MkdirAll(at+"/run", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p, err := drive.Start(ctx, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec",
+	p := started(ctx, t, fmt.Sprint(i), append([]string{asProcess + "=1"}, home(at)...), "ip", "netns", "exec",
 		l.spaces[i], os.Args[0],
 		"join", "den", "--json", "--key", filepath.Join(dir, "bob.key"), "--policy", policy, "--listen",
 		"/ip4/"+l.addr(i)+"/tcp/0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	return p
 }
 

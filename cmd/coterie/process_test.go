@@ -27,6 +27,17 @@ func peerProcess(ctx context.Context, t *testing.T, dir, name string, args ...st
 	return peerAt(ctx, t, dir, homeOf(dir, name), name, args...)
 }
 
+// started is a process that has ended, at the latest, before the test's folders go.
+func started(ctx context.Context, t *testing.T, name string, env []string, binary string, args ...string) *drive.Peer {
+	t.Helper()
+	p, err := drive.Start(ctx, name, env, binary, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Kill)
+	return p
+}
+
 // homeOf is where peerProcess lets a peer keep what it keeps.
 func homeOf(dir, name string) string { return filepath.Join(dir, "home of "+name) }
 
@@ -39,10 +50,7 @@ func peerAt(ctx context.Context, t *testing.T, dir, at, name string, args ...str
 	}
 	all := []string{"join", "den", "--json", "--key", filepath.Join(dir, name+".key"), "--nick", name,
 		"--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen", "/ip4/127.0.0.1/tcp/0"}
-	p, err := drive.Start(ctx, name, append([]string{asProcess + "=1"}, home(at)...), exe, append(all, args...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := started(ctx, t, name, append([]string{asProcess + "=1"}, home(at)...), exe, append(all, args...)...)
 	return p
 }
 

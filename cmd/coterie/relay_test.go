@@ -33,11 +33,8 @@ func TestRelayKeepsItsAddress(t *testing.T) {
 	env := append([]string{asProcess + "=1"}, home(dir)...)
 	key := filepath.Join(dir, "relay.key")
 	start := func(args ...string) *drive.Peer {
-		p, err := drive.Start(ctx, "relay", env, exe, append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"},
+		p := started(ctx, t, "relay", env, exe, append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"},
 			args...)...)
-		if err != nil {
-			t.Fatal(err)
-		}
 		return p
 	}
 	self := func(args ...string) string {
@@ -92,10 +89,7 @@ func TestRelayAddresses(t *testing.T) {
 	args := []string{"relay", "--listen", "127.0.0.1:" + port, "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--announce",
 		"relay.example.org:443"}
 	start := func(more ...string) *drive.Peer {
-		p, err := drive.Start(ctx, "relay", env, exe, append(args, more...)...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := started(ctx, t, "relay", env, exe, append(args, more...)...)
 		return p
 	}
 	printed := func() string {

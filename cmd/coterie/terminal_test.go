@@ -144,13 +144,10 @@ func TestNoTerminalPlain(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	p, err := drive.Start(ctx, "bob", []string{asProcess + "=1", "TERM=xterm-256color"}, exe, "join", "den", "--ephemeral",
+	p := started(ctx, t, "bob", []string{asProcess + "=1", "TERM=xterm-256color"}, exe, "join", "den", "--ephemeral",
 		"--linger", "0s",
 		"--key", filepath.Join(dir, "bob.key"), "--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen",
 		"/ip4/127.0.0.1/tcp/0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := p.CloseInput(); err != nil {
 		t.Fatal(err)
 	}

@@ -103,10 +103,7 @@ func relayProcess(ctx context.Context, t *testing.T, dir string, args ...string)
 	}
 	env := append([]string{asProcess + "=1"}, home(homeOf(dir, "relay"))...)
 	args = append([]string{"relay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"}, args...)
-	p, err := drive.Start(ctx, "relay", env, exe, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := started(ctx, t, "relay", env, exe, args...)
 	t.Cleanup(func() { p.Signal(os.Kill) })
 	return p
 }

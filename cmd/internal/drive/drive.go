@@ -132,6 +132,12 @@ func (p *Peer) CloseInput() error { return p.in.Close() }
 // Signal sends a signal to the process.
 func (p *Peer) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
+// Kill ends the process at once, and returns when it has ended.
+func (p *Peer) Kill() {
+	p.cmd.Process.Kill() // fails when it has ended
+	<-p.exited
+}
+
 func (p *Peer) write(v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
