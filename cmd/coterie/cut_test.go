@@ -16,6 +16,7 @@ import (
 // and that never heals. A third one is between the two: all hear all, and nobody
 // begins epochs for it.
 func TestOneWayCut(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes most of a minute")
 	}

@@ -67,12 +67,11 @@ func come(ctx context.Context, t *testing.T, guests ...guest) []*drive.Peer {
 		if err := os.WriteFile(filepath.Join(dir, g.name+".key"), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		t.Setenv(shifted, g.ahead.String())
 		var args []string
 		if at != "" {
 			args = []string{"--bootstrap", at}
 		}
-		p := peerProcess(ctx, t, dir, g.name, args...)
+		p := peerWith(ctx, t, dir, append(home(homeOf(dir, g.name)), shifted+"="+g.ahead.String()), g.name, args...)
 		ready, err := p.Ready(ctx)
 		if err != nil {
 			t.Fatal(err, p.Stderr())
@@ -109,10 +108,11 @@ func talk(ctx context.Context, t *testing.T, about string, peers ...*drive.Peer)
 // without the one whose key lapsed, which is told so and reads nothing of that
 // day.
 func TestMidnight(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
-	ahead := untilMidnight(20 * time.Second)
-	turn := time.Now().Add(20 * time.Second)
+	ahead := untilMidnight(30 * time.Second)
+	turn := time.Now().Add(30 * time.Second)
 	all := gather(ctx, t, guest{"ann", ahead, 30}, guest{"bob", ahead, 30}, guest{"cyn", ahead, 1})
 	ann, bob, cyn := all[0], all[1], all[2]
 	if time.Now().After(turn) {
@@ -179,6 +179,7 @@ func settle(ctx context.Context, t *testing.T, all ...*drive.Peer) {
 func TestSkewedClocks(t *testing.T) {
 	for _, base := range []time.Duration{12 * time.Hour, 25 * time.Minute} {
 		t.Run(fmt.Sprint(base, " before midnight"), func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			ahead := untilMidnight(base)

@@ -98,6 +98,7 @@ func TestNearby(t *testing.T) {
 // TestCablePulled: two met on their network, with no address given; one's cable is pulled,
 // and it says that it is offline, instead of "2 can read" and that all is well.
 func TestCablePulled(t *testing.T) {
+	t.Parallel()
 	needNamespaces(t)
 	dir := t.TempDir()
 	fixtures(t, dir)

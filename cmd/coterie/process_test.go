@@ -44,14 +44,19 @@ func homeOf(dir, name string) string { return filepath.Join(dir, "home of "+name
 // peerAt starts a peer that keeps what it keeps in a folder.
 func peerAt(ctx context.Context, t *testing.T, dir, at, name string, args ...string) *drive.Peer {
 	t.Helper()
+	return peerWith(ctx, t, dir, home(at), name, args...)
+}
+
+// peerWith starts a peer with more in its environment.
+func peerWith(ctx context.Context, t *testing.T, dir string, env []string, name string, args ...string) *drive.Peer {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []string{"join", "den", "--json", "--key", filepath.Join(dir, name+".key"), "--nick", name,
 		"--policy", `((ONE or THREE) and (TWO or FOUR))`, "--listen", "/ip4/127.0.0.1/tcp/0"}
-	p := started(ctx, t, name, append([]string{asProcess + "=1"}, home(at)...), exe, append(all, args...)...)
-	return p
+	return started(ctx, t, name, append([]string{asProcess + "=1"}, env...), exe, append(all, args...)...)
 }
 
 // home is the environment of processes that keep nothing outside a folder.

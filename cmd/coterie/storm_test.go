@@ -31,6 +31,7 @@ var (
 // shown to every member of it, once, and in its author's order; or, if its process
 // was killed between saving and showing it, is found in what that peer has saved.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
@@ -117,7 +118,7 @@ func newStorm(t *testing.T, peers int) *storm {
 	needNamespaces(t)
 	w := &storm{t: t, rng: rand.New(rand.NewPCG(*stormSeed, 0)), dir: t.TempDir(), did: make(map[string]int)}
 	fixtures(t, w.dir)
-	w.hub = fmt.Sprintf("coterie%d-hub", os.Getpid())
+	w.hub = fmt.Sprintf("coterie%d-%s", os.Getpid(), t.Name())
 	ip := func(args ...string) {
 		t.Helper()
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
@@ -134,7 +135,7 @@ func newStorm(t *testing.T, peers int) *storm {
 	ip("-n", w.hub, "link", "set", "br0", "up")
 	for i := range peers {
 		p := &stormPeer{
-			index: i, ns: fmt.Sprintf("coterie%d-%d", os.Getpid(), i), addr: fmt.Sprintf("10.77.0.%d", i+1),
+			index: i, ns: fmt.Sprint(w.hub, i), addr: fmt.Sprintf("10.77.0.%d", i+1),
 			acked: make(map[int]bool),
 		}
 		namespace(p.ns)

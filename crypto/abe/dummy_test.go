@@ -19,7 +19,11 @@ func TestDummy(t *testing.T) {
 		`x = 1 and x != 1`, `(x = 1 or y = 1) and (x = 2 or y = 2)`, `(x = 1 or y = 1) and x = 2`,
 	}
 	r := dice(11)
-	for range 20 {
+	more := 20
+	if testing.Short() {
+		more = 4
+	}
+	for range more {
 		sources = append(sources, randomPolicy(r, 3))
 	}
 	for _, source := range sources {

@@ -113,9 +113,12 @@ func (s *State) who() []string {
 		line += "here since " + s.clock(s.Here[p]) + "   " + pad(s.PathText(p), 26) + " " + s.has(p) + s.silent(p)
 		out = append(out, strings.TrimRight(line, " "))
 	}
-	if n := len(s.Epoch.Away); n > 0 {
-		out = append(out, fmt.Sprintf("%d away: %s. "+
-			"What is said is kept for them until the day after they went is over (UTC).", n, s.List(ids(s.Epoch.Away))))
+	if away := s.Away(); len(away) > 0 {
+		kept := "until the day after they went is over (UTC)"
+		if s.History > 0 {
+			kept = "for " + text.Span(s.History) + " after the day they went"
+		}
+		out = append(out, fmt.Sprintf("%d away: %s. What is said is kept for them %s.", len(away), s.List(away), kept))
 	}
 	if why := s.whyRelayed(); why != "" {
 		out = append(out, "Relayed: "+why+" What is said is as secret through a relay.")
@@ -219,6 +222,8 @@ func (s *State) why() string {
 		return s.List(ids(e.Joined)) + " joined"
 	case len(e.Left) > 0:
 		return s.List(ids(e.Left)) + " " + gone(e.Reason)
+	case len(e.WentAway) > 0:
+		return s.List(ids(e.WentAway)) + " " + wentAway(e.Reason)
 	case e.Reason == room.ReasonRekey:
 		return "somebody asked for new keys"
 	}
@@ -237,15 +242,15 @@ func (s *State) StatusLines(now time.Time) []string {
 	st := &s.Status
 	members := st.Room.Members
 	head := pad(cli.Clean(s.Name), 8) + " " + pad(string(health.Word(s.Wrong)), 6) + " "
-	if len(members) < 2 {
-		head += fmt.Sprintf("nobody else can read; %s held", text.Plural(st.Room.Held, "message"))
+	if readers := len(s.Readers()); readers < 2 {
+		head += fmt.Sprintf("nobody else can read%s; %s held", whenBack(len(s.Away())), text.Plural(st.Room.Held, "message"))
 	} else {
 		var total, missing uint64
 		for _, m := range members {
 			total += m.Known
 			missing += m.Known - m.Have
 		}
-		head += fmt.Sprintf("%s, %s (%s), %s, ", CanRead(len(members), len(s.Epoch.Away)), EpochName(st.Room.Epoch),
+		head += fmt.Sprintf("%s, %s (%s), %s, ", CanRead(readers, len(s.Away())), EpochName(st.Room.Epoch),
 			text.Age(now.Sub(st.Room.Since)), text.Plural(total, "message"))
 		if missing == 0 {
 			head += "nothing missing"

@@ -359,8 +359,11 @@ func (r *Room) count() {
 // has changed.
 func (r *Room) withReturned(e room.EpochStarted) room.EpochStarted {
 	for _, m := range e.Members {
-		if r.state.Departed[m.Peer] && !slices.Contains(e.Joined, m) {
+		if how := r.state.Departed[m.Peer]; how != Stays && !slices.Contains(e.Joined, m) {
 			e.Joined = append(slices.Clone(e.Joined), m)
+			if how == GoesAway {
+				e.Back = append(slices.Clone(e.Back), m)
+			}
 			if e.Reason == room.ReasonRekey || e.Reason == room.ReasonRotated {
 				e.Reason = room.ReasonJoined
 			}

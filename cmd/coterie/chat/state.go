@@ -38,6 +38,19 @@ type About struct {
 	Nick string
 }
 
+// A Leave is how somebody said that they go.
+type Leave int
+
+// The ways of going.
+const (
+	Stays    Leave = iota // they said nothing of it
+	GoesAway              // and are told later what was said
+	Leaves                // for good
+)
+
+// A pastEpoch is who could read, and who can when they are back.
+type pastEpoch struct{ members, away []peer.ID }
+
 // A State is what is known of an open room. It is for one goroutine.
 type State struct {
 	About
@@ -51,9 +64,9 @@ type State struct {
 	Since   time.Time
 	Started int
 	// Here is since when each member has been here; Departed are those of the epoch that have
-	// left since.
+	// left since, or gone away.
 	Here     map[peer.ID]time.Time
-	Departed map[peer.ID]bool
+	Departed map[peer.ID]Leave
 	Ignored  map[peer.ID]bool
 	// Questions are those that wait for an answer of ours.
 	Questions []room.Asked
@@ -67,13 +80,13 @@ type State struct {
 	// clockApart: somebody answered where we began, whose clock is over an hour from ours.
 	clockApart bool
 
-	past     map[ake.Hash][]peer.ID // the members of epochs
-	order    []ake.Hash             // of those, oldest first
-	facts    map[peer.ID][]string   // what peers proved, and what they were caught at
-	refused  map[peer.ID]bool       // who did not take our proof, since one did
-	told     map[peer.ID]bool       // who was told as left before the epoch in force
-	looked   map[peer.ID]string     // who was said to look like another, by name
-	answered map[string]bool        // the addresses to begin at where somebody did
+	past     map[ake.Hash]pastEpoch
+	order    []ake.Hash           // of those, oldest first
+	facts    map[peer.ID][]string // what peers proved, and what they were caught at
+	refused  map[peer.ID]bool     // who did not take our proof, since one did
+	told     map[peer.ID]Leave    // who was told as gone before the epoch in force
+	looked   map[peer.ID]string   // who was said to look like another, by name
+	answered map[string]bool      // the addresses to begin at where somebody did
 	// questionOver is when a question for us was over, answered or not.
 	questionOver time.Time
 	shortenedAt  time.Time // when it was last said that something is not kept any more
@@ -93,8 +106,8 @@ const (
 func NewState(about About, now time.Time) *State {
 	s := &State{
 		About: about, Names: people.NewNames(about.Self), Clock: defaultClock,
-		Here: make(map[peer.ID]time.Time), Departed: make(map[peer.ID]bool), Ignored: make(map[peer.ID]bool),
-		past: make(map[ake.Hash][]peer.ID), facts: make(map[peer.ID][]string),
+		Here: make(map[peer.ID]time.Time), Departed: make(map[peer.ID]Leave), Ignored: make(map[peer.ID]bool),
+		past: make(map[ake.Hash]pastEpoch), facts: make(map[peer.ID][]string),
 		refused: make(map[peer.ID]bool), looked: make(map[peer.ID]string), answered: make(map[string]bool),
 	}
 	s.Names.Take(about.Self, about.Nick, now)
@@ -109,16 +122,28 @@ func (s *State) Readers() []room.Member {
 	if len(s.Departed) == 0 {
 		return s.Epoch.Members
 	}
-	return slices.DeleteFunc(slices.Clone(s.Epoch.Members), func(m room.Member) bool { return s.Departed[m.Peer] })
+	return slices.DeleteFunc(slices.Clone(s.Epoch.Members), func(m room.Member) bool { return s.Departed[m.Peer] != Stays })
+}
+
+// Away are those who are told what is said when they are back.
+func (s *State) Away() []peer.ID {
+	away := ids(s.Epoch.Away)
+	for _, m := range s.Epoch.Members {
+		if s.Departed[m.Peer] == GoesAway {
+			away = append(away, m.Peer)
+		}
+	}
+	return away
 }
 
 // WasTold reports whether a peer that is not in the epoch in force was told as left before.
-func (s *State) WasTold(p peer.ID) bool { return s.told[p] }
+func (s *State) WasTold(p peer.ID) bool { return s.told[p] != Stays }
 
-// ReadersOf are the members of an epoch. ok is false if it is not known.
-func (s *State) ReadersOf(epoch ake.Hash) (members []peer.ID, ok bool) {
-	members, ok = s.past[epoch]
-	return members, ok
+// ReadersOf are the members of an epoch, and those who were away in it. ok is false if it is
+// not known.
+func (s *State) ReadersOf(epoch ake.Hash) (members, away []peer.ID, ok bool) {
+	p, ok := s.past[epoch]
+	return p.members, p.away, ok
 }
 
 // Path is how a peer is reached.

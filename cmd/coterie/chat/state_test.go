@@ -226,3 +226,47 @@ func TestMadeUpNames(t *testing.T) {
 		t.Errorf("marked: %q", marked)
 	}
 }
+
+// TestAwayIsSaid: who went away is counted, named and spoken of as that everywhere, whether
+// an epoch without them began or nobody was left to begin one; and is back with their name.
+func TestAwayIsSaid(t *testing.T) {
+	kari, ann, bob := room.Member{Peer: kari, Name: "kari"}, mAnn, room.Member{Peer: "bob's id", Name: "bob"}
+	s := inRoom(ann, bob)
+	now := time.Now()
+	take := func(what any) string {
+		var all []string
+		for _, l := range s.Take(Event{s.ID, now, what}) {
+			all = append(all, l.Text)
+		}
+		return strings.Join(all, "\n")
+	}
+	epoch := func(reason string, e room.EpochStarted) string {
+		e.ID, e.Reason = ake.Hash{byte(s.Started + 1)}, reason
+		return take(e)
+	}
+	contains := func(got, want string) {
+		t.Helper()
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
+	}
+	for reason, want := range map[string]string{
+		room.ReasonAway: "ann went away", room.ReasonLapsed: "ann vanished", room.ReasonExpired: "ann expired",
+	} {
+		contains(epoch(reason, room.EpochStarted{Members: []room.Member{kari, bob}, WentAway: []room.Member{ann},
+			Away: []room.Member{ann}}), want+"; 2 can read, 1 when back")
+		contains(strings.Join(s.info(now), "\n"), "because "+want)
+	}
+	if _, away, ok := s.ReadersOf(s.Epoch.ID); !ok || len(away) != 1 || away[0] != ann.Peer {
+		t.Errorf("away in it: %v", away)
+	}
+	contains(take(room.Departed{Member: bob, Away: true}), "bob went away; nobody else is here")
+	contains(strings.Join(s.who(), "\n"), "2 away: ann and bob")
+	contains(s.StatusLines(now)[0], "nobody else can read, 2 when back")
+	if got := s.parted(); got != "bob went away" {
+		t.Errorf("parted: %q", got)
+	}
+	bob.Name = "" // it has not been said yet
+	contains(epoch(room.ReasonJoined, room.EpochStarted{Members: []room.Member{kari, bob}, Joined: []room.Member{bob},
+		Back: []room.Member{bob}, Away: []room.Member{ann}}), "bob came back; 2 can read, 1 when back")
+}

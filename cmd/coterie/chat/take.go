@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -24,10 +25,12 @@ func (s *State) Take(e Event) []Line {
 	case room.EpochStarted:
 		return s.epoch(w, e.At)
 	case room.Departed:
-		if s.Departed[w.Member.Peer] {
+		if s.Departed[w.Member.Peer] != Stays {
 			return nil
 		}
-		s.Departed[w.Member.Peer] = true
+		if s.Departed[w.Member.Peer] = Leaves; w.Away {
+			s.Departed[w.Member.Peer] = GoesAway
+		}
 		if len(s.Readers()) < 2 { // else the epoch without them says so
 			return note("%s %s; nobody else is here", s.name(w.Member.Peer), either(w.Away, "went away", "left"))
 		}
@@ -205,10 +208,11 @@ func (s *State) ignore(p peer.ID, on bool) {
 
 func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 	s.Started++
-	var ids []peer.ID
+	var members []peer.ID
 	for _, m := range e.Members {
-		s.Names.Take(m.Peer, m.Name, at)
-		ids = append(ids, m.Peer)
+		// Who is back has not said their name yet.
+		s.Names.Take(m.Peer, cmp.Or(m.Name, s.Names.Nick(m.Peer)), at)
+		members = append(members, m.Peer)
 		if s.Here[m.Peer].IsZero() {
 			s.Here[m.Peer] = at
 		}
@@ -217,9 +221,9 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 		delete(s.Here, m.Peer)
 	}
 	s.Epoch, s.Since = e, at
-	s.told, s.Departed = s.Departed, make(map[peer.ID]bool)
+	s.told, s.Departed = s.Departed, make(map[peer.ID]Leave)
 	clear(s.refused)
-	s.past[e.ID] = ids
+	s.past[e.ID] = pastEpoch{members, ids(e.Away)}
 	if s.order = append(s.order, e.ID); len(s.order) > maxEpochs {
 		delete(s.past, s.order[0])
 		s.order = s.order[1:]
@@ -227,8 +231,8 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 	var out []Line
 	switch {
 	case s.Started == 1:
-		out = one(s.FirstLine(e.ID, ids))
-		joined := fmt.Sprintf("%s: you joined; %s", EpochName(e.ID), CanRead(len(ids), len(e.Away)))
+		out = one(s.FirstLine(e.ID, members))
+		joined := fmt.Sprintf("%s: you joined; %s", EpochName(e.ID), CanRead(len(members), len(e.Away)))
 		if s.History == 0 {
 			joined += ". You cannot read what was said before (history is off)."
 		}
@@ -238,9 +242,9 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 		c.Add(e)
 		out = note("%s", s.ChangesText(&c))
 	case e.Reason == room.ReasonRekey:
-		out = note("%s: new keys; %s", EpochName(e.ID), CanRead(len(ids), len(e.Away)))
+		out = note("%s: new keys; %s", EpochName(e.ID), CanRead(len(members), len(e.Away)))
 	} // else it is nobody's doing: counted, and not told
-	for _, id := range ids {
+	for _, id := range members {
 		out = append(out, s.lookTwice(id)...)
 	}
 	return out

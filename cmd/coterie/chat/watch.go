@@ -139,7 +139,7 @@ func (r *Room) facts(st node.Status) health.Facts {
 		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
 	}
 	if s.Joined() {
-		f.Members = len(s.Readers())
+		f.Members, f.Parted = len(s.Readers()), s.parted()
 	} else {
 		f.Refusals = len(s.refused)
 	}

@@ -22,10 +22,14 @@ func EpochName(id ake.Hash) string { return fmt.Sprintf("epoch %x", id[:2]) }
 
 // CanRead says how many can read, and how many will when they are back.
 func CanRead(here, away int) string {
+	return fmt.Sprintf("%d can read%s", here, whenBack(away))
+}
+
+func whenBack(away int) string {
 	if away == 0 {
-		return fmt.Sprintf("%d can read", here)
+		return ""
 	}
-	return fmt.Sprintf("%d can read, %d when back", here, away)
+	return fmt.Sprintf(", %d when back", away)
 }
 
 // List is a list of peers: this one first, as "you".
@@ -87,7 +91,7 @@ func (c *Changes) Add(e room.EpochStarted) {
 		}
 		c.how[m.Peer] = gone(e.Reason)
 		if slices.Contains(e.WentAway, m) {
-			c.how[m.Peer] = gone(room.ReasonAway)
+			c.how[m.Peer] = wentAway(e.Reason)
 		}
 	}
 	c.epoch, c.here, c.away, c.healed = e.ID, len(e.Members), len(e.Away), e.Reason == room.ReasonHealed
@@ -120,6 +124,36 @@ func (s *State) ChangesText(c *Changes) string {
 		parts = append(parts, s.List(c.back)+" went and came back")
 	}
 	return fmt.Sprintf("%s: %s; %s", EpochName(c.epoch), strings.Join(parts, ", "), CanRead(c.here, c.away))
+}
+
+// parted says how the others went, if all have said good-bye.
+func (s *State) parted() string {
+	if len(s.Departed) == 0 || len(s.Readers()) > 1 {
+		return ""
+	}
+	var parts []string
+	for how, words := range map[Leave]string{GoesAway: gone(room.ReasonAway), Leaves: gone(room.ReasonLeft)} {
+		var some []peer.ID
+		for _, m := range s.Epoch.Members {
+			if s.Departed[m.Peer] == how {
+				some = append(some, m.Peer)
+			}
+		}
+		if len(some) > 0 {
+			parts = append(parts, s.List(some)+" "+words)
+		}
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+// wentAway is how somebody is gone who is told later what was said.
+func wentAway(reason string) string {
+	switch reason {
+	case room.ReasonLapsed, room.ReasonExpired:
+		return gone(reason)
+	}
+	return gone(room.ReasonAway)
 }
 
 // gone is how somebody is gone, by the reason of the epoch without them.

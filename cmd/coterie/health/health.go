@@ -82,6 +82,8 @@ type Facts struct {
 	MaySend bool
 	// Held is how many messages wait for a reader.
 	Held int
+	// Parted says that all others said good-bye, and how: "ann went away".
+	Parted string
 	// Others is how many neighbours were heard in the room, in the epoch or not.
 	Others int
 	// Elsewhere says which other rooms of this one's name there are, and what to do.
@@ -110,6 +112,9 @@ const (
 	// soon is how many days before its end a key is said to lapse.
 	soon = 7
 )
+
+// partedHint is what to do where all others said good-bye: nothing is wrong.
+const partedHint = "what you type is held until somebody is here; /link invites others"
 
 // Check returns all that is wrong, worst first, whether shown or not.
 func Check(f Facts) []Item {
@@ -142,7 +147,11 @@ func Check(f Facts) []Item {
 			Hint: "is the network up? others come here, /link invites them, and --bootstrap gives the address of one",
 			Args: map[string]any{"held": f.Held},
 		}
-		if f.Bootstraps > 0 {
+		switch {
+		case f.Parted != "":
+			i.Text = "No peer is connected: " + f.Parted + "." + heldText(f.Held)
+			i.Hint = partedHint
+		case f.Bootstraps > 0:
 			i.Hint = "is the network up, and are the bootstrap addresses right? they are tried again"
 		}
 		if f.Bootstraps > 0 || f.Members > 1 {
@@ -153,12 +162,16 @@ func Check(f Facts) []Item {
 		}
 		add(i)
 	}
+	nobody, hint := "Nobody else is here.", "/link to invite; is the policy typed the same? the room id must match"
+	if f.Parted != "" {
+		nobody, hint = "Nobody else is here: "+f.Parted+".", partedHint
+	}
 	switch {
 	case f.Members < 2 && f.Others == 0:
 		add(Item{
 			Code: Alone, Severity: Warn,
-			Text: "Nobody else is here." + heldText(f.Held),
-			Hint: elsewhere(f, "/link to invite; is the policy typed the same? the room id must match"),
+			Text: nobody + heldText(f.Held),
+			Hint: elsewhere(f, hint),
 			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Refused, Offline},
 		})
 	case f.Members < 2:

@@ -89,7 +89,7 @@ func (m *Model) readersOf(e *entry) []string {
 		}
 		out = append(out, line)
 	default:
-		if members, ok := m.room.ReadersOf(e.epoch); ok {
+		if members, _, ok := m.room.ReadersOf(e.epoch); ok {
 			out = append(out, "  could read it   "+m.list(members))
 		} else {
 			out = append(out, "  could read it   the members of an epoch before you came")
@@ -98,6 +98,9 @@ func (m *Model) readersOf(e *entry) []string {
 	later := "nobody (history is off)"
 	if m.cfg.History > 0 {
 		later = "who joins within " + text.Span(m.cfg.History)
+	}
+	if _, away, _ := m.room.ReadersOf(e.epoch); len(away) > 0 {
+		later = m.list(away) + ", when back; " + strings.Replace(later, "nobody", "nobody else", 1)
 	}
 	out = append(out, "  later           "+later)
 	if e.raw != "" {

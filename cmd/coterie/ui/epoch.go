@@ -34,7 +34,7 @@ const (
 // epoch shows a new epoch. Changes that come soon after others join their line.
 func (m *Model) epoch(e room.EpochStarted, said []chat.Line) {
 	x := &m.epochs
-	if m.room.Started == 1 || len(e.Joined) == 0 && len(e.Left) == 0 {
+	if m.room.Started == 1 || len(e.Joined) == 0 && len(e.Left) == 0 && len(e.WentAway) == 0 {
 		x.run = nil
 		for _, l := range said {
 			m.say(l)
@@ -75,7 +75,7 @@ func (m *Model) firstName(p peer.ID) bool {
 	if x.run != nil && !x.run.gone && x.changes.About(p) {
 		m.tellRun()
 	}
-	if members, ok := m.room.ReadersOf(x.first); ok && x.intro != nil && !x.intro.gone && slices.Contains(members, p) {
+	if members, _, ok := m.room.ReadersOf(x.first); ok && x.intro != nil && !x.intro.gone && slices.Contains(members, p) {
 		x.intro.text = m.introLine(m.room.FirstLine(x.first, members))
 		x.intro.touch()
 	}

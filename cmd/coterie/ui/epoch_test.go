@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/crypto/ake"
 	"coterie/room"
 )
 
@@ -45,6 +46,11 @@ func TestEpochLinesAreJoined(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(9, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
+	s.do(room.EpochStarted{ID: ake.Hash{0, 12}, Members: []room.Member{mKari, mia, liv}, WentAway: []room.Member{tor},
+		Away: []room.Member{tor}, Reason: room.ReasonAway})
+	if want := "liv expired; 3 can read, 1 when back"; !s.contains(want) || !s.contains("tor went away") {
+		t.Errorf("no %q in\n%s", want, s.screen())
+	}
 	s.say(mia, "another")
 	s.epoch(4, room.ReasonJoined, []room.Member{mAnn}, nil, mKari, mAnn, mia, tor, liv)
 	s.now = s.now.Add(2 * time.Minute)

@@ -203,7 +203,7 @@ func (m *Model) header() string {
 		epoch = fmt.Sprintf("%x", m.room.Epoch.ID[:2])
 	}
 	var parts []string
-	parts = append(parts, chat.CanRead(readers, len(m.room.Epoch.Away)))
+	parts = append(parts, chat.CanRead(readers, len(m.room.Away())))
 	trouble := len(m.room.Health) > 0 && m.room.Health[0].Trouble()
 	direct, relayed := m.pathCounts()
 	isWide := m.layout() == wide
