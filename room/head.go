@@ -58,7 +58,7 @@ func (r *Room) chooseHead() {
 
 // mayHead reports whether a commit that we can read may be our head: its day has
 // come, it lists nobody who is gone, and it leaves out nobody of our present head
-// who is here.
+// who is here, or away.
 func (r *Room) mayHead(e *epoch) bool {
 	if abe.DayOf(r.now.Add(dayTurn)) < e.commit.Day {
 		r.recheckHead(e.commit.Day.Start().Add(-dayTurn))
@@ -111,7 +111,7 @@ func (r *Room) recheckHead(at time.Time) {
 }
 
 // leavesOut finds somebody in our head's list whom a commit leaves out, though
-// they are here for all we know. In a full room only those count of whom we would
+// they are here for all we know, or away (omits). In a full room only those count of whom we would
 // keep most others out ourselves.
 func (r *Room) leavesOut(e *epoch) *record.Entry {
 	if r.head == nil {
@@ -216,7 +216,7 @@ func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
 }
 
 // reportOmissions tells the user, once for each, of commits that leave somebody out who
-// is here, ourselves included. It waits a while: the reason may be on its way.
+// is here or away, ourselves included. It waits a while: the reason may be on its way.
 func (r *Room) reportOmissions() {
 	if r.head == nil {
 		return

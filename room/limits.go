@@ -96,12 +96,12 @@ const (
 	maxPatience      = 5 * time.Minute
 	// maxStopped is for how long, of a minute, those who go keep us from sending, where
 	// leastHere of the head are not gone.
-	leastHere = 8
+	maxStopped = 2 * time.Second
+	leastHere  = 8
 	// maxSeniors is how many of a full room keep their places before turns decide.
 	maxSeniors = 768
 	// juniorTime is for how long who comes into a full room gives nobody's place away.
 	juniorTime   = time.Hour
-	maxStopped   = 2 * time.Second
 	rotatePeriod = time.Hour
 	// rotateSlack is by how much another may be ahead of us in calling a head old.
 	rotateSlack = time.Minute

@@ -153,7 +153,7 @@ type EpochStarted struct {
 	Reason       string
 }
 
-// LeftOut: a commit leaves somebody out who is here. It changes nothing; people are
+// LeftOut: a commit leaves somebody out who is here, or away. It changes nothing; people are
 // told whose it is, and how many times that was so of theirs.
 type LeftOut struct {
 	By     Member

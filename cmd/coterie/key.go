@@ -64,11 +64,12 @@ func (a *app) printKey(w io.Writer, k *abe.Key, sealed bool) error {
 		relays += "relay       " + cli.Clean(r) + "\n"
 	}
 	_, err := fmt.Fprintf(w, `domain      %s %s
+number      %d
 attributes  %s
 valid       %s
 sealed      %s
 %sNobody in a room can see these; members only learn that some key of yours satisfies the policy.
-`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.KeyAttributes(k),
+`, cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), k.Serial(), cli.KeyAttributes(k),
 		cli.Validity(k, abe.DayOf(a.now())), state, relays)
 	return err
 }

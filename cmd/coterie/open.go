@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -245,6 +247,15 @@ func (p *prefs) Set(name, value string) (shown, how string, err error) {
 		}
 	}
 	return shown, how, err
+}
+
+// List is of chat.Prefs.
+func (p *prefs) List() (out []string) {
+	for _, name := range profile.KeptNames() {
+		value := cmp.Or(p.kept.Shown(name), p.values.Shown(name))
+		out = append(out, strings.TrimRight(fmt.Sprintf("%-12s %s", name, cli.Clean(value)), " "))
+	}
+	return out
 }
 
 // terminal is how the terminal is used.

@@ -105,7 +105,7 @@ func (a *app) restoreCommand() *cobra.Command {
 				return damagedCopy(err, to, "use another backup")
 			}
 			warnRemoved(cmd.ErrOrStderr(), out.Removed...)
-			if err := printRestored(cmd, to, out); err != nil {
+			if err := printRestored(cmd, to, out, skip > 0); err != nil {
 				return err
 			}
 			locked, err := kms.Read(to)
@@ -158,7 +158,7 @@ func restoreFiles(folder, domain string) (from, to kms.Files, err error) {
 	return kms.At(filepath.Join(folder, filepath.Base(to.Prefix()))), to, nil
 }
 
-func printRestored(cmd *cobra.Command, to kms.Files, out *kms.Restored) error {
+func printRestored(cmd *cobra.Command, to kms.Files, out *kms.Restored, skipped bool) error {
 	var b strings.Builder
 	if len(out.Written) == 0 {
 		b.WriteString("Nothing was missing.")
@@ -180,7 +180,7 @@ func printRestored(cmd *cobra.Command, to kms.Files, out *kms.Restored) error {
 	if out.Aside != "" {
 		cli.Warn(cmd.ErrOrStderr(), cli.Fail("ledger-damaged", "the damaged ledger is %s now", out.Aside))
 	}
-	if slices.Contains(out.Written, to.Ledger()) {
+	if slices.Contains(out.Written, to.Ledger()) && !skipped {
 		cli.Warn(cmd.ErrOrStderr(), cli.Fail("restored", "keys that were issued after the copy are on no record, and "+
 			"their numbers would be given again").
 			Hint("if there may be any: run it once more with --skip and how many"))

@@ -126,7 +126,7 @@ var stateWords = map[kms.State]struct{ machine, person string }{
 	kms.Renew:   {"renew", "renew, %s left"},
 	kms.Later:   {"later", "valid in %s"},
 	kms.Lapsed:  {"lapsed", "lapsed"},
-	kms.Unknown: {"cut-short", "was cut short"},
+	kms.Unknown: {"cut-short", "not known, or skipped"},
 	kms.Void:    {"void", "was never made"},
 }
 

@@ -69,7 +69,7 @@ func ParseJoin(b []byte) (*Join, error) {
 		return nil, err
 	}
 	switch {
-	case j.Presence.Working != j.Contribution.Working, j.Presence.Left:
+	case j.Presence.Working != j.Contribution.Working, j.Presence.Last():
 		return nil, formError("join: presence")
 	case ake.HashEncapsulation(j.Encapsulation) != j.Contribution.Encapsulation:
 		return nil, formError("join: encapsulation")

@@ -197,6 +197,10 @@ func (c Allow) do(r *Room) {
 }
 
 func (c Set) do(r *Room) {
+	if c.Name == "" {
+		r.show(Answer{To: c, Title: "settings of this room: /set NAME VALUE", Lines: r.cfg.Prefs.List()})
+		return
+	}
 	value, how, err := r.cfg.Prefs.Set(c.Name, c.Value)
 	if err != nil {
 		r.refuse(cli.Describe(err))

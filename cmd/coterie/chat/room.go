@@ -50,6 +50,8 @@ type Prefs interface {
 	// Set checks and keeps a setting. It returns the value as it then is, and for how long it
 	// holds; with an error, too, if it holds and could not be kept.
 	Set(name, value string) (shown, how string, err error)
+	// List are the settings there are, a line each.
+	List() []string
 }
 
 // Config is what an open room is made of.

@@ -88,6 +88,8 @@ func open(t *testing.T) (*Room, *notes) {
 // noPrefs keep nothing.
 type noPrefs struct{}
 
+func (noPrefs) List() []string { return []string{"notify  names"} }
+
 func (noPrefs) Set(name, value string) (shown, how string, err error) {
 	return value, "for this run alone: nothing is kept", nil
 }

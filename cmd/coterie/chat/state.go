@@ -122,7 +122,8 @@ func (s *State) Readers() []room.Member {
 	if len(s.Departed) == 0 {
 		return s.Epoch.Members
 	}
-	return slices.DeleteFunc(slices.Clone(s.Epoch.Members), func(m room.Member) bool { return s.Departed[m.Peer] != Stays })
+	gone := func(m room.Member) bool { return s.Departed[m.Peer] != Stays }
+	return slices.DeleteFunc(slices.Clone(s.Epoch.Members), gone)
 }
 
 // Away are those who are told what is said when they are back.

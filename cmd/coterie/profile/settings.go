@@ -42,8 +42,7 @@ type Setting struct {
 // rest of config.toml.
 var Table = []Setting{
 	{Name: "nick", Env: true, PerRoom: true, Kept: true, check: func(s string) *cli.Error {
-		_,
-			err := Nickname(s)
+		_, err := Nickname(s)
 		return err
 	}},
 	{Name: "key", Env: true, PerRoom: true, File: true},
@@ -210,21 +209,23 @@ func (p *Profile) Set(v Values, name, value string) (shown, how string, err erro
 	return value, "for this run and the next ones in this room", nil
 }
 
-// noSetting says that there is no such setting in a room.
-func noSetting(name string) *cli.Error {
-	if why := fixed[name]; why != "" {
-		return cli.Usage("%s", why)
-	}
-	var names []string
+// KeptNames are the settings that are kept of a room.
+func KeptNames() (names []string) {
 	for _, s := range Table {
 		if s.Kept {
 			names = append(names, s.Name)
 		}
 	}
-	e := cli.Usage("/set knows no %q", cli.Clean(name))
-	if name == "" {
-		e = cli.Usage("/set needs a name and a value")
+	return names
+}
+
+// noSetting says that there is no such setting in a room.
+func noSetting(name string) *cli.Error {
+	if why := fixed[name]; why != "" {
+		return cli.Usage("%s", why)
 	}
+	names := KeptNames()
+	e := cli.Usage("/set knows no %q", cli.Clean(name))
 	if like := words.Near(name, names, 1); len(like) > 0 {
 		e.Hint("did you mean %s?", like[0])
 	}
