@@ -64,7 +64,7 @@ func (r *Room) mayHead(e *epoch) bool {
 		r.recheckHead(e.commit.Day.Start().Add(-dayTurn))
 		return false
 	}
-	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.leaves(e, w.left, w.last) || w.left == nil && r.bringsBackAt(e, w.at)) {
+	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.misses(e, w.left, w.last) || w.left == nil && r.bringsBackAt(e, w.at)) {
 		return false
 	}
 	return !r.bringsBack(e) && r.leavesOut(e) == nil
@@ -117,7 +117,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	if r.head == nil {
 		return r.firstLeavesOut(e)
 	}
-	if w := &e.against; w.head == r.head && w.left != nil && r.leaves(e, w.left, w.last) {
+	if w := &e.against; w.head == r.head && w.left != nil && r.misses(e, w.left, w.last) {
 		return w.left
 	}
 	// In a full room those are spare who come late in our own list, or never: the ones
@@ -158,9 +158,9 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	return nil
 }
 
-// leaves reports whether somebody whom a commit does not list is still here, or away
+// misses reports whether somebody whom a commit does not list is still here, or away
 // and not listed as that.
-func (r *Room) leaves(e *epoch, entry *record.Entry, last abe.Day) bool {
+func (r *Room) misses(e *epoch, entry *record.Entry, last abe.Day) bool {
 	if entry.CID != (ake.Hash{}) {
 		if _, stays := r.stays(entry, e.commit.Day); stays {
 			return true

@@ -482,7 +482,7 @@ var mutants = []mutant{
 		base`, `if e.list == nil && c.Height <= r.mostHeight(c.Day) {
 		base`, "TestTooHighForSome"},
 	{"why a commit was no head holds for ever", "head.go",
-		`w.left != nil && r.leaves(e, w.left, w.last) || w.left == nil`, `w.left != nil || w.left == nil`, "TestWitness"},
+		`w.left != nil && r.misses(e, w.left, w.last) || w.left == nil`, `w.left != nil || w.left == nil`, "TestWitness"},
 	{"records are sent without end", "pace.go",
 		`if r.logAllowance(x.identity) <= -allowanceBytes {`, `if false {`, "TestGreedyForRecords"},
 	{"strangers are told what we hold", "pace.go",

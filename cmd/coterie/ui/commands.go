@@ -43,7 +43,7 @@ func own() []slash {
 	}
 	all = append(all,
 		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]", Help: "go away; the words are said first"},
-			do: (*Model).leaveWith},
+			do: (*Model).quitWith},
 		slash{Slash: chat.Slash{Name: "link", Args: "[qr|copy]", Help: "the room's link"}, do: (*Model).link},
 		slash{Slash: chat.Slash{Name: "save", Args: "FILE", Help: "the scrollback as text"}, do: (*Model).save,
 			file: true})
@@ -93,11 +93,11 @@ func (m *Model) command(s string) tea.Cmd {
 	return nil
 }
 
-func (m *Model) leaveWith(words string) tea.Cmd {
+func (m *Model) quitWith(words string) tea.Cmd {
 	if words != "" {
 		m.speak(words, false)
 	}
-	return m.leave()
+	return m.goAway()
 }
 
 func (m *Model) link(how string) tea.Cmd {

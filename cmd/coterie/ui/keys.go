@@ -133,13 +133,13 @@ func (m *Model) vertical(by int) {
 }
 
 // interrupt is Ctrl+C: it clears the input; on an empty one it writes /quit
-// there; twice within two seconds it leaves.
+// there; twice within two seconds it does that.
 func (m *Model) interrupt() tea.Cmd {
 	now := m.now()
 	twice := !m.ctrlC.IsZero() && now.Sub(m.ctrlC) < 2*second
 	m.ctrlC = now
 	if twice {
-		return m.leave()
+		return m.goAway()
 	}
 	if m.find != nil || m.rfind != nil || m.panel != nil {
 		m.escape()
@@ -154,7 +154,7 @@ func (m *Model) interrupt() tea.Cmd {
 	return nil
 }
 
-func (m *Model) leave() tea.Cmd {
+func (m *Model) goAway() tea.Cmd {
 	if m.quit {
 		return tea.Quit
 	}
