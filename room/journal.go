@@ -358,9 +358,11 @@ func (r *Room) recallMessage(t *transcript, s Saved, n note, seconds map[logRef]
 		}
 		r.countBytes(l, s.Counter, n.text)
 		ref := logRef{t: t, index: s.Author}
-		counters := append(seconds[ref], s.Counter)
-		slices.Sort(counters)
-		seconds[ref] = counters[:min(len(counters), maxSecondMessages)]
+		counters := seconds[ref]
+		if at, ok := slices.BinarySearch(counters, s.Counter); !ok && at < maxSecondMessages {
+			counters = slices.Insert(counters, at, s.Counter)
+			seconds[ref] = counters[:min(len(counters), maxSecondMessages)]
+		}
 		return false
 	}
 	if s.Counter-l.have() > ake.MaxSkip {
@@ -381,11 +383,13 @@ func (r *Room) recallSeconds(seconds map[logRef][]uint64) {
 		l := ref.t.log(ref.index)
 		for _, c := range counters {
 			first, _ := l.id(c)
+			var second *record.Signed // of the others that of the least id
 			for _, m := range r.bodies(ref.t, ref.index, c, c) {
-				if m.ID(r.id) != first {
-					l.addSecondMessage(c, m)
+				if id := m.ID(r.id); id != first && (second == nil || compareHashes(id, second.ID(r.id)) < 0) {
+					second = m
 				}
 			}
+			l.addSecondMessage(c, second)
 		}
 	}
 }
