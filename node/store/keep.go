@@ -75,15 +75,19 @@ func (s *Store) sync() error {
 	return full(err)
 }
 
-// tidy does what run does.
+// tidy does what run does. A log of which a quarter went is closed early: it cannot be written anew
+// before.
 func (s *Store) tidy() error {
 	s.work.Lock()
 	defer s.work.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
 	if err := s.sync(); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	if s.segments[len(s.segments)-1].size >= s.cfg.LogSize {
+	if g := s.segments[len(s.segments)-1]; g.size >= s.cfg.LogSize || g.size-g.live > s.cfg.LogSize/4 {
 		if err := s.roll(); err != nil {
 			s.mu.Unlock()
 			return err
