@@ -66,7 +66,9 @@ type disk struct{ s *store.Store }
 func (d disk) Save(all []room.Saved) error {
 	entries := make([]store.Entry, len(all))
 	for i, m := range all {
-		e := store.Entry{Kind: store.MessageEntry, Epoch: m.Epoch, Counter: m.Counter, Time: m.At.UnixMilli(), Data: m.Data}
+		e := store.Entry{
+			Kind: store.MessageEntry, Epoch: m.Epoch, Counter: m.Counter, Time: m.At.UnixMilli(), Data: m.Data, Note: m.Note,
+		}
 		switch {
 		case m.Author == room.Head:
 			e.Kind = store.EpochEntry
@@ -92,17 +94,26 @@ func (d disk) Forget(ids []ake.Hash) error {
 func (d disk) Size() int64 { return d.s.Size() }
 
 func (d disk) Load(yield func(room.Saved) bool) error {
+	return load(yield, d.s.Epochs, d.s.Rests, d.s.Forward)
+}
+
+func (d disk) Notes(yield func(room.Saved) bool) error {
+	return load(yield, d.s.Epochs, d.s.Rests, d.s.Names, d.s.Notes)
+}
+
+// load yields what there is in several parts.
+func load(yield func(room.Saved) bool, parts ...func(func(store.Entry) bool) error) error {
 	more := true
 	each := func(e store.Entry) bool {
 		more = yield(saved(e))
 		return more
 	}
-	for _, part := range [2]func(func(store.Entry) bool) error{d.s.Epochs, d.s.Rests} {
+	for _, part := range parts {
 		if err := part(each); err != nil || !more {
 			return err
 		}
 	}
-	return d.s.Forward(each)
+	return nil
 }
 
 func (d disk) Messages(epoch ake.Hash, author int, from, to uint64) ([]room.Saved, error) {
@@ -115,7 +126,9 @@ func (d disk) Messages(epoch ake.Hash, author int, from, to uint64) ([]room.Save
 }
 
 func saved(e store.Entry) room.Saved {
-	s := room.Saved{Epoch: e.Epoch, Author: int(e.Author), Counter: e.Counter, At: time.UnixMilli(e.Time), Data: e.Data}
+	s := room.Saved{
+		Epoch: e.Epoch, Author: int(e.Author), Counter: e.Counter, At: time.UnixMilli(e.Time), Data: e.Data, Note: e.Note,
+	}
 	if s.Rest = e.Kind == store.RestEntry; e.Kind == store.EpochEntry {
 		s.Author = room.Head
 	}

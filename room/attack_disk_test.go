@@ -229,7 +229,7 @@ func TestForgedDisk(t *testing.T) {
 	for i, s := range disk.order {
 		if m, err := record.ParseLog(s.Data); s.Author != Head && s.Counter > 0 && err == nil && m.CID == ann.own() {
 			m.Text = "what a thief wrote"
-			disk.order[i].Data = m.AppendLog(nil)
+			disk.order[i] = NewSaved(n.desc.ID(), s.Epoch, s.Author, m, s.At)
 			forged++
 		}
 	}

@@ -45,6 +45,8 @@ type savedReader struct {
 	head func(s Saved, t savedHead) bool
 	// said takes a message, until it returns false.
 	said func(s Saved, t savedHead, m *record.Signed) bool
+	// noted takes the note of a message, in the place of said: messages are not read then.
+	noted func(s Saved, n note)
 	// rest takes what stays of messages that are not kept any more; named, that an author's name
 	// is there.
 	rest  func(s Saved, t savedHead)
@@ -56,7 +58,11 @@ type savedReader struct {
 // readJournal takes apart what was saved.
 func readJournal(j Journal, room ake.Hash, to savedReader) error {
 	heads := make(map[ake.Hash]savedHead)
-	err := j.Load(func(s Saved) bool {
+	load := j.Load
+	if to.noted != nil {
+		load = j.Notes
+	}
+	err := load(func(s Saved) bool {
 		t, ok := heads[s.Epoch]
 		switch {
 		case s.Author == Head && ok: // a disk that was full has it twice
@@ -83,6 +89,10 @@ func readJournal(j Journal, room ake.Hash, to savedReader) error {
 				if to.named != nil {
 					to.named(s)
 				}
+			}
+		case to.noted != nil:
+			if n, ok := parseNote(s.Note); ok {
+				to.noted(s, n)
 			}
 		default:
 			m, err := record.ParseLog(s.Data)

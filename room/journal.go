@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -24,6 +25,8 @@ type Saved struct {
 	Rest bool
 	At   time.Time
 	Data []byte
+	// Note is what is needed of a message when a room is opened; see Journal.
+	Note []byte
 }
 
 // Head is the Author of what says who was in an epoch; it comes before all else
@@ -37,6 +40,9 @@ type Journal interface {
 	// heads, then what stays of messages, then the rest, each in the order in which it
 	// was saved.
 	Load(yield func(Saved) bool) error
+	// Notes is as Load, but names come before messages, and of these there is the Note alone: a
+	// room that is opened need not read all that was ever said.
+	Notes(yield func(Saved) bool) error
 	// Messages are one author's messages in one epoch with counters from .. to.
 	Messages(epoch ake.Hash, author int, from, to uint64) ([]Saved, error)
 }
@@ -60,7 +66,39 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 		r.addBytes(t.log(index), entryCost)
 	}
 	r.ready.Save = append(r.ready.Save,
-		Saved{Epoch: t.id, Author: index, Counter: m.Counter, At: r.now, Data: m.AppendLog(nil)})
+		NewSaved(r.id, t.id, index, m, r.now))
+}
+
+// NewSaved is a message as it is saved.
+func NewSaved(room, epoch ake.Hash, index int, m *record.Signed, at time.Time) Saved {
+	n := note{m.ID(room), m.Time, m.Lamport, len(m.Text)}
+	return Saved{Epoch: epoch, Author: index, Counter: m.Counter, At: at, Data: m.AppendLog(nil), Note: n.append(nil)}
+}
+
+// A note is what a room that is opened needs of a message.
+type note struct {
+	id            ake.Hash
+	time, lamport uint64
+	text          int // its length
+}
+
+const noteSize = 32 + 8 + 8 + 2
+
+func (n *note) append(b []byte) []byte {
+	b = append(b, n.id[:]...)
+	b = binary.BigEndian.AppendUint64(b, n.time)
+	b = binary.BigEndian.AppendUint64(b, n.lamport)
+	return binary.BigEndian.AppendUint16(b, uint16(n.text))
+}
+
+func parseNote(b []byte) (n note, ok bool) {
+	if len(b) != noteSize {
+		return n, false
+	}
+	n.id = ake.Hash(b)
+	n.time, n.lamport = binary.BigEndian.Uint64(b[32:]), binary.BigEndian.Uint64(b[40:])
+	n.text = int(binary.BigEndian.Uint16(b[48:]))
+	return n, true
 }
 
 // saveHead is the head of a transcript as it is saved: whether it is past, and
@@ -131,10 +169,11 @@ func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signe
 }
 
 // recall reads back what this peer knew when its last process ended, and shows
-// the end of it.
+// the end of it. Of most messages it reads their notes only.
 func (r *Room) recall() error {
-	var lately []Delivered
+	var lately []recalled
 	var rests []lateRest
+	seconds := make(map[logRef][]uint64)
 	forgotten := make(map[ake.Hash]bool)
 	forget := func(id ake.Hash) {
 		if !forgotten[id] {
@@ -152,18 +191,18 @@ func (r *Room) recall() error {
 			t.saved, t.since = true, s.At
 			return true
 		},
-		said: func(s Saved, _ savedHead, m *record.Signed) bool {
+		noted: func(s Saved, n note) {
 			t := r.logs.transcripts[s.Epoch]
 			if t == nil {
 				forget(s.Epoch) // it gave way to others
-				return true
+				return
 			}
-			if d, ok := r.recallMessage(t, s.Author, m, s.At); ok {
-				if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
-					lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
-				}
+			if !r.recallMessage(t, s, n, seconds) {
+				return
 			}
-			return true
+			if lately = append(lately, recalled{logRef{t, s.Author, s.Counter}, n.id, s.At}); len(lately) > 2*r.cfg.Replay {
+				lately = append([]recalled(nil), lately[len(lately)-r.cfg.Replay:]...)
+			}
 		},
 		rest: func(s Saved, _ savedHead) {
 			if t := r.logs.transcripts[s.Epoch]; t != nil {
@@ -181,6 +220,7 @@ func (r *Room) recall() error {
 	if err != nil {
 		return err
 	}
+	r.recallSeconds(seconds)
 	var last *transcript // that we were in
 	for _, t := range r.logs.transcripts {
 		if t.ours && t.ownIndex >= 0 && (last == nil || cmp.Or(cmp.Compare(t.Brief.Day, last.Brief.Day),
@@ -194,16 +234,17 @@ func (r *Room) recall() error {
 	if last != nil {
 		r.readers.noteAll(last.Brief.Day, last.List, last.Away, time.Time{})
 	}
-	r.shorten()
 	cut := len(lately) > r.cfg.Replay
-	if lately = lately[max(0, len(lately)-r.cfg.Replay):]; len(lately) == 0 && len(rests) == 0 {
+	shown := r.readLately(lately[max(0, len(lately)-r.cfg.Replay):])
+	r.shorten()
+	if len(shown) == 0 && len(rests) == 0 {
 		return nil
 	}
-	inOrder(lately)
+	inOrder(shown)
 	slices.SortStableFunc(rests, func(a, b lateRest) int { return cmp.Compare(a.Lamport, b.Lamport) })
 	r.emit(Past{})
-	over := Past{Over: true, Count: len(lately)}
-	for i, d := range lately {
+	over := Past{Over: true, Count: len(shown)}
+	for i, d := range shown {
 		rests = r.showRests(rests, d.Message.Lamport, i == 0 && cut)
 		if at := time.UnixMilli(int64(d.Message.Time)); over.Oldest.IsZero() || at.Before(over.Oldest) {
 			over.Oldest = at
@@ -213,6 +254,46 @@ func (r *Room) recall() error {
 	r.showRests(rests, 1<<63, false)
 	r.emit(over)
 	return nil
+}
+
+// recalled is a message that was recalled lately.
+type recalled struct {
+	logRef
+	id ake.Hash
+	at time.Time
+}
+
+// readLately reads messages, in the order in which they were saved.
+func (r *Room) readLately(all []recalled) []Delivered {
+	of := make(map[logRef][]recalled) // by log
+	for _, m := range all {
+		of[logRef{t: m.t, index: m.index}] = append(of[logRef{t: m.t, index: m.index}], m)
+	}
+	read := make(map[ake.Hash]*record.Signed, len(all))
+	for l, said := range of {
+		slices.SortFunc(said, func(a, b recalled) int { return cmp.Compare(a.counter, b.counter) })
+		for len(said) > 0 {
+			n := 1
+			for n < len(said) && n < sendAtOnce && said[n].counter-said[n-1].counter < 16 {
+				n++
+			}
+			for _, m := range r.bodies(l.t, l.index, said[0].counter, said[n-1].counter) {
+				read[m.ID(r.id)] = m
+			}
+			said = said[n:]
+		}
+	}
+	var out []Delivered
+	for _, s := range all {
+		if m := read[s.id]; m != nil {
+			r.cacheBody(s.t, s.index, m)
+			out = append(out, Delivered{
+				ID: s.id, Author: r.author(s.t, s.index), Self: s.index == s.t.ownIndex, Message: m.Body, Epoch: s.t.id,
+				Received: s.at, History: true, Hearsay: s.t.past,
+			})
+		}
+	}
+	return out
 }
 
 // A lateRest is what is not kept any more, and where it would stand.
@@ -264,29 +345,51 @@ func inOrder(all []Delivered) {
 	}
 }
 
-// recallMessage takes one that was saved, as shown.
-func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time.Time) (Delivered, bool) {
-	l := t.log(index)
-	id := m.ID(r.id)
-	if was, ok := l.id(m.Counter); ok {
-		if was == id {
-			return Delivered{}, false
+// recallMessage takes one that was saved, as shown, and reports whether it is new. Where it is a second
+// one under its counter, that is noted in seconds.
+func (r *Room) recallMessage(t *transcript, s Saved, n note, seconds map[logRef][]uint64) bool {
+	l := t.log(s.Author)
+	if was, ok := l.id(s.Counter); ok {
+		if was == n.id || s.Counter <= l.gone {
+			return false
 		}
-		r.keepSecondMessage(t, index, m, id, was)
-		return Delivered{}, false
+		if compareHashes(n.id, was) < 0 {
+			l.replace(s.Counter, n.id) // for everybody alike
+		}
+		r.countBytes(l, s.Counter, n.text)
+		ref := logRef{t: t, index: s.Author}
+		counters := seconds[ref]
+		if at, ok := slices.BinarySearch(counters, s.Counter); !ok && at < maxSecondMessages {
+			counters = slices.Insert(counters, at, s.Counter)
+			seconds[ref] = counters[:min(len(counters), maxSecondMessages)]
+		}
+		return false
 	}
-	if m.Counter-l.have() > ake.MaxSkip {
-		return Delivered{}, false // too much before it was not saved; the others have it
+	if s.Counter-l.have() > ake.MaxSkip {
+		return false // too much before it was not saved; the others have it
 	}
-	l.take(m.Counter, id)
-	l.shown = max(l.shown, m.Counter)
-	r.countMessage(t, index)
-	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(m)), at
-	r.hearLamport(m)
-	r.cacheBody(t, index, m)
-	r.countBytes(t, index, m)
-	return Delivered{
-		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
-		Message: m.Body, Epoch: t.id, Received: at, History: true, Hearsay: t.past,
-	}, true
+	l.take(s.Counter, n.id)
+	l.shown = max(l.shown, s.Counter)
+	r.countMessage(t, s.Author)
+	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(n.time)), s.At
+	r.hearLamport(n.lamport)
+	r.countBytes(l, s.Counter, n.text)
+	return true
+}
+
+// recallSeconds reads back second messages under one counter, of the least.
+func (r *Room) recallSeconds(seconds map[logRef][]uint64) {
+	for ref, counters := range seconds {
+		l := ref.t.log(ref.index)
+		for _, c := range counters {
+			first, _ := l.id(c)
+			var second *record.Signed // of the others that of the least id
+			for _, m := range r.bodies(ref.t, ref.index, c, c) {
+				if id := m.ID(r.id); id != first && (second == nil || compareHashes(id, second.ID(r.id)) < 0) {
+					second = m
+				}
+			}
+			l.addSecondMessage(c, second)
+		}
+	}
 }

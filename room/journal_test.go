@@ -10,6 +10,8 @@ import (
 type memJournal struct {
 	order  []Saved
 	reads  int
+	loads  int   // of all that was said
+	given  int   // messages that were read
 	failed error // what every call returns
 }
 
@@ -30,6 +32,7 @@ func (j *memJournal) forget(ids []ake.Hash) {
 }
 
 func (j *memJournal) Load(yield func(Saved) bool) error {
+	j.loads++
 	for _, part := range [3]func(Saved) bool{
 		func(s Saved) bool { return s.Author == Head },
 		func(s Saved) bool { return s.Rest },
@@ -44,9 +47,29 @@ func (j *memJournal) Load(yield func(Saved) bool) error {
 	return j.failed
 }
 
-func (j *memJournal) Messages(epoch ake.Hash, author int, from, to uint64) ([]Saved, error) {
+// Notes has no messages, so that whoever needs them has to read them.
+func (j *memJournal) Notes(yield func(Saved) bool) error {
+	for _, part := range [4]func(Saved) bool{
+		func(s Saved) bool { return s.Author == Head },
+		func(s Saved) bool { return s.Rest },
+		func(s Saved) bool { return s.Author != Head && !s.Rest && s.Counter == 0 },
+		func(s Saved) bool { return s.Author != Head && !s.Rest && s.Counter > 0 },
+	} {
+		for _, s := range j.order {
+			if s.Author != Head && !s.Rest && s.Counter > 0 {
+				s.Data = nil
+			}
+			if part(s) && !yield(s) {
+				return j.failed
+			}
+		}
+	}
+	return j.failed
+}
+
+func (j *memJournal) Messages(epoch ake.Hash, author int, from, to uint64) (out []Saved, _ error) {
 	j.reads++
-	var out []Saved
+	defer func() { j.given += len(out) }()
 	for _, s := range j.order {
 		if s.Epoch == epoch && s.Author == author && s.Counter > 0 && !s.Rest && s.Counter >= from && s.Counter <= to {
 			out = append(out, s)

@@ -133,17 +133,16 @@ func JoinShortened(all []Shortened) (out []Shortened) {
 }
 
 // countBytes counts what a message takes on disk.
-func (r *Room) countBytes(t *transcript, index int, m *record.Signed) {
-	l := t.log(index)
-	if r.cfg.Journal == nil || m.Counter <= l.gone {
+func (r *Room) countBytes(l *authorLog, counter uint64, text int) {
+	if r.cfg.Journal == nil || counter <= l.gone {
 		return
 	}
-	for uint64(len(l.sizes)) < m.Counter {
+	for uint64(len(l.sizes)) < counter {
 		l.sizes = append(l.sizes, 0)
 	}
 	// Of one counter a disk has two at most.
-	n := min(len(m.Text)+entryCost, 2*(record.MaxText+entryCost)-int(l.sizes[m.Counter-1]))
-	l.sizes[m.Counter-1] += uint16(n)
+	n := min(text+entryCost, 2*(record.MaxText+entryCost)-int(l.sizes[counter-1]))
+	l.sizes[counter-1] += uint16(n)
 	r.addBytes(l, int64(n))
 }
 
@@ -275,7 +274,7 @@ func (r *Room) recallRest(t *transcript, s Saved) (*Rest, bool) {
 		}
 	}
 	l.gone, l.shown = max(l.gone, rest.Last), max(l.shown, rest.Last)
-	t.lastSaid = max(t.lastSaid, min(rest.Until, uint64((t.Brief.Day+1).Start().Add(earlyDay).UnixMilli())))
-	r.hearLamport(&record.Signed{Body: record.Body{Lamport: rest.Lamport}})
+	t.lastSaid = max(t.lastSaid, t.latestTime(rest.Until))
+	r.hearLamport(rest.Lamport)
 	return rest, true
 }

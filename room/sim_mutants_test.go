@@ -393,13 +393,22 @@ var mutants = []mutant{
 	{"a have without an ask is answered", "logs.go",
 		`if err != nil || !x.gotAsk || x.sentTold || x.gotHaves`, `if err != nil || x.sentTold || x.gotHaves`, "TestHaveWithoutAsk"},
 	{"a have from the beginning is compared with the end", "transcript.go",
-		`	if upto == 0 {
-		return [record.ChainSize]byte{}
-	}
-`, `	if upto == 0 {
-		return c
+		`	from := upto / chainStep * chainStep
+`, `	from := upto / chainStep * chainStep
+	if upto == 0 {
+		return l.lastChain
 	}
 `, "TestChainOfNothing"},
+	{"a chain over what was replaced stays", "transcript.go",
+		`	l.lastChain, l.chained = [record.ChainSize]byte{}, 0
+`, ``, "TestChainAt"},
+	{"chains that are kept stay when what is below is replaced", "transcript.go",
+		`(counter-1)/chainStep)]`, `counter)]`, "TestChainAt"},
+	{"second messages are not read back", "journal.go",
+		`	r.recallSeconds(seconds)
+`, ``, "TestRecallSeconds"},
+	{"which of two messages counts changes at a restart", "journal.go",
+		`if compareHashes(n.id, was) < 0 {`, `if false {`, "TestRecallSeconds"},
 	{"an epoch in which nothing was said yet is forgotten", "transcript.go",
 		` && r.now.Sub(t.since) > emptyTime`, ``, "TestTranscriptBeforeItsMessages"},
 	{"forks without end", "transcript.go",

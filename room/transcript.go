@@ -37,9 +37,11 @@ type transcript struct {
 
 // An authorLog is what one author said in one epoch.
 type authorLog struct {
-	account        *account                  // of the author's branch; nil: they said nothing
-	ids            []ake.Hash                // of messages 1 .. len(ids)
-	chain          [][record.ChainSize]byte  // over the first of them, as far as anybody asked
+	account        *account                 // of the author's branch; nil: they said nothing
+	ids            []ake.Hash               // of messages 1 .. len(ids)
+	chain          [][record.ChainSize]byte // over the first chainStep of them, and so on; see chainAt
+	lastChain      [record.ChainSize]byte   // over the first chained, which was asked for last
+	chained        uint64
 	ahead          map[uint64]ake.Hash       // ids of messages beyond the first gap
 	bodies         map[uint64]*record.Signed // those in memory; a journal has all
 	secondMessages map[uint64]*record.Signed // second messages under one counter, of the least maxSecondMessages
@@ -85,6 +87,10 @@ func (l *authorLog) highest() uint64 {
 
 // take notes the id of a message that is not held yet.
 func (l *authorLog) take(counter uint64, id ake.Hash) {
+	if counter == l.have()+1 && len(l.ahead) == 0 {
+		l.ids = append(l.ids, id)
+		return
+	}
 	if l.ahead == nil {
 		l.ahead = make(map[uint64]ake.Hash)
 	}
@@ -99,23 +105,41 @@ func (l *authorLog) take(counter uint64, id ake.Hash) {
 	}
 }
 
+// chainStep is of how many messages one chain is kept.
+const chainStep = 64
+
 // chainAt is the chain over the first messages, which is made when it is asked
 // for: an author who goes on contradicting themselves does not have it made anew
 // for each time.
 func (l *authorLog) chainAt(upto uint64) (c [record.ChainSize]byte) {
-	if n := len(l.chain); n > 0 {
-		c = l.chain[n-1]
+	for uint64(len(l.chain)) < upto/chainStep {
+		n := uint64(len(l.chain)) * chainStep
+		l.chain = append(l.chain, l.chainFrom(n, n+chainStep))
 	}
-	for uint64(len(l.chain)) < upto {
-		id := l.ids[len(l.chain)]
-		h := ake.Sum("coterie/2 log", c[:], id[:])
+	from := upto / chainStep * chainStep
+	if l.chained < from || l.chained > upto {
+		l.lastChain, l.chained = l.chainFrom(from, upto), upto
+		return l.lastChain
+	}
+	l.lastChain = chainOver(l.lastChain, l.ids[l.chained:upto])
+	l.chained = upto
+	return l.lastChain
+}
+
+// chainFrom is the chain over the first upto, from that over the first n, which is kept.
+func (l *authorLog) chainFrom(n, upto uint64) (c [record.ChainSize]byte) {
+	if n > 0 {
+		c = l.chain[n/chainStep-1]
+	}
+	return chainOver(c, l.ids[n:upto])
+}
+
+func chainOver(c [record.ChainSize]byte, ids []ake.Hash) [record.ChainSize]byte {
+	for i := range ids {
+		h := ake.Sum("coterie/2 log", c[:], ids[i][:])
 		copy(c[:], h[:])
-		l.chain = append(l.chain, c)
 	}
-	if upto == 0 {
-		return [record.ChainSize]byte{}
-	}
-	return l.chain[upto-1]
+	return c
 }
 
 // replace puts another id in the place of one that is held.
@@ -125,7 +149,8 @@ func (l *authorLog) replace(counter uint64, id ake.Hash) {
 		return
 	}
 	l.ids[counter-1] = id
-	l.chain = l.chain[:min(uint64(len(l.chain)), counter-1)]
+	l.chain = l.chain[:min(uint64(len(l.chain)), (counter-1)/chainStep)]
+	l.lastChain, l.chained = [record.ChainSize]byte{}, 0
 }
 
 // held is what another is told of this log.
@@ -223,8 +248,8 @@ func (r *Room) keepsDay(day abe.Day) bool {
 
 // latestTime is the latest that an author can have said something in an epoch, whatever
 // they say.
-func (t *transcript) latestTime(m *record.Signed) uint64 {
-	return min(m.Time, uint64((t.Brief.Day + 1).Start().Add(earlyDay).UnixMilli()))
+func (t *transcript) latestTime(time uint64) uint64 {
+	return min(time, uint64((t.Brief.Day + 1).Start().Add(earlyDay).UnixMilli()))
 }
 
 // isHistory reports whether the room's history option gives a transcript to
@@ -319,14 +344,14 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	r.checkPrevious(t, index, m, id)
 	l.take(m.Counter, id)
 	r.countMessage(t, index)
-	t.digest, t.lastSaid, t.heardAt = ake.Hash{}, max(t.lastSaid, t.latestTime(m)), r.now
+	t.digest, t.lastSaid, t.heardAt = ake.Hash{}, max(t.lastSaid, t.latestTime(m.Time)), r.now
 	if e := r.commits[t.id]; e != nil && e.keys != nil {
 		e.keys.Chain(index).Use(m.Counter)
 	}
-	r.hearLamport(m)
+	r.hearLamport(m.Lamport)
 	r.cacheBody(t, index, m)
 	r.save(t, index, m)
-	r.countBytes(t, index, m)
+	r.countBytes(l, m.Counter, len(m.Text))
 	if m.Counter <= l.shown {
 		r.deliver(from, t, index, m, true)
 	}
@@ -395,7 +420,7 @@ func (r *Room) takeSecondMessage(t *transcript, index int, m *record.Signed, id,
 func (r *Room) keepSecondMessage(t *transcript, index int, m *record.Signed, id, was ake.Hash) {
 	l := t.log(index)
 	if l.secondMessages[m.Counter] == nil {
-		r.countBytes(t, index, m)
+		r.countBytes(l, m.Counter, len(m.Text))
 	}
 	if compareHashes(id, was) > 0 {
 		l.addSecondMessage(m.Counter, m)
@@ -409,9 +434,9 @@ func (r *Room) keepSecondMessage(t *transcript, index int, m *record.Signed, id,
 
 // hearLamport moves our clock past an author's, unless that would bring it to its
 // end.
-func (r *Room) hearLamport(m *record.Signed) {
-	if m.Lamport < maxLamport {
-		r.lamport = max(r.lamport, m.Lamport)
+func (r *Room) hearLamport(theirs uint64) {
+	if theirs < maxLamport {
+		r.lamport = max(r.lamport, theirs)
 	}
 }
 

@@ -44,7 +44,7 @@ func BenchmarkAppendBatch(b *testing.B) {
 // BenchmarkHistory has 100,000 messages of 300 bytes: how long opening takes, how
 // long reading all of them, one page of 50, and how large the file is.
 func BenchmarkHistory(b *testing.B) {
-	cfg := Config{Path: b.TempDir() + "/room.db", Key: testKey, Room: testRoom, FoldEvery: time.Hour}
+	cfg := Config{Path: b.TempDir() + "/room.db", Key: testKey, Room: testRoom, SyncEvery: time.Hour}
 	s := mustOpen(b, cfg)
 	batch := make([]Entry, 0, 1000)
 	for i := range 100_000 {

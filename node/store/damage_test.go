@@ -4,56 +4,61 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
-	"time"
-
-	"go.etcd.io/bbolt"
 )
 
-// filled is a closed store with enough in it for a tree of some pages, and some
-// that are free.
+// filled is a closed store with several logs, of which some were written anew.
 func filled(t testing.TB, messages int) (cfg Config, want []string) {
 	cfg = testConfig(t.TempDir())
 	s, err := Open(cfg)
 	must(t, err)
-	var batch []Entry
 	old := [32]byte{0xcc}
-	for i := range messages {
-		epoch := epochA
-		if i < messages/3 {
-			epoch = old
+	for part := range 3 {
+		var batch []Entry
+		for i := range messages / 3 {
+			epoch := epochA
+			if part == 0 && i%2 == 0 {
+				epoch = old
+			}
+			batch = append(batch, message(epoch, uint32(i%3), uint64(messages*part+i+1)))
 		}
-		batch = append(batch, message(epoch, uint32(i%3), uint64(i+1)))
+		must(t, s.Append(batch))
+		must(t, s.SetMeta("n", []byte("meta")))
+		if part < 2 {
+			roll(t, s)
+		}
 	}
-	must(t, s.Append(batch))
-	must(t, s.SetMeta("n", []byte("meta")))
-	must(t, s.Sync())
-	must(t, s.Append([]Entry{{Kind: EpochEntry, Epoch: epochB, Data: bytes.Repeat([]byte("d"), 20_000)}}))
-	must(t, s.Sync())
 	must(t, s.Forget([][32]byte{old}))
+	described := Entry{Kind: EpochEntry, Epoch: epochB, Data: bytes.Repeat([]byte("d"), 2000)}
+	must(t, s.Append([]Entry{described, message(epochB, 1, 1)}))
 	want = texts(t, s)
 	must(t, s.Close())
 	return cfg, want
 }
 
 // damagedOpen opens files that are not as they were left. It returns what can be
-// read, or the error, and makes sure that the files are untouched.
-func damagedOpen(t testing.TB, cfg Config, database []byte) ([]string, error) {
+// read, or the error, and makes sure that the files are untouched, but for indexes.
+func damagedOpen(t testing.TB, cfg Config, files map[string][]byte) ([]string, error) {
 	t.Helper()
-	must(t, os.WriteFile(cfg.Path, database, 0o600))
-	s, err := Open(cfg)
+	c := writeFiles(t, cfg, files)
+	s, err := Open(c)
 	var all []string
 	if err == nil {
-		all = texts(t, s)
-		must(t, s.Epochs(func(Entry) bool { return true }))
-		must(t, s.Close())
+		err = s.Forward(func(e Entry) bool { all = append(all, string(e.Data)); return true })
+		err = errors.Join(err, s.Epochs(func(Entry) bool { return true }))
+		crash(s)
 	}
-	if now, readErr := os.ReadFile(cfg.Path); readErr != nil || !bytes.Equal(now, database) {
-		t.Fatalf("the file was changed (%v)", readErr)
+	now := readFiles(t, c)
+	for name, data := range files {
+		if !strings.HasSuffix(name, indexSuffix) && !bytes.Equal(now[name], data) {
+			t.Fatalf("%s was changed", name)
+		}
 	}
 	return all, err
 }
@@ -62,223 +67,243 @@ func isTyped(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign)
 }
 
-// TestFlippedBytes: bytes flipped in every page are noticed, or nothing rests on
-// them. A meta page that is no good is what a crash leaves there, and then the
-// other one is in force.
-func TestFlippedBytes(t *testing.T) {
-	cfg, want := filled(t, 300)
-	whole, err := os.ReadFile(cfg.Path)
-	must(t, err)
-	noticed, unused := 0, 0
-	flip := func(at int, with byte) {
-		data := slices.Clone(whole)
-		data[at] ^= with
-		got, err := damagedOpen(t, cfg, data)
-		switch {
-		case err != nil && !isTyped(err):
-			t.Fatalf("byte %d: %v", at, err)
-		case err != nil:
-			noticed++
-		case at < 2*pageSize: // what was before the last write: a read above shows that it opens
-			unused++
-		case !slices.Equal(got, want):
-			t.Fatalf("byte %d: opened with %d messages of %d", at, len(got), len(want))
-		default:
-			unused++
-		}
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	for page := 0; page < len(whole); page += pageSize {
-		for at := range pageHeader + 3*elementSize {
-			flip(page+at, byte(1<<random.IntN(8)))
-		}
-		for range 24 {
-			flip(page+random.IntN(pageSize), byte(1+random.IntN(255)))
-		}
-	}
-	if noticed < 500 || unused == 0 {
-		t.Errorf("%d noticed, %d without effect", noticed, unused)
-	}
+// isBeginning reports whether got is a beginning of want.
+func isBeginning(got, want []string) bool {
+	return len(got) <= len(want) && slices.Equal(got, want[:len(got)])
 }
 
-// TestTruncated: a database cut at any multiple of 512 bytes is damaged.
-func TestTruncated(t *testing.T) {
-	cfg, want := filled(t, 300)
-	whole, err := os.ReadFile(cfg.Path)
-	must(t, err)
-	meta, err := readMeta(bytes.NewReader(whole))
-	must(t, err)
-	for size := 0; size < len(whole); size += 512 {
-		got, err := damagedOpen(t, cfg, whole[:size])
-		if uint64(size) >= meta.pages*pageSize { // bbolt makes the file larger than it uses
-			if err != nil || !slices.Equal(got, want) {
-				t.Errorf("cut at %d, behind all that is used: %v", size, err)
+// logNames are the names of the logs, and whether each is the one that is written to.
+func logNames(files map[string][]byte) map[string]bool {
+	names := make(map[string]bool)
+	last := ""
+	for name := range files {
+		if strings.HasSuffix(name, logSuffix) {
+			names[name] = false
+			if files[strings.TrimSuffix(name, logSuffix)+indexSuffix] == nil {
+				last = name
 			}
-			continue
 		}
-		if !errors.Is(err, ErrDamaged) {
-			t.Errorf("cut at %d: %v", size, err)
+	}
+	names[last] = true
+	return names
+}
+
+// TestFlippedBytes: bytes flipped in every file are noticed, when it is opened or at the latest when
+// what they are of is read; those of an index, which is made anew, change nothing.
+func TestFlippedBytes(t *testing.T) {
+	t.Parallel()
+	cfg, want := filled(t, 60)
+	files := readFiles(t, cfg)
+	random := rand.New(rand.NewPCG(1, 2))
+	noticed := 0
+	for name, whole := range files {
+		for n := range 100 {
+			at := n * 7
+			if n >= 50 {
+				at = random.IntN(len(whole))
+			}
+			data := slices.Clone(whole)
+			data[at%len(whole)] ^= byte(1 << random.IntN(8))
+			m := maps.Clone(files)
+			m[name] = data
+			got, err := damagedOpen(t, cfg, m)
+			switch {
+			case strings.HasSuffix(name, indexSuffix):
+				if err != nil || !slices.Equal(got, want) {
+					t.Fatalf("%s, byte %d: %d messages of %d, %v", name, at, len(got), len(want), err)
+				}
+			case err == nil && slices.Equal(got, want): // a meta that was replaced
+			case err == nil:
+				t.Fatalf("%s, byte %d: not noticed", name, at)
+			case !isTyped(err):
+				t.Fatalf("%s, byte %d: %v", name, at, err)
+			default:
+				noticed++
+			}
+		}
+	}
+	if noticed < 250 {
+		t.Errorf("%d noticed", noticed)
+	}
+}
+
+// TestTruncated: a database or a closed log that was cut, or is missing, is damaged; the last log may
+// be cut, as a crash does.
+func TestTruncated(t *testing.T) {
+	t.Parallel()
+	cfg, want := filled(t, 60)
+	files := readFiles(t, cfg)
+	last := logNames(files)
+	for name, whole := range files {
+		for size := -1; size < len(whole); size += 193 {
+			m := maps.Clone(files)
+			if m[name] = whole[:max(size, 0)]; size < 0 {
+				delete(m, name)
+			}
+			got, err := damagedOpen(t, cfg, m)
+			switch {
+			case strings.HasSuffix(name, indexSuffix):
+				if err != nil || !slices.Equal(got, want) {
+					t.Errorf("%s cut at %d: %d messages, %v", name, size, len(got), err)
+				}
+			case last[name]:
+				if err != nil || !isBeginning(got, want) {
+					t.Errorf("%s cut at %d: %d messages, %v", name, size, len(got), err)
+				}
+			case !errors.Is(err, ErrDamaged):
+				t.Errorf("%s cut at %d: %v", name, size, err)
+			}
 		}
 	}
 }
 
-// TestShortenedWhileOpen: the file becomes shorter while it is mapped. Reading
-// faults then, and that is an error too.
+// TestShortenedWhileOpen: a log becomes shorter while it is open.
 func TestShortenedWhileOpen(t *testing.T) {
-	cfg, _ := filled(t, 300)
+	cfg, _ := filled(t, 60)
 	s := mustOpen(t, cfg)
-	must(t, os.Truncate(cfg.Path, 2*pageSize))
+	must(t, os.Truncate(cfg.path(s.segments[0].number, logSuffix), 100))
 	if err := s.Forward(func(Entry) bool { return true }); !errors.Is(err, ErrDamaged) {
 		t.Errorf("reading: %v", err)
 	}
 }
 
-// TestForeign: another program's file, another bbolt file, another room's file.
-func TestForeign(t *testing.T) {
-	cfg, _ := filled(t, 10)
-	whole, err := os.ReadFile(cfg.Path)
+// TestDamageInOnePlace: a record that does not open costs itself. What lies elsewhere is read, and the
+// error names the file.
+func TestDamageInOnePlace(t *testing.T) {
+	cfg, want := filled(t, 60)
+	s := mustOpen(t, cfg)
+	g := s.segments[1]
+	path := cfg.path(g.number, logSuffix)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(t, err)
+	_, err = f.WriteAt(make([]byte, 50), int64(g.places[0].at)+40)
+	must(t, errors.Join(err, f.Close()))
+	must(t, s.Close())
+	s = mustOpen(t, cfg)
+	var damaged *DamagedError
+	if err := s.Forward(func(Entry) bool { return true }); !errors.As(err, &damaged) || damaged.Path != path {
+		t.Errorf("reading: %v, want that %s is damaged", err, path)
+	}
+	read, failed := 0, 0
+	must(t, s.Notes(func(e Entry) bool { read++; return true }))
+	for seq := range s.next {
+		if e, err := s.readAll([]uint64{seq}); err != nil {
+			failed++
+		} else if len(e) > 0 && e[0].Kind == MessageEntry {
+			read++
+		}
+	}
+	if failed != 1 || read != 2*len(want)-1 {
+		t.Errorf("%d failed, %d read", failed, read)
+	}
+	// Written anew it stays where it is, as damaged as it was.
+	s.work.Lock()
+	err = s.rewrite(s.segments[1:2:2])
+	s.work.Unlock()
+	must(t, err)
+	if err := s.Forward(func(Entry) bool { return true }); !errors.Is(err, ErrDamaged) {
+		t.Errorf("written anew: %v", err)
+	}
+}
 
-	if _, err := damagedOpen(t, cfg, bytes.Repeat([]byte("not a database\n"), 2000)); !errors.Is(err, ErrForeign) {
+// TestForeign: another program's file, another room's file, another key.
+func TestForeign(t *testing.T) {
+	cfg, _ := filled(t, 9)
+	files := readFiles(t, cfg)
+	m := maps.Clone(files)
+	m[databaseSuffix] = bytes.Repeat([]byte("not a database\n"), 2000)
+	if _, err := damagedOpen(t, cfg, m); !errors.Is(err, ErrForeign) {
 		t.Errorf("text: %v", err)
 	}
-
 	other := cfg
 	other.Room[0]++
-	if _, err := damagedOpen(t, other, whole); !errors.Is(err, ErrForeign) {
+	if _, err := damagedOpen(t, other, files); !errors.Is(err, ErrForeign) {
 		t.Errorf("another room's: %v", err)
 	}
-
-	path := filepath.Join(t.TempDir(), "other.db")
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{PageSize: pageSize})
-	must(t, err)
-	must(t, db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("theirs")); return err }))
-	must(t, db.Close())
-	theirs, err := os.ReadFile(path)
-	must(t, err)
-	if _, err := damagedOpen(t, cfg, theirs); !errors.Is(err, ErrForeign) {
-		t.Errorf("another program's: %v", err)
-	}
-
 	wrong := cfg
 	wrong.Key[0]++
-	if _, err := damagedOpen(t, wrong, whole); !errors.Is(err, ErrKey) || errors.Is(err, ErrDamaged) {
+	if _, err := damagedOpen(t, wrong, files); !errors.Is(err, ErrKey) || errors.Is(err, ErrDamaged) {
 		t.Errorf("another key: %v", err)
 	}
-	if _, err := damagedOpen(t, cfg, whole); err != nil {
+	if _, err := damagedOpen(t, cfg, files); err != nil {
 		t.Errorf("the right one: %v", err)
 	}
 }
 
-// edit changes the database with bbolt, as an attacker can who has no key.
-func edit(t testing.TB, path string, f func(tx *bbolt.Tx) error) {
-	t.Helper()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	must(t, err)
-	must(t, db.Update(f))
-	must(t, db.Close())
-}
-
-// TestRecordsMoved: records swapped, moved, taken out, put back, or taken from an
-// older copy or from another file of the same room and key.
-func TestRecordsMoved(t *testing.T) {
-	cfg, _ := filled(t, 30)
+// TestFilesMoved: records swapped or repeated, files exchanged, put back from an older copy, or taken
+// from another store of the same room and key.
+func TestFilesMoved(t *testing.T) {
+	cfg, want := filled(t, 60)
+	older := readFiles(t, cfg)
 	s := mustOpen(t, cfg)
-	must(t, s.SetMeta("serial", []byte("1")))
-	must(t, s.Append([]Entry{message(epochB, 1, 1)}))
-	must(t, s.Close())
-	older := copyFiles(t, cfg)
-	s = mustOpen(t, cfg)
-	must(t, s.SetMeta("serial", []byte("2")))
-	must(t, s.Forget([][32]byte{epochA}))
-	must(t, s.Close())
-	twin := testConfig(t.TempDir()) // same room, same key, same numbers
-	s = mustOpen(t, twin)
-	for i := range uint64(60) {
-		must(t, s.Append([]Entry{message(epochB, 3, i+1)}))
+	for c := range uint64(20) {
+		must(t, s.Append([]Entry{message(epochB, 2, c+1)}))
 	}
-	must(t, s.SetMeta("serial", []byte("9")))
+	roll(t, s)
+	s.work.Lock()
+	must(t, s.rewrite(s.segments[:2:2]))
+	s.work.Unlock()
+	must(t, s.Append([]Entry{message(epochB, 1, 1000)}))
+	first, second := s.segments[0], s.segments[1]
 	must(t, s.Close())
-
-	value := func(cfg Config, bucket, key []byte) (v []byte) {
-		edit(t, cfg.Path, func(tx *bbolt.Tx) error { v = bytes.Clone(tx.Bucket(bucket).Get(key)); return nil })
-		return v
+	files := readFiles(t, cfg)
+	twin, _ := filled(t, 60)
+	theirs := readFiles(t, twin)
+	name := func(g *segment, suffix string) string { return fmt.Sprintf(".%d%s", g.number, suffix) }
+	log := files[name(first, logSuffix)]
+	last := name(s.segments[len(s.segments)-1], logSuffix)
+	swapped := slices.Clone(log)
+	a, b := first.places[0], first.places[1]
+	if a.size != b.size {
+		t.Fatal("two of one size were to be swapped")
 	}
-	keys := func(cfg Config, bucket []byte) (all [][]byte) {
-		edit(t, cfg.Path, func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucket).ForEach(func(k, _ []byte) error { all = append(all, bytes.Clone(k)); return nil })
-		})
-		return all
-	}
-	serial := newSealer(testKey, testRoom, [32]byte{}).metaKey("serial")
-	live, old := keys(cfg, bucketEntries), keys(older, bucketEntries)
-	for name, f := range map[string]func(tx *bbolt.Tx) error{
-		"swapped": func(tx *bbolt.Tx) error {
-			b := tx.Bucket(bucketEntries)
-			x, y := bytes.Clone(b.Get(live[0])), bytes.Clone(b.Get(live[1]))
-			return errors.Join(b.Put(live[0], y), b.Put(live[1], x))
+	copy(swapped, log[b.at:b.end()])
+	copy(swapped[b.at:], log[a.at:a.end()])
+	for what, f := range map[string]func(m map[string][]byte){
+		"two swapped":         func(m map[string][]byte) { m[name(first, logSuffix)] = swapped },
+		"one of another file": func(m map[string][]byte) { copy(m[name(first, logSuffix)], theirs[".2.log"][:a.end()]) },
+		"logs exchanged": func(m map[string][]byte) {
+			m[name(first, logSuffix)], m[name(second, logSuffix)] = m[name(second, logSuffix)], log
 		},
-		"moved": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketEntries).Put(seqKey(1<<40), bytes.Clone(tx.Bucket(bucketEntries).Get(live[0])))
-		},
-		"taken out":      func(tx *bbolt.Tx) error { return tx.Bucket(bucketEntries).Delete(live[0]) },
-		"meta taken out": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMetas).Delete(serial) },
-		"forgotten one put back": func() func(tx *bbolt.Tx) error {
-			v := value(older, bucketEntries, old[0])
-			return func(tx *bbolt.Tx) error { return tx.Bucket(bucketEntries).Put(old[0], v) }
-		}(),
-		"older meta put back": func() func(tx *bbolt.Tx) error {
-			v := value(older, bucketMetas, serial)
-			return func(tx *bbolt.Tx) error { return tx.Bucket(bucketMetas).Put(serial, v) }
-		}(),
-		"older state put back": func() func(tx *bbolt.Tx) error {
-			v := value(older, bucketAbout, keyState)
-			return func(tx *bbolt.Tx) error { return tx.Bucket(bucketAbout).Put(keyState, v) }
-		}(),
-		"another file's entry": func() func(tx *bbolt.Tx) error {
-			v := value(twin, bucketEntries, live[0])
-			if v == nil {
-				t.Fatal("no such number in the other file")
-			}
-			return func(tx *bbolt.Tx) error { return tx.Bucket(bucketEntries).Put(live[0], v) }
-		}(),
-		"another file's meta": func() func(tx *bbolt.Tx) error {
-			v := value(twin, bucketMetas, serial)
-			return func(tx *bbolt.Tx) error { return tx.Bucket(bucketMetas).Put(serial, v) }
-		}(),
-		"a bucket in the place of a record": func(tx *bbolt.Tx) error {
-			_, err := tx.Bucket(bucketEntries).CreateBucket(seqKey(1 << 41))
-			return err
-		},
-		"a bucket gone": func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketMetas) },
+		"an older database":      func(m map[string][]byte) { m[databaseSuffix] = older[databaseSuffix] },
+		"another store's":        func(m map[string][]byte) { m[databaseSuffix] = theirs[databaseSuffix] },
+		"another's log":          func(m map[string][]byte) { m[last] = theirs[".4.log"] },
+		"a log of a later state": func(m map[string][]byte) { m[".99.log"] = m[last] },
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := copyFiles(t, cfg)
-			edit(t, c.Path, f)
-			if _, err := Open(c); !errors.Is(err, ErrDamaged) {
-				t.Errorf("%v, want damaged", err)
-			}
-		})
+		m := make(map[string][]byte)
+		for k, v := range files {
+			m[k] = slices.Clone(v)
+		}
+		f(m)
+		if _, err := damagedOpen(t, cfg, m); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v, want damaged", what, err)
+		}
 	}
-	// The attacker's tool itself changes nothing.
-	c := copyFiles(t, cfg)
-	edit(t, c.Path, func(*bbolt.Tx) error { return nil })
-	mustOpen(t, c)
+	want = append(want[:len(want):len(want)], "")
+	got, err := damagedOpen(t, cfg, files)
+	if err != nil || len(got) != len(want)+20 {
+		t.Errorf("the right ones: %d messages, %v", len(got), err)
+	}
+	m := maps.Clone(files)
+	m[name(first, indexSuffix)] = files[name(second, indexSuffix)]
+	if again, err := damagedOpen(t, cfg, m); err != nil || !slices.Equal(again, got) {
+		t.Errorf("another's index: %d messages, %v", len(again), err)
+	}
 }
 
-// TestTailDamaged: a record of a tail that is changed, taken out, repeated, out of
-// order or another file's is damage, and the tail stays as it is.
-func TestTailDamaged(t *testing.T) {
+// TestLogDamaged: a record of the last log that is changed, taken out, repeated, out of
+// order or another file's is damage, and the log stays as it is.
+func TestLogDamaged(t *testing.T) {
+	t.Parallel()
 	cfg := testConfig(t.TempDir())
 	s := mustOpen(t, cfg)
 	var ends []int64
 	for i := range uint64(4) {
 		must(t, s.Append([]Entry{message(epochA, 1, i+1)}))
-		ends = append(ends, s.tails[s.active].size)
+		ends = append(ends, s.segments[0].size)
 	}
-	path := s.tails[s.active].path
 	base := copyFiles(t, cfg)
-	at := paths(base)[slices.Index(paths(cfg), path)]
+	at := base.path(1, logSuffix)
 	whole, err := os.ReadFile(at)
 	must(t, err)
 	r := func(i int) []byte {
@@ -290,7 +315,7 @@ func TestTailDamaged(t *testing.T) {
 	twin := testConfig(t.TempDir())
 	s2 := mustOpen(t, twin)
 	must(t, s2.Append([]Entry{message(epochA, 1, 1)}))
-	theirs, err := os.ReadFile(s2.tails[s2.active].path)
+	theirs, err := os.ReadFile(twin.path(1, logSuffix))
 	must(t, err)
 
 	attempt := func(name string, data []byte) {
@@ -300,14 +325,14 @@ func TestTailDamaged(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if now, _ := os.ReadFile(at); !bytes.Equal(now, data) {
-			t.Errorf("%s: the tail was changed", name)
+			t.Errorf("%s: the log was changed", name)
 		}
 	}
 	attempt("one taken out", slices.Concat(r(0), r(2), r(3)))
 	attempt("one repeated", slices.Concat(r(0), r(1), r(1), r(2)))
 	attempt("out of order", slices.Concat(r(1), r(0), r(2), r(3)))
 	attempt("another file's", theirs)
-	attempt("text", bytes.Repeat([]byte("not a tail\n"), 100))
+	attempt("text", bytes.Repeat([]byte("not a log\n"), 100))
 	renumbered := slices.Clone(r(1))
 	binary.BigEndian.PutUint64(renumbered[4:], 3)
 	attempt("renumbered", slices.Concat(r(0), r(1), renumbered))
@@ -322,7 +347,7 @@ func TestTailDamaged(t *testing.T) {
 	}
 }
 
-// TestDatabaseMissing: a tail without its database is not thrown away.
+// TestDatabaseMissing: a log without its database is not thrown away.
 func TestDatabaseMissing(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	s := mustOpen(t, cfg)
@@ -343,47 +368,4 @@ func TestMovedFile(t *testing.T) {
 	if got := texts(t, mustOpen(t, copyFiles(t, cfg))); !slices.Equal(got, want) {
 		t.Errorf("%d messages, want %d", len(got), len(want))
 	}
-}
-
-// TestCheckPagesTakesAll: whatever bbolt writes in the way we use it passes the
-// check of its pages.
-func TestCheckPagesTakesAll(t *testing.T) {
-	cfg := testConfig(t.TempDir())
-	s := mustOpen(t, cfg)
-	random := rand.New(rand.NewPCG(3, 4))
-	next := uint64(1)
-	for round := range 60 {
-		var batch []Entry
-		for range random.IntN(300) {
-			e := message([32]byte{byte(random.IntN(4)), byte(round / 10), byte(random.IntN(8))}, uint32(random.IntN(3)), next)
-			e.Data = make([]byte, random.IntN(200))
-			if random.IntN(100) == 0 {
-				e.Data = make([]byte, random.IntN(30_000))
-			}
-			next++
-			batch = append(batch, e, Entry{Kind: MetaEntry, Name: string(rune('a' + random.IntN(200))),
-				Data: make([]byte, random.IntN(300))})
-		}
-		must(t, s.Append(batch))
-		must(t, s.Sync())
-		if round%7 == 6 {
-			var old [][32]byte // some here and there, or most of them
-			for _, l := range s.index.epochs {
-				if random.IntN(10) < round%10 {
-					old = append(old, l.id)
-				}
-			}
-			must(t, s.Forget(old))
-		}
-		f, err := os.Open(cfg.Path)
-		must(t, err)
-		info, err := f.Stat()
-		must(t, err)
-		if err := checkPages(f, info.Size()); err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
-		f.Close()
-	}
-	must(t, s.Close())
-	mustOpen(t, cfg)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -9,40 +10,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+	"coterie/kms/keyfile"
 )
 
-// The buckets of the database, and the places of their values in associated data.
-var (
-	bucketAbout   = []byte("about")
-	bucketEntries = []byte("entries")
-	bucketMetas   = []byte("metas")
-)
+const placeState = "coterie/2 store state"
 
-const (
-	placeState   = "coterie/1 store state"
-	placeEntries = "coterie/1 store entries"
-	placeMetas   = "coterie/1 store metas"
-)
-
-var (
-	keyAbout = []byte("about")
-	keyState = []byte("state")
-)
-
-// about is the one value that is not sealed. It says whose file it is:
+// about is what is not sealed. It says whose file it is:
 //
 //	magic (16) || room tag (32) || key check (32) || generation (32) || SHA-256 of all before (32)
 const (
-	aboutMagic = "coterie store 1\n"
+	aboutMagic = "coterie store 2\n"
 	aboutSize  = 16 + 32 + 32 + 32 + 32
 )
 
@@ -55,349 +34,182 @@ func makeAbout(room, check, generation [32]byte) []byte {
 	return append(b, sum[:]...)
 }
 
-// state is what the database as a whole is bound together by:
-//
-//	folded (8) || set (32)
-//
-// folded is the number of the first entry that is not in it (they count from 1),
-// set the hash of all that are. So leaving out a record, or putting back one that was removed or
-// replaced, shows.
+// state is what the database says: which segments there are, and the metas when the last
+// of them was begun.
 type state struct {
-	folded uint64
-	set    setHash
+	active uint64 // the number of the log that is written to
+	first  uint64 // .. of its first entry
+	closed []*segment
+	// erasing: of these epochs what has a lesser number is forgotten, and perhaps not erased.
+	erasing map[[32]byte]uint64
+	metas   map[string]meta
 }
 
-func (st *state) bytes() []byte {
-	return append(binary.BigEndian.AppendUint64(nil, st.folded), st.set[:]...)
+// encode is u64 active || u64 first || u32 count, and of each segment u64 number || u64 size ||
+// digest (32) || u32 count, and of each epoch of erasing epoch (32) || u64 number || of each meta u64
+// number || entry.
+func (st *state) encode() []byte {
+	b := binary.BigEndian.AppendUint64(nil, st.active)
+	b = binary.BigEndian.AppendUint64(b, st.first)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(st.closed)))
+	for _, g := range st.closed {
+		b = binary.BigEndian.AppendUint64(b, g.number)
+		b = binary.BigEndian.AppendUint64(b, uint64(g.size))
+		b = append(b, g.digest[:]...)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(st.erasing)))
+	for id, seq := range st.erasing {
+		b = append(b, id[:]...)
+		b = binary.BigEndian.AppendUint64(b, seq)
+	}
+	for name, m := range st.metas {
+		b = binary.BigEndian.AppendUint64(b, m.seq)
+		b = (&Entry{Kind: MetaEntry, Name: name, Data: m.value}).appendTo(b)
+	}
+	return b
 }
 
-// guard calls f, which uses bbolt. It is the one place where a panic of bbolt, or
-// a fault in its memory map because the file became shorter under it, is caught:
-// bbolt has no other way of saying that a page makes no sense. checkPages keeps
-// such files away; this is for what happens to one that is open.
-func guard(path string, f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			// The text may have bytes of the file in it.
-			err = &DamagedError{path, "its pages cannot be walked"}
+func decodeState(b []byte) (st state, ok bool) {
+	if len(b) < 20 {
+		return st, false
+	}
+	st.active, st.first = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+	n := uint64(binary.BigEndian.Uint32(b[16:]))
+	if b = b[20:]; n > uint64(len(b))/48 {
+		return st, false
+	}
+	for ; n > 0; n-- {
+		number, size := binary.BigEndian.Uint64(b), int64(binary.BigEndian.Uint64(b[8:]))
+		st.closed = append(st.closed, &segment{number: number, size: size, digest: [32]byte(b[16:])})
+		b = b[48:]
+	}
+	if len(b) < 4 {
+		return st, false
+	}
+	n = uint64(binary.BigEndian.Uint32(b))
+	if b = b[4:]; n > uint64(len(b))/40 {
+		return st, false
+	}
+	st.erasing, st.metas = make(map[[32]byte]uint64), make(map[string]meta)
+	for ; n > 0; n-- {
+		st.erasing[[32]byte(b)] = binary.BigEndian.Uint64(b[32:])
+		b = b[40:]
+	}
+	for len(b) > 0 {
+		if len(b) < 8 {
+			return st, false
 		}
-	}()
-	return f()
-}
-
-// options of every database. A process that is no coterie may have locked it.
-func options(f *os.File) *bbolt.Options {
-	return &bbolt.Options{
-		Timeout:      time.Second,
-		PageSize:     pageSize,
-		FreelistType: bbolt.FreelistMapType,
-		NoStatistics: true,
-		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return f, nil },
+		seq := binary.BigEndian.Uint64(b)
+		e, rest, ok := parseEntry(b[8:])
+		if !ok || e.Kind != MetaEntry {
+			return st, false
+		}
+		st.metas[e.Name] = meta{bytes.Clone(e.Data), seq}
+		b = rest
 	}
+	return st, true
 }
 
-// createDatabase makes an empty database. It gets its name when it is complete.
+// createDatabase makes the database of a room in which there is nothing yet.
 func createDatabase(cfg *Config) error {
-	temp := cfg.Path + unfinished
-	f, err := openPrivate(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
 	var generation [32]byte
 	rand.Read(generation[:])
 	s := newSealer(cfg.Key, cfg.Room, generation)
-	err = guard(cfg.Path, func() error {
-		db, err := bbolt.Open(temp, 0o600, options(f))
-		if err != nil {
-			f.Close()
-			return err
-		}
-		err = db.Update(func(tx *bbolt.Tx) error {
-			var made [3]*bbolt.Bucket
-			for i, name := range [][]byte{bucketAbout, bucketEntries, bucketMetas} {
-				b, err := tx.CreateBucket(name)
-				if err != nil {
-					return err
-				}
-				made[i] = b
-			}
-			if err := made[0].Put(keyAbout, makeAbout(cfg.Room, s.check, generation)); err != nil {
-				return err
-			}
-			return made[0].Put(keyState, s.seal(nil, placeState, keyState, (&state{folded: 1}).bytes()))
-		})
-		return errors.Join(err, db.Close())
-	})
-	if err != nil {
-		return err
-	}
-	return publish(temp, cfg.Path)
+	about := makeAbout(cfg.Room, s.check, generation)
+	return writePrivate(cfg.Path, s.seal(about, placeState, nil, (&state{active: 1, first: 1}).encode()))
 }
 
-// openDatabase opens the database at cfg.Path and reads all of it.
-func openDatabase(cfg *Config) (db *bbolt.DB, s *sealer, st state, x *index, err error) {
-	f, err := openPrivate(cfg.Path, os.O_RDWR)
+// openDatabase reads the database: whose it is, and what it says.
+func openDatabase(cfg *Config) (about []byte, s *sealer, st state, err error) {
+	fail := func(err error) ([]byte, *sealer, state, error) { return nil, nil, state{}, err }
+	f, err := openPrivate(cfg.Path, os.O_RDONLY)
 	if err != nil {
-		return nil, nil, st, nil, err
+		return fail(err)
 	}
-	info, err := f.Stat()
-	if err == nil {
-		err = checkPages(f, info.Size())
-		if err != nil {
-			err = pagesError(cfg.Path, f, err)
-		}
-	}
+	defer f.Close()
+	b, err := readWhole(f, maxDatabase)
 	if err != nil {
-		f.Close()
-		return nil, nil, st, nil, err
+		return fail(err)
 	}
-	err = guard(cfg.Path, func() error {
-		if db, err = bbolt.Open(cfg.Path, 0o600, options(f)); err != nil {
-			f.Close()
-			if errors.Is(err, bolterrors.ErrTimeout) {
-				return &RunningError{Path: cfg.Path}
-			}
-			return err
-		}
-		db.AllocSize = 1 << 20 // the file grows by so much; bbolt's 16 MiB are a lot in a small one
-		return db.View(func(tx *bbolt.Tx) error {
-			s, st, x, err = load(cfg, tx)
-			return err
-		})
-	})
-	if err != nil {
-		if db != nil {
-			guard(cfg.Path, db.Close)
-		}
-		return nil, nil, st, nil, err
+	if !bytes.HasPrefix([]byte(aboutMagic), b[:min(len(b), len(aboutMagic))]) {
+		return fail(&ForeignError{cfg.Path, "it is another program's, or of another version"})
 	}
-	return db, s, st, x, nil
-}
-
-// pagesError says what is wrong with a database that checkPages does not like:
-// damaged, or not even one.
-func pagesError(path string, f *os.File, err error) error {
-	if errors.Is(err, errNoMeta) {
-		// Where bbolt's mark is on neither page, this never was a database.
-		for i := range int64(2) {
-			var b [4]byte
-			if _, err := f.ReadAt(b[:], i*pageSize+pageHeader); err == nil && native.Uint32(b[:]) == boltMagic {
-				return &DamagedError{path, errNoMeta.Error()}
-			}
-		}
-		return &ForeignError{path, "it is no database"}
+	if len(b) < aboutSize {
+		return fail(&DamagedError{cfg.Path, fmt.Sprintf("it ends after %d bytes", len(b))})
 	}
-	return &DamagedError{path, err.Error()}
-}
-
-// load reads a database: whose it is, and all that is in it.
-func load(cfg *Config, tx *bbolt.Tx) (*sealer, state, *index, error) {
-	fail := func(err error) (*sealer, state, *index, error) { return nil, state{}, nil, err }
-	damaged := func(reason string) (*sealer, state, *index, error) {
-		return fail(&DamagedError{cfg.Path, reason})
+	about, sealed := b[:aboutSize:aboutSize], b[aboutSize:]
+	if sum := sha256.Sum256(about[:aboutSize-32]); subtle.ConstantTimeCompare(sum[:], about[aboutSize-32:]) == 0 {
+		return fail(&DamagedError{cfg.Path, "what says whose it is has changed"})
 	}
-
-	about, entries, metas := tx.Bucket(bucketAbout), tx.Bucket(bucketEntries), tx.Bucket(bucketMetas)
-	if about == nil {
-		return fail(&ForeignError{cfg.Path, "it is another program's database"})
-	}
-	b := about.Get(keyAbout)
-	if len(b) != aboutSize || string(b[:16]) != aboutMagic {
-		return fail(&ForeignError{cfg.Path, "it is another program's database, or of another format"})
-	}
-	if sum := sha256.Sum256(b[:aboutSize-32]); subtle.ConstantTimeCompare(sum[:], b[aboutSize-32:]) == 0 {
-		return damaged("what says whose it is has changed")
-	}
-	if tag := roomTag(cfg.Room); subtle.ConstantTimeCompare(tag[:], b[16:48]) == 0 {
+	if tag := roomTag(cfg.Room); subtle.ConstantTimeCompare(tag[:], about[16:48]) == 0 {
 		return fail(&ForeignError{cfg.Path, "it is another room's"})
 	}
-	s := newSealer(cfg.Key, cfg.Room, [32]byte(b[80:112]))
-	if subtle.ConstantTimeCompare(s.check[:], b[48:80]) == 0 {
+	s = newSealer(cfg.Key, cfg.Room, [32]byte(about[80:112]))
+	if subtle.ConstantTimeCompare(s.check[:], about[48:80]) == 0 {
 		return fail(&KeyError{cfg.Path})
 	}
-	if entries == nil || metas == nil {
-		return damaged("a part of it is missing")
+	plain, ok := s.open(nil, placeState, nil, sealed)
+	if ok {
+		st, ok = decodeState(plain)
 	}
-	plain, ok := s.open(nil, placeState, keyState, about.Get(keyState))
-	if !ok || len(plain) != 40 {
-		return damaged("what binds it together does not open")
+	if !ok {
+		return fail(&DamagedError{cfg.Path, "what binds it together does not open"})
 	}
-	st := state{binary.BigEndian.Uint64(plain), setHash(plain[8:])}
-
-	x := newIndex()
-	var set setHash
-	var buf []byte
-	err := loadEntries(cfg, s, entries, func(seq uint64, e *Entry) {
-		set.toggle(s, seq, nil)
-		x.add(seq, e)
-	})
-	if err != nil {
-		return fail(err)
-	}
-	err = metas.ForEach(func(k, v []byte) error {
-		plain, ok := s.open(buf[:0], placeMetas, k, v)
-		if !ok || len(plain) < 8 {
-			return &DamagedError{cfg.Path, "a record does not open"}
-		}
-		seq := binary.BigEndian.Uint64(plain)
-		e, rest, ok := parseEntry(plain[8:])
-		if !ok || len(rest) > 0 || e.Kind != MetaEntry || string(s.metaKey(e.Name)) != string(k) {
-			return &DamagedError{cfg.Path, "a record does not open"}
-		}
-		set.toggle(s, seq, k)
-		x.add(seq, &e)
-		return nil
-	})
-	if err != nil {
-		return fail(err)
-	}
-	if set != st.set {
-		return damaged("a record is missing, or one that was removed is back")
-	}
-	return s, st, x, nil
+	return about, s, st, nil
 }
 
-// loadEntries opens all entries and has each taken, in order, without its data. Opening is
-// what takes time, so as many goroutines as can run do it, a part of some thousands each.
-func loadEntries(cfg *Config, s *sealer, entries *bbolt.Bucket, take func(uint64, *Entry)) error {
-	type record struct {
-		k, v  []byte
-		entry Entry
+// maxDatabase is more than all metas take that there can be.
+const maxDatabase = 1 << 30
+
+// commit writes a database that says these segments are there. What it says holds from then on,
+// whatever happens next. The caller holds work and mu.
+func (s *Store) commit(st state) error {
+	data := s.seal.seal(slices.Clone(s.about), placeState, nil, st.encode())
+	temp := s.cfg.Path + unfinished
+	if err := writeNew(temp, data); err != nil {
+		return full(err)
 	}
-	workers := runtime.GOMAXPROCS(0)
-	all := make([]record, 0, 1024*workers)
-	damaged := &DamagedError{cfg.Path, "a record does not open"}
-	flush := func() error {
-		var wg sync.WaitGroup
-		var failed atomic.Bool
-		for part := range slices.Chunk(all, 1024) {
-			wg.Go(func() {
-				var buf []byte
-				err := guard(cfg.Path, func() (err error) {
-					for i := range part {
-						r := &part[i]
-						r.entry, err = openEntry(s, &buf, placeEntries, r.k, r.v)
-						if err != nil || r.entry.Kind == MetaEntry {
-							return ErrDamaged
-						}
-						r.entry.Data = nil // it is in buf
-					}
-					return nil
-				})
-				if err != nil {
-					failed.Store(true)
-				}
-			})
-		}
-		if wg.Wait(); failed.Load() {
-			return damaged
-		}
-		for i := range all {
-			take(binary.BigEndian.Uint64(all[i].k), &all[i].entry)
-		}
-		all = all[:0]
-		return nil
+	if err := os.Rename(temp, s.cfg.Path); err != nil {
+		os.Remove(temp)
+		return err
 	}
-	err := entries.ForEach(func(k, v []byte) error {
-		if len(k) != 8 {
-			return damaged
-		}
-		if all = append(all, record{k: k, v: v}); len(all) < cap(all) {
-			return nil
-		}
-		return flush()
-	})
+	s.st, s.baseSize = st, int64(len(data))
+	return keyfile.SyncFolder(filepath.Dir(s.cfg.Path))
+}
+
+// clearOut removes what is left of segments that are not there any more, or that an interrupted
+// process was making. What goes on after the last one we know of is not ours to remove.
+func (s *Store) clearOut() error {
+	listed := map[uint64]bool{}
+	for _, g := range s.st.closed {
+		listed[g.number] = true
+	}
+	files, err := segmentFiles(s.cfg.Path)
 	if err != nil {
 		return err
 	}
-	return flush()
-}
-
-// openEntry opens the record of an entry. Data is in buf, which grows as needed.
-func openEntry(s *sealer, buf *[]byte, place string, k, v []byte) (Entry, error) {
-	plain, ok := s.open((*buf)[:0], place, k, v)
-	if !ok {
-		return Entry{}, ErrDamaged
-	}
-	*buf = plain[:0]
-	e, rest, ok := parseEntry(plain)
-	if !ok || len(rest) > 0 {
-		return Entry{}, ErrDamaged
-	}
-	return e, nil
-}
-
-// seqKey is the key of an entry's record.
-func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
-
-// foldInto writes entries, the first of which has the number st.folded, and
-// returns the state with them. With an entry go those that going has of its number.
-// old has the metas as they are in the database.
-func foldInto(tx *bbolt.Tx, s *sealer, st state, pending []Entry, going map[uint64][]uint64,
-	old map[string]uint64) (state, map[string]uint64, error) {
-	entries, metas := tx.Bucket(bucketEntries), tx.Bucket(bucketMetas)
-	// Keys only grow, so pages can be filled.
-	entries.FillPercent = 0.95
-	var plain []byte
-	changed := make(map[string]uint64) // name to number; 0 for one that is gone
-	last := make(map[string]int)       // of several values of one name the last counts
-	for i := range pending {
-		if pending[i].Kind == MetaEntry {
-			last[pending[i].Name] = i
-		}
-	}
-	for i := range pending {
-		e, seq := &pending[i], st.folded
-		st.folded++
-		if e.Kind != MetaEntry {
-			k := seqKey(seq)
-			plain = e.appendTo(plain[:0])
-			if err := entries.Put(k, s.seal(nil, placeEntries, k, plain)); err != nil {
-				return st, nil, err
-			}
-			st.set.toggle(s, seq, nil)
-			for _, gone := range going[seq] {
-				k := seqKey(gone)
-				if entries.Get(k) == nil {
-					continue // its epoch was forgotten meanwhile
-				}
-				if err := entries.Delete(k); err != nil {
-					return st, nil, err
-				}
-				st.set.toggle(s, gone, nil)
-			}
+	for _, f := range files {
+		s.lastNumber = max(s.lastNumber, f.number)
+		if listed[f.number] || f.number == s.st.active && f.suffix == logSuffix {
 			continue
 		}
-		if last[e.Name] != i {
-			continue
-		}
-		k := s.metaKey(e.Name)
-		if was, ok := old[e.Name]; ok {
-			st.set.toggle(s, was, k)
-		}
-		changed[e.Name] = 0
-		if len(e.Data) == 0 {
-			if err := metas.Delete(k); err != nil {
-				return st, nil, err
+		if f.suffix == logSuffix {
+			file, err := openPrivate(f.path, os.O_RDONLY)
+			if err != nil {
+				return err
 			}
-			continue
+			var head [recordHeader]byte
+			n, _ := file.ReadAt(head[:], 0)
+			file.Close()
+			if _, seq, _, ok := readHeader(head[:]); n > 0 && (!ok || seq >= s.st.first) {
+				return &DamagedError{f.path, "it is not of the same time as the rest"}
+			}
 		}
-		plain = binary.BigEndian.AppendUint64(plain[:0], seq)
-		plain = e.appendTo(plain)
-		if err := metas.Put(k, s.seal(nil, placeMetas, k, plain)); err != nil {
-			return st, nil, err
+		if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
 		}
-		st.set.toggle(s, seq, k)
-		changed[e.Name] = seq
 	}
-	clear(plain[:cap(plain)])
-	return st, changed, putState(tx, s, st)
-}
-
-func putState(tx *bbolt.Tx, s *sealer, st state) error {
-	return tx.Bucket(bucketAbout).Put(keyState, s.seal(nil, placeState, keyState, st.bytes()))
+	return nil
 }
 
 // makeFolder makes the folder of a room's files.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 )
@@ -122,6 +123,56 @@ func TestErase(t *testing.T) {
 		t.Error("the key is what it was")
 	}
 	mustOpen(t, Config{Path: path, Key: again, Room: testRoom})
+}
+
+// TestErasedWhileWriting: who goes on writing while a room is closed and erased writes nothing any more
+// once it is closed: neither what is appended, nor what is tidied, forgotten or made durable.
+func TestErasedWhileWriting(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "room.db")
+	for round := range 10 {
+		key, _, err := DataKey(path, testRoom, nil)
+		must(t, err)
+		s, err := Open(Config{Path: path, Key: key, KeyBeside: true, Room: testRoom, SyncEvery: time.Millisecond, LogSize: 4096})
+		must(t, err)
+		var all sync.WaitGroup
+		var closed, late atomic.Int32
+		work := func(f func(n uint64) error) {
+			all.Go(func() {
+				for n := uint64(1); n < 1<<20; n++ {
+					before := closed.Load() > 0
+					if err := f(n); errors.Is(err, ErrClosed) {
+						late.Add(1)
+						if before && n > 3 {
+							return
+						}
+					} else if before {
+						t.Errorf("it was closed, and says %v", err)
+						return
+					}
+				}
+			})
+		}
+		work(func(n uint64) error { return s.Append([]Entry{message(epochA, 1, n)}) })
+		work(func(n uint64) error { return s.SetMeta("n", []byte{byte(n)}) })
+		work(func(uint64) error { return s.Forget([][32]byte{epochA}) })
+		work(func(uint64) error { return s.tidy() })
+		work(func(uint64) error { return s.Sync() })
+		time.Sleep(time.Duration(round) * time.Millisecond)
+		must(t, s.Close())
+		closed.Add(1)
+		l, err := LockRoom(path)
+		must(t, err)
+		must(t, l.Erase())
+		all.Wait()
+		must(t, l.Close())
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Fatalf("left: %v, %v", left, err)
+		}
+		if late.Load() == 0 {
+			t.Error("nobody was late")
+		}
+	}
 }
 
 // TestLockOfAnErasedRoom: of those who want a room's lock one has it, though whoever had it

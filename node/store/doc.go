@@ -3,24 +3,24 @@
 //
 // # Files
 //
-//	ROOMID.db            the database: one bbolt file
-//	ROOMID.tail1, .tail2 what was appended and is not in the database yet
-//	ROOMID.key           the data key (DataKey)
-//	ROOMID.lock          locked while a process has the room open; has its pid
-//	ROOMID.db.new, ROOMID.key.new   unfinished; the next process removes them
+//	ROOMID.db       the database: which logs there are, and the small values
+//	ROOMID.N.log    a log: what was appended, in order; the last one is written to
+//	ROOMID.N.idx    the index of a log that is closed
+//	ROOMID.key      the data key (DataKey)
+//	ROOMID.lock     locked while a process has the room open; has its pid
+//	ROOMID….new     unfinished; the next process removes them
 //
 // All have mode 0600; a looser one is an error. Everything but the lock is
 // written by this package alone, and none of it is ever overwritten because it
 // cannot be read: a file that is foreign, damaged or of another key is an error,
-// and stays as it is.
+// and stays as it is. An index alone is made anew: all that it has is in the log.
 //
 // # Saving
 //
-// A durable write of bbolt waits for the disk twice, which is too slow for the
-// way of a message. So Append makes one write to a tail and does not wait; a
-// second later, or at 1 MiB, or on Close, what is in the tail goes into the
-// database in one durable write, and the tail is emptied. Tails are written in
-// turns, so that appending goes on meanwhile. Open reads what they hold.
+// Append makes one write to the last log and does not wait for the disk; that is done a
+// second later, and on Close. At 8 MiB the log is closed: its index is written, and the
+// database, which says that another log is the last one now. No byte of a log changes
+// then.
 //
 // So the death of this process, at any point, takes nothing that was appended. A
 // power cut may take what was appended in the last second; what survives is a
@@ -30,49 +30,52 @@
 // by forgetting how far it was used. And others hold what was lost: whoever was
 // sent a message gives it back when logs are compared.
 //
+// # Opening
+//
+// Open reads the database, the indexes of closed logs and the last log. An index has of each
+// entry its number, epoch, author, counter and time, and of a message its Note: about a tenth of
+// the log. From them comes an index in memory. What a message says is read when somebody asks.
+//
+// # Forgetting
+//
+// Where entries are to go, what is left of their logs is written into a new one, record by record,
+// and the database then names that one: before, nothing has changed, and after, the old files are
+// not ours any more, and are removed, if need be by the next process. Forget does so at once with
+// all logs in which an epoch was. For messages that a RestEntry replaced, and for small values, it
+// is done when an eighth of all is such, so the files stay near what they must hold. Small logs
+// next to each other are made one.
+//
 // # Layout
 //
-// Numbers are big endian. From the data key, with the room's id as salt and
-// HKDF-SHA256, come a key that seals, one for names and one for the set hash. A
-// sealed value is
+// Numbers are big endian, but for varints. From the data key, with the room's id as salt and
+// HKDF-SHA256, comes the key that seals. A sealed value is
 //
 //	nonce (24, random) || XChaCha20-Poly1305(plain, associated data: place || room (32) || generation (32) || key)
 //
-// place is the bucket or the tail, generation is drawn when the database is made,
-// key is the value's own in that place. Nothing can be moved within a file or
-// taken from another.
+// place is the kind of file, generation is drawn when the database is made, key is the value's own
+// in that place. So nothing passes for another, and nothing is taken from another room or store.
 //
-//	bucket "about"    "about": magic, tag of the room, key check, generation, SHA-256 of these
-//	                  "state": sealed: u64 folded || set (32)
-//	bucket "entries"  u64 number: sealed entry
-//	bucket "metas"    first 16 bytes of HMAC(name): sealed u64 number || entry
-//	tail              records: u32 length || u64 number of the first entry || u32 CRC-32C of these || sealed entries
+//	database   magic, tag of the room, key check, generation, SHA-256 of these; sealed: see state.encode
+//	log        records: u32 length || u64 number || u32 left of its batch || u32 CRC-32C of these || sealed entry
+//	index      sealed: see encodeIndex; key: the log's N
 //
-// entry u8 kind || epoch (32) || u32 author || u64 counter || u64 time || u8 length, name || u32 length, data
+// entry u8 kind || epoch (32) || u32 author || u64 counter || u64 time || u8 length, name || u8 length, note
+// || u32 length, data
 //
-// A RestEntry takes the place of an author's messages up to its counter: the fold that
-// puts it into the database takes them out, in one write.
-//
-// Entries are numbered from 1 in the order in which they were appended. folded is
-// the number of the first one that is not in the database, so that no crash
-// between folding and emptying a tail stores anything twice. set is the exclusive
-// or of a keyed hash of each number (and name) that is in the database, so that a
-// record taken out, or an old one put back, shows when the file is opened.
-//
-// Open checks the structure of every page before bbolt maps the file
-// (checkPages), and opens every record, from which it builds an index in memory.
-// That is why epochs, authors and counters need not be on disk in clear.
+// Entries are numbered from 1 in the order in which they were appended. Which of them a closed log
+// has, and how long each is, the index says; the database has each index's SHA-256. So a record
+// that was changed, moved, or is of another file does not open where it should be, a log that is missing or
+// cut short is noticed when the room is opened, and what was removed does not come back.
 //
 // # What the files show
 //
 // Without the data key: which of the rooms they know it is, if any; how many
-// entries and metas there are, in which order they came and how long each is;
+// entries there are, in which order they came and how long each is;
 // which of them were removed; roughly when, since what is written together lies
 // together and files have times; the pid that has it open. Not epochs, authors,
 // counters, names, times, texts. docs/THREATS.md has the rest.
 //
 // Not noticed: a whole set of files replaced by an older copy of itself, and a
-// tail that was cut short. Not erased: what was forgotten stays, sealed, in pages
-// that are free until something else is written there. The file does not shrink: what is
-// free in it is used again, so that it stays near the most that it ever had to hold.
+// last log that was cut short. Not noticed before it is read: a record of a closed log that
+// was changed. What else is in that log opens all the same.
 package store

@@ -27,11 +27,12 @@ const (
 // Bounds of what can be appended.
 const (
 	MaxData  = 1 << 20   // bytes of an epoch's or a message's Data
+	MaxNote  = 64        // bytes of a message's Note
 	MaxMeta  = 64 << 10  // bytes of a meta's Data
 	MaxName  = 128       // bytes of a meta's Name
 	MaxMetas = 8192      // metas in a room
-	MaxBatch = 16 << 20  // bytes of one Append, and of what waits to be folded
-	maxTail  = 256 << 20 // bytes of a tail file that is still read
+	MaxBatch = 16 << 20  // bytes of one Append
+	maxLog   = 256 << 20 // bytes of a log that is still read
 )
 
 // Entry is one thing to keep.
@@ -43,6 +44,7 @@ type Entry struct {
 	Time    int64  // when it was received, in milliseconds since 1970
 	Name    string // of a MetaEntry
 	Data    []byte
+	Note    []byte // of a MessageEntry: what Notes gives of it, without its Data
 	// Arrival numbers what was appended, in order. The store sets it; what
 	// Append is given is ignored.
 	Arrival uint64
@@ -54,6 +56,9 @@ func (e *Entry) validate() error {
 		if e.Name != "" {
 			return fmt.Errorf("%w: only a meta has a name", ErrEntry)
 		}
+		if len(e.Note) > 0 && e.Kind != MessageEntry || len(e.Note) > MaxNote {
+			return fmt.Errorf("%w: only a message has a note, of up to %d bytes", ErrEntry, MaxNote)
+		}
 		if e.Kind == RestEntry && (e.Counter == 0 || e.Counter == math.MaxUint64) {
 			return fmt.Errorf("%w: what stays of no message", ErrEntry)
 		}
@@ -61,8 +66,8 @@ func (e *Entry) validate() error {
 			return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(e.Data), MaxData)
 		}
 	case MetaEntry:
-		if e.Name == "" || len(e.Name) > MaxName {
-			return fmt.Errorf("%w: a meta's name has 1 to %d bytes", ErrEntry, MaxName)
+		if e.Name == "" || len(e.Name) > MaxName || len(e.Note) > 0 {
+			return fmt.Errorf("%w: a meta has a name of 1 to %d bytes and no note", ErrEntry, MaxName)
 		}
 		if len(e.Data) > MaxMeta {
 			return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(e.Data), MaxMeta)
@@ -73,13 +78,13 @@ func (e *Entry) validate() error {
 	return nil
 }
 
-const entryFixed = 1 + 32 + 4 + 8 + 8 + 1 + 4
+const entryFixed = 1 + 32 + 4 + 8 + 8 + 1 + 1 + 4
 
 // encodedSize is how many bytes appendTo appends.
-func (e *Entry) encodedSize() int { return entryFixed + len(e.Name) + len(e.Data) }
+func (e *Entry) encodedSize() int { return entryFixed + len(e.Name) + len(e.Note) + len(e.Data) }
 
 // appendTo appends kind || epoch || author || counter || time || u8 length and
-// name || u32 length and data, numbers big endian.
+// name || u8 length and note || u32 length and data, numbers big endian.
 func (e *Entry) appendTo(b []byte) []byte {
 	b = append(b, e.Kind)
 	b = append(b, e.Epoch[:]...)
@@ -88,11 +93,13 @@ func (e *Entry) appendTo(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Time))
 	b = append(b, byte(len(e.Name)))
 	b = append(b, e.Name...)
+	b = append(b, byte(len(e.Note)))
+	b = append(b, e.Note...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Data)))
 	return append(b, e.Data...)
 }
 
-// parseEntry reads an entry off b, which stays the owner of Data.
+// parseEntry reads an entry off b, which stays the owner of Note and Data.
 func parseEntry(b []byte) (e Entry, rest []byte, ok bool) {
 	if len(b) < entryFixed {
 		return Entry{}, nil, false
@@ -103,13 +110,17 @@ func parseEntry(b []byte) (e Entry, rest []byte, ok bool) {
 	e.Counter = binary.BigEndian.Uint64(b[37:])
 	e.Time = int64(binary.BigEndian.Uint64(b[45:]))
 	n := int(b[53])
-	b = b[54:]
-	if len(b) < n+4 {
+	if b = b[54:]; len(b) < n+1 {
 		return Entry{}, nil, false
 	}
 	e.Name = string(b[:n])
-	size := binary.BigEndian.Uint32(b[n:])
-	b = b[n+4:]
+	m := int(b[n])
+	if b = b[n+1:]; len(b) < m+4 {
+		return Entry{}, nil, false
+	}
+	e.Note = b[:m:m]
+	size := binary.BigEndian.Uint32(b[m:])
+	b = b[m+4:]
 	if uint64(size) > uint64(len(b)) {
 		return Entry{}, nil, false
 	}

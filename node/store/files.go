@@ -20,8 +20,6 @@ const (
 	unfinished     = ".new" // after another name: a file that is being made
 )
 
-var tailSuffixes = [2]string{".tail1", ".tail2"}
-
 func prefix(path string) string { return strings.TrimSuffix(path, databaseSuffix) }
 
 // openPrivate opens a file of ours. What is checked is the very file that was
@@ -119,14 +117,22 @@ func named(f *os.File, path string) bool {
 // Whoever calls it has the room's lock.
 func writePrivate(path string, data []byte) error {
 	temp := path + unfinished
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := openPrivate(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-	if err != nil {
+	if err := writeNew(temp, data); err != nil {
 		return err
 	}
 	defer os.Remove(temp)
+	return publish(temp, path)
+}
+
+// writeNew makes a file, in place of one that was left there, durably.
+func writeNew(path string, data []byte) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := openPrivate(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return err
+	}
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
@@ -135,20 +141,44 @@ func writePrivate(path string, data []byte) error {
 		err = closed
 	}
 	if err != nil {
-		return err
+		os.Remove(path)
 	}
-	return publish(temp, path)
+	return err
 }
 
 // Unfinished are the files that an interrupted process left of a room's: DataKey and
 // Open remove them.
 func Unfinished(path string) (left []string) {
-	for _, name := range []string{path + unfinished, prefix(path) + keySuffix + unfinished} {
-		if _, err := os.Lstat(name); err == nil {
-			left = append(left, name)
+	base := filepath.Base(prefix(path)) + "."
+	all, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range all {
+		if strings.HasPrefix(e.Name(), base) && strings.HasSuffix(e.Name(), unfinished) {
+			left = append(left, filepath.Join(filepath.Dir(path), e.Name()))
 		}
 	}
 	return left
+}
+
+// A segmentFile is the log of a segment, or its index.
+type segmentFile struct {
+	path   string
+	number uint64
+	suffix string
+}
+
+// segmentFiles are those that there are.
+func segmentFiles(path string) (found []segmentFile, err error) {
+	base := filepath.Base(prefix(path)) + "."
+	all, err := os.ReadDir(filepath.Dir(path))
+	for _, e := range all {
+		suffix := filepath.Ext(e.Name())
+		middle, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), suffix), base)
+		number, err := strconv.ParseUint(middle, 10, 64)
+		if ok && err == nil && (suffix == logSuffix || suffix == indexSuffix) {
+			found = append(found, segmentFile{filepath.Join(filepath.Dir(path), e.Name()), number, suffix})
+		}
+	}
+	return found, err
 }
 
 // publish gives the complete file temp the name path, unless that is taken: a

@@ -1,9 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"math"
-	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -75,7 +76,7 @@ func TestForgetWhole(t *testing.T) {
 			for i, id := range epochs {
 				fill(t, s, id)
 				if i == 1 {
-					must(t, s.Sync())
+					roll(t, s)
 				}
 			}
 			var forget [][32]byte
@@ -120,62 +121,94 @@ func TestForgetWhole(t *testing.T) {
 	}
 }
 
-// TestForgetKeepsNew: what arrives while Forget decides stays, and what went may
-// be stored again.
-func TestForgetKeepsNew(t *testing.T) {
+// TestForgetTakesAgain: what was forgotten may be stored again, while it is still being erased,
+// too, and then it stays.
+func TestForgetTakesAgain(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	s := mustOpen(t, cfg)
-	must(t, s.Append([]Entry{message(epochA, 1, 1)}))
-	must(t, s.Sync())
-	folded := s.st.folded
 	described := Entry{Kind: EpochEntry, Epoch: epochA, Data: []byte("a")}
-	must(t, s.Append([]Entry{described, message(epochA, 1, 2), message(epochB, 1, 1)}))
-	both := [][32]byte{epochA, epochB}
-	gone := s.index.numbers(both, folded)
-	if len(gone) != 1 || !gone[folded-1] {
-		t.Errorf("%v would go, want %d alone", gone, folded-1)
-	}
-	must(t, s.Forget(both))
-	if all := texts(t, s); len(all) != 0 {
-		t.Errorf("not forgotten: %q", all)
-	}
-	must(t, s.Append([]Entry{described, message(epochA, 1, 1)}))
+	must(t, s.Append([]Entry{described, message(epochA, 1, 1), message(epochB, 1, 1), message(epochA, 1, 2)}))
+	s.work.Lock()
+	must(t, s.forgetInMemory([][32]byte{epochA}))
+	s.work.Unlock()
+	described.Data = []byte("again")
+	must(t, s.Append([]Entry{described, message(epochA, 1, 2)}))
 	check := func() {
 		t.Helper()
 		var got []string
 		must(t, s.Epochs(func(e Entry) bool { got = append(got, string(e.Data)); return true }))
-		if got = append(got, texts(t, s)...); !slices.Equal(got, []string{"a", "text 1 of author 1"}) {
-			t.Errorf("stored again: %q", got)
+		got = append(got, texts(t, s)...)
+		if want := []string{"again", "text 1 of author 1", "text 2 of author 1"}; !slices.Equal(got, want) {
+			t.Errorf("there is %q, want %q", got, want)
 		}
 	}
 	check()
-	must(t, s.Close())
-	s = mustOpen(t, cfg)
-	check()
-
-	x := newIndex()
-	first, second := message(epochA, 1, 1), message(epochA, 1, 2)
-	x.add(1, &first)
-	gone = x.numbers(both, 2)
-	x.add(2, &described)
-	x.add(3, &second)
-	x.remove(gone)
-	l := x.byID[epochA]
-	if !slices.Equal(x.order, []uint64{3}) || l == nil || !l.described || !slices.Equal(l.authors[1], []place{{2, 3}}) {
-		t.Errorf("what arrived meanwhile: numbers %v, epoch %+v", x.order, l)
+	for range 2 {
+		must(t, s.Close())
+		s = mustOpen(t, cfg)
+		check()
+		must(t, s.tidy())
+		check()
+	}
+	if len(s.st.erasing) > 0 {
+		t.Errorf("still to be erased: %v", s.st.erasing)
 	}
 }
 
-// TestFileStaysBounded: if what is old is forgotten, the file stops growing
+// TestForgottenIsErased: of what was forgotten no record is in any file, neither of what was
+// gone before, and the space is given back.
+func TestForgottenIsErased(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	s := mustOpen(t, cfg)
+	var records [][]byte
+	for c := range uint64(60) {
+		must(t, s.Append([]Entry{message(epochA, 1, c+1), message(epochB, 1, c+1)}))
+		if c%20 == 19 {
+			roll(t, s)
+		}
+	}
+	must(t, s.Append([]Entry{rest(epochA, 1, 30)}))
+	for name, data := range readFiles(t, cfg) {
+		if !strings.HasSuffix(name, logSuffix) {
+			continue
+		}
+		for len(data) > 0 {
+			r, ok := parseRecord(s.seal, data)
+			if !ok {
+				t.Fatal("a record does not open")
+			}
+			if r.entry.Epoch == epochA {
+				records = append(records, data[:r.size])
+			}
+			data = data[r.size:]
+		}
+	}
+	if len(records) != 61 {
+		t.Fatalf("%d records", len(records))
+	}
+	before := s.Size()
+	must(t, s.Forget([][32]byte{epochA}))
+	for name, data := range readFiles(t, cfg) {
+		for i, r := range records {
+			if bytes.Contains(data, r[recordHeader:]) {
+				t.Fatalf("%s still has record %d", name, i)
+			}
+		}
+	}
+	if after := s.Size(); after > before*6/10 {
+		t.Errorf("%d bytes, and %d before", after, before)
+	}
+	if all := texts(t, s); len(all) != 60 {
+		t.Errorf("%d messages are left", len(all))
+	}
+}
+
+// TestFileStaysBounded: if what is old is forgotten, the files stop growing
 // however much comes.
 func TestFileStaysBounded(t *testing.T) {
 	cfg := testConfig(t.TempDir())
+	cfg.LogSize = 256 << 10
 	s := mustOpen(t, cfg)
-	size := func() int64 {
-		info, err := os.Stat(cfg.Path)
-		must(t, err)
-		return info.Size()
-	}
 	var after5 int64
 	for round := range 25 {
 		var batch []Entry
@@ -189,13 +222,20 @@ func TestFileStaysBounded(t *testing.T) {
 			must(t, s.Forget([][32]byte{{byte(round - 2)}}))
 		}
 		if round == 5 {
-			after5 = size()
+			after5 = s.Size()
 		}
 	}
 	if all := texts(t, s); len(all) != 2000 {
 		t.Errorf("%d messages, want 2000", len(all))
 	}
-	if now := size(); now > 2*after5 {
+	if now := s.Size(); now > 2*after5 {
 		t.Errorf("%d bytes, %d after 5 rounds", now, after5)
+	}
+	onDisk := int64(0)
+	for _, data := range readFiles(t, cfg) {
+		onDisk += int64(len(data))
+	}
+	if onDisk != s.Size() {
+		t.Errorf("there are %d bytes, and it says %d", onDisk, s.Size())
 	}
 }

@@ -41,7 +41,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		if n%50 == 0 {
 			if err := s.Sync(); err != nil && !errors.Is(err, ErrFull) {
-				t.Fatalf("folding: %v", err)
+				t.Fatalf("making durable: %v", err)
 			}
 		}
 	}
@@ -128,7 +128,7 @@ func TestPrivate(t *testing.T) {
 	cfg, _ := filled(t, 10)
 	_, _, err := DataKey(filepath.Join(filepath.Dir(cfg.Path), "k.db"), testRoom, nil)
 	must(t, err)
-	for _, path := range append(paths(cfg), prefix(cfg.Path)+lockSuffix) {
+	for _, path := range append(paths(t, cfg), prefix(cfg.Path)+lockSuffix) {
 		for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {
 			must(t, os.Chmod(path, mode))
 			if _, err := Open(cfg); !errors.Is(err, ErrPrivate) {
@@ -159,7 +159,7 @@ func TestPrivate(t *testing.T) {
 	}
 	must(t, os.Remove(cfg.Path))
 	must(t, os.Rename(cfg.Path+".real", cfg.Path))
-	for _, path := range paths(mustOpen(t, cfg).cfg) {
+	for _, path := range paths(t, mustOpen(t, cfg).cfg) {
 		info, err := os.Stat(path)
 		must(t, err)
 		if info.Mode().Perm() != 0o600 {

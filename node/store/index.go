@@ -5,13 +5,10 @@ import (
 	"slices"
 )
 
-// index is what is stored, without its data. It is made at Open and lives in
-// memory, so that the file need not show which epoch, author and counter a
-// record is of.
+// index is what is stored, without its data: which numbers it has. It lives in memory.
 type index struct {
 	epochs []*epochLog // by arrival
 	byID   map[[32]byte]*epochLog
-	order  []uint64 // the messages, by arrival
 	metas  map[string]meta
 }
 
@@ -19,16 +16,17 @@ type index struct {
 type epochLog struct {
 	id      [32]byte
 	seq     uint64 // of the description, if described
-	authors map[uint32][]place
-	rests   map[uint32][]place // of messages that are gone, by author
+	authors map[uint32][]numbered
+	rests   map[uint32][]numbered // of messages that are gone, by author
 	// described: an EpochEntry came; messages alone do not make an epoch known
-	described bool
+	described   bool
+	first, last uint64 // all that was ever of it has numbers between these
 }
 
-// place is where a message is; a log has them by counter, then by arrival.
-type place struct{ counter, seq uint64 }
+// numbered is a message's number; a log has them by counter, then by arrival.
+type numbered struct{ counter, seq uint64 }
 
-func comparePlaces(a, b place) int {
+func compareNumbered(a, b numbered) int {
 	return cmp.Or(cmp.Compare(a.counter, b.counter), cmp.Compare(a.seq, b.seq))
 }
 
@@ -45,95 +43,106 @@ func newIndex() *index {
 func (x *index) epoch(id [32]byte) *epochLog {
 	l := x.byID[id]
 	if l == nil {
-		l = &epochLog{id: id, authors: make(map[uint32][]place)}
+		l = &epochLog{id: id, authors: make(map[uint32][]numbered)}
 		x.byID[id] = l
 		x.epochs = append(x.epochs, l)
 	}
 	return l
 }
 
-// add takes in an entry that came after all others. It returns the numbers of those that
-// go with it.
-func (x *index) add(seq uint64, e *Entry) (gone []uint64) {
-	if e.Kind == MetaEntry {
-		if len(e.Data) == 0 {
-			delete(x.metas, e.Name)
-		} else {
-			x.metas[e.Name] = meta{slices.Clone(e.Data), seq}
-		}
-		return nil
+// addMeta takes in a meta that came after all others. It returns the number of the one before,
+// or 0, and whether the new one is a value.
+func (x *index) addMeta(e *Entry) (gone uint64, stays bool) {
+	gone = x.metas[e.Name].seq
+	if len(e.Data) == 0 {
+		delete(x.metas, e.Name)
+		return gone, false
 	}
-	l := x.epoch(e.Epoch)
-	if e.Kind == EpochEntry {
+	x.metas[e.Name] = meta{slices.Clone(e.Data), e.Arrival}
+	return gone, true
+}
+
+// add takes in an entry that came after all others, but no meta. It returns the numbers of those
+// that go with it.
+func (l *epochLog) add(kind byte, author uint32, counter, seq uint64) (gone []numbered) {
+	if l.first == 0 {
+		l.first = seq
+	}
+	l.last = seq
+	switch kind {
+	case EpochEntry:
 		l.seq, l.described = seq, true
-		return nil
+	case RestEntry:
+		return l.addRest(author, counter, seq)
+	case MessageEntry:
+		all, n := l.authors[author], numbered{counter, seq}
+		if k := len(all); k == 0 || compareNumbered(all[k-1], n) < 0 {
+			l.authors[author] = append(all, n)
+			return nil
+		}
+		at, _ := slices.BinarySearchFunc(all, n, compareNumbered)
+		l.authors[author] = slices.Insert(all, at, n)
 	}
-	if e.Kind == RestEntry {
-		return x.addRest(l, seq, e)
-	}
-	places := l.authors[e.Author]
-	p := place{e.Counter, seq}
-	at, _ := slices.BinarySearchFunc(places, p, comparePlaces)
-	l.authors[e.Author] = slices.Insert(places, at, p)
-	x.order = append(x.order, seq)
 	return nil
 }
 
 // addRest takes in what stays of messages, and lets go of these.
-func (x *index) addRest(l *epochLog, seq uint64, e *Entry) (gone []uint64) {
+func (l *epochLog) addRest(author uint32, counter, seq uint64) (gone []numbered) {
 	if l.rests == nil {
-		l.rests = make(map[uint32][]place)
+		l.rests = make(map[uint32][]numbered)
 	}
-	l.rests[e.Author] = append(l.rests[e.Author], place{e.Counter, seq})
-	places := l.authors[e.Author]
-	from, _ := slices.BinarySearchFunc(places, place{1, 0}, comparePlaces) // number 0 stays
-	to, _ := slices.BinarySearchFunc(places, place{e.Counter + 1, 0}, comparePlaces)
+	l.rests[author] = append(l.rests[author], numbered{counter, seq})
+	all := l.authors[author]
+	from, _ := slices.BinarySearchFunc(all, numbered{1, 0}, compareNumbered) // number 0 stays
+	to, _ := slices.BinarySearchFunc(all, numbered{counter + 1, 0}, compareNumbered)
 	if from == to {
 		return nil
 	}
-	for _, p := range places[from:to] {
-		gone = append(gone, p.seq)
-	}
-	if kept := append(slices.Clone(places[:from]), places[to:]...); len(kept) > 0 {
-		l.authors[e.Author] = kept
+	gone = slices.Clone(all[from:to])
+	if kept := append(slices.Clone(all[:from]), all[to:]...); len(kept) > 0 {
+		l.authors[author] = kept
 	} else {
-		delete(l.authors, e.Author)
+		delete(l.authors, author)
 	}
-	slices.Sort(gone)
-	x.order = slices.DeleteFunc(x.order, func(seq uint64) bool {
-		_, ok := slices.BinarySearch(gone, seq)
-		return ok
-	})
 	return gone
 }
 
 // rest is up to which counter an author's messages are gone.
 func (l *epochLog) rest(author uint32) (upto uint64) {
-	for _, p := range l.rests[author] {
-		upto = max(upto, p.counter)
+	for _, n := range l.rests[author] {
+		upto = max(upto, n.counter)
 	}
 	return upto
 }
 
 // same returns the messages of that key: none, one, or two.
-func (x *index) same(e *Entry) []place {
+func (x *index) same(e *Entry) []numbered {
 	l := x.byID[e.Epoch]
 	if l == nil {
 		return nil
 	}
-	places := l.authors[e.Author]
-	from, _ := slices.BinarySearchFunc(places, place{e.Counter, 0}, comparePlaces)
+	all := l.authors[e.Author]
+	from, _ := slices.BinarySearchFunc(all, numbered{e.Counter, 0}, compareNumbered)
 	to := from
-	for to < len(places) && places[to].counter == e.Counter {
+	for to < len(all) && all[to].counter == e.Counter {
 		to++
 	}
-	return places[from:to]
+	return all[from:to]
 }
 
-// before returns up to n messages that arrived before seq, the newest first.
-func (x *index) before(seq uint64, n int) []uint64 {
-	at, _ := slices.BinarySearch(x.order, seq)
-	seqs := slices.Clone(x.order[max(0, at-n):at])
-	slices.Reverse(seqs)
-	return seqs
+// remove takes an epoch out, and returns the numbers of all that was of it.
+func (x *index) remove(l *epochLog) (gone []uint64) {
+	delete(x.byID, l.id)
+	x.epochs = slices.DeleteFunc(x.epochs, func(o *epochLog) bool { return o == l })
+	if l.described {
+		gone = append(gone, l.seq)
+	}
+	for _, all := range [2]map[uint32][]numbered{l.authors, l.rests} {
+		for _, numbers := range all {
+			for _, n := range numbers {
+				gone = append(gone, n.seq)
+			}
+		}
+	}
+	return gone
 }

@@ -1,14 +1,16 @@
 package store
 
 import (
-	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"iter"
 	"math"
+	"os"
 	"slices"
 	"strings"
-
-	"go.etcd.io/bbolt"
 )
 
 // chunk is how many entries are read at once; in between, Append has its turn.
@@ -35,9 +37,9 @@ func (s *Store) Rests(yield func(Entry) bool) error {
 	s.mu.RLock()
 	var seqs []uint64
 	for _, l := range s.index.epochs {
-		for _, places := range l.rests {
-			for _, p := range places {
-				seqs = append(seqs, p.seq)
+		for _, numbers := range l.rests {
+			for _, n := range numbers {
+				seqs = append(seqs, n.seq)
 			}
 		}
 	}
@@ -52,10 +54,10 @@ func (s *Store) Messages(epoch [32]byte, author uint32, from, to uint64) ([]Entr
 	s.mu.RLock()
 	var seqs []uint64
 	if l := s.index.byID[epoch]; l != nil {
-		places := l.authors[author]
-		at, _ := slices.BinarySearchFunc(places, place{from, 0}, comparePlaces)
-		for ; at < len(places) && places[at].counter <= to; at++ {
-			seqs = append(seqs, places[at].seq)
+		all := l.authors[author]
+		at, _ := slices.BinarySearchFunc(all, numbered{from, 0}, compareNumbered)
+		for ; at < len(all) && all[at].counter <= to; at++ {
+			seqs = append(seqs, all[at].seq)
 		}
 	}
 	s.mu.RUnlock()
@@ -71,7 +73,14 @@ func (s *Store) Messages(epoch [32]byte, author uint32, from, to uint64) ([]Entr
 // returns false. It holds no lock meanwhile, and does not see what arrives.
 func (s *Store) Forward(yield func(Entry) bool) error {
 	s.mu.RLock()
-	seqs := slices.Clone(s.index.order)
+	var seqs []uint64
+	for _, g := range s.segments {
+		for _, p := range g.places {
+			if p.size&(isMessage|isDead) == isMessage {
+				seqs = append(seqs, p.seq)
+			}
+		}
+	}
 	s.mu.RUnlock()
 	return s.each(seqs, yield)
 }
@@ -87,7 +96,7 @@ func (s *Store) Backward(before uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for {
 			s.mu.RLock()
-			seqs := s.index.before(before, chunk)
+			seqs := s.before(before, chunk)
 			s.mu.RUnlock()
 			if len(seqs) == 0 {
 				return
@@ -107,6 +116,83 @@ func (s *Store) Backward(before uint64) iter.Seq2[Entry, error] {
 			}
 		}
 	}
+}
+
+// before returns up to n messages that arrived before seq, the newest first.
+func (s *Store) before(seq uint64, n int) (seqs []uint64) {
+	for _, g := range slices.Backward(s.segments) {
+		if len(g.places) == 0 || g.places[0].seq >= seq {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(g.places, seq, func(p place, seq uint64) int { return cmp.Compare(p.seq, seq) })
+		for _, p := range slices.Backward(g.places[:at]) {
+			if len(seqs) == n {
+				return seqs
+			}
+			if p.size&(isMessage|isDead) == isMessage {
+				seqs = append(seqs, p.seq)
+			}
+		}
+	}
+	return seqs
+}
+
+// Names calls yield with the messages that have the number 0, in the order of arrival, until it
+// returns false.
+func (s *Store) Names(yield func(Entry) bool) error {
+	s.mu.RLock()
+	var seqs []uint64
+	for _, l := range s.index.epochs {
+		for _, all := range l.authors {
+			for _, n := range all {
+				if n.counter > 0 {
+					break
+				}
+				seqs = append(seqs, n.seq)
+			}
+		}
+	}
+	s.mu.RUnlock()
+	slices.Sort(seqs)
+	return s.each(seqs, yield)
+}
+
+// Notes calls yield with every message that has a number other than 0, in the order of arrival, until
+// it returns false; Data is not there. It holds a lock meanwhile, so yield must not use the store.
+func (s *Store) Notes(yield func(Entry) bool) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	for i, g := range s.segments {
+		next, more := 0, true
+		take := func(l *line, _ int) {
+			for next < len(g.places) && g.places[next].seq < l.seq {
+				next++
+			}
+			if !more || next == len(g.places) || g.places[next].seq != l.seq ||
+				g.places[next].size&(isMessage|isDead) != isMessage || l.counter == 0 {
+				return
+			}
+			more = yield(Entry{Kind: l.kind, Epoch: l.epoch, Author: l.author, Counter: l.counter, Time: l.time, Note: l.note,
+				Arrival: l.seq})
+		}
+		if i == len(s.segments)-1 {
+			for j := range s.lines {
+				take(&s.lines[j], 0)
+			}
+			break
+		}
+		plain, _, err := s.readIndex(g)
+		if err != nil {
+			return fmt.Errorf("reading history: %w", err)
+		}
+		if decodeIndex(plain, take); !more {
+			break
+		}
+	}
+	return nil
 }
 
 // each calls yield, without a lock, with the entries of these numbers; those
@@ -154,78 +240,107 @@ func (s *Store) readAll(seqs []uint64) ([]Entry, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	entries := make([]Entry, 0, len(seqs))
-	err := guard(s.cfg.Path, func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			in := tx.Bucket(bucketEntries).Cursor()
-			var k []byte // where it is
-			for _, seq := range seqs {
-				want := seqKey(seq)
-				var v []byte
-				if k != nil {
-					k, v = in.Next() // most often that is it
-				}
-				if !bytes.Equal(k, want) {
-					if k, v = in.Seek(want); !bytes.Equal(k, want) {
-						v = nil
-					}
-				}
-				e, ok, err := s.find(seq, v)
-				if err != nil {
-					return err
-				}
-				if ok {
-					entries = append(entries, e)
-				}
+	return s.readEntries(seqs)
+}
+
+// readEntries reads the entries of these numbers. The caller holds mu.
+func (s *Store) readEntries(seqs []uint64) ([]Entry, error) {
+	type found struct {
+		g *segment
+		place
+	}
+	all := make([]found, 0, len(seqs))
+	for _, seq := range seqs {
+		if g := s.segment(seq); g != nil {
+			if p := g.find(seq); p != nil && p.size&isDead == 0 {
+				all = append(all, found{g, *p})
 			}
-			return nil
-		})
-	})
-	return entries, err
+		}
+	}
+	entries := make([]Entry, 0, len(all))
+	var open *segment
+	var f *os.File
+	defer func() {
+		if f != nil && f != s.file {
+			f.Close()
+		}
+	}()
+	for len(all) > 0 {
+		g := all[0].g
+		run := []place{all[0].place} // what lies together is read at once
+		for _, next := range all[1:] {
+			gap := int64(next.at) - run[len(run)-1].end()
+			if next.g != g || gap < 0 || gap > pageSize || next.end()-int64(run[0].at) > keepBuffer {
+				break
+			}
+			run = append(run, next.place)
+		}
+		all = all[len(run):]
+		if open != g {
+			if f != nil && f != s.file {
+				f.Close()
+			}
+			var err error
+			if f, err = s.openLog(g); err != nil {
+				return nil, err
+			}
+			open = g
+		}
+		var err error
+		if entries, err = s.readRun(g, f, run, entries); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// pageSize is about what a disk reads at once.
+const pageSize = 4096
+
+// openLog opens the log of a segment to read it.
+func (s *Store) openLog(g *segment) (*os.File, error) {
+	if g == s.segments[len(s.segments)-1] {
+		return s.file, nil
+	}
+	path := s.cfg.path(g.number, logSuffix)
+	f, err := openPrivate(path, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &DamagedError{path, "it is missing"}
+	}
+	return f, err
+}
+
+// readRun reads records that lie together.
+func (s *Store) readRun(g *segment, f *os.File, run []place, entries []Entry) ([]Entry, error) {
+	from := int64(run[0].at)
+	data := make([]byte, run[len(run)-1].end()-from)
+	path := s.cfg.path(g.number, logSuffix)
+	if _, err := f.ReadAt(data, from); errors.Is(err, io.EOF) {
+		return nil, &DamagedError{path, "it became shorter"}
+	} else if err != nil {
+		return nil, err
+	}
+	s.reads.logs.Add(int64(len(data)))
+	for _, p := range run {
+		r, ok := parseRecord(s.seal, data[int64(p.at)-from:p.end()-from])
+		if !ok || r.entry.Arrival != p.seq {
+			return nil, &DamagedError{path, "a record does not open"}
+		}
+		entries = append(entries, r.entry)
+	}
+	return entries, nil
 }
 
 // read returns one entry. The caller holds mu.
 func (s *Store) read(seq uint64) (e Entry, err error) {
-	if e, ok := s.waits(seq); ok {
-		return e, nil
+	entries, err := s.readEntries([]uint64{seq})
+	if err == nil && len(entries) == 0 {
+		err = ErrNotExist
 	}
-	err = guard(s.cfg.Path, func() error {
-		return s.db.View(func(tx *bbolt.Tx) (err error) {
-			e, _, err = s.find(seq, tx.Bucket(bucketEntries).Get(seqKey(seq)))
-			return err
-		})
-	})
-	return e, err
-}
-
-// waits returns an entry that is not in the database yet.
-func (s *Store) waits(seq uint64) (Entry, bool) {
-	first := s.next - uint64(len(s.pending))
-	if seq < first || seq >= s.next {
-		return Entry{}, false
-	}
-	e := s.pending[seq-first]
-	e.Data = slices.Clone(e.Data)
-	return e, true
-}
-
-// find returns the entry of that number and whether there is one; v is what the database
-// has. The caller holds mu. All records opened when the file was, so one that does not now was
-// changed under us.
-func (s *Store) find(seq uint64, v []byte) (Entry, bool, error) {
-	if e, ok := s.waits(seq); ok {
-		return e, true, nil
-	}
-	if v == nil {
-		return Entry{}, false, nil
-	}
-	var buf []byte // a new one: Data stays in it
-	e, err := openEntry(s.seal, &buf, placeEntries, seqKey(seq), v)
 	if err != nil {
-		return Entry{}, false, &DamagedError{s.cfg.Path, "a record does not open"}
+		return e, err
 	}
-	e.Arrival = seq
-	return e, true, nil
+	return entries[0], nil
 }
 
 // Meta returns the value stored under that name, or ErrNotExist.

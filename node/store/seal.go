@@ -3,10 +3,8 @@ package store
 import (
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -15,8 +13,6 @@ import (
 // Labels of what the data key is used for. Each gives a key of its own.
 const (
 	labelSeal  = "coterie/1 store seal"
-	labelName  = "coterie/1 store name"
-	labelSet   = "coterie/1 store set"
 	labelCheck = "coterie/1 store check"
 	labelRoom  = "coterie/1 store room"
 )
@@ -24,11 +20,9 @@ const (
 // overhead is what sealing adds to a value.
 const overhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
 
-// sealer seals and names what goes to disk, for one file of one room.
+// sealer seals what goes to disk, for one file of one room.
 type sealer struct {
 	aead  cipher.AEAD
-	name  []byte   // key of the names of metas
-	set   [32]byte // key of the set hash
 	check [32]byte // tells that the data key is the right one; shows nothing of it
 	bound []byte   // room and generation, in everything's associated data
 }
@@ -45,8 +39,7 @@ func newSealer(key, room, generation [32]byte) *sealer {
 	if err != nil {
 		panic(err) // likewise
 	}
-	s := &sealer{aead: aead, name: derive(labelName), bound: append(room[:len(room):len(room)], generation[:]...)}
-	copy(s.set[:], derive(labelSet))
+	s := &sealer{aead: aead, bound: append(room[:len(room):len(room)], generation[:]...)}
 	copy(s.check[:], derive(labelCheck))
 	return s
 }
@@ -79,30 +72,6 @@ func (s *sealer) open(dst []byte, place string, key, value []byte) ([]byte, bool
 	nonce, sealed := value[:chacha20poly1305.NonceSizeX], value[chacha20poly1305.NonceSizeX:]
 	plain, err := s.aead.Open(dst, nonce, sealed, s.ad(buf[:0], place, key))
 	return plain, err == nil
-}
-
-// metaKey is what the meta of that name is called on disk.
-func (s *sealer) metaKey(name string) []byte {
-	mac := hmac.New(sha256.New, s.name)
-	mac.Write([]byte(name))
-	return mac.Sum(nil)[:16]
-}
-
-// setHash names a set of stored things by the exclusive or of a keyed hash of
-// each: adding and removing are one operation, and without the key nobody finds
-// another set of the same hash.
-type setHash [32]byte
-
-// toggle adds a thing, or removes it. Key is empty for an entry.
-func (h *setHash) toggle(s *sealer, seq uint64, key []byte) {
-	var buf [32 + 8 + 16]byte // SHA-256 of a secret and a text of two lengths only
-	b := append(buf[:0], s.set[:]...)
-	b = binary.BigEndian.AppendUint64(b, seq)
-	b = append(b, key...)
-	sum := sha256.Sum256(b)
-	for i := range h {
-		h[i] ^= sum[i]
-	}
 }
 
 // roomTag is what a file shows of its room: enough to compare with a room one

@@ -4,13 +4,14 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"coterie/kms/keyfile"
 )
 
 // Config says which room's files to open.
@@ -28,11 +29,13 @@ type Config struct {
 	// Now tells the time by which a full disk is tried again; nil means
 	// time.Now. Entries carry their own times.
 	Now func() time.Time
-	// FoldEvery is how long what was appended waits to be folded into the
-	// database; 0 means 1 s. It is what a power cut can take.
-	FoldEvery time.Duration
-	// FoldBytes is how much of it waits no longer; 0 means 1 MiB.
-	FoldBytes int
+	// SyncEvery is how long what was appended waits to be durable; 0 means 1 s. It is what a
+	// power cut can take.
+	SyncEvery time.Duration
+	// LogSize is how large a log is when the next one is begun; 0 means 8 MiB.
+	LogSize int64
+	// manual: nothing is done by itself, for tests.
+	manual bool
 }
 
 // retryFull is how long after a full disk the next write is tried.
@@ -44,37 +47,40 @@ const keepBuffer = 1 << 20
 // Store is the disk of one room for one peer. Its methods may be called from
 // several goroutines.
 type Store struct {
-	cfg  Config
-	lock *os.File
-	db   *bbolt.DB
-	seal *sealer
+	cfg   Config
+	lock  *os.File
+	seal  *sealer
+	about []byte
 
-	folding sync.Mutex        // held by whoever writes to the database; taken before mu
-	st      state             // what the database holds; by folding
-	inDB    map[string]uint64 // the metas in it, with their numbers; by folding
+	work       sync.Mutex // held by whoever changes which segments there are; taken before mu
+	lastNumber uint64     // of a segment; by work
 
 	mu        sync.RWMutex // all below
-	tails     [2]*tail
-	active    int // the tail that is written to
+	st        state        // what the database says
+	segments  []*segment   // the last is written to
+	lines     []line       // of the last one
+	file      *os.File     // its log; nil until something is appended
+	torn      bool         // there may be more in it than its size
+	dirty     bool         // something in it may not be durable
 	next      uint64
-	pending   []Entry             // what is not in the database: the numbers next-len(pending) to next-1
-	waiting   int                 // bytes of pending
-	going     map[uint64][]uint64 // entries that go when the one of that number is folded
 	index     *index
+	baseSize  int64 // of the database
 	fullUntil time.Time
 	saving    error // why the last Append could not write; nil if it could
 	closed    bool
 	plain     []byte // of Append
 	record    []byte // of Append
 
-	wake chan struct{} // there is something to fold; closed by nobody
-	now  chan struct{} // there is much of it; closed by nobody
+	// reads are the bytes that were read, for tests.
+	reads struct{ index, logs atomic.Int64 }
+
+	wake chan struct{} // there is something to make durable; closed by nobody
+	now  chan struct{} // there is something else to do; closed by nobody
 	stop chan struct{} // closed by Close
-	done chan struct{} // closed by the goroutine that folds
+	done chan struct{} // closed by the goroutine that runs
 }
 
-// Open opens a room's files, or makes them if there are none, and takes in what
-// the last process had appended and not folded. The caller must Close.
+// Open opens a room's files, or makes them if there are none. The caller must Close.
 //
 // Besides what the system may answer it returns *RunningError, *PermissionError,
 // *OwnerError, *ForeignError, *KeyError, *DamagedError and *FullError. After any
@@ -83,154 +89,88 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.FoldEvery <= 0 {
-		cfg.FoldEvery = time.Second
+	if cfg.SyncEvery <= 0 {
+		cfg.SyncEvery = time.Second
 	}
-	if cfg.FoldBytes <= 0 {
-		cfg.FoldBytes = 1 << 20
+	if cfg.LogSize <= 0 {
+		cfg.LogSize = 8 << 20
 	}
 	s, err := open(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("opening history: %w", full(err))
 	}
 	go s.run()
-	if len(s.pending) > 0 {
-		s.signal()
-	}
+	s.signal(s.now) // what the last process left undone
 	return s, nil
 }
 
-func open(cfg Config) (_ *Store, err error) {
-	if err := makeFolder(cfg.Path); err != nil {
-		return nil, err
-	}
-	s := &Store{
-		cfg:   cfg,
-		wake:  make(chan struct{}, 1),
-		now:   make(chan struct{}, 1),
-		stop:  make(chan struct{}),
-		going: make(map[uint64][]uint64),
-		done:  make(chan struct{}),
-	}
-	if s.lock, err = lockRoom(cfg.Path); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			s.release()
-		}
-	}()
-	if key := prefix(cfg.Path) + keySuffix; cfg.KeyBeside {
-		if _, err := os.Lstat(key); err != nil {
-			return nil, &KeyMissingError{cfg.Path, key}
+// segment finds that which has a number, or nil.
+func (s *Store) segment(seq uint64) *segment {
+	low, high := 0, len(s.segments)
+	for low < high {
+		mid := (low + high) / 2
+		if g := s.segments[mid]; len(g.places) > 0 && g.places[0].seq <= seq {
+			low = mid + 1
+		} else {
+			high = mid
 		}
 	}
-	for _, left := range Unfinished(cfg.Path) { // nobody else has the lock
-		if err := os.Remove(left); err != nil {
-			return nil, err
-		}
+	if low == 0 {
+		return nil
 	}
-	for i, suffix := range tailSuffixes {
-		path := prefix(cfg.Path) + suffix
-		f, err := openPrivate(path, os.O_RDWR|os.O_CREATE)
-		if err != nil {
-			return nil, err
-		}
-		s.tails[i] = &tail{f: f, path: path}
-	}
-	if _, err := os.Lstat(cfg.Path); errors.Is(err, fs.ErrNotExist) {
-		for _, t := range s.tails {
-			if info, err := t.f.Stat(); err != nil {
-				return nil, err
-			} else if info.Size() > 0 {
-				return nil, &DamagedError{t.path, "the database it belongs to is missing"}
-			}
-		}
-		if err := createDatabase(&cfg); err != nil {
-			return nil, err
-		}
-	}
-	if s.db, s.seal, s.st, s.index, err = openDatabase(&cfg); err != nil {
-		return nil, err
-	}
-	s.inDB = make(map[string]uint64)
-	for name, m := range s.index.metas {
-		s.inDB[name] = m.seq
-	}
-	return s, s.replay()
+	return s.segments[low-1]
 }
 
-// replay takes in the tails. Of their entries, those that the database has
-// already are passed over: the last process died between folding and emptying.
-// Where entries are missing before the first of a tail, a power cut took the end
-// of the other, and that tail is dropped too: what survives is always a
-// beginning.
-func (s *Store) replay() error {
-	var batches [2][]batch
-	for i, t := range s.tails {
-		var err error
-		if batches[i], err = t.read(s.seal); err != nil {
-			return err
-		}
+// kill notes that the entry of a number is not there any more, and returns where it was.
+func (s *Store) kill(seq uint64) *segment {
+	g := s.segment(seq)
+	if g == nil {
+		return nil
 	}
-	order := []int{0, 1}
-	if len(batches[0]) > 0 && len(batches[1]) > 0 && batches[0][0].seq > batches[1][0].seq {
-		order = []int{1, 0}
+	p := g.find(seq)
+	g.kill(p)
+	if p == nil {
+		return nil
 	}
-	s.next = s.st.folded
-	for _, i := range order {
-		if len(batches[i]) == 0 {
-			continue
-		}
-		if batches[i][0].seq > s.next {
-			// Now, and not when it is convenient: the numbers in it are given
-			// again.
-			if err := s.tails[i].clear(); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, b := range batches[i] {
-			for j := range b.entries {
-				if b.seq+uint64(j) == s.next {
-					s.take(&b.entries[j])
-				}
-			}
-		}
-	}
-	if s.tails[1].end > s.tails[0].end {
-		s.active = 1
-	}
-	return nil
+	return g
 }
 
-// take enters an entry that is in a tail now.
-func (s *Store) take(e *Entry) {
+func (s *Store) killAll(gone []numbered) {
+	for _, n := range gone {
+		s.kill(n.seq)
+	}
+}
+
+// take enters an entry that is in the last log now.
+func (s *Store) take(e *Entry, size int) {
+	g := s.segments[len(s.segments)-1]
 	e.Arrival = s.next
-	if gone := s.index.add(s.next, e); len(gone) > 0 {
-		s.going[s.next] = gone
+	g.add(e.Arrival, e.Kind, size)
+	s.lines = append(s.lines, lineOf(&record{entry: *e, size: size}))
+	if e.Kind == MetaEntry {
+		gone, stays := s.index.addMeta(e)
+		if gone >= s.st.first {
+			s.kill(gone)
+		}
+		if !stays {
+			s.kill(e.Arrival)
+		}
+	} else {
+		s.killAll(s.index.epoch(e.Epoch).add(e.Kind, e.Author, e.Counter, e.Arrival))
 	}
-	s.pending = append(s.pending, *e)
-	s.waiting += e.encodedSize()
 	s.next++
 }
 
 // release closes what is open.
 func (s *Store) release() error {
-	var errs []error
-	if s.db != nil {
-		errs = append(errs, guard(s.cfg.Path, s.db.Close))
+	var err error
+	if s.file != nil {
+		err = s.file.Close()
 	}
-	for _, t := range s.tails {
-		if t != nil {
-			errs = append(errs, t.f.Close())
-		}
-	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	return errors.Join(err, s.lock.Close())
 }
 
-// Close folds what was appended and closes the files. What could not be folded
-// is in the tail, for the next Open.
+// Close makes what was appended durable and closes the files.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -241,9 +181,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	close(s.stop)
 	<-s.done
-	err := s.fold()
-	s.folding.Lock()
-	defer s.folding.Unlock()
+	s.work.Lock()
+	defer s.work.Unlock()
+	err := s.sync()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err = errors.Join(err, s.release()); err != nil {
@@ -278,10 +218,10 @@ func (s *Store) Append(batch []Entry) error {
 	if errors.Is(s.saving, ErrFull) && s.cfg.Now().Before(s.fullUntil) {
 		return s.saving
 	}
-	if s.waiting > MaxBatch {
-		// Folding is behind, or fails. What waits is in memory, so it ends here.
+	if s.segments[len(s.segments)-1].size > maxLog/4 {
+		// The next log is late, or cannot be begun. What is not closed is read whole, so it ends here.
 		s.mu.Unlock()
-		err := s.fold()
+		err := s.tidy()
 		s.mu.Lock()
 		if err != nil {
 			return err
@@ -294,15 +234,20 @@ func (s *Store) Append(batch []Entry) error {
 	if err != nil || len(fresh) == 0 {
 		return err
 	}
-	s.plain = s.plain[:0]
+	s.record = s.record[:0]
+	sizes := make([]int, len(fresh))
 	for i := range fresh {
-		s.plain = fresh[i].appendTo(s.plain)
+		before := len(s.record)
+		s.plain = fresh[i].appendTo(s.plain[:0])
+		s.record = appendRecord(s.record, s.seal, s.next+uint64(i), len(fresh)-1-i, s.plain)
+		sizes[i] = len(s.record) - before
+		clear(s.plain)
 	}
-	s.record = appendRecord(s.record[:0], s.seal, s.next, s.plain)
-	clear(s.plain)
-	if err := s.tails[s.active].write(s.record, s.next+uint64(len(fresh))); err != nil {
+	if err := s.write(s.record); err != nil {
 		if isFull(err) {
-			return s.isFull(err)
+			s.saving = full(err)
+			s.fullUntil = s.cfg.Now().Add(retryFull)
+			return s.saving
 		}
 		return fmt.Errorf("saving history: %w", err)
 	}
@@ -311,18 +256,43 @@ func (s *Store) Append(batch []Entry) error {
 		s.plain, s.record = nil, nil
 	}
 	for i := range fresh {
-		fresh[i].Data = slices.Clone(fresh[i].Data) // the caller's may change
-		s.take(&fresh[i])
+		s.take(&fresh[i], sizes[i])
 	}
-	s.signal()
+	if s.segments[len(s.segments)-1].size >= s.cfg.LogSize {
+		s.signal(s.now)
+	}
+	s.signal(s.wake)
 	return nil
 }
 
-// isFull notes that there is no space.
-func (s *Store) isFull(err error) error {
-	s.saving = full(err)
-	s.fullUntil = s.cfg.Now().Add(retryFull)
-	return s.saving
+// write adds records to the last log, in one write. A write that fails may leave a part of it,
+// which goes before the next one.
+func (s *Store) write(records []byte) error {
+	g := s.segments[len(s.segments)-1]
+	if s.file == nil {
+		path := s.cfg.path(g.number, logSuffix)
+		f, err := openPrivate(path, os.O_RDWR|os.O_CREATE)
+		if err != nil {
+			return err
+		}
+		if err := keyfile.SyncFolder(filepath.Dir(path)); err != nil {
+			f.Close()
+			return err
+		}
+		s.file = f
+	}
+	if s.torn {
+		if err := s.file.Truncate(g.size); err != nil {
+			return err
+		}
+		s.torn = false
+	}
+	if _, err := s.file.WriteAt(records, g.size); err != nil {
+		s.torn = s.file.Truncate(g.size) != nil
+		return err
+	}
+	s.dirty = true
+	return nil
 }
 
 // fresh returns the entries of a batch that are to be stored. It is long because each kind has a rule
@@ -382,18 +352,21 @@ func (s *Store) fresh(batch []Entry) ([]Entry, error) {
 // Sync returns when what was appended before is durable: not even a power cut
 // takes it.
 func (s *Store) Sync() error {
+	s.work.Lock()
+	defer s.work.Unlock()
 	if err := s.usable(); err != nil {
 		return err
 	}
-	return s.fold()
+	return s.sync()
 }
 
 // Size is how many bytes the files take on disk.
-func (s *Store) Size() (n int64) {
-	for _, p := range []string{s.cfg.Path, prefix(s.cfg.Path) + tailSuffixes[0], prefix(s.cfg.Path) + tailSuffixes[1]} {
-		if info, err := os.Stat(p); err == nil {
-			n += info.Size()
-		}
+func (s *Store) Size() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n := s.baseSize
+	for _, g := range s.segments {
+		n += g.size + g.index
 	}
 	return n
 }

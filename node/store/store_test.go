@@ -30,9 +30,9 @@ var (
 	epochB   = [32]byte{0xbb, 'e', 'p', 'o', 'c', 'h', '-', 'b', 'b', 'b', 'b'}
 )
 
-// testConfig folds only when told to.
+// testConfig is that of a store that does nothing by itself.
 func testConfig(dir string) Config {
-	return Config{Path: filepath.Join(dir, "room.db"), Key: testKey, Room: testRoom, FoldEvery: time.Hour}
+	return Config{Path: filepath.Join(dir, "room.db"), Key: testKey, Room: testRoom, manual: true}
 }
 
 func mustOpen(t testing.TB, cfg Config) *Store {
@@ -137,11 +137,13 @@ func TestReadBack(t *testing.T) {
 	}
 	check("at once", s)
 	copied := copyFiles(t, cfg)
-	must(t, s.Sync())
-	check("folded", s)
+	roll(t, s)
+	check("in a closed log", s)
+	before := copyFiles(t, cfg)
 	must(t, s.Close())
 	check("opened again", mustOpen(t, cfg))
-	check("opened without a fold", mustOpen(t, copied))
+	check("opened with a closed log", mustOpen(t, before))
+	check("opened with an open one", mustOpen(t, copied))
 	if err := s.Forward(func(Entry) bool { return true }); !errors.Is(err, ErrClosed) {
 		t.Errorf("reading when closed: %v", err)
 	}
@@ -163,7 +165,7 @@ func TestOnce(t *testing.T) {
 	two.Data, three.Data = []byte("two"), []byte("three")
 	must(t, s.Append([]Entry{one, one}))
 	must(t, s.Append([]Entry{one}))
-	must(t, s.Sync())
+	roll(t, s)
 	must(t, s.Append([]Entry{one, two, three}))
 	must(t, s.Close())
 	s = mustOpen(t, cfg)
@@ -234,15 +236,18 @@ func TestBounds(t *testing.T) {
 	if all := texts(t, s); len(all) > 0 || len(s.index.metas) > 0 {
 		t.Errorf("stored %d, %d", len(all), len(s.index.metas))
 	}
-	// Above what may wait, Append folds by itself.
-	for range 3 {
+	// Above what may be read whole, Append begins another log by itself.
+	s.work.Lock() // nobody else does
+	for range maxLog/4/MaxBatch + 1 {
 		must(t, s.Append(many[:MaxBatch/MaxData-1]))
 		for i := range many {
 			many[i].Counter += 100
 		}
 	}
-	if s.waiting > 2*MaxBatch {
-		t.Errorf("%d bytes wait", s.waiting)
+	s.work.Unlock()
+	must(t, s.Append(many[:MaxBatch/MaxData-1]))
+	if n := s.segments[len(s.segments)-1].size; n > 2*MaxBatch {
+		t.Errorf("%d bytes in the last log", n)
 	}
 }
 
@@ -320,26 +325,27 @@ func TestBackwardFrom(t *testing.T) {
 	}
 }
 
-// TestFoldsByItself: by time, and when there is much.
-func TestFoldsByItself(t *testing.T) {
+// TestSyncsByItself: by time, and another log is begun when there is much.
+func TestSyncsByItself(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"time": func(c *Config) { c.FoldEvery = time.Millisecond },
-		"much": func(c *Config) { c.FoldBytes = 1 },
+		"time": func(c *Config) { c.SyncEvery = time.Millisecond },
+		"much": func(c *Config) { c.LogSize = 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig(t.TempDir())
+			cfg.manual, cfg.SyncEvery = false, time.Hour
 			change(&cfg)
 			s := mustOpen(t, cfg)
 			must(t, s.Append([]Entry{message(epochA, 1, 1)}))
 			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 				s.mu.RLock()
-				left := len(s.pending)
+				waits := s.dirty
 				s.mu.RUnlock()
-				if left == 0 {
+				if !waits {
 					break
 				}
 				if time.Now().After(deadline) {
-					t.Fatal("never folded")
+					t.Fatal("never durable")
 				}
 			}
 		})
@@ -355,11 +361,11 @@ func TestDiskShows(t *testing.T) {
 	must(t, s.SetIdentity(id))
 	must(t, s.Append([]Entry{{Kind: EpochEntry, Epoch: epochA, Data: []byte("description")}, message(epochA, 0x61626364,
 		0x6162636465666768), {Kind: MetaEntry, Name: "remembered", Data: []byte("12D3KooW")}}))
-	must(t, s.Sync())
+	roll(t, s)
 	must(t, s.Append([]Entry{message(epochA, 0x61626364, 0x6162636465666769), {Kind: MetaEntry, Name: "remembered2",
 		Data: []byte("12D3KooW")}}))
 	files := 0
-	for _, path := range paths(cfg) {
+	for _, path := range paths(t, cfg) {
 		data, err := os.ReadFile(path)
 		must(t, err)
 		if len(data) > 0 {
@@ -372,25 +378,60 @@ func TestDiskShows(t *testing.T) {
 			}
 		}
 	}
-	if files < 2 {
-		t.Fatal("database and tail were to be looked at")
+	if files < 4 {
+		t.Fatal("database, two logs and an index were to be looked at")
 	}
 }
 
-// paths are the database and the tails.
-func paths(cfg Config) []string {
-	return []string{cfg.Path, prefix(cfg.Path) + tailSuffixes[0], prefix(cfg.Path) + tailSuffixes[1]}
+// roll begins another log.
+func roll(t testing.TB, s *Store) {
+	t.Helper()
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	must(t, s.roll())
+}
+
+// paths are all files but the lock's and the key's.
+func paths(t testing.TB, cfg Config) []string {
+	t.Helper()
+	files, err := segmentFiles(cfg.Path)
+	must(t, err)
+	all := []string{cfg.Path}
+	for _, f := range files {
+		all = append(all, f.path)
+	}
+	return append(all, Unfinished(cfg.Path)...)
+}
+
+// readFiles reads them, by the ends of their names.
+func readFiles(t testing.TB, cfg Config) map[string][]byte {
+	t.Helper()
+	all := make(map[string][]byte)
+	for _, path := range paths(t, cfg) {
+		data, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		must(t, err)
+		all[strings.TrimPrefix(path, prefix(cfg.Path))] = data
+	}
+	return all
+}
+
+// writeFiles makes a room of such files.
+func writeFiles(t testing.TB, cfg Config, files map[string][]byte) Config {
+	t.Helper()
+	cfg.Path = filepath.Join(t.TempDir(), "room.db")
+	for name, data := range files {
+		must(t, os.WriteFile(prefix(cfg.Path)+name, data, 0o600))
+	}
+	return cfg
 }
 
 // copyFiles copies what a crash at this moment leaves.
 func copyFiles(t testing.TB, cfg Config) Config {
 	t.Helper()
-	to := cfg
-	to.Path = filepath.Join(t.TempDir(), "room.db")
-	for i, path := range paths(cfg) {
-		data, err := os.ReadFile(path)
-		must(t, err)
-		must(t, os.WriteFile(paths(to)[i], data, 0o600))
-	}
-	return to
+	return writeFiles(t, cfg, readFiles(t, cfg))
 }
