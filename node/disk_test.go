@@ -92,7 +92,8 @@ func TestDiskKeepsTheRoom(t *testing.T) {
 // TestDiskHeld: what waits is on the disk by its name; and when it goes out, not even a power
 // cut that takes what was not synced brings it back, nor takes what was said.
 func TestDiskHeld(t *testing.T) {
-	cfg := store.Config{Path: filepath.Join(t.TempDir(), "room.db"), Key: [32]byte{1}, Room: [32]byte{2}, FoldEvery: time.Hour}
+	cfg := store.Config{Path: filepath.Join(t.TempDir(), "room.db"), Key: [32]byte{1}, Room: [32]byte{2},
+		FoldEvery: time.Hour}
 	s, err := store.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +101,9 @@ func TestDiskHeld(t *testing.T) {
 	defer s.Close()
 	d := NewStore(s)
 	one, two := room.HeldPrefix+"1", room.HeldPrefix+"2"
-	held := []room.Saved{{Name: one, Data: []byte("first")}, {Name: two, Data: []byte("second")}, {Name: "other", Data: []byte("x")}}
-	if err := d.Save(held); err != nil {
+	if err := d.Save([]room.Saved{
+		{Name: one, Data: []byte("first")}, {Name: two, Data: []byte("second")}, {Name: "other", Data: []byte("x")},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	names := func(d Store) (out []string) {
@@ -120,7 +122,8 @@ func TestDiskHeld(t *testing.T) {
 	}
 	id := ake.Hash{1}
 	if err := d.Save([]room.Saved{
-		{Epoch: id, Author: room.Head, Data: []byte("head")}, {Epoch: id, Author: 3, Counter: 1, Data: []byte("said")}, {Name: one},
+		{Epoch: id, Author: room.Head, Data: []byte("head")}, {Epoch: id, Author: 3, Counter: 1, Data: []byte("said")},
+		{Name: one},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ type held struct {
 	at     time.Time
 	kind   byte
 	text   string
+	told   bool // our user was told that it waits
 	saved  bool // it is on the disk
 	agreed bool // our user wants it sent, however long it has waited
 }
@@ -84,7 +85,7 @@ func (r *Room) recallHeld() error {
 		}
 		o.number = number
 		m := held{ref: HeldNumber(number), number: number, at: time.UnixMilli(int64(binary.BigEndian.Uint64(s.Data))),
-			kind: s.Data[8], text: string(s.Data[9:]), saved: true}
+			kind: s.Data[8], text: string(s.Data[9:]), told: true, saved: true}
 		o.held, o.bytes = append(o.held, m), o.bytes+len(m.text)
 	}
 	if len(o.held) > 0 {
@@ -119,17 +120,26 @@ func (r *Room) flush() {
 		}
 		r.eraseHeld(m)
 	}
-	r.saveHeld()
+	r.hold()
 	r.tellUnsaid()
 }
 
-// saveHeld has what waits for a reader saved; not what only keeps the pace.
-func (r *Room) saveHeld() {
-	if r.cfg.Journal == nil || len(r.outbox.held) == 0 || r.maySend() {
-		return
+// hold tells our user of what waits for a reader, and has it saved; not what only keeps the pace.
+func (r *Room) hold() {
+	if len(r.outbox.held) > 0 && !r.maySend() {
+		r.saveHeld()
 	}
+}
+
+// saveHeld is hold for all that waits.
+func (r *Room) saveHeld() {
 	for i := range r.outbox.held {
-		if m := &r.outbox.held[i]; !m.saved {
+		m := &r.outbox.held[i]
+		if !m.told {
+			m.told = true
+			r.emit(Held{Ref: m.ref, Bytes: len(m.text), Alone: !r.accompanied()})
+		}
+		if !m.saved && r.cfg.Journal != nil {
 			m.saved = true
 			r.ready.Save = append(r.ready.Save, Saved{Name: heldName(m.number), At: r.now, Data: m.encode()})
 		}

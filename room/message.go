@@ -59,9 +59,7 @@ func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
 		o.number++
 		m.number = o.number
 		o.held, o.bytes = append(o.held, m), o.bytes+len(text)
-		if !r.maySend() {
-			r.emit(Held{Ref: ref, Bytes: len(text), Alone: !r.accompanied()})
-		}
+		r.hold()
 	}
 	r.finish()
 	return nil

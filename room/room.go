@@ -291,7 +291,13 @@ func (r *Room) Leave(now time.Time) {
 
 // GoAway is Leave for somebody who will be back: what is said until then is kept for
 // them by those who are here.
-func (r *Room) GoAway(now time.Time) { r.end(now, &record.Presence{Away: true}) }
+func (r *Room) GoAway(now time.Time) {
+	if !r.closed {
+		r.advance(now)
+		r.saveHeld()
+	}
+	r.end(now, &record.Presence{Away: true})
+}
 
 func (r *Room) end(now time.Time, last *record.Presence) {
 	r.advance(now)
