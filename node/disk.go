@@ -1,6 +1,7 @@
 package node
 
 import (
+	"strings"
 	"time"
 
 	"coterie/crypto/ake"
@@ -59,13 +60,19 @@ func (n *Node) save(out *room.Ready) {
 // NewStore makes a Store of a room's disk, which stays the caller's to close.
 func NewStore(s *store.Store) Store { return disk{s} }
 
-// A disk keeps heads of transcripts as epochs, and messages as messages; what an
-// author calls itself is its message number 0.
+// A disk keeps heads of transcripts as epochs, messages as messages, and what has a name as
+// metas; what an author calls itself is its message number 0.
 type disk struct{ s *store.Store }
 
 func (d disk) Save(all []room.Saved) error {
 	entries := make([]store.Entry, len(all))
+	said := false
 	for i, m := range all {
+		if m.Name != "" {
+			entries[i] = store.Entry{Kind: store.MetaEntry, Name: m.Name, Time: m.At.UnixMilli(), Data: m.Data}
+			said = said || len(m.Data) == 0 && strings.HasPrefix(m.Name, room.HeldPrefix)
+			continue
+		}
 		e := store.Entry{
 			Kind: store.MessageEntry, Epoch: m.Epoch, Counter: m.Counter, Time: m.At.UnixMilli(), Data: m.Data, Note: m.Note,
 		}
@@ -80,7 +87,19 @@ func (d disk) Save(all []room.Saved) error {
 		}
 		entries[i] = e
 	}
-	return d.s.Append(entries)
+	if err := d.s.Append(entries); err != nil || !said {
+		return err
+	}
+	// What waited goes out now. Not even a power cut may bring it back: it would be said again.
+	return d.s.Sync()
+}
+
+func (d disk) Named(prefix string) (out []room.Saved, err error) {
+	all, err := d.s.Metas(prefix)
+	for name, data := range all {
+		out = append(out, room.Saved{Name: name, Data: data})
+	}
+	return out, err
 }
 
 func (d disk) Forget(ids []ake.Hash) error {

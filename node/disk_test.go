@@ -1,6 +1,7 @@
 package node
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -85,5 +86,66 @@ func TestDiskKeepsTheRoom(t *testing.T) {
 	messages, err := d.Messages(one, 3, 1, 1)
 	if err != nil || len(messages) != 1 || !same(messages[0], all[1]) {
 		t.Errorf("got %v, %v", messages, err)
+	}
+}
+
+// TestDiskHeld: what waits is on the disk by its name; and when it goes out, not even a power
+// cut that takes what was not synced brings it back, nor takes what was said.
+func TestDiskHeld(t *testing.T) {
+	cfg := store.Config{Path: filepath.Join(t.TempDir(), "room.db"), Key: [32]byte{1}, Room: [32]byte{2},
+		FoldEvery: time.Hour}
+	s, err := store.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	d := NewStore(s)
+	one, two := room.HeldPrefix+"1", room.HeldPrefix+"2"
+	if err := d.Save([]room.Saved{
+		{Name: one, Data: []byte("first")}, {Name: two, Data: []byte("second")}, {Name: "other", Data: []byte("x")},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	names := func(d Store) (out []string) {
+		all, err := d.Named(room.HeldPrefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range all {
+			out = append(out, m.Name+" "+string(m.Data))
+		}
+		slices.Sort(out)
+		return out
+	}
+	if got := names(d); !slices.Equal(got, []string{one + " first", two + " second"}) {
+		t.Errorf("there is %q", got)
+	}
+	id := ake.Hash{1}
+	if err := d.Save([]room.Saved{
+		{Epoch: id, Author: room.Head, Data: []byte("head")}, {Epoch: id, Author: 3, Counter: 1, Data: []byte("said")},
+		{Name: one},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// The cut: of the files the database alone is as it was written last.
+	b, err := os.ReadFile(cfg.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Path = filepath.Join(t.TempDir(), "room.db")
+	if err := os.WriteFile(cfg.Path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after, err := store.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer after.Close()
+	d = NewStore(after)
+	if got := names(d); !slices.Equal(got, []string{two + " second"}) {
+		t.Errorf("after the cut there is %q", got)
+	}
+	if m, err := d.Messages(id, 3, 1, 1); err != nil || len(m) != 1 {
+		t.Errorf("after the cut the message is not there: %v", err)
 	}
 }

@@ -93,6 +93,8 @@ type Config struct {
 	Replay int
 	// Keep is about how many bytes the store may come to; 0: no bound.
 	Keep int64
+	// Hold is as in room.Config.
+	Hold time.Duration
 	// Rate is as in room.Config.
 	Rate int
 
@@ -171,7 +173,7 @@ type Node struct {
 	membersChanged chan struct{} // capacity 1: who is here has changed; never closed
 	leaving        chan struct{}
 	leaveOnce      sync.Once
-	forGood        bool            // set before leaving is closed
+	how            func(*Node)     // to leave; set before leaving is closed
 	ended          chan struct{}   // closed when the loop has ended
 	runCtx         context.Context // until then
 
@@ -252,7 +254,8 @@ func New(cfg Config) (*Node, error) {
 	r, err := room.New(room.Config{
 		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Encapsulator: encapsulator, ValidOn: validOn,
 		Rand: rand.Reader, Now: n.now(), Name: n.cfg.Name, Addresses: n.addresses(),
-		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Keep: n.cfg.Keep, Rate: n.cfg.Rate,
+		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Keep: n.cfg.Keep, Hold: n.cfg.Hold,
+		Rate: n.cfg.Rate,
 	})
 	if err != nil {
 		n.closeHost()

@@ -255,6 +255,19 @@ func (n *Node) Cut(p peer.ID, on bool) error {
 	return err
 }
 
+// Held are the messages that wait to be sent.
+func (n *Node) Held() (out []room.HeldMessage) {
+	n.do(func() { out = n.room.HeldMessages() })
+	return out
+}
+
+// SendHeld sends what is held, however long it has waited, as soon as somebody can read it. It
+// returns how many had waited for that word.
+func (n *Node) SendHeld() (count int) {
+	n.do(func() { count = n.room.SendHeld(n.now()) })
+	return count
+}
+
 // Drop gives up on the messages that are held, and returns them. Without a
 // predicate, on all.
 func (n *Node) Drop(which func(room.HeldMessage) bool) []room.HeldMessage {

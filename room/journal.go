@@ -17,6 +17,9 @@ import (
 // be safe before anything of the same Ready is sent, published or shown; then a process that
 // dies loses nothing it has told anybody of.
 type Saved struct {
+	// Name: it is none of these, but a small value by that name, which takes the place of the one
+	// before; without Data there is none any more.
+	Name  string
 	Epoch ake.Hash
 	// Author is the author's place in the epoch's list, or Head.
 	Author  int
@@ -45,6 +48,8 @@ type Journal interface {
 	Notes(yield func(Saved) bool) error
 	// Messages are one author's messages in one epoch with counters from .. to.
 	Messages(epoch ake.Hash, author int, from, to uint64) ([]Saved, error)
+	// Named are the values whose names begin so, in any order.
+	Named(prefix string) ([]Saved, error)
 }
 
 // save asks for a message, and for what says who its author is, to be kept.
@@ -115,7 +120,9 @@ func (t *transcript) saveHead() []byte {
 // saved again before the next message of theirs, and so is what stays of messages.
 func (r *Room) NotSaved(all []Saved) {
 	for _, s := range all {
-		if t := r.logs.transcripts[s.Epoch]; t != nil && s.Author == Head {
+		if s.Name != "" {
+			r.notSavedHeld(s)
+		} else if t := r.logs.transcripts[s.Epoch]; t != nil && s.Author == Head {
 			t.saved = false
 		} else if t != nil && s.Rest {
 			r.logs.unsaved = append(r.logs.unsaved, s)

@@ -2,12 +2,14 @@ package room
 
 import (
 	"slices"
+	"strings"
 
 	"coterie/crypto/ake"
 )
 
 // A memJournal is a disk: it outlives the process.
 type memJournal struct {
+	named  map[string]Saved
 	order  []Saved
 	reads  int
 	loads  int   // of all that was said
@@ -18,6 +20,15 @@ type memJournal struct {
 func (j *memJournal) save(all []Saved) {
 	for _, s := range all {
 		s.Data = slices.Clone(s.Data)
+		if s.Name != "" {
+			if j.named == nil {
+				j.named = make(map[string]Saved)
+			}
+			if j.named[s.Name] = s; len(s.Data) == 0 {
+				delete(j.named, s.Name)
+			}
+			continue
+		}
 		if s.Rest {
 			j.order = slices.DeleteFunc(j.order, func(o Saved) bool {
 				return o.Epoch == s.Epoch && o.Author == s.Author && o.Counter > 0 && o.Counter <= s.Counter && !o.Rest
@@ -72,6 +83,15 @@ func (j *memJournal) Messages(epoch ake.Hash, author int, from, to uint64) (out 
 	defer func() { j.given += len(out) }()
 	for _, s := range j.order {
 		if s.Epoch == epoch && s.Author == author && s.Counter > 0 && !s.Rest && s.Counter >= from && s.Counter <= to {
+			out = append(out, s)
+		}
+	}
+	return out, j.failed
+}
+
+func (j *memJournal) Named(prefix string) (out []Saved, err error) {
+	for name, s := range j.named {
+		if strings.HasPrefix(name, prefix) {
 			out = append(out, s)
 		}
 	}

@@ -26,20 +26,6 @@ var (
 	ErrSuperseded = errors.New("another process takes part as this peer")
 )
 
-// A held message waits for an epoch under which it may be sent.
-type held struct {
-	ref  any
-	kind byte
-	text string
-}
-
-// An outbox is what we have to say, and how fast we may.
-type outbox struct {
-	held  []held
-	pace  pace
-	stops []stop
-}
-
 // A waitingMessage is of an epoch that we do not know yet.
 type waitingMessage struct {
 	message *record.Message
@@ -58,13 +44,22 @@ func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
 		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrTooLong, len(text), record.MaxText)
 	case !utf8.ValidString(text):
 		return ErrText
-	case len(r.outbox.held) >= maxHeld:
-		return ErrHeldFull
 	}
-	r.outbox.held = append(r.outbox.held, held{ref: ref, kind: kind, text: text})
 	r.flush()
-	if len(r.outbox.held) > 0 && !r.maySend() {
-		r.emit(Held{Ref: ref, Bytes: len(text), Alone: !r.accompanied()})
+	o := &r.outbox
+	m := held{ref: ref, at: r.now, kind: kind, text: text}
+	switch {
+	case r.nextHeld() < 0 && r.maySend() && r.maySendNow():
+		if err := r.seal(m); err != nil {
+			r.emit(Failed{Doing: "sending a message", Err: err})
+		}
+	case len(o.held) >= maxHeld || o.bytes+len(text) > maxHeldBytes:
+		return ErrHeldFull
+	default:
+		o.number++
+		m.number = o.number
+		o.held, o.bytes = append(o.held, m), o.bytes+len(text)
+		r.hold()
 	}
 	r.finish()
 	return nil
@@ -171,17 +166,6 @@ func (r *Room) listsGone(g *graph, h *epoch) bool {
 		}
 	}
 	return h.listsGone
-}
-
-// flush sends what is held, in order, if that may be.
-func (r *Room) flush() {
-	for len(r.outbox.held) > 0 && r.maySend() && r.maySendNow() {
-		m := r.outbox.held[0]
-		r.outbox.held = r.outbox.held[1:]
-		if err := r.seal(m); err != nil {
-			r.emit(Failed{Doing: "sending a message", Err: err})
-		}
-	}
 }
 
 // seal signs, encrypts and publishes one message under the head:

@@ -38,6 +38,7 @@ type network struct {
 	opens, made, commits int // openings, encapsulations and commits so far
 	steps, maxSteps      int
 
+	hold time.Duration // of what is held
 	// knows: a peer takes part on no day on which its key does not satisfy the policy.
 	knows bool
 	// hostile are the publications that an honest node never made.
@@ -253,7 +254,7 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 	}
 	knows := n.knows
 	r, err := New(Config{
-		Journal: journal, Replay: 1 << 20,
+		Journal: journal, Replay: 1 << 20, Hold: n.hold,
 		Descriptor: n.desc, Identity: identity, Encapsulator: &fakeSuite{node: s, satisfies: satisfies},
 		ValidOn: func(d abe.Day) bool { return !knows || satisfies(d) },
 		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,

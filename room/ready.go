@@ -266,6 +266,18 @@ type Held struct {
 	Alone bool // nobody else is here; otherwise the next epoch is on its way
 }
 
+// Restored: these messages were held when the last process ended, and are now. Their
+// refs are HeldNumbers.
+type Restored struct{ Messages []HeldMessage }
+
+// Unsaid: so many held messages have waited for longer than Config.Hold, so that they wait for
+// a word of the user too. Here: somebody can read them now.
+type Unsaid struct {
+	Count  int
+	Oldest time.Time // when the first of them was written
+	Here   bool
+}
+
 // Proved: a peer and we proved ourselves to each other.
 type Proved struct {
 	Peer peer.ID
@@ -300,3 +312,5 @@ func (Reached) event()      {}
 func (Gap) event()          {}
 func (Equivocated) event()  {}
 func (Past) event()         {}
+func (Restored) event()     {}
+func (Unsaid) event()       {}

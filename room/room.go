@@ -25,6 +25,7 @@
 //	head.go       which of them is the head, and what is kept of others   §8.3
 //	commit.go     when and how to commit                                  §8.4
 //	message.go    sending and receiving                                   §8.5, §9
+//	held.go       what waits to be sent                                   §9.4
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
@@ -84,6 +85,9 @@ type Config struct {
 	// Replay is how many of the last messages in the journal are shown at the
 	// start, as history.
 	Replay int
+	// Hold is for how long after it was written a message is sent without another word of
+	// the user; 0: for ever.
+	Hold time.Duration
 }
 
 // Room is one process' part in one room. It is not safe for concurrent use.
@@ -209,6 +213,9 @@ func New(cfg Config) (*Room, error) {
 		if err := r.recall(); err != nil {
 			return nil, err
 		}
+		if err := r.recallHeld(); err != nil {
+			return nil, err
+		}
 	}
 	r.finish()
 	return r, nil
@@ -267,17 +274,30 @@ func (r *Room) Self() peer.ID { return r.self }
 func (r *Room) Tick(now time.Time) {
 	r.advance(now)
 	r.newRecords = r.newRecords || r.tooHigh
+	r.ready.Save, r.logs.unsaved = append(r.ready.Save, r.logs.unsaved...), nil
 	r.expire()
 	r.finish()
 }
 
 // Leave makes the process' last presence and tells everybody that the peer has left
 // for good. Nothing is sent after it.
-func (r *Room) Leave(now time.Time) { r.end(now, &record.Presence{Left: true}) }
+// What waits to be sent is given up.
+func (r *Room) Leave(now time.Time) {
+	if !r.closed {
+		r.Drop(now, nil)
+	}
+	r.end(now, &record.Presence{Left: true})
+}
 
 // GoAway is Leave for somebody who will be back: what is said until then is kept for
 // them by those who are here.
-func (r *Room) GoAway(now time.Time) { r.end(now, &record.Presence{Away: true}) }
+func (r *Room) GoAway(now time.Time) {
+	if !r.closed {
+		r.advance(now)
+		r.saveHeld()
+	}
+	r.end(now, &record.Presence{Away: true})
+}
 
 func (r *Room) end(now time.Time, last *record.Presence) {
 	r.advance(now)

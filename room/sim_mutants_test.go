@@ -125,6 +125,22 @@ var mutants = []mutant{
 	{"time in which one did not run counts as silence", "liveness.go",
 		`p.heardAt = p.heardAt.Add(gap)`, `_, _ = p, gap`, "TestSuspendAndResume"},
 
+	// What waits: PROTOCOL.md §9.4.
+	{"what waits is not saved", "held.go",
+		`if !m.saved && r.cfg.Journal != nil {`, `if !m.saved && false {`, "TestHeldSurvives"},
+	{"what was sent waits on", "held.go",
+		`		r.eraseHeld(m)
+	}`, `	}`, "TestHeldOnce"},
+	{"what waited long is sent without a word", "held.go",
+		`return !m.agreed && r.cfg.Hold > 0 && r.now.Sub(m.at).Abs() > r.cfg.Hold`, `return false`, "TestHeldAsks"},
+	{"what waits has no bound in bytes", "message.go",
+		` || o.bytes+len(text) > maxHeldBytes`, ``, "TestHeldBounded"},
+	{"what cannot be erased is said again", "held.go",
+		`r.logs.unsaved = append(r.logs.unsaved, s) // else`, `_ = s // else`, "TestHeldSaved"},
+	{"who left says later what waited", "room.go",
+		`		r.Drop(now, nil)
+`, ``, "TestHeldBounded"},
+
 	// Commits: PROTOCOL.md §8.
 	{"a listed peer need not be in my component", "accept.go",
 		`if n == nil || !n.member {`, `if n == nil {`, "TestForgedCommits"},

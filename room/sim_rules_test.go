@@ -27,6 +27,7 @@ type looker struct {
 	ids    map[peer.ID]*simPeer
 	epochs map[ake.Hash]*simEpoch
 	texts  map[said]string
+	byText map[string]said // each text is typed once
 	had    []map[said]bool // by peer: what any of its processes was given as new
 	seen   []map[said]bool // .. or read back
 	procs  map[*simNode]*seenOf
@@ -66,6 +67,7 @@ func (k *looker) init(w *sim) {
 	k.ids = make(map[peer.ID]*simPeer)
 	k.epochs = make(map[ake.Hash]*simEpoch)
 	k.texts = make(map[said]string)
+	k.byText = make(map[string]said)
 	k.procs = make(map[*simNode]*seenOf)
 }
 
@@ -187,6 +189,8 @@ func (k *looker) took(s *simNode, e Event) {
 		} else if was.sid != e.SID || !slices.Equal(was.members, members) {
 			k.w.fail("split", "%s: epoch %x has two sids or member lists", s.name, e.ID[:4])
 		}
+	case Restored:
+		o.typed += len(e.Messages)
 	case Sent:
 		o.sent++
 		if text, ok := e.Ref.(string); ok {
@@ -208,6 +212,10 @@ func (k *looker) took(s *simNode, e Event) {
 			k.w.fail("order", "%s was given message %d by %s after %d (late: %v)", s.name, m.counter, e.Author.Name, o.last[author], e.Late)
 		}
 		o.last[author] = max(o.last[author], m.counter)
+		if was, ok := k.byText[e.Message.Text]; ok && was != m {
+			k.w.fail("again", "%s was given %q by %s, which was said before", s.name, e.Message.Text, e.Author.Name)
+		}
+		k.byText[e.Message.Text] = m
 		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}

@@ -210,27 +210,3 @@ func (r *Room) present() map[peer.ID]Member {
 	}
 	return out
 }
-
-// A HeldMessage waits until somebody else can read it.
-type HeldMessage struct {
-	Ref  any
-	Kind byte
-	Text string
-}
-
-// Drop gives up on the held messages that which is true of, all if it is nil,
-// and returns them in their order.
-func (r *Room) Drop(now time.Time, which func(HeldMessage) bool) []HeldMessage {
-	r.advance(now)
-	var out []HeldMessage
-	r.outbox.held = slices.DeleteFunc(r.outbox.held, func(h held) bool {
-		m := HeldMessage{Ref: h.ref, Kind: h.kind, Text: h.text}
-		if which != nil && !which(m) {
-			return false
-		}
-		out = append(out, m)
-		return true
-	})
-	r.finish()
-	return out
-}

@@ -260,9 +260,9 @@ func TestHeldThenSentInOrder(t *testing.T) {
 	}
 }
 
-// TestHeldExpires: what nobody came to read in time is given up, with its ref and
-// a reason; nobody reads it later.
-func TestHeldExpires(t *testing.T) {
+// TestHeldAsks: what nobody came to read in time is not sent without a word: the program is told,
+// and says it.
+func TestHeldAsks(t *testing.T) {
 	dir := t.TempDir()
 	fixtures(t, dir)
 	config := filepath.Join(homeOf(dir, "ann"), "config", "coterie")
@@ -278,12 +278,8 @@ func TestHeldExpires(t *testing.T) {
 	if err := ann.Write(`{"send":"too early","ref":"x"}`); err != nil {
 		t.Fatal(err)
 	}
-	e, err := ann.Wait(ctx, "the message given up", func(e drive.Event) bool { return e.Event == "rejected" })
-	if err != nil {
+	if _, err := ann.Wait(ctx, "that it waits", func(e drive.Event) bool { return e.Event == "unsaid" }); err != nil {
 		t.Fatal(err)
-	}
-	if e.Code != "alone" || e.Ref != "x" || e.Text == "" {
-		t.Errorf("got %+v", e)
 	}
 	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
 	aliveIn(ctx, t, ann, bob)
@@ -296,8 +292,19 @@ func TestHeldExpires(t *testing.T) {
 	events, _ := bob.Events()
 	for _, e := range events {
 		if e.Event == "message" && e.Text == "too early" {
-			t.Error("what was given up went out")
+			t.Error("it went out without a word")
 		}
+	}
+	if err := ann.Write(`{"send_held":true}`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Heard(ctx, "too early"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ann.Wait(ctx, "that it was sent", func(e drive.Event) bool {
+		return e.Event == "sent" && e.Ref == "x"
+	}); err != nil {
+		t.Error(err)
 	}
 	for _, p := range []*drive.Peer{ann, bob} {
 		if err := p.Quit(); err != nil {

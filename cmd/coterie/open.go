@@ -46,7 +46,7 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 		}
 	}()
 	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.beginAt(), Name: p.nick,
-		Now: a.now, MDNS: p.values.On("mdns"), MapPorts: p.values.On("map_ports")}
+		Now: a.now, Hold: p.hold, MDNS: p.values.On("mdns"), MapPorts: p.values.On("map_ports")}
 	if !p.flags.ephemeral {
 		if o.history, err = a.OpenHistory(p.descriptor, p.identities, p.ask); err != nil {
 			return nil, err
@@ -169,7 +169,7 @@ func listen(ctx context.Context, r *chat.Room, in *lines.Reader, f joinFlags) {
 			c = chat.Quit{Linger: f.linger, End: true}
 		}
 		r.Do(ctx, c)
-		if _, quit := c.(chat.Quit); quit {
+		if q, quit := c.(chat.Quit); quit && !q.Leave { // to leave for good may be refused once
 			return
 		}
 	}

@@ -236,7 +236,7 @@ func (a *app) runRelay(r *node.Relay, out *lines.JSON, log *relayLog) error {
 		case <-late:
 		}
 		log.ended(r.Stats(), began)
-		out.Bye("signal", 0, cli.StatusDone)
+		out.Bye("signal", 0, 0, cli.StatusDone)
 		return nil
 	}
 }

@@ -361,6 +361,22 @@ func (s *Store) meta(name string) ([]byte, error) {
 	return slices.Clone(m.value), nil
 }
 
+// Metas returns the values whose names begin so, by name.
+func (s *Store) Metas(prefix string) (map[string][]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	out := make(map[string][]byte)
+	for name, m := range s.index.metas {
+		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "\x00") {
+			out[name] = slices.Clone(m.value)
+		}
+	}
+	return out, nil
+}
+
 // SetMeta stores a small value under a name, as Append does; an empty one removes
 // what is there. Names that begin with a zero byte are the store's own.
 func (s *Store) SetMeta(name string, value []byte) error {

@@ -20,11 +20,11 @@ import (
 func (s *State) Answer(c Command, now time.Time) (a Answer, ok bool) {
 	switch c := c.(type) {
 	case Who:
-		return Answer{c, "who can read", s.who()}, true
+		return Answer{To: c, Title: "who can read", Lines: s.who()}, true
 	case Info:
-		return Answer{c, "room " + cli.Clean(s.Name), s.info(now)}, true
+		return Answer{To: c, Title: "room " + cli.Clean(s.Name), Lines: s.info(now)}, true
 	case Status:
-		return Answer{c, "status", s.StatusLines(now)}, true
+		return Answer{To: c, Title: "status", Lines: s.StatusLines(now)}, true
 	case Link:
 		lines := []string{s.Snapshot.Link}
 		if w := linkReach(s.Snapshot.Link).Warning(); w != "" {
@@ -33,13 +33,13 @@ func (s *State) Answer(c Command, now time.Time) (a Answer, ok bool) {
 		if s.Unlisted {
 			lines = append(lines, "This room is unlisted: whoever has the link knows of it.")
 		}
-		return Answer{c, "link", lines}, true
+		return Answer{To: c, Title: "link", Lines: lines}, true
 	case Peers:
-		return Answer{c, "peers", s.peers()}, true
+		return Answer{To: c, Title: "peers", Lines: s.peers()}, true
 	case Ignores:
-		return Answer{c, "ignored", s.ignores()}, true
+		return Answer{To: c, Title: "ignored", Lines: s.ignores()}, true
 	case Help:
-		return Answer{c, "help", HelpLines(Slashes, c.Word)}, true
+		return Answer{To: c, Title: "help", Lines: HelpLines(Slashes, c.Word)}, true
 	}
 	return a, false
 }

@@ -44,8 +44,11 @@ type (
 	Nick struct{ Name string }
 	// Rekey asks for new keys.
 	Rekey struct{}
-	// Drop gives up on what is held.
-	Drop struct{}
+	// Drop gives up on what is held; SendHeld sends what has waited for a word; ShowHeld says what
+	// there is.
+	Drop     struct{}
+	SendHeld struct{}
+	ShowHeld struct{ Ref any }
 	// Ping measures the way to a peer.
 	Ping struct{ Who string }
 	// Prove asks a peer to prove a policy. Without Expr, the policy stands behind the name.
@@ -133,6 +136,8 @@ var Slashes = []Slash{
 		return Set{name, strings.TrimSpace(value)}
 	}},
 	{"rekey", "", "new keys now", func(string) Command { return Rekey{} }},
+	{"held", "", "the messages that wait to be sent", func(string) Command { return ShowHeld{} }},
+	{"send", "", "send what has waited for your word", func(string) Command { return SendHeld{} }},
 	{"drop", "", "give up on the messages that are held", func(string) Command { return Drop{} }},
 }
 

@@ -32,9 +32,10 @@ type (
 	// Bye: the room was left, and nothing follows.
 	Bye struct {
 		Reason      string
-		Undelivered int  // messages that nobody read
+		Undelivered int  // messages that nobody read, and nobody will
 		Code        int  // the exit status
 		Away        bool // not for good
+		Kept        int  // messages that wait on the disk
 	}
 	// Warning is trouble that needs no command to be its cause.
 	Warning struct{ Err *cli.Error }
@@ -45,8 +46,10 @@ type (
 		Ref any
 		Err *cli.Error
 	}
-	// Waiting is how many messages of ours are held.
-	Waiting struct{ N int }
+	// Kept answers a message that waits on the disk when the run ends.
+	Kept struct{ Ref any }
+	// Waiting is how many messages of ours are held; Unsaid, how many of these wait for a word.
+	Waiting struct{ N, Unsaid int }
 	// StillAlone: nobody has answered for a while.
 	StillAlone struct{ Text string }
 	// Snapshot is how things stand.
@@ -79,6 +82,7 @@ type (
 		To    Command
 		Title string
 		Lines []string
+		Held  []room.HeldMessage // to ShowHeld
 	}
 	// Pinged answers Ping.
 	Pinged struct{ Path node.Path }
@@ -94,6 +98,8 @@ type (
 	}
 	// Dropped: so many held messages were given up.
 	Dropped struct{ N int }
+	// SendingHeld: so many that had waited for that word go out.
+	SendingHeld struct{ N int }
 	// SettingKept: a setting was changed. How says for how long.
 	SettingKept struct{ Name, Value, How string }
 	// Found answers Search, newest first.

@@ -8,6 +8,7 @@ import (
 
 	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/node"
 	"coterie/room"
@@ -61,7 +62,6 @@ func (r *Room) talk(ctx context.Context) {
 // What each command does, in the room's goroutine.
 
 func (c Say) do(r *Room)     { go r.say(context.Background(), c) }
-func (c Quit) do(r *Room)    { r.quit = &c }
 func (c Bad) do(r *Room)     { r.refuse(c.Err) }
 func (c Who) do(r *Room)     { r.answer(c) }
 func (c Info) do(r *Room)    { r.answer(c) }
@@ -75,6 +75,22 @@ func (c Drop) do(r *Room)    { r.busy(r.drop) }
 func (c Ping) do(r *Room)    { r.with(c.Who, r.ping) }
 func (c Older) do(r *Room)   { r.busy(func() { r.older(c) }) }
 func (c Forget) do(r *Room)  { r.forget, r.quit = true, &Quit{Leave: true} }
+
+func (c SendHeld) do(r *Room) { r.busy(r.sendHeld) }
+func (c ShowHeld) do(r *Room) { r.busy(func() { r.showHeld(c) }) }
+
+func (c Quit) do(r *Room) {
+	if n := len(r.box.waiting); c.Leave && n > 0 && r.quit == nil && !r.asked {
+		r.asked = true
+		r.refuse(cli.Fail("held", "%s to be sent, and leaving for good gives %s up", text.Plural(n, "message")+
+			either(n == 1, " waits", " wait"), either(n == 1, "it", "them")).
+			Hint("/held shows what waits; /quit keeps it; once more leaves all the same"))
+		return
+	}
+	if r.quit == nil || !r.quit.Leave {
+		r.quit = &c
+	}
+}
 
 func (c MarkUnread) do(r *Room) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
 

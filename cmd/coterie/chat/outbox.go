@@ -19,9 +19,15 @@ const retryHeld = 100 * time.Millisecond
 // An outgoing message is one that was typed and has not gone out yet. The room gives it back
 // as the ref of what became of it.
 type outgoing struct {
-	ref  any // the user's own
+	ref  any // the user's own; a room.HeldNumber: it was typed in an earlier run
 	at   time.Time
 	held bool
+}
+
+// earlier reports whether it was typed in an earlier run.
+func (o *outgoing) earlier() bool {
+	_, ok := o.ref.(room.HeldNumber)
+	return ok
 }
 
 // An outbox has what was typed, until it is sent or given up: every message is answered once.
@@ -29,6 +35,26 @@ type outgoing struct {
 type outbox struct {
 	waiting []*outgoing
 	lost    int // given up, since nobody came
+}
+
+// restore takes in what waits from an earlier run.
+func (b *outbox) restore(all []room.HeldMessage) {
+	for _, m := range all {
+		b.waiting = append(b.waiting, &outgoing{ref: m.Ref, at: m.At, held: true})
+	}
+}
+
+// outgoing is what the room gave back as a ref.
+func (b *outbox) outgoing(ref any) (*outgoing, bool) {
+	if n, ok := ref.(room.HeldNumber); ok {
+		i := slices.IndexFunc(b.waiting, func(o *outgoing) bool { return o.ref == n })
+		if i < 0 {
+			return nil, false
+		}
+		return b.waiting[i], true
+	}
+	o, ok := ref.(*outgoing)
+	return o, ok
 }
 
 // remove takes a message out. It returns false if it was out already.
@@ -48,8 +74,15 @@ func (b *outbox) held() (n int) {
 	return n
 }
 
-// undelivered is how many have not gone out, and will not if the room is left now.
-func (b *outbox) undelivered() int { return len(b.waiting) + b.lost }
+// ours are those of this run.
+func (b *outbox) ours() (n int) {
+	for _, o := range b.waiting {
+		if !o.earlier() {
+			n++
+		}
+	}
+	return n
+}
 
 // say hands a message to the room, as soon as that can take it.
 func (r *Room) say(ctx context.Context, c Say) {
@@ -82,25 +115,28 @@ func (r *Room) say(ctx context.Context, c Say) {
 
 // reject answers a message that is not sent, unless it was answered before.
 func (r *Room) reject(o *outgoing, err *cli.Error) {
-	r.post(func() {
-		if !r.box.remove(o) {
-			return
-		}
-		if err.Code == codeAlone {
-			r.box.lost++
-		}
-		r.count()
-		r.show(Rejected{o.ref, err})
-		r.judgeSoon()
-	})
+	r.post(func() { r.rejected(o, err) })
+}
+
+func (r *Room) rejected(o *outgoing, err *cli.Error) {
+	if !r.box.remove(o) {
+		return
+	}
+	if err.Code == codeAlone {
+		r.box.lost++
+	}
+	r.count()
+	r.show(Rejected{o.ref, err})
+	r.judgeSoon()
 }
 
 const codeAlone = "alone"
 
-// giveUp drops what nobody came to read in time.
+// giveUp drops what nobody came to read in time, once nobody is there any more who could say
+// that it is to go out all the same.
 func (r *Room) giveUp() {
 	limit, now := r.cfg.Hold, r.cfg.Now()
-	if limit <= 0 || len(r.box.waiting) == 0 || now.Sub(r.box.waiting[0].at) < limit {
+	if r.quit == nil || !r.quit.End || limit <= 0 || len(r.box.waiting) == 0 {
 		return
 	}
 	r.beside(func() {
@@ -117,10 +153,29 @@ func (r *Room) giveUp() {
 // drop gives up on all that is held, and answers each.
 func (r *Room) drop() {
 	all := r.node.Drop(nil)
+	r.post(func() { r.unsaid = 0 })
 	for _, h := range all {
-		if o, ok := h.Ref.(*outgoing); ok {
-			r.reject(o, cli.Fail(codeDropped, "dropped as you asked"))
-		}
+		r.post(func() {
+			if o, ok := r.box.outgoing(h.Ref); ok {
+				r.rejected(o, cli.Fail(codeDropped, "dropped as you asked"))
+			}
+		})
 	}
 	r.tell(Dropped{len(all)})
+}
+
+// sendHeld sends what has waited for a word.
+func (r *Room) sendHeld() {
+	n := r.node.SendHeld()
+	r.post(func() {
+		r.unsaid = 0
+		r.count()
+		r.show(SendingHeld{n})
+	})
+}
+
+// showHeld says what waits.
+func (r *Room) showHeld(c ShowHeld) {
+	all := r.node.Held()
+	r.post(func() { r.show(r.state.Waits(c, all, r.cfg.Now())) })
 }

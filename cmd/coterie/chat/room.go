@@ -93,6 +93,8 @@ type Room struct {
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	box      outbox
 	quit     *Quit // nothing more comes from the user
+	asked    bool  // whether to leave for good what waits
+	unsaid   int   // messages that wait for a word
 	forget   bool  // nothing of this room is to be left here
 
 	mail       chan func()   // to the room's goroutine
@@ -174,9 +176,12 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 	leave := func(why string) {
 		if reason == "" {
 			reason = why
-			if r.forGood() {
+			switch {
+			case r.forGood():
 				r.node.Leave()
-			} else {
+			case why == "eof": // nobody knows then of what waits
+				r.node.Finish()
+			default:
 				r.node.GoAway()
 			}
 		}
@@ -208,7 +213,8 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 		case s := <-signals:
 			// A window that is closed says so twice.
 			if reason != "" && s != syscall.SIGHUP {
-				r.show(Bye{"signal", r.box.undelivered(), statusAborted, !r.forGood()})
+				undelivered, kept := r.left("signal")
+				r.show(Bye{"signal", undelivered, statusAborted, !r.forGood(), kept})
 				os.Exit(statusAborted)
 			}
 			leave("signal")
@@ -259,9 +265,14 @@ func (r *Room) end(reason string, err error) error {
 	if err != nil {
 		return err
 	}
-	undelivered := r.box.undelivered()
+	undelivered, kept := r.left(reason)
 	for _, o := range r.box.waiting {
-		r.show(Rejected{o.ref, cli.Fail(codeUndelivered, "nobody who could read it was in the room")})
+		switch {
+		case !r.keeps(o, reason):
+			r.show(Rejected{o.ref, cli.Fail(codeUndelivered, "nobody who could read it was in the room")})
+		case !o.earlier():
+			r.show(Kept{o.ref})
+		}
 	}
 	code := 0
 	if reason == "eof" && undelivered+len(r.unread) > 0 {
@@ -271,11 +282,31 @@ func (r *Room) end(reason string, err error) error {
 		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
 			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
 	}
-	r.show(Bye{reason, undelivered, code, !r.forGood()})
+	r.show(Bye{reason, undelivered, code, !r.forGood(), kept})
 	if code != 0 {
 		return cli.Silent(code)
 	}
 	return nil
+}
+
+// left is what becomes of what waits when the room is left: how many messages nobody will read,
+// and how many are kept on the disk for the next time.
+func (r *Room) left(reason string) (undelivered, kept int) {
+	undelivered = r.box.lost
+	for _, o := range r.box.waiting {
+		switch {
+		case r.keeps(o, reason):
+			kept++
+		default:
+			undelivered++
+		}
+	}
+	return undelivered, kept
+}
+
+// keeps reports whether a message that waits is kept on the disk when the room is left.
+func (r *Room) keeps(o *outgoing, reason string) bool {
+	return !r.forGood() && o.held && (reason != "eof" || o.earlier())
 }
 
 // forGood reports whether the user leaves for good: as they said, or since they would come
@@ -290,13 +321,13 @@ func (q *Quit) reason() string {
 }
 
 // settled reports whether somebody has all that was typed.
-func (r *Room) settled() bool { return len(r.box.waiting) == 0 && len(r.unread) == 0 }
+func (r *Room) settled() bool { return r.box.ours() == 0 && len(r.unread) == 0 }
 
 // handle takes one event of the node's.
 func (r *Room) handle(e node.Event) {
 	switch ev := e.(type) {
 	case room.Sent:
-		o, ok := ev.Ref.(*outgoing)
+		o, ok := r.box.outgoing(ev.Ref)
 		if !ok || !r.box.remove(o) {
 			return
 		}
@@ -310,6 +341,12 @@ func (r *Room) handle(e node.Event) {
 		}
 		r.count()
 		e = ev
+	case room.Restored:
+		r.box.restore(ev.Messages)
+		r.count()
+	case room.Unsaid:
+		r.unsaid = ev.Count
+		r.count()
 	case room.Reached:
 		if ev.Have > 0 {
 			delete(r.unread, ev.ID)
@@ -351,8 +388,8 @@ func (r *Room) show(what any) {
 
 // count tells how many messages are held, if that has changed.
 func (r *Room) count() {
-	if n := r.box.held(); n != r.state.Held {
-		r.show(Waiting{n})
+	if n := r.box.held(); n != r.state.Held || r.unsaid != r.state.Unsaid {
+		r.show(Waiting{n, r.unsaid})
 	}
 }
 

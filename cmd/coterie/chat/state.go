@@ -71,10 +71,10 @@ type State struct {
 	// Questions are those that wait for an answer of ours.
 	Questions []room.Asked
 	// Health is what is wrong, worst first; Snapshot, how things stood when they were looked at
-	// last; Held, how many messages wait for a reader.
+	// last; Held, how many messages wait for a reader, and Unsaid, how many of these for a word.
 	Health []health.Item
 	Snapshot
-	Held int
+	Held, Unsaid int
 	// Unanswered are the addresses at which nobody answered, and why.
 	Unanswered []string
 	// clockApart: somebody answered where we began, whose clock is over an hour from ours.

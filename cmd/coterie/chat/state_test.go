@@ -91,7 +91,7 @@ func TestSaidOnce(t *testing.T) {
 		return n
 	}
 	gone := Rejected{Err: Describe(room.ErrAlone)}
-	if n := count(gone, Waiting{2}, gone, Snapshot{}, gone); n != 1 {
+	if n := count(gone, Waiting{N: 2}, gone, Snapshot{}, gone); n != 1 {
 		t.Errorf("given up: %d lines", n)
 	}
 	if n := count(room.Gap{First: 1, Last: 1}, gone); n != 2 {

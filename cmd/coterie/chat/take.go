@@ -44,6 +44,10 @@ func (s *State) Take(e Event) []Line {
 			why = "nobody else is here"
 		}
 		return one(Line{Kind: Mark, Text: fmt.Sprintf("%s; %s held", why, text.Plural(s.Held, "message"))})
+	case room.Restored:
+		return note("%s", s.restoredText(w.Messages, e.At))
+	case room.Unsaid:
+		return note("%s", s.unsaidText(w, e.At))
 	case room.Gap:
 		return s.gap(w)
 	case room.Shortened:
@@ -121,6 +125,10 @@ func (s *State) own(e Event) []Line {
 		}
 		return out
 	case Bye:
+		if w.Kept > 0 {
+			return note("you went away; %s to be sent when you are back", text.Plural(w.Kept, "message")+
+				either(w.Kept == 1, " waits", " wait"))
+		}
 		return note("you %s", either(w.Away, "went away", "left"))
 	case Warning:
 		return warning(Warn, w.Err)
@@ -134,7 +142,7 @@ func (s *State) own(e Event) []Line {
 		s.rejection = w.Err.Code
 		return warning(Alarm, w.Err)
 	case Waiting:
-		s.Held = w.N
+		s.Held, s.Unsaid = w.N, w.Unsaid
 	case StillAlone:
 		return one(Line{Kind: Trying, Step: "room", Text: w.Text, Details: []string{
 			"you are first, or the others are offline. What you type is held until somebody can read it"}})
@@ -162,6 +170,15 @@ func (s *State) own(e Event) []Line {
 			return note("nothing is held")
 		}
 		return note("given up: %s", text.Plural(w.N, "message"))
+	case SendingHeld:
+		if w.N == 0 {
+			return note("nothing waits for your word")
+		}
+		when := ", as soon as somebody can read"
+		if len(s.Readers()) > 1 {
+			when = ""
+		}
+		return note("%s out%s", text.Plural(w.N, "message")+either(w.N == 1, " goes", " go"), when)
 	case SettingKept:
 		if w.Name == "time" {
 			if s.Clock = w.Value; !IsClock(s.Clock) {
@@ -176,7 +193,7 @@ func (s *State) own(e Event) []Line {
 // quiet reports whether nothing is ever said of such an event.
 func quiet(what any) bool {
 	switch what.(type) {
-	case Snapshot, Waiting, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent, node.Connected:
+	case Snapshot, Waiting, Kept, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent, node.Connected:
 		return true
 	}
 	return false

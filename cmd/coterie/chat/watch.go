@@ -133,7 +133,8 @@ func (r *Room) facts(st node.Status) health.Facts {
 	s := r.state
 	f := health.Facts{
 		KeyDays: s.KeyDays(r.cfg.Now()), Expires: s.Expires.String(),
-		Bootstraps: len(r.cfg.Bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend, Held: r.box.held(),
+		Bootstraps: len(r.cfg.Bootstrap), Members: len(st.Room.Members), MaySend: st.Room.MaySend,
+		Held:   r.box.held() - r.unsaid,
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
 		SetBack: st.SetBack.Round(time.Second), ClockApart: s.clockApart,
 		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,

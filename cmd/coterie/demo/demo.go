@@ -233,6 +233,6 @@ func (j *JSON) Failed(doing string, err error) error {
 // Passed is of Out.
 func (j *JSON) Passed(checks int, took time.Duration) error {
 	j.Put(lines.NewObject("checked").Add("checks", checks).Add("elapsed_ms", took.Milliseconds()))
-	j.Bye("quit", 0, cli.StatusDone)
+	j.Bye("quit", 0, 0, cli.StatusDone)
 	return nil
 }

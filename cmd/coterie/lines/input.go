@@ -101,6 +101,8 @@ type jsonInput struct {
 	Answer *string `json:"answer"`
 	Allow  *bool   `json:"allow"`
 	Drop   *bool   `json:"drop"`
+	Resend *bool   `json:"send_held"`
+	Held   *bool   `json:"held"`
 	Ignore *string `json:"ignore"`
 	Cut    *string `json:"cut"`
 	Uncut  *string `json:"uncut"`
@@ -147,6 +149,8 @@ func ParseJSON(s string) chat.Command {
 		{in.Prove != nil, chat.Prove{Who: is(in.Prove), Expr: is(in.Expr)}},
 		{in.Answer != nil, chat.Allow{ID: is(in.Answer), Allow: is(in.Allow)}},
 		{is(in.Drop), chat.Drop{}},
+		{is(in.Resend), chat.SendHeld{}},
+		{is(in.Held), chat.ShowHeld{Ref: in.Ref}},
 		{in.Ignore != nil, chat.Ignore{Who: is(in.Ignore), On: true}},
 		{in.Cut != nil, chat.Cut{Who: is(in.Cut), On: true}},
 		{in.Uncut != nil, chat.Cut{Who: is(in.Uncut)}},
@@ -157,7 +161,7 @@ func ParseJSON(s string) chat.Command {
 	}
 	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
-			"drop, ignore, cut, uncut")
+			"drop, send_held, held, ignore, cut, uncut")
 	}
 	switch c := given[0].(type) {
 	case chat.Say:

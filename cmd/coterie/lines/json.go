@@ -78,17 +78,21 @@ func (j *JSON) Warn(err *cli.Error) { j.Put(problem("warning", err)) }
 func (j *JSON) Fatal(err error) error {
 	e := cli.Describe(err)
 	j.Put(problem("error", e).Add("fatal", true))
-	j.Bye("error", 0, max(e.Status, cli.StatusFailed))
+	j.Bye("error", 0, 0, max(e.Status, cli.StatusFailed))
 	return err
 }
 
 // Bye is the last line.
-func (j *JSON) Bye(reason string, undelivered, code int) {
+func (j *JSON) Bye(reason string, undelivered, kept, code int) {
 	if j.ended {
 		return
 	}
 	j.ended = true
-	j.Put(NewObject("bye").Add("reason", reason).Add("undelivered", undelivered).Add("code", code))
+	o := NewObject("bye").Add("reason", reason).Add("undelivered", undelivered)
+	if kept > 0 {
+		o.Add("kept", kept)
+	}
+	j.Put(o.Add("code", code))
 }
 
 func problem(event string, err *cli.Error) *Object {
@@ -135,6 +139,16 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 			Add("readers", w.Readers).Add("time", at))
 	case room.Held:
 		j.Put(answering("held", w.Ref).Add("reason", either(w.Alone, "alone", "joining")).Add("text_bytes", w.Bytes))
+	case room.Restored:
+		for _, m := range w.Messages {
+			o := answering("held", m.Ref).Add("reason", "before").Add("text_bytes", len(m.Text)).Add("text", m.Text).
+				Add("written", Stamp(m.At)).Add("action", m.Kind == record.KindAction)
+			j.Put(o)
+		}
+	case room.Unsaid:
+		j.Put(NewObject("unsaid").Add("count", w.Count).Add("oldest", Stamp(w.Oldest)).Add("here", w.Here))
+	case chat.Kept:
+		j.Put(answering("kept", w.Ref))
 	case chat.Rejected:
 		j.Put(answering("rejected", w.Ref).Add("code", w.Err.Code).Add("text", w.Err.Text).
 			Maybe("hint", strings.Join(w.Err.Hints, "\n")))
@@ -200,15 +214,18 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		}
 		j.Put(o)
 	case chat.Answer:
-		if _, ok := w.To.(chat.Status); ok {
+		switch to := w.To.(type) {
+		case chat.Status:
 			j.Put(Status(s))
+		case chat.ShowHeld:
+			j.Put(answering("waiting", to.Ref).Add("messages", waiting(w.Held)))
 		}
 	case chat.LinkChanged:
 		j.Put(NewObject("link").Add("link", w.Link).Add("reach", w.Reach))
 	case chat.Ready:
 		j.ready(s, w)
 	case chat.Bye:
-		j.Bye(w.Reason, w.Undelivered, w.Code)
+		j.Bye(w.Reason, w.Undelivered, w.Kept, w.Code)
 	default:
 		if err, ok := s.Problem(e.What); ok {
 			j.Warn(err)
@@ -228,9 +245,23 @@ func (j *JSON) ready(s *chat.State, r chat.Ready) {
 			"through": s.Through}))
 }
 
+// waiting are messages that wait to be sent.
+func waiting(all []room.HeldMessage) []json.RawMessage {
+	out := []json.RawMessage{}
+	for _, m := range all {
+		o := new(Object).Add("text", m.Text).Add("action", m.Kind == record.KindAction).Add("written", Stamp(m.At)).
+			Add("unsaid", m.Asks)
+		out = append(out, o.Close())
+	}
+	return out
+}
+
 // answering is an event that answers what had a ref.
 func answering(event string, ref any) *Object {
 	o := NewObject(event)
+	if n, earlier := ref.(room.HeldNumber); earlier {
+		return o.Add("number", n) // it was said in an earlier run, which had the ref
+	}
 	if ref != nil {
 		o.Add("ref", ref)
 	}

@@ -116,6 +116,12 @@ func everyEvent() []any {
 		room.Renamed{Member: room.Member{Peer: other, Name: "anna"}}, room.Renamed{Member: ann},
 		said, history,
 		room.Held{Ref: json.Number("8"), Bytes: 5, Alone: true},
+		room.Restored{Messages: []room.HeldMessage{{Ref: room.HeldNumber(4), Text: "from before\u202e",
+			At: at.Add(-time.Hour), Asks: true}, {Ref: room.HeldNumber(5), Text: "waves", Kind: record.KindAction, At: at}}},
+		room.Unsaid{Count: 1, Oldest: at.Add(-time.Hour)}, room.Unsaid{Count: 1, Oldest: at.Add(-time.Hour), Here: true},
+		chat.SendingHeld{N: 1}, chat.SendingHeld{}, chat.Kept{Ref: "kept ref"},
+		room.Sent{Ref: room.HeldNumber(4), ID: hashOf("waited"), Counter: 1, Epoch: hashOf("epoch"),
+			Readers: []peer.ID{other}},
 		room.Sent{Ref: "sent ref", ID: hashOf("mine"), Counter: 1, Epoch: hashOf("epoch"), Readers: []peer.ID{other}},
 		room.Reached{ID: hashOf("mine"), Have: 1, Of: 2, Missing: []peer.ID{other}},
 		room.Gap{Author: ann, First: 2, Last: 3}, room.Gap{Author: ann, First: 2, Last: 3, Filled: true},
@@ -164,7 +170,7 @@ func everyEvent() []any {
 // missing in everyEvent fails the tests of all faces.
 var whatever = []any{
 	room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{},
-	room.Held{}, room.Proved{}, room.Refused{},
+	room.Held{}, room.Restored{}, room.Unsaid{}, room.Proved{}, room.Refused{},
 	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{},
 	room.Asked{},
 	room.Attested{},
@@ -173,6 +179,7 @@ var whatever = []any{
 	chat.Ready{}, chat.Warning{}, chat.NotDone{}, chat.Rejected{}, chat.Waiting{}, chat.StillAlone{}, chat.Snapshot{},
 	chat.MemberState{}, chat.PathChanged{},
 	chat.HealthChanged{}, chat.Pinged{}, chat.ProofAsked{}, chat.Ignored{}, chat.Dropped{}, chat.SettingKept{},
+	chat.Kept{}, chat.SendingHeld{},
 	chat.Found{}, chat.Earlier{}, chat.Logged{},
 }
 
@@ -229,6 +236,7 @@ func TestJSONContract(t *testing.T) {
 	}
 	answer, _ := s.Answer(chat.Status{}, nine)
 	s.show(answer)
+	s.show(s.Waits(chat.ShowHeld{Ref: "held ref"}, []room.HeldMessage{{Text: "hei", At: nine, Asks: true}}, nine))
 	out.Fatal(cli.Fail("key-expired", "kari.key expired").Hint("ask for a renewal"))
 	seen := make(map[string]bool)
 	for line := range bytes.Lines(b.Bytes()) {
@@ -276,6 +284,7 @@ func TestPlainLines(t *testing.T) {
 			}
 			s.show(answer)
 		}
+		s.show(s.Waits(chat.ShowHeld{}, []room.HeldMessage{{Text: "hei \x1b[2J\nyou", At: nine, Asks: true}}, nine))
 		for _, l := range []string{"/nosuch", "/prove ann", "/who me"} {
 			s.show(chat.NotDone{Err: chat.Parse(l).(chat.Bad).Err})
 		}

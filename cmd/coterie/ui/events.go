@@ -34,6 +34,8 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 		m.sent(w)
 	case room.Held:
 		m.held(w)
+	case room.Restored:
+		m.restored(w.Messages)
 	case room.Reached:
 		m.reached(w)
 	case room.Gap:

@@ -41,6 +41,19 @@ func (s *scroll) insert(i int, e *entry) {
 	s.trim()
 }
 
+// moveToEnd puts an entry behind all others.
+func (s *scroll) moveToEnd(e *entry) {
+	i := s.index(e)
+	if i < 0 || i == len(s.entries)-1 {
+		return
+	}
+	if s.anchor == e {
+		s.anchor, s.skip = s.entries[i+1], 0
+	}
+	s.entries = slices.Delete(s.entries, i, i+1)
+	s.add(e)
+}
+
 // trim drops the oldest entries, in blocks, unless one is looking at them.
 func (s *scroll) trim() {
 	over := len(s.entries) - s.limit

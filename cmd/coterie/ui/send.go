@@ -12,8 +12,8 @@ import (
 // sender has what was typed and is on its way.
 type sender struct {
 	ref     uint64
-	pending map[uint64]*entry // by ref, until sent, dropped or rejected
-	sent    []*entry          // those that not all readers have yet
+	pending map[any]*entry // by ref, until sent, dropped or rejected
+	sent    []*entry       // those that not all readers have yet
 }
 
 // maxSent bounds the messages whose readers are followed.
@@ -50,27 +50,45 @@ func (s *scroll) lamport(e *entry) {
 	}
 }
 
-func (m *Model) pending(ref any) (*entry, uint64) {
-	n, ok := ref.(uint64)
-	if !ok {
-		return nil, 0
+func (m *Model) pending(ref any) *entry {
+	switch ref.(type) {
+	case uint64, room.HeldNumber: // whatever else it is may not be a key
+		return m.send.pending[ref]
 	}
-	return m.send.pending[n], n
+	return nil
 }
 
 func (m *Model) held(h room.Held) {
-	if e, _ := m.pending(h.Ref); e != nil && h.Alone {
+	if e := m.pending(h.Ref); e != nil && h.Alone {
 		e.state = stateHeld
 		e.touch()
 	}
 }
 
+// restored shows what waits from an earlier run.
+func (m *Model) restored(all []room.HeldMessage) {
+	for _, h := range all {
+		d := room.Delivered{Author: room.Member{Peer: m.cfg.Self}, Self: true}
+		d.Message.Text, d.Message.Kind, d.Message.Time = h.Text, h.Kind, uint64(h.At.UnixMilli())
+		e := m.message(d)
+		e.state, e.raw, e.flags, e.received, e.own = stateHeld, h.Text, 0, h.At, &delivery{since: h.At}
+		m.log.add(e)
+		m.log.lamport(e)
+		m.send.pending[h.Ref] = e
+	}
+}
+
 func (m *Model) sent(s room.Sent) {
-	e, ref := m.pending(s.Ref)
+	e := m.pending(s.Ref)
 	if e == nil {
 		return
 	}
-	delete(m.send.pending, ref)
+	delete(m.send.pending, s.Ref)
+	if _, earlier := s.Ref.(room.HeldNumber); earlier { // it is said now, after what stands below it
+		m.log.moveToEnd(e)
+		e.at = m.now()
+		m.log.lamport(e)
+	}
 	e.state, e.id, e.counter, e.epoch = stateSent, s.ID, s.Counter, s.Epoch
 	e.own.readers, e.own.missing, e.own.of, e.own.since = s.Readers, s.Readers, len(s.Readers), m.now()
 	e.touch()
@@ -96,8 +114,8 @@ func (m *Model) reached(r room.Reached) {
 
 // rejected marks a message that went nowhere. Its text is in the history of input.
 func (m *Model) rejected(r chat.Rejected) {
-	if e, ref := m.pending(r.Ref); e != nil {
-		delete(m.send.pending, ref)
+	if e := m.pending(r.Ref); e != nil {
+		delete(m.send.pending, r.Ref)
 		e.state = stateFailed
 		e.touch()
 		m.own.add(e.raw)

@@ -167,7 +167,7 @@ func New(cfg Config, out Backend) *Model {
 	m.cfg.Name, m.cfg.Domain = m.clean(cfg.Name), m.clean(cfg.Domain)
 	m.log.limit = cfg.Lines
 	m.unread.focused = true
-	m.send.pending = make(map[uint64]*entry)
+	m.send.pending = make(map[any]*entry)
 	for _, l := range cfg.Intro {
 		m.log.add(&entry{kind: kindIntro, text: m.clean(l)})
 	}
