@@ -285,8 +285,10 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	r.hearLamport(m)
 	r.cacheBody(t, index, m)
 	r.countBytes(t, index, m)
-	return Delivered{
+	d := Delivered{
 		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: t.id, Received: at, History: true, Hearsay: t.past,
-	}, true
+	}
+	r.recallWords(&d, t, index, m)
+	return d, true
 }

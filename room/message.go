@@ -31,6 +31,15 @@ type held struct {
 	ref  any
 	kind byte
 	text string
+	to   *address // of words for some
+}
+
+// policy is that of words for some.
+func (m *held) policy() string {
+	if m.to == nil {
+		return ""
+	}
+	return m.to.policy.String()
 }
 
 // An outbox is what we have to say, and how fast we may.
@@ -50,21 +59,28 @@ type waitingMessage struct {
 // tells which. The ref comes back in the events. The errors are ErrTooLong,
 // ErrText, ErrLeft and ErrHeldFull; then nothing was done.
 func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
-	r.advance(now)
 	switch {
-	case r.closed:
-		return ErrLeft
 	case len(text) > record.MaxText:
 		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrTooLong, len(text), record.MaxText)
 	case !utf8.ValidString(text):
 		return ErrText
+	}
+	return r.hold(now, held{ref: ref, kind: kind, text: text})
+}
+
+// hold puts a message behind those that wait, and sends what may be sent.
+func (r *Room) hold(now time.Time, m held) error {
+	r.advance(now)
+	switch {
+	case r.closed:
+		return ErrLeft
 	case len(r.outbox.held) >= maxHeld:
 		return ErrHeldFull
 	}
-	r.outbox.held = append(r.outbox.held, held{ref: ref, kind: kind, text: text})
+	r.outbox.held = append(r.outbox.held, m)
 	r.flush()
 	if len(r.outbox.held) > 0 && !r.maySend() {
-		r.emit(Held{Ref: ref, Bytes: len(text), Alone: !r.accompanied()})
+		r.emit(Held{Ref: m.ref, Bytes: len(m.text), Alone: !r.accompanied()})
 	}
 	r.finish()
 	return nil
@@ -175,8 +191,11 @@ func (r *Room) listsGone(g *graph, h *epoch) bool {
 
 // flush sends what is held, in order, if that may be.
 func (r *Room) flush() {
-	for len(r.outbox.held) > 0 && r.maySend() && r.maySendNow() {
+	for len(r.outbox.held) > 0 && r.maySend() {
 		m := r.outbox.held[0]
+		if m.to != nil && !r.addressed(m.to) || !r.maySendNow() {
+			return
+		}
 		r.outbox.held = r.outbox.held[1:]
 		if err := r.seal(m); err != nil {
 			r.emit(Failed{Doing: "sending a message", Err: err})
@@ -189,13 +208,20 @@ func (r *Room) flush() {
 func (r *Room) seal(m held) error {
 	e := r.head
 	t := r.logs.transcripts[e.commit.ID()]
+	text := m.text
+	if m.to != nil {
+		var err error
+		if text, err = m.to.sealWords(m.text); err != nil {
+			return err
+		}
+	}
 	counter, key := e.keys.Chain(e.ownIndex).Next()
 	defer key.Erase()
 	r.lamport++
 	signed := &record.Signed{
 		Body: record.Body{
 			Counter: counter, Time: uint64(r.now.UnixMilli()),
-			Lamport: r.lamport, Kind: m.kind, Text: m.text,
+			Lamport: r.lamport, Kind: m.kind, Text: text,
 		},
 		Epoch: t.id, CID: e.list[e.ownIndex].CID,
 	}
@@ -223,7 +249,12 @@ func (r *Room) seal(m held) error {
 			}
 		}
 	}
-	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers})
+	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers, To: m.policy()})
+	if m.to != nil {
+		w := &words{reading: Read, key: m.to.key}
+		t.log(e.ownIndex).noteWords(counter, w)
+		defer r.saveWords(t, e.ownIndex, counter, w)
+	}
 	r.logMessage(nil, t, e.ownIndex, signed)
 	if r.receipts.chaseAt.IsZero() {
 		r.receipts.chaseAt = r.now.Add(chaseReceiptsPeriod)

@@ -25,6 +25,7 @@
 //	head.go       which of them is the head, and what is kept of others   §8.3
 //	commit.go     when and how to commit                                  §8.4
 //	message.go    sending and receiving                                   §8.5, §9
+//	words.go      words that only some can read                           §9.4
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
@@ -146,6 +147,7 @@ type Room struct {
 	skips    pace // of keys that messages step over
 	logs     logs
 	receipts receiptTimes
+	words    closed // words for some that are not opened yet
 
 	tasks tasks
 	ready Ready
@@ -320,6 +322,7 @@ func (r *Room) finish() {
 	r.chase()
 	r.considerOpening()
 	r.flush()
+	r.openWords()
 	r.considerCommit()
 	r.considerDialling()
 	r.considerChannels()

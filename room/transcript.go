@@ -47,6 +47,7 @@ type authorLog struct {
 	bytes          int64                     // on disk
 	sizes          []uint16                  // of messages 1 .. len(sizes), there
 	gone           uint64                    // up to here messages are not kept; see shorten
+	words          map[uint64]*words         // what came of messages for some
 
 	shown        uint64      // the last one shown
 	gapSince     time.Time   // when the next one was first waited for
@@ -327,6 +328,7 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	r.cacheBody(t, index, m)
 	r.save(t, index, m)
 	r.countBytes(t, index, m)
+	r.queueWords(t, index, m, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)
 	if m.Counter <= l.shown {
 		r.deliver(from, t, index, m, true)
 	}
@@ -440,7 +442,7 @@ func (r *Room) equivocated(t *transcript, index int, counter uint64, a, b ake.Ha
 func (r *Room) show(from *exchange, t *transcript, index int) {
 	l := t.log(index)
 	for {
-		if _, ok := l.id(l.shown + 1); !ok {
+		if _, ok := l.id(l.shown + 1); !ok || l.holds() {
 			break
 		}
 		l.shown++
@@ -459,6 +461,12 @@ func (r *Room) show(from *exchange, t *transcript, index int) {
 	}
 }
 
+// holds reports whether the next message is being opened, and shown then.
+func (l *authorLog) holds() bool {
+	w := l.words[l.shown+1]
+	return w != nil && w.holds
+}
+
 // deliver shows one message; late tells that later ones of its author were shown
 // before.
 func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signed, late bool) {
@@ -467,6 +475,7 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
 		Away: t.reader && t.ownIndex < 0,
 	}
+	readWords(&d, t.log(index).words[m.Counter])
 	if (d.History || d.Away) && from != nil {
 		d.By = from.peer
 		from.countHistory(r, d)

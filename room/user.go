@@ -216,6 +216,7 @@ type HeldMessage struct {
 	Ref  any
 	Kind byte
 	Text string
+	To   string // of words for some: the policy
 }
 
 // Drop gives up on the held messages that which is true of, all if it is nil,
@@ -224,7 +225,7 @@ func (r *Room) Drop(now time.Time, which func(HeldMessage) bool) []HeldMessage {
 	r.advance(now)
 	var out []HeldMessage
 	r.outbox.held = slices.DeleteFunc(r.outbox.held, func(h held) bool {
-		m := HeldMessage{Ref: h.ref, Kind: h.kind, Text: h.text}
+		m := HeldMessage{Ref: h.ref, Kind: h.kind, Text: h.text, To: h.policy()}
 		if which != nil && !which(m) {
 			return false
 		}

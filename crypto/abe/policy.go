@@ -231,3 +231,9 @@ func (l leaf) String() string {
 	}
 	return quoteUnlessBare(l.name) + " " + l.comparison.String() + " " + quoteUnlessInteger(l.value)
 }
+
+// CiphertextSize is how large a ciphertext under this policy and any day is at most.
+func (p *Policy) CiphertextSize(plaintext int) int {
+	s := ciphertextSkeleton(headerSkeleton(newCircuit(p.onDay(maxDay))), plaintext)
+	return s.size
+}
