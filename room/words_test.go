@@ -85,6 +85,9 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s was shown %+v", s.name, last)
 		}
 	}
+	if late := len(events[Opened](prof)) + len(events[Opened](kari)); late > 0 {
+		t.Errorf("%d were shown before they were opened", late)
+	}
 	if got := ann.sent[0]; got.To != professor || len(got.Readers) != 2 {
 		t.Errorf("sent: %+v", got)
 	}
@@ -566,5 +569,39 @@ func TestWordsAreOpenedLater(t *testing.T) {
 	}
 	if len(again.messages) != 1 || again.messages[0].Reading != NotOpened || len(events[Opened](again)) != 1 {
 		t.Errorf("it was shown %+v", again.shown)
+	}
+}
+
+// TestWordsBeforeGap: what is missing behind words that are being opened is asked for at once
+// and given up in time, and the words are shown all the same.
+func TestWordsBeforeGap(t *testing.T) {
+	n := newNetwork(t, 710)
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	n.disconnect(ann, bob)
+	bob.holds(professor)
+	n.work = func(*simNode, any) time.Duration { return 2 * gapTime }
+	e, index := ann.room.head, ann.room.head.ownIndex
+	enc, key := fakeWords(ann.room.draw(), ann.room.wordsContext(ann.room.logs.transcripts[e.commit.ID()], index, 1, professor))
+	sealed, err := key.Seal("one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := ann.signed(1, ake.Hash{}, string((&record.Words{Policy: professor, Encapsulation: enc, Sealed: sealed}).Append(nil)))
+	first.Kind = record.KindTo
+	first.Sign(n.desc.ID(), ann.room.working)
+	third := ann.signed(3, ake.Hash{}, "three")
+	bob.takeFrom(first.AppendLog([]byte{record.FrameLog}), ann)
+	bob.takeFrom(third.AppendLog([]byte{record.FrameLog}), ann)
+	n.run(2*gapTime - time.Second)
+	if len(bob.messages) > 0 {
+		t.Fatalf("shown: %+v", bob.messages)
+	}
+	n.run(2*time.Second + gapTime)
+	if m := bob.messages; len(m) != 2 || m[0].Message.Text != "one" || m[1].Message.Text != "three" {
+		t.Errorf("bob was shown %+v", m)
+	}
+	if g := events[Gap](bob); len(g) != 1 || g[0].First != 2 || g[0].Last != 2 {
+		t.Errorf("told %+v", g)
 	}
 }

@@ -38,6 +38,12 @@ func (s *State) Answer(c Command, now time.Time) (a Answer, ok bool) {
 		return Answer{c, "peers", s.peers()}, true
 	case Ignores:
 		return Answer{c, "ignored", s.ignores()}, true
+	case To:
+		policy, bad := ToPolicy(c.Expr, "")
+		if bad != nil {
+			return a, false
+		}
+		return Answer{c, "to " + cli.Clean(policy.String()), s.whom(policy)}, true
 	case Help:
 		return Answer{c, "help", HelpLines(Slashes, c.Word)}, true
 	}

@@ -84,6 +84,7 @@ func readLine(in *bufio.Reader) (string, error) {
 type jsonInput struct {
 	Send   *string `json:"send"`
 	Action *bool   `json:"action"`
+	To     *string `json:"to"`
 	Quit   *bool   `json:"quit"`
 	Leave  *bool   `json:"leave"`
 	Linger *int64  `json:"linger_ms"`
@@ -136,7 +137,7 @@ func ParseJSON(s string) chat.Command {
 		given bool
 		c     chat.Command
 	}{
-		{in.Send != nil, chat.Say{Ref: in.Ref, Text: is(in.Send), Action: is(in.Action)}},
+		{in.Send != nil, chat.Say{Ref: in.Ref, Text: is(in.Send), Action: is(in.Action), To: is(in.To)}},
 		{is(in.Quit), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond}},
 		{is(in.Leave), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond, Leave: true}},
 		{in.Nick != nil, chat.Nick{Name: is(in.Nick)}},
@@ -159,10 +160,16 @@ func ParseJSON(s string) chat.Command {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
 			"drop, ignore, cut, uncut")
 	}
+	if in.To != nil && in.Send == nil {
+		return bad("to goes with send")
+	}
 	switch c := given[0].(type) {
 	case chat.Say:
 		if c.Text == "" {
 			return bad("an empty message")
+		}
+		if in.To != nil && (strings.TrimSpace(c.To) == "" || c.Action) {
+			return bad("to is a policy, and goes with no action")
 		}
 	case chat.Quit:
 		if n := is(in.Linger); n < 0 || n > time.Hour.Milliseconds() {

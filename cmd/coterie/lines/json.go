@@ -129,10 +129,12 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case chat.MemberState:
 		j.Put(member(s, w.Member, either(w.Suspect, "suspect", "back"), at))
 	case room.Delivered:
-		j.Put(message(s, w))
+		j.Put(message("message", s, w))
+	case room.Opened:
+		j.Put(message("opened", s, w.Delivered))
 	case room.Sent:
 		j.Put(answering("sent", w.Ref).Add("id", ID(w.ID)).Add("seq", w.Counter).Add("epoch", ID(w.Epoch)).
-			Add("readers", w.Readers).Add("time", at))
+			Add("readers", w.Readers).Maybe("to", w.To).Add("time", at))
 	case room.Held:
 		j.Put(answering("held", w.Ref).Add("reason", either(w.Alone, "alone", "joining")).Add("text_bytes", w.Bytes))
 	case chat.Rejected:
@@ -185,7 +187,7 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case chat.Found:
 		messages := []json.RawMessage{}
 		for _, m := range w.Messages {
-			messages = append(messages, message(s, m).Close())
+			messages = append(messages, message("message", s, m).Close())
 		}
 		j.Put(answering("found", w.Ref).Add("total", w.Total).Add("messages", messages))
 	case chat.Pinged:
@@ -259,14 +261,20 @@ func peers(members []room.Member) []peer.ID {
 	return out
 }
 
-func message(s *chat.State, d room.Delivered) *Object {
-	return NewObject("message").Add("id", ID(d.ID)).Add("from", d.Author.Peer).
+func message(event string, s *chat.State, d room.Delivered) *Object {
+	o := NewObject(event).Add("id", ID(d.ID)).Add("from", d.Author.Peer).
 		Maybe("nick", s.Names.Nick(d.Author.Peer)).
 		Add("tag", s.Names.Tag(d.Author.Peer)).Add("seq", d.Message.Counter).Add("text", d.Message.Text).
 		Add("time", Stamp(time.UnixMilli(int64(d.Message.Time)))).Add("received", Stamp(d.Received)).
 		Add("lamport", d.Message.Lamport).Add("epoch", ID(d.Epoch)).Add("self", d.Self).
 		Add("action", d.Message.Kind == record.KindAction).Add("history", d.History).Add("away", d.Away).Add("late", d.Late).
 		Add("flags", s.Flags(d)).Add("names_me", !d.Self && s.NamesMe(d.Message.Text))
+	if d.To != "" {
+		if o.Add("to", d.To); d.Reading != room.NotOpened {
+			o.Add("readable", d.Reading == room.Read)
+		}
+	}
+	return o
 }
 
 func path(o *Object, p node.Path) *Object {

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/cmd/internal/cli"
 	"coterie/room"
 )
 
@@ -20,11 +21,14 @@ type sender struct {
 const maxSent = 1000
 
 // speak sends a message and shows it as being sent.
-func (m *Model) speak(s string, action bool) {
+func (m *Model) speak(s string, action bool) { m.tell(chat.Say{Text: s, Action: action}) }
+
+func (m *Model) tell(say chat.Say) {
+	s := say.Text
 	m.send.ref++
 	ref := m.send.ref
 	e := &entry{
-		kind: kindMessage, state: stateSending, self: true, action: action, at: m.now(), received: m.now(),
+		kind: kindMessage, state: stateSending, self: true, action: say.Action, to: m.shown(cli.Clean(say.To)), at: m.now(), received: m.now(),
 		peer: m.cfg.Self,
 		own:  &delivery{ref: ref, since: m.now()},
 	}
@@ -37,7 +41,8 @@ func (m *Model) speak(s string, action bool) {
 	m.send.pending[ref] = e
 	m.newest()
 	m.unread.typed(m)
-	m.out.Do(chat.Say{Ref: ref, Text: s, Action: action})
+	say.Ref = ref
+	m.out.Do(say)
 }
 
 // lamport gives a message of one's own its place among others, until it has one.
@@ -71,6 +76,9 @@ func (m *Model) sent(s room.Sent) {
 		return
 	}
 	delete(m.send.pending, ref)
+	if s.To != "" {
+		e.to = m.shown(cli.Clean(s.To)) // as all see it
+	}
 	e.state, e.id, e.counter, e.epoch = stateSent, s.ID, s.Counter, s.Epoch
 	e.own.readers, e.own.missing, e.own.of, e.own.since = s.Readers, s.Readers, len(s.Readers), m.now()
 	e.touch()
@@ -100,6 +108,9 @@ func (m *Model) rejected(r chat.Rejected) {
 		delete(m.send.pending, ref)
 		e.state = stateFailed
 		e.touch()
+		if e.to != "" {
+			e.raw = "/to (" + e.to + ") " + e.raw
+		}
 		m.own.add(e.raw)
 	}
 }
