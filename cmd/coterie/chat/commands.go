@@ -110,7 +110,7 @@ var Slashes = []Slash{
 	{"quit", "", "go away; what is said is kept for you (not with --ephemeral)", func(string) Command { return Quit{} }},
 	{"leave", "", "leave the room for good", func(string) Command { return Quit{Leave: true} }},
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
-	{"to", "EXPR [WORDS]", "say something to those alone who satisfy a policy; alone: to whom", ParseTo},
+	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
 	{"who", "", "who can read, how they are reached, what they have", func(string) Command { return Who{} }},
 	{"info", "", "room, domain, policy, your way in, history, epoch", func(string) Command { return Info{} }},
 	{"link", "", "the room's link, to invite others", func(string) Command { return Link{} }},
