@@ -381,7 +381,8 @@ func (r *Room) saveWords(t *transcript, index int, counter uint64, w *words) {
 	if w.reading == Read {
 		data = w.key.Append([]byte{1})
 	}
-	r.ready.Save = append(r.ready.Save, Saved{Epoch: t.id, Author: index, Counter: wordsMark | counter, At: r.now, Data: data})
+	r.ready.Save = append(r.ready.Save,
+		Saved{Epoch: t.id, Author: index, Counter: wordsMark | counter, At: r.now, Data: data})
 }
 
 // recallWords takes what came of a message's words before, or has them opened in their turn.

@@ -172,7 +172,8 @@ func Words(s string) (name, args string) {
 
 // Check says what is wrong with what follows a command's name.
 func (c *Slash) Check(args string) *cli.Error {
-	if n := len(strings.Fields(strings.Split(c.Args, "[")[0])); c.Needs() && len(strings.Fields(args)) < n || c.Args == "" && args != "" {
+	needed, _, _ := strings.Cut(c.Args, "[")
+	if n := len(strings.Fields(needed)); len(strings.Fields(args)) < n || c.Args == "" && args != "" {
 		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("/help %s", c.Name)
 	}
 	return nil

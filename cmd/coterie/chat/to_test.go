@@ -35,7 +35,8 @@ func TestSplitTo(t *testing.T) {
 	}
 	for _, bad := range []string{
 		`NTNU and "5th year" hello`, `"NTNU" or Professor hello`, `NTNU AND x`, `2 of (a, b) hello`, `dept = A hello`,
-		`dept= A hello`, `age >= 18 hello`, `dept =A hello`, `dept != A hello`, `"Professor hello`, `(Professor hello`, `Professor) hello`,
+		`dept= A hello`, `age >= 18 hello`, `dept =A hello`, `dept != A hello`, `"Professor hello`, `(Professor hello`,
+		`Professor) hello`,
 		`'Professor hello`, `'Professor'hello`, `(not Professor) hello`, `not Professor hello`, `Professor: hello`,
 		`(Professor or) hello`, `() hello`, `"" hello`, `021x=021 hello`,
 		`(` + strings.Repeat("a or ", 33) + `a) hello`, `Professor ` + strings.Repeat("x", 8191),
@@ -91,10 +92,12 @@ func TestWhomFor(t *testing.T) {
 		}
 		return strings.Join(a.Lines, "\n")
 	}
-	if got := about(); !strings.Contains(got, "nobody knows who can read it") || !strings.Contains(got, "does not satisfy it") {
+	if got := about(); !strings.Contains(got, "nobody knows who can read it") ||
+		!strings.Contains(got, "does not satisfy it") {
 		t.Error(got)
 	}
-	s.Take(Event{s.ID, noon, room.EpochStarted{Members: []room.Member{{Peer: s.Self}, {Peer: ann, Name: "ann"}, {Peer: per, Name: "per"}}}})
+	s.Take(Event{s.ID, noon, room.EpochStarted{Members: []room.Member{{Peer: s.Self}, {Peer: ann, Name: "ann"},
+		{Peer: per, Name: "per"}}}})
 	for _, p := range []struct {
 		a    room.Attested
 		want string
@@ -102,8 +105,10 @@ func TestWhomFor(t *testing.T) {
 		{room.Attested{Member: room.Member{Peer: ann}, Policy: `"Professor"`}, "nobody knows who"},
 		{room.Attested{Member: room.Member{Peer: ann}, Policy: `"Professor"`, OK: true, Given: true}, "nobody knows who"},
 		{room.Attested{Member: room.Member{Peer: ann}, Policy: `"Student"`, OK: true}, "nobody knows who"},
-		{room.Attested{Member: room.Member{Peer: ann}, Policy: `"Professor"`, OK: true}, "1 of the 2 others here has proved it to you: ann; of the rest nobody knows"},
-		{room.Attested{Member: room.Member{Peer: per}, Policy: `"Professor"`, OK: true}, "2 of the 2 others here have proved it to you: ann and per"},
+		{room.Attested{Member: room.Member{Peer: ann}, Policy: `"Professor"`, OK: true},
+			"1 of the 2 others here has proved it to you: ann; of the rest nobody knows"},
+		{room.Attested{Member: room.Member{Peer: per}, Policy: `"Professor"`, OK: true},
+			"2 of the 2 others here have proved it to you: ann and per"},
 	} {
 		s.Take(Event{s.ID, noon, p.a})
 		if got := about(); !strings.Contains(got, p.want) {

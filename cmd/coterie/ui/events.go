@@ -102,7 +102,8 @@ func (m *Model) message(e room.Delivered) *entry {
 	out := &entry{
 		kind: kindMessage, at: e.ShownAt(), peer: e.Author.Peer, text: m.shown(clean), flags: flags, self: e.Self,
 		action: e.Message.Kind == record.KindAction, late: e.Late,
-		to: m.shown(cli.Clean(e.To)), id: e.ID, epoch: e.Epoch, counter: e.Message.Counter, lamport: e.Message.Lamport, received: e.Received,
+		to: m.shown(cli.Clean(e.To)),
+		id: e.ID, epoch: e.Epoch, counter: e.Message.Counter, lamport: e.Message.Lamport, received: e.Received,
 	}
 	if clean != e.Message.Text {
 		out.raw = e.Message.Text

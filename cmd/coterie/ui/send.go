@@ -28,7 +28,8 @@ func (m *Model) tell(say chat.Say) {
 	m.send.ref++
 	ref := m.send.ref
 	e := &entry{
-		kind: kindMessage, state: stateSending, self: true, action: say.Action, to: m.shown(cli.Clean(say.To)), at: m.now(), received: m.now(),
+		kind: kindMessage, state: stateSending, self: true, action: say.Action,
+		to: m.shown(cli.Clean(say.To)), at: m.now(), received: m.now(),
 		peer: m.cfg.Self,
 		own:  &delivery{ref: ref, since: m.now()},
 	}
