@@ -140,9 +140,6 @@ var Slashes = []Slash{
 	{"drop", "", "give up on the messages that are held", func(string) Command { return Drop{} }},
 }
 
-// Needs reports whether something has to follow the name.
-func (c *Slash) Needs() bool { return c.Args != "" && c.Args[0] != '[' }
-
 // Parse reads what is typed: a message, or a command after a slash. Two slashes begin a
 // message with one. A command that is not known is never sent as text.
 func Parse(s string) Command {
@@ -150,6 +147,9 @@ func Parse(s string) Command {
 		return Say{Text: "/" + rest}
 	}
 	if !strings.HasPrefix(s, "/") {
+		if bad := StrayTo(s); bad != nil {
+			return Bad{bad}
+		}
 		return Say{Text: s}
 	}
 	word, args := Words(s)

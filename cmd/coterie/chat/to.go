@@ -34,6 +34,16 @@ func ParseTo(args string) Command {
 	return Say{Text: said, To: expr}
 }
 
+// StrayTo is the error for a message that was meant for some, and would be said to all for the
+// blank before it.
+func StrayTo(s string) *cli.Error {
+	if said := strings.TrimSpace(s); said != s && (said == "/to" || strings.HasPrefix(said, "/to ")) {
+		return cli.Fail("bad-input", "a blank stands before /to, so that all would read it; nothing was sent").
+			Hint("take the blank away")
+	}
+	return nil
+}
+
 // SplitTo splits what follows /to. It does not guess: a policy that seems to go on in what
 // would be the words is an error, since they would be read by others than were meant.
 func SplitTo(args string) (expr, said string, bad *cli.Error) {

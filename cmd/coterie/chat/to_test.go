@@ -57,6 +57,14 @@ func TestSplitTo(t *testing.T) {
 			t.Errorf("%s: %+v", args, Parse("/to "+args))
 		}
 	}
+	for _, stray := range []string{" /to Professor x", "\t/to Professor x", "  /to"} {
+		if _, ok := Parse(stray).(Bad); !ok {
+			t.Errorf("%q: %+v", stray, Parse(stray))
+		}
+	}
+	if _, ok := Parse("I walk /to school").(Say); !ok {
+		t.Error("words with /to in them cannot be said")
+	}
 	if _, ok := Parse("/to").(Bad); !ok {
 		t.Errorf("/to alone: %+v", Parse("/to"))
 	}

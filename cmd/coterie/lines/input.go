@@ -82,9 +82,11 @@ func readLine(in *bufio.Reader) (string, error) {
 // jsonInput is one object of input: exactly one of its verbs, with what belongs
 // to it.
 type jsonInput struct {
+	// To is what was given, so that null is not taken for words for all.
+	To json.RawMessage `json:"to"`
+
 	Send   *string `json:"send"`
 	Action *bool   `json:"action"`
-	To     *string `json:"to"`
 	Quit   *bool   `json:"quit"`
 	Leave  *bool   `json:"leave"`
 	Linger *int64  `json:"linger_ms"`
@@ -137,7 +139,7 @@ func ParseJSON(s string) chat.Command {
 		given bool
 		c     chat.Command
 	}{
-		{in.Send != nil, chat.Say{Ref: in.Ref, Text: is(in.Send), Action: is(in.Action), To: is(in.To)}},
+		{in.Send != nil, chat.Say{Ref: in.Ref, Text: is(in.Send), Action: is(in.Action)}},
 		{is(in.Quit), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond}},
 		{is(in.Leave), chat.Quit{Linger: time.Duration(is(in.Linger)) * time.Millisecond, Leave: true}},
 		{in.Nick != nil, chat.Nick{Name: is(in.Nick)}},
@@ -168,8 +170,11 @@ func ParseJSON(s string) chat.Command {
 		if c.Text == "" {
 			return bad("an empty message")
 		}
-		if in.To != nil && (strings.TrimSpace(c.To) == "" || c.Action) {
-			return bad("to is a policy, and goes with no action")
+		if in.To != nil {
+			if json.Unmarshal(in.To, &c.To) != nil || strings.TrimSpace(c.To) == "" || c.Action {
+				return bad("to is a policy, and goes with no action")
+			}
+			return c
 		}
 	case chat.Quit:
 		if n := is(in.Linger); n < 0 || n > time.Hour.Milliseconds() {

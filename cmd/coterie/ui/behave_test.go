@@ -771,6 +771,11 @@ func TestTo(t *testing.T) {
 		t.Fatalf("said: %+v", say)
 	}
 	s.m.input.clear()
+	s.command(" /to Professor the questions")
+	if say, ok := asked[chat.Say](s.b); ok {
+		t.Fatalf("said: %+v", say)
+	}
+	s.m.input.clear()
 	s.command("/to Professor the questions")
 	say, ok := asked[chat.Say](s.b)
 	if !ok || say.To != "Professor" || say.Text != "the questions" {

@@ -163,6 +163,11 @@ func (m *Model) submit(s string) tea.Cmd {
 	case strings.HasPrefix(s, "/"):
 		return m.command(trimmed)
 	default:
+		if bad := chat.StrayTo(strings.TrimRight(s, " \n")); bad != nil {
+			m.say(chat.Line{Kind: chat.Alarm, Text: bad.Text, Hints: bad.Hints})
+			m.input.set(s)
+			return nil
+		}
 		m.speak(strings.TrimRight(s, " \n"), false)
 	}
 	return nil
