@@ -62,6 +62,8 @@ type savedReader struct {
 	// is there.
 	rest  func(s Saved, t savedHead)
 	named func(s Saved)
+	// words takes what came of the words in a message for some.
+	words func(s Saved)
 	// lost takes what has no head that is wanted.
 	lost func(epoch ake.Hash)
 }
@@ -86,7 +88,10 @@ func readJournal(j Journal, room ake.Hash, to savedReader) error {
 				to.lost(s.Epoch)
 			}
 		case s.Author >= len(t.Authors):
-		case s.Counter >= wordsMark: // looked for with its message
+		case s.Counter >= wordsMark:
+			if to.words != nil {
+				to.words(s)
+			}
 		case s.Rest:
 			if to.rest != nil {
 				to.rest(s, t)

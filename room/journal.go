@@ -135,6 +135,7 @@ func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signe
 func (r *Room) recall() error {
 	var lately []Delivered
 	var rests []lateRest
+	var closed []logRef // words for some, opened or not
 	forgotten := make(map[ake.Hash]bool)
 	forget := func(id ake.Hash) {
 		if !forgotten[id] {
@@ -159,6 +160,9 @@ func (r *Room) recall() error {
 				return true
 			}
 			if d, ok := r.recallMessage(t, s.Author, m, s.At); ok {
+				if m.Kind == record.KindTo {
+					closed = append(closed, logRef{t, s.Author, m.Counter})
+				}
 				if lately = append(lately, d); len(lately) > 2*r.cfg.Replay {
 					lately = append([]Delivered(nil), lately[len(lately)-r.cfg.Replay:]...)
 				}
@@ -172,6 +176,11 @@ func (r *Room) recall() error {
 				}
 			}
 		},
+		words: func(s Saved) {
+			if t := r.logs.transcripts[s.Epoch]; t != nil {
+				t.log(s.Author).noteWords(s.Counter-wordsMark, parseWords(s))
+			}
+		},
 		named: func(s Saved) {
 			if t := r.logs.transcripts[s.Epoch]; t != nil {
 				r.addBytes(t.log(s.Author), entryCost)
@@ -180,6 +189,19 @@ func (r *Room) recall() error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, ref := range slices.Backward(closed) { // of too many the newest
+		if len(r.words.queue) >= maxClosedWords {
+			break
+		}
+		r.queueWords(ref.t, ref.index, ref.counter, false)
+	}
+	for i := range lately {
+		d := &lately[i]
+		if t := r.logs.transcripts[d.Epoch]; t != nil && d.Message.Kind == record.KindTo {
+			identity, _ := identityOf(d.Author.Peer)
+			readWords(d, t.log(t.List.Of(identity)).words[d.Message.Counter])
+		}
 	}
 	var last *transcript // that we were in
 	for _, t := range r.logs.transcripts {
@@ -285,10 +307,8 @@ func (r *Room) recallMessage(t *transcript, index int, m *record.Signed, at time
 	r.hearLamport(m)
 	r.cacheBody(t, index, m)
 	r.countBytes(t, index, m)
-	d := Delivered{
+	return Delivered{
 		ID: id, Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: t.id, Received: at, History: true, Hearsay: t.past,
-	}
-	r.recallWords(&d, t, index, m)
-	return d, true
+	}, true
 }

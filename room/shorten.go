@@ -21,6 +21,8 @@ const (
 	// entryCost is about what an entry takes on disk besides its text: ids, signature,
 	// seal and its share of a page.
 	entryCost = 400
+	// wordsCost is what it takes to note what came of words for some.
+	wordsCost = 200
 	// maxRestIDs is how many ids are saved in one piece.
 	maxRestIDs = 16384
 )
@@ -142,7 +144,11 @@ func (r *Room) countBytes(t *transcript, index int, m *record.Signed) {
 		l.sizes = append(l.sizes, 0)
 	}
 	// Of one counter a disk has two at most.
-	n := min(len(m.Text)+entryCost, 2*(record.MaxText+entryCost)-int(l.sizes[m.Counter-1]))
+	n := len(m.Text) + entryCost
+	if m.Kind == record.KindTo {
+		n += wordsCost
+	}
+	n = min(n, 2*(record.MaxText+entryCost)-int(l.sizes[m.Counter-1]))
 	l.sizes[m.Counter-1] += uint16(n)
 	r.addBytes(l, int64(n))
 }

@@ -580,9 +580,9 @@ var mutants = []mutant{
 	{"words are opened without end", "words.go",
 		`if !c.pace.spend(1, r.now, wordsRate, wordsAtOnce) {`, `if false {`, "TestWordsTakeTurns"},
 	{"words are opened in the order in which they come", "words.go",
-		`return cmp.Or(c.turns[w.branch]-c.turns[o.branch], c.turns[w.author()]-c.turns[o.author()]) < 0`, `return false`, "TestWordsTakeTurns"},
+		`return cmp.Or(c.turns[w.branch]-c.turns[o.branch], c.turns[w.author]-c.turns[o.author]) < 0`, `return false`, "TestWordsTakeTurns"},
 	{"authors of one branch have no turns", "words.go",
-		`, c.turns[w.author()]-c.turns[o.author()]) < 0`, `) < 0`, "TestWordsQueue"},
+		`, c.turns[w.author]-c.turns[o.author]) < 0`, `) < 0`, "TestWordsQueue"},
 	{"no words make room", "words.go",
 		`if b := r.words.queue[i].branch; waiting[b] > waiting[most] {`, `if b := r.words.queue[i].branch; waiting[b] < 0 {`, "TestWordsQueue"},
 	{"logs wait for words that have no turn", "words.go",
@@ -597,11 +597,8 @@ var mutants = []mutant{
 		`defer r.saveWords(t, e.ownIndex, counter, w)`, ``, "TestWordsStay"},
 	{"the key of what did not open is kept", "words.go",
 		`if w.reading = Unread; key != nil {`, `if w.reading = Read; key != nil {`, "TestWords"},
-	{"words that wait are forgotten with their process", "words.go",
-		`		r.queueWords(t, index, m, false)
-	}
-	readWords`, `	}
-	readWords`, "TestWordsAreOpenedLater"},
+	{"words that wait are forgotten with their process", "journal.go",
+		`r.queueWords(ref.t, ref.index, ref.counter, false)`, `_ = ref`, "TestWordsAreOpenedLater"},
 	{"a gap is given up before words that are being opened", "gaps.go",
 		`if l.holds() {
 			continue

@@ -328,7 +328,9 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	r.cacheBody(t, index, m)
 	r.save(t, index, m)
 	r.countBytes(t, index, m)
-	r.queueWords(t, index, m, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)
+	if m.Kind == record.KindTo {
+		r.queueWords(t, index, m.Counter, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)
+	}
 	if m.Counter <= l.shown {
 		r.deliver(from, t, index, m, true)
 	}

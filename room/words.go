@@ -88,7 +88,7 @@ type words struct {
 type closedWords struct {
 	logRef
 	*words
-	branch [32]byte
+	branch, author [32]byte
 }
 
 // closed are all of them, and whose turn it is.
@@ -216,16 +216,17 @@ func (l *authorLog) noteWords(counter uint64, w *words) {
 
 // queueWords has the words of a message opened: at once, if nobody's wait and there have not
 // been too many, and then the author's log is shown on when that is done.
-func (r *Room) queueWords(t *transcript, index int, m *record.Signed, live bool) {
+func (r *Room) queueWords(t *transcript, index int, counter uint64, live bool) {
 	l := t.log(index)
-	if m.Kind != record.KindTo || l.words[m.Counter] != nil {
+	if l.words[counter] != nil {
 		return
 	}
 	c := &r.words
-	w := &closedWords{logRef{t, index, m.Counter}, &words{reading: NotOpened}, r.authorBranch(t, index)}
+	w := &closedWords{logRef{t, index, counter}, &words{reading: NotOpened}, r.authorBranch(t, index),
+		ake.Sum("author", t.List[index].Identity[:])} // so that no author is a branch
 	if _, can := r.cfg.Encapsulator.(Whisperer); !can {
 		w.reading = Unread
-		l.noteWords(m.Counter, w.words)
+		l.noteWords(counter, w.words)
 		return
 	}
 	if len(c.queue) >= maxClosedWords && !r.makeRoomForWords(w.branch) {
@@ -239,7 +240,7 @@ func (r *Room) queueWords(t *transcript, index int, m *record.Signed, live bool)
 		}
 	}
 	w.holds = live && atOnce == len(c.queue) && float64(atOnce)+1 <= c.pace.tokens
-	l.noteWords(m.Counter, w.words)
+	l.noteWords(counter, w.words)
 	c.queue = append(c.queue, w)
 }
 
@@ -270,16 +271,15 @@ func (r *Room) makeRoomForWords(own [32]byte) bool {
 // logs wait for; then branches take turns, and in each its authors.
 func (r *Room) openWords() {
 	c := &r.words
-	c.queue = slices.DeleteFunc(c.queue, func(w *closedWords) bool { return r.logs.transcripts[w.t.id] != w.t })
-	if c.opening {
-		return
-	}
-	if len(c.queue) == 0 {
-		clear(c.turns)
+	if c.opening || len(c.queue) == 0 {
 		return
 	}
 	if !c.pace.spend(1, r.now, wordsRate, wordsAtOnce) {
 		r.wakeAt(c.pace.next(wordsRate))
+		return
+	}
+	c.queue = slices.DeleteFunc(c.queue, func(w *closedWords) bool { return r.logs.transcripts[w.t.id] != w.t })
+	if len(c.queue) == 0 {
 		return
 	}
 	next := 0
@@ -289,18 +289,15 @@ func (r *Room) openWords() {
 		}
 	}
 	w := c.queue[next]
-	c.queue = slices.Delete(c.queue, next, next+1)
+	if c.queue = slices.Delete(c.queue, next, next+1); len(c.queue) == 0 {
+		clear(c.turns)
+	}
 	if c.turns == nil {
 		c.turns = make(map[[32]byte]int)
 	}
 	c.turn++
-	c.turns[w.branch], c.turns[w.author()] = c.turn, c.turn
+	c.turns[w.branch], c.turns[w.author] = c.turn, c.turn
 	r.openOne(w)
-}
-
-// author names an author among the turns, apart from branches.
-func (w *closedWords) author() [32]byte {
-	return ake.Sum("author", w.t.List[w.index].Identity[:])
 }
 
 func (c *closed) before(w, o *closedWords) bool {
@@ -310,7 +307,7 @@ func (c *closed) before(w, o *closedWords) bool {
 	if w.holds {
 		return false // in the order in which they came
 	}
-	return cmp.Or(c.turns[w.branch]-c.turns[o.branch], c.turns[w.author()]-c.turns[o.author()]) < 0
+	return cmp.Or(c.turns[w.branch]-c.turns[o.branch], c.turns[w.author]-c.turns[o.author]) < 0
 }
 
 // openOne opens the words of one message, off the loop. Whatever comes of it, nothing is
@@ -385,37 +382,21 @@ func (r *Room) saveWords(t *transcript, index int, counter uint64, w *words) {
 		Saved{Epoch: t.id, Author: index, Counter: wordsMark | counter, At: r.now, Data: data})
 }
 
-// recallWords takes what came of a message's words before, or has them opened in their turn.
-func (r *Room) recallWords(d *Delivered, t *transcript, index int, m *record.Signed) {
-	if m.Kind != record.KindTo {
-		return
-	}
-	w, err := savedWords(r.cfg.Journal, t.id, index, m.Counter)
-	switch {
-	case err != nil:
-		r.emit(Failed{Doing: "reading back what was said", Err: err})
-	case w != nil:
-		t.log(index).noteWords(m.Counter, w)
-	default:
-		r.queueWords(t, index, m, false)
-	}
-	readWords(d, t.log(index).words[m.Counter])
-}
-
 // savedWords is what a journal has of the words of a message; nil: they were not opened.
 func savedWords(j Journal, epoch ake.Hash, author int, counter uint64) (*words, error) {
 	marks, err := j.Messages(epoch, author, wordsMark|counter, wordsMark|counter)
 	if err != nil || len(marks) == 0 {
 		return nil, err
 	}
-	w := &words{reading: Unread}
-	for _, s := range marks {
-		if len(s.Data) != 1+ake.SecretSize || s.Data[0] != 1 {
-			continue
-		}
+	return parseWords(marks[len(marks)-1]), nil
+}
+
+// parseWords takes what came of words as it was saved.
+func parseWords(s Saved) *words {
+	if len(s.Data) == 1+ake.SecretSize && s.Data[0] == 1 {
 		if key, err := ake.SecretFromBytes(s.Data[1:]); err == nil {
-			w = &words{reading: Read, key: ake.WordsKey{Secret: key}}
+			return &words{reading: Read, key: ake.WordsKey{Secret: key}}
 		}
 	}
-	return w, nil
+	return &words{reading: Unread}
 }

@@ -490,7 +490,7 @@ func TestWordsQueue(t *testing.T) {
 	r.logs.transcripts[tr.id] = tr
 	eve, bob := [32]byte{1}, [32]byte{2}
 	add := func(branch [32]byte, index int, counter uint64, holds bool) {
-		w := &closedWords{logRef{tr, index, counter}, &words{reading: NotOpened, holds: holds}, branch}
+		w := &closedWords{logRef{tr, index, counter}, &words{reading: NotOpened, holds: holds}, branch, [32]byte{byte(10 + index)}}
 		tr.log(index).noteWords(counter, w.words)
 		r.words.queue = append(r.words.queue, w)
 	}
@@ -507,7 +507,7 @@ func TestWordsQueue(t *testing.T) {
 		if c.turns == nil {
 			c.turns = make(map[[32]byte]int)
 		}
-		c.turns[best.branch], c.turns[best.author()] = c.turn, c.turn
+		c.turns[best.branch], c.turns[best.author] = c.turn, c.turn
 		return fmt.Sprint([]string{"eve1", "eve2", "bob"}[best.index], best.counter)
 	}
 	for c := range uint64(3) {
