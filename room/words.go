@@ -146,6 +146,9 @@ func (r *Room) wordsContext(t *transcript, index int, counter uint64, policy str
 func (r *Room) addressed(a *address) bool {
 	e := r.head
 	t := r.logs.transcripts[e.commit.ID()]
+	if t == nil {
+		return false // there was no room for it
+	}
 	want := r.wordsContext(t, e.ownIndex, e.keys.Chain(e.ownIndex).Upcoming(), a.policy.String())
 	if a.made != nil && *a.made == *want || a.err != nil {
 		return true
