@@ -418,6 +418,16 @@ func (n *Node) Send(ref any, kind byte, text string) error {
 	return err
 }
 
+// SendTo is Send for words that only those can read whose keys satisfy a policy. The errors
+// are those of room.SendTo, and ErrEnded.
+func (n *Node) SendTo(ref any, policy *abe.Policy, text string) error {
+	var err error
+	if !n.do(func() { err = n.room.SendTo(n.now(), ref, policy, text); n.drain() }) {
+		return ErrEnded
+	}
+	return err
+}
+
 // drain does what the room wants done.
 func (n *Node) drain() {
 	for {

@@ -645,9 +645,33 @@ func (m *mutator) signed() *record.Signed {
 		},
 		Epoch: t.id, CID: t.List[i].CID,
 	}
+	m.someWords(t, i, s)
 	s.Previous, _ = t.log(i).id(s.Counter - 1)
 	s.Sign(m.id, m.working)
 	return s
+}
+
+// someWords makes some messages words for some: well made ones, ones that do not open, and
+// others'.
+func (m *mutator) someWords(t *transcript, index int, s *record.Signed) {
+	if s.Counter%3 != 1 {
+		return
+	}
+	policy := simPolicies[s.Counter/3%uint64(len(simPolicies))]
+	enc, key := fakeWords(m.draw(), m.wordsContext(t, index, s.Counter, policy))
+	sealed, err := key.Seal("some words")
+	if err != nil {
+		panic(err)
+	}
+	if s.Counter%2 == 0 {
+		enc[4] ^= 1
+	}
+	s.Kind, s.Text = record.KindTo, string((&record.Words{Policy: policy, Encapsulation: enc, Sealed: sealed}).Append(nil))
+	for i := range t.logs {
+		if o := t.logs[i].bodies[1]; o != nil && o.Kind == record.KindTo && s.Counter%4 == 0 {
+			s.Text = o.Text
+		}
+	}
 }
 
 // message is an encrypted message of its own with a field changed; nil if it can
@@ -671,6 +695,7 @@ func (m *mutator) message() []byte {
 		},
 		Epoch: t.id, CID: e.list[e.ownIndex].CID,
 	}
+	m.someWords(t, e.ownIndex, s)
 	chain := c.n(len(e.list))
 	if !c.one(4) {
 		chain = e.ownIndex

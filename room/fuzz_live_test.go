@@ -255,6 +255,17 @@ func (w *live) say(s *simNode) string {
 	return text
 }
 
+// saySome says something to some: one in four of what is said while there is a mutator.
+func (w *live) saySome(s *simNode) {
+	if w.said%4 != 3 {
+		w.say(s)
+		return
+	}
+	w.said++
+	s.room.SendTo(s.clock(), nil, simPolicy(w.said/4), fmt.Sprintf("%s #%d, to some", s.name, w.said))
+	w.drain(s)
+}
+
 // mutate lets the mutator act for a while, and the honest members talk, come and
 // go.
 func (w *live) mutate() {
@@ -300,7 +311,7 @@ func (w *live) mutate() {
 			}
 		}
 		if s := w.honest[c.n(len(w.honest))]; s.room.head != nil {
-			w.say(s)
+			w.saySome(s)
 		}
 	}
 	var mem runtime.MemStats

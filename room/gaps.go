@@ -37,6 +37,9 @@ func (r *Room) expireGaps() {
 			delete(r.logs.gaps, l)
 			continue
 		}
+		if l.holds() {
+			continue
+		}
 		next := l.highest()
 		for c := range l.ahead {
 			if c > l.shown {
@@ -59,6 +62,9 @@ func (r *Room) expireGaps() {
 // wakeForGaps sees to being woken when a gap is to be spoken of or given up.
 func (r *Room) wakeForGaps() {
 	for l := range r.logs.gaps {
+		if l.holds() {
+			continue
+		}
 		if age := r.now.Sub(l.gapSince); age < gapReportTime {
 			r.wakeAt(l.gapSince.Add(gapReportTime))
 		} else {

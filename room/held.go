@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"coterie/crypto/abe"
 	"coterie/room/record"
 )
 
@@ -22,6 +23,7 @@ type held struct {
 	at     time.Time
 	kind   byte
 	text   string
+	to     *address // of words for some
 	told   bool // our user was told that it waits
 	saved  bool // it is on the disk
 	agreed bool // our user wants it sent, however long it has waited
@@ -35,6 +37,7 @@ type HeldMessage struct {
 	Ref  any
 	Kind byte
 	Text string
+	To   string    // of words for some: the policy
 	At   time.Time // when it was written
 	// Asks: it waits for a word of our user too.
 	Asks bool
@@ -66,7 +69,38 @@ const HeldPrefix = "held "
 func (m *held) encode() []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(m.at.UnixMilli()))
 	b = append(b, m.kind)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(m.policy())))
+	b = append(b, m.policy()...)
 	return append(b, m.text...)
+}
+
+// policy is that of words for some.
+func (m *held) policy() string {
+	if m.to == nil {
+		return ""
+	}
+	return m.to.policy.String()
+}
+
+// parseHeld takes what encode made. ok is false for what no process of ours saved.
+func parseHeld(b []byte) (m held, ok bool) {
+	if len(b) < 11 {
+		return m, false
+	}
+	m = held{at: time.UnixMilli(int64(binary.BigEndian.Uint64(b))), kind: b[8], told: true, saved: true}
+	n := int(binary.BigEndian.Uint16(b[9:]))
+	if b = b[11:]; n > len(b) || len(b)-n > record.MaxText || (n > 0) != (m.kind == record.KindTo) {
+		return m, false
+	}
+	if n > 0 {
+		policy, err := abe.ParsePolicy(string(b[:n]))
+		if err != nil {
+			return m, false
+		}
+		m.to = &address{policy: policy}
+	}
+	m.text = string(b[n:])
+	return m, true
 }
 
 // recallHeld reads back what waited when the last process ended.
@@ -79,13 +113,15 @@ func (r *Room) recallHeld() error {
 	o := &r.outbox
 	for _, s := range all {
 		var number uint64
-		if _, err := fmt.Sscanf(s.Name, HeldPrefix+"%016x", &number); err != nil || number <= o.number || heldName(number) != s.Name ||
-			len(s.Data) < 9 || len(s.Data) > 9+record.MaxText {
+		if _, err := fmt.Sscanf(s.Name, HeldPrefix+"%016x", &number); err != nil || number <= o.number || heldName(number) != s.Name {
+			continue
+		}
+		m, ok := parseHeld(s.Data)
+		if !ok {
 			continue
 		}
 		o.number = number
-		m := held{ref: HeldNumber(number), number: number, at: time.UnixMilli(int64(binary.BigEndian.Uint64(s.Data))),
-			kind: s.Data[8], text: string(s.Data[9:]), told: true, saved: true}
+		m.ref, m.number = HeldNumber(number), number
 		o.held, o.bytes = append(o.held, m), o.bytes+len(m.text)
 	}
 	if len(o.held) > 0 {
@@ -110,7 +146,7 @@ func (r *Room) flush() {
 	o := &r.outbox
 	for {
 		i := r.nextHeld()
-		if i < 0 || !r.maySend() || !r.maySendNow() {
+		if i < 0 || !r.maySend() || o.held[i].to != nil && !r.addressed(o.held[i].to) || !r.maySendNow() {
 			break
 		}
 		m := o.held[i]
@@ -190,7 +226,7 @@ func (r *Room) HeldMessages() []HeldMessage {
 }
 
 func (r *Room) heldMessage(m *held) HeldMessage {
-	return HeldMessage{Ref: m.ref, Kind: m.kind, Text: m.text, At: m.at, Asks: r.asks(m)}
+	return HeldMessage{Ref: m.ref, Kind: m.kind, Text: m.text, To: m.policy(), At: m.at, Asks: r.asks(m)}
 }
 
 // SendHeld sends what waits, however long it has: now, or as soon as somebody can read

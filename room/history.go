@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -14,6 +15,7 @@ import (
 // before it was saved, and is not checked again.
 func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed) bool,
 	visit func(Delivered) bool) (gone []Shortened, err error) {
+	var failed error
 	err = readJournal(j, room, savedReader{
 		rest: func(s Saved, t savedHead) {
 			if rest, err := ParseRest(s); err == nil {
@@ -21,10 +23,21 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 			}
 		},
 		said: func(s Saved, t savedHead, m *record.Signed) bool {
-			return !worth(m) || visit(delivered(t, room, self, s, m))
+			if !worth(m) {
+				return true
+			}
+			d := delivered(t, room, self, s, m)
+			if m.Kind == record.KindTo {
+				w, err := savedWords(j, s.Epoch, s.Author, m.Counter)
+				if failed = err; err != nil {
+					return false
+				}
+				readWords(&d, w)
+			}
+			return visit(d)
 		},
 	})
-	return gone, err
+	return gone, cmp.Or(err, failed)
 }
 
 // A savedHead is what was saved of an epoch. Past: only the member that served it says who
@@ -51,6 +64,8 @@ type savedReader struct {
 	// is there.
 	rest  func(s Saved, t savedHead)
 	named func(s Saved)
+	// words takes what came of the words in a message for some.
+	words func(s Saved)
 	// lost takes what has no head that is wanted.
 	lost func(epoch ake.Hash)
 }
@@ -79,6 +94,10 @@ func readJournal(j Journal, room ake.Hash, to savedReader) error {
 				to.lost(s.Epoch)
 			}
 		case s.Author >= len(t.Authors):
+		case s.Counter >= wordsMark:
+			if to.words != nil {
+				to.words(s)
+			}
 		case s.Rest:
 			if to.rest != nil {
 				to.rest(s, t)

@@ -76,7 +76,7 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 
 // NewSaved is a message as it is saved.
 func NewSaved(room, epoch ake.Hash, index int, m *record.Signed, at time.Time) Saved {
-	n := note{m.ID(room), m.Time, m.Lamport, len(m.Text)}
+	n := note{m.ID(room), m.Time, m.Lamport, m.Kind, len(m.Text)}
 	return Saved{Epoch: epoch, Author: index, Counter: m.Counter, At: at, Data: m.AppendLog(nil), Note: n.append(nil)}
 }
 
@@ -84,15 +84,16 @@ func NewSaved(room, epoch ake.Hash, index int, m *record.Signed, at time.Time) S
 type note struct {
 	id            ake.Hash
 	time, lamport uint64
+	kind          byte
 	text          int // its length
 }
 
-const noteSize = 32 + 8 + 8 + 2
+const noteSize = 32 + 8 + 8 + 1 + 2
 
 func (n *note) append(b []byte) []byte {
 	b = append(b, n.id[:]...)
 	b = binary.BigEndian.AppendUint64(b, n.time)
-	b = binary.BigEndian.AppendUint64(b, n.lamport)
+	b = append(binary.BigEndian.AppendUint64(b, n.lamport), n.kind)
 	return binary.BigEndian.AppendUint16(b, uint16(n.text))
 }
 
@@ -102,7 +103,7 @@ func parseNote(b []byte) (n note, ok bool) {
 	}
 	n.id = ake.Hash(b)
 	n.time, n.lamport = binary.BigEndian.Uint64(b[32:]), binary.BigEndian.Uint64(b[40:])
-	n.text = int(binary.BigEndian.Uint16(b[48:]))
+	n.kind, n.text = b[48], int(binary.BigEndian.Uint16(b[49:]))
 	return n, true
 }
 
@@ -181,6 +182,7 @@ func (r *Room) recall() error {
 	var lately []recalled
 	var rests []lateRest
 	seconds := make(map[logRef][]uint64)
+	var closed []logRef // words for some, opened or not
 	forgotten := make(map[ake.Hash]bool)
 	forget := func(id ake.Hash) {
 		if !forgotten[id] {
@@ -207,6 +209,9 @@ func (r *Room) recall() error {
 			if !r.recallMessage(t, s, n, seconds) {
 				return
 			}
+			if n.kind == record.KindTo {
+				closed = append(closed, logRef{t, s.Author, s.Counter})
+			}
 			if lately = append(lately, recalled{logRef{t, s.Author, s.Counter}, n.id, s.At}); len(lately) > 2*r.cfg.Replay {
 				lately = append([]recalled(nil), lately[len(lately)-r.cfg.Replay:]...)
 			}
@@ -216,6 +221,11 @@ func (r *Room) recall() error {
 				if rest, ok := r.recallRest(t, s); ok {
 					rests = append(rests, lateRest{rest, t, s.Author})
 				}
+			}
+		},
+		words: func(s Saved) {
+			if t := r.logs.transcripts[s.Epoch]; t != nil {
+				t.log(s.Author).noteWords(s.Counter-wordsMark, parseWords(s))
 			}
 		},
 		named: func(s Saved) {
@@ -228,6 +238,12 @@ func (r *Room) recall() error {
 		return err
 	}
 	r.recallSeconds(seconds)
+	for _, ref := range slices.Backward(closed) { // of too many the newest
+		if len(r.words.queue) >= maxClosedWords {
+			break
+		}
+		r.queueWords(ref.t, ref.index, ref.counter, false)
+	}
 	var last *transcript // that we were in
 	for _, t := range r.logs.transcripts {
 		if t.ours && t.ownIndex >= 0 && (last == nil || cmp.Or(cmp.Compare(t.Brief.Day, last.Brief.Day),
@@ -294,10 +310,12 @@ func (r *Room) readLately(all []recalled) []Delivered {
 	for _, s := range all {
 		if m := read[s.id]; m != nil {
 			r.cacheBody(s.t, s.index, m)
-			out = append(out, Delivered{
+			d := Delivered{
 				ID: s.id, Author: r.author(s.t, s.index), Self: s.index == s.t.ownIndex, Message: m.Body, Epoch: s.t.id,
 				Received: s.at, History: true, Hearsay: s.t.past,
-			})
+			}
+			readWords(&d, s.t.log(s.index).words[s.counter])
+			out = append(out, d)
 		}
 	}
 	return out
@@ -363,7 +381,7 @@ func (r *Room) recallMessage(t *transcript, s Saved, n note, seconds map[logRef]
 		if compareHashes(n.id, was) < 0 {
 			l.replace(s.Counter, n.id) // for everybody alike
 		}
-		r.countBytes(l, s.Counter, n.text)
+		r.countBytes(l, s.Counter, savedBytes(n.kind, n.text))
 		ref := logRef{t: t, index: s.Author}
 		counters := seconds[ref]
 		if at, ok := slices.BinarySearch(counters, s.Counter); !ok && at < maxSecondMessages {
@@ -380,7 +398,7 @@ func (r *Room) recallMessage(t *transcript, s Saved, n note, seconds map[logRef]
 	r.countMessage(t, s.Author)
 	t.lastSaid, t.heardAt = max(t.lastSaid, t.latestTime(n.time)), s.At
 	r.hearLamport(n.lamport)
-	r.countBytes(l, s.Counter, n.text)
+	r.countBytes(l, s.Counter, savedBytes(n.kind, n.text))
 	return true
 }
 

@@ -36,30 +36,36 @@ type waitingMessage struct {
 // tells which. The ref comes back in the events. The errors are ErrTooLong,
 // ErrText, ErrLeft and ErrHeldFull; then nothing was done.
 func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
-	r.advance(now)
 	switch {
-	case r.closed:
-		return ErrLeft
 	case len(text) > record.MaxText:
 		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrTooLong, len(text), record.MaxText)
 	case !utf8.ValidString(text):
 		return ErrText
 	}
+	return r.say(now, held{ref: ref, kind: kind, text: text})
+}
+
+// say sends a message, or puts it behind those that wait.
+func (r *Room) say(now time.Time, m held) error {
+	r.advance(now)
+	if r.closed {
+		return ErrLeft
+	}
 	r.flush()
 	o := &r.outbox
-	m := held{ref: ref, at: r.now, kind: kind, text: text}
+	m.at = r.now
 	switch {
-	case r.nextHeld() < 0 && r.maySend() && r.maySendNow():
+	case m.to == nil && r.nextHeld() < 0 && r.maySend() && r.maySendNow():
 		if err := r.seal(m); err != nil {
 			r.emit(Failed{Doing: "sending a message", Err: err})
 		}
-	case len(o.held) >= maxHeld || o.bytes+len(text) > maxHeldBytes:
+	case len(o.held) >= maxHeld || o.bytes+len(m.text) > maxHeldBytes:
 		return ErrHeldFull
 	default:
 		o.number++
 		m.number = o.number
-		o.held, o.bytes = append(o.held, m), o.bytes+len(text)
-		r.hold()
+		o.held, o.bytes = append(o.held, m), o.bytes+len(m.text)
+		r.flush()
 	}
 	r.finish()
 	return nil
@@ -173,13 +179,20 @@ func (r *Room) listsGone(g *graph, h *epoch) bool {
 func (r *Room) seal(m held) error {
 	e := r.head
 	t := r.logs.transcripts[e.commit.ID()]
+	text := m.text
+	if m.to != nil {
+		var err error
+		if text, err = m.to.sealWords(m.text); err != nil {
+			return err
+		}
+	}
 	counter, key := e.keys.Chain(e.ownIndex).Next()
 	defer key.Erase()
 	r.lamport++
 	signed := &record.Signed{
 		Body: record.Body{
 			Counter: counter, Time: uint64(r.now.UnixMilli()),
-			Lamport: r.lamport, Kind: m.kind, Text: m.text,
+			Lamport: r.lamport, Kind: m.kind, Text: text,
 		},
 		Epoch: t.id, CID: e.list[e.ownIndex].CID,
 	}
@@ -207,7 +220,12 @@ func (r *Room) seal(m held) error {
 			}
 		}
 	}
-	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers})
+	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers, To: m.policy()})
+	if m.to != nil {
+		w := &words{reading: Read, key: m.to.key}
+		t.log(e.ownIndex).noteWords(counter, w)
+		defer r.saveWords(t, e.ownIndex, counter, w)
+	}
 	r.logMessage(nil, t, e.ownIndex, signed)
 	if r.receipts.chaseAt.IsZero() {
 		r.receipts.chaseAt = r.now.Add(chaseReceiptsPeriod)

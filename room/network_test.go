@@ -41,6 +41,8 @@ type network struct {
 	hold time.Duration // of what is held
 	// knows: a peer takes part on no day on which its key does not satisfy the policy.
 	knows bool
+	// holds are the policies of words for some that whoever has a name satisfies.
+	holds map[string]map[string]bool
 	// hostile are the publications that an honest node never made.
 	hostile map[string]bool
 	// watch, if set, is called after whatever happens to a node, and sees its
@@ -255,7 +257,7 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 	knows := n.knows
 	r, err := New(Config{
 		Journal: journal, Replay: 1 << 20, Hold: n.hold,
-		Descriptor: n.desc, Identity: identity, Encapsulator: &fakeSuite{node: s, satisfies: satisfies},
+		Descriptor: n.desc, Identity: identity, Encapsulator: &fakeSuite{node: s, satisfies: satisfies, holds: n.holds[name]},
 		ValidOn: func(d abe.Day) bool { return !knows || satisfies(d) },
 		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,
 	})

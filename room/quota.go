@@ -88,11 +88,17 @@ func (r *Room) serverAccount(identity [32]byte) *account {
 // authorAccount is that of an author; if nobody knows who that is, that of the
 // member that served the transcript.
 func (r *Room) authorAccount(t *transcript, index int) *account {
+	return r.logs.account(r.authorBranch(t, index))
+}
+
+// authorBranch is the branch that account is of.
+func (r *Room) authorBranch(t *transcript, index int) [32]byte {
 	e := &t.List[index]
-	if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
-		return r.logs.account(b)
+	b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity)
+	if !ok {
+		b, _ = r.branchOf(r.today(), ake.Hash{}, t.servedBy)
 	}
-	return r.serverAccount(t.servedBy)
+	return b
 }
 
 // committerAccount is that of whoever began the epoch; of one that we did not take

@@ -199,6 +199,10 @@ type Delivered struct {
 	Hearsay bool
 	// Away: it was said while this peer was away.
 	Away bool
+	// To is the policy, in canonical text, of words for some, which Message has in
+	// the place of its text if they can be read here.
+	To      string
+	Reading Reading
 }
 
 // ShownAt is the time to show: the author's, but never later than arrival, and
@@ -257,6 +261,7 @@ type Sent struct {
 	Counter uint64
 	Epoch   ake.Hash
 	Readers []peer.ID
+	To      string // of words for some: the policy. Of the readers those read it who satisfy it
 }
 
 // Held: a message of ours waits until somebody else can read it.
@@ -314,3 +319,4 @@ func (Equivocated) event()  {}
 func (Past) event()         {}
 func (Restored) event()     {}
 func (Unsaid) event()       {}
+func (Opened) event()       {}

@@ -26,6 +26,7 @@
 //	commit.go     when and how to commit                                  §8.4
 //	message.go    sending and receiving                                   §8.5, §9
 //	held.go       what waits to be sent                                   §9.4
+//	words.go      words that only some can read                           §9.5
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
@@ -150,6 +151,7 @@ type Room struct {
 	skips    pace // of keys that messages step over
 	logs     logs
 	receipts receiptTimes
+	words    closed // words for some that are not opened yet
 
 	tasks tasks
 	ready Ready
@@ -340,6 +342,7 @@ func (r *Room) finish() {
 	r.chase()
 	r.considerOpening()
 	r.flush()
+	r.openWords()
 	r.considerCommit()
 	r.considerDialling()
 	r.considerChannels()

@@ -21,6 +21,8 @@ const (
 	// entryCost is about what an entry takes on disk besides its text: ids, signature,
 	// seal and its share of a page.
 	entryCost = 400
+	// wordsCost is what it takes to note what came of words for some.
+	wordsCost = 200
 	// maxRestIDs is how many ids are saved in one piece.
 	maxRestIDs = 16384
 )
@@ -132,8 +134,16 @@ func JoinShortened(all []Shortened) (out []Shortened) {
 	return out
 }
 
-// countBytes counts what a message takes on disk.
-func (r *Room) countBytes(l *authorLog, counter uint64, text int) {
+// savedBytes is about what a message takes on disk besides its seal.
+func savedBytes(kind byte, text int) int {
+	if kind == record.KindTo {
+		return text + wordsCost
+	}
+	return text
+}
+
+// countBytes counts what a message takes on disk: n bytes, and entryCost.
+func (r *Room) countBytes(l *authorLog, counter uint64, n int) {
 	if r.cfg.Journal == nil || counter <= l.gone {
 		return
 	}
@@ -141,7 +151,7 @@ func (r *Room) countBytes(l *authorLog, counter uint64, text int) {
 		l.sizes = append(l.sizes, 0)
 	}
 	// Of one counter a disk has two at most.
-	n := min(text+entryCost, 2*(record.MaxText+entryCost)-int(l.sizes[counter-1]))
+	n = min(n+entryCost, 2*(record.MaxText+entryCost)-int(l.sizes[counter-1]))
 	l.sizes[counter-1] += uint16(n)
 	r.addBytes(l, int64(n))
 }

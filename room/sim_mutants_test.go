@@ -134,7 +134,7 @@ var mutants = []mutant{
 	{"what waited long is sent without a word", "held.go",
 		`return !m.agreed && r.cfg.Hold > 0 && r.now.Sub(m.at).Abs() > r.cfg.Hold`, `return false`, "TestHeldAsks"},
 	{"what waits has no bound in bytes", "message.go",
-		` || o.bytes+len(text) > maxHeldBytes`, ``, "TestHeldBounded"},
+		` || o.bytes+len(m.text) > maxHeldBytes`, ``, "TestHeldBounded"},
 	{"what cannot be erased is said again", "held.go",
 		`r.logs.unsaved = append(r.logs.unsaved, s) // else`, `_ = s // else`, "TestHeldSaved"},
 	{"who left says later what waited", "room.go",
@@ -593,6 +593,48 @@ var mutants = []mutant{
 		`case !allow:`, `case false:`, "TestProveNeedsConsent"},
 	{"one sends although a listed one left (2)", "message.go",
 		`if _, gone := r.gone(g, n); gone {`, `if _, gone := r.gone(g, n); gone && false {`, "TestLeaveSecrecy"},
+
+	// Words for some: PROTOCOL.md §9.4.
+	{"who cannot read words compares with others", "words.go",
+		`r.saveWords(w.t, w.index, w.counter, w.words)
+	if w.holds {`, `r.saveWords(w.t, w.index, w.counter, w.words)
+	if key == nil {
+		r.compareSoon("")
+	}
+	if w.holds {`, "TestWordsTellNothing"},
+	{"words are opened without end", "words.go",
+		`if !c.pace.spend(1, r.now, wordsRate, wordsAtOnce) {`, `if false {`, "TestWordsTakeTurns"},
+	{"words are opened in the order in which they come", "words.go",
+		`return cmp.Or(c.turns[w.branch]-c.turns[o.branch], c.turns[w.author]-c.turns[o.author]) < 0`, `return false`, "TestWordsTakeTurns"},
+	{"authors of one branch have no turns", "words.go",
+		`, c.turns[w.author]-c.turns[o.author]) < 0`, `) < 0`, "TestWordsQueue"},
+	{"no words make room", "words.go",
+		`if b := r.words.queue[i].branch; waiting[b] > waiting[most] {`, `if b := r.words.queue[i].branch; waiting[b] < 0 {`, "TestWordsQueue"},
+	{"logs wait for words that have no turn", "words.go",
+		`w.holds = live && atOnce == len(c.queue) && float64(atOnce)+1 <= c.pace.tokens`, `w.holds = live`, "TestWordsTakeTurns"},
+	{"logs wait for no words", "words.go",
+		`w.holds = live && atOnce`, `w.holds = false && live && atOnce`, "TestWords"},
+	{"words are made for one head and said under another", "words.go",
+		`a.made != nil && *a.made == *want`, `a.made != nil`, "TestWordsOfAnotherHead"},
+	{"what came of words is not kept", "words.go",
+		`r.saveWords(w.t, w.index, w.counter, w.words)`, ``, "TestWordsStay"},
+	{"an author's words are not kept", "message.go",
+		`defer r.saveWords(t, e.ownIndex, counter, w)`, ``, "TestWordsStay"},
+	{"the key of what did not open is kept", "words.go",
+		`if w.reading = Unread; key != nil {`, `if w.reading = Read; key != nil {`, "TestWords"},
+	{"words that wait are forgotten with their process", "journal.go",
+		`r.queueWords(ref.t, ref.index, ref.counter, false)`, `_ = ref`, "TestWordsAreOpenedLater"},
+	{"a gap is given up before words that are being opened", "gaps.go",
+		`if l.holds() {
+			continue
+		}
+		next`, `next`, "TestWordsBeforeGap"},
+	{"words are not bound to their number", "../crypto/ake/words.go",
+		`binary.BigEndian.AppendUint64(nil, c.Counter)`, `nil`, "../crypto/ake TestWordsAreBound"},
+	{"words are not bound to their author", "../crypto/ake/words.go",
+		`c.Epoch[:], c.Author[:]`, `c.Epoch[:]`, "../crypto/ake TestWordsAreBound"},
+	{"words are padded as one likes", "../crypto/ake/words.go",
+		`len(plain) > minWords && n <= len(plain)/2 || `, ``, "../crypto/ake TestWordsSealed"},
 }
 
 // TestMutants takes one rule out of the protocol at a time, and sees that a test

@@ -404,7 +404,7 @@ func TestRegressions(t *testing.T) {
 
 // TestSeeds runs whole schedules that failed once, as they were drawn.
 func TestSeeds(t *testing.T) {
-	for _, seed := range []uint64{1236, 2092, 6380, 7153, 7208, 7354, 15967, 30093, 40039, 40207, 40685, 201464} {
+	for _, seed := range []uint64{1236, 2092, 6380, 7153, 7208, 7354, 15967, 30093, 40039, 40207, 40685, 201464, 9000106, 9000137} {
 		if _, f := generate(seed).runWatched(); f != nil {
 			t.Errorf("seed %d: %v", seed, f)
 		}

@@ -59,6 +59,7 @@ type seenOf struct {
 	sent     int
 	gone     map[[32]byte]bool // working keys of whom it was told that they left
 	openings []time.Time       // of strangers' encapsulations
+	closed   map[ake.Hash]bool // words for some that are not opened yet
 }
 
 func (k *looker) init(w *sim) {
@@ -85,7 +86,7 @@ func (k *looker) know() {
 func (k *looker) of(s *simNode) *seenOf {
 	o := k.procs[s]
 	if o == nil {
-		o = &seenOf{had: make(map[said]bool), last: make(map[said]uint64), gone: make(map[[32]byte]bool)}
+		o = &seenOf{had: make(map[said]bool), last: make(map[said]uint64), gone: make(map[[32]byte]bool), closed: make(map[ake.Hash]bool)}
 		k.procs[s] = o
 	}
 	return o
@@ -99,7 +100,7 @@ func (k *looker) typed(s *simNode) { k.of(s).typed++ }
 // saved notes what an author has on its disk: that was said, even if its process
 // ended before anybody heard it.
 func (k *looker) saved(s *simNode, m Saved) {
-	if m.Author == Head || m.Counter == 0 {
+	if m.Author == Head || m.Counter == 0 || m.Counter >= wordsMark {
 		return
 	}
 	b, err := record.ParseLog(m.Data)
@@ -112,7 +113,9 @@ func (k *looker) saved(s *simNode, m Saved) {
 	}
 	key := said{m.Epoch, s.actor.Self(), m.Counter}
 	if _, ok := k.texts[key]; !ok {
-		k.texts[key] = b.Text
+		d := Delivered{Message: b.Body}
+		readWords(&d, t.log(m.Author).words[m.Counter])
+		k.texts[key] = d.Message.Text
 	}
 }
 
@@ -212,18 +215,44 @@ func (k *looker) took(s *simNode, e Event) {
 			k.w.fail("order", "%s was given message %d by %s after %d (late: %v)", s.name, m.counter, e.Author.Name, o.last[author], e.Late)
 		}
 		o.last[author] = max(o.last[author], m.counter)
-		if was, ok := k.byText[e.Message.Text]; ok && was != m {
-			k.w.fail("again", "%s was given %q by %s, which was said before", s.name, e.Message.Text, e.Author.Name)
+		k.reads(s, e)
+		if e.To == "" || e.Reading == Read {
+			if was, ok := k.byText[e.Message.Text]; ok && was != m {
+				k.w.fail("again", "%s was given %q by %s, which was said before", s.name, e.Message.Text, e.Author.Name)
+			}
+			k.byText[e.Message.Text] = m
 		}
-		k.byText[e.Message.Text] = m
-		if text, ok := k.texts[m]; !ok || text != e.Message.Text {
+		if text, ok := k.texts[m]; !ok || text != e.Message.Text && (e.To == "" || e.Reading == Read) {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
 		if x := s.room.logs.transcripts[e.Epoch]; x == nil || !x.reads(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
+	case Opened:
+		if k.reads(s, e.Delivered); e.Reading == NotOpened {
+			k.w.fail("words", "%s opened words and did not", s.name)
+		}
 	case Failed:
 		k.w.fail("failed", "%s: %s: %v", s.name, e.Doing, e.Err)
+	}
+}
+
+// reads: who satisfies the policy of words for some reads them, and nobody else but their
+// author.
+func (k *looker) reads(s *simNode, d Delivered) {
+	if d.To == "" || d.Reading == NotOpened {
+		delete(k.of(s).closed, d.ID)
+		if d.To != "" {
+			k.of(s).closed[d.ID] = true
+		}
+		return
+	}
+	delete(k.of(s).closed, d.ID)
+	x := s.room.logs.transcripts[d.Epoch]
+	suite := s.room.cfg.Encapsulator.(*fakeSuite)
+	may := simReads(d.To, k.peer(s)) && x != nil && suite.satisfies(x.Brief.Day)
+	if read := d.Reading == Read; read != may && !(read && d.Self) {
+		k.w.fail("words", "%s reads words for %s: %v", s.name, d.To, read)
 	}
 }
 
@@ -360,11 +389,12 @@ func (k *looker) bounds(s *simNode) {
 	within("commits by strangers", len(r.waiting.commits), maxWaitingCommits)
 	within("channels", len(r.channels.byKey), 64+drawnChannels+1)
 	within("held messages", len(r.outbox.held), maxHeld)
+	within("words that are not opened", len(r.words.queue), maxClosedWords)
 	within("waiting messages", len(r.waiting.messages), maxWaitingMessages)
 	within("exchanges", len(r.streams.byID), maxAnswering+1+32*(len(r.neighbours)+1))
 	within("days", len(r.days), 3)
 	within("renewals", len(r.renewAt), 3)
-	within("tasks", len(r.tasks.done), maxAnswering+maxDialling+maxOpenings+2)
+	within("tasks", len(r.tasks.done), maxAnswering+maxDialling+maxOpenings+4)
 	within("bodies in memory", len(r.logs.inMemory), maxBodiesInMemory)
 	within("transcripts", len(r.logs.transcripts), maxTranscripts+1)
 	within("gaps", len(r.logs.gaps), len(r.logs.transcripts)*record.MaxMembers)
@@ -456,6 +486,9 @@ func (k *looker) atRest() *failure {
 						return bad("members", "%s lists %s, who is not there", s.name, k.name(m.Identity))
 					}
 				}
+			}
+			if n := len(k.of(s).closed); n > 0 {
+				return bad("words", "%s has %d words for some not opened yet", s.name, n)
 			}
 			if len(s.room.outbox.held) > 0 {
 				return bad("held", "%s holds %d messages", s.name, len(s.room.outbox.held))

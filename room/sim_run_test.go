@@ -144,11 +144,17 @@ func (w *sim) do(st step) {
 			w.drain(s)
 			w.at(time.Second, func() { w.stop(s) })
 		}
-	case "say":
+	case "say", "to":
 		if s := p().proc; p().running() && s.room != nil && !s.paused {
 			w.said++
 			text := fmt.Sprintf("%s #%d", s.name, w.said)
-			if s.room.Send(s.clock(), text, record.KindText, text) == nil {
+			err := error(nil)
+			if st.do == "to" {
+				err = s.room.SendTo(s.clock(), text, simPolicy(st.b), text)
+			} else {
+				err = s.room.Send(s.clock(), text, record.KindText, text)
+			}
+			if err == nil {
 				w.typed(s)
 			}
 			w.drain(s)
@@ -190,6 +196,14 @@ func (w *sim) do(st step) {
 	default:
 		panic("no such step: " + st.do)
 	}
+}
+
+func simPolicy(i int) *abe.Policy {
+	p, err := abe.ParsePolicy(simPolicies[i%len(simPolicies)])
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
 func pair(a, b int) [2]int { return [2]int{min(a, b), max(a, b)} }

@@ -42,6 +42,7 @@ type step struct {
 //	              or when it next saves something: before (3) or after (4)
 //	leave a       leave; the process ends a second later
 //	say a         send a message
+//	to a b        say something to some: to those who satisfy simPolicies[b]
 //	pause a       suspend the process
 //	resume a
 //	mesh          connect all peers
@@ -193,9 +194,21 @@ func generate(seed uint64) *schedule {
 			add(last+2, "cut", rng.IntN(total), rng.IntN(total))
 		}
 	}
+	if seed >= firstToSeed {
+		words := rand.New(rand.NewPCG(seed, 3))
+		for i := range s.steps {
+			if st := &s.steps[i]; st.do == "say" && words.IntN(3) == 0 {
+				st.do, st.b = "to", words.IntN(len(simPolicies))
+			}
+		}
+	}
 	slices.SortStableFunc(s.steps, func(a, b step) int { return a.ms - b.ms })
 	return s
 }
+
+// firstToSeed is the first seed of which some of the messages are words for some: those
+// below mean what they meant before there were any.
+const firstToSeed = 9_000_000
 
 // String is the schedule as a Go literal.
 func (s *schedule) String() string {

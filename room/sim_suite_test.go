@@ -3,6 +3,7 @@ package room
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/binary"
 	"sync"
 	_ "unsafe" // for linkname
 
@@ -80,8 +81,54 @@ var simDescriptor = sync.OnceValue(func() *Descriptor {
 // which those with satisfying attributes are allowed to look at, bound to its
 // author as the real one is (PROTOCOL.md §5).
 type fakeSuite struct {
-	node      *simNode
-	satisfies func(abe.Day) bool
+	node                   *simNode
+	satisfies              func(abe.Day) bool
+	madeWords, openedWords int
+	holds                  map[string]bool // policies of words for some, besides those of the simulator
+}
+
+// The policies of words for some in the simulator, by a step's b.
+var simPolicies = []string{`"even"`, `"odd"`, `"all"`, `"nobody"`}
+
+// reads reports whether the peer's key satisfies another policy than the room's.
+func (s *fakeSuite) reads(policy string) bool {
+	if k, ok := s.node.net.watch.(*looker); ok {
+		return simReads(policy, k.peer(s.node)) // the node's own is not set while it starts
+	}
+	return s.holds[policy] || policy == simPolicies[2]
+}
+
+func simReads(policy string, peer int) bool {
+	return policy == simPolicies[2] || policy == simPolicies[peer%2]
+}
+
+func fakeWords(seed ake.Secret, c *ake.WordsContext) ([]byte, ake.WordsKey) {
+	h := ake.Sum("coterie/2 to", c.Room[:], c.Epoch[:], c.Author[:], binary.BigEndian.AppendUint64(nil, c.Counter), []byte(c.Policy))
+	return append(append([]byte("fake"), seed.Bytes()...), h[:]...), ake.WordsKey{Secret: ake.Expand(seed, "coterie/2 to key", h[:])}
+}
+
+// MakeWords is of Whisperer.
+func (s *fakeSuite) MakeWords(seed ake.Secret, _ *abe.Policy, _ abe.Day, c *ake.WordsContext) ([]byte, ake.WordsKey, error) {
+	s.madeWords++
+	enc, key := fakeWords(seed, c)
+	return enc, key, nil
+}
+
+// OpenWords is of Whisperer.
+func (s *fakeSuite) OpenWords(policy *abe.Policy, day abe.Day, c *ake.WordsContext, enc []byte) (ake.WordsKey, error) {
+	s.openedWords++
+	if !s.reads(policy.String()) || !s.satisfies(day) || len(enc) != fakeSize {
+		return ake.WordsKey{}, ake.ErrNotOpened
+	}
+	seed, err := ake.SecretFromBytes(enc[4:36])
+	if err != nil {
+		return ake.WordsKey{}, err
+	}
+	again, key := fakeWords(seed, c)
+	if string(again) != string(enc) {
+		return ake.WordsKey{}, ake.ErrNotOpened
+	}
+	return key, nil
 }
 
 const fakeSize = 4 + 32 + 32

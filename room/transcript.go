@@ -49,6 +49,7 @@ type authorLog struct {
 	bytes          int64                     // on disk
 	sizes          []uint16                  // of messages 1 .. len(sizes), there
 	gone           uint64                    // up to here messages are not kept; see shorten
+	words          map[uint64]*words         // what came of messages for some
 
 	shown        uint64      // the last one shown
 	gapSince     time.Time   // when the next one was first waited for
@@ -351,7 +352,10 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	r.hearLamport(m.Lamport)
 	r.cacheBody(t, index, m)
 	r.save(t, index, m)
-	r.countBytes(l, m.Counter, len(m.Text))
+	r.countBytes(l, m.Counter, savedBytes(m.Kind, len(m.Text)))
+	if m.Kind == record.KindTo {
+		r.queueWords(t, index, m.Counter, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)
+	}
 	if m.Counter <= l.shown {
 		r.deliver(from, t, index, m, true)
 	}
@@ -465,7 +469,7 @@ func (r *Room) equivocated(t *transcript, index int, counter uint64, a, b ake.Ha
 func (r *Room) show(from *exchange, t *transcript, index int) {
 	l := t.log(index)
 	for {
-		if _, ok := l.id(l.shown + 1); !ok {
+		if _, ok := l.id(l.shown + 1); !ok || l.holds() {
 			break
 		}
 		l.shown++
@@ -484,6 +488,12 @@ func (r *Room) show(from *exchange, t *transcript, index int) {
 	}
 }
 
+// holds reports whether the next message is being opened, and shown then.
+func (l *authorLog) holds() bool {
+	w := l.words[l.shown+1]
+	return w != nil && w.holds
+}
+
 // deliver shows one message; late tells that later ones of its author were shown
 // before.
 func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signed, late bool) {
@@ -492,6 +502,7 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
 		Away: t.reader && t.ownIndex < 0,
 	}
+	readWords(&d, t.log(index).words[m.Counter])
 	if (d.History || d.Away) && from != nil {
 		d.By = from.peer
 		from.countHistory(r, d)

@@ -43,6 +43,18 @@ func TestStories(t *testing.T) {
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// waitfor FILE TEXT: until the file has the text.
+			"waitfor": func(ts *testscript.TestScript, _ bool, args []string) {
+				for until := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+					b, _ := os.ReadFile(ts.MkAbs(args[0]))
+					if strings.Contains(string(b), args[1]) {
+						return
+					}
+					if time.Now().After(until) {
+						ts.Fatalf("no %q in %s:\n%s", args[1], args[0], b)
+					}
+				}
+			},
 			// issue REQUEST FILE ATTRIBUTE...: the operator's part. Without a request
 			// the key is not sealed.
 			"issue": func(ts *testscript.TestScript, _ bool, args []string) {

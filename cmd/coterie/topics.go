@@ -15,6 +15,7 @@ func topics() []*cobra.Command {
   age >= 18                              numbers compare
 
 A name with a space needs quotes; names are exact: "5th Year" is not "5th year". A bare attribute cannot be denied.
+In a room, /to Professor WORDS says something to those alone who satisfy a policy; in parentheses if it has parts.
 A key must also be valid on the day. kms policy 'EXPR' --key FILE says whether a key gets in, and what is missing.`},
 		{"links", "how a room is passed on", `A room is its name, its policy, its domain and its options: whoever has the same ones is in the same room.
 A link has them all in it, and some addresses:
@@ -31,6 +32,7 @@ satisfies the policy today, or was let in by one who did. Nobody learns which at
 Not even with everybody's long-term keys, the authority's included, can what was recorded be opened later.
 Who left reads nothing of what comes after; a newcomer reads nothing from before, unless the room's history is on.
 Anyone on the way sees your network address, that you are in the room, its size and its policy. A relay sees the same.
+What /to says is for those whose key satisfies its policy; all others in the room see that there is something.
 A key cannot be called back: it lapses on its day. docs/THREATS.md and docs/PROTOCOL.md are exact.`},
 		{"environment", "what the environment says", `COTERIE_NICK, COTERIE_KEY, COTERIE_IDENTITY, COTERIE_HISTORY, COTERIE_KEEP, COTERIE_TIME, COTERIE_HOLD, COTERIE_LOG
                       settings, stronger than those of config.toml; coterie config shows what is in force

@@ -80,12 +80,16 @@ type Policy struct {
 }
 
 // ParsePolicy reads a policy, PROTOCOL.md §2.1. Its errors are *SyntaxError.
-func ParsePolicy(source string) (*Policy, error) {
+func ParsePolicy(source string) (*Policy, error) { return ParseSmall(source, maxLeaves) }
+
+// ParseSmall is ParsePolicy for policies of at most so many leaves: nothing larger is
+// expanded.
+func ParseSmall(source string, leaves uint64) (*Policy, error) {
 	root, err := parse(source)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkLimits(source, root); err != nil {
+	if err := checkLimits(source, root, leaves); err != nil {
 		return nil, err
 	}
 	p := &Policy{root: root, text: root.String()}
@@ -105,7 +109,7 @@ func ParsePolicy(source string) (*Policy, error) {
 }
 
 // checkLimits counts what expanding would give, innermost thresholds first.
-func checkLimits(source string, root *node) error {
+func checkLimits(source string, root *node, most uint64) error {
 	if root.nesting() > maxNesting {
 		return newSyntaxError(source, 0, 0, fmt.Sprintf("nested too deeply; the limit is %d", maxNesting), "")
 	}
@@ -113,9 +117,9 @@ func checkLimits(source string, root *node) error {
 	if err != nil {
 		return err
 	}
-	if leaves > maxLeaves {
+	if leaves > most {
 		return newSyntaxError(source, root.from, root.to,
-			fmt.Sprintf("the policy has %s leaves; the limit is %d", commas(leaves), maxLeaves), "")
+			fmt.Sprintf("the policy has %s leaves; the limit is %d", commas(leaves), most), "")
 	}
 	return nil
 }
@@ -230,4 +234,10 @@ func (l leaf) String() string {
 		return quote(l.name)
 	}
 	return quoteUnlessBare(l.name) + " " + l.comparison.String() + " " + quoteUnlessInteger(l.value)
+}
+
+// CiphertextSize is how large a ciphertext under this policy and any day is at most.
+func (p *Policy) CiphertextSize(plaintext int) int {
+	s := ciphertextSkeleton(headerSkeleton(newCircuit(p.onDay(maxDay))), plaintext)
+	return s.size
 }

@@ -415,3 +415,17 @@ func TestCostOfTheUsualPolicy(t *testing.T) {
 		t.Error("a zero policy costs something")
 	}
 }
+
+// TestParseSmall: a policy with more leaves than are wanted is an error before it is
+// expanded, and all others are as ParsePolicy has them.
+func TestParseSmall(t *testing.T) {
+	for source, leaves := range map[string]uint64{"a": 1, "a and b or c": 3, "age >= 18": 31, `2 of (a, b, c)`: 6} {
+		p, err := ParseSmall(source, leaves)
+		if err != nil || uint64(p.Leaves()) != leaves {
+			t.Errorf("%s: %v", source, err)
+		}
+		if _, err := ParseSmall(source, leaves-1); err == nil {
+			t.Errorf("%s has fewer than %d leaves", source, leaves)
+		}
+	}
+}

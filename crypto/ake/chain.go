@@ -46,6 +46,9 @@ func (c *Chain) Next() (counter uint64, key Secret) {
 	return counter, key
 }
 
+// Upcoming is the counter that Next will give.
+func (c *Chain) Upcoming() uint64 { return c.next }
+
 // Peek finds the key of a counter without using it up. Keys stepped over stay
 // available. The errors are ErrSkip and ErrSpent.
 func (c *Chain) Peek(counter uint64) (Secret, error) {

@@ -24,6 +24,10 @@ const (
 	RestEntry byte = 4
 )
 
+// Beside is added to the Counter of a message's entry for what is noted about that message
+// later: it goes when the message goes.
+const Beside = 1 << 63
+
 // Bounds of what can be appended.
 const (
 	MaxData  = 1 << 20   // bytes of an epoch's or a message's Data

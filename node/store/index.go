@@ -92,16 +92,18 @@ func (l *epochLog) addRest(author uint32, counter, seq uint64) (gone []numbered)
 		l.rests = make(map[uint32][]numbered)
 	}
 	l.rests[author] = append(l.rests[author], numbered{counter, seq})
-	all := l.authors[author]
-	from, _ := slices.BinarySearchFunc(all, numbered{1, 0}, compareNumbered) // number 0 stays
-	to, _ := slices.BinarySearchFunc(all, numbered{counter + 1, 0}, compareNumbered)
-	if from == to {
+	var kept []numbered
+	for _, n := range l.authors[author] {
+		if c := n.counter &^ Beside; c == 0 || c > counter { // number 0 stays
+			kept = append(kept, n)
+		} else {
+			gone = append(gone, n)
+		}
+	}
+	if len(gone) == 0 {
 		return nil
 	}
-	gone = slices.Clone(all[from:to])
-	if kept := append(slices.Clone(all[:from]), all[to:]...); len(kept) > 0 {
-		l.authors[author] = kept
-	} else {
+	if l.authors[author] = kept; len(kept) == 0 {
 		delete(l.authors, author)
 	}
 	return gone

@@ -284,3 +284,25 @@ func TestOpenReadsLittle(t *testing.T) {
 		t.Errorf("%d messages with %d bytes of logs, %v", len(m), s.reads.logs.Load(), err)
 	}
 }
+
+// TestBesideGoesToo: what is noted beside a message goes when the message goes, and is not
+// taken for one that is gone.
+func TestBesideGoesToo(t *testing.T) {
+	s := mustOpen(t, testConfig(t.TempDir()))
+	at := func(counter uint64) Entry {
+		return Entry{Kind: MessageEntry, Epoch: [32]byte{1}, Author: 2, Counter: counter, Data: []byte(fmt.Sprint(counter))}
+	}
+	var all []Entry
+	all = append(all, Entry{Kind: EpochEntry, Epoch: [32]byte{1}})
+	for c := range uint64(5) {
+		all = append(all, at(c+1), at(Beside|(c+1)))
+	}
+	must(t, s.Append(all))
+	must(t, s.Append([]Entry{{Kind: RestEntry, Epoch: [32]byte{1}, Author: 2, Counter: 3}}))
+	must(t, s.Append([]Entry{at(Beside | 2)}))
+	for c, want := range map[uint64]int{3: 0, 4: 1, Beside | 2: 0, Beside | 3: 0, Beside | 4: 1, Beside | 5: 1} {
+		if got, err := s.Messages([32]byte{1}, 2, c, c); err != nil || len(got) != want {
+			t.Errorf("%x: %d entries, %v; want %d", c, len(got), err, want)
+		}
+	}
+}

@@ -315,7 +315,7 @@ func (s *Store) fresh(batch []Entry) ([]Entry, error) {
 				continue
 			}
 		case MessageEntry:
-			if l := s.index.byID[e.Epoch]; l != nil && e.Counter > 0 && l.rest(e.Author) >= e.Counter {
+			if l := s.index.byID[e.Epoch]; l != nil && e.Counter > 0 && l.rest(e.Author) >= e.Counter&^Beside {
 				continue
 			}
 			same := 0
@@ -358,6 +358,13 @@ func (s *Store) Sync() error {
 		return err
 	}
 	return s.sync()
+}
+
+// Waits reports whether something that was appended is not durable yet.
+func (s *Store) Waits() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.dirty
 }
 
 // Size is how many bytes the files take on disk.

@@ -89,7 +89,8 @@ func recordFormats() []format {
 		again: reencode(ParseMessage, func(m *Message) []byte { return m.Append(nil) }),
 	}, {
 		name: "content",
-		good: [][]byte{said.Content(), newSigned(ann, string(make([]byte, MaxText))).Content()},
+		good: [][]byte{said.Content(), newSigned(ann, string(make([]byte, MaxText))).Content(),
+			newWords(ann, nil).Content()},
 		// Epoch and author are not in it.
 		again:  reencode(content, (*Signed).Content),
 		verify: verified(content, bySigner),
@@ -125,7 +126,7 @@ func frameFormats() []format {
 		again: reencode(ParseTerms, func(terms []ake.MemberTerm) []byte { return EncodeTerms(terms)[1:] }),
 	}, {
 		name: "log", typ: FrameLog,
-		good:   [][]byte{said.AppendLog(nil)},
+		good:   [][]byte{said.AppendLog(nil), newWords(ann, nil).AppendLog(nil)},
 		again:  reencode(ParseLog, func(m *Signed) []byte { return m.AppendLog(nil) }),
 		verify: verified(ParseLog, func(m *Signed) error { return m.Verify(testRoom, ann.contribution) }),
 	}, {

@@ -106,6 +106,21 @@ func newSigned(author *person, text string) *Signed {
 	return m
 }
 
+// newWords are words for some of a member: their encapsulation and what is sealed are bytes
+// that nothing opens.
+func newWords(author *person, change func(w *Words)) *Signed {
+	w := &Words{Policy: `"Professor" or age = 21`, Encapsulation: make([]byte, 100), Sealed: make([]byte, 512+16)}
+	io.ReadFull(stream("words"), w.Encapsulation)
+	io.ReadFull(stream("sealed words"), w.Sealed)
+	if change != nil {
+		change(w)
+	}
+	m := newSigned(author, string(w.Append(nil)))
+	m.Kind = KindTo
+	m.Sign(testRoom, author.working)
+	return m
+}
+
 func newMessage(author *person, text string) *Message {
 	keys := ake.NewKeys(secretOf("epoch secret"), []ake.Hash{author.contribution.ID()})
 	signed := newSigned(author, text)

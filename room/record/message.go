@@ -14,6 +14,7 @@ import (
 const (
 	KindText   byte = 1
 	KindAction byte = 2
+	KindTo     byte = 3 // words for some: the text is of Words
 )
 
 // A Body is what an author says and signs: PROTOCOL.md §9.
@@ -49,7 +50,19 @@ func parseBody(b []byte) (*Body, error) {
 	r := newReader(b)
 	m := &Body{Counter: r.uint64(), Previous: r.hash(), Time: r.uint64(), Lamport: r.uint64(), Kind: r.uint8()}
 	m.Text = string(r.vec16(MaxText))
-	if !r.end() || m.Counter == 0 || m.Kind != KindText && m.Kind != KindAction || !utf8.ValidString(m.Text) {
+	if !r.end() || m.Counter == 0 {
+		return nil, formError("message")
+	}
+	switch m.Kind {
+	case KindText, KindAction:
+		if !utf8.ValidString(m.Text) {
+			return nil, formError("message")
+		}
+	case KindTo:
+		if _, err := ParseWords(m.Text); err != nil {
+			return nil, err
+		}
+	default:
 		return nil, formError("message")
 	}
 	return m, nil

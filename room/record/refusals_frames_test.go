@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -46,11 +47,35 @@ func (r *refusals) messages() {
 	changed("counter 0", func(m *Signed) { m.Counter = 0 })
 	changed("kind 0", func(m *Signed) { m.Kind = 0 })
 	changed("kind 3", func(m *Signed) { m.Kind = 3 })
+	changed("kind 4", func(m *Signed) { m.Kind = 4 })
 	changed("kind 255", func(m *Signed) { m.Kind = 255 })
 	for _, bad := range notUTF8 {
 		changed(fmt.Sprintf("text %x is not UTF-8", bad), func(m *Signed) { m.Text = bad })
 	}
 	changed("text of 16,385 bytes", func(m *Signed) { m.Text = strings.Repeat("a", MaxText+1) })
+	words := newWords(ann, nil)
+	of := len(words.Text) - 512 - 16 - 100 - 4
+	r.cuts("log", "words: ", words.AppendLog(nil), field{"epoch", 32}, field{"author", 32}, field{"length of the body", 2},
+		field{"counter", 8}, field{"previous", 32}, field{"time", 8}, field{"lamport", 8}, field{"kind", 1}, field{"length of the text", 2},
+		field{"length of the policy", 2}, field{"policy", of}, field{"length of the encapsulation", 2}, field{"encapsulation", 100},
+		field{"sealed", 512 + 16}, signatureField)
+	badWords := map[string]func(w *Words){
+		"no policy":                     func(w *Words) { w.Policy = "" },
+		"a policy that is none":         func(w *Words) { w.Policy = `"Professor" or` },
+		"a policy with not":             func(w *Words) { w.Policy = `not "Professor"` },
+		"a policy not in its canonical": func(w *Words) { w.Policy = `Professor` },
+		"a policy of 513 bytes":         func(w *Words) { w.Policy = longPolicy(MaxWordsPolicy + 1) },
+		"a policy with 33 leaves":       func(w *Words) { w.Policy = `age >= 1 and "x"` },
+		"nothing sealed":                func(w *Words) { w.Sealed = nil },
+		"512 bytes sealed":              func(w *Words) { w.Sealed = w.Sealed[:512] },
+		"300 bytes sealed":              func(w *Words) { w.Sealed = w.Sealed[:300+16] },
+		"128 bytes sealed":              func(w *Words) { w.Sealed = w.Sealed[:128+16] },
+	}
+	for _, name := range slices.Sorted(maps.Keys(badWords)) {
+		change := badWords[name]
+		r.form("log", "words: "+name, newWords(ann, change).AppendLog(nil))
+		r.form("content", "words: "+name, newWords(ann, change).Content())
+	}
 	longer := append(said.Body.append(nil), 0)
 	signed := append(append(said.Epoch[:], said.CID[:]...), longer...)
 	behind := append(appendVec16(nil, longer), sign(ann.working, "message", testRoom, signed)...)

@@ -135,6 +135,8 @@ func TestVectorsRecords(t *testing.T) {
 	copy(m.Header[:], header)
 	v.Content = said.Content()
 	add("message of ann", "message", said.signedPart(), said.ID(testRoom), m.Append([]byte{TypeMessage}))
+	some := newWords(ann, nil)
+	add("words of ann for some, as in logs", "message", some.signedPart(), some.ID(testRoom), some.AppendLog([]byte{FrameLog}))
 
 	// A later commit in each of its forms, and commits with evidence.
 	base, listed := baseList(), newList(ann, bob, newPerson("eve"))

@@ -38,6 +38,12 @@ func (s *State) Answer(c Command, now time.Time) (a Answer, ok bool) {
 		return Answer{To: c, Title: "peers", Lines: s.peers()}, true
 	case Ignores:
 		return Answer{To: c, Title: "ignored", Lines: s.ignores()}, true
+	case To:
+		policy, bad := ToPolicy(c.Expr, "")
+		if bad != nil {
+			return a, false
+		}
+		return Answer{To: c, Title: "to " + cli.Clean(policy.String()), Lines: s.whom(policy)}, true
 	case Help:
 		return Answer{To: c, Title: "help", Lines: HelpLines(Slashes, c.Word)}, true
 	}

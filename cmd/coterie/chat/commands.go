@@ -15,11 +15,13 @@ import (
 type Command interface{ do(*Room) }
 
 type (
-	// Say sends a message. Ref comes back with what became of it.
+	// Say sends a message. Ref comes back with what became of it. To: only those can read it
+	// whose key satisfies this policy.
 	Say struct {
 		Ref    any
 		Text   string
 		Action bool
+		To     string
 	}
 	// Quit goes away, after waiting for at most Linger until somebody has what was said. End: it
 	// is the input that is over; the user said nothing of going. Leave: for good.
@@ -39,6 +41,7 @@ type (
 	Help    struct{ Word string }
 	Peers   struct{}
 	Ignores struct{}
+	To      struct{ Expr string } // whom words for a policy would be for
 
 	// Nick: what the user calls themselves now.
 	Nick struct{ Name string }
@@ -110,6 +113,7 @@ var Slashes = []Slash{
 	{"quit", "", "go away; what is said is kept for you (not with --ephemeral)", func(string) Command { return Quit{} }},
 	{"leave", "", "leave the room for good", func(string) Command { return Quit{Leave: true} }},
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
+	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
 	{"who", "", "who can read, how they are reached, what they have", func(string) Command { return Who{} }},
 	{"info", "", "room, domain, policy, your way in, history, epoch", func(string) Command { return Info{} }},
 	{"link", "", "the room's link, to invite others", func(string) Command { return Link{} }},
@@ -141,9 +145,6 @@ var Slashes = []Slash{
 	{"drop", "", "give up on the messages that are held", func(string) Command { return Drop{} }},
 }
 
-// Needs reports whether something has to follow the name.
-func (c *Slash) Needs() bool { return c.Args != "" && c.Args[0] != '[' }
-
 // Parse reads what is typed: a message, or a command after a slash. Two slashes begin a
 // message with one. A command that is not known is never sent as text.
 func Parse(s string) Command {
@@ -151,6 +152,9 @@ func Parse(s string) Command {
 		return Say{Text: "/" + rest}
 	}
 	if !strings.HasPrefix(s, "/") {
+		if bad := StrayTo(s); bad != nil {
+			return Bad{bad}
+		}
 		return Say{Text: s}
 	}
 	word, args := Words(s)
@@ -173,7 +177,8 @@ func Words(s string) (name, args string) {
 
 // Check says what is wrong with what follows a command's name.
 func (c *Slash) Check(args string) *cli.Error {
-	if n := len(strings.Fields(c.Args)); c.Needs() && len(strings.Fields(args)) < n || c.Args == "" && args != "" {
+	needed, _, _ := strings.Cut(c.Args, "[")
+	if n := len(strings.Fields(needed)); len(strings.Fields(args)) < n || c.Args == "" && args != "" {
 		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("/help %s", c.Name)
 	}
 	return nil

@@ -48,6 +48,8 @@ func sendError(err error, text string) *cli.Error {
 		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)),
 			cli.Count(record.MaxText)).
 			Hint("split it, or send it as a file by other means").Because(err)
+	case errors.Is(err, room.ErrNoWords):
+		return cli.Fail("failed", "nothing can be said to some alone here").Because(err)
 	case errors.Is(err, room.ErrText):
 		return cli.Fail("bad-input", "the message is not UTF-8").Because(err)
 	}

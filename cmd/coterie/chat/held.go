@@ -51,6 +51,9 @@ func (s *State) Waits(c ShowHeld, all []room.HeldMessage, now time.Time) Answer 
 		if m.Kind == record.KindAction {
 			said = "/me " + said
 		}
+		if m.To != "" {
+			said = "/to (" + m.To + ") " + said
+		}
 		line := s.dayClock(m.At, now) + "  " + strings.Join(strings.Fields(cli.Clean(said)), " ")
 		if m.Asks {
 			line += "   (waits for /send)"

@@ -69,6 +69,7 @@ func (c Link) do(r *Room)    { r.answer(c) }
 func (c Help) do(r *Room)    { r.answer(c) }
 func (c Peers) do(r *Room)   { r.answer(c) }
 func (c Ignores) do(r *Room) { r.answer(c) }
+func (c To) do(r *Room)      { r.answer(c) }
 func (c Status) do(r *Room)  { r.busy(func() { r.fresh(func() { r.answer(c) }) }) }
 func (c Rekey) do(r *Room)   { r.busy(func() { r.report(r.node.Rekey()) }) }
 func (c Drop) do(r *Room)    { r.busy(r.drop) }

@@ -87,16 +87,25 @@ func (b *outbox) ours() (n int) {
 // say hands a message to the room, as soon as that can take it.
 func (r *Room) say(ctx context.Context, c Say) {
 	o := &outgoing{ref: c.Ref, at: r.cfg.Now()}
+	send := func(kind byte) error { return r.node.Send(o, kind, c.Text) }
 	kind := byte(record.KindText)
 	if c.Action {
 		kind = record.KindAction
+	}
+	if c.To != "" {
+		policy, bad := ToPolicy(c.To, c.Text)
+		if bad != nil {
+			r.tell(Rejected{c.Ref, bad})
+			return
+		}
+		send = func(byte) error { return r.node.SendTo(o, policy, c.Text) }
 	}
 	// It is in the outbox before anything can become of it.
 	if r.inside(ctx, func() { r.box.waiting = append(r.box.waiting, o) }) != nil {
 		return
 	}
 	for {
-		err := r.node.Send(o, kind, c.Text)
+		err := send(kind)
 		if errors.Is(err, room.ErrHeldFull) {
 			select {
 			case <-time.After(retryHeld):

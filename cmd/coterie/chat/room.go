@@ -108,7 +108,7 @@ func New(cfg Config) *Room {
 	d, k := cfg.Descriptor, cfg.Key
 	about := About{
 		ID: d.ID(), Name: d.Name, Domain: k.Domain().Name(), DomainID: d.Domain, Policy: d.Policy.String(),
-		Through: cfg.Through, Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil,
+		Generation: k.Generation(), Through: cfg.Through, Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil,
 		Unlisted: len(d.Tag) > 0, Self: cfg.Node.Self(), Nick: cfg.Nick,
 	}
 	for _, a := range k.Attributes() {
@@ -357,6 +357,13 @@ func (r *Room) handle(e node.Event) {
 		}
 		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
 			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)
+		}
+	case room.Opened:
+		if r.state.Ignored[ev.Author.Peer] {
+			return
+		}
+		if i := slices.IndexFunc(r.seen, func(d room.Delivered) bool { return d.ID == ev.ID }); i >= 0 {
+			r.seen[i] = ev.Delivered
 		}
 	case room.EpochStarted:
 		e = r.withReturned(ev)

@@ -27,6 +27,7 @@ type About struct {
 	// Through is the part of the policy that lets this peer in; Attributes are all it has.
 	Through    string
 	Attributes []string
+	Generation uint32 // of the key
 	// Expires is the first day on which the key is not valid.
 	Expires abe.Day
 	// History is how far back newcomers may read. Kept: what is said is kept on this computer.
@@ -81,12 +82,14 @@ type State struct {
 	clockApart bool
 
 	past     map[ake.Hash]pastEpoch
-	order    []ake.Hash           // of those, oldest first
-	facts    map[peer.ID][]string // what peers proved, and what they were caught at
-	refused  map[peer.ID]bool     // who did not take our proof, since one did
-	told     map[peer.ID]Leave    // who was told as gone before the epoch in force
-	looked   map[peer.ID]string   // who was said to look like another, by name
-	answered map[string]bool      // the addresses to begin at where somebody did
+	order    []ake.Hash                  // of those, oldest first
+	facts    map[peer.ID][]string        // what peers proved, and what they were caught at
+	refused  map[peer.ID]bool            // who did not take our proof, since one did
+	told     map[peer.ID]Leave           // who was told as gone before the epoch in force
+	proved   map[string]map[peer.ID]bool // who proved a policy to this user
+	toldTo   map[string]bool             // of which policies it was told whom words are for
+	looked   map[peer.ID]string          // who was said to look like another, by name
+	answered map[string]bool             // the addresses to begin at where somebody did
 	// questionOver is when a question for us was over, answered or not.
 	questionOver time.Time
 	shortenedAt  time.Time // when it was last said that something is not kept any more
@@ -109,6 +112,7 @@ func NewState(about About, now time.Time) *State {
 		Here: make(map[peer.ID]time.Time), Departed: make(map[peer.ID]Leave), Ignored: make(map[peer.ID]bool),
 		past: make(map[ake.Hash]pastEpoch), facts: make(map[peer.ID][]string),
 		refused: make(map[peer.ID]bool), looked: make(map[peer.ID]string), answered: make(map[string]bool),
+		proved: make(map[string]map[peer.ID]bool), toldTo: make(map[string]bool),
 	}
 	s.Names.Take(about.Self, about.Nick, now)
 	return s

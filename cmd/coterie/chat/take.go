@@ -38,6 +38,12 @@ func (s *State) Take(e Event) []Line {
 		return s.renamed(w.Member, e.At)
 	case room.Delivered:
 		return s.delivered(w, e.At)
+	case room.Sent:
+		return s.saidTo(w.To)
+	case Answer:
+		if to, ok := w.To.(To); ok {
+			s.toldWhom(to.Expr)
+		}
 	case room.Held:
 		why := "the next epoch is on its way"
 		if w.Alone {
@@ -373,6 +379,7 @@ func (s *State) attested(a room.Attested, at time.Time) []Line {
 	case a.OK:
 		proved := fmt.Sprintf("proved %s of %s to you", policy, cli.Clean(s.Domain))
 		s.learn(a.Member.Peer, proved+" at "+s.clock(at))
+		s.noteProof(a.Policy, a.Member.Peer)
 		return note("%s %s. You cannot prove it to others.", who, proved)
 	}
 	return note("%s did not prove it", who)

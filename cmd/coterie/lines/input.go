@@ -82,6 +82,9 @@ func readLine(in *bufio.Reader) (string, error) {
 // jsonInput is one object of input: exactly one of its verbs, with what belongs
 // to it.
 type jsonInput struct {
+	// To is what was given, so that null is not taken for words for all.
+	To json.RawMessage `json:"to"`
+
 	Send   *string `json:"send"`
 	Action *bool   `json:"action"`
 	Quit   *bool   `json:"quit"`
@@ -163,10 +166,19 @@ func ParseJSON(s string) chat.Command {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
 			"drop, send_held, held, ignore, cut, uncut")
 	}
+	if in.To != nil && in.Send == nil {
+		return bad("to goes with send")
+	}
 	switch c := given[0].(type) {
 	case chat.Say:
 		if c.Text == "" {
 			return bad("an empty message")
+		}
+		if in.To != nil {
+			if json.Unmarshal(in.To, &c.To) != nil || strings.TrimSpace(c.To) == "" || c.Action {
+				return bad("to is a policy, and goes with no action")
+			}
+			return c
 		}
 	case chat.Quit:
 		if n := is(in.Linger); n < 0 || n > time.Hour.Milliseconds() {

@@ -34,12 +34,26 @@ func TestNeverAMessage(t *testing.T) {
 		inUTF16("{\"send\":\"x\"}\n"):     "not UTF-8|not UTF-8",
 		inUTF16("{\"send\":\"x\"}\n")[2:]: "not UTF-8|not UTF-8",
 		"a\x00b\n":                        "not UTF-8",
+		// Words for some are never said to all.
+		`{"send":"x","to":""}`:                  "to is a policy",
+		`{"send":"x","to":" "}`:                 "to is a policy",
+		`{"send":"x","to":null}`:                "to is a policy",
+		`{"send":"x","to":["A"]}`:               "to is a policy",
+		`{"send":"x","to":"A","to":null}`:       "to is a policy",
+		`{"send":"x","to":"A","action":true}`:   "to is a policy",
+		`{"to":"A"}`:                            "exactly one",
+		`{"nick":"x","to":"A"}`:                 "to goes with send",
+		`{"send":"x","TO":"A"}`:                 "say x to A",
+		`{"send":"/to A x"}` + "\n" + `/to A x`: "say /to A x|say /to A x",
 	} {
 		in := NewReader(bufio.NewReaderSize(strings.NewReader(input), MaxLine), true)
 		var got []string
 		for c, ok := in.Next(); ok; c, ok = in.Next() {
 			switch c := c.(type) {
 			case chat.Say:
+				if c.To != "" {
+					c.Text += " to " + c.To
+				}
 				got = append(got, "say "+c.Text)
 			case chat.Bad:
 				if c.Err.Code != "bad-input" || len(c.Err.Hints) == 0 {

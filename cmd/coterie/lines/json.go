@@ -133,15 +133,17 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case chat.MemberState:
 		j.Put(member(s, w.Member, either(w.Suspect, "suspect", "back"), at))
 	case room.Delivered:
-		j.Put(message(s, w))
+		j.Put(message("message", s, w))
+	case room.Opened:
+		j.Put(message("opened", s, w.Delivered))
 	case room.Sent:
 		j.Put(answering("sent", w.Ref).Add("id", ID(w.ID)).Add("seq", w.Counter).Add("epoch", ID(w.Epoch)).
-			Add("readers", w.Readers).Add("time", at))
+			Add("readers", w.Readers).Maybe("to", w.To).Add("time", at))
 	case room.Held:
 		j.Put(answering("held", w.Ref).Add("reason", either(w.Alone, "alone", "joining")).Add("text_bytes", w.Bytes))
 	case room.Restored:
 		for _, m := range w.Messages {
-			o := answering("held", m.Ref).Add("reason", "before").Add("text_bytes", len(m.Text)).Add("text", m.Text).
+			o := answering("held", m.Ref).Add("reason", "before").Add("text_bytes", len(m.Text)).Add("text", m.Text).Maybe("to", m.To).
 				Add("written", Stamp(m.At)).Add("action", m.Kind == record.KindAction)
 			j.Put(o)
 		}
@@ -199,7 +201,7 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case chat.Found:
 		messages := []json.RawMessage{}
 		for _, m := range w.Messages {
-			messages = append(messages, message(s, m).Close())
+			messages = append(messages, message("message", s, m).Close())
 		}
 		j.Put(answering("found", w.Ref).Add("total", w.Total).Add("messages", messages))
 	case chat.Pinged:
@@ -250,7 +252,7 @@ func waiting(all []room.HeldMessage) []json.RawMessage {
 	out := []json.RawMessage{}
 	for _, m := range all {
 		o := new(Object).Add("text", m.Text).Add("action", m.Kind == record.KindAction).Add("written", Stamp(m.At)).
-			Add("unsaid", m.Asks)
+			Add("unsaid", m.Asks).Maybe("to", m.To)
 		out = append(out, o.Close())
 	}
 	return out
@@ -290,14 +292,20 @@ func peers(members []room.Member) []peer.ID {
 	return out
 }
 
-func message(s *chat.State, d room.Delivered) *Object {
-	return NewObject("message").Add("id", ID(d.ID)).Add("from", d.Author.Peer).
+func message(event string, s *chat.State, d room.Delivered) *Object {
+	o := NewObject(event).Add("id", ID(d.ID)).Add("from", d.Author.Peer).
 		Maybe("nick", s.Names.Nick(d.Author.Peer)).
 		Add("tag", s.Names.Tag(d.Author.Peer)).Add("seq", d.Message.Counter).Add("text", d.Message.Text).
 		Add("time", Stamp(time.UnixMilli(int64(d.Message.Time)))).Add("received", Stamp(d.Received)).
 		Add("lamport", d.Message.Lamport).Add("epoch", ID(d.Epoch)).Add("self", d.Self).
 		Add("action", d.Message.Kind == record.KindAction).Add("history", d.History).Add("away", d.Away).Add("late", d.Late).
 		Add("flags", s.Flags(d)).Add("names_me", !d.Self && s.NamesMe(d.Message.Text))
+	if d.To != "" {
+		if o.Add("to", d.To); d.Reading != room.NotOpened {
+			o.Add("readable", d.Reading == room.Read)
+		}
+	}
+	return o
 }
 
 func path(o *Object, p node.Path) *Object {

@@ -85,6 +85,15 @@ func everyEvent() []any {
 	}
 	history := said
 	history.ID, history.History, history.By, history.Late = hashOf("history"), true, other, true
+	some := said
+	some.ID, some.To, some.Message.Kind, some.Message.Text = hashOf("some"), `"Professor"`, record.KindTo, "kari, the questions"
+	some.Reading = room.Read
+	closed := some
+	closed.ID, closed.Message.Text, closed.Reading = hashOf("closed"), "", room.Unread
+	later := closed
+	later.ID, later.Reading = hashOf("later"), room.NotOpened
+	opened := some
+	opened.ID = later.ID
 	alone := health.Item{Code: health.Alone, Severity: health.Warn, Text: "x"}
 	checked := health.Check(health.Facts{KeyDays: 90})
 	status := node.Status{
@@ -114,7 +123,7 @@ func everyEvent() []any {
 		room.EpochStarted{ID: hashOf("fifth"), Previous: hashOf("fourth"), SID: hashOf("sid"), Members: []room.Member{me,
 			ann}, Committer: self, Reason: room.ReasonRotated},
 		room.Renamed{Member: room.Member{Peer: other, Name: "anna"}}, room.Renamed{Member: ann},
-		said, history,
+		said, history, some, closed, later, room.Opened{Delivered: opened},
 		room.Held{Ref: json.Number("8"), Bytes: 5, Alone: true},
 		room.Restored{Messages: []room.HeldMessage{{Ref: room.HeldNumber(4), Text: "from before\u202e",
 			At: at.Add(-time.Hour), Asks: true}, {Ref: room.HeldNumber(5), Text: "waves", Kind: record.KindAction, At: at}}},
@@ -123,6 +132,7 @@ func everyEvent() []any {
 		room.Sent{Ref: room.HeldNumber(4), ID: hashOf("waited"), Counter: 1, Epoch: hashOf("epoch"),
 			Readers: []peer.ID{other}},
 		room.Sent{Ref: "sent ref", ID: hashOf("mine"), Counter: 1, Epoch: hashOf("epoch"), Readers: []peer.ID{other}},
+		room.Sent{Ref: "to", ID: hashOf("to"), Counter: 2, Epoch: hashOf("epoch"), Readers: []peer.ID{other}, To: `"Profesor"`},
 		room.Reached{ID: hashOf("mine"), Have: 1, Of: 2, Missing: []peer.ID{other}},
 		room.Gap{Author: ann, First: 2, Last: 3}, room.Gap{Author: ann, First: 2, Last: 3, Filled: true},
 		room.Shortened{Author: ann, First: 1, Last: 3, Count: 3, Since: at.Add(-time.Hour), Until: at},
@@ -173,7 +183,7 @@ var whatever = []any{
 	room.Held{}, room.Restored{}, room.Unsaid{}, room.Proved{}, room.Refused{},
 	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{},
 	room.Asked{},
-	room.Attested{},
+	room.Attested{}, room.Opened{},
 	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{}, node.RelayRefused{},
 	chat.LinkChanged{},
 	chat.Ready{}, chat.Warning{}, chat.NotDone{}, chat.Rejected{}, chat.Waiting{}, chat.StillAlone{}, chat.Snapshot{},
@@ -367,8 +377,21 @@ func TestFacesAgree(t *testing.T) {
 				}
 			}
 			switch w := what.(type) {
+			case room.Opened:
+				if text := cli.Clean(w.Message.Text); !strings.Contains(printed, text) || !strings.Contains(screen, text) {
+					t.Errorf("plain %q\nscreen %s", printed, screen)
+				}
 			case room.Delivered:
 				text := cli.Clean(w.Message.Text)
+				if w.To != "" && (!strings.Contains(printed, "ann to "+w.To) || !strings.Contains(screen, "ann to "+w.To)) {
+					t.Errorf("for whom? %q\n%s", printed, screen)
+				}
+				if closed := chat.Closed(w); closed != "" {
+					if !strings.Contains(printed, closed) || !strings.Contains(screen, closed) {
+						t.Errorf("plain %q\nscreen %s", printed, screen)
+					}
+					break
+				}
 				if !strings.Contains(printed, text) || !strings.Contains(screen, strings.Join(strings.Fields(text), " ")) ||
 					!strings.Contains(asJSON.String(), `"names_me":true`) {
 					t.Errorf("plain %q\nJSON %s", printed, asJSON.String())

@@ -92,6 +92,8 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 	switch w := e.What.(type) {
 	case room.Delivered:
 		p.message(s, w)
+	case room.Opened:
+		p.message(s, w.Delivered)
 	case chat.Answer:
 		for _, l := range w.Lines {
 			p.note(cli.Clean(l))
@@ -100,7 +102,7 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		p.note("found " + cli.Plural(w.Total, "message"))
 		for _, m := range w.Messages {
 			p.note(fmt.Sprintf("  %s %s: %s", chat.TimeOf(m.Message.Time).Local().Format("15:04"),
-				s.Names.Show(m.Author.Peer), spoken(m.Message.Text)))
+				chat.ToHead(s.Names.Show(m.Author.Peer), m), spoken(m.Message.Text)))
 		}
 	}
 	for _, l := range said {
@@ -143,7 +145,11 @@ func (p *Plain) say(l chat.Line) {
 
 func (p *Plain) message(s *chat.State, d room.Delivered) {
 	at := p.clock(d.ShownAt())
-	name := p.paint(s.Names.Show(d.Author.Peer), codeBold)
+	name := p.paint(chat.ToHead(s.Names.Show(d.Author.Peer), d), codeBold)
+	if closed := chat.Closed(d); closed != "" {
+		p.put("%s%s (%s)", at, name, closed)
+		return
+	}
 	head, sep := at+name, ":"
 	if d.Message.Kind == record.KindAction {
 		head, sep = at+"* "+name, ""

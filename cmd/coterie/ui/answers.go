@@ -65,13 +65,18 @@ func (m *Model) readersOf(e *entry) []string {
 	if d := e.received.Sub(e.at).Abs(); !e.received.IsZero() && d > 2*time.Second {
 		out = append(out, "  arrived         "+e.received.Local().Format("2006-01-02 15:04:05"))
 	}
+	could := "  could read it   "
+	if e.to != "" {
+		out = append(out, "  for             "+e.to+" alone: of those below they read it whose key satisfies that")
+		could = "  was given to    "
+	}
 	switch {
 	case e.state == stateSending || e.state == stateHeld:
 		out = append(out, "  could read it   nobody yet: it is held")
 	case e.state == stateFailed:
 		out = append(out, "  could read it   nobody: it was not sent")
 	case e.own != nil:
-		out = append(out, "  could read it   "+m.list(append([]peer.ID{m.cfg.Self}, e.own.readers...)))
+		out = append(out, could+m.list(append([]peer.ID{m.cfg.Self}, e.own.readers...)))
 		var have []peer.ID
 		for _, p := range e.own.readers {
 			if !slices.Contains(e.own.missing, p) {
@@ -90,7 +95,7 @@ func (m *Model) readersOf(e *entry) []string {
 		out = append(out, line)
 	default:
 		if members, _, ok := m.room.ReadersOf(e.epoch); ok {
-			out = append(out, "  could read it   "+m.list(members))
+			out = append(out, could+m.list(members))
 		} else {
 			out = append(out, "  could read it   the members of an epoch before you came")
 		}

@@ -9,11 +9,13 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	"coterie/room"
+	"coterie/room/record"
 )
 
 // TestPasteNeverSends: whatever is pasted is put into the input and no more.
@@ -747,5 +749,73 @@ func TestLongMessage(t *testing.T) {
 	s.press("alt+o")
 	if s.m.panel != nil {
 		t.Error("Alt+O does not close it")
+	}
+}
+
+// TestTo: words for some show for whom they are, what cannot be read says so, and what was
+// opened later stands where it belongs. What cannot be said so stays in the input and goes out
+// to nobody.
+func TestTo(t *testing.T) {
+	s := newStage(t, 100, 24)
+	s.epoch(1, room.ReasonFirst, nil, nil, mKari, mAnn, mProf)
+	s.command("/to (Professor or) the questions")
+	if say, ok := asked[chat.Say](s.b); ok {
+		t.Fatalf("said: %+v", say)
+	}
+	if got := s.m.input.String(); got != "/to (Professor or) the questions" {
+		t.Errorf("the input has %q", got)
+	}
+	s.m.input.clear()
+	s.command("/to NTNU and Professor the questions")
+	if say, ok := asked[chat.Say](s.b); ok {
+		t.Fatalf("said: %+v", say)
+	}
+	s.m.input.clear()
+	s.command(" /to Professor the questions")
+	if say, ok := asked[chat.Say](s.b); ok {
+		t.Fatalf("said: %+v", say)
+	}
+	s.m.input.clear()
+	s.command("/to Professor the questions")
+	say, ok := asked[chat.Say](s.b)
+	if !ok || say.To != "Professor" || say.Text != "the questions" {
+		t.Fatalf("said: %+v", say)
+	}
+	s.do(room.Sent{Ref: say.Ref, ID: ake.Hash{1}, Counter: 1, Epoch: ake.Hash{0, 1}, Readers: []peer.ID{ann, prof},
+		To: `"Professor"`})
+	words := func() string { return strings.Join(strings.Fields(s.screen()), " ") }
+	some := func(id byte, reading room.Reading, words string) room.Delivered {
+		return s.say(mAnn, words, func(d *room.Delivered) {
+			d.ID, d.To, d.Reading, d.Message.Kind = ake.Hash{id}, `"Professor"`, reading, record.KindTo
+		})
+	}
+	some(2, room.Read, "the answers")
+	some(3, room.Unread, "")
+	later := some(4, room.NotOpened, "")
+	s.say(mAnn, "for all")
+	screen := words()
+	for _, want := range []string{`kari to "Professor" the questions`, `ann to "Professor" the answers`,
+		`ann to "Professor" (your key does not open it)`, `ann to "Professor" (not opened yet)`, `for "Professor" alone;`} {
+		if !strings.Contains(screen, want) {
+			t.Errorf("no %q in\n%s", want, screen)
+		}
+	}
+	later.Message.Text, later.Reading = "opened late", room.Read
+	s.do(room.Opened{Delivered: later})
+	if screen = words(); !strings.Contains(screen, `ann to "Professor" opened late`) || strings.Contains(screen, "not opened yet") ||
+		strings.Index(screen, "opened late") > strings.Index(screen, "for all") {
+		t.Errorf("after it was opened:\n%s", screen)
+	}
+	s.command("/readers 5")
+	if screen = words(); !strings.Contains(screen, `for "Professor" alone: of those below`) || strings.Contains(screen, "could read it") {
+		t.Errorf("/readers:\n%s", screen)
+	}
+	s.press("esc")
+	s.command("/to Professor again")
+	say, _ = asked[chat.Say](s.b)
+	s.do(chat.Rejected{Ref: say.Ref, Err: cli.Fail("too-long", "too long")})
+	s.press("up")
+	if got := s.m.input.String(); got != "/to (Professor) again" {
+		t.Errorf("the text comes back as %q", got)
 	}
 }

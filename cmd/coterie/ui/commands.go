@@ -58,6 +58,11 @@ func own() []slash {
 	answer("no", "do not allow it")
 	add("help", "[COMMAND]", "this, or one command", (*Model).help)
 	add("me", "WORDS", "say what you do", func(m *Model, args string) { m.speak(args, true) })
+	for _, c := range chat.Slashes {
+		if c.Name == "to" {
+			add(c.Name, c.Args, c.Help, (*Model).sayTo)
+		}
+	}
 	add("search", "WORDS", "also from:NICK before:DATE after:DATE", (*Model).startSearch)
 	add("readers", "[N]", "who could read the N-th last message, who has it", (*Model).showReaders)
 	add("unread", "", "put the unread mark here", func(m *Model, _ string) { m.unread.hand(m) })
@@ -98,6 +103,19 @@ func (m *Model) quitWith(words string) tea.Cmd {
 		m.speak(words, false)
 	}
 	return m.goAway()
+}
+
+// sayTo says something to some. What cannot be said so stays in the input.
+func (m *Model) sayTo(args string) {
+	switch c := chat.ParseTo(args).(type) {
+	case chat.Bad:
+		m.say(chat.Line{Kind: chat.Alarm, Text: c.Err.Text, Hints: slices.Concat(c.Err.Details, c.Err.Hints)})
+		m.input.set("/to " + args)
+	case chat.Say:
+		m.tell(c)
+	default:
+		m.out.Do(c)
+	}
 }
 
 func (m *Model) link(how string) tea.Cmd {
@@ -149,7 +167,8 @@ func (m *Model) transcript() string {
 		case e.kind == kindMessage && e.action:
 			head = "* " + m.name(e.peer) + " "
 		case e.kind == kindMessage:
-			head = m.name(e.peer) + ": "
+			head, _ = m.sayer(e)
+			head += ": "
 		case e.kind == kindAlarm:
 			head = "!! "
 		case e.kind == kindGap:

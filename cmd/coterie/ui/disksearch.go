@@ -106,7 +106,8 @@ func (m *Model) arrived() {
 	for _, h := range d.hits {
 		m.nameFromBefore(h)
 		e := m.message(h)
-		lines = append(lines, fmt.Sprintf("%s  %s: %s", e.at.Local().Format("2006-01-02 15:04"), m.name(e.peer),
+		who, _ := m.sayer(e)
+		lines = append(lines, fmt.Sprintf("%s  %s: %s", e.at.Local().Format("2006-01-02 15:04"), who,
 			strings.ReplaceAll(e.text, "\n", " ")))
 	}
 	m.open(fmt.Sprintf("%d found; the newest %d", m.find.all(), len(d.hits)), lines)

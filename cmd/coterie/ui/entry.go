@@ -52,6 +52,7 @@ type entry struct {
 
 	at   time.Time // as shown
 	peer peer.ID
+	to   string // clean: the policy of words for some
 	text string // clean; what is drawn
 	raw  string // as it came, where that is another
 
@@ -197,13 +198,25 @@ func (m *Model) paintState(s string, e *entry) string {
 	return dim(s)
 }
 
+// sayer is who said something, and to whom if not to all: bare, and as it is painted. No name
+// can look like that, since policies have quotes or comparisons in them.
+func (m *Model) sayer(e *entry) (bare, painted string) {
+	name := m.name(e.peer)
+	bare, painted = name, nick(name, e.peer, e.self)
+	if e.to != "" {
+		to := text.Truncate(" to "+e.to, max(m.bodyWidth()/2, 16), m.method)
+		bare, painted = bare+to, painted+dim(to)
+	}
+	return bare, painted
+}
+
 // drawMessage draws HH:MM STATE NICK  TEXT.
 func (m *Model) drawMessage(e *entry) []row {
 	at := m.clock(e.at)
 	margin := len(at) + headWidth + 2 // where texts begin
 	width := m.bodyWidth()
-	state, name := m.stateText(e), m.name(e.peer)
-	shown := nick(name, e.peer, e.self)
+	state := m.stateText(e)
+	name, shown := m.sayer(e)
 	if e.action {
 		name, shown = "*", "*"
 	}
@@ -295,7 +308,8 @@ func (m *Model) drawNarrow(e *entry) []row {
 		if s := m.stateText(e); s != "" {
 			head += " " + m.paintState(s, e)
 		}
-		head += " " + nick(m.name(e.peer), e.peer, e.self)
+		_, shown := m.sayer(e)
+		head += " " + shown
 		if e.action {
 			head += " *"
 		}

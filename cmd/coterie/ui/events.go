@@ -9,6 +9,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/people"
+	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/room"
@@ -30,6 +31,8 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 		}
 	case room.Delivered:
 		m.delivered(w)
+	case room.Opened:
+		m.opened(w)
 	case room.Sent:
 		m.sent(w)
 	case room.Held:
@@ -101,12 +104,28 @@ func (m *Model) message(e room.Delivered) *entry {
 	out := &entry{
 		kind: kindMessage, at: e.ShownAt(), peer: e.Author.Peer, text: m.shown(clean), flags: flags, self: e.Self,
 		action: e.Message.Kind == record.KindAction, late: e.Late,
+		to: m.shown(cli.Clean(e.To)),
 		id: e.ID, epoch: e.Epoch, counter: e.Message.Counter, lamport: e.Message.Lamport, received: e.Received,
 	}
 	if clean != e.Message.Text {
 		out.raw = e.Message.Text
 	}
+	if closed := chat.Closed(e); closed != "" {
+		out.text = "(" + closed + ")"
+	}
 	return out
+}
+
+// opened is what came of words for some that were shown before.
+func (m *Model) opened(e room.Opened) {
+	for _, o := range slices.Backward(m.log.entries) {
+		if o.kind == kindMessage && o.id == e.ID {
+			now := m.message(e.Delivered)
+			o.text, o.raw, o.flags = now.text, now.raw, now.flags
+			o.touch()
+			return
+		}
+	}
 }
 
 func (m *Model) delivered(e room.Delivered) {
@@ -123,7 +142,7 @@ func (m *Model) delivered(e room.Delivered) {
 	if e.ID == m.cfg.Unread && e.ID != (ake.Hash{}) {
 		m.unread.mark, m.unread.since, m.cfg.Unread = out.seq, m.cfg.UnreadSince, ake.Hash{}
 	}
-	if !e.Self && !e.History {
+	if !e.Self && !e.History && e.Reading != room.Unread {
 		m.unread.arrived(m, out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/cmd/internal/cli"
 	"coterie/room"
 )
 
@@ -20,11 +21,15 @@ type sender struct {
 const maxSent = 1000
 
 // speak sends a message and shows it as being sent.
-func (m *Model) speak(s string, action bool) {
+func (m *Model) speak(s string, action bool) { m.tell(chat.Say{Text: s, Action: action}) }
+
+func (m *Model) tell(say chat.Say) {
+	s := say.Text
 	m.send.ref++
 	ref := m.send.ref
 	e := &entry{
-		kind: kindMessage, state: stateSending, self: true, action: action, at: m.now(), received: m.now(),
+		kind: kindMessage, state: stateSending, self: true, action: say.Action,
+		to: m.shown(cli.Clean(say.To)), at: m.now(), received: m.now(),
 		peer: m.cfg.Self,
 		own:  &delivery{ref: ref, since: m.now()},
 	}
@@ -37,7 +42,8 @@ func (m *Model) speak(s string, action bool) {
 	m.send.pending[ref] = e
 	m.newest()
 	m.unread.typed(m)
-	m.out.Do(chat.Say{Ref: ref, Text: s, Action: action})
+	say.Ref = ref
+	m.out.Do(say)
 }
 
 // lamport gives a message of one's own its place among others, until it has one.
@@ -72,6 +78,7 @@ func (m *Model) restored(all []room.HeldMessage) {
 		d.Message.Text, d.Message.Kind, d.Message.Time = h.Text, h.Kind, uint64(h.At.UnixMilli())
 		e := m.message(d)
 		e.state, e.raw, e.flags, e.received, e.own = stateHeld, h.Text, 0, h.At, &delivery{since: h.At}
+		e.to = m.shown(cli.Clean(h.To))
 		m.log.add(e)
 		m.log.lamport(e)
 		m.send.pending[h.Ref] = e
@@ -84,6 +91,9 @@ func (m *Model) sent(s room.Sent) {
 		return
 	}
 	delete(m.send.pending, s.Ref)
+	if s.To != "" {
+		e.to = m.shown(cli.Clean(s.To)) // as all see it
+	}
 	if _, earlier := s.Ref.(room.HeldNumber); earlier { // it is said now, after what stands below it
 		m.log.moveToEnd(e)
 		e.at = m.now()
@@ -118,6 +128,9 @@ func (m *Model) rejected(r chat.Rejected) {
 		delete(m.send.pending, r.Ref)
 		e.state = stateFailed
 		e.touch()
+		if e.to != "" {
+			e.raw = "/to (" + e.to + ") " + e.raw
+		}
 		m.own.add(e.raw)
 	}
 }
@@ -169,6 +182,11 @@ func (m *Model) submit(s string) tea.Cmd {
 	case strings.HasPrefix(s, "/"):
 		return m.command(trimmed)
 	default:
+		if bad := chat.StrayTo(strings.TrimRight(s, " \n")); bad != nil {
+			m.say(chat.Line{Kind: chat.Alarm, Text: bad.Text, Hints: bad.Hints})
+			m.input.set(s)
+			return nil
+		}
 		m.speak(strings.TrimRight(s, " \n"), false)
 	}
 	return nil
