@@ -24,9 +24,9 @@ type held struct {
 	kind   byte
 	text   string
 	to     *address // of words for some
-	told   bool // our user was told that it waits
-	saved  bool // it is on the disk
-	agreed bool // our user wants it sent, however long it has waited
+	told   bool     // our user was told that it waits
+	saved  bool     // it is on the disk
+	agreed bool     // our user wants it sent, however long it has waited
 }
 
 // A HeldNumber is the Ref of a message that was held by an earlier process.

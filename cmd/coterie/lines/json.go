@@ -143,7 +143,8 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		j.Put(answering("held", w.Ref).Add("reason", either(w.Alone, "alone", "joining")).Add("text_bytes", w.Bytes))
 	case room.Restored:
 		for _, m := range w.Messages {
-			o := answering("held", m.Ref).Add("reason", "before").Add("text_bytes", len(m.Text)).Add("text", m.Text).Maybe("to", m.To).
+			o := answering("held", m.Ref).Add("reason", "before").Add("text_bytes", len(m.Text)).Add("text", m.Text).
+				Maybe("to", m.To).
 				Add("written", Stamp(m.At)).Add("action", m.Kind == record.KindAction)
 			j.Put(o)
 		}
