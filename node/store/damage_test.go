@@ -131,6 +131,37 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// TestCutAfterClose: what was durable when the room was closed is missed, whether the last thing
+// that happened was a write or not; of what was not, a process that was killed may have left anything.
+func TestCutAfterClose(t *testing.T) {
+	for name, c := range map[string]struct {
+		end    func(s *Store) error
+		missed bool
+	}{
+		"closed":               {(*Store).Close, true},
+		"durable, then closed": {func(s *Store) error { return errors.Join(s.tidy(), s.Close()) }, true},
+		"durable on demand":    {(*Store).Sync, true},
+		"killed":               {func(s *Store) error { return s.tidy() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig(t.TempDir())
+			s := mustOpen(t, cfg)
+			must(t, s.Append([]Entry{message(epochA, 1, 1)}))
+			must(t, s.Append([]Entry{message(epochA, 1, 2)}))
+			must(t, c.end(s))
+			copied := copyFiles(t, cfg)
+			must(t, os.Truncate(copied.path(1, logSuffix), s.segments[0].size-1))
+			o, err := Open(copied)
+			if err == nil {
+				must(t, o.Close())
+			}
+			if missed := errors.Is(err, ErrDamaged); missed != c.missed {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // TestSpoiltFiles: what a lost power or a bad disk leaves of a file: nothing, zeros, half of it, other bytes, a
 // sector of zeros or of other bytes. It is damage, or an index, which is made anew; no room begins empty
 // without a word.

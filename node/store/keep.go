@@ -63,8 +63,9 @@ func (s *Store) sync(now bool) error {
 	s.mu.Lock()
 	f, dirty, size := s.file, s.dirty, s.segments[len(s.segments)-1].size
 	s.dirty = false
+	said := s.st.durable
 	s.mu.Unlock()
-	if f == nil || !dirty {
+	if f == nil || !dirty && (!now || said == size) {
 		return nil
 	}
 	err := f.Sync()
