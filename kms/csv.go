@@ -42,6 +42,8 @@ const maxRows = 100_000
 type Row struct {
 	Line int // from 1, as an editor counts
 	Request
+	// NoDomain is its request, if that does not say for which domain it is.
+	NoDomain string
 }
 
 // Problem is what is wrong with a line of a sheet.
@@ -339,7 +341,9 @@ func (s *sheetReader) recipient(row *Row, cell string) *request.Request {
 		case row.Name != "" && asked.Name != "" && row.Name != asked.Name:
 			s.fail(row.Line, column, "%s is the request of %s", cell, asked.Name)
 		}
-		row.To = asked.Recipient
+		if row.To = asked.Recipient; asked.Domain == "" {
+			row.NoDomain = cell
+		}
 		if row.Name == "" {
 			row.Name = asked.Name
 		}

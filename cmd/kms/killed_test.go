@@ -311,6 +311,14 @@ func TestKilled(t *testing.T) {
 					s.t.Error("the old passphrase opens it")
 				}
 			}},
+		// Without a passphrase the key is in clear; once it has one again, it is so nowhere.
+		"plain": {[]string{"passphrase", "NTNU", "--no-passphrase"}, []string{"no passphrase", "not encrypted"},
+			func(s *station) {
+				s.must("passphrase", "NTNU", "--new-passphrase-file", "pass2")
+				s.secretsAreSealed()
+				s.check("NTNU")
+				s.tidy()
+			}},
 		"backup": {[]string{"backup", "stick"}, nil, func(s *station) {
 			_, own := s.check("NTNU")
 			_, copied := s.check("stick/NTNU")
@@ -352,7 +360,9 @@ func TestKilled(t *testing.T) {
 				if s.endAt(after, signal, args...) {
 					ended++
 				}
-				s.secretsAreSealed()
+				if name != "plain" {
+					s.secretsAreSealed()
+				}
 				out, err := s.run(args...)
 				done := err == nil || slices.ContainsFunc(c.again, func(word string) bool { return strings.Contains(out, word) })
 				if !done {

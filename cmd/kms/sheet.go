@@ -217,6 +217,7 @@ func (p plan) print(w io.Writer, domain string, known *kms.Record) error {
 		if unchecked > 0 {
 			fmt.Fprintf(&b, "  unchecked   %s without a code\n", cli.Plural(unchecked, "request"))
 		}
+		p.printNoDomain(&b)
 		if unsealed > 0 {
 			fmt.Fprintf(&b, "  not sealed  %s without a recipient: whoever copies the file has it\n",
 				cli.Plural(unsealed, "key"))
@@ -227,6 +228,34 @@ func (p plan) print(w io.Writer, domain string, known *kms.Record) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// maxNoDomain is how many rows are written out whose requests name no domain.
+const maxNoDomain = 10
+
+// printNoDomain says which requests do not say for which domain they are: they may be meant for
+// another one.
+func (p plan) printNoDomain(b *strings.Builder) {
+	var rows []string
+	for _, row := range p.todo {
+		if row.NoDomain != "" {
+			who := row.Name
+			if who == "" {
+				who = "somebody without a name"
+			}
+			rows = append(rows, cli.Clean(fmt.Sprintf("%s, line %d, %s", who, row.Line, row.NoDomain)))
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "  no domain   %s: asked of any domain, perhaps not of yours\n", cli.Plural(len(rows), "request"))
+	for _, row := range rows[:min(len(rows), maxNoDomain)] {
+		fmt.Fprintf(b, "              %s\n", row)
+	}
+	if more := len(rows) - maxNoDomain; more > 0 {
+		fmt.Fprintf(b, "              and %d more\n", more)
+	}
 }
 
 // attributeCounts lists the attributes of new keys, the most frequent first, and

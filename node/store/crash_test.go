@@ -150,6 +150,9 @@ func TestCrashInWrite(t *testing.T) {
 	must(t, err)
 	for cut := range len(whole) + 1 {
 		for _, filled := range []bool{false, true} { // zeros are what a power cut leaves
+			if filled && cut%3 > 0 {
+				continue
+			}
 			data := slices.Clone(whole[:cut])
 			if filled {
 				data = append(data, make([]byte, 4096)...)

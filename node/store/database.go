@@ -39,18 +39,21 @@ func makeAbout(room, check, generation [32]byte) []byte {
 type state struct {
 	active uint64 // the number of the log that is written to
 	first  uint64 // .. of its first entry
-	closed []*segment
+	// durable is how much of it the disk had: what is missing of that is damage.
+	durable int64
+	closed  []*segment
 	// erasing: of these epochs what has a lesser number is forgotten, and perhaps not erased.
 	erasing map[[32]byte]uint64
 	metas   map[string]meta
 }
 
-// encode is u64 active || u64 first || u32 count, and of each segment u64 number || u64 size ||
+// encode is u64 active || u64 first || u64 durable || u32 count, and of each segment u64 number || u64 size ||
 // digest (32) || u32 count, and of each epoch of erasing epoch (32) || u64 number || of each meta u64
 // number || entry.
 func (st *state) encode() []byte {
 	b := binary.BigEndian.AppendUint64(nil, st.active)
 	b = binary.BigEndian.AppendUint64(b, st.first)
+	b = binary.BigEndian.AppendUint64(b, uint64(st.durable))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(st.closed)))
 	for _, g := range st.closed {
 		b = binary.BigEndian.AppendUint64(b, g.number)
@@ -70,12 +73,13 @@ func (st *state) encode() []byte {
 }
 
 func decodeState(b []byte) (st state, ok bool) {
-	if len(b) < 20 {
+	if len(b) < 28 {
 		return st, false
 	}
 	st.active, st.first = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
-	n := uint64(binary.BigEndian.Uint32(b[16:]))
-	if b = b[20:]; n > uint64(len(b))/48 {
+	st.durable = int64(binary.BigEndian.Uint64(b[16:]))
+	n := uint64(binary.BigEndian.Uint32(b[24:]))
+	if b = b[28:]; n > uint64(len(b))/48 {
 		return st, false
 	}
 	for ; n > 0; n-- {

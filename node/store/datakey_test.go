@@ -133,8 +133,8 @@ func TestErasedWhileWriting(t *testing.T) {
 	for round := range 10 {
 		key, _, err := DataKey(path, testRoom, nil)
 		must(t, err)
-		s, err := Open(Config{Path: path, Key: key, KeyBeside: true, Room: testRoom, SyncEvery: time.Millisecond,
-			LogSize: 4096})
+		cfg := Config{Path: path, Key: key, KeyBeside: true, Room: testRoom, SyncEvery: time.Millisecond, LogSize: 4096}
+		s, err := Open(cfg)
 		must(t, err)
 		var all sync.WaitGroup
 		var closed, late atomic.Int32

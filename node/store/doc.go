@@ -18,9 +18,10 @@
 // # Saving
 //
 // Append makes one write to the last log and does not wait for the disk; that is done a
-// second later, and on Close. At 8 MiB the log is closed: its index is written, and the
-// database, which says that another log is the last one now. No byte of a log changes
-// then.
+// second later, and on Close. How much of it is on the disk the database says, from time to
+// time and on Close: what is missing of that is damage, and not what a crash left. At 8 MiB
+// the log is closed: its index is written, and the database, which says that another log is
+// the last one now. No byte of a log changes then.
 //
 // So the death of this process, at any point, takes nothing that was appended. A
 // power cut may take what was appended in the last second; what survives is a
@@ -75,7 +76,8 @@
 // together and files have times; the pid that has it open. Not epochs, authors,
 // counters, names, times, texts. docs/THREATS.md has the rest.
 //
-// Not noticed: a whole set of files replaced by an older copy of itself, and a
-// last log that was cut short. Not noticed before it is read: a record of a closed log that
-// was changed. What else is in that log opens all the same.
+// Not noticed: a whole set of files replaced by an older copy of itself, and, after a process
+// that was killed, a last log of which the end, a quarter of a megabyte at most, was cut off.
+// Not noticed before it is read: a record of a closed log that was changed. What else is in
+// that log opens all the same.
 package store

@@ -57,21 +57,26 @@ func (s *Store) run() {
 	}
 }
 
-// sync makes the last log durable. The caller holds work.
-func (s *Store) sync() error {
+// sync makes the last log durable. The database says so when that is much, or if now is set. The
+// caller holds work.
+func (s *Store) sync(now bool) error {
 	s.mu.Lock()
-	f, dirty := s.file, s.dirty
+	f, dirty, size := s.file, s.dirty, s.segments[len(s.segments)-1].size
 	s.dirty = false
+	said := s.st.durable
 	s.mu.Unlock()
-	if f == nil || !dirty {
+	if f == nil || !dirty && (!now || said == size) {
 		return nil
 	}
 	err := f.Sync()
-	if err != nil {
-		s.mu.Lock()
-		s.dirty = true
-		s.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if more := size - s.st.durable; err == nil && (more >= s.cfg.LogSize/32 || now && more > 0) {
+		st := s.st
+		st.durable = size
+		err = s.commit(st)
 	}
+	s.dirty = s.dirty || err != nil
 	return full(err)
 }
 
@@ -83,7 +88,7 @@ func (s *Store) tidy() error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	if err := s.sync(); err != nil {
+	if err := s.sync(false); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -130,7 +135,8 @@ func (s *Store) roll() error {
 	g.digest = sha256.Sum256(plain)
 	g.index = s.writeIndex(g.number, plain)
 	number := s.lastNumber + 1
-	if err := s.commit(state{number, s.next, s.segments, s.st.erasing, maps.Clone(s.index.metas)}); err != nil {
+	st := state{active: number, first: s.next, closed: s.segments, erasing: s.st.erasing, metas: maps.Clone(s.index.metas)}
+	if err := s.commit(st); err != nil {
 		return err
 	}
 	s.lastNumber = number
@@ -189,12 +195,12 @@ func (s *Store) rewrite(group []*segment) error {
 		segments = append(segments, made)
 	}
 	segments = append(segments, s.segments[at+len(group):]...)
-	erasing := s.st.erasing
+	st := s.st
+	st.closed = segments[:len(segments)-1]
 	if !slices.ContainsFunc(segments, func(g *segment) bool { return g.erase }) {
-		erasing = nil
+		st.erasing = nil
 	}
-	err = s.commit(state{s.st.active, s.st.first, segments[:len(segments)-1], erasing, s.st.metas})
-	if err == nil {
+	if err = s.commit(st); err == nil {
 		s.segments = segments
 	}
 	s.mu.Unlock()

@@ -98,8 +98,10 @@ func (s *Store) load() error {
 	s.next = s.st.first
 	path := s.cfg.path(active.number, logSuffix)
 	f, err := openPrivate(path, os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && s.st.durable == 0 {
 		return s.clearOut()
+	} else if errors.Is(err, fs.ErrNotExist) {
+		return &DamagedError{path, "it is missing"}
 	} else if err != nil {
 		return err
 	}
@@ -112,6 +114,9 @@ func (s *Store) load() error {
 	good, ok := parseLog(s.seal, data, s.next, func(r record) { s.take(&r.entry, r.size) })
 	if !ok {
 		return &DamagedError{path, "a record does not open"}
+	}
+	if int64(good) < s.st.durable {
+		return &DamagedError{path, fmt.Sprintf("of %d bytes that were written it has %d", s.st.durable, good)}
 	}
 	s.torn, s.dirty = good < len(data), true
 	return s.clearOut()

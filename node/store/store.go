@@ -183,7 +183,7 @@ func (s *Store) Close() error {
 	<-s.done
 	s.work.Lock()
 	defer s.work.Unlock()
-	err := s.sync()
+	err := s.sync(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err = errors.Join(err, s.release()); err != nil {
@@ -357,7 +357,7 @@ func (s *Store) Sync() error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	return s.sync()
+	return s.sync(true)
 }
 
 // Waits reports whether something that was appended is not durable yet.
