@@ -26,6 +26,7 @@
 //	commit.go     when and how to commit                                  §8.4
 //	message.go    sending and receiving                                   §8.5, §9
 //	held.go       what waits to be sent                                   §9.4
+//	absence.go    what may be missing, since we were away                 §9.5
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
@@ -146,6 +147,7 @@ type Room struct {
 
 	// What is said.
 	outbox   outbox
+	absence  absence
 	lamport  uint64
 	skips    pace // of keys that messages step over
 	logs     logs
@@ -214,6 +216,9 @@ func New(cfg Config) (*Room, error) {
 			return nil, err
 		}
 		if err := r.recallHeld(); err != nil {
+			return nil, err
+		}
+		if err := r.recallAbsence(); err != nil {
 			return nil, err
 		}
 	}
@@ -285,6 +290,7 @@ func (r *Room) Tick(now time.Time) {
 func (r *Room) Leave(now time.Time) {
 	if !r.closed {
 		r.Drop(now, nil)
+		r.forgetAbsence()
 	}
 	r.end(now, &record.Presence{Left: true})
 }
@@ -295,6 +301,7 @@ func (r *Room) GoAway(now time.Time) {
 	if !r.closed {
 		r.advance(now)
 		r.saveHeld()
+		r.saveAbsence()
 	}
 	r.end(now, &record.Presence{Away: true})
 }
@@ -340,6 +347,7 @@ func (r *Room) finish() {
 	r.chase()
 	r.considerOpening()
 	r.flush()
+	r.noteHere()
 	r.considerCommit()
 	r.considerDialling()
 	r.considerChannels()

@@ -141,6 +141,23 @@ var mutants = []mutant{
 		`		r.Drop(now, nil)
 `, ``, "TestHeldBounded"},
 
+	// What may be missing: PROTOCOL.md §9.5.
+	{"old news end an absence", "absence.go",
+		` || !x.dialler || x.began.Before(a.backAt)`, ``, "TestAbsenceTold"},
+	{"who was away too knows all", "absence.go",
+		`		case first.IsZero():
+			to = from`, `		case true:
+			to = from`, "TestAbsenceMissing"},
+	{"who came later knows all", "absence.go",
+		`		case whole.After(from):
+			to = minTime(to, maxTime(whole, last))`, `		case false:`, "TestAbsenceLater"},
+	{"one who has what we have is enough", "absence.go",
+		`if id := r.head.list[i].Identity; id != r.identity && !r.absence.equal[id] {`, `if false {`, "TestAbsenceAll"},
+	{"what may be missing is forgotten", "absence.go",
+		`a.from = at[2]; a.from.IsZero()`, `a.from = at[1]; a.from.IsZero()`, "TestAbsenceAgain"},
+	{"what is not kept any more is told as come", "absence.go",
+		`a.lost, a.whole = true, at`, `_ = until`, "TestAbsenceLost"},
+
 	// Commits: PROTOCOL.md §8.
 	{"a listed peer need not be in my component", "accept.go",
 		`if n == nil || !n.member {`, `if n == nil {`, "TestForgedCommits"},

@@ -467,6 +467,7 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
 		Away: t.reader && t.ownIndex < 0,
 	}
+	r.countAbsent(m, d.Self)
 	if (d.History || d.Away) && from != nil {
 		d.By = from.peer
 		from.countHistory(r, d)
