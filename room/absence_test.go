@@ -133,27 +133,39 @@ func TestAbsenceMissing(t *testing.T) {
 	}
 }
 
-// TestAbsenceAgain: what may be missing is so for the next process, too.
+// TestAbsenceAgain: what may be missing is so for the next process, too; also if one was among others
+// meanwhile, who do not have it.
 func TestAbsenceAgain(t *testing.T) {
 	n, all, back := threeOnDisks(t, 722)
 	ann, bob, cyn := all[0], all[1], all[2]
+	dan := n.add("dan", true)
+	n.connectAll()
+	n.until(time.Minute, "dan is here", func() bool { return together(ann, bob, cyn, dan) })
+	ann.say("so that all know who is here")
+	n.run(time.Minute)
 	from := n.now
 	cyn.goAway()
+	bob.goAway()
 	n.run(10 * time.Minute)
 	ann.say("after cyn")
 	n.run(time.Minute)
 	ann.goAway()
-	bob.goAway()
-	for range 2 {
-		n.run(time.Hour)
+	dan.goAway()
+	n.run(time.Hour)
+	for i := range 2 {
 		cyn = back(2)
+		if i == 0 {
+			bob = back(1)
+			n.until(time.Minute, "two are here", func() bool { return together(bob, cyn) })
+		}
 		n.run(5 * time.Minute)
 		if e, _ := lastAbsence(cyn); !e.Missing || !about(e.From, from) {
-			t.Errorf("cyn is told %+v", e)
+			t.Errorf("%d: cyn is told %+v", i, e)
 		}
 		cyn.goAway()
+		bob.goAway()
+		n.run(time.Hour)
 	}
-	n.run(time.Hour)
 	ann, cyn = back(0), back(2)
 	n.until(time.Minute, "two are here", func() bool { return together(ann, cyn) })
 	n.run(time.Minute)
@@ -166,17 +178,16 @@ func TestAbsenceAgain(t *testing.T) {
 // missing for good, and claims nothing else to others.
 func TestAbsenceLost(t *testing.T) {
 	n, all, back := threeOnDisks(t, 723)
-	ann, bob, cyn := all[0], all[1], all[2]
 	from := n.now
 	for _, s := range all {
 		s.goAway()
 	}
 	n.run(3*24*time.Hour - 10*time.Minute)
-	ann, bob = back(0), back(1)
+	ann, bob := back(0), back(1)
 	n.run(10 * time.Minute)
 	ann.say("days later")
 	n.run(time.Second)
-	cyn = back(2)
+	cyn := back(2)
 	n.until(time.Minute, "all are here", func() bool { return together(ann, bob, cyn) })
 	n.run(2 * time.Minute)
 	if e, times := lastAbsence(cyn); !e.Lost || e.Missing || times == 0 || !about(e.From, from) || !about(e.To, n.now.Add(-2*time.Minute)) {

@@ -150,9 +150,11 @@ var mutants = []mutant{
 			to = from`, "TestAbsenceMissing"},
 	{"who came later knows all", "absence.go",
 		`		case whole.After(from):
-			to = minTime(to, maxTime(whole, last))`, `		case false:`, "TestAbsenceLater"},
-	{"one who has what we have is enough", "absence.go",
-		`if id := r.head.list[i].Identity; id != r.identity && !r.absence.equal[id] {`, `if false {`, "TestAbsenceAll"},
+			to = minTime(to, maxTime(whole, last))`, `		case whole.IsZero():`, "TestAbsenceLater"},
+	{"who is away is not waited for with what they have", "absence.go",
+		`if r.head == nil || len(r.head.away) > 0 {
+		return false`, `if r.head == nil {
+		return false`, "TestAbsenceAll"},
 	{"what may be missing is forgotten", "absence.go",
 		`a.from = at[2]; a.from.IsZero()`, `a.from = at[1]; a.from.IsZero()`, "TestAbsenceAgain"},
 	{"what is not kept any more is told as come", "absence.go",

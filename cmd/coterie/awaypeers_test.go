@@ -33,10 +33,9 @@ type awayPeer struct {
 	env  []string
 	args []string
 
-	mu      sync.Mutex
-	runs    []*drive.Peer
-	here    bool
-	answers map[string]bool // texts of which it was said that they are sent, or wait
+	mu   sync.Mutex
+	runs []*drive.Peer
+	here bool
 }
 
 func (p *awayPeer) now() *drive.Peer {
