@@ -119,7 +119,7 @@ func TestAwayPeers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(*awaySeed, 0))
 	dir := t.TempDir()
 	fixtures(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), *awayTime+3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4**awayTime+3*patience)
 	defer cancel()
 	names := []string{"lea", "new"}
 	for i := range *awayPeers {
