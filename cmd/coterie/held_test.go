@@ -150,8 +150,8 @@ func TestAbsenceIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := screen.Start(t, 120, 24, append(home(homeOf(dir, "cyn")), asProcess+"=1", "TERM=xterm-256color"), exe, "join", "den",
-		"--plain", "--key", filepath.Join(dir, "ann.key"), "--policy", `((ONE or THREE) and (TWO or FOUR))`,
+	s := screen.Start(t, 120, 24, append(home(homeOf(dir, "cyn")), asProcess+"=1", "TERM=xterm-256color"), exe,
+		"join", "den", "--plain", "--key", filepath.Join(dir, "ann.key"), "--policy", `((ONE or THREE) and (TWO or FOUR))`,
 		"--listen", "/ip4/127.0.0.1/tcp/0")
 	s.Shows("what was said meanwhile is not here: nobody who may have it is")
 	s.Keys("/quit\r")
