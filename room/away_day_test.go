@@ -53,6 +53,7 @@ type day struct {
 	t     *testing.T
 	peers []*dayPeer
 	typed map[string]*dayPeer
+	lost  int // typed, and not taken
 }
 
 func (d *day) start(p *dayPeer) {
@@ -128,11 +129,15 @@ func (d *day) say(p *dayPeer) {
 	if s == nil || s.paused {
 		return
 	}
-	text := fmt.Sprintf("%s says %d", p.name, len(d.typed))
+	text := fmt.Sprintf("%s says %d", p.name, len(d.typed)+d.lost)
 	if s.room.Send(s.clock(), text, record.KindText, text) == nil {
 		d.typed[text] = p
 	}
 	d.drain(s)
+	if s.down && s.crash == "unwritten" {
+		delete(d.typed, text) // it died before anybody was told that it was taken
+		d.lost++
+	}
 }
 
 // TestAwayDay: ten peers are suspended, closed, killed and cut off at random, and whoever is
@@ -226,8 +231,12 @@ func awayDay(t *testing.T, seed uint64) {
 			if n.now.Before(until) {
 				n.run(until.Sub(n.now) / time.Duration(count-i))
 			}
-			if p := d.peers[rng.IntN(len(d.peers))]; p.valid(abe.DayOf(n.now)) {
-				d.say(p)
+			for range 100 { // somebody who is here
+				p := d.peers[rng.IntN(len(d.peers))]
+				if s := p.now(); s != nil && !s.paused && p.valid(abe.DayOf(n.now)) {
+					d.say(p)
+					break
+				}
 			}
 		}
 	}

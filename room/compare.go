@@ -160,6 +160,7 @@ func (r *Room) hello(x *exchange) []byte {
 	h := &record.Hello{Room: r.id, Digest: r.offer(x.inside()).digest}
 	if x.inside() {
 		h.Logs = r.logsDigest(x.identity)
+		r.lacks(h)
 	}
 	for _, d := range r.sortedDays() {
 		if g := r.days[d]; g.own != nil && r.proves(d) {

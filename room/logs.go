@@ -64,6 +64,7 @@ func (r *Room) askLogs(x *exchange, a *record.Ask) {
 	h := x.theirHello
 	if h.Logs == r.logsDigest(x.identity) {
 		r.noteReceipts(x.identity)
+		r.compareAbsence(x)
 		return
 	}
 	a.Logs = true

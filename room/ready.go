@@ -283,6 +283,18 @@ type Unsaid struct {
 	Here   bool
 }
 
+// Absence: we were away, or heard of nobody, from From to To (zero: we are not back yet), and
+// were told Count messages that others said meanwhile. Missing: there may be more, said between
+// MissingFrom and MissingTo: nobody who has it is here yet; the next one of the same From
+// corrects this. Lost: it was for longer than what is said is kept for us.
+type Absence struct {
+	From, To               time.Time
+	Count                  int
+	Missing                bool
+	MissingFrom, MissingTo time.Time
+	Lost                   bool
+}
+
 // Proved: a peer and we proved ourselves to each other.
 type Proved struct {
 	Peer peer.ID
@@ -320,3 +332,4 @@ func (Past) event()         {}
 func (Restored) event()     {}
 func (Unsaid) event()       {}
 func (Opened) event()       {}
+func (Absence) event()      {}

@@ -26,7 +26,8 @@
 //	commit.go     when and how to commit                                  §8.4
 //	message.go    sending and receiving                                   §8.5, §9
 //	held.go       what waits to be sent                                   §9.4
-//	words.go      words that only some can read                           §9.5
+//	absence.go    what may be missing, since we were away                 §9.5
+//	words.go      words that only some can read                           §9.6
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	gaps.go       what is missing of it                                   §9.1
@@ -147,6 +148,7 @@ type Room struct {
 
 	// What is said.
 	outbox   outbox
+	absence  absence
 	lamport  uint64
 	skips    pace // of keys that messages step over
 	logs     logs
@@ -218,6 +220,9 @@ func New(cfg Config) (*Room, error) {
 		if err := r.recallHeld(); err != nil {
 			return nil, err
 		}
+		if err := r.recallAbsence(); err != nil {
+			return nil, err
+		}
 	}
 	r.finish()
 	return r, nil
@@ -287,6 +292,7 @@ func (r *Room) Tick(now time.Time) {
 func (r *Room) Leave(now time.Time) {
 	if !r.closed {
 		r.Drop(now, nil)
+		r.forgetAbsence()
 	}
 	r.end(now, &record.Presence{Left: true})
 }
@@ -297,6 +303,7 @@ func (r *Room) GoAway(now time.Time) {
 	if !r.closed {
 		r.advance(now)
 		r.saveHeld()
+		r.saveAbsence()
 	}
 	r.end(now, &record.Presence{Away: true})
 }
@@ -343,6 +350,7 @@ func (r *Room) finish() {
 	r.considerOpening()
 	r.flush()
 	r.openWords()
+	r.noteHere()
 	r.considerCommit()
 	r.considerDialling()
 	r.considerChannels()

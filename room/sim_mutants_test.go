@@ -141,6 +141,25 @@ var mutants = []mutant{
 		`		r.Drop(now, nil)
 `, ``, "TestHeldBounded"},
 
+	// What may be missing: PROTOCOL.md §9.5.
+	{"old news end an absence", "absence.go",
+		` || !x.dialler || x.began.Before(a.backAt)`, ``, "TestAbsenceTold"},
+	{"who was away too knows all", "absence.go",
+		`		case first.IsZero():
+			to = from`, `		case true:
+			to = from`, "TestAbsenceMissing"},
+	{"who came later knows all", "absence.go",
+		`		case whole.After(from):
+			to = minTime(to, maxTime(whole, last))`, `		case whole.IsZero():`, "TestAbsenceLater"},
+	{"who is away is not waited for with what they have", "absence.go",
+		`if r.head == nil || len(r.head.away) > 0 {
+		return false`, `if r.head == nil {
+		return false`, "TestAbsenceAll"},
+	{"what may be missing is forgotten", "absence.go",
+		`a.from = at[2]; a.from.IsZero()`, `a.from = at[1]; a.from.IsZero()`, "TestAbsenceAgain"},
+	{"what is not kept any more is told as come", "absence.go",
+		`a.lost, a.whole = true, at`, `_ = until`, "TestAbsenceLost"},
+
 	// Commits: PROTOCOL.md §8.
 	{"a listed peer need not be in my component", "accept.go",
 		`if n == nil || !n.member {`, `if n == nil {`, "TestForgedCommits"},
@@ -594,7 +613,7 @@ var mutants = []mutant{
 	{"one sends although a listed one left (2)", "message.go",
 		`if _, gone := r.gone(g, n); gone {`, `if _, gone := r.gone(g, n); gone && false {`, "TestLeaveSecrecy"},
 
-	// Words for some: PROTOCOL.md §9.4.
+	// Words for some: PROTOCOL.md §9.6.
 	{"who cannot read words compares with others", "words.go",
 		`r.saveWords(w.t, w.index, w.counter, w.words)
 	if w.holds {`, `r.saveWords(w.t, w.index, w.counter, w.words)

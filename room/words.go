@@ -13,7 +13,7 @@ import (
 	"coterie/room/record"
 )
 
-// Words for some: PROTOCOL.md §9.5. Everybody has the message, and only those read it
+// Words for some: PROTOCOL.md §9.6. Everybody has the message, and only those read it
 // whose key satisfies its policy. All others open it, too, and find nothing: nobody can
 // tell by what a member does whether it could.
 

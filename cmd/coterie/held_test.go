@@ -119,3 +119,41 @@ func TestHeldRestarts(t *testing.T) {
 		}
 	}
 }
+
+// TestAbsenceIsTold: who closes the window and is back is told from when to when they were away, and
+// how much was said; in plain lines, too.
+func TestAbsenceIsTold(t *testing.T) {
+	ctx, dir := stage(t)
+	ann, at := first(ctx, t, dir, "ann")
+	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)
+	cyn := peerAt(ctx, t, dir, homeOf(dir, "cyn"), "ann", "--bootstrap", at)
+	aliveIn(ctx, t, ann, bob, cyn)
+	leave(ctx, t, cyn)
+	if _, err := drive.Together(ctx, ann, bob); err != nil {
+		t.Fatal(err)
+	}
+	if err := ann.Say("meanwhile"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Heard(ctx, "meanwhile"); err != nil {
+		t.Fatal(err)
+	}
+	cyn = peerAt(ctx, t, dir, homeOf(dir, "cyn"), "ann", "--bootstrap", at)
+	if _, err := cyn.Wait(ctx, "what was said while it was away", func(e drive.Event) bool {
+		return e.Event == "absence" && e.To != "" && e.Missing == false && e.Count == 1
+	}); err != nil {
+		t.Fatalf("%v\n%s", err, cyn.Stdout())
+	}
+	leave(ctx, t, cyn, bob, ann)
+
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := screen.Start(t, 120, 24, append(home(homeOf(dir, "cyn")), asProcess+"=1", "TERM=xterm-256color"), exe,
+		"join", "den", "--plain", "--key", filepath.Join(dir, "ann.key"), "--policy", `((ONE or THREE) and (TWO or FOUR))`,
+		"--listen", "/ip4/127.0.0.1/tcp/0")
+	s.Shows("what was said meanwhile is not here: nobody who may have it is")
+	s.Keys("/quit\r")
+	s.Exit()
+}

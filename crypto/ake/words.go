@@ -11,7 +11,7 @@ import (
 	"coterie/crypto/abe"
 )
 
-// A WordsContext is what words for some are bound to: PROTOCOL.md §9.4. The epoch
+// A WordsContext is what words for some are bound to: PROTOCOL.md §9.6. The epoch
 // binds the day, too.
 type WordsContext struct {
 	Room    Hash

@@ -196,7 +196,7 @@ func sealAny(t *testing.T, key WordsKey, plain []byte) []byte {
 	return aead.Seal(nil, make([]byte, chacha20poly1305.NonceSize), plain, nil)
 }
 
-// TestVectorsWords is about PROTOCOL.md §9.4.
+// TestVectorsWords is about PROTOCOL.md §9.6.
 func TestVectorsWords(t *testing.T) {
 	type refused struct {
 		What   string   `json:"what"`

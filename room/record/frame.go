@@ -65,6 +65,9 @@ type Hello struct {
 	Digest ake.Hash
 	Head   ake.Hash // zeros: none
 	Logs   ake.Hash // digest of the transcripts that the reader may read too; zeros outside a channel
+	// Since when it has all that was said, but for a gap, as far as it knows, in milliseconds since
+	// 1970; zeros outside a channel, and if there is none.
+	Whole, GapFrom, GapTo uint64
 }
 
 // Encode is the frame.
@@ -78,7 +81,11 @@ func (h *Hello) Encode() []byte {
 	}
 	b = append(b, h.Digest[:]...)
 	b = append(b, h.Head[:]...)
-	return append(b, h.Logs[:]...)
+	b = append(b, h.Logs[:]...)
+	for _, t := range [3]uint64{h.Whole, h.GapFrom, h.GapTo} {
+		b = binary.BigEndian.AppendUint64(b, t)
+	}
+	return b
 }
 
 // ParseHello takes the frame behind its type.
@@ -93,6 +100,7 @@ func ParseHello(b []byte) (*Hello, error) {
 		h.Days = append(h.Days, HelloDay{Day: abe.Day(r.uint32()), CID: r.hash(), Size: r.uint32()})
 	}
 	h.Digest, h.Head, h.Logs = r.hash(), r.hash(), r.hash()
+	h.Whole, h.GapFrom, h.GapTo = r.uint64(), r.uint64(), r.uint64()
 	if !r.end() {
 		return nil, formError("hello")
 	}

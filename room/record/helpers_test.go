@@ -247,7 +247,8 @@ func reencode[T any](parse func([]byte) (T, error), encode func(T) []byte) func(
 }
 
 func newHello(days int) *Hello {
-	h := &Hello{Room: testRoom, Digest: hashOf("digest"), Head: hashOf("head"), Logs: hashOf("logs")}
+	h := &Hello{Room: testRoom, Digest: hashOf("digest"), Head: hashOf("head"), Logs: hashOf("logs"),
+		Whole: 1764000000000, GapFrom: 1764000001000, GapTo: 1764000002000}
 	for i := range days {
 		h.Days = append(h.Days, HelloDay{Day: testDay + abe.Day(i), CID: hashOf(fmt.Sprint("cid ", i)), Size: uint32(10 * i)})
 	}

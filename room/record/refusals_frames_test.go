@@ -118,7 +118,7 @@ func (r *refusals) frames() {
 		n := fmt.Sprint(" of day ", i)
 		return []field{{"number" + n, 4}, {"cid" + n, 32}, {"size" + n, 4}}
 	}
-	hello := slices.Concat([]field{{"room", 32}, {"count", 1}}, day(0), day(1), []field{{"digest", 32}, {"head", 32}, {"logs", 32}})
+	hello := slices.Concat([]field{{"room", 32}, {"count", 1}}, day(0), day(1), []field{{"digest", 32}, {"head", 32}, {"logs", 32}, {"whole", 8}, {"gap", 16}})
 	r.cuts("hello", "", newHello(2).Encode()[1:], hello...)
 	r.form("hello", "five days", newHello(maxHelloDays + 1).Encode()[1:])
 	r.form("hello", "255 days", newHello(255).Encode()[1:])

@@ -11,7 +11,7 @@ const (
 	MaxWordsLeaves = 32
 )
 
-// Words are what a body of KindTo has in the place of its text: PROTOCOL.md §9.4.
+// Words are what a body of KindTo has in the place of its text: PROTOCOL.md §9.6.
 type Words struct {
 	Policy        string // canonical text
 	Encapsulation []byte

@@ -135,6 +135,10 @@ func (l *Log) event(what any) {
 		l.alert("refused", "peer", brief(e.Peer))
 	case room.Departed:
 		l.info("left", "peer", brief(e.Member.Peer))
+	case room.Absence:
+		l.info("away", "count", e.Count, "missing", e.Missing, "lost", e.Lost)
+	case room.Unsaid:
+		l.info("unsaid", "count", e.Count)
 	case room.Gap:
 		l.alert("gap", "peer", brief(e.Author.Peer), "first", e.First, "last", e.Last, "filled", e.Filled)
 	case room.Shortened:

@@ -54,6 +54,12 @@ func (s *State) Take(e Event) []Line {
 		return note("%s", s.restoredText(w.Messages, e.At))
 	case room.Unsaid:
 		return note("%s", s.unsaidText(w, e.At))
+	case room.Absence:
+		kind := Arrived
+		if w.Missing || w.Lost {
+			kind = Missing
+		}
+		return one(Line{Kind: kind, Text: s.absenceText(w, e.At)})
 	case room.Gap:
 		return s.gap(w)
 	case room.Shortened:

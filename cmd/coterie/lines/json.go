@@ -148,6 +148,18 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 				Add("written", Stamp(m.At)).Add("action", m.Kind == record.KindAction)
 			j.Put(o)
 		}
+	case room.Absence:
+		o := NewObject("absence").Add("from", Stamp(w.From)).Add("count", w.Count)
+		if !w.To.IsZero() {
+			o.Add("to", Stamp(w.To))
+		}
+		if w.Missing {
+			o.Add("missing_from", Stamp(w.MissingFrom))
+			if !w.MissingTo.IsZero() {
+				o.Add("missing_to", Stamp(w.MissingTo))
+			}
+		}
+		j.Put(o.Add("missing", w.Missing).Add("lost", w.Lost))
 	case room.Unsaid:
 		j.Put(NewObject("unsaid").Add("count", w.Count).Add("oldest", Stamp(w.Oldest)).Add("here", w.Here))
 	case chat.Kept:

@@ -127,6 +127,11 @@ func everyEvent() []any {
 		room.Held{Ref: json.Number("8"), Bytes: 5, Alone: true},
 		room.Restored{Messages: []room.HeldMessage{{Ref: room.HeldNumber(4), Text: "from before\u202e",
 			At: at.Add(-time.Hour), Asks: true}, {Ref: room.HeldNumber(5), Text: "waves", Kind: record.KindAction, At: at}}},
+		room.Absence{From: at.Add(-20 * time.Hour), Missing: true, MissingFrom: at.Add(-20 * time.Hour)},
+		room.Absence{From: at.Add(-20 * time.Hour), To: at, Count: 1, Missing: true, MissingFrom: at.Add(-9 * time.Hour),
+			MissingTo: at},
+		room.Absence{From: at.Add(-20 * time.Hour), To: at, Count: 12},
+		room.Absence{From: at.Add(-99 * time.Hour), To: at, Count: 2, Lost: true},
 		room.Unsaid{Count: 1, Oldest: at.Add(-time.Hour)}, room.Unsaid{Count: 1, Oldest: at.Add(-time.Hour), Here: true},
 		chat.SendingHeld{N: 1}, chat.SendingHeld{}, chat.Kept{Ref: "kept ref"},
 		room.Sent{Ref: room.HeldNumber(4), ID: hashOf("waited"), Counter: 1, Epoch: hashOf("epoch"),
@@ -180,7 +185,7 @@ func everyEvent() []any {
 // missing in everyEvent fails the tests of all faces.
 var whatever = []any{
 	room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{},
-	room.Held{}, room.Restored{}, room.Unsaid{}, room.Proved{}, room.Refused{},
+	room.Held{}, room.Restored{}, room.Unsaid{}, room.Absence{}, room.Proved{}, room.Refused{},
 	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{},
 	room.Asked{},
 	room.Attested{}, room.Opened{},

@@ -180,6 +180,30 @@ func TestHeldThenSentInOrder(t *testing.T) {
 	}
 }
 
+// TestHeldFromBefore: what waits from an earlier run stands as held, and goes to the end when it is
+// sent; the line about an absence stands where one went, and changes when more is known.
+func TestHeldFromBefore(t *testing.T) {
+	s := newStage(t, 80, 24)
+	at := s.m.now().Add(-time.Hour)
+	s.do(room.Restored{Messages: []room.HeldMessage{{Ref: room.HeldNumber(3), Text: "lunch?", At: at}}})
+	if !s.contains("07:54  -  kari  lunch?") {
+		t.Errorf("not shown as held:\n%s", s.screen())
+	}
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
+	s.do(room.Absence{From: at, To: s.m.now(), Missing: true, MissingFrom: at, MissingTo: s.m.now()})
+	if !s.contains("may be missing") {
+		t.Errorf("not said that something may be missing:\n%s", s.screen())
+	}
+	s.do(room.Absence{From: at, To: s.m.now(), Count: 12})
+	if s.contains("may be missing") || !s.contains("away from 07:54 to 08:54: 12 messages") {
+		t.Errorf("not taken back:\n%s", s.screen())
+	}
+	s.do(room.Sent{Ref: room.HeldNumber(3), ID: ake.Hash{7}, Readers: []peer.ID{mAnn.Peer, mProf.Peer}})
+	if !s.contains("08:54 0/2 kari  lunch?") || s.m.log.newest().raw != "lunch?" {
+		t.Errorf("not at the end as sent:\n%s", s.screen())
+	}
+}
+
 // TestHeldExpires: a message that nobody came to read is given up, is never shown
 // as sent, and Up brings it back.
 func TestHeldExpires(t *testing.T) {

@@ -48,7 +48,8 @@ type entry struct {
 	self    bool
 	late    bool
 	namesMe bool
-	gone    bool // no longer in the log
+	gone    bool      // no longer in the log
+	absence time.Time // of a line about an absence: when that began
 
 	at   time.Time // as shown
 	peer peer.ID

@@ -44,6 +44,9 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 	case room.Gap:
 		m.gap(w, said)
 		return nil
+	case room.Absence:
+		m.absence(w, said)
+		return nil
 	case room.Asked:
 		m.question(w, said)
 		return nil
@@ -203,5 +206,27 @@ func (m *Model) gap(e room.Gap, said []chat.Line) {
 				return
 			}
 		}
+	}
+}
+
+// absence is a line where one went away. It changes as what was said meanwhile comes.
+func (m *Model) absence(a room.Absence, said []chat.Line) {
+	for _, l := range said {
+		k := kindNote
+		if l.Kind == chat.Missing {
+			k = kindGap
+		}
+		for _, o := range slices.Backward(m.log.entries) {
+			if o.absence.Equal(a.From) && !o.absence.IsZero() {
+				o.kind, o.text = k, m.shown(l.Text)
+				o.touch()
+				return
+			}
+		}
+		at := len(m.log.entries)
+		for at > 0 && at > len(m.log.entries)-maxLate && m.log.entries[at-1].at.After(a.From) {
+			at--
+		}
+		m.log.insert(at, &entry{kind: k, at: a.From, text: m.shown(l.Text), absence: a.From})
 	}
 }

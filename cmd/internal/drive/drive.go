@@ -45,6 +45,9 @@ type Event struct {
 	Readers   []string `json:"readers"`
 	ElapsedMS int      `json:"elapsed_ms"`
 	Messages  []Event  `json:"messages"`
+	Count     int      `json:"count"`
+	To        string   `json:"to"`
+	Missing   any      `json:"missing"` // whether anything is, or who lacks it
 
 	// At is when the line was read.
 	At time.Time `json:"-"`
