@@ -605,3 +605,28 @@ func TestWordsBeforeGap(t *testing.T) {
 		t.Errorf("told %+v", g)
 	}
 }
+
+// TestWordsInHistory: where newcomers are given what was said before, they read the words
+// that their keys open, whoever serves them, and no others.
+func TestWordsInHistory(t *testing.T) {
+	n := historic(t, 711, time.Hour)
+	n.holds = map[string]map[string]bool{"prof": {professor: true}}
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	ann.sayTo(professor, "for professors")
+	ann.say("for all")
+	n.allHear(5*time.Second, "for all", bob)
+	n.stop(ann)
+	prof, kari := n.add("prof", true), n.add("kari", true)
+	n.connect(prof, bob)
+	n.connect(kari, bob)
+	for s, want := range map[*simNode]string{prof: "for professors", kari: "unread"} {
+		n.until(2*time.Minute, s.name+" is given it", func() bool { return slices.Equal(s.wordsOf(ann), []string{want}) })
+		if m := s.messages; len(m) != 2 || !m[0].History || m[0].By != bob.room.self || m[0].Reading != NotOpened {
+			t.Errorf("%s was shown %+v", s.name, m)
+		}
+		if p := events[Past](s); len(p) != 2 || p[1].Count != 2 {
+			t.Errorf("%s is told %+v", s.name, p)
+		}
+	}
+}

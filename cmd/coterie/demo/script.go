@@ -22,6 +22,7 @@ var sayings = map[string][]string{
 		"my key says Professor; yours says something else. Nobody here can see which",
 		"the relay between us carries this and cannot read it",
 		"/prove prof Professor asks me, and shows you alone",
+		"/to Professor and some words: I read them, and ann sees that there are some",
 	},
 }
 
