@@ -103,14 +103,13 @@ func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issu
 		case f.expiring != "" && !((valid || state == kms.Later) && i.Expires <= f.until):
 		case f.want != "" && !slices.Contains(i.Attributes, f.want):
 		case f.name != "" && !strings.Contains(strings.ToLower(i.Name), strings.ToLower(f.name)):
-		case f.opens != nil && !valid:
 		default:
 			if f.opens != nil {
-				attributes, err := abe.ParseAttributes(i.Attributes)
+				in, err := letsIn(f.opens, &i, today)
 				if err != nil {
-					return nil, fmt.Errorf("key %d: %w", i.Number, err)
+					return nil, err
 				}
-				if !f.opens.Explain(attributes, i.Generation).Satisfied {
+				if !in {
 					continue
 				}
 			}
@@ -118,6 +117,18 @@ func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issu
 		}
 	}
 	return chosen, nil
+}
+
+// letsIn reports whether a room with a policy lets a key in on a day.
+func letsIn(p *abe.Policy, i *kms.Issue, today abe.Day) (bool, error) {
+	if state, _ := i.StateOn(today); state != kms.Valid && state != kms.Renew {
+		return false, nil
+	}
+	attributes, err := abe.ParseAttributes(i.Attributes)
+	if err != nil {
+		return false, fmt.Errorf("key %d: %w", i.Number, err)
+	}
+	return p.Explain(attributes, i.Generation).Satisfied, nil
 }
 
 // stateWords are what people and machines read for a state.
