@@ -52,7 +52,7 @@ func TestMillion(t *testing.T) {
 		for i := range authors {
 			k := key(i)
 			c := &record.Contribution{
-				Identity: [32]byte(k.Public().(ed25519.PublicKey)), Serial: 1, Day: day,
+				Identity: [32]byte(k.Public().(ed25519.PublicKey)), Serial: 1, Period: abe.PeriodOf(0, day),
 				Working: [32]byte(k.Public().(ed25519.PublicKey)),
 			}
 			c = record.NewContribution(k, c.Context(id), &ake.Encapsulated{Bytes: []byte{1}})
@@ -64,7 +64,7 @@ func TestMillion(t *testing.T) {
 			head.Authors = append(head.Authors, made[m.CID])
 		}
 		commit := &record.Commit{Brief: record.Brief{Header: record.Header{
-			Day: day, Height: uint64(e + 1), By: head.List[0].CID, Members: authors, List: head.List.Hash(),
+			Period: abe.PeriodOf(0, day), Height: uint64(e + 1), By: head.List[0].CID, Members: authors, List: head.List.Hash(),
 		}}}
 		commit.SetEvidence(nil)
 		commit.ComputeID()

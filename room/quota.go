@@ -49,11 +49,11 @@ type logLimits struct {
 
 // branchOf is the branch of a peer: on the day of a contribution, or now. Our own
 // is ourselves. ok is false if it hangs on nobody we know of.
-func (r *Room) branchOf(day abe.Day, cid ake.Hash, identity [32]byte) (branch [32]byte, ok bool) {
+func (r *Room) branchOf(day abe.Period, cid ake.Hash, identity [32]byte) (branch [32]byte, ok bool) {
 	if identity == r.identity {
 		return r.identity, true
 	}
-	for _, d := range [2]abe.Day{day, r.today()} {
+	for _, d := range [2]abe.Period{day, r.today()} {
 		g := r.days[d]
 		if g == nil {
 			continue
@@ -89,7 +89,7 @@ func (r *Room) serverAccount(identity [32]byte) *account {
 // member that served the transcript.
 func (r *Room) authorAccount(t *transcript, index int) *account {
 	e := &t.List[index]
-	if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
+	if b, ok := r.branchOf(t.Brief.Period, e.CID, e.Identity); ok {
 		return r.logs.account(b)
 	}
 	return r.serverAccount(t.servedBy)
@@ -260,7 +260,7 @@ func (r *Room) recount() {
 			}
 			e := &t.List[i]
 			a := l.account
-			if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
+			if b, ok := r.branchOf(t.Brief.Period, e.CID, e.Identity); ok {
 				a = r.logs.account(b)
 			}
 			r.chargeAuthor(t, i, a)

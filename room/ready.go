@@ -132,6 +132,7 @@ const (
 	ReasonHealed  = "healed"  // two groups met
 	ReasonLeft    = "left"    // somebody left
 	ReasonExpired = "expired" // somebody's key does not hold for the new day
+	ReasonNotice  = "notice"  // somebody did not prove themselves again after a notice
 	ReasonLapsed  = "lapsed"  // somebody was not heard any more
 	ReasonRotated = "rotated" // the hour's new keys, or the day's
 	ReasonRekey   = "rekey"   // somebody asked for new keys
@@ -300,3 +301,4 @@ func (Reached) event()      {}
 func (Gap) event()          {}
 func (Equivocated) event()  {}
 func (Past) event()         {}
+func (NoticeTaken) event()  {}

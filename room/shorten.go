@@ -275,7 +275,7 @@ func (r *Room) recallRest(t *transcript, s Saved) (*Rest, bool) {
 		}
 	}
 	l.gone, l.shown = max(l.gone, rest.Last), max(l.shown, rest.Last)
-	t.lastSaid = max(t.lastSaid, min(rest.Until, uint64((t.Brief.Day+1).Start().Add(earlyDay).UnixMilli())))
+	t.lastSaid = max(t.lastSaid, min(rest.Until, uint64((t.Brief.Period+1).Start().Add(earlyDay).UnixMilli())))
 	r.hearLamport(&record.Signed{Body: record.Body{Lamport: rest.Lamport}})
 	return rest, true
 }

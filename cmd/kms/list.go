@@ -119,9 +119,10 @@ func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issu
 	return chosen, nil
 }
 
-// letsIn reports whether a room with a policy lets a key in on a day.
+// letsIn reports whether a room with a policy lets a key in on a day, once it has heard of
+// the newest notice.
 func letsIn(p *abe.Policy, i *kms.Issue, today abe.Day) (bool, error) {
-	if state, _ := i.StateOn(today); state != kms.Valid && state != kms.Renew {
+	if state, _ := i.StateOn(today); state != kms.Valid && state != kms.Renew || i.Revoked {
 		return false, nil
 	}
 	attributes, err := abe.ParseAttributes(i.Attributes)
@@ -147,6 +148,9 @@ func stateText(i kms.Issue, today abe.Day) string {
 	left := cli.Plural(days, "day")
 	if strings.Contains(text, "%s") {
 		text = fmt.Sprintf(text, left)
+	}
+	if i.Revoked && state != kms.Lapsed {
+		return "revoked"
 	}
 	live := state == kms.Valid || state == kms.Renew || state == kms.Later
 	switch {
@@ -216,6 +220,7 @@ type listLine struct {
 	RenewedBy  uint64    `json:"renewed_by,omitempty"`
 	NoRenew    bool      `json:"norenew,omitempty"`
 	Because    string    `json:"because,omitempty"`
+	Revoked    bool      `json:"revoked,omitempty"`
 	Forgotten  bool      `json:"forgotten,omitempty"`
 }
 
@@ -228,7 +233,7 @@ func printLines(w io.Writer, issues []kms.Issue, today abe.Day) error {
 		state, days := i.StateOn(today)
 		line := listLine{i.Number, i.Name, i.Recipient, i.Attributes, i.Generation, i.Made, i.From.String(),
 			i.Expires.String(), stateWords[state].machine, days,
-			checkWords[i.Check], i.Renews, i.RenewedBy, i.NoRenew, i.Because, i.Forgotten}
+			checkWords[i.Check], i.Renews, i.RenewedBy, i.NoRenew, i.Because, i.Revoked, i.Forgotten}
 		if i.Torn {
 			line.From, line.Expires = "", ""
 		}

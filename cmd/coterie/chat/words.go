@@ -86,7 +86,7 @@ func (c *Changes) Add(e room.EpochStarted) {
 			c.left = append(c.left, m.Peer)
 		}
 		c.how[m.Peer] = gone(e.Reason)
-		if slices.Contains(e.WentAway, m) {
+		if slices.Contains(e.WentAway, m) && e.Reason != room.ReasonNotice {
 			c.how[m.Peer] = gone(room.ReasonAway)
 		}
 	}
@@ -110,7 +110,7 @@ func (s *State) ChangesText(c *Changes) string {
 		parts = append(parts, s.List(c.returned)+" came back")
 	}
 	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonAway), gone(room.ReasonLapsed),
-		gone(room.ReasonExpired), gone(room.ReasonCut)} {
+		gone(room.ReasonExpired), gone(room.ReasonNotice), gone(room.ReasonCut)} {
 		some := slices.DeleteFunc(slices.Clone(c.left), func(p peer.ID) bool { return c.how[p] != how })
 		if len(some) > 0 {
 			parts = append(parts, s.List(some)+" "+how)
@@ -129,6 +129,8 @@ func gone(reason string) string {
 		return "vanished"
 	case room.ReasonExpired:
 		return "expired"
+	case room.ReasonNotice:
+		return "did not prove themselves again"
 	case room.ReasonCut:
 		return "cut off"
 	case room.ReasonAway:
