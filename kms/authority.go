@@ -291,6 +291,7 @@ func (l *Locked) checkDomain(own *abe.Domain) (*abe.Domain, error) {
 type Record struct {
 	Issues     []Issue // in the order of their numbers
 	Generation uint32  // of the keys to come
+	Revoked    Revoked // the newest notice
 	Limit      int     // days a key may last; 0: MaxYears alone
 	Entries    int
 	Head       [32]byte  // the hash of the last entry, which stands for all of them
@@ -316,7 +317,7 @@ func (a *Authority) Record() (*Record, error) {
 func (l *ledger) record() *Record {
 	r := &Record{
 		Issues: l.issues, Generation: l.generation, Limit: int(l.limit), Entries: l.lines - 1, Head: l.last,
-		Last: time.Unix(l.time, 0).UTC(),
+		Last: time.Unix(l.time, 0).UTC(), Revoked: l.revoked,
 	}
 	if l.uncopied != 0 {
 		r.Uncopied = time.Unix(l.uncopied, 0).UTC()

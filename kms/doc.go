@@ -2,11 +2,12 @@
 // attribute keys and keeps a record of every one. It does no terminal I/O and
 // reads no clock; cmd/kms does.
 //
-// A domain is three files:
+// A domain is three files, and one more once a key was revoked:
 //
 //	NAME.domain   public parameters (abe.Domain, PROTOCOL.md §3)
 //	NAME.master   the master key (abe.MasterKey), in an age file for a passphrase
 //	NAME.ledger   what was issued, encrypted under a key of the master key
+//	NAME.notice   the newest notice of keys that are good no more, if there is one
 //
 // # The ledger
 //
@@ -37,6 +38,7 @@
 //	             4 torn      number(8), 3-byte length, the bytes of a line that was cut short
 //	             5 raised    generation(4)                 that of all keys to come
 //	             6 marked    number(8) end(1), reason with a 2-byte length
+//	             8 revoked   number(8) notice(4) count(1) serials(8 each), ascending
 //	             7 copied    all entries before are in a backup that was read back
 //	person   1 byte, then
 //	           0  nobody (all kinds but 2)
@@ -48,7 +50,9 @@
 // was written. limit is how many days a key may last, 0 for the tool's own limit;
 // renews is the number of the key that this one takes over from, or 0; check says
 // what was known of the request: 0 there was none, 1 its six words were compared,
-// 2 they were not. A key that is marked with end 1 is not to be renewed, with 0
+// 2 they were not. An entry of kind 8 has the number and all
+// serials of the notice that was made for the sake of a key; NAME.notice can be
+// made from it at any time. A key that is marked with end 1 is not to be renewed, with 0
 // it is again. The number of a torn line without bytes is one that a lost ledger
 // may have used. The hash of an entry is
 //

@@ -20,6 +20,7 @@ const (
 	kindRaised  = 5
 	kindMarked  = 6
 	kindCopied  = 7
+	kindRevoked = 8
 
 	personNone      = 0
 	personKept      = 1
@@ -55,6 +56,8 @@ type entry struct {
 	torn          []byte
 	end           bool
 	because       string
+	notice        uint32   // revoked
+	serials       []uint64 // that the notice names
 
 	person person
 }
@@ -158,6 +161,13 @@ func (e *entry) addRecord(b *cryptobyte.Builder) {
 			b.AddUint8(0)
 		}
 		addString(b, e.because)
+	case kindRevoked:
+		b.AddUint64(e.number)
+		b.AddUint32(e.notice)
+		b.AddUint8(uint8(len(e.serials)))
+		for _, s := range e.serials {
+			b.AddUint64(s)
+		}
 	case kindCopied:
 	default:
 		b.SetError(errNewerEntry)
@@ -236,6 +246,14 @@ func (e *entry) parseRecord(s cryptobyte.String) error {
 		var end uint8
 		ok = s.ReadUint64(&e.number) && s.ReadUint8(&end) && end <= 1 && readString(&s, &e.because)
 		e.end = end == 1
+	case kindRevoked:
+		var n uint8
+		ok = s.ReadUint64(&e.number) && s.ReadUint32(&e.notice) && s.ReadUint8(&n) && n <= abe.MaxRevoked
+		for range n {
+			var serial uint64
+			ok = ok && s.ReadUint64(&serial)
+			e.serials = append(e.serials, serial)
+		}
 	case kindCopied:
 		ok = true
 	default:

@@ -18,7 +18,7 @@ func array(t *rapid.T, name string) (a [32]byte) {
 
 // anyEntry draws entries of every kind and form.
 func anyEntry(t *rapid.T) *entry {
-	e := &entry{prev: array(t, "prev"), kind: uint8(rapid.IntRange(kindCreated, kindCopied).Draw(t, "kind")),
+	e := &entry{prev: array(t, "prev"), kind: uint8(rapid.IntRange(kindCreated, kindRevoked).Draw(t, "kind")),
 		time: rapid.Int64Range(0, maxTime).Draw(t, "time")}
 	switch e.kind {
 	case kindCreated:
@@ -44,6 +44,11 @@ func anyEntry(t *rapid.T) *entry {
 	case kindMarked:
 		e.number, e.end, e.because = rapid.Uint64().Draw(t, "number"), rapid.Bool().Draw(t, "end"), rapid.String().
 			Draw(t, "because")
+	case kindRevoked:
+		e.number, e.notice = rapid.Uint64().Draw(t, "number"), rapid.Uint32().Draw(t, "notice")
+		if serials := rapid.SliceOfN(rapid.Uint64(), 0, abe.MaxRevoked).Draw(t, "serials"); len(serials) > 0 {
+			e.serials = serials
+		}
 	case kindTorn:
 		e.number, e.torn = rapid.Uint64().Draw(t, "number"), rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "torn")
 	}

@@ -117,6 +117,13 @@ func (e *NoRenewError) Error() string {
 	return fmt.Sprintf("key %d is not to be renewed: %s", e.Key.Number, e.Key.Because)
 }
 
+// RevokedError says that a key was revoked: whoever has it may have its recipient's identity.
+type RevokedError struct{ Key Issue }
+
+func (e *RevokedError) Error() string {
+	return fmt.Sprintf("key %d was revoked, and cannot be renewed", e.Key.Number)
+}
+
 // ForgottenError says that nobody knows any more whom a key was for.
 type ForgottenError struct{ Key Issue }
 

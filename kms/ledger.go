@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -38,6 +39,7 @@ type Issue struct {
 	RenewedBy  uint64 // the last key that took over from this one, or 0
 	NoRenew    bool   // it is not to be renewed
 	Because    string // why
+	Revoked    bool   // a notice has named it
 }
 
 // Check says what was known of a request when its key was issued.
@@ -63,6 +65,7 @@ type ledger struct {
 	generation uint32
 	limit      uint32  // days a key may last; 0: no limit of the domain's own
 	issues     []Issue // issues[i] has number i+1
+	revoked    Revoked // by the newest notice
 	torn       []byte  // what follows the last whole line
 	time       int64   // of the last entry, seconds since 1970
 	uncopied   int64   // the time of the first entry that no backup has; 0: all are in one
@@ -256,6 +259,17 @@ func (l *ledger) apply(e *entry) error {
 			return errOrder
 		}
 		l.generation = e.generation
+	case kindRevoked:
+		if e.number == 0 || e.number >= l.next() || e.notice <= l.revoked.Number || len(e.serials) == 0 ||
+			!slices.IsSorted(e.serials) || len(slices.Compact(slices.Clone(e.serials))) != len(e.serials) {
+			return errOrder
+		}
+		l.revoked = Revoked{Number: e.notice, Serials: e.serials}
+		for _, s := range e.serials {
+			if s != 0 && s < l.next() {
+				l.issues[s-1].Revoked = true
+			}
+		}
 	case kindMarked:
 		if !l.real(e.number) {
 			return errOrder

@@ -13,7 +13,7 @@ import (
 type Renewal struct {
 	Numbers []uint64 // these; empty: all that Until covers
 	// Until chooses keys that lapse on that day or before. Of those it leaves out
-	// what is lapsed already, was renewed, is not to be renewed, was issued today
+	// what is lapsed already, was renewed, is not to be renewed, was revoked, was issued today
 	// under the present generation, or whose owner was forgotten.
 	Until abe.Day
 	Add   []abe.Attribute // a named one replaces that of its name
@@ -42,6 +42,8 @@ func (n *Renewal) Choose(r *Record) ([]Request, error) {
 		switch {
 		case old.Void, old.Torn:
 			return nil, &NumberError{number}
+		case old.Revoked:
+			return nil, &RevokedError{old}
 		case old.NoRenew:
 			return nil, &NoRenewError{old}
 		case old.Forgotten:
@@ -58,7 +60,7 @@ func (n *Renewal) Choose(r *Record) ([]Request, error) {
 		state, _ := old.StateOn(n.Today)
 		live := state == Valid || state == Renew || state == Later
 		fresh := abe.DayOf(old.Made) == n.Today && old.Generation == r.Generation
-		if !live || old.Expires > n.Until || old.RenewedBy != 0 || old.NoRenew || old.Forgotten || fresh {
+		if !live || old.Expires > n.Until || old.RenewedBy != 0 || old.NoRenew || old.Revoked || old.Forgotten || fresh {
 			continue
 		}
 		if err := add(old); err != nil {

@@ -229,7 +229,8 @@ var attacks = []struct {
 func forgedJoin(d *room.Descriptor, sponsor ake.Hash) []byte {
 	_, identity, _ := ed25519.GenerateKey(rand.Reader)
 	_, working, _ := ed25519.GenerateKey(rand.Reader)
-	ctx := &ake.Context{Room: d.ID(), Serial: uint64(time.Now().UnixMilli()), Day: abe.DayOf(time.Now())}
+	now := time.Now()
+	ctx := &ake.Context{Room: d.ID(), Serial: uint64(now.UnixMilli()), Period: abe.PeriodOf(0, abe.DayOf(now))}
 	copy(ctx.Identity[:], identity.Public().(ed25519.PublicKey))
 	copy(ctx.Working[:], working.Public().(ed25519.PublicKey))
 	var raw [32]byte
@@ -241,7 +242,8 @@ func forgedJoin(d *room.Descriptor, sponsor ake.Hash) []byte {
 	p.Sign(ctx.Room, working)
 	j := &record.Join{
 		Contribution: c, Presence: p, Encapsulation: e.Bytes,
-		In: &record.Edge{Day: ctx.Day, From: sponsor, To: c.ID()}, Out: &record.Edge{Day: ctx.Day, From: c.ID(), To: sponsor},
+		In:  &record.Edge{Period: ctx.Period, From: sponsor, To: c.ID()},
+		Out: &record.Edge{Period: ctx.Period, From: c.ID(), To: sponsor},
 	}
 	j.In.Sign(ctx.Room, working) // it is the sponsor's to sign
 	j.Out.Sign(ctx.Room, working)

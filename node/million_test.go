@@ -98,7 +98,7 @@ func fillRoom(t *testing.T, cfg *store.Config, now time.Time, epochs, authors in
 		for i := range authors {
 			k := authorKey(i)
 			public := [32]byte(k.Public().(ed25519.PublicKey))
-			c := &record.Contribution{Identity: public, Serial: 1, Day: day, Working: public}
+			c := &record.Contribution{Identity: public, Serial: 1, Period: abe.PeriodOf(0, day), Working: public}
 			c = record.NewContribution(k, c.Context(id), &ake.Encapsulated{Bytes: []byte{1}})
 			made[c.ID()] = c
 			entry := record.Entry{Identity: c.Identity, CID: c.ID(), Presence: ake.Hash{byte(e)}}
@@ -109,7 +109,7 @@ func fillRoom(t *testing.T, cfg *store.Config, now time.Time, epochs, authors in
 			head.Authors = append(head.Authors, made[m.CID])
 		}
 		commit := &record.Commit{Brief: record.Brief{Header: record.Header{
-			Day: day, Height: uint64(e + 1), By: head.List[0].CID, Members: uint32(authors), List: head.List.Hash(),
+			Period: abe.PeriodOf(0, day), Height: uint64(e + 1), By: head.List[0].CID, Members: uint32(authors), List: head.List.Hash(),
 		}}}
 		commit.SetEvidence(nil)
 		commit.ComputeID()

@@ -82,6 +82,8 @@ type Config struct {
 	// MapPorts: ask the router to let others in, by UPnP or NAT-PMP. Without effect
 	// for a node that listens on loopback alone, or nowhere.
 	MapPorts bool
+	// Notice is the newest notice of the key's domain that is known; it may be nil.
+	Notice *abe.Notice
 	// Name is what the member calls itself; it may be empty.
 	Name string
 	// Identity is the peer's key; nil: a fresh one.
@@ -185,6 +187,7 @@ type Node struct {
 	notSaving  bool
 	forget     []ake.Hash // what the store is to forget, and has not yet
 	superseded bool       // another process takes part as this peer
+	revoked    bool       // a notice names our key
 
 	queued     atomic.Int64 // bytes that wait to be sent on streams
 	relaySlots relaySlots   // on relays
@@ -248,10 +251,14 @@ func New(cfg Config) (*Node, error) {
 		encapsulator = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
 	}
 	validOn := func(abe.Day) bool { return true }
-	if n.cfg.Key != nil {
-		validOn = n.cfg.Key.ValidOn
+	var checkNotice func(*abe.Notice) error
+	var serial uint64
+	if key := n.cfg.Key; key != nil {
+		validOn, serial = key.ValidOn, key.Serial()
+		checkNotice = func(notice *abe.Notice) error { return notice.Verify(key.Domain()) }
 	}
 	r, err := room.New(room.Config{
+		Serial: serial, CheckNotice: checkNotice, Notice: n.cfg.Notice,
 		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Encapsulator: encapsulator, ValidOn: validOn,
 		Rand: rand.Reader, Now: n.now(), Name: n.cfg.Name, Addresses: n.addresses(),
 		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Keep: n.cfg.Keep, Hold: n.cfg.Hold,
@@ -295,7 +302,7 @@ func (n *Node) Events() <-chan Event { return n.events }
 
 // Run takes part in the room until Leave is called or ctx ends; then it leaves,
 // and returns when all it started has ended. The error is room.ErrSuperseded if
-// another process took its place.
+// another process took its place, room.ErrRevoked if its key was revoked.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var end context.CancelFunc
@@ -365,8 +372,11 @@ func (n *Node) loop() (err error) {
 			n.forwarders.know(n.room.MembersNear())
 		case <-n.leaving:
 			n.leave()
-			if n.superseded {
+			switch {
+			case n.superseded:
 				return room.ErrSuperseded
+			case n.revoked:
+				return room.ErrRevoked
 			}
 			return nil
 		}
@@ -467,6 +477,10 @@ func (n *Node) drain() {
 				// being used.
 				n.superseded = true
 				n.GoAway()
+			}
+			if t, ok := e.(room.NoticeTaken); ok && t.Own {
+				n.revoked = true
+				n.Leave()
 			}
 		}
 		if !busy {

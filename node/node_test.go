@@ -422,7 +422,7 @@ type counted struct {
 func (c *counted) count(ctx *ake.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ctx.Day == c.day {
+	if ctx.Period.Day() == c.day {
 		c.n++
 	}
 }
@@ -433,14 +433,14 @@ func (c *counted) total() int {
 	return c.n
 }
 
-func (c *counted) Encapsulate(seed ake.Secret, ctx *ake.Context) (*ake.Encapsulated, error) {
+func (c *counted) Encapsulate(seed ake.Secret, ctx *ake.Context, revoked []uint64) (*ake.Encapsulated, error) {
 	c.count(ctx)
-	return c.Encapsulator.Encapsulate(seed, ctx)
+	return c.Encapsulator.Encapsulate(seed, ctx, revoked)
 }
 
-func (c *counted) Open(ctx *ake.Context, enc []byte) (*ake.Encapsulated, error) {
+func (c *counted) Open(ctx *ake.Context, revoked []uint64, enc []byte) (*ake.Encapsulated, error) {
 	c.count(ctx)
-	return c.Encapsulator.Open(ctx, enc)
+	return c.Encapsulator.Open(ctx, revoked, enc)
 }
 
 func joinCounted(t *testing.T, d *room.Descriptor, name string, bootstrap ...ma.Multiaddr) (*member, *counted) {

@@ -268,12 +268,12 @@ func (s *sim) openings() int {
 // encapsulation is its seed.
 type simSuite sim
 
-func (s *simSuite) Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error) {
+func (s *simSuite) Encapsulate(seed ake.Secret, c *ake.Context, _ []uint64) (*ake.Encapsulated, error) {
 	time.Sleep(simEncapsulate)
 	return simEncapsulated(seed, c), nil
 }
 
-func (s *simSuite) Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error) {
+func (s *simSuite) Open(c *ake.Context, _ []uint64, enc []byte) (*ake.Encapsulated, error) {
 	s.mu.Lock()
 	s.opened++
 	s.mu.Unlock()

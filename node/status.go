@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room"
 )
@@ -244,6 +245,15 @@ func (n *Node) Rekey() error {
 		return ErrEnded
 	}
 	return err
+}
+
+// TakeNotice takes a notice that the user brings. It returns false for what the domain did
+// not sign.
+func (n *Node) TakeNotice(notice *abe.Notice) (ok bool, err error) {
+	if !n.do(func() { ok = n.room.TakeNotice(n.now(), notice) }) {
+		return false, ErrEnded
+	}
+	return ok, nil
 }
 
 // Cut goes on without a peer, or, if on is false, with it again.

@@ -91,11 +91,11 @@ func (d *droppedCommits) add(id ake.Hash, now time.Time) {
 	d.next = (d.next + 1) % maxDroppedCommits
 }
 
-// better orders commits: by day, then height, then epoch id. (PROTOCOL.md §8.3)
+// better orders commits: by period, then height, then epoch id. (PROTOCOL.md §8.3)
 func better(a, b *epoch) bool {
 	switch {
-	case a.commit.Day != b.commit.Day:
-		return a.commit.Day > b.commit.Day
+	case a.commit.Period != b.commit.Period:
+		return a.commit.Period > b.commit.Period
 	case a.commit.Height != b.commit.Height:
 		return a.commit.Height > b.commit.Height
 	}
@@ -119,8 +119,8 @@ func (r *Room) above() (out []*epoch) {
 // addCommit takes a commit; judge decides later what it is worth. Only what a
 // member signed is kept: who is not known may have been made up.
 func (r *Room) addCommit(c *record.Commit) outcome {
-	g := r.days[c.Day]
-	if g == nil || r.now.Add(earlyDay).Before(c.Day.Start()) {
+	g := r.days[c.Period]
+	if g == nil || r.now.Add(earlyDay).Before(c.Period.Start()) {
 		return foreign
 	}
 	e := r.commits[c.ID()]
@@ -168,7 +168,7 @@ func (r *Room) roomForCommit(g *graph, c *record.Commit) bool {
 			continue
 		}
 		var branch ake.Hash
-		if h := r.days[e.commit.Day]; h != nil {
+		if h := r.days[e.commit.Period]; h != nil {
 			branch = h.branch(e.commit.By)
 		}
 		of[branch] = append(of[branch], e)
@@ -208,11 +208,11 @@ func (r *Room) examineCommits() {
 // unset.
 func (r *Room) examine(e *epoch) bool {
 	c := e.commit
-	g := r.days[c.Day]
+	g := r.days[c.Period]
 	if g == nil {
 		return false
 	}
-	high := c.Height > r.mostHeight(c.Day)
+	high := c.Height > r.mostHeight(c.Period)
 	if !high {
 		g.height = max(g.height, c.Height) // whether it can be read or not
 	}
@@ -229,7 +229,7 @@ func (r *Room) examine(e *epoch) bool {
 			return true
 		}
 		for i := range away {
-			if !r.mayBeAway(away[i].Day, c.Day) {
+			if !r.mayBeAway(away[i].Day, c.Period.Day()) {
 				return false
 			}
 		}
@@ -282,14 +282,14 @@ func (r *Room) listed(g *graph, entry *record.Entry) *node {
 // mostHeight is how high a day's commits may be by now: PROTOCOL.md §8.1. It
 // depends on nothing but the time, so that two groups, of which one began many
 // more epochs than the other, and newcomers take the same commits.
-func (r *Room) mostHeight(d abe.Day) uint64 {
+func (r *Room) mostHeight(d abe.Period) uint64 {
 	return heightsAtOnce + heightsASecond*uint64(max(r.now.Sub(d.Start().Add(-earlyDay)), 0)/time.Second)
 }
 
 // derive derives the epoch's keys, if we are listed and all terms are known:
 // PROTOCOL.md §8.
 func (r *Room) derive(e *epoch) {
-	g := r.days[e.commit.Day]
+	g := r.days[e.commit.Period]
 	if g == nil || e.ownIndex < 0 {
 		return
 	}

@@ -47,16 +47,16 @@ func (k *crowd) make(below byte) *puppet {
 		p.term = ake.Term{Secret: secret}
 		ctx := &ake.Context{
 			Room: k.n.desc.ID(), Identity: [32]byte(identity.Public().(ed25519.PublicKey)), Serial: uint64(k.number),
-			Day: k.eve.room.today(), Working: [32]byte(p.working.Public().(ed25519.PublicKey)),
+			Period: k.eve.room.today(), Working: [32]byte(p.working.Public().(ed25519.PublicKey)),
 		}
 		p.c = record.NewContribution(identity, ctx, &ake.Encapsulated{Term: p.term, Bytes: []byte("nothing that opens")})
 		p.c.ComputeID(k.n.desc.ID())
 		if id := p.c.ID(); id[0] >= below {
 			continue
 		}
-		in := &record.Edge{Day: ctx.Day, From: k.eve.own(), To: p.c.ID()}
+		in := &record.Edge{Period: ctx.Period, From: k.eve.own(), To: p.c.ID()}
 		in.Sign(k.n.desc.ID(), k.eve.room.working)
-		out := &record.Edge{Day: ctx.Day, From: p.c.ID(), To: k.eve.own()}
+		out := &record.Edge{Period: ctx.Period, From: p.c.ID(), To: k.eve.own()}
 		out.Sign(k.n.desc.ID(), p.working)
 		p.records = []record.Record{in, p.c, out, k.presence(p, 1, false, 0)}
 		k.puppets = append(k.puppets, p)
@@ -154,7 +154,7 @@ func (k *crowd) commit(t *testing.T, list record.List, to func(*simNode) bool) {
 	h := k.highest()
 	f := &forgery{list: list, after: h, to: to, header: func(c *record.Header) {
 		for _, s := range k.honest {
-			c.Height = max(c.Height, s.room.days[c.Day].height+1)
+			c.Height = max(c.Height, s.room.days[c.Period].height+1)
 		}
 	}}
 	f.publish(t, k.eve)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -31,12 +30,12 @@ func TestStolenDisk(t *testing.T) {
 		if thief.node.tunnels[ann] != nil || ann.room.channelTo(thief.self) != nil {
 			t.Fatal("it has a channel")
 		}
-		day := abe.DayOf(n.now)
+		day := dayOf(n.now)
 		// It says what vic would say, as far as that can be known; and inside a
 		// channel, which it cannot have, it would say it by another working key.
 		for _, hello := range [][]byte{
 			vic.helloTo(ann),
-			(&record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: vic.own(), Size: 3}}}).Encode(),
+			(&record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Period: day, CID: vic.own(), Size: 3}}}).Encode(),
 			(&record.Hello{Room: n.desc.ID()}).Encode(),
 		} {
 			ask := &record.Ask{Terms: []ake.Hash{ann.own(), bob.own()}, Logs: true}

@@ -17,7 +17,7 @@ func (n *network) helloing(strangers []*stranger, stop *bool) {
 		k := 0
 		x.answer = func(id StreamID, data []byte) {
 			if data[0] == record.FrameHello {
-				h := &record.Hello{Room: room, Days: []record.HelloDay{{Day: x.contribution.Day, CID: x.contribution.ID(), Size: 3}}}
+				h := &record.Hello{Room: room, Days: []record.HelloDay{{Period: x.contribution.Period, CID: x.contribution.ID(), Size: 3}}}
 				x.send(id, h.Encode())
 			}
 		}
@@ -31,7 +31,7 @@ func (n *network) helloing(strangers []*stranger, stop *bool) {
 					continue
 				}
 				k++
-				h := &record.Hello{Room: room, Days: []record.HelloDay{{Day: x.contribution.Day, CID: x.contribution.ID(), Size: 3}}}
+				h := &record.Hello{Room: room, Days: []record.HelloDay{{Period: x.contribution.Period, CID: x.contribution.ID(), Size: 3}}}
 				id := x.open(s, ProtocolSync, h.Encode())
 				n.at(40*time.Millisecond, func() { x.hang(id) })
 			}

@@ -90,7 +90,7 @@ func TestTranscriptFlood(t *testing.T) {
 	for i := range 2 * most {
 		list := append(record.List(nil), ann.room.head.list...)
 		commit := &record.Commit{Brief: record.Brief{Header: record.Header{
-			Day: g.date, Height: uint64(i + 10), By: eve.own(), Members: uint32(len(list)), List: list.Hash(),
+			Period: g.period, Height: uint64(i + 10), By: eve.own(), Members: uint32(len(list)), List: list.Hash(),
 		}}}
 		commit.SetEvidence(nil)
 		commit.ComputeID()
@@ -136,7 +136,7 @@ func TestTranscriptMemory(t *testing.T) {
 		if i == 0 {
 			key = id
 		}
-		c := &record.Contribution{Identity: [32]byte(id.Public().(ed25519.PublicKey)), Serial: 1, Day: day, Working: [32]byte(id.Public().(ed25519.PublicKey))}
+		c := &record.Contribution{Identity: [32]byte(id.Public().(ed25519.PublicKey)), Serial: 1, Period: day, Working: [32]byte(id.Public().(ed25519.PublicKey))}
 		authors = append(authors, record.NewContribution(id, c.Context(n.desc.ID()), &ake.Encapsulated{Bytes: []byte{1}}))
 	}
 	authors = append(authors, ann.day().own.contribution)
@@ -151,7 +151,7 @@ func TestTranscriptMemory(t *testing.T) {
 		}
 		list.Sort()
 		commit := &record.Commit{Brief: record.Brief{Header: record.Header{
-			Day: day, Height: uint64(serial), By: authors[0].ID(), Members: uint32(len(list)), List: list.Hash(),
+			Period: day, Height: uint64(serial), By: authors[0].ID(), Members: uint32(len(list)), List: list.Hash(),
 		}}}
 		commit.SetEvidence(nil)
 		commit.ComputeID()
@@ -234,7 +234,7 @@ func TestBusyRoom(t *testing.T) {
 	list := ann.room.head.list
 	at := ann.room.now
 	for i := range epochs {
-		brief := record.Brief{Header: record.Header{Day: g.date, Height: uint64(i + 10), By: all[i%3].own(), Members: 3, List: list.Hash()}}
+		brief := record.Brief{Header: record.Header{Period: g.period, Height: uint64(i + 10), By: all[i%3].own(), Members: 3, List: list.Hash()}}
 		id := ake.Sum("epoch", binary.BigEndian.AppendUint32(nil, uint32(i)))
 		for _, s := range []*simNode{ann, bob} {
 			if s == bob && i%400 == 0 || s == ann && i%400 == 1 {

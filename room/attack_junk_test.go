@@ -16,7 +16,7 @@ func (n *network) junk(x *stranger, member, eve *simNode) map[string]func() []by
 	cid, enc, h := member.own(), member.day().own.encapsulation, member.room.head
 	number := func() [32]byte { k++; return ake.Sum("junk", binary.BigEndian.AppendUint32(nil, k)) }
 	in := func(from ake.Hash) *record.Edge {
-		e := &record.Edge{Day: day, From: from, To: x.contribution.ID()}
+		e := &record.Edge{Period: day, From: from, To: x.contribution.ID()}
 		sig := number()
 		copy(e.Signature[:], sig[:])
 		return e
@@ -37,7 +37,7 @@ func (n *network) junk(x *stranger, member, eve *simNode) map[string]func() []by
 			e := in(cid)
 			e.To = o.cid
 			e.From = eve.own()
-			out := &record.Edge{Day: day, From: o.cid, To: eve.own()}
+			out := &record.Edge{Period: day, From: o.cid, To: eve.own()}
 			p := member.room.presence
 			j := &record.Join{Contribution: o.contribution, Presence: p, In: e, Out: out, Encapsulation: enc}
 			return j.Append([]byte{record.TypeJoin})

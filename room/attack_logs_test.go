@@ -82,14 +82,14 @@ func inventFor(n *network, with *simNode, committer byte, serial int, msgs int) 
 	authors := make(map[ake.Hash]*record.Contribution)
 	id := ed25519.NewKeyFromSeed(append(make([]byte, 30), committer, 9))
 	w := id
-	c := &record.Contribution{Identity: [32]byte(id.Public().(ed25519.PublicKey)), Serial: 1, Day: day, Working: [32]byte(w.Public().(ed25519.PublicKey))}
+	c := &record.Contribution{Identity: [32]byte(id.Public().(ed25519.PublicKey)), Serial: 1, Period: day, Working: [32]byte(w.Public().(ed25519.PublicKey))}
 	made := record.NewContribution(id, c.Context(room), &ake.Encapsulated{Bytes: []byte{1}})
 	for _, c := range []*record.Contribution{made, with.day().own.contribution} {
 		list = append(list, record.Entry{Identity: c.Identity, CID: c.ID(), Presence: ake.Hash{byte(serial), byte(serial >> 8)}})
 		authors[c.ID()] = c
 	}
 	list.Sort()
-	commit := &record.Commit{Brief: record.Brief{Header: record.Header{Day: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash()}}}
+	commit := &record.Commit{Brief: record.Brief{Header: record.Header{Period: day, Height: uint64(serial + 1), By: made.ID(), Members: 2, List: list.Hash()}}}
 	commit.SetEvidence(nil)
 	commit.ComputeID()
 	commit.Sign(room, w)

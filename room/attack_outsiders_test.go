@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -16,7 +15,7 @@ func TestSybilSurround(t *testing.T) {
 	n := newNetwork(t, 21)
 	victim := n.add("victim", true)
 	n.run(time.Second)
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	var spies []*spy
 	var contributions []*record.Contribution
 	for i := range 8 {
@@ -33,7 +32,7 @@ func TestSybilSurround(t *testing.T) {
 			own := victim.own()
 			switch data[0] {
 			case record.FrameHello:
-				h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: c.ID(), Size: 8}}}
+				h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Period: day, CID: c.ID(), Size: 8}}}
 				x.send(id, h.Encode(), (&record.Ask{}).Encode())
 			case record.FrameAsk:
 				var recs []record.Record
@@ -86,7 +85,7 @@ func TestLeakedTerms(t *testing.T) {
 	n.run(time.Second)
 
 	// It answers the proof with each of the terms in place of the proof's key.
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	var enc []byte
 	c := x.contribute(day, 1, func(ctx *ake.Context) *ake.Encapsulated {
 		f := fakeDerive(floodSeed(0), ctx, fakeEncapsulation(floodSeed(0), ctx))
@@ -117,7 +116,7 @@ func TestLeakedTerms(t *testing.T) {
 	list := append(record.List{{Identity: c.Identity, CID: c.ID(), Presence: p.ID()}}, e.list...)
 	list.Sort()
 	commit := &record.Commit{Brief: record.Brief{Header: record.Header{
-		Day: day, Height: e.commit.Height + 1, By: c.ID(), Members: uint32(len(list)), List: list.Hash(),
+		Period: day, Height: e.commit.Height + 1, By: c.ID(), Members: uint32(len(list)), List: list.Hash(),
 	}}}
 	commit.SetEvidence(nil)
 	d := ann.room.draw()
@@ -157,7 +156,7 @@ func TestCancellingReplay(t *testing.T) {
 	n := newNetwork(t, 24)
 	all := n.party("ann", "bob", "cyn")
 	x := n.addSpy("outsider", nil)
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	for _, s := range all {
 		n.connect(x.node, s)
 	}
@@ -176,7 +175,7 @@ func TestCancellingReplay(t *testing.T) {
 		x.answer = func(id StreamID, data []byte) {
 			switch data[0] {
 			case record.FrameHello:
-				h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: c.ID(), Size: 3}}}
+				h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Period: day, CID: c.ID(), Size: 3}}}
 				x.send(id, h.Encode())
 			case record.FrameProve1:
 				x.send(id, record.EncodeFields(record.FrameProve2, c.Append(nil), x.presence().Append(nil), o.encapsulation))
@@ -218,7 +217,7 @@ func TestCancellingReplay(t *testing.T) {
 // not have made. (What opening itself shows: packages abe and ake.)
 func TestBranchProbe(t *testing.T) {
 	n := newNetwork(t, 25)
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	look := func(satisfies bool, spoil int) (frames, after int) {
 		victim := n.add("victim", satisfies)
 		n.run(time.Second)
@@ -235,7 +234,7 @@ func TestBranchProbe(t *testing.T) {
 		x.answer = func(id StreamID, data []byte) {
 			switch data[0] {
 			case record.FrameHello:
-				h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: c.ID(), Size: 3}}}
+				h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Period: day, CID: c.ID(), Size: 3}}}
 				x.send(id, h.Encode())
 			case record.FrameProve1:
 				x.send(id, record.EncodeFields(record.FrameProve2, c.Append(nil), x.presence().Append(nil), enc))

@@ -174,7 +174,7 @@ func TestForwardSecrecyEscrow(t *testing.T) {
 	for _, s := range all {
 		o := s.day().own
 		suite := &fakeSuite{node: x.node, satisfies: func(abe.Day) bool { return true }}
-		opened, err := suite.Open(o.contribution.Context(n.desc.ID()), o.encapsulation)
+		opened, err := suite.Open(o.contribution.Context(n.desc.ID()), nil, o.encapsulation)
 		if err != nil || !opened.Term.Equal(&s.day().nodes[o.cid].term.Secret) {
 			t.Fatal("the authority cannot open an encapsulation: the test shows nothing")
 		}

@@ -20,7 +20,7 @@ type stranger struct {
 }
 
 func (n *network) strangers(k int) []*stranger {
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	var out []*stranger
 	for i := range k {
 		x := &stranger{spy: n.addSpy(fmt.Sprint("stranger ", i), nil)}
@@ -44,7 +44,7 @@ func (x *stranger) pretend(answers bool) {
 	x.answer = func(id StreamID, data []byte) {
 		switch data[0] {
 		case record.FrameHello:
-			h := &record.Hello{Room: x.node.net.desc.ID(), Days: []record.HelloDay{{Day: x.contribution.Day, CID: x.contribution.ID(), Size: 3}}}
+			h := &record.Hello{Room: x.node.net.desc.ID(), Days: []record.HelloDay{{Period: x.contribution.Period, CID: x.contribution.ID(), Size: 3}}}
 			x.send(id, h.Encode(), (&record.Ask{}).Encode(), []byte{record.FrameDone})
 		case record.FrameProve1:
 			if answers {
@@ -77,7 +77,7 @@ func (x *stranger) churn(every time.Duration, stop *bool, all ...*simNode) {
 }
 
 // strangeCommit is one of a committer nobody knows, with a list of so many.
-func strangeCommit(day abe.Day, k, members, evidence int) *record.Commit {
+func strangeCommit(day abe.Period, k, members, evidence int) *record.Commit {
 	hash := func(what string, i int) ake.Hash {
 		var b [8]byte
 		binary.BigEndian.PutUint32(b[:], uint32(k))
@@ -89,7 +89,7 @@ func strangeCommit(day abe.Day, k, members, evidence int) *record.Commit {
 		list = append(list, record.Entry{Identity: [32]byte(hash("id", i)), CID: hash("cid", i)})
 	}
 	list.Sort()
-	c := &record.Commit{Brief: record.Brief{Header: record.Header{Day: day, Height: 1, By: list[0].CID, Members: uint32(members), List: list.Hash()}}}
+	c := &record.Commit{Brief: record.Brief{Header: record.Header{Period: day, Height: 1, By: list[0].CID, Members: uint32(members), List: list.Hash()}}}
 	var ev []record.Evidence
 	for i := range evidence {
 		ev = append(ev, record.Evidence{Kind: record.EvidenceLeft, CID: hash("gone", i)})
@@ -317,7 +317,7 @@ func TestOldDayHandshake(t *testing.T) {
 			suite := &fakeSuite{node: x.node, satisfies: always}
 			var enc []byte
 			c := x.contribute(yesterday, 7, func(ctx *ake.Context) *ake.Encapsulated {
-				m, err := suite.Encapsulate(ake.Secret{}, ctx)
+				m, err := suite.Encapsulate(ake.Secret{}, ctx, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -345,7 +345,7 @@ func TestOldDayHandshake(t *testing.T) {
 				t.Fatal(err)
 			}
 			theirs.ComputeID(n.desc.ID())
-			opened, err := suite.Open(theirs.Context(n.desc.ID()), f[2])
+			opened, err := suite.Open(theirs.Context(n.desc.ID()), nil, f[2])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -459,7 +459,7 @@ func TestEdgesToNowhere(t *testing.T) {
 		for i := k; i < k+256; i++ {
 			var b [4]byte
 			binary.BigEndian.PutUint32(b[:], uint32(i))
-			e := &record.Edge{Day: day, From: eve.own(), To: ake.Sum("nowhere", b[:])}
+			e := &record.Edge{Period: day, From: eve.own(), To: ake.Sum("nowhere", b[:])}
 			e.Sign(n.desc.ID(), eve.room.working)
 			recs = append(recs, e)
 		}

@@ -19,7 +19,7 @@ import (
 func TestRecorder(t *testing.T) {
 	n, midnight := near(t, 410, 30*time.Minute)
 	x := n.addSpy("recorder", nil)
-	found := func(all []*simNode, day abe.Day) (missing []string) {
+	found := func(all []*simNode, day abe.Period) (missing []string) {
 		of := make(map[ake.Hash]*record.Join)
 		for _, b := range x.traffic {
 			if b[0] != record.TypeJoin {
@@ -39,7 +39,7 @@ func TestRecorder(t *testing.T) {
 				continue
 			}
 			suite := &fakeSuite{node: x.node, satisfies: always} // a key
-			opened, err := suite.Open(j.Contribution.Context(n.desc.ID()), j.Encapsulation)
+			opened, err := suite.Open(j.Contribution.Context(n.desc.ID()), nil, j.Encapsulation)
 			if err != nil || opened.Term.Commitment() != j.Contribution.Term {
 				t.Errorf("what %s published does not open to its term", s.name)
 			}
@@ -57,7 +57,7 @@ func TestRecorder(t *testing.T) {
 		n.run(3 * time.Second)
 	}
 	n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	if m := found(all, day); m != nil {
 		t.Errorf("the encapsulations of %v are not on the topic", m)
 	}
@@ -169,9 +169,9 @@ func TestTermlessProcess(t *testing.T) {
 			c := x.contribute(eve.room.today(), eve.room.serial+1, func(ctx *ake.Context) *ake.Encapsulated {
 				return fakeDerive(floodSeed(0), ctx, fakeEncapsulation(floodSeed(0), ctx))
 			})
-			in := &record.Edge{Day: c.Day, From: eve.own(), To: c.ID()}
+			in := &record.Edge{Period: c.Period, From: eve.own(), To: c.ID()}
 			in.Sign(n.desc.ID(), eve.room.working)
-			records := []record.Record{in, c, x.edge(c.Day, c.ID(), eve.own())}
+			records := []record.Record{in, c, x.edge(c.Period, c.ID(), eve.own())}
 			if shown {
 				records = append(records, x.presence())
 			}
@@ -215,7 +215,7 @@ func TestAnswersTellNothing(t *testing.T) {
 	ask := func(t *testing.T, dials, opens bool, work time.Duration) time.Duration {
 		n := newNetwork(silentTB{t}, 430)
 		n.jitter = 0
-		day := abe.DayOf(n.now)
+		day := dayOf(n.now)
 		member := n.add("member", true)
 		n.run(time.Second)
 		if member.room.answerTime() != bound {
@@ -237,7 +237,7 @@ func TestAnswersTellNothing(t *testing.T) {
 			switch data[0] {
 			case record.FrameHello:
 				if dials {
-					h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: c.ID(), Size: 3}}}
+					h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Period: day, CID: c.ID(), Size: 3}}}
 					x.send(id, h.Encode())
 				}
 			case record.FrameProve1:
@@ -253,7 +253,7 @@ func TestAnswersTellNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				theirs.ComputeID(n.desc.ID())
-				opened, err := (&fakeSuite{node: x.node, satisfies: always}).Open(theirs.Context(n.desc.ID()), f[2])
+				opened, err := (&fakeSuite{node: x.node, satisfies: always}).Open(theirs.Context(n.desc.ID()), nil, f[2])
 				if err != nil {
 					t.Fatal(err)
 				}

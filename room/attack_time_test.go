@@ -31,7 +31,7 @@ func TestDayChange(t *testing.T) {
 		n.run(500 * time.Millisecond)
 	}
 	n.until(10*time.Second, "the new day's epoch", func() bool {
-		return together(all...) && all[0].room.head.commit.Day == abe.DayOf(midnight)
+		return together(all...) && all[0].room.head.commit.Period == dayOf(midnight)
 	})
 	for i := range 20 {
 		n.allHear(time.Second, fmt.Sprint("number ", i), all...)
@@ -53,10 +53,10 @@ func TestDayChange(t *testing.T) {
 // of it: not by committing for the old day, not by asking.
 func TestLapsedStays(t *testing.T) {
 	n, midnight := near(t, 62, 30*time.Minute)
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	all := n.party("ann", "bob", "cyn")
 	seed := n.seed32()
-	lapsed := n.startValid("lapsed", func(d abe.Day) bool { return d <= day }, newIdentity(n.seed32()), seed, 0)
+	lapsed := n.startValid("lapsed", func(d abe.Day) bool { return d <= day.Day() }, newIdentity(n.seed32()), seed, 0)
 	for _, s := range all {
 		n.connect(lapsed, s)
 	}
@@ -70,7 +70,7 @@ func TestLapsedStays(t *testing.T) {
 	// midnight, and no longer.
 	n.run(2 * time.Minute)
 	for _, s := range all {
-		if h := s.room.head; h.commit.Day != day || !s.room.maySend() {
+		if h := s.room.head; h.commit.Period != day || !s.room.maySend() {
 			t.Errorf("%s left it out a minute after midnight, or waits", s.name)
 		}
 	}
@@ -89,7 +89,7 @@ func TestLapsedStays(t *testing.T) {
 			n.drain(lapsed)
 			n.run(100 * time.Millisecond)
 			for _, s := range all {
-				if s.room.head.commit.Day != day+1 {
+				if s.room.head.commit.Period != day+1 {
 					t.Fatalf("%s has a head of the old day", s.name)
 				}
 			}
@@ -121,7 +121,7 @@ func TestLapsedStays(t *testing.T) {
 		for _, s := range all {
 			h := s.room.head
 			heads[h.commit.ID()] = true
-			if h.commit.Day != day+1 {
+			if h.commit.Period != day+1 {
 				t.Fatalf("%s has a head of the old day", s.name)
 			}
 			for _, m := range h.list {
@@ -314,7 +314,7 @@ func TestAloneAfterItsDay(t *testing.T) {
 		n.run(time.Second)
 		n.stop(bob)
 		n.run(midnight.Sub(n.now) + 70*time.Minute)
-		if h := ann.room.head; h == nil || ann.room.days[h.commit.Day] != nil {
+		if h := ann.room.head; h == nil || ann.room.days[h.commit.Period] != nil {
 			t.Fatal("the day of its head is not forgotten: the test shows nothing")
 		}
 		cyn, dan := n.add("cyn", true), n.add("dan", true)

@@ -114,10 +114,10 @@ func (x *spy) got(id StreamID, typ byte) [][]byte {
 }
 
 // contribute makes a contribution of the spy's, with whatever encapsulation.
-func (x *spy) contribute(day abe.Day, serial uint64, enc func(*ake.Context) *ake.Encapsulated) *record.Contribution {
+func (x *spy) contribute(day abe.Period, serial uint64, enc func(*ake.Context) *ake.Encapsulated) *record.Contribution {
 	ctx := &ake.Context{
 		Room: x.node.net.desc.ID(), Identity: [32]byte(x.identity.Public().(ed25519.PublicKey)),
-		Serial: serial, Day: day, Working: [32]byte(x.working.Public().(ed25519.PublicKey)),
+		Serial: serial, Period: day, Working: [32]byte(x.working.Public().(ed25519.PublicKey)),
 	}
 	c := record.NewContribution(x.identity, ctx, enc(ctx))
 	c.ComputeID(ctx.Room)
@@ -131,8 +131,8 @@ func (x *spy) presence() *record.Presence {
 }
 
 // edge is signed by the spy's working key.
-func (x *spy) edge(day abe.Day, from, to ake.Hash) *record.Edge {
-	e := &record.Edge{Day: day, From: from, To: to}
+func (x *spy) edge(day abe.Period, from, to ake.Hash) *record.Edge {
+	e := &record.Edge{Period: day, From: from, To: to}
 	e.Sign(x.node.net.desc.ID(), x.working)
 	return e
 }
@@ -165,7 +165,7 @@ func (n *network) crowd(size int) []*simNode {
 	n.run(time.Second)
 	day, first := all[0].room.today(), all[0].own()
 	edge := func(from *simNode, to ake.Hash) *record.Edge {
-		e := &record.Edge{Day: day, From: from.own(), To: to}
+		e := &record.Edge{Period: day, From: from.own(), To: to}
 		e.Sign(n.desc.ID(), from.room.working)
 		return e
 	}
@@ -307,7 +307,7 @@ func guess(e *epoch, terms []ake.Member, d ake.Secret) *ake.Keys {
 
 // terms are all members' terms of an epoch, as a member knows them.
 func (s *simNode) terms(e *epoch) []ake.Member {
-	g := s.room.days[e.commit.Day]
+	g := s.room.days[e.commit.Period]
 	var out []ake.Member
 	for _, m := range e.list {
 		out = append(out, ake.Member{Identity: m.Identity, Term: *g.nodes[m.CID].term})

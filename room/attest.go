@@ -55,7 +55,7 @@ type Attester interface {
 
 // Ask is one ABE encryption.
 func (s *ABE) Ask(seed ake.Secret, policy *abe.Policy, c *ake.QuestionContext) (*ake.Encapsulated, error) {
-	dp, err := s.key.Domain().ForDay(policy, c.Day)
+	dp, err := s.key.Domain().ForDay(policy, c.Period.Day())
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *ABE) Ask(seed ake.Secret, policy *abe.Policy, c *ake.QuestionContext) (
 
 // OpenQuestion is one ABE decryption and one encryption.
 func (s *ABE) OpenQuestion(policy *abe.Policy, c *ake.QuestionContext, enc []byte) (*ake.Encapsulated, error) {
-	dp, err := s.key.Domain().ForDay(policy, c.Day)
+	dp, err := s.key.Domain().ForDay(policy, c.Period.Day())
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (r *Room) Ask(now time.Time, to peer.ID, policy *abe.Policy) error {
 	nonce := r.draw()
 	q := &question{
 		Question: &record.Question{
-			Day: g.date, Asker: g.own.cid, Prover: c.ID(),
+			Period: g.period, Asker: g.own.cid, Prover: c.ID(),
 			Nonce: ake.Hash(nonce.Bytes()), Policy: policy.String(),
 		},
 		member: r.member(c.ID(), identity), policy: policy, until: r.now.Add(askTime),
@@ -189,7 +189,7 @@ func (r *Room) poseQuestion() {
 	if q == nil || q.stream != 0 || q.Encapsulation == nil {
 		return
 	}
-	g := r.days[q.Day]
+	g := r.days[q.Period]
 	if g == nil || g.contribution(q.Prover) == nil {
 		return
 	}
@@ -203,7 +203,7 @@ func (r *Room) poseQuestion() {
 }
 
 func (r *Room) questionContext(q *record.Question) *ake.QuestionContext {
-	return &ake.QuestionContext{Room: r.id, Day: q.Day, Asker: q.Asker, Prover: q.Prover, Policy: q.Policy}
+	return &ake.QuestionContext{Room: r.id, Period: q.Period, Asker: q.Asker, Prover: q.Prover, Policy: q.Policy}
 }
 
 // askOver ends our question without a proof.
@@ -258,7 +258,7 @@ func (r *Room) tookQuestion(x *exchange, body []byte) bool {
 		return false
 	}
 	g, c := r.askable(x.identity)
-	if g == nil || q.Day != g.date || q.Asker != c.ID() || c.Working != x.working || q.Prover != g.own.cid {
+	if g == nil || q.Period != g.period || q.Asker != c.ID() || c.Working != x.working || q.Prover != g.own.cid {
 		return false
 	}
 	if last, ok := r.questions.last[x.identity]; ok && r.now.Sub(last) < askerPeriod {
@@ -310,7 +310,7 @@ func (r *Room) Answer(now time.Time, id string, allow bool) error {
 	switch {
 	case !allow:
 		r.answered(q, false, "you did not allow it")
-	case g == nil || c.ID() != q.Asker || g.date != q.Day:
+	case g == nil || c.ID() != q.Asker || g.period != q.Period:
 		r.answered(q, false, "who asked is not here any more")
 	default:
 		q.allowed = true

@@ -21,7 +21,7 @@ type askingSuite struct {
 }
 
 func fakeQuestion(seed ake.Secret, c *ake.QuestionContext) *ake.Encapsulated {
-	day := []byte{byte(c.Day >> 24), byte(c.Day >> 16), byte(c.Day >> 8), byte(c.Day)}
+	day := []byte{byte(c.Period >> 24), byte(c.Period >> 16), byte(c.Period >> 8), byte(c.Period)}
 	h := ake.Sum("coterie/2 question", c.Room[:], day, c.Asker[:], c.Prover[:], []byte(c.Policy))
 	bind := ake.Sum("coterie/2 question bind", h[:])
 	return &ake.Encapsulated{
@@ -210,7 +210,7 @@ func TestProveRelayedQuestion(t *testing.T) {
 		func(*record.Question) {}, // as it is
 		func(q *record.Question) { // in her own name
 			g := mallory.room.days[mallory.room.today()]
-			q.Asker, q.Prover = g.own.cid, prof.room.days[q.Day].own.cid
+			q.Asker, q.Prover = g.own.cid, prof.room.days[q.Period].own.cid
 		},
 	} {
 		q := *theirs.Question
@@ -284,7 +284,7 @@ func TestProveStrangers(t *testing.T) {
 	g := ann.room.days[ann.room.today()]
 	question := func() *record.Question {
 		q := &record.Question{
-			Day: g.date, Asker: g.own.cid, Prover: prof.room.days[g.date].own.cid,
+			Period: g.period, Asker: g.own.cid, Prover: prof.room.days[g.period].own.cid,
 			Nonce: ake.Sum("nonce"), Policy: professor,
 		}
 		seed := floodSeed(3)
@@ -348,7 +348,7 @@ func TestQuestionsNotTaken(t *testing.T) {
 	}
 	question := func() *record.Question {
 		q := &record.Question{
-			Day: g.date, Asker: g.own.cid, Prover: prof.days[g.date].own.cid, Nonce: ake.Sum("nonce"), Policy: professor,
+			Period: g.period, Asker: g.own.cid, Prover: prof.days[g.period].own.cid, Nonce: ake.Sum("nonce"), Policy: professor,
 		}
 		q.Encapsulation = fakeQuestion(floodSeed(3), ann.questionContext(q)).Bytes
 		return q
@@ -356,11 +356,11 @@ func TestQuestionsNotTaken(t *testing.T) {
 	for what, change := range map[string]func(*exchange, *record.Question){
 		"by another process":      func(x *exchange, _ *record.Question) { x.working = cyn.workingID },
 		"outside a channel":       func(x *exchange, _ *record.Question) { x.working = [32]byte{} },
-		"as another member":       func(_ *exchange, q *record.Question) { q.Asker = cyn.days[g.date].own.cid },
+		"as another member":       func(_ *exchange, q *record.Question) { q.Asker = cyn.days[g.period].own.cid },
 		"by another member":       func(x *exchange, _ *record.Question) { x.identity, x.working = cyn.identity, cyn.workingID },
-		"for another member":      func(_ *exchange, q *record.Question) { q.Prover = cyn.days[g.date].own.cid },
-		"of yesterday":            func(_ *exchange, q *record.Question) { q.Day-- },
-		"of tomorrow":             func(_ *exchange, q *record.Question) { q.Day++ },
+		"for another member":      func(_ *exchange, q *record.Question) { q.Prover = cyn.days[g.period].own.cid },
+		"of yesterday":            func(_ *exchange, q *record.Question) { q.Period-- },
+		"of tomorrow":             func(_ *exchange, q *record.Question) { q.Period++ },
 		"not in canonical text":   func(_ *exchange, q *record.Question) { q.Policy = "Professor" },
 		"of a policy that is not": func(_ *exchange, q *record.Question) { q.Policy = `"Professor" and` },
 	} {

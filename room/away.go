@@ -47,14 +47,14 @@ func (rs readers) noteAll(day abe.Day, list record.List, away record.Away, until
 func (r *Room) noteReaders(e *epoch) {
 	if h := r.head; h != nil {
 		e.list.WithoutCID(h.list, func(_ int, entry *record.Entry) {
-			r.readers.note(entry.Identity, e.commit.Day, r.now.Add(readersTime))
+			r.readers.note(entry.Identity, e.commit.Period.Day(), r.now.Add(readersTime))
 		})
 		e.away.Without(h.away, func(_ int, a *record.Absentee) {
 			r.readers.note(a.Identity, a.Day, r.now.Add(readersTime))
 		})
 		return
 	}
-	r.readers.noteAll(e.commit.Day, e.list, e.away, r.now.Add(readersTime))
+	r.readers.noteAll(e.commit.Period.Day(), e.list, e.away, r.now.Add(readersTime))
 }
 
 // noteHead sees to what our last process knew counting for a while longer, since there
@@ -115,14 +115,14 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 	c.awayVersion, c.awayOf, c.awayUntil = r.version, len(list), r.now.Add(considerPeriod)
 	c.away = nil
 	take := func(identity [32]byte, last abe.Day) {
-		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.date) {
+		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.period.Day()) {
 			c.away = append(c.away, record.Absentee{Identity: identity, Day: last})
 		}
 	}
 	if h := r.head; h != nil {
 		h.list.WithoutCID(list, func(_ int, e *record.Entry) {
 			if !r.leftForGood(e.Identity) {
-				take(e.Identity, h.commit.Day)
+				take(e.Identity, h.commit.Period.Day())
 			}
 		})
 		for i := range h.away {
@@ -174,7 +174,7 @@ func (r *Room) isHere(g *graph, identity [32]byte) bool {
 // omits reports whether a commit leaves out somebody of our head who is not in its list
 // and is to be told what is said.
 func (r *Room) omits(e *epoch, identity [32]byte, last abe.Day) bool {
-	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Day) ||
+	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Period.Day()) ||
 		r.leftForGood(identity) {
 		return false
 	}

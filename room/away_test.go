@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/crypto/abe"
 	"coterie/room/record"
 )
 
@@ -210,8 +209,8 @@ func TestAwayOmitted(t *testing.T) {
 		away record.Away
 	}{
 		{"left out", nil},
-		{"as if long ago", record.Away{{Identity: dan.room.identity, Day: ann.room.today() - 1}}},
-		{"another in their place", record.Away{{Identity: [32]byte{1}, Day: ann.room.today()}}},
+		{"as if long ago", record.Away{{Identity: dan.room.identity, Day: ann.room.today().Day() - 1}}},
+		{"another in their place", record.Away{{Identity: [32]byte{1}, Day: ann.room.today().Day()}}},
 	} {
 		name := c.name
 		f := &forgery{list: head.list, away: c.away, after: ann.room.head}
@@ -282,7 +281,7 @@ func TestAwayBounded(t *testing.T) {
 	n.until(5*time.Second, "cyn is away", func() bool { return awayFrom(cyn, ann, bob) })
 	r := ann.room
 	for i := range 3 * maxReaders {
-		r.readers.note([32]byte{0: 9, 30: byte(i >> 8), 31: byte(i)}, r.today(), time.Time{})
+		r.readers.note([32]byte{0: 9, 30: byte(i >> 8), 31: byte(i)}, r.today().Day(), time.Time{})
 	}
 	if len(r.readers) > maxReaders {
 		t.Errorf("%d are remembered", len(r.readers))
@@ -296,7 +295,7 @@ func TestAwayBounded(t *testing.T) {
 		t.Error("not in order")
 	}
 	n.run(2 * time.Minute)
-	if len(r.readers) > 0 && r.head.commit.Day == abe.DayOf(r.now) {
+	if len(r.readers) > 0 && r.head.commit.Period == dayOf(r.now) {
 		r.readers.noteHead(r.now)
 	}
 	n.until(30*time.Second, "bob takes it", func() bool { return bob.room.head.commit.ID() == ann.room.head.commit.ID() })

@@ -20,11 +20,13 @@ var benchSizes = []int{2, 16, 64, 128, 1000}
 // benchSuite makes encapsulations that cost nothing.
 type benchSuite struct{}
 
-func (benchSuite) Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error) {
+func (benchSuite) Encapsulate(seed ake.Secret, c *ake.Context, _ []uint64) (*ake.Encapsulated, error) {
 	return fakeDerive(seed, c, fakeEncapsulation(seed, c)), nil
 }
 
-func (benchSuite) Open(*ake.Context, []byte) (*ake.Encapsulated, error) { return nil, ake.ErrNotOpened }
+func (benchSuite) Open(*ake.Context, []uint64, []byte) (*ake.Encapsulated, error) {
+	return nil, ake.ErrNotOpened
+}
 
 // A benchRoom is two members of a room of n. The others are there as records
 // only: the first let all of them in, and they the first. The last is in the
@@ -38,11 +40,11 @@ type benchRoom struct {
 func newBenchRoom(tb testing.TB, n int) *benchRoom {
 	tb.Helper()
 	k := &benchRoom{now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
-	day := abe.DayOf(k.now)
+	day := dayOf(k.now)
 	begin := func() *Room {
 		r, err := New(Config{
 			Descriptor: simDescriptor(), Identity: benchKey(tb), Encapsulator: benchSuite{},
-			ValidOn: func(d abe.Day) bool { return d == day }, Rand: rand.Reader, Now: k.now,
+			ValidOn: func(d abe.Day) bool { return d == day.Day() }, Rand: rand.Reader, Now: k.now,
 		})
 		if err != nil {
 			tb.Fatal(err)
@@ -57,7 +59,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 	room, ca, wa := k.a.id, k.g.own.contribution, k.a.working
 	// admit makes both take somebody.
 	admit := func(c *record.Contribution, w ed25519.PrivateKey, p *record.Presence, term ake.Term) {
-		in, out := &record.Edge{Day: day, From: ca.ID(), To: c.ID()}, &record.Edge{Day: day, From: c.ID(), To: ca.ID()}
+		in, out := &record.Edge{Period: day, From: ca.ID(), To: c.ID()}, &record.Edge{Period: day, From: c.ID(), To: ca.ID()}
 		in.Sign(room, wa)
 		out.Sign(room, w)
 		for _, r := range []*Room{k.a, k.b} {
@@ -77,7 +79,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 		}
 		w := benchKey(tb)
 		ctx := &ake.Context{
-			Room: room, Serial: 1, Day: day,
+			Room: room, Serial: 1, Period: day,
 			Working: [32]byte(w.Public().(ed25519.PublicKey)),
 		}
 		identity := benchKey(tb)
@@ -86,7 +88,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		enc, _ := benchSuite{}.Encapsulate(seed, ctx)
+		enc, _ := benchSuite{}.Encapsulate(seed, ctx, nil)
 		p := &record.Presence{Serial: 1}
 		p.Sign(room, w)
 		admit(record.NewContribution(identity, ctx, enc), w, p, enc.Term)
@@ -250,7 +252,7 @@ func BenchmarkJoin(b *testing.B) {
 				b.StopTimer()
 				p.run(b)
 				k.b.ready = Ready{}
-				g := k.b.days[k.g.date]
+				g := k.b.days[k.g.period]
 				j, err := record.ParseJoin(data[1:])
 				if err != nil {
 					b.Fatal(err)
@@ -275,21 +277,21 @@ func BenchmarkJoin(b *testing.B) {
 func (k *benchRoom) join(tb testing.TB) []byte {
 	identity, w := benchKey(tb), benchKey(tb)
 	ctx := &ake.Context{
-		Room: k.a.id, Serial: 1, Day: k.g.date,
+		Room: k.a.id, Serial: 1, Period: k.g.period,
 		Identity: [32]byte(identity.Public().(ed25519.PublicKey)), Working: [32]byte(w.Public().(ed25519.PublicKey)),
 	}
 	seed, err := ake.NewSecret(rand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	enc, err := benchSuite{}.Encapsulate(seed, ctx)
+	enc, err := benchSuite{}.Encapsulate(seed, ctx, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	c := record.NewContribution(identity, ctx, enc)
 	p := &record.Presence{Serial: 1}
 	p.Sign(k.a.id, w)
-	in, out := &record.Edge{Day: k.g.date, From: k.g.own.cid, To: c.ID()}, &record.Edge{Day: k.g.date, From: c.ID(), To: k.g.own.cid}
+	in, out := &record.Edge{Period: k.g.period, From: k.g.own.cid, To: c.ID()}, &record.Edge{Period: k.g.period, From: c.ID(), To: k.g.own.cid}
 	in.Sign(k.a.id, k.a.working)
 	out.Sign(k.a.id, w)
 	return (&record.Join{Contribution: c, Presence: p, In: in, Out: out, Encapsulation: enc.Bytes}).Append([]byte{record.TypeJoin})

@@ -53,7 +53,7 @@ func (r *Room) considerCommit() {
 	day := r.today()
 	if r.head != nil {
 		// Somebody's clock is ahead of ours: never back to the day before the head's.
-		day = max(day, r.head.commit.Day)
+		day = max(day, r.head.commit.Period)
 	}
 	g := r.days[day]
 	if g == nil || g.own == nil {
@@ -104,7 +104,7 @@ func (r *Room) noteChanges(g *graph, list record.List) {
 		}
 	}
 	var of record.List
-	if h := r.head; h != nil && h.commit.Day == g.date {
+	if h := r.head; h != nil && h.commit.Period == g.period {
 		of = h.list
 	}
 	list.WithoutCID(of, note)
@@ -123,7 +123,7 @@ func (r *Room) noteChanges(g *graph, list record.List) {
 // included: around midnight, before all are to have proved themselves for the new
 // day.
 func (r *Room) wouldLeaveOut(g *graph, list record.List) bool {
-	return r.head != nil && r.leavesOut(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Day: g.date}}}, list: list, away: r.nextAway(g, list)}) != nil
+	return r.head != nil && r.leavesOut(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Period: g.period}}}, list: list, away: r.nextAway(g, list)}) != nil
 }
 
 // dueAt is when it is our turn: a sponsor's at once, the others' after a quiet
@@ -150,7 +150,7 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 	if !mends.IsZero() {
 		at = mends
 	}
-	if h := r.head; !mends.IsZero() || h != nil && (r.listsGone(r.days[h.commit.Day], h) || r.listedBeside(h, list)) {
+	if h := r.head; !mends.IsZero() || h != nil && (r.listsGone(r.days[h.commit.Period], h) || r.listedBeside(h, list)) {
 		unit = tail(n) / 4
 	}
 	at = maxTime(at, earliest.Add(quiet))
@@ -171,7 +171,7 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 // their turns go by.
 func (r *Room) listedBeside(h *epoch, list record.List) (yes bool) {
 	for _, e := range r.commits {
-		if e.fits && e.commit.Day == h.commit.Day && e.commit.Height == h.commit.Height && better(h, e) {
+		if e.fits && e.commit.Period == h.commit.Period && e.commit.Height == h.commit.Height && better(h, e) {
 			list.WithoutCID(h.list, func(_ int, entry *record.Entry) { yes = yes || e.lists(entry.Identity, entry.CID) })
 		}
 	}
@@ -309,7 +309,7 @@ func (r *Room) needed(g *graph, list record.List) bool {
 // differs reports whether the members are not those of the head, or it is old.
 func (r *Room) differs(g *graph, list record.List) bool {
 	h := r.head
-	return h == nil || h.commit.Day != g.date || !slices.EqualFunc(list, h.list, sameCID) ||
+	return h == nil || h.commit.Period != g.period || !slices.EqualFunc(list, h.list, sameCID) ||
 		!slices.Equal(r.nextAway(g, list), h.away) || r.isOld(h)
 }
 
@@ -322,7 +322,7 @@ func (r *Room) mendAt(g *graph, list record.List) (first time.Time) {
 	for _, e := range r.above() {
 		var long time.Duration
 		switch {
-		case e.commit.Day != g.date:
+		case e.commit.Period != g.period:
 			continue
 		case e.unread():
 			long = unread(len(e.list))
@@ -396,12 +396,12 @@ func (r *Room) commitOrder(list record.List) []place {
 func (r *Room) commit(g *graph, list record.List) error {
 	mends := r.mendAt(g, list)
 	c := &record.Commit{Brief: record.Brief{Header: record.Header{
-		Day: g.date, Height: g.height + 1, By: g.own.cid, Members: uint32(len(list)), List: list.Hash(),
+		Period: g.period, Height: g.height + 1, By: g.own.cid, Members: uint32(len(list)), List: list.Hash(),
 	}}}
 	away := r.nextAway(g, list)
 	c.Away = away.Hash()
 	var base *epoch
-	if h := r.head; h != nil && h.commit.Day == g.date {
+	if h := r.head; h != nil && h.commit.Period == g.period {
 		base, c.Base = h, h.commit.ID()
 	}
 	c.SetEvidence(r.removals(list))
@@ -477,7 +477,7 @@ func (r *Room) removals(list record.List) []record.Evidence {
 	if r.head == nil {
 		return nil
 	}
-	g := r.days[r.head.commit.Day]
+	g := r.days[r.head.commit.Period]
 	if g == nil {
 		return nil
 	}

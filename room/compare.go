@@ -157,14 +157,14 @@ func (r *Room) comparing() map[peer.ID]bool {
 // hello is what we say at the beginning of a comparison. Of what was said we speak
 // inside a channel alone.
 func (r *Room) hello(x *exchange) []byte {
-	h := &record.Hello{Room: r.id, Digest: r.offer(x.inside()).digest}
+	h := &record.Hello{Room: r.id, Notice: r.notices.number(), Digest: r.offer(x.inside()).digest}
 	if x.inside() {
 		h.Logs = r.logsDigest(x.identity)
 		r.lacks(h)
 	}
 	for _, d := range r.sortedDays() {
 		if g := r.days[d]; g.own != nil && r.proves(d) {
-			h.Days = append(h.Days, record.HelloDay{Day: d, CID: g.own.cid, Size: uint32(len(g.members()))})
+			h.Days = append(h.Days, record.HelloDay{Period: d, CID: g.own.cid, Size: uint32(len(g.members()))})
 		}
 	}
 	if r.head != nil {
@@ -258,6 +258,8 @@ func (r *Room) compareFrame(x *exchange, typ byte, body []byte) bool {
 		return x.protocol == ProtocolSync && r.tookAsk(x, body)
 	case record.FrameRecords:
 		return r.tookRecords(x, body)
+	case record.FrameNotice:
+		return x.protocol == ProtocolSync && r.tookNotice(x, body)
 	case record.FrameBeats:
 		return r.tookBeats(x, body)
 	case record.FrameWant:
@@ -323,6 +325,7 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 		r.send(x, r.hello(x))
 		r.tellBeats(x)
 	}
+	r.tellNotice(x)
 	if n := r.neighbours[x.peer]; n != nil && h.Digest == r.offer(x.inside()).digest {
 		n.beatsSent = x.began // it knows all whose beats it was told, and so could take them
 	}

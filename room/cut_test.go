@@ -135,7 +135,7 @@ func TestCutHangersOn(t *testing.T) {
 	fay := n.add("fay", true)
 	n.connect(fay, eve)
 	n.until(30*time.Second, "four", func() bool { return together(append(all, fay)...) })
-	edge := &record.Edge{Day: ann.day().date, From: fay.own(), To: ann.own()}
+	edge := &record.Edge{Period: ann.day().period, From: fay.own(), To: ann.own()}
 	edge.Sign(ann.room.id, fay.room.working)
 	if ann.room.add(edge) != kept {
 		t.Fatal("the edge is not taken")
@@ -160,7 +160,7 @@ func TestCutOverMidnight(t *testing.T) {
 	}
 	n.drain(ann)
 	n.run(midnight.Sub(n.now) + 5*time.Minute)
-	if h := ann.room.head; h.commit.Day != ann.room.today() || h.lists(eve.room.identity, eve.own()) || !h.lists(bob.room.identity, bob.own()) {
+	if h := ann.room.head; h.commit.Period != ann.room.today() || h.lists(eve.room.identity, eve.own()) || !h.lists(bob.room.identity, bob.own()) {
 		t.Errorf("the next day:\n%s", n.describe())
 	}
 }

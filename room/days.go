@@ -36,9 +36,8 @@ func (r *Room) renew() {
 	if at, g := r.renewAt[today+1], r.days[today]; !r.now.Before(at) && (g == nil || g.own != nil) {
 		r.contribute(today + 1) // after today's: nobody is to wait for the one because of the other
 	}
-	for d := range r.days {
-		// Records of a day are taken until an hour after it.
-		if d < today && r.now.After((d + 1).Start().Add(earlyDay)) {
+	for _, d := range r.sortedDays() {
+		if r.isOver(d) {
 			r.forgetDay(d)
 		}
 	}
@@ -49,20 +48,21 @@ func (r *Room) renew() {
 	}
 }
 
-// contribute makes our encapsulation for a day, unless that was done or our key
+// contribute makes our encapsulation for a period, unless that was done or our key
 // is not valid then.
-func (r *Room) contribute(d abe.Day) {
-	if r.days[d] != nil || !r.cfg.ValidOn(d) {
+func (r *Room) contribute(d abe.Period) {
+	if r.days[d] != nil || !r.cfg.ValidOn(d.Day()) || r.revoked() {
 		return
 	}
 	r.days[d] = newGraph(d, r.cut)
-	r.days[d].head = r.head
-	ctx := &ake.Context{Room: r.id, Identity: r.identity, Serial: r.serial, Day: d, Working: r.workingID}
+	r.days[d].head, r.days[d].began, r.days[d].notice = r.head, r.notices.takenAt, r.notices.newest
+	revoked := r.days[d].revoked()
+	ctx := &ake.Context{Room: r.id, Identity: r.identity, Serial: r.serial, Period: d, Working: r.workingID}
 	seed := r.draw()
 	started := r.now
 	r.task(func() any {
 		defer seed.Erase()
-		enc, err := r.cfg.Encapsulator.Encapsulate(seed, ctx)
+		enc, err := r.cfg.Encapsulator.Encapsulate(seed, ctx, revoked)
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,10 @@ func (r *Room) contribute(d abe.Day) {
 	}, func(result any) {
 		enc, ok := result.(*ake.Encapsulated)
 		g := r.days[d]
-		if !ok || g == nil {
+		if g == nil {
+			return // it is over
+		}
+		if !ok {
 			err, _ := result.(error)
 			r.emit(Failed{Doing: "making the encapsulation for " + d.String(), Err: err})
 			return
@@ -90,14 +93,14 @@ func (r *Room) contribute(d abe.Day) {
 	})
 }
 
-func (r *Room) sortedDays() []abe.Day {
+func (r *Room) sortedDays() []abe.Period {
 	return slices.Sorted(maps.Keys(r.days))
 }
 
-// forgetDay drops a day and what only it kept.
-func (r *Room) forgetDay(d abe.Day) {
+// forgetDay drops a period and what only it kept.
+func (r *Room) forgetDay(d abe.Period) {
 	delete(r.days, d)
-	if r.head != nil && r.head.commit.Day == d {
+	if r.head != nil && r.head.commit.Period == d {
 		r.head.erase() // we are alone; it stays the head, so that no older one becomes it
 	}
 	r.version++
@@ -112,7 +115,7 @@ func (r *Room) forgetDay(d abe.Day) {
 		}
 	}
 	for id, e := range r.commits {
-		if e.commit.Day == d && e != r.head {
+		if e.commit.Period == d && e != r.head {
 			e.erase()
 			r.countPresences(e, -1)
 			delete(r.commits, id)

@@ -57,7 +57,7 @@ func (r *Room) dialNext(first bool) bool {
 	slices.Sort(some)
 	busy := r.proving()
 	var best *neighbour
-	var bestDay abe.Day
+	var bestDay abe.Period
 	equal := 0 // neighbours that we would dial as soon as the best
 	for _, p := range some {
 		n := r.neighbours[p]
@@ -79,12 +79,12 @@ func (r *Room) dialNext(first bool) bool {
 		return false
 	}
 	if best.tried == nil {
-		best.tried = make(map[abe.Day]time.Time)
+		best.tried = make(map[abe.Period]time.Time)
 	}
 	best.tried[bestDay] = r.now
 	g := r.days[bestDay]
 	x := r.openStream(best.id, ProtocolProve)
-	x.graph, x.day, x.step = g, bestDay, record.FrameProve2
+	x.graph, x.period, x.step = g, bestDay, record.FrameProve2
 	r.send(x, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), r.presence.Append(nil)))
 	return true
 }
@@ -207,23 +207,23 @@ func (r *Room) openNext() {
 func (r *Room) giveUp(x *exchange) {
 	r.ready.Hang = append(r.ready.Hang, Hang{Stream: x.id, Reset: true})
 	if n := r.neighbours[x.peer]; n != nil {
-		delete(n.tried, x.day)
+		delete(n.tried, x.period)
 	}
 	r.dropExchange(x)
 }
 
 // wouldDial tells from when we may dial a neighbour and for which day; zero if
 // it is not ours to do.
-func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
+func (r *Room) wouldDial(n *neighbour) (day abe.Period, when time.Time) {
 	if n.hello == nil || r.cut[Identity(n.id)] {
 		return 0, time.Time{}
 	}
 	for _, theirs := range n.hello.Days {
-		g := r.days[theirs.Day]
-		if g == nil || g.own == nil || !r.proves(theirs.Day) || g.members()[theirs.CID] {
+		g := r.days[theirs.Period]
+		if g == nil || g.own == nil || !r.proves(theirs.Period) || g.members()[theirs.CID] {
 			continue
 		}
-		if theirs.Day < r.today() && !r.provedToday(n) {
+		if theirs.Period < r.today() && !r.provedToday(n) {
 			continue
 		}
 		alone, lonely := len(g.members()) == 1, theirs.Size <= 1
@@ -238,7 +238,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 		if !alone && !lonely && !n.compared {
 			continue // perhaps records alone will do
 		}
-		if tried, ok := n.tried[theirs.Day]; ok {
+		if tried, ok := n.tried[theirs.Period]; ok {
 			retry := retryProof
 			if alone {
 				retry = retryAlone // it may have been busy, and nobody else may be there
@@ -246,7 +246,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 			at = maxTime(at, tried.Add(retry))
 		}
 		if when.IsZero() || at.Before(when) {
-			day, when = theirs.Day, at
+			day, when = theirs.Period, at
 		}
 	}
 	return day, when
@@ -258,7 +258,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Day, when time.Time) {
 func (r *Room) provedToday(n *neighbour) bool {
 	g := r.days[r.today()]
 	for _, d := range n.hello.Days {
-		if d.Day == r.today() {
+		if d.Period == r.today() {
 			return g != nil && g.members()[d.CID]
 		}
 	}

@@ -38,5 +38,5 @@ func TestTooHighForSome(t *testing.T) {
 
 // heightOf makes a commit as high as a room takes it now.
 func heightOf(r *Room) func(*record.Header) {
-	return func(h *record.Header) { h.Height = r.mostHeight(h.Day) }
+	return func(h *record.Header) { h.Height = r.mostHeight(h.Period) }
 }

@@ -11,10 +11,10 @@ import (
 // it: PROTOCOL.md §5. Its methods are slow, are called outside the room's loop,
 // and must be safe for use by several goroutines.
 type Encapsulator interface {
-	// Encapsulate makes the encapsulation of a seed.
-	Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error)
+	// Encapsulate makes the encapsulation of a seed, for all but the revoked keys.
+	Encapsulate(seed ake.Secret, c *ake.Context, revoked []uint64) (*ake.Encapsulated, error)
 	// Open opens another's encapsulation; the error is ake.ErrNotOpened.
-	Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error)
+	Open(c *ake.Context, revoked []uint64, enc []byte) (*ake.Encapsulated, error)
 }
 
 // ABE is the Encapsulator of real rooms: a member's key, and the room's policy.
@@ -23,27 +23,27 @@ type ABE struct {
 	policy *abe.Policy
 
 	mu   sync.Mutex
-	days map[abe.Day]*abe.DayPolicy
+	days map[abe.Period]*abe.DayPolicy
 }
 
 // NewABE returns the Encapsulator of a member who holds key, in a room with policy.
 func NewABE(key *abe.Key, policy *abe.Policy) *ABE {
-	return &ABE{key: key, policy: policy, days: make(map[abe.Day]*abe.DayPolicy)}
+	return &ABE{key: key, policy: policy, days: make(map[abe.Period]*abe.DayPolicy)}
 }
 
-// day compiles the policy of a day, once.
-func (s *ABE) day(d abe.Day) (*abe.DayPolicy, error) {
+// day compiles the policy of a period, once.
+func (s *ABE) day(d abe.Period, revoked []uint64) (*abe.DayPolicy, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if dp, ok := s.days[d]; ok {
 		return dp, nil
 	}
-	dp, err := s.key.Domain().ForDay(s.policy, d)
+	dp, err := s.key.Domain().ForDay(s.policy, d.Day(), revoked...)
 	if err != nil {
 		return nil, err
 	}
 	for old := range s.days {
-		if old+1 < d {
+		if old+1 < d && len(s.days) > 3 {
 			delete(s.days, old)
 		}
 	}
@@ -52,8 +52,8 @@ func (s *ABE) day(d abe.Day) (*abe.DayPolicy, error) {
 }
 
 // Encapsulate is one ABE encryption.
-func (s *ABE) Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error) {
-	dp, err := s.day(c.Day)
+func (s *ABE) Encapsulate(seed ake.Secret, c *ake.Context, revoked []uint64) (*ake.Encapsulated, error) {
+	dp, err := s.day(c.Period, revoked)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func (s *ABE) Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, e
 }
 
 // Open is one ABE decryption and one encryption.
-func (s *ABE) Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error) {
-	dp, err := s.day(c.Day)
+func (s *ABE) Open(c *ake.Context, revoked []uint64, enc []byte) (*ake.Encapsulated, error) {
+	dp, err := s.day(c.Period, revoked)
 	if err != nil {
 		return nil, err
 	}

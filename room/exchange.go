@@ -17,16 +17,16 @@ type neighbour struct {
 	id           peer.ID
 	identity     [32]byte
 	since        time.Time
-	hello        *record.Hello          // its last word on itself
-	compared     bool                   // a comparison came to its end since then
-	compareAt    time.Time              // when to compare again; zero: when chance has it
-	lastCompared time.Time              // when the last comparison began
-	tried        map[abe.Day]time.Time  // when we last dialled a proof for a day
-	beatsSent    time.Time              // up to when it was told the beats heard
-	sentWhole    map[ake.Hash]time.Time // when it was sent transcripts that it did not name
-	first        bool                   // we came here by it
-	askedEarly   bool                   // it asked while we did not understand a commit ourselves
-	behind       bool                   // it may need us to understand the head
+	hello        *record.Hello            // its last word on itself
+	compared     bool                     // a comparison came to its end since then
+	compareAt    time.Time                // when to compare again; zero: when chance has it
+	lastCompared time.Time                // when the last comparison began
+	tried        map[abe.Period]time.Time // when we last dialled a proof for a day
+	beatsSent    time.Time                // up to when it was told the beats heard
+	sentWhole    map[ake.Hash]time.Time   // when it was sent transcripts that it did not name
+	first        bool                     // we came here by it
+	askedEarly   bool                     // it asked while we did not understand a commit ourselves
+	behind       bool                     // it may need us to understand the head
 	differs      difference
 }
 
@@ -51,7 +51,8 @@ type exchange struct {
 	// Proving: PROTOCOL.md §7.
 	step               byte // the frame expected next
 	graph              *graph
-	day                abe.Day
+	period             abe.Period
+	gotNotice          bool
 	theirs             *record.Contribution
 	presence           *record.Presence
 	theirEncapsulation []byte // their encapsulation, until it is opened, where we dialled

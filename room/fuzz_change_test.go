@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"time"
 
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -481,12 +482,12 @@ func (m *mutator) sign(v any) {
 		v.Sign(m.id, m.working)
 	case *record.Edge:
 		if g := m.ownDay(); g != nil && name {
-			v.Day, v.From = g.date, g.own.cid
+			v.Period, v.From = g.period, g.own.cid
 		}
 		v.Sign(m.id, m.working)
 	case *record.Contribution:
 		if c.one(2) {
-			*v = *m.contribution(m.cfg.Identity, v.Serial, v.Day)
+			*v = *m.contribution(m.cfg.Identity, v.Serial, v.Period)
 		}
 	case *record.Signed:
 		if g := m.ownDay(); g != nil && name {
@@ -520,10 +521,10 @@ func (m *mutator) signBrief(b *record.Brief, list record.List) {
 }
 
 // contribution is one of some identity, with the mutator's working key.
-func (m *mutator) contribution(identity ed25519.PrivateKey, serial uint64, day abe.Day) *record.Contribution {
+func (m *mutator) contribution(identity ed25519.PrivateKey, serial uint64, day abe.Period) *record.Contribution {
 	ctx := &ake.Context{
 		Room: m.id, Identity: [32]byte(identity.Public().(ed25519.PublicKey)),
-		Serial: serial, Day: day, Working: m.workingID,
+		Serial: serial, Period: day, Working: m.workingID,
 	}
 	seed := m.secret()
 	c := record.NewContribution(identity, ctx, fakeDerive(seed, ctx, fakeEncapsulation(seed, ctx)))
@@ -553,7 +554,13 @@ func (m *mutator) frame() []byte {
 func (m *mutator) ownFrame() []byte {
 	c := m.w.c
 	g := m.ownDay()
-	switch c.n(14) {
+	switch c.n(15) {
+	case 14: // true, forged or old; of nobody's key
+		n := *noticeAt(m.now.Add(time.Duration(c.n(7200)-3600)*time.Second), uint64(1000+c.n(9)))
+		if c.one(2) {
+			n.Serials = []uint64{uint64(c.n(9))}
+		}
+		return n.Append([]byte{record.FrameNotice})
 	case 0:
 		return []byte{record.FrameDone}
 	case 1:
@@ -600,12 +607,12 @@ func (m *mutator) ownFrame() []byte {
 		}
 	case 12:
 		if g != nil {
-			q := &record.Question{Day: g.date, Asker: g.own.cid, Prover: m.hash(), Nonce: m.hash(), Policy: m.cfg.Descriptor.Policy.String(), Encapsulation: g.own.encapsulation}
+			q := &record.Question{Period: g.period, Asker: g.own.cid, Prover: m.hash(), Nonce: m.hash(), Policy: m.cfg.Descriptor.Policy.String(), Encapsulation: g.own.encapsulation}
 			return q.Append([]byte{record.FrameQuestion})
 		}
 	case 13:
 		if g != nil {
-			e := &record.Edge{Day: g.date, From: g.own.cid, To: m.hash()}
+			e := &record.Edge{Period: g.period, From: g.own.cid, To: m.hash()}
 			e.Sign(m.id, m.working)
 			h := m.hash()
 			switch c.n(5) {
@@ -780,13 +787,13 @@ func (m *mutator) join() []byte {
 		return nil
 	}
 	who := m.someone()
-	ctx := &ake.Context{Room: m.id, Identity: [32]byte(who.Public().(ed25519.PublicKey)), Serial: m.serial, Day: g.date, Working: m.workingID}
+	ctx := &ake.Context{Room: m.id, Identity: [32]byte(who.Public().(ed25519.PublicKey)), Serial: m.serial, Period: g.period, Working: m.workingID}
 	seed := m.secret()
 	enc := fakeEncapsulation(seed, ctx)
 	k := record.NewContribution(who, ctx, fakeDerive(seed, ctx, enc))
 	k.ComputeID(m.id)
-	in := &record.Edge{Day: g.date, From: g.own.cid, To: k.ID()}
-	out := &record.Edge{Day: g.date, From: k.ID(), To: g.own.cid}
+	in := &record.Edge{Period: g.period, From: g.own.cid, To: k.ID()}
+	out := &record.Edge{Period: g.period, From: k.ID(), To: g.own.cid}
 	in.Sign(m.id, m.working)
 	out.Sign(m.id, m.working)
 	return (&record.Join{Contribution: k, Presence: m.presence, In: in, Out: out, Encapsulation: enc}).Append([]byte{record.TypeJoin})
@@ -802,7 +809,7 @@ func (m *mutator) madeUp() []record.Record {
 		return out
 	}
 	edge := func(from, to ake.Hash) {
-		e := &record.Edge{Day: g.date, From: from, To: to}
+		e := &record.Edge{Period: g.period, From: from, To: to}
 		e.Sign(m.id, m.working)
 		out = append(out, e)
 	}
@@ -818,7 +825,7 @@ func (m *mutator) madeUp() []record.Record {
 		}
 	case 2:
 		for range 1 + c.n(6) {
-			k := m.contribution(m.someone(), m.serial+uint64(c.n(3)), g.date)
+			k := m.contribution(m.someone(), m.serial+uint64(c.n(3)), g.period)
 			edge(g.own.cid, k.ID())
 			out = append(out, k)
 			edge(k.ID(), g.own.cid)
@@ -858,7 +865,7 @@ func (m *mutator) commitment() (*record.Commit, ake.Secret) {
 		return nil, d
 	}
 	var list record.List
-	if h := m.Room.head; h != nil && h.commit.Day == g.date && c.n(3) > 0 {
+	if h := m.Room.head; h != nil && h.commit.Period == g.period && c.n(3) > 0 {
 		list = slices.Clone(h.list)
 	} else {
 		list = slices.Clone(m.nextList(g))
@@ -875,7 +882,7 @@ func (m *mutator) commitment() (*record.Commit, ake.Secret) {
 	}
 	list.Sort()
 	k := &record.Commit{Brief: record.Brief{Header: record.Header{
-		Day: g.date, Height: g.height + uint64(c.n(3)), By: g.own.cid, Members: uint32(len(list)), List: list.Hash(),
+		Period: g.period, Height: g.height + uint64(c.n(3)), By: g.own.cid, Members: uint32(len(list)), List: list.Hash(),
 	}}}
 	if c.one(6) {
 		k.Height = m.number(k.Height)

@@ -14,12 +14,14 @@ import (
 	"coterie/room/record"
 )
 
-// A graph is what is known of one day: contributions are nodes, edges are
+// A graph is what is known of one period, mostly a day: contributions are nodes, edges are
 // proofs (PROTOCOL.md §7.2). Every node but our own is reached by a chain of
 // edges from our own; nothing else is kept (§6.1).
 type graph struct {
-	date          abe.Day
-	own           *own // nil until our encapsulation is made
+	period        abe.Period
+	began         time.Time   // when the notice came that it follows; zero: before we did, or there is none
+	notice        *abe.Notice // that one
+	own           *own        // nil until our encapsulation is made
 	nodes         map[ake.Hash]*node
 	edges         map[ake.Hash]*record.Edge
 	promised      map[ake.Hash]*record.Edge           // by their other end, which has not come yet
@@ -62,9 +64,9 @@ type node struct {
 	wasInHead     bool // a head of ours listed it
 }
 
-func newGraph(date abe.Day, cut map[[32]byte]bool) *graph {
+func newGraph(period abe.Period, cut map[[32]byte]bool) *graph {
 	return &graph{
-		date:       date,
+		period:     period,
 		cut:        cut,
 		nodes:      make(map[ake.Hash]*node),
 		edges:      make(map[ake.Hash]*record.Edge),
@@ -72,6 +74,20 @@ func newGraph(date abe.Day, cut map[[32]byte]bool) *graph {
 		byIdentity: make(map[[32]byte][]*record.Contribution),
 		newest:     make(map[[32]byte]*record.Contribution),
 	}
+}
+
+// revoked are the serials of the keys for which nothing is encapsulated in it.
+func (g *graph) revoked() []uint64 {
+	if g.notice == nil {
+		return nil
+	}
+	return g.notice.Serials
+}
+
+// isNoEarlier reports whether whoever takes part in it may be told what is said in a period
+// to all who satisfy the policy: its key is good as late as then, by day and by notice.
+func (g *graph) isNoEarlier(p abe.Period) bool {
+	return g.period.Day() >= p.Day() && g.period.Notice() >= p.Notice()
 }
 
 // node finds the node of a contribution that is kept; of a day that is over, none is.
@@ -326,7 +342,8 @@ func sortHashes(keys []ake.Hash) []ake.Hash {
 	return keys
 }
 
-func (r *Room) today() abe.Day { return abe.DayOf(r.now) }
+// today is the period that it is: the day, after the newest notice.
+func (r *Room) today() abe.Period { return abe.PeriodOf(r.notices.number(), abe.DayOf(r.now)) }
 
 // gone reports why a node counts no more: its process left, or its peer made a later
 // contribution, or our user does without it. The evidence is what a commit says of it.

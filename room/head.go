@@ -60,8 +60,8 @@ func (r *Room) chooseHead() {
 // come, it lists nobody who is gone, and it leaves out nobody of our present head
 // who is here, or away.
 func (r *Room) mayHead(e *epoch) bool {
-	if abe.DayOf(r.now.Add(dayTurn)) < e.commit.Day {
-		r.recheckHead(e.commit.Day.Start().Add(-dayTurn))
+	if abe.DayOf(r.now.Add(dayTurn)) < e.commit.Period.Day() {
+		r.recheckHead(e.commit.Period.Start().Add(-dayTurn))
 		return false
 	}
 	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.misses(e, w.left, w.last) || w.left == nil && r.bringsBackAt(e, w.at)) {
@@ -84,7 +84,7 @@ type witness struct {
 // another's word. Others may have left since the commit was made; they stop us.
 func (r *Room) bringsBack(e *epoch) bool {
 	from := 0
-	if !r.listsGone(r.days[e.commit.Day], e) {
+	if !r.listsGone(r.days[e.commit.Period], e) {
 		from = len(e.nodes)
 	}
 	for i := from; i < len(e.nodes)+len(e.away); i++ {
@@ -100,7 +100,7 @@ func (r *Room) bringsBackAt(e *epoch, i int) bool {
 	if i >= len(e.nodes) {
 		return r.cut[e.away[i-len(e.nodes)].Identity]
 	}
-	ev, gone := r.gone(r.days[e.commit.Day], e.nodes[i])
+	ev, gone := r.gone(r.days[e.commit.Period], e.nodes[i])
 	return gone && (ev.Kind == record.EvidenceCut || e.nodes[i].wasInHead && !r.head.lists(e.list[i].Identity, e.list[i].CID))
 }
 
@@ -124,7 +124,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 	// who hang on nobody have no turn.
 	spare := func(ake.Hash) bool { return false }
 	if len(e.list) == record.MaxMembers {
-		g := r.days[e.commit.Day]
+		g := r.days[e.commit.Period]
 		order := g.order()
 		counts := make(map[ake.Hash]bool)
 		for _, cid := range order[:min(len(order), maxSeniors)] {
@@ -141,10 +141,10 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 		if len(list) > 0 && list[0].Identity == entry.Identity {
 			continue
 		}
-		cid, stays := r.stays(entry, e.commit.Day)
-		if stays && !spare(cid) || !stays && r.omits(e, entry.Identity, r.head.commit.Day) {
+		cid, stays := r.stays(entry, e.commit.Period)
+		if stays && !spare(cid) || !stays && r.omits(e, entry.Identity, r.head.commit.Period.Day()) {
 			if len(e.list) < record.MaxMembers { // in a full one, turns change
-				e.against = witness{head: r.head, left: entry, last: r.head.commit.Day}
+				e.against = witness{head: r.head, left: entry, last: r.head.commit.Period.Day()}
 			}
 			return entry
 		}
@@ -162,7 +162,7 @@ func (r *Room) leavesOut(e *epoch) *record.Entry {
 // and not listed as that.
 func (r *Room) misses(e *epoch, entry *record.Entry, last abe.Day) bool {
 	if entry.CID != (ake.Hash{}) {
-		if _, stays := r.stays(entry, e.commit.Day); stays {
+		if _, stays := r.stays(entry, e.commit.Period); stays {
 			return true
 		}
 	}
@@ -175,7 +175,7 @@ func (r *Room) misses(e *epoch, entry *record.Entry, last abe.Day) bool {
 // who hears a newcomer.
 func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
 	until := e.since.Add(tail(len(e.list)))
-	g := r.days[e.commit.Day]
+	g := r.days[e.commit.Period]
 	if g == nil || g.own == nil || !until.After(r.now) {
 		return nil
 	}
@@ -193,18 +193,18 @@ func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
 // the new day do not count. Nor does one that nobody can list who knows what we do:
 // else whoever comes back as a process that withholds its term would keep all others
 // from committing.
-func (r *Room) stays(entry *record.Entry, day abe.Day) (ake.Hash, bool) {
+func (r *Room) stays(entry *record.Entry, day abe.Period) (ake.Hash, bool) {
 	g := r.days[day]
 	c := g.newest[entry.Identity]
 	if c == nil || !g.members()[c.ID()] || !r.listable(g.nodes[c.ID()]) {
-		if day == r.head.commit.Day {
+		if day == r.head.commit.Period {
 			return ake.Hash{}, false
 		}
-		if r.now.After(day.Start().Add(dayTurn)) {
+		if r.now.After(r.begins(day).Add(dayTurn)) {
 			return ake.Hash{}, false
 		}
-		r.recheckHead(day.Start().Add(dayTurn + time.Millisecond))
-		old := r.days[r.head.commit.Day]
+		r.recheckHead(r.begins(day).Add(dayTurn + time.Millisecond))
+		old := r.days[r.head.commit.Period]
 		if old == nil || old.contribution(entry.CID) == nil {
 			return ake.Hash{}, false
 		}
@@ -294,7 +294,7 @@ func (r *Room) epochStarted(previous *epoch) EpochStarted {
 		ev.Reason = ReasonJoined
 	case len(left) > 0:
 		ev.Reason = r.whyLeft(previous, left)
-	case previous.commit.Day == e.commit.Day && r.now.Sub(previous.since) < rotatePeriod-rotateSlack:
+	case previous.commit.Period == e.commit.Period && r.now.Sub(previous.since) < rotatePeriod-rotateSlack:
 		ev.Reason = ReasonRekey
 	}
 	return ev
@@ -302,7 +302,7 @@ func (r *Room) epochStarted(previous *epoch) EpochStarted {
 
 // whyLeft is the most deliberate reason for which some are not listed any more.
 func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
-	g := r.days[previous.commit.Day]
+	g := r.days[previous.commit.Period]
 	if g == nil {
 		return ReasonExpired
 	}
@@ -318,7 +318,11 @@ func (r *Room) whyLeft(previous *epoch, left []ake.Hash) string {
 			}
 		case absent && ev.Kind != record.EvidenceSilent:
 			why = ReasonLeft
-		case !absent && previous.commit.Day != r.head.commit.Day && why == ReasonLapsed:
+		case !absent && previous.commit.Period.Notice() != r.head.commit.Period.Notice():
+			if why == ReasonLapsed || why == ReasonExpired {
+				why = ReasonNotice
+			}
+		case !absent && previous.commit.Period != r.head.commit.Period && why == ReasonLapsed:
 			why = ReasonExpired
 		}
 	}
@@ -375,7 +379,7 @@ func (r *Room) expireCommits() {
 func (r *Room) dropCommit(e *epoch) {
 	id := e.commit.ID()
 	if e.sid != (ake.Hash{}) && len(r.retired) < maxRemembered {
-		r.retired[id] = e.commit.Day
+		r.retired[id] = e.commit.Period
 	}
 	r.droppedCommits.add(id, r.now)
 	e.erase()

@@ -194,7 +194,7 @@ func (r *Room) recall() error {
 		lost: forget,
 		head: func(s Saved, head savedHead) bool {
 			t := &transcript{Transcript: head.Transcript, id: s.Epoch, past: head.past, ours: !head.past}
-			if !r.keepsDay(head.Brief.Day) || !r.keepTranscript(t) {
+			if !r.keepsDay(head.Brief.Period.Day()) || !r.keepTranscript(t) {
 				return false
 			}
 			t.saved, t.since = true, s.At
@@ -246,7 +246,7 @@ func (r *Room) recall() error {
 	}
 	var last *transcript // that we were in
 	for _, t := range r.logs.transcripts {
-		if t.ours && t.ownIndex >= 0 && (last == nil || cmp.Or(cmp.Compare(t.Brief.Day, last.Brief.Day),
+		if t.ours && t.ownIndex >= 0 && (last == nil || cmp.Or(cmp.Compare(t.Brief.Period, last.Brief.Period),
 			cmp.Compare(t.Brief.Height, last.Brief.Height)) > 0) {
 			last = t
 		}
@@ -255,7 +255,7 @@ func (r *Room) recall() error {
 		}
 	}
 	if last != nil {
-		r.readers.noteAll(last.Brief.Day, last.List, last.Away, time.Time{})
+		r.readers.noteAll(last.Brief.Period.Day(), last.List, last.Away, time.Time{})
 	}
 	cut := len(lately) > r.cfg.Replay
 	shown := r.readLately(lately[max(0, len(lately)-r.cfg.Replay):])

@@ -84,6 +84,7 @@ const (
 	otherDials     = 5 * time.Second
 	dayGrace       = 5 * time.Minute
 	earlyDay       = time.Hour
+	noticeEvery    = time.Minute // notices are taken, if the domain makes so many
 	// dayTurn is how much before its midnight a day's first commit may be a head,
 	// and how much after it those who have not proved themselves for it do not count.
 	dayTurn = 2 * time.Minute

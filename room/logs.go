@@ -36,14 +36,14 @@ func (r *Room) logsDigest(identity [32]byte) ake.Hash {
 
 // mayRead reports whether the other end may be told what was said in an epoch:
 // the processes it lists, and later ones of the same peers, once everybody can
-// see these; who was away, as a member of that day or a later one; and all living
-// members, as far as the room's history goes.
+// see these; and, as members of that period or a later one, who was away, and all, as
+// far as the room's history goes.
 func (r *Room) mayRead(t *transcript, x *exchange) bool {
 	listed := t.reader && t.lists(x.identity)
 	for _, g := range r.days {
 		if r.livesIn(g, x) {
-			wasAway := t.reader && t.Away.Of(x.identity) >= 0 && g.date >= t.Brief.Day
-			if listed || wasAway || r.isHistory(t) {
+			wasAway := t.reader && t.Away.Of(x.identity) >= 0
+			if listed || g.isNoEarlier(t.Brief.Period) && (wasAway || r.isHistory(t)) {
 				return true
 			}
 		}
@@ -293,7 +293,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 		return false
 	}
 	id := head.Brief.ID()
-	if _, over := r.logs.dropped[id]; over || r.logs.transcripts[id] != nil || !r.inComponent(x.identity) || !r.keepsDay(head.Brief.Day) {
+	if _, over := r.logs.dropped[id]; over || r.logs.transcripts[id] != nil || !r.inComponent(x.identity) || !r.keepsDay(head.Brief.Period.Day()) {
 		return true
 	}
 	t := &transcript{Transcript: head, id: id, servedBy: x.identity}
@@ -317,7 +317,7 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 // of the member that serves the transcript; what they said is shown as history,
 // with its name.
 func (r *Room) allProved(head *record.Transcript) bool {
-	g := r.days[head.Brief.Day]
+	g := r.days[head.Brief.Period]
 	for i := range head.List {
 		if g == nil || !g.members()[head.List[i].CID] {
 			return false
@@ -329,7 +329,7 @@ func (r *Room) allProved(head *record.Transcript) bool {
 // uncheckedAuthors are the contributions in a transcript that were not checked before; for
 // others stand those that were: the cid covers all but the signature.
 func (r *Room) uncheckedAuthors(head *record.Transcript) (out []*record.Contribution) {
-	g := r.days[head.Brief.Day]
+	g := r.days[head.Brief.Period]
 	for i, c := range head.Authors {
 		if known := g.contribution(c.ID()); known != nil {
 			head.Authors[i] = known

@@ -226,7 +226,7 @@ func madeUp(t *testing.T, by *simNode, with *simNode, stolen *[32]byte, serial i
 	}
 	w := ed25519.NewKeyFromSeed(append(make([]byte, 31), byte(serial)))
 	id := ed25519.NewKeyFromSeed(append(make([]byte, 30), byte(serial), 1))
-	c := &record.Contribution{Identity: [32]byte(id.Public().(ed25519.PublicKey)), Serial: 1, Day: day, Working: [32]byte(w.Public().(ed25519.PublicKey))}
+	c := &record.Contribution{Identity: [32]byte(id.Public().(ed25519.PublicKey)), Serial: 1, Period: day, Working: [32]byte(w.Public().(ed25519.PublicKey))}
 	ctx := c.Context(room)
 	enc := &ake.Encapsulated{Bytes: []byte{byte(serial)}}
 	if stolen != nil {
@@ -236,7 +236,7 @@ func madeUp(t *testing.T, by *simNode, with *simNode, stolen *[32]byte, serial i
 	add(made, w)
 	list.Sort()
 	commit := &record.Commit{Brief: record.Brief{Header: record.Header{
-		Day: day, Height: uint64(serial), By: by.own(), Members: uint32(len(list)), List: list.Hash(),
+		Period: day, Height: uint64(serial), By: by.own(), Members: uint32(len(list)), List: list.Hash(),
 	}}}
 	commit.SetEvidence(nil)
 	commit.ComputeID()

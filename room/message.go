@@ -86,8 +86,8 @@ func (r *Room) maySend() bool {
 	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
 		return false
 	}
-	g := r.days[h.commit.Day]
-	if g == nil || r.now.After((h.commit.Day + 1).Start().Add(dayGrace)) {
+	g := r.days[h.commit.Period]
+	if g == nil || r.now.After((h.commit.Period + 1).Start().Add(dayGrace)) || r.revoked() {
 		return false
 	}
 	return !r.stopped()
@@ -105,7 +105,7 @@ type stop struct {
 // here: then one member makes others leave, and reads along itself.
 func (r *Room) stopped() bool {
 	h := r.head
-	if h == nil || !r.listsGone(r.days[h.commit.Day], h) {
+	if h == nil || !r.listsGone(r.days[h.commit.Period], h) {
 		return false
 	}
 	if h.stoppedSince.IsZero() {
@@ -135,7 +135,7 @@ func (r *Room) stopsLeft() time.Duration {
 func (r *Room) mayGoOn(h *epoch) bool {
 	here := 0
 	for _, n := range h.nodes {
-		ev, gone := r.gone(r.days[h.commit.Day], n)
+		ev, gone := r.gone(r.days[h.commit.Period], n)
 		if gone && ev.Kind == record.EvidenceCut {
 			return false
 		}

@@ -56,6 +56,8 @@ type network struct {
 	rewrite func(s *simNode, data []byte) []byte
 	// bytes are what was published, and sent on streams outside channels and inside.
 	bytes struct{ topic, plain, inside int }
+	// configure, if set, changes how a room begins.
+	configure func(s *simNode, c *Config)
 	// failed, if set, takes what breaks a rule of the protocol.
 	failed func(rule, format string, args ...any)
 }
@@ -255,12 +257,18 @@ func (n *network) startOn(disk *memJournal, name string, satisfies func(abe.Day)
 		journal = disk
 	}
 	knows := n.knows
-	r, err := New(Config{
+	suite := &fakeSuite{node: s, satisfies: satisfies, holds: n.holds[name]}
+	cfg := Config{
 		Journal: journal, Replay: 1 << 20, Hold: n.hold,
-		Descriptor: n.desc, Identity: identity, Encapsulator: &fakeSuite{node: s, satisfies: satisfies, holds: n.holds[name]},
+		Descriptor: n.desc, Identity: identity, Encapsulator: suite,
 		ValidOn: func(d abe.Day) bool { return !knows || satisfies(d) },
-		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name,
-	})
+		Rand:    source{rand.NewChaCha8(seed)}, Now: s.clock(), Name: name, CheckNotice: checkNotice,
+	}
+	if n.configure != nil {
+		n.configure(s, &cfg)
+	}
+	suite.serial = cfg.Serial
+	r, err := New(cfg)
 	if err != nil {
 		panic(err)
 	}
@@ -811,7 +819,7 @@ func (s *simNode) describe() string {
 		text += fmt.Sprintf(": %s, %d in component, %d living, %d nodes", own, len(g.members()), len(r.living(g)), len(g.nodes))
 	}
 	if h := r.head; h != nil {
-		text += fmt.Sprintf(", head %x day %d height %d of %d", h.commit.ID().Short(), h.commit.Day, h.commit.Height, len(h.list))
+		text += fmt.Sprintf(", head %x day %d height %d of %d", h.commit.ID().Short(), h.commit.Period, h.commit.Height, len(h.list))
 	}
 	return text + fmt.Sprintf(", %d neighbours, waiting %d, commits %d, held %d, refused %d, failed %v", len(r.neighbours), len(r.waiting.records), len(r.commits), len(r.outbox.held), s.refused, s.failed)
 }

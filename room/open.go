@@ -60,7 +60,7 @@ func (r *Room) considerOpening() {
 			r.wakeAt(at)
 			continue
 		}
-		g := r.days[e.commit.Day]
+		g := r.days[e.commit.Period]
 		if g == nil {
 			continue
 		}
@@ -84,9 +84,9 @@ func (r *Room) openPublished(g *graph, cid ake.Hash) {
 	enc, c := n.encapsulation, n.contribution
 	n.encapsulation, n.opened = nil, true
 	r.proofs.publishedOpenings = append(r.proofs.publishedOpenings, r.now)
-	ctx := c.Context(r.id)
+	ctx, revoked := c.Context(r.id), g.revoked()
 	r.task(func() any {
-		opened, err := r.cfg.Encapsulator.Open(ctx, enc)
+		opened, err := r.cfg.Encapsulator.Open(ctx, revoked, enc)
 		if err != nil {
 			return nil
 		}

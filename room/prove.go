@@ -11,8 +11,8 @@ import (
 
 // proves reports whether handshakes run for a day, give or take an hour:
 // PROTOCOL.md §7.1.
-func (r *Room) proves(d abe.Day) bool {
-	return !r.now.Before(d.Start().Add(renewFrom-24*time.Hour-earlyDay)) && r.now.Before((d + 1).Start().Add(earlyDay))
+func (r *Room) proves(d abe.Period) bool {
+	return d.Notice() == r.notices.number() && !r.now.Before(d.Start().Add(renewFrom-24*time.Hour-earlyDay)) && r.now.Before((d + 1).Start().Add(earlyDay))
 }
 
 // proveFrame takes one of the five messages of PROTOCOL.md §7. It returns false
@@ -43,10 +43,10 @@ func (r *Room) proveFrame(x *exchange, typ byte, body []byte) bool {
 // introduced takes contribution and presence of the peer at the other end.
 func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 	c, err := record.ParseContribution(contribution)
-	if err != nil || c.Identity != x.identity || !r.proves(c.Day) || r.cut[c.Identity] {
+	if err != nil || c.Identity != x.identity || !r.proves(c.Period) || r.cut[c.Identity] {
 		return false
 	}
-	g := r.days[c.Day]
+	g := r.days[c.Period]
 	if g == nil || g.own == nil || x.graph != nil && x.graph != g {
 		return false
 	}
@@ -61,7 +61,7 @@ func (r *Room) introduced(x *exchange, contribution, presence []byte) bool {
 	if c.Verify(r.id) != nil || p.Verify(r.id) != nil || c.ID() == g.own.cid || c.Working == r.workingID {
 		return false
 	}
-	x.graph, x.day, x.theirs, x.presence = g, c.Day, c, p
+	x.graph, x.period, x.theirs, x.presence = g, c.Period, c, p
 	return true
 }
 
@@ -90,7 +90,7 @@ func (r *Room) prove2(x *exchange, f [][]byte) bool {
 // prove3: the stranger shows that it opened ours. Only then do we open its.
 func (r *Room) prove3(x *exchange, f [][]byte) bool {
 	o := x.graph.own
-	if r.days[x.day] != x.graph {
+	if r.days[x.period] != x.graph {
 		return false // the day is over
 	}
 	if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Newcomer, x.theirs.ID(), o.cid, ake.Hash(f[0])) {
@@ -107,7 +107,7 @@ func (r *Room) prove3(x *exchange, f [][]byte) bool {
 // prove4: the peer we dialled shows that it opened ours, and lets us in.
 func (r *Room) prove4(x *exchange, f [][]byte) bool {
 	o := x.graph.own
-	if r.days[x.day] != x.graph {
+	if r.days[x.period] != x.graph {
 		return false // the day is over
 	}
 	if len(f[0]) != ake.HashSize || !o.proof.Check(ake.Sponsor, o.cid, x.theirs.ID(), ake.Hash(f[0])) {
@@ -125,7 +125,7 @@ func (r *Room) prove4(x *exchange, f [][]byte) bool {
 
 // prove5: the newcomer lets us in, too.
 func (r *Room) prove5(x *exchange, f [][]byte) bool {
-	if r.days[x.day] != x.graph {
+	if r.days[x.period] != x.graph {
 		return false
 	}
 	e := r.edgeBack(x, f[0])
@@ -145,9 +145,9 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 	}
 	began, wait := r.now, r.answerTime()
 	x.opening, x.answerAt = true, began.Add(wait)
-	ctx := x.theirs.Context(r.id)
+	ctx, revoked := x.theirs.Context(r.id), x.graph.revoked()
 	r.task(func() any {
-		opened, err := r.cfg.Encapsulator.Open(ctx, enc)
+		opened, err := r.cfg.Encapsulator.Open(ctx, revoked, enc)
 		if err != nil || opened.Term.Commitment() != x.theirs.Term {
 			return nil
 		}
@@ -161,7 +161,7 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 			x.answerAt = began.Add(wait)
 		}
 		opened, ok := result.(*ake.Encapsulated)
-		if !ok || r.days[x.day] != x.graph {
+		if !ok || r.days[x.period] != x.graph {
 			r.doAt(x.answerAt, func() {
 				if r.streams.byID[x.id] == x {
 					r.reset(x)
@@ -171,7 +171,7 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 		}
 		x.opened = opened
 		r.doAt(x.answerAt, func() {
-			if r.streams.byID[x.id] == x && r.days[x.day] == x.graph {
+			if r.streams.byID[x.id] == x && r.days[x.period] == x.graph {
 				x.opening = false
 				then()
 			}
@@ -182,7 +182,7 @@ func (r *Room) openTheirs(x *exchange, enc []byte, then func()) bool {
 
 // vouch signs that the other proved itself to us.
 func (r *Room) vouch(x *exchange) *record.Edge {
-	e := &record.Edge{Day: x.day, From: x.graph.own.cid, To: x.theirs.ID()}
+	e := &record.Edge{Period: x.period, From: x.graph.own.cid, To: x.theirs.ID()}
 	e.Sign(r.id, r.working)
 	return e
 }
@@ -258,7 +258,7 @@ func (r *Room) isAlone(x *exchange) bool {
 		return true
 	}
 	for _, d := range n.hello.Days {
-		if d.Day == x.day {
+		if d.Period == x.period {
 			return d.Size <= 1
 		}
 	}

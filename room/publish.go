@@ -55,7 +55,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 			return Reject
 		}
 		o := known
-		if g := r.days[c.Day]; g != nil && !g.members()[c.By] {
+		if g := r.days[c.Period]; g != nil && !g.members()[c.By] {
 			o = waits // and it is not kept: who is not known may have been made up
 			r.compareSoon(from)
 		} else {
@@ -141,7 +141,7 @@ func (r *Room) commitReceived(c *record.Commit) time.Time {
 
 // takeJoin takes what a newcomer publishes of itself: PROTOCOL.md §10.1.
 func (r *Room) takeJoin(from peer.ID, j *record.Join) Verdict {
-	g := r.days[j.Contribution.Day]
+	g := r.days[j.Contribution.Period]
 	if g == nil {
 		return Ignore
 	}

@@ -49,11 +49,11 @@ type logLimits struct {
 
 // branchOf is the branch of a peer: on the day of a contribution, or now. Our own
 // is ourselves. ok is false if it hangs on nobody we know of.
-func (r *Room) branchOf(day abe.Day, cid ake.Hash, identity [32]byte) (branch [32]byte, ok bool) {
+func (r *Room) branchOf(day abe.Period, cid ake.Hash, identity [32]byte) (branch [32]byte, ok bool) {
 	if identity == r.identity {
 		return r.identity, true
 	}
-	for _, d := range [2]abe.Day{day, r.today()} {
+	for _, d := range [2]abe.Period{day, r.today()} {
 		g := r.days[d]
 		if g == nil {
 			continue
@@ -94,7 +94,7 @@ func (r *Room) authorAccount(t *transcript, index int) *account {
 // authorBranch is the branch that account is of.
 func (r *Room) authorBranch(t *transcript, index int) [32]byte {
 	e := &t.List[index]
-	b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity)
+	b, ok := r.branchOf(t.Brief.Period, e.CID, e.Identity)
 	if !ok {
 		b, _ = r.branchOf(r.today(), ake.Hash{}, t.servedBy)
 	}
@@ -266,7 +266,7 @@ func (r *Room) recount() {
 			}
 			e := &t.List[i]
 			a := l.account
-			if b, ok := r.branchOf(t.Brief.Day, e.CID, e.Identity); ok {
+			if b, ok := r.branchOf(t.Brief.Period, e.CID, e.Identity); ok {
 				a = r.logs.account(b)
 			}
 			r.chargeAuthor(t, i, a)

@@ -132,6 +132,7 @@ const (
 	ReasonHealed  = "healed"  // two groups met
 	ReasonLeft    = "left"    // somebody left
 	ReasonExpired = "expired" // somebody's key does not hold for the new day
+	ReasonNotice  = "notice"  // somebody did not prove themselves again after a notice
 	ReasonLapsed  = "lapsed"  // somebody was not heard any more
 	ReasonRotated = "rotated" // the hour's new keys, or the day's
 	ReasonRekey   = "rekey"   // somebody asked for new keys
@@ -333,3 +334,4 @@ func (Restored) event()     {}
 func (Unsaid) event()       {}
 func (Opened) event()       {}
 func (Absence) event()      {}
+func (NoticeTaken) event()  {}

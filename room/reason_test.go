@@ -10,7 +10,7 @@ import (
 // TestReasons: the user of every peer is told why an epoch began.
 func TestReasons(t *testing.T) {
 	n, midnight := near(t, 91, 5*time.Hour)
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	ann, bob := n.add("ann", true), n.add("bob", true)
 	n.connectAll()
 	n.until(20*time.Second, "two", func() bool { return together(ann, bob) })
@@ -24,8 +24,8 @@ func TestReasons(t *testing.T) {
 		}
 	}
 	check(ReasonFirst)
-	come := func(name string, last abe.Day) *simNode {
-		s := n.startValid(name, func(d abe.Day) bool { return d <= last }, newIdentity(n.seed32()), n.seed32(), 0)
+	come := func(name string, last abe.Period) *simNode {
+		s := n.startValid(name, func(d abe.Day) bool { return d <= last.Day() }, newIdentity(n.seed32()), n.seed32(), 0)
 		n.connect(s, ann)
 		n.connect(s, bob)
 		n.until(20*time.Second, name+" is in", func() bool { return together(ann, bob, s) })

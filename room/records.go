@@ -130,7 +130,7 @@ func (r *Room) retryWaiting() {
 }
 
 func (r *Room) addContribution(c *record.Contribution) outcome {
-	g := r.days[c.Day]
+	g := r.days[c.Period]
 	if g == nil {
 		return foreign
 	}
@@ -169,7 +169,7 @@ func (r *Room) addContribution(c *record.Contribution) outcome {
 // addEdge takes an edge from a contribution that is kept. One to a contribution
 // that has not come yet waits for it: a node exists only with a contribution.
 func (r *Room) addEdge(e *record.Edge) outcome {
-	g := r.days[e.Day]
+	g := r.days[e.Period]
 	if g == nil {
 		return foreign
 	}
@@ -249,7 +249,7 @@ func (r *Room) countPresences(e *epoch, by int) {
 // ifListed calls f for the member of the head whose working key this is, unless
 // it is ourselves.
 func (r *Room) ifListed(w [32]byte, f func(Member)) {
-	if r.head == nil || w == r.workingID || r.days[r.head.commit.Day] == nil {
+	if r.head == nil || w == r.workingID || r.days[r.head.commit.Period] == nil {
 		return
 	}
 	for _, n := range r.head.nodes {

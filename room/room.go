@@ -14,6 +14,7 @@
 //	process.go    what is known of a working key                          §6
 //	liveness.go   who is still there                                      §7.5
 //	away.go       who will be back                                        §8.6
+//	notice.go     which keys are good no more                             §7.7
 //	records.go    what is kept, and what has to wait                      §6.1
 //	prove.go      two peers prove themselves to each other                §7
 //	compare.go    two peers tell each other what they know                §11.3
@@ -66,6 +67,12 @@ type Config struct {
 	Encapsulator Encapsulator
 	// ValidOn tells whether the member's key is valid on a day.
 	ValidOn func(abe.Day) bool
+	// Serial is that of the member's key; notices name it.
+	Serial uint64
+	// CheckNotice tells whether a notice is the domain's; nil: none is taken.
+	CheckNotice func(*abe.Notice) error
+	// Notice is the domain's newest that is known; it may be nil.
+	Notice *abe.Notice
 	// Rand is the source of all randomness; it must not fail.
 	Rand io.Reader
 	// Now is the time of the process' start. Its milliseconds are the serial of
@@ -110,8 +117,9 @@ type Room struct {
 	name      *record.Name
 
 	// Members: the days' graphs, and what is known of processes.
-	days         map[abe.Day]*graph
-	renewAt      map[abe.Day]time.Time
+	days         map[abe.Period]*graph
+	renewAt      map[abe.Period]time.Time
+	notices      notices
 	processes    map[[32]byte]*process
 	workingKeys  map[[32]byte]bool // of the contributions that are kept
 	presenceRefs map[ake.Hash]int  // presences that commits list that are kept: in how many
@@ -130,8 +138,8 @@ type Room struct {
 	// Commits, and whose turn it is to make one.
 	commits        map[ake.Hash]*epoch
 	head           *epoch
-	tooHigh        bool                 // a commit is too high for now
-	retired        map[ake.Hash]abe.Day // epochs of ours whose keys and logs are over
+	tooHigh        bool                    // a commit is too high for now
+	retired        map[ake.Hash]abe.Period // epochs of ours whose keys and logs are over
 	droppedCommits droppedCommits
 	turn           turn
 	committing     committing
@@ -172,8 +180,8 @@ func New(cfg Config) (*Room, error) {
 		identity:       [32]byte(pub),
 		serial:         uint64(cfg.Now.UnixMilli()),
 		now:            cfg.Now,
-		days:           make(map[abe.Day]*graph),
-		renewAt:        make(map[abe.Day]time.Time),
+		days:           make(map[abe.Period]*graph),
+		renewAt:        make(map[abe.Period]time.Time),
 		processes:      make(map[[32]byte]*process),
 		workingKeys:    make(map[[32]byte]bool),
 		waiting:        waitingSet{recordKeys: make(map[recordKey]bool), terms: make(map[ake.Hash]ake.Term)},
@@ -189,7 +197,7 @@ func New(cfg Config) (*Room, error) {
 		proofs:       proofs{firstPeers: make(map[peer.ID]bool), idleSince: make(map[peer.ID]time.Time)},
 		channels:     channels{byKey: make(map[[32]byte]*channel)},
 		streams:      streams{byID: make(map[StreamID]*exchange), next: 1},
-		retired:      make(map[ake.Hash]abe.Day),
+		retired:      make(map[ake.Hash]abe.Period),
 		neighbours:   make(map[peer.ID]*neighbour),
 		tasks:        tasks{done: make(map[TaskID]func(any))},
 		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
@@ -201,6 +209,9 @@ func New(cfg Config) (*Room, error) {
 			accounts:    make(map[[32]byte]*account),
 			limits:      limitsOf(cfg.Keep),
 		},
+	}
+	if cfg.Notice != nil && cfg.CheckNotice != nil && cfg.CheckNotice(cfg.Notice) == nil {
+		r.notices.newest = cfg.Notice
 	}
 	var err error
 	_, r.working, err = ed25519.GenerateKey(cfg.Rand)
@@ -336,6 +347,7 @@ func (r *Room) finish() {
 		return
 	}
 	r.runTimers()
+	r.takeWaiting()
 	r.renew()
 	r.beat()
 	r.retryWaiting()

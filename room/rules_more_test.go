@@ -17,7 +17,7 @@ func vouched(n *network, x *spy, by, at *simNode, serial uint64) *record.Contrib
 	c := x.contribute(at.room.today(), serial, func(ctx *ake.Context) *ake.Encapsulated {
 		return fakeDerive(floodSeed(0), ctx, fakeEncapsulation(floodSeed(0), ctx))
 	})
-	e := &record.Edge{Day: c.Day, From: by.own(), To: c.ID()}
+	e := &record.Edge{Period: c.Period, From: by.own(), To: c.ID()}
 	e.Sign(n.desc.ID(), by.room.working)
 	at.given(by, true, record.EncodeRecords([]record.Record{e, c, x.presence()})...)
 	n.drain(at)
@@ -55,7 +55,7 @@ func TestStrangerCommits(t *testing.T) {
 		list := record.List{{Identity: c.Identity, CID: c.ID(), Presence: x.presence().ID()}, ann.room.head.list[0]}
 		list.Sort()
 		m := &record.Commit{Brief: record.Brief{Header: record.Header{
-			Day: c.Day, Height: uint64(i + 1), By: c.ID(), Members: 2, List: list.Hash(),
+			Period: c.Period, Height: uint64(i + 1), By: c.ID(), Members: 2, List: list.Hash(),
 		}}}
 		m.SetEvidence(nil)
 		m.ComputeID()
@@ -120,7 +120,7 @@ func TestBounds(t *testing.T) {
 		r := newBenchRoom(t, 2).b
 		for i := range maxWaitingRecords + 100 {
 			from := ake.Sum("nobody", []byte(fmt.Sprint(i)))
-			r.add(&record.Edge{Day: r.today(), From: from, To: ake.Sum("to", from[:])})
+			r.add(&record.Edge{Period: r.today(), From: from, To: ake.Sum("to", from[:])})
 		}
 		if k, names := len(r.waiting.records), len(r.waiting.recordKeys); k != maxWaitingRecords || names != k {
 			t.Errorf("%d records wait, and %d ids of them", k, names)
@@ -128,7 +128,7 @@ func TestBounds(t *testing.T) {
 	})
 	t.Run("a day", func(t *testing.T) {
 		k := newBenchRoom(t, 3)
-		g := &garden{graph: k.b.days[k.g.date]}
+		g := &garden{graph: k.b.days[k.g.period]}
 		for len(g.nodes) < maxNodes {
 			g.graft(k.g.own.cid)
 		}
@@ -249,9 +249,9 @@ func TestStreamAfterItsChannel(t *testing.T) {
 // contribution it is in.
 func TestBorrowedKey(t *testing.T) {
 	k := newBenchRoom(t, 3)
-	g := &garden{graph: k.b.days[k.g.date]}
+	g := &garden{graph: k.b.days[k.g.period]}
 	identity := benchKey(t)
-	c := &record.Contribution{Identity: [32]byte(identity[32:]), Serial: 1, Day: g.date, Working: k.b.workingID}
+	c := &record.Contribution{Identity: [32]byte(identity[32:]), Serial: 1, Period: g.period, Working: k.b.workingID}
 	c.ComputeID(k.b.id)
 	g.addContribution(c)
 	g.edge(k.g.own.cid, c.ID())
@@ -348,7 +348,7 @@ func TestOtherEncapsulation(t *testing.T) {
 // the others have proved themselves for tomorrow.
 func TestTermsOfTheDay(t *testing.T) {
 	n, midnight := near(t, 167, 25*time.Minute)
-	day := abe.DayOf(n.now)
+	day := dayOf(n.now)
 	all := n.party("ann", "bob")
 	n.run(midnight.Sub(n.now) - 10*time.Minute)
 	tomorrow := all[0].room.days[day+1]
@@ -356,7 +356,7 @@ func TestTermsOfTheDay(t *testing.T) {
 		t.Fatal("they have not renewed: the test shows nothing")
 	}
 	today := 0
-	lapsed := n.startValid("lapsed", func(d abe.Day) bool { return d <= day }, newIdentity(n.seed32()), n.seed32(), 0)
+	lapsed := n.startValid("lapsed", func(d abe.Day) bool { return d <= day.Day() }, newIdentity(n.seed32()), n.seed32(), 0)
 	n.watch = frames(func(to *simNode, data []byte) {
 		if to != lapsed || data[0] != record.FrameTerms {
 			return

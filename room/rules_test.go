@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -34,13 +33,15 @@ func (g *garden) plant() ake.Hash {
 	g.seen++
 	var identity [32]byte
 	copy(identity[:], fmt.Sprintf("garden %d", g.seen))
-	c := &record.Contribution{Identity: identity, Serial: 1, Day: g.date, Working: identity}
+	c := &record.Contribution{Identity: identity, Serial: 1, Period: g.period, Working: identity}
 	c.ComputeID(ake.Hash{})
 	g.addContribution(c)
 	return c.ID()
 }
 
-func (g *garden) edge(from, to ake.Hash) { g.addEdge(&record.Edge{Day: g.date, From: from, To: to}) }
+func (g *garden) edge(from, to ake.Hash) {
+	g.addEdge(&record.Edge{Period: g.period, From: from, To: to})
+}
 
 // graft adds a member that hangs on another.
 func (g *garden) graft(on ake.Hash) ake.Hash {
@@ -313,15 +314,15 @@ func TestFullRoomLeavesOut(t *testing.T) {
 	ann, cyn := all[0], all[2]
 	r, g := ann.room, ann.day()
 	hanging := record.Entry{Identity: [32]byte{1}, CID: ake.Sum("hanging")}
-	c := &record.Contribution{Identity: hanging.Identity, Serial: 1, Day: g.date, Working: hanging.Identity}
+	c := &record.Contribution{Identity: hanging.Identity, Serial: 1, Period: g.period, Working: hanging.Identity}
 	c.ComputeID(r.id)
 	hanging.CID = c.ID()
 	g.addContribution(c)
 	g.nodes[c.ID()].term = new(ake.Term)
 	r.process(c.Working).takePresence(&record.Presence{Working: c.Working, Serial: 1}, r.presenceListed)
 	far := all[1].own()
-	g.addEdge(&record.Edge{Day: g.date, From: far, To: c.ID()})
-	g.addEdge(&record.Edge{Day: g.date, From: c.ID(), To: cyn.own()})
+	g.addEdge(&record.Edge{Period: g.period, From: far, To: c.ID()})
+	g.addEdge(&record.Edge{Period: g.period, From: c.ID(), To: cyn.own()})
 	head := r.head.list
 	r.head.list = append(slices.Clone(head), hanging)
 	full := slices.Clone(head)
@@ -386,10 +387,10 @@ func TestEncapsulationsMakeRoom(t *testing.T) {
 	n := newNetwork(t, 161)
 	all := n.party("ann", "bob")
 	r := all[0].room
-	g := &garden{graph: newGraph(all[0].day().date, nil)}
+	g := &garden{graph: newGraph(all[0].day().period, nil)}
 	root := g.plant()
 	g.graph.own = &own{cid: root, contribution: g.nodes[root].contribution}
-	r.days[g.date] = g.graph
+	r.days[g.period] = g.graph
 	mal, bob := g.graft(root), g.graft(root)
 	keep := func(on ake.Hash) bool {
 		return r.keepEncapsulation(g.graph, g.nodes[g.graft(on)], make([]byte, 128<<10))
@@ -438,7 +439,7 @@ func TestPromisedEdges(t *testing.T) {
 	g := newGarden()
 	ann, mal := g.graft(g.own.cid), g.graft(g.own.cid)
 	edge := func(from ake.Hash, i int) *record.Edge {
-		return &record.Edge{Day: g.date, From: from, To: ake.Sum("nobody", []byte(fmt.Sprint(i)))}
+		return &record.Edge{Period: g.period, From: from, To: ake.Sum("nobody", []byte(fmt.Sprint(i)))}
 	}
 	for i := range maxPromised + 100 {
 		g.promise(edge(mal, i))
@@ -500,7 +501,7 @@ func TestAdmits(t *testing.T) {
 	c := x.contribute(ann.room.today(), 1, func(ctx *ake.Context) *ake.Encapsulated {
 		return fakeDerive(floodSeed(0), ctx, fakeEncapsulation(floodSeed(0), ctx))
 	})
-	e := &record.Edge{Day: c.Day, From: bob.own(), To: c.ID()}
+	e := &record.Edge{Period: c.Period, From: bob.own(), To: c.ID()}
 	e.Sign(n.desc.ID(), bob.room.working)
 	ann.take(record.EncodeRecords([]record.Record{e, c, x.presence()})...)
 	n.drain(ann)
@@ -618,7 +619,7 @@ func TestAnswerTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNetwork(t, 145)
 			n.jitter = 0
-			day := abe.DayOf(n.now)
+			day := dayOf(n.now)
 			victim := n.add("victim", satisfies)
 			n.run(time.Second)
 			x := n.addSpy("prober", nil)
@@ -631,7 +632,7 @@ func TestAnswerTime(t *testing.T) {
 			x.answer = func(id StreamID, data []byte) {
 				switch data[0] {
 				case record.FrameHello:
-					h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Day: day, CID: c.ID(), Size: 3}}}
+					h := &record.Hello{Room: n.desc.ID(), Days: []record.HelloDay{{Period: day, CID: c.ID(), Size: 3}}}
 					x.send(id, h.Encode())
 				case record.FrameProve1:
 					x.send(id, record.EncodeFields(record.FrameProve2, c.Append(nil), x.presence().Append(nil), enc))
@@ -813,21 +814,21 @@ func TestDayTurn(t *testing.T) {
 	all := n.party("ann", "bob", "cyn")
 	n.run(midnight.Sub(n.now) - 10*time.Minute)
 	ann, others := all[0], all[1:]
-	day := abe.DayOf(midnight)
+	day := dayOf(midnight)
 	g := ann.room.days[day]
 	if g == nil || len(g.members()) != 3 {
 		t.Fatal("not all have renewed: the test shows nothing")
 	}
 	list := ann.room.nextList(g)
-	f := &forgery{list: list, header: func(h *record.Header) { h.Day, h.By = day, g.own.cid }}
+	f := &forgery{list: list, header: func(h *record.Header) { h.Period, h.By = day, g.own.cid }}
 	c := f.publish(t, ann)
 	for n.now.Before(midnight.Add(-dayTurn - time.Second)) {
 		n.run(10 * time.Second)
-		if !n.now.Before(c.Day.Start().Add(-dayTurn)) {
+		if !n.now.Before(c.Period.Start().Add(-dayTurn)) {
 			break
 		}
 		for _, s := range others {
-			if s.room.head.commit.Day == day {
+			if s.room.head.commit.Period == day {
 				t.Fatalf("%s has a head of the next day %v before it", s.name, midnight.Sub(n.now))
 			}
 			if !s.room.maySend() {
@@ -835,7 +836,7 @@ func TestDayTurn(t *testing.T) {
 			}
 		}
 	}
-	n.until(3*time.Minute+dayTurn, "the next day's epoch", func() bool { return together(all...) && all[0].room.head.commit.Day == day })
+	n.until(3*time.Minute+dayTurn, "the next day's epoch", func() bool { return together(all...) && all[0].room.head.commit.Period == day })
 }
 
 // TestAsksForSecret: whoever is handed no secret of a commit that lists it asks for
@@ -1005,11 +1006,11 @@ func TestDescend(t *testing.T) {
 	k := newBenchRoom(t, 200)
 	wanted := sortedHashes(k.g.members())[:3]
 	for range 20 {
-		if got := k.b.descend(k.b.days[k.g.date], func(cid ake.Hash) bool { return slices.Contains(wanted, cid) }); !slices.Contains(wanted, got) {
+		if got := k.b.descend(k.b.days[k.g.period], func(cid ake.Hash) bool { return slices.Contains(wanted, cid) }); !slices.Contains(wanted, got) {
 			t.Fatalf("%x was chosen", got)
 		}
 	}
-	if got := k.b.descend(k.b.days[k.g.date], func(ake.Hash) bool { return false }); got != (ake.Hash{}) {
+	if got := k.b.descend(k.b.days[k.g.period], func(ake.Hash) bool { return false }); got != (ake.Hash{}) {
 		t.Errorf("%x was chosen", got)
 	}
 }
@@ -1025,7 +1026,7 @@ func TestCommitFloodOfMany(t *testing.T) {
 		}
 	}
 	add := func(by ake.Hash, height uint64) bool {
-		c := &record.Commit{Brief: record.Brief{Header: record.Header{Day: k.g.date, Height: height, By: by}}}
+		c := &record.Commit{Brief: record.Brief{Header: record.Header{Period: k.g.period, Height: height, By: by}}}
 		c.ComputeID()
 		if !k.a.roomForCommit(k.g, c) {
 			return false

@@ -90,7 +90,7 @@ func (r *Room) listsProcess(e *epoch, ch *channel) bool {
 	if i < 0 {
 		return false
 	}
-	c := r.days[e.commit.Day].contribution(e.list[i].CID)
+	c := r.days[e.commit.Period].contribution(e.list[i].CID)
 	return c != nil && c.Working == ch.working
 }
 
@@ -110,7 +110,7 @@ func (r *Room) handOverOn(x *exchange, ch *channel, e *epoch) {
 	if e.secretHolders[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
-	r.sendNewTerms(x, ch, r.days[e.commit.Day], e.list)
+	r.sendNewTerms(x, ch, r.days[e.commit.Period], e.list)
 	if e.d == nil {
 		return
 	}
@@ -183,7 +183,7 @@ func (r *Room) askFor(e *epoch) {
 	if c.asked == nil {
 		c.asked = make(map[[32]byte]bool)
 	}
-	g := r.days[e.commit.Day]
+	g := r.days[e.commit.Period]
 	branches := make(map[ake.Hash]bool)
 	n := 0
 	var all [][32]byte

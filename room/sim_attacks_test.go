@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -50,7 +49,7 @@ func (f *forgery) sign(s *simNode) *record.Commit {
 		height = f.after.commit.Height
 	}
 	c := &record.Commit{Brief: record.Brief{Header: record.Header{
-		Day: g.date, Height: height + 1, By: g.own.cid, Members: uint32(len(f.list)), List: f.list.Hash(),
+		Period: g.period, Height: height + 1, By: g.own.cid, Members: uint32(len(f.list)), List: f.list.Hash(),
 	}}}
 	c.Away = f.away.Hash()
 	c.SetEvidence(f.evidence)
@@ -104,16 +103,16 @@ func TestForgedCommits(t *testing.T) {
 		// Who is said to be away gets no keys.
 		"SilentOmission, said to be away": {reads: true, forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
 			f.list = without(f.list, all[2].own())
-			f.away = record.Away{{Identity: all[2].room.identity, Day: all[2].room.today()}}
+			f.away = record.Away{{Identity: all[2].room.identity, Day: all[2].room.today().Day()}}
 		}},
 		"away tomorrow": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
-			f.away = record.Away{{Identity: [32]byte{1}, Day: all[2].room.today() + 1}}
+			f.away = record.Away{{Identity: [32]byte{1}, Day: all[2].room.today().Day() + 1}}
 		}},
 		"away for too long": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
-			f.away = record.Away{{Identity: [32]byte{1}, Day: all[2].room.today() - 2}}
+			f.away = record.Away{{Identity: [32]byte{1}, Day: all[2].room.today().Day() - 2}}
 		}},
 		"here and away": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
-			f.away = record.Away{{Identity: all[2].room.identity, Day: all[2].room.today()}}
+			f.away = record.Away{{Identity: all[2].room.identity, Day: all[2].room.today().Day()}}
 		}},
 		// With a reason that nobody can check.
 		"SilentOmission, said to be silent": {reads: true, forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
@@ -125,7 +124,7 @@ func TestForgedCommits(t *testing.T) {
 			f.evidence = []record.Evidence{{Kind: record.EvidenceLeft, CID: all[2].own(), Ref: ake.Sum("left")}}
 		}},
 		"HeightInflation": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
-			f.header = func(h *record.Header) { h.Height = all[1].room.mostHeight(h.Day) + 60*heightsASecond }
+			f.header = func(h *record.Header) { h.Height = all[1].room.mostHeight(h.Period) + 60*heightsASecond }
 		}},
 		"SplitCommit, another commitment": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
 			f.commitment = func(h *ake.Hash) { h[3] ^= 1 }
@@ -148,7 +147,7 @@ func TestForgedCommits(t *testing.T) {
 		"LeakedTerms": {forge: func(t *testing.T, n *network, all []*simNode, f *forgery) {
 			r := all[0].room
 			g := r.days[r.today()]
-			flood := makeFlood(abe.DayOf(n.now), 1)
+			flood := makeFlood(dayOf(n.now), 1)
 			c, err := record.ParseContribution(flood[0][1:])
 			if err != nil {
 				t.Fatal(err)
@@ -158,7 +157,7 @@ func TestForgedCommits(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.ComputeID(r.id)
-			e := &record.Edge{Day: g.date, From: g.own.cid, To: c.ID()}
+			e := &record.Edge{Period: g.period, From: g.own.cid, To: c.ID()}
 			e.Sign(r.id, r.working)
 			frames := record.EncodeRecords([]record.Record{e, c, p})
 			term := ake.MemberTerm{CID: c.ID(), Term: fakeDerive(floodSeed(0), c.Context(r.id), nil).Term} // he told her

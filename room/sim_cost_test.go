@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"coterie/crypto/abe"
 	"coterie/room/record"
 )
 
@@ -115,7 +114,7 @@ func TestUnprovenFlood(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	flood := makeFlood(abe.DayOf(n.now), total)
+	flood := makeFlood(dayOf(n.now), total)
 	for i := 0; i < len(flood); i += 300 {
 		id := x.open(a.room.Self(), ProtocolSync)
 		x.send(id, x.hello(n.now))

@@ -25,7 +25,7 @@ func grown(t testing.TB, n *network, size int) []*simNode {
 	n.run(time.Second) // their encapsulations are made
 	own := func(i int) *own { return all[i].day().own }
 	edge := func(from, to int) *record.Edge {
-		e := &record.Edge{Day: all[0].day().date, From: own(from).cid, To: own(to).cid}
+		e := &record.Edge{Period: all[0].day().period, From: own(from).cid, To: own(to).cid}
 		e.Sign(all[from].room.id, all[from].room.working)
 		return e
 	}

@@ -33,7 +33,7 @@ type intruder struct {
 	room     ake.Hash
 	working  ed25519.PrivateKey
 	presence *record.Presence
-	days     map[abe.Day]*intruderDay
+	days     map[abe.Period]*intruderDay
 	peers    []peer.ID
 	streams  map[StreamID]*assault
 	stolen   [][]byte // records and publications
@@ -59,7 +59,7 @@ func newIntruder(s *simNode, kind byte, identity ed25519.PrivateKey, seed [32]by
 	id := peerOf(pub)
 	x := &intruder{
 		node: s, kind: kind, rng: rand.New(rand.NewChaCha8(seed)), self: id, identity: identity, room: s.net.desc.ID(),
-		working: ed25519.NewKeyFromSeed(seed[:]), days: make(map[abe.Day]*intruderDay), streams: make(map[StreamID]*assault), next: 1,
+		working: ed25519.NewKeyFromSeed(seed[:]), days: make(map[abe.Period]*intruderDay), streams: make(map[StreamID]*assault), next: 1,
 	}
 	x.presence = &record.Presence{}
 	x.presence.Sign(x.room, x.working)
@@ -91,9 +91,9 @@ func (x *intruder) StreamClosed(_ time.Time, id StreamID) { delete(x.streams, id
 
 // day is the intruder's part in a day: its own encapsulation, or a borrowed one.
 func (x *intruder) day(now time.Time) *intruderDay {
-	d := abe.DayOf(now)
+	d := dayOf(now)
 	if x.days[d] == nil {
-		ctx := &ake.Context{Room: x.room, Identity: [32]byte(x.identity.Public().(ed25519.PublicKey)), Serial: 1, Day: d, Working: x.presence.Working}
+		ctx := &ake.Context{Room: x.room, Identity: [32]byte(x.identity.Public().(ed25519.PublicKey)), Serial: 1, Period: d, Working: x.presence.Working}
 		var b [32]byte
 		binary.BigEndian.PutUint64(b[:], x.rng.Uint64())
 		seed, err := ake.SecretFromBytes(b[:])
@@ -125,7 +125,7 @@ func (x *intruder) send(id StreamID, frames ...[]byte) {
 
 func (x *intruder) hello(now time.Time) []byte {
 	h := &record.Hello{Room: x.room}
-	h.Days = []record.HelloDay{{Day: abe.DayOf(now), CID: x.day(now).contribution.ID(), Size: uint32(x.rng.IntN(50))}}
+	h.Days = []record.HelloDay{{Period: dayOf(now), CID: x.day(now).contribution.ID(), Size: uint32(x.rng.IntN(50))}}
 	h.Digest[0] = byte(x.rng.Uint32())
 	return h.Encode()
 }
@@ -176,7 +176,7 @@ func (x *intruder) StreamFrame(now time.Time, id StreamID, data []byte) {
 	case record.FrameProve2:
 		if fields, err := record.ParseFields(data[1:]); err == nil && len(fields) == 3 && x.borrowed == nil {
 			x.borrowed = slices.Clone(fields[2])
-			x.days = make(map[abe.Day]*intruderDay)
+			x.days = make(map[abe.Period]*intruderDay)
 			x.keep(append([]byte{record.TypeContribution}, fields[0]...))
 			x.keep(append([]byte{record.TypePresence}, fields[1]...))
 		}
@@ -221,7 +221,7 @@ func (x *intruder) Tick(now time.Time) {
 		case 'f':
 			id := x.open(p, ProtocolSync)
 			x.send(id, x.hello(now))
-			flood := floodOf(abe.DayOf(now))
+			flood := floodOf(dayOf(now))
 			at := x.rng.IntN(len(flood) - 30)
 			x.send(id, record.EncodeFields(record.FrameRecords, flood[at:at+30]...))
 		case 'r':
@@ -257,7 +257,7 @@ func (x *intruder) publishFlood(now time.Time) {
 	d := x.day(now)
 	cid := d.contribution.ID()
 	edge := func(from, to ake.Hash) *record.Edge {
-		e := &record.Edge{Day: d.contribution.Day, From: from, To: to}
+		e := &record.Edge{Period: d.contribution.Period, From: from, To: to}
 		e.Sign(x.room, x.working)
 		return e
 	}
@@ -267,7 +267,7 @@ func (x *intruder) publishFlood(now time.Time) {
 	list := record.List{{Identity: d.contribution.Identity, CID: cid, Presence: x.presence.ID()}, {Identity: x.hash(), CID: x.hash(), Presence: x.hash()}}
 	list.Sort()
 	commit := &record.Commit{
-		Brief: record.Brief{Header: record.Header{Day: d.contribution.Day, Height: 1 + uint64(x.rng.IntN(1<<20)), By: cid, Members: 2, List: list.Hash()}, Secret: x.hash()},
+		Brief: record.Brief{Header: record.Header{Period: d.contribution.Period, Height: 1 + uint64(x.rng.IntN(1<<20)), By: cid, Members: 2, List: list.Hash()}, Secret: x.hash()},
 		Form:  record.ListWhole, Added: list,
 	}
 	commit.SetEvidence(nil)
@@ -283,7 +283,7 @@ var floods sync.Map // by day: encoded records, made once
 
 // floodOf are contributions with presences and edges among each other, all
 // properly signed, of peers that proved themselves to nobody.
-func floodOf(day abe.Day) [][]byte {
+func floodOf(day abe.Period) [][]byte {
 	if f, ok := floods.Load(day); ok {
 		return f.([][]byte)
 	}
@@ -302,7 +302,7 @@ func floodSeed(i int) ake.Secret {
 	return s
 }
 
-func makeFlood(day abe.Day, n int) [][]byte {
+func makeFlood(day abe.Period, n int) [][]byte {
 	room := simDescriptor().ID()
 	var out [][]byte
 	var last ake.Hash
@@ -313,11 +313,11 @@ func makeFlood(day abe.Day, n int) [][]byte {
 		identity := ed25519.NewKeyFromSeed(seed[:])
 		seed[31] = 0xf2
 		working := ed25519.NewKeyFromSeed(seed[:])
-		ctx := &ake.Context{Room: room, Identity: [32]byte(identity.Public().(ed25519.PublicKey)), Serial: uint64(i), Day: day, Working: [32]byte(working.Public().(ed25519.PublicKey))}
+		ctx := &ake.Context{Room: room, Identity: [32]byte(identity.Public().(ed25519.PublicKey)), Serial: uint64(i), Period: day, Working: [32]byte(working.Public().(ed25519.PublicKey))}
 		c := record.NewContribution(identity, ctx, fakeDerive(floodSeed(i), ctx, seed[:]))
 		p := &record.Presence{}
 		p.Sign(room, working)
-		e := &record.Edge{Day: day, From: c.ID(), To: last}
+		e := &record.Edge{Period: day, From: c.ID(), To: last}
 		e.Sign(room, working)
 		last = c.ID()
 		out = append(out, record.Encode(c), record.Encode(p), record.Encode(e))

@@ -60,6 +60,7 @@ type seenOf struct {
 	gone     map[[32]byte]bool // working keys of whom it was told that they left
 	openings []time.Time       // of strangers' encapsulations
 	closed   map[ake.Hash]bool // words for some that are not opened yet
+	noticeAt time.Time         // when it took the newest notice, by its own clock
 }
 
 func (k *looker) init(w *sim) {
@@ -122,11 +123,18 @@ func (k *looker) saved(s *simNode, m Saved) {
 // entitled reports whether a peer may be in an epoch of a day: lapsed keys until
 // the day is over.
 func (k *looker) entitled(p *simPeer, e *epoch) bool {
+	return k.mayRead(p, e.commit.Period)
+}
+
+// mayRead reports whether a peer may be told what is said in a period.
+func (k *looker) mayRead(p *simPeer, of abe.Period) bool {
 	switch p.kind {
 	case 'm':
 		return true
+	case 'v', 'w':
+		return !k.w.notices[of.Notice()].Names(p.serial())
 	case 'l':
-		return !k.w.began.Before(e.commit.Day.Start())
+		return !k.w.began.Before(of.Start())
 	}
 	return false
 }
@@ -160,7 +168,7 @@ func (k *looker) arriving(s *simNode, data []byte) {
 // budgeted.
 func (k *looker) opening(s *simNode, of [32]byte) {
 	p := k.kinds[of]
-	if p != nil && (p.kind == 'm' || p.kind == 'l') {
+	if p != nil && (p.kind == 'm' || p.kind == 'l' || p.kind == 'v' || p.kind == 'w') {
 		return
 	}
 	o := k.of(s)
@@ -228,6 +236,24 @@ func (k *looker) took(s *simNode, e Event) {
 		if x := s.room.logs.transcripts[e.Epoch]; x == nil || !x.reads(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
 			k.w.fail("entitled", "%s was given %q, of an epoch it is not in", s.name, e.Message.Text)
 		}
+		if x := s.room.logs.transcripts[e.Epoch]; x != nil && !k.mayRead(k.kinds[s.room.identity], x.Brief.Period) {
+			k.w.fail("entitled", "%s was given %q, of %v", s.name, e.Message.Text, x.Brief.Period)
+		}
+	case NoticeTaken:
+		p := k.kinds[s.room.identity]
+		if p.notice = e.Notice; p.kind == 'v' && e.Own {
+			k.w.at(0, func() {
+				if !s.down && !s.paused && !s.room.closed {
+					s.room.Leave(s.clock())
+					p.leftAt = k.w.now
+					k.w.drain(s)
+					k.w.at(time.Second, func() { k.w.stop(s) })
+				}
+			})
+		} else if e.Own && p.kind != 'v' {
+			k.w.fail("notice", "%s takes the notice as its own", s.name)
+		}
+		k.of(s).noticeAt = s.clock()
 	case Opened:
 		if k.reads(s, e.Delivered); e.Reading == NotOpened {
 			k.w.fail("words", "%s opened words and did not", s.name)
@@ -250,7 +276,7 @@ func (k *looker) reads(s *simNode, d Delivered) {
 	delete(k.of(s).closed, d.ID)
 	x := s.room.logs.transcripts[d.Epoch]
 	suite := s.room.cfg.Encapsulator.(*fakeSuite)
-	may := simReads(d.To, k.peer(s)) && x != nil && suite.satisfies(x.Brief.Day)
+	may := simReads(d.To, k.peer(s)) && x != nil && suite.satisfies(x.Brief.Period.Day())
 	if read := d.Reading == Read; read != may && !(read && d.Self) {
 		k.w.fail("words", "%s reads words for %s: %v", s.name, d.To, read)
 	}
@@ -263,12 +289,15 @@ func (k *looker) maySend(s *simNode, e Sent) {
 	if x == nil {
 		k.w.fail("send", "%s sent in an epoch it does not have", s.name)
 	}
-	g := r.days[x.commit.Day]
-	if end := (x.commit.Day + 1).Start().Add(dayGrace); r.now.After(end) {
+	g := r.days[x.commit.Period]
+	if end := (x.commit.Period + 1).Start().Add(dayGrace); r.now.After(end) {
 		k.w.fail("send", "%s sent in an epoch of a day that ended %v ago", s.name, r.now.Sub(end))
 	}
 	if len(x.list) < 2 {
 		k.w.fail("send", "%s sent to nobody", s.name)
+	}
+	if at := k.of(s).noticeAt; x.commit.Period.Notice() != r.notices.number() && r.now.Sub(at) > dayGrace+time.Second {
+		k.w.fail("send", "%s sent in an epoch of before a notice that it took %v ago", s.name, r.now.Sub(at))
 	}
 	for _, m := range x.list {
 		c := g.contribution(m.CID)
@@ -303,7 +332,7 @@ func (k *looker) keys(s *simNode) {
 		if !k.entitled(me, e) {
 			k.w.fail("keys", "%s holds the keys of an epoch", s.name)
 		}
-		g := r.days[e.commit.Day]
+		g := r.days[e.commit.Period]
 		if e.ownIndex < 0 || g != nil && g.own != nil && e.list[e.ownIndex].CID != g.own.cid {
 			k.w.fail("keys", "%s holds the keys of epoch %x and is not in it", s.name, id[:4])
 		}
@@ -316,7 +345,7 @@ func (k *looker) keys(s *simNode) {
 			k.w.fail("erase", "%s keeps the keys of an epoch superseded %v ago", s.name, s.ticked.Sub(over))
 		}
 	}
-	if me.kind != 'm' && me.kind != 'l' {
+	if me.kind != 'm' && me.kind != 'l' && me.kind != 'v' && me.kind != 'w' {
 		for _, g := range r.days {
 			for cid, n := range g.nodes {
 				if n.term != nil && cid != g.own.cid {
@@ -353,16 +382,16 @@ func (k *looker) stepped(s *simNode) {
 // was away for too long. It may take others a while to know that it left.
 func (k *looker) omitted(s *simNode, was, is *epoch) {
 	check := func(identity [32]byte, last abe.Day) {
-		if is.list.Of(identity) >= 0 || is.away.Of(identity) >= 0 || !s.room.mayBeAway(last, is.commit.Day) {
+		if is.list.Of(identity) >= 0 || is.away.Of(identity) >= 0 || !s.room.mayBeAway(last, is.commit.Period.Day()) {
 			return
 		}
-		if p := k.kinds[identity]; p == nil || p.kind != 'm' && p.kind != 'l' || !p.leftAt.IsZero() {
+		if p := k.kinds[identity]; p == nil || p.kind == 'o' || p.kind == 'f' || p.kind == 'r' || p.kind == 'p' || !p.leftAt.IsZero() {
 			return
 		}
 		k.w.fail("omitted", "%s: the head of height %d leaves out %s", s.name, is.commit.Height, k.name(identity))
 	}
 	for i := range was.list {
-		check(was.list[i].Identity, was.commit.Day)
+		check(was.list[i].Identity, was.commit.Period.Day())
 	}
 	for i := range was.away {
 		check(was.away[i].Identity, was.away[i].Day)
@@ -373,7 +402,7 @@ func (k *looker) omitted(s *simNode, was, is *epoch) {
 func above(a, b *epoch) bool {
 	x, y := a.commit, b.commit
 	i, j := x.ID(), y.ID()
-	return cmp.Or(cmp.Compare(x.Day, y.Day), cmp.Compare(x.Height, y.Height), bytes.Compare(i[:], j[:])) > 0
+	return cmp.Or(cmp.Compare(x.Period, y.Period), cmp.Compare(x.Height, y.Height), bytes.Compare(i[:], j[:])) > 0
 }
 
 // bounds: whatever is kept or queued is bounded.
@@ -392,7 +421,7 @@ func (k *looker) bounds(s *simNode) {
 	within("words that are not opened", len(r.words.queue), maxClosedWords)
 	within("waiting messages", len(r.waiting.messages), maxWaitingMessages)
 	within("exchanges", len(r.streams.byID), maxAnswering+1+32*(len(r.neighbours)+1))
-	within("days", len(r.days), 3)
+	within("days", len(r.days), 6)
 	within("renewals", len(r.renewAt), 3)
 	within("tasks", len(r.tasks.done), maxAnswering+maxDialling+maxOpenings+4)
 	within("bodies in memory", len(r.logs.inMemory), maxBodiesInMemory)
@@ -420,7 +449,7 @@ func (k *looker) components() [][]*simNode {
 	member := func(s *simNode) bool {
 		p := w.peers[s.peer]
 		return s.room != nil && !s.down && !s.paused && !s.room.closed &&
-			(p.kind == 'm' || p.kind == 'l' && s.room.today() <= abe.DayOf(w.began))
+			(p.kind == 'm' || (p.kind == 'v' || p.kind == 'w') && !slices.Contains(w.revoked, p.serial()) || p.kind == 'l' && s.room.today().Day() <= abe.DayOf(w.began))
 	}
 	var out [][]*simNode
 	for _, p := range w.peers {
@@ -448,7 +477,7 @@ func (k *looker) atRest() *failure {
 		// Whose key has lapsed passes on yesterday's beats for a while.
 		wide := k.reachable(comp[0], k.w.nodes, func(s *simNode) bool {
 			kind := k.w.peers[s.peer].kind
-			return !s.down && !s.paused && s.room != nil && !s.room.closed && (kind == 'm' || kind == 'l')
+			return !s.down && !s.paused && s.room != nil && !s.room.closed && slices.Contains([]byte("mlvw"), kind)
 		})
 		head := comp[0].room.head
 		for _, s := range comp {
@@ -456,13 +485,13 @@ func (k *looker) atRest() *failure {
 			switch {
 			case h == nil:
 				return bad("heads", "%s has no head", s.name)
-			case h.commit.Day < s.room.today():
+			case h.commit.Period < s.room.today():
 				return bad("heads", "the head of %s is of a day before", s.name)
-			case head.commit.Day != h.commit.Day:
+			case head.commit.Period != h.commit.Period:
 				return bad("heads", "the heads of %s and %s are of different days", s.name, comp[0].name)
 			}
 		}
-		today := head.commit.Day // by the clock that is ahead
+		today := head.commit.Period // by the clock that is ahead
 		for _, s := range comp {
 			h := s.room.head
 			own := s.room.days[today].own.cid

@@ -46,9 +46,11 @@ type sim struct {
 	cuts     map[[2]int]bool
 	parts    []int
 	said     int
-	changes  int           // of the members, counted from outside
-	lastWas  time.Duration // when the last step was taken
-	restAt   time.Duration // from the last step until all was right
+	changes  int                    // of the members, counted from outside
+	lastWas  time.Duration          // when the last step was taken
+	restAt   time.Duration          // from the last step until all was right
+	revoked  []uint64               // the keys that the domain named in its newest notice ..
+	notices  map[uint32]*abe.Notice // .. and all notices
 
 	looker
 }
@@ -62,7 +64,11 @@ type simPeer struct {
 	starts   int
 	leftAt   time.Time // when one of its processes last left for good
 	disk     memJournal
+	notice   *abe.Notice // the newest that one of its processes took
 }
+
+// serial is that of its key.
+func (p *simPeer) serial() uint64 { return uint64(p.index) + 1 }
 
 func (p *simPeer) running() bool { return p.proc != nil && !p.proc.down }
 
@@ -80,7 +86,8 @@ func (s *schedule) run() (w *sim, failed *failure) {
 	n.loss, n.dup = float64(s.loss)/100, float64(s.dup)/100
 	ms := func(i int) time.Duration { return time.Duration(i) * time.Millisecond }
 	n.delay, n.jitter, n.notice = ms(s.delay), ms(s.jitter), ms(s.notice)
-	w = &sim{network: n, schedule: s, began: n.now, wanted: make(map[[2]int]bool), cuts: make(map[[2]int]bool)}
+	w = &sim{network: n, schedule: s, began: n.now, wanted: make(map[[2]int]bool), cuts: make(map[[2]int]bool), notices: make(map[uint32]*abe.Notice)}
+	n.configure = w.configure
 	w.looker.init(w)
 	n.watch = &w.looker
 	n.failed = func(rule, format string, args ...any) {
@@ -191,6 +198,8 @@ func (w *sim) do(st step) {
 		w.parts, w.cuts = nil, make(map[[2]int]bool)
 		w.mesh()
 		w.wireAll()
+	case "revoke":
+		w.revoke(p(), w.peers[st.b])
 	case "loss":
 		w.loss = float64(st.a) / 100
 	default:
@@ -204,6 +213,33 @@ func simPolicy(i int) *abe.Policy {
 		panic(err)
 	}
 	return p
+}
+
+// configure has a peer begin with its key, and the newest notice that it knows.
+func (w *sim) configure(s *simNode, c *Config) {
+	p := w.kinds[[32]byte(c.Identity.Public().(ed25519.PublicKey))]
+	c.Serial, c.Notice = p.serial(), p.notice
+	if p.kind == 'w' {
+		c.CheckNotice = nil
+	}
+}
+
+// revoke makes a notice that names a peer's key, and those before.
+func (w *sim) revoke(p, to *simPeer) {
+	if p.kind != 'v' && p.kind != 'w' || slices.Contains(w.revoked, p.serial()) {
+		return
+	}
+	w.changes += 2
+	w.revoked = append(w.revoked, p.serial())
+	n := noticeAt(w.now.Add(time.Duration(len(w.notices))*time.Second), w.revoked...)
+	w.notices[n.Number] = n
+	for _, q := range append([]*simPeer{to}, w.peers...) {
+		if s := q.proc; q.running() && s.room != nil && !s.paused && q.kind != 'w' {
+			s.room.TakeNotice(s.clock(), n)
+			w.drain(s)
+			return
+		}
+	}
 }
 
 func pair(a, b int) [2]int { return [2]int{min(a, b), max(a, b)} }
@@ -251,6 +287,9 @@ func (w *sim) startPeer(p *simPeer) {
 	if p.running() {
 		return
 	}
+	if p.kind == 'v' && p.notice.Names(p.serial()) {
+		return // it knows better
+	}
 	w.changes++
 	p.starts++
 	var seed [32]byte
@@ -260,7 +299,7 @@ func (w *sim) startPeer(p *simPeer) {
 	skew := time.Duration(w.schedule.skew[p.index]) * time.Second
 	first := abe.DayOf(w.began)
 	switch p.kind {
-	case 'm':
+	case 'v', 'w', 'm':
 		p.proc = w.startOn(&p.disk, name, func(abe.Day) bool { return true }, p.identity, seed, skew)
 	case 'l':
 		p.proc = w.startOn(&p.disk, name, func(d abe.Day) bool { return d <= first }, p.identity, seed, skew)
@@ -286,7 +325,10 @@ func (w *sim) rest() {
 		w.finally()
 		return
 	}
-	const limit, calm = 240 * time.Second, 20 * time.Second
+	limit, calm := 240*time.Second, 20*time.Second
+	if len(w.notices) > 0 {
+		limit += 3 * time.Minute
+	}
 	end := w.now.Add(limit)
 	if midnight := abe.DayOf(w.began) + 1; w.now.Add(limit).After(midnight.Start()) {
 		end = midnight.Start().Add(limit + 5*time.Minute)

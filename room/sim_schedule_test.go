@@ -15,7 +15,8 @@ type schedule struct {
 	start string // time of day
 	// peers has a letter for each: m satisfies the policy; l does until the end
 	// of the day on which the run starts; o never does, but runs the protocol
-	// all the same; f, r and p are hostile (sim_outsiders_test.go).
+	// all the same; f, r and p are hostile (sim_outsiders_test.go). v satisfies the policy
+	// until its key is revoked, and leaves when it learns of that; w takes no notice.
 	peers string
 	skew  []int // of the peers' clocks, in seconds
 
@@ -54,9 +55,13 @@ type step struct {
 //	heal          undo all partitions
 //	whole         undo all partitions, cuts and disconnections
 //	loss a        lose a percent from now on
+//	revoke a b    the domain revokes the key of peer a, too; peer b is brought the notice
 
 // generate draws a schedule.
-func generate(seed uint64) *schedule {
+func generate(seed uint64) *schedule { return draw(seed, true) }
+
+// draw draws a schedule, with notices or without.
+func draw(seed uint64, withNotices bool) *schedule {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 	s := &schedule{
@@ -172,6 +177,15 @@ func generate(seed uint64) *schedule {
 			add(ms, "loss", pick(0, 20, 50), 0)
 			add(again, "loss", s.loss, 0)
 		}
+	}
+	notices := rand.New(rand.NewPCG(seed, 3))
+	if n >= 3 && notices.IntN(4) == 0 && withNotices {
+		peers := []byte(s.peers)
+		for i := range 1 + notices.IntN(2) {
+			peers[i] = "vw"[notices.IntN(2)]
+			add(notices.IntN(length), "revoke", i, notices.IntN(total))
+		}
+		s.peers = string(peers)
 	}
 	// The end: everybody is awake; partitions heal or one stays.
 	last := 0

@@ -4,7 +4,11 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
+	"time"
 	_ "unsafe" // for linkname
 
 	"coterie/crypto/abe"
@@ -85,6 +89,7 @@ type fakeSuite struct {
 	satisfies              func(abe.Day) bool
 	madeWords, openedWords int
 	holds                  map[string]bool // policies of words for some, besides those of the simulator
+	serial                 uint64          // of its key
 }
 
 // The policies of words for some in the simulator, by a step's b.
@@ -142,31 +147,54 @@ func fakeDerive(seed ake.Secret, c *ake.Context, enc []byte) *ake.Encapsulated {
 	}
 }
 
-func fakeEncapsulation(seed ake.Secret, c *ake.Context) []byte {
-	bind := ake.Sum("coterie/2 bind", c.Bytes())
+func fakeEncapsulation(seed ake.Secret, c *ake.Context, revoked ...uint64) []byte {
+	bind := ake.Sum("coterie/2 bind", c.Bytes(), fmt.Append(nil, revoked))
 	return append(append([]byte("fake"), seed.Bytes()...), bind[:]...)
 }
 
-func (s *fakeSuite) Encapsulate(seed ake.Secret, c *ake.Context) (*ake.Encapsulated, error) {
+func (s *fakeSuite) Encapsulate(seed ake.Secret, c *ake.Context, revoked []uint64) (*ake.Encapsulated, error) {
 	s.node.net.made++
-	return fakeDerive(seed, c, fakeEncapsulation(seed, c)), nil
+	return fakeDerive(seed, c, fakeEncapsulation(seed, c, revoked...)), nil
 }
 
-func (s *fakeSuite) Open(c *ake.Context, enc []byte) (*ake.Encapsulated, error) {
+func (s *fakeSuite) Open(c *ake.Context, revoked []uint64, enc []byte) (*ake.Encapsulated, error) {
 	s.node.net.opens++
 	s.node.opens++
 	if w := s.node.net.watch; w != nil {
 		w.opening(s.node, c.Identity)
 	}
-	if !s.satisfies(c.Day) || len(enc) != fakeSize {
+	if !s.satisfies(c.Period.Day()) || slices.Contains(revoked, s.serial) || len(enc) != fakeSize {
 		return nil, ake.ErrNotOpened
 	}
 	seed, err := ake.SecretFromBytes(enc[4:36])
 	if err != nil {
 		return nil, err
 	}
-	if string(fakeEncapsulation(seed, c)) != string(enc) {
+	if string(fakeEncapsulation(seed, c, revoked...)) != string(enc) {
 		return nil, ake.ErrNotOpened
 	}
 	return fakeDerive(seed, c, nil), nil
+}
+
+// dayOf is the period of a time, before any notice.
+func dayOf(t time.Time) abe.Period { return abe.PeriodOf(0, abe.DayOf(t)) }
+
+// simAuthority is the domain's of all simulations, as far as notices go.
+var simAuthority = sync.OnceValue(func() *abe.MasterKey {
+	m, err := abe.Setup(source{rand.NewChaCha8([32]byte{1})}, "NTNU")
+	if err != nil {
+		panic(err)
+	}
+	return m
+})
+
+func checkNotice(n *abe.Notice) error { return n.Verify(simAuthority().Domain()) }
+
+// noticeAt is the domain's notice of a time.
+func noticeAt(t time.Time, serials ...uint64) *abe.Notice {
+	n, err := simAuthority().Revoke(uint32(t.Unix()), serials)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }

@@ -250,7 +250,7 @@ func (r *Room) keepsDay(day abe.Day) bool {
 // latestTime is the latest that an author can have said something in an epoch, whatever
 // they say.
 func (t *transcript) latestTime(time uint64) uint64 {
-	return min(time, uint64((t.Brief.Day + 1).Start().Add(earlyDay).UnixMilli()))
+	return min(time, uint64((t.Brief.Period + 1).Start().Add(earlyDay).UnixMilli()))
 }
 
 // isHistory reports whether the room's history option gives a transcript to
@@ -271,7 +271,7 @@ func (r *Room) expireTranscripts() {
 		switch {
 		case t.count == 0 && r.commits[id] == nil && r.now.Sub(t.since) > emptyTime:
 			r.dropTranscript(t)
-		case t.count > 0 && r.now.After(r.expiry(t.Brief.Day)):
+		case t.count > 0 && r.now.After(r.expiry(t.Brief.Period.Day())):
 			r.dropTranscript(t)
 		}
 	}
@@ -303,7 +303,7 @@ func (r *Room) dropTranscript(t *transcript) {
 	if len(r.logs.dropped) >= maxRemembered {
 		clear(r.logs.dropped) // of days long over
 	}
-	r.logs.dropped[t.id] = t.Brief.Day
+	r.logs.dropped[t.id] = t.Brief.Period.Day()
 	if t.saved {
 		// What is forgotten goes before what is saved.
 		r.ready.Save = slices.DeleteFunc(r.ready.Save, func(s Saved) bool { return s.Epoch == t.id })

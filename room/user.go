@@ -94,7 +94,7 @@ func (r *Room) Status(now time.Time) Status {
 	}
 	s.Epoch, s.SID, s.Since = h.commit.ID(), h.sid, h.since
 	t := r.logs.transcripts[s.Epoch]
-	g := r.days[h.commit.Day]
+	g := r.days[h.commit.Period]
 	for i := range h.list {
 		entry := &h.list[i]
 		m := MemberStatus{Member: r.member(entry.CID, entry.Identity), Self: entry.Identity == r.identity}
@@ -147,7 +147,7 @@ func (r *Room) Rekey(now time.Time) error {
 	case r.now.Sub(h.since) < rekeyPeriod:
 		return ErrTooSoon
 	}
-	g := r.days[h.commit.Day]
+	g := r.days[h.commit.Period]
 	list := r.nextList(g)
 	if len(list) < 2 || list.Index(g.own.cid) < 0 {
 		return ErrAlone

@@ -159,7 +159,7 @@ func (r *Room) addressed(a *address) bool {
 		return false
 	}
 	a.making = true
-	seed, policy, day := r.draw(), a.policy, e.commit.Day
+	seed, policy, day := r.draw(), a.policy, e.commit.Period.Day()
 	type made struct {
 		enc []byte
 		key ake.WordsKey
@@ -333,7 +333,7 @@ func (r *Room) openOne(w *closedWords) {
 		return
 	}
 	whisperer := r.cfg.Encapsulator.(Whisperer)
-	ctx, day := r.wordsContext(w.t, w.index, w.counter, in.Policy), w.t.Brief.Day
+	ctx, day := r.wordsContext(w.t, w.index, w.counter, in.Policy), w.t.Brief.Period.Day()
 	r.words.opening = true
 	r.task(func() any {
 		key, err := whisperer.OpenWords(policy, day, ctx, in.Encapsulation)

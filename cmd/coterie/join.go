@@ -18,6 +18,7 @@ type joinFlags struct {
 	key, identity, passphraseFile string
 	policy, nick, history, keep   string
 	bootstrap, listen             []string
+	notice                        string
 	json, plain, stay, ephemeral  bool
 	linger                        time.Duration
 	clock, colour, log, metrics   string
@@ -55,6 +56,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.StringVar(&f.keep, "keep", "", "how much is kept on disk of what is said: `SIZE`, such as 500MB (default 2GB)")
 	flags.StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
+	flags.StringVar(&f.notice, "notice", "", "take the domain's notice of revoked keys in `FILE`, and pass it on")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep nothing on disk, and be another peer each time")
 	flags.BoolVar(&f.json, "json", false, "one JSON object a line, in and out")
 	flags.BoolVar(&f.plain, "plain", false, "plain lines, also on a terminal")
@@ -65,6 +67,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.StringVar(&f.log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
 	flags.StringVar(&f.metrics, "metrics", "", metricsHelp)
 	cmd.RegisterFlagCompletionFunc("key", completeFiles("key"))
+	cmd.RegisterFlagCompletionFunc("notice", completeFiles("notice"))
 	cmd.RegisterFlagCompletionFunc("policy", a.completePolicy)
 	cmd.RegisterFlagCompletionFunc("time", completeWords("short", "full", "none"))
 	cmd.RegisterFlagCompletionFunc("color", completeWords("auto", "always", "never"))

@@ -19,6 +19,7 @@ import (
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/abe"
 	"coterie/node"
 )
 
@@ -46,7 +47,7 @@ func (a *app) begin(p *plan, out face) (_ *openRoom, err error) {
 		}
 	}()
 	cfg := node.Config{Room: p.descriptor, Key: p.key, Listen: p.listen, Bootstrap: p.beginAt(), Name: p.nick,
-		Now: a.now, Hold: p.hold, MDNS: p.values.On("mdns"), MapPorts: p.values.On("map_ports")}
+		Notice: p.notice, Now: a.now, Hold: p.hold, MDNS: p.values.On("mdns"), MapPorts: p.values.On("map_ports")}
 	if !p.flags.ephemeral {
 		if o.history, err = a.OpenHistory(p.descriptor, p.identities, p.ask); err != nil {
 			return nil, err
@@ -102,6 +103,8 @@ func (a *app) newRoom(p *plan, n *node.Node, h *profile.History, log *chat.Log, 
 		Node: n, Descriptor: p.descriptor, Key: p.key, KeyPath: p.keyPath, Through: p.through, Nick: p.nick,
 		Bootstrap: p.beginAt(), Hold: p.hold, Log: log, Face: out, Now: a.now,
 	}
+	cfg.KeepNotice = a.keepNotice(p)
+	cfg.ReadNotice = func(path string) (*abe.Notice, error) { return readNotice(path, p.key.Domain()) }
 	cfg.Prefs, cfg.Joined = &prefs{a, p}, p.settings == nil // in the demonstration
 	if h != nil {
 		cfg.Store = h.Store

@@ -28,6 +28,7 @@ type plan struct {
 	link       room.Link
 	key        *abe.Key
 	keyPath    string
+	notice     *abe.Notice // the newest of the key's domain that is known
 	through    string
 	bootstrap  []ma.Multiaddr
 	relays     []ma.Multiaddr // of the key's domain
@@ -95,6 +96,9 @@ func (a *app) plan(name string, f joinFlags, in *bufio.Reader, out face) (*plan,
 		return nil, cli.Fail("key-not-yet", "%s is valid from %s, in %s", p.keyPath, p.key.From(),
 			cli.Plural(int(p.key.From()-today), "day")).
 			Hint("is this computer's clock right? it says %s", today)
+	}
+	if err := a.findNotice(p, out); err != nil {
+		return nil, err
 	}
 	p.relays = profile.DomainRelays(p.key.Domain(), out.Warn)
 	out.Step("key", cli.KeyAttributes(p.key)+"; "+cli.Plural(int(p.key.Expires()-today), "more day"))

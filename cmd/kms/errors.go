@@ -25,6 +25,7 @@ func explain(err error) error {
 		number     *kms.NumberError
 		norenew    *kms.NoRenewError
 		forgotten  *kms.ForgottenError
+		revoked    *kms.RevokedError
 		nothing    *kms.NothingLeftError
 		longer     *kms.DamagedLongerError
 		diverged   *kms.DivergedError
@@ -57,6 +58,9 @@ func explain(err error) error {
 		return cli.Fail("no-key", "%v", number).Hint("kms list shows the numbers").Because(err)
 	case errors.As(err, &norenew):
 		return cli.Fail("norenew", "%v", norenew).Hint("kms norenew %d --undo", norenew.Key.Number).Because(err)
+	case errors.As(err, &revoked):
+		return cli.Fail("revoked", "%v", revoked).Because(err).
+			Hint("issue another, to a new request of its owner: kms issue --request FILE")
 	case errors.As(err, &forgotten):
 		return cli.Fail("forgotten", "%v", forgotten).Hint("issue a new key: kms issue").Because(err)
 	case errors.As(err, &nothing):

@@ -34,6 +34,8 @@ func (a *app) inspectCommand() *cobra.Command {
 			switch kind {
 			case keyfile.Domain:
 				return inspectDomain(w, path)
+			case keyfile.Notice:
+				return inspectNotice(w, path)
 			case keyfile.Key:
 				return a.inspectKey(w, path, nil)
 			case keyfile.Sealed:
@@ -85,16 +87,28 @@ func inspectDomain(w io.Writer, path string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(w, "domain %s, fingerprint %s, format %d, public parameters %s\n%s",
-		cli.Clean(d.Name()), d.Fingerprint(), format(d), cli.Plural(len(file), "byte"), relayLines(d))
+		cli.Clean(d.Name()), d.Fingerprint(), format, cli.Plural(len(file), "byte"), relayLines(d))
 	return err
 }
 
 // format is the version of a domain's file, and of its keys'.
-func format(d *abe.Domain) int {
-	if len(d.Relays()) > 0 {
-		return 2
+const format = 2
+
+// inspectNotice says what a notice says. Whose keys those are, the ledger knows alone.
+func inspectNotice(w io.Writer, path string) error {
+	n, err := keyfile.LoadNotice(path)
+	if err != nil {
+		return err
 	}
-	return 1
+	var b strings.Builder
+	fmt.Fprintf(&b, "notice of %s UTC, of the domain with the fingerprint %x-%x-%x-%x, that these are good no more:\n",
+		n.Time().Format("2006-01-02 15:04"), n.Domain[0:2], n.Domain[2:4], n.Domain[4:6], n.Domain[6:8])
+	for _, s := range n.Serials {
+		fmt.Fprintf(&b, "  key %d\n", s)
+	}
+	b.WriteString("Whether that domain signed it is looked at by those who take it.\n")
+	_, err = io.WriteString(w, b.String())
+	return err
 }
 
 // relayLines are a domain's relays, below what else a file has.
@@ -124,7 +138,7 @@ func (a *app) inspectKey(w io.Writer, path string, sealed *sealedFor) error {
 	}
 	_, err = fmt.Fprintf(w, "key %d, format %d, %s, %s\n  domain      %s %s\n  attributes  %s\n  valid       %s\n  "+
 		"generation  %d\n%s",
-		k.Serial(), format(k.Domain()), cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().
+		k.Serial(), format, cli.Plural(info.Size(), "byte"), state, cli.Clean(k.Domain().Name()), k.Domain().
 			Fingerprint(),
 		cli.KeyAttributes(k), cli.Validity(k, abe.DayOf(a.now())), k.Generation(), relayLines(k.Domain()))
 	return err
@@ -237,7 +251,7 @@ func inspectMaster(w io.Writer, path string) error {
 	if err != nil {
 		return keyfile.Unreadable(path, keyfile.Master, len(data), err)
 	}
-	_, err = fmt.Fprintf(w, "master key of %s %s, format 1, %s, not encrypted: whoever has it can mint any key\n",
+	_, err = fmt.Fprintf(w, "master key of %s %s, format 2, %s, not encrypted: whoever has it can mint any key\n",
 		cli.Clean(m.Domain().Name()), m.Domain().Fingerprint(), cli.Size(len(data)))
 	return err
 }

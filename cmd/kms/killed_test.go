@@ -296,6 +296,15 @@ func TestKilled(t *testing.T) {
 					s.t.Errorf("there are %q", files)
 				}
 			}},
+		"revoke": {[]string{"revoke", "2", "--yes"}, []string{"already"}, func(s *station) {
+			a, _ := s.opened("NTNU")
+			_, record := s.check("NTNU")
+			n, err := keyfile.LoadNotice(filepath.Join(s.dir, "NTNU.notice"))
+			if err != nil || n.Verify(a.Domain()) != nil || !slices.Equal(n.Serials, []uint64{2}) ||
+				n.Number != record.Revoked.Number || !record.Issues[1].Revoked {
+				s.t.Errorf("the notice %+v, %v; on record %+v", n, err, record.Revoked)
+			}
+		}},
 		"forget": {[]string{"ledger", "forget", "Person 1", "--yes"}, []string{"nobody", "no key", "No key"},
 			func(s *station) {
 				byName, record := s.check("NTNU")

@@ -103,14 +103,13 @@ func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issu
 		case f.expiring != "" && !((valid || state == kms.Later) && i.Expires <= f.until):
 		case f.want != "" && !slices.Contains(i.Attributes, f.want):
 		case f.name != "" && !strings.Contains(strings.ToLower(i.Name), strings.ToLower(f.name)):
-		case f.opens != nil && !valid:
 		default:
 			if f.opens != nil {
-				attributes, err := abe.ParseAttributes(i.Attributes)
+				in, err := letsIn(f.opens, &i, today)
 				if err != nil {
-					return nil, fmt.Errorf("key %d: %w", i.Number, err)
+					return nil, err
 				}
-				if !f.opens.Explain(attributes, i.Generation).Satisfied {
+				if !in {
 					continue
 				}
 			}
@@ -118,6 +117,19 @@ func (f *listFilter) apply(issues []kms.Issue, today abe.Day) (chosen []kms.Issu
 		}
 	}
 	return chosen, nil
+}
+
+// letsIn reports whether a room with a policy lets a key in on a day, once it has heard of
+// the newest notice.
+func letsIn(p *abe.Policy, i *kms.Issue, today abe.Day) (bool, error) {
+	if state, _ := i.StateOn(today); state != kms.Valid && state != kms.Renew || i.Revoked {
+		return false, nil
+	}
+	attributes, err := abe.ParseAttributes(i.Attributes)
+	if err != nil {
+		return false, fmt.Errorf("key %d: %w", i.Number, err)
+	}
+	return p.Explain(attributes, i.Generation).Satisfied, nil
 }
 
 // stateWords are what people and machines read for a state.
@@ -136,6 +148,9 @@ func stateText(i kms.Issue, today abe.Day) string {
 	left := cli.Plural(days, "day")
 	if strings.Contains(text, "%s") {
 		text = fmt.Sprintf(text, left)
+	}
+	if i.Revoked && state != kms.Lapsed {
+		return "revoked"
 	}
 	live := state == kms.Valid || state == kms.Renew || state == kms.Later
 	switch {
@@ -205,6 +220,7 @@ type listLine struct {
 	RenewedBy  uint64    `json:"renewed_by,omitempty"`
 	NoRenew    bool      `json:"norenew,omitempty"`
 	Because    string    `json:"because,omitempty"`
+	Revoked    bool      `json:"revoked,omitempty"`
 	Forgotten  bool      `json:"forgotten,omitempty"`
 }
 
@@ -217,7 +233,7 @@ func printLines(w io.Writer, issues []kms.Issue, today abe.Day) error {
 		state, days := i.StateOn(today)
 		line := listLine{i.Number, i.Name, i.Recipient, i.Attributes, i.Generation, i.Made, i.From.String(),
 			i.Expires.String(), stateWords[state].machine, days,
-			checkWords[i.Check], i.Renews, i.RenewedBy, i.NoRenew, i.Because, i.Forgotten}
+			checkWords[i.Check], i.Renews, i.RenewedBy, i.NoRenew, i.Because, i.Revoked, i.Forgotten}
 		if i.Torn {
 			line.From, line.Expires = "", ""
 		}

@@ -46,6 +46,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.AddCommand(
 		a.initCommand(), a.domainCommand(), a.issueCommand(), a.listCommand(), a.renewCommand(), a.norenewCommand(),
+		a.revokeCommand(),
 		a.policyCommand(), a.inspectCommand(),
 		a.calendarCommand(), a.generationCommand(), a.ledgerCommand(), a.backupCommand(), a.restoreCommand(),
 		a.passphraseCommand(), a.successorCommand(),

@@ -16,8 +16,9 @@ import (
 
 // policyFlags are the flags of kms policy as they were typed.
 type policyFlags struct {
-	key, identity, domain, passphraseFile string
-	as                                    []string
+	key, identity, domain, passphraseFile, was string
+	as                                         []string
+	who                                        bool
 }
 
 func (a *app) policyCommand() *cobra.Command {
@@ -27,7 +28,9 @@ func (a *app) policyCommand() *cobra.Command {
 		Short: "explain a room's policy, and say who may enter",
 		Example: `  kms policy '("NTNU" and "5th year") or "Professor"'
   kms policy '("NTNU" and "5th year") or "Professor"' --as NTNU --as "4th year"
-  kms policy '2 of (NTNU, SINTEF, dept = "Telematics") and age >= 18' --key kari.key`,
+  kms policy '2 of (NTNU, SINTEF, dept = "Telematics") and age >= 18' --key kari.key
+  kms policy '"NTNU"' --who                         whose keys on record it lets in today
+  kms policy '"NTNU"' --was '"NTNU" or "Professor"' whom that change puts out, and lets in`,
 		Args: cli.Args("'EXPR'"),
 		RunE: a.told(func(cmd *cobra.Command, args []string) error {
 			if f.key != "" && len(f.as) > 0 {
@@ -36,6 +39,12 @@ func (a *app) policyCommand() *cobra.Command {
 			if f.key != "" && f.domain != "" {
 				return cli.Usage("--key and --domain exclude each other")
 			}
+			if f.who || f.was != "" {
+				if f.key != "" || len(f.as) > 0 {
+					return cli.Usage("--who and --was look at the record, --key and --as do not: give one or the other")
+				}
+				return a.policyWho(cmd, args[0], f)
+			}
 			return a.policy(cmd, args[0], f)
 		}),
 	}
@@ -43,6 +52,8 @@ func (a *app) policyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.key, "key", "", "does the key in `FILE` satisfy it?")
 	cmd.Flags().StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	cmd.Flags().StringVar(&f.domain, "domain", "", "hold its names against what the domain `NAME` has issued")
+	cmd.Flags().BoolVar(&f.who, "who", false, "whose keys on record does it let in today?")
+	cmd.Flags().StringVar(&f.was, "was", "", "in place of the policy `EXPR`: whom does it put out, and whom let in?")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "",
 		"the identity's or the domain's passphrase is the first line of `FILE`")
 	cmd.RegisterFlagCompletionFunc("domain", completeDomains)

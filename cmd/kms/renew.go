@@ -217,14 +217,14 @@ func (a *app) printMarked(cmd *cobra.Command, key kms.Issue, undo bool) error {
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s lapsed on %s and will not be renewed.\n", whose, key.Expires)
 		return err
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s stays valid until %s and will not be renewed.\nIt cannot be called "+
-		"back sooner.\n", whose, key.Expires)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s stays valid until %s and will not be renewed.\n"+
+		"Until then it opens rooms, unless you revoke it.\n", whose, key.Expires)
 	next := uint32(2)
 	if known, _ := a.opened.Record(); known != nil {
 		next = known.Generation + 1
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "hint: at once: kms generation --next, renew everybody else, and rooms with  … and "+
-		"generation = %d\n", next)
+	fmt.Fprintf(cmd.ErrOrStderr(), "hint: at once: kms revoke %d; or for more than eight keys: kms generation --next, "+
+		"renew everybody else, and rooms with  … and generation = %d\n", key.Number, next)
 	return err
 }
 

@@ -89,39 +89,27 @@ func made(name, class string, good, bad []byte) damage {
 
 // fields of the three kinds of files; bytes makes the file and its checksum.
 type domainFile struct {
-	name, params, trailing []byte
+	name, params, authority, relays, trailing []byte
 }
 
 func (f domainFile) bytes(t *testing.T) []byte {
 	return sealed(t, KindDomain, func(b *cryptobyte.Builder) {
 		addBytes16(b, f.name)
 		addBytes16(b, f.params)
+		b.AddBytes(f.authority)
+		addBytes16(b, f.relays)
 		b.AddBytes(f.trailing)
 	})
 }
 
-// relayedFile is a domain's file of the version with relays.
+// relayedFile is a domain's file with relays.
 func relayedFile(t *testing.T, d domainFile, relays []string, trailing []byte) []byte {
 	t.Helper()
-	b, err := seal(KindDomain, withRelays, func(b *cryptobyte.Builder) {
-		addBytes16(b, d.name)
-		addBytes16(b, d.params)
-		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
-			for _, r := range relays {
-				b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(r)) })
-			}
-		})
-		b.AddBytes(trailing)
-	})
-	if err != nil {
-		t.Fatal(err)
+	d.relays, d.trailing = nil, trailing
+	for _, r := range relays {
+		d.relays = append(append(d.relays, byte(len(r))), r...)
 	}
-	return b
-}
-
-// versioned is a file with another first line.
-func versioned(b []byte, first string) []byte {
-	return append([]byte(first), b[bytes.IndexByte(b, '\n')+1:]...)
+	return d.bytes(t)
 }
 
 func vectorKeyOf(t *testing.T, b []byte) *Key {
@@ -134,20 +122,21 @@ func vectorKeyOf(t *testing.T, b []byte) *Key {
 }
 
 type masterFile struct {
-	domain, secret, trailing []byte
+	domain, secret, seed, trailing []byte
 }
 
 func (f masterFile) bytes(t *testing.T) []byte {
 	return sealed(t, KindMaster, func(b *cryptobyte.Builder) {
 		addBytes24(b, f.domain)
 		addBytes16(b, f.secret)
+		b.AddBytes(f.seed)
 		b.AddBytes(f.trailing)
 	})
 }
 
 func sealed(t *testing.T, k Kind, body func(*cryptobyte.Builder)) []byte {
 	t.Helper()
-	b, err := seal(k, fileVersion, body)
+	b, err := seal(k, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,18 +240,14 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		add(file, "nothing", "damaged", nil)
 		add(file, "the first line alone", "damaged", b[:line+1])
 		add(file, "no first line", "damaged", rest(""))
-		add(file, "another word", "damaged", rest("coterie-keys 1\n"))
-		add(file, "a word in capitals", "damaged", rest("C"+word[1:]+" 1\n"))
+		add(file, "another word", "damaged", rest("coterie-keys 2\n"))
+		add(file, "a word in capitals", "damaged", rest("C"+word[1:]+" 2\n"))
 		add(file, "no version", "damaged", rest(word+"\n"))
-		add(file, "two lines' end", "another version", rest(word+" 1\r\n"))
-		if word == "coterie-master" {
-			add(file, "version 2", "another version", rest(word+" 2\n"))
-		} else {
-			add(file, "version 2", "damaged", rest(word+" 2\n"))
-		}
+		add(file, "two lines' end", "another version", rest(word+" 2\r\n"))
+		add(file, "version 1", "another version", rest(word+" 1\n"))
 		add(file, "version 3", "another version", rest(word+" 3\n"))
-		add(file, "version 01", "another version", rest(word+" 01\n"))
-		add(file, "two spaces", "another version", rest(word+"  1\n"))
+		add(file, "version 02", "another version", rest(word+" 02\n"))
+		add(file, "two spaces", "another version", rest(word+"  2\n"))
 		add(file, "a byte cut", "damaged", b[:len(b)-1])
 		add(file, "a byte more", "damaged", append(bytes.Clone(b), 0))
 		add(file, "a bit of the body", "damaged", flipped(b, len(b)/2))
@@ -295,11 +280,21 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		f.params = bads[name]
 		add("vectors.domain", name, "damaged", f.bytes(t))
 	}
+	keys := map[string][]byte{
+		"a key of notices of small order": append([]byte{1}, make([]byte, 31)...),
+		"no point as the key of notices":  append([]byte{2}, make([]byte, 31)...),
+		"another encoding of a point":     append(bytes.Repeat([]byte{0xff}, 31), 0x7f),
+	}
+	for _, name := range sortedKeys(keys) {
+		f := d
+		f.authority = keys[name]
+		add("vectors.domain", name, "damaged", f.bytes(t))
+	}
 	trailing := d
 	trailing.trailing = []byte{0}
-	add("vectors.domain", "a byte after the parameters", "damaged", trailing.bytes(t))
+	add("vectors.domain", "a byte at the end", "damaged", trailing.bytes(t))
 	add("vectors.domain", "a length that leaves a byte", "damaged",
-		resealed(flipped(good["vectors.domain"], len("coterie-domain 1\n")+1)))
+		resealed(flipped(good["vectors.domain"], len("coterie-domain 2\n")+1)))
 
 	long := string(bytes.Repeat([]byte("x"), maxRelayLength))
 	many := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}
@@ -312,7 +307,7 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		{"eight relays", "", many[:8]},
 		{"a relay of 255 characters", "", []string{long}},
 		{"the same relays in another order", "", []string{"b", "a"}},
-		{"no relays", "damaged", nil},
+		{"no relays", "", nil},
 		{"nine relays", "damaged", many},
 		{"an empty relay", "damaged", []string{""}},
 		{"a relay twice", "damaged", []string{"a", "b", "a"}},
@@ -325,11 +320,11 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		add("vectors.domain", r.name, r.class, file)
 		k := fileOf(t, vectorKeyOf(t, good["vectors.key"]))
 		k.domain = file
-		add("vectors.key", r.name+", and version 1", "damaged", k.bytes(t))
-		add("vectors.key", r.name, r.class, resealed(versioned(k.bytes(t), "coterie-key 2\n")))
+		add("vectors.key", r.name, r.class, k.bytes(t))
 		m := masterOf(t, good["vectors.master"])
-		m.domain = file
-		add("vectors.master", r.name, "damaged", m.bytes(t))
+		if m.domain = file; len(r.relays) > 0 {
+			add("vectors.master", r.name, "damaged", m.bytes(t))
+		}
 	}
 	add("vectors.domain", "a byte after the relays", "damaged", relayedFile(t, d, many[:1], []byte{0}))
 
@@ -338,7 +333,9 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		"no domain":                 func(f *masterFile) { f.domain = nil },
 		"a domain without checksum": func(f *masterFile) { f.domain = flipped(f.domain, -1) },
 		"a domain with zero in GT": func(f *masterFile) {
-			f.domain = domainFile{d.name, changed(d.params, gtAt, make([]byte, bls12381.GtSize)...), nil}.bytes(t)
+			bad := d
+			bad.params = changed(d.params, gtAt, make([]byte, bls12381.GtSize)...)
+			f.domain = bad.bytes(t)
 		},
 		"a master in place of the domain": func(f *masterFile) { f.domain = good["vectors.master"] },
 		"no secret":                       func(f *masterFile) { f.secret = nil },
@@ -348,7 +345,9 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		"another length of a matrix":      func(f *masterFile) { f.secret = flipped(f.secret, 0) },
 		"another length of the key":       func(f *masterFile) { f.secret = flipped(f.secret, len(f.secret)-18) },
 		"a scalar that is the order":      func(f *masterFile) { f.secret = changed(f.secret, 6, bls12381.Order()...) },
-		"a byte after the secret":         func(f *masterFile) { f.trailing = []byte{0} },
+		"a byte at the end":               func(f *masterFile) { f.trailing = []byte{0} },
+		"no key of notices":               func(f *masterFile) { f.seed = nil },
+		"another key of notices":          func(f *masterFile) { f.seed = flipped(f.seed, 0) },
 	} {
 		f := m
 		spoil(&f)
@@ -356,8 +355,9 @@ func TestVectorsDamagedFiles(t *testing.T) {
 	}
 	for name, change := range map[string]func(*masterFile){
 		"another domain's secret": func(f *masterFile) {
-			f.domain = domainFile{[]byte("other"), d.params,
-				nil}.bytes(t)
+			other := d
+			other.name = []byte("other")
+			f.domain = other.bytes(t)
 		},
 		"a scalar less than the order": func(f *masterFile) { f.secret = changed(f.secret, 6, lessOne(bls12381.Order())...) },
 	} {
@@ -441,9 +441,11 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		"no domain":                   func(f *file) { f.domain = nil },
 		"a domain without checksum":   func(f *file) { f.domain = flipped(f.domain, -1) },
 		"a domain with one in GT": func(f *file) {
-			f.domain = domainFile{d.name, changed(d.params, gtAt, oneGt...),
-				nil}.bytes(t)
+			bad := d
+			bad.params = changed(d.params, gtAt, oneGt...)
+			f.domain = bad.bytes(t)
 		},
+		"another serial":             func(f *file) { f.serial = 1<<64 - 1 },
 		"a byte after the tkn20 key": func(f *file) { f.trailing = []byte{0} },
 	} {
 		f := fileOf(t, k)
@@ -451,8 +453,9 @@ func TestVectorsDamagedFiles(t *testing.T) {
 		add("vectors.key", name, "damaged", f.bytes(t))
 	}
 	for name, change := range map[string]func(*file){
-		"another serial":      func(f *file) { f.serial = 1<<64 - 1 },
-		"another domain's":    func(f *file) { f.domain = domainFile{[]byte("other"), d.params, nil}.bytes(t) },
+		"another domain's": func(f *file) {
+			f.domain = domainFile{name: []byte("other"), params: d.params, authority: d.authority}.bytes(t)
+		},
 		"no attributes":       grant(func(g *Grant) { g.Attributes = nil }),
 		"1,830 days":          grant(func(g *Grant) { g.Expires = g.From + 1830 }),
 		"up to the year 9999": grant(func(g *Grant) { g.From, g.Expires = 2932895, 2932896 }),
@@ -528,22 +531,24 @@ func resealed(b []byte) []byte {
 
 func domainOf(t *testing.T, file []byte) (f domainFile) {
 	t.Helper()
-	body, _, err := unseal(KindDomain, file)
+	body, err := unseal(KindDomain, file)
 	var name, params cryptobyte.String
-	if err != nil || !body.ReadUint16LengthPrefixed(&name) || !body.ReadUint16LengthPrefixed(&params) {
+	authority := make([]byte, 32)
+	if err != nil || !body.ReadUint16LengthPrefixed(&name) || !body.ReadUint16LengthPrefixed(&params) ||
+		!body.CopyBytes(authority) {
 		t.Fatal("no domain", err)
 	}
-	return domainFile{name: name, params: params}
+	return domainFile{name: name, params: params, authority: authority}
 }
 
 func masterOf(t *testing.T, file []byte) masterFile {
 	t.Helper()
-	body, _, err := unseal(KindMaster, file)
+	body, err := unseal(KindMaster, file)
 	var domain, secret cryptobyte.String
 	if err != nil || !body.ReadUint24LengthPrefixed(&domain) || !body.ReadUint16LengthPrefixed(&secret) {
 		t.Fatal("no master key", err)
 	}
-	return masterFile{domain: domain, secret: secret}
+	return masterFile{domain: domain, secret: secret, seed: body}
 }
 
 // filled is a tkn20 key of a shape with the points of another key, so that only

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 
 	"github.com/cloudflare/circl/abe/cpabe/tkn20"
@@ -30,16 +31,19 @@ var (
 
 var errNoPolicy = errors.New("abe: no policy")
 
-// ForDay compiles "p and valid on day", PROTOCOL.md §3.2. It takes less than a
-// millisecond for usual policies.
-func (d *Domain) ForDay(p *Policy, day Day) (*DayPolicy, error) {
+// ForDay compiles "p, valid on day, and none of the keys that were revoked", by their
+// serials: PROTOCOL.md §3.2. It takes less than a millisecond for usual policies.
+func (d *Domain) ForDay(p *Policy, day Day, revoked ...uint64) (*DayPolicy, error) {
 	if d == nil || d.params == nil || p == nil || p.tree == nil {
 		return nil, errNoPolicy
 	}
 	if day > maxDay {
 		return nil, fmt.Errorf("abe: day %d is after the year 9999", day)
 	}
-	c := newCircuit(p.onDay(day))
+	if len(revoked) > MaxRevoked {
+		return nil, fmt.Errorf("abe: %d revoked keys; the limit is %d", len(revoked), MaxRevoked)
+	}
+	c := newCircuit(p.onDay(day, revoked...))
 	compiled, err := c.compile()
 	if err != nil {
 		return nil, err
@@ -50,13 +54,18 @@ func (d *Domain) ForDay(p *Policy, day Day) (*DayPolicy, error) {
 	}, nil
 }
 
-// onDay adds the four blocks that contain the day, greatest first.
-func (p *Policy) onDay(day Day) *formula {
+// onDay adds that the key is none of those that were revoked, in order, and the four
+// blocks that contain the day, greatest first.
+func (p *Policy) onDay(day Day, revoked ...uint64) *formula {
+	parts := []*formula{p.tree}
+	for _, serial := range revoked {
+		parts = append(parts, &formula{wire: wire{serialLabel, strconv.FormatUint(serial, 10), true}})
+	}
 	var blocks []*formula
 	for _, b := range blocksOf(day) {
 		blocks = append(blocks, &formula{wire: wire{label: b.label(), value: present}})
 	}
-	return connect(opAnd, p.tree, connect(opOr, blocks...))
+	return connect(opAnd, append(parts, connect(opOr, blocks...))...)
 }
 
 // Domain is that of ForDay.

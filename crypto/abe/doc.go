@@ -14,6 +14,7 @@
 //   - a check of every byte of a ciphertext that is known beforehand, so that
 //     tkn20 sees no odd ciphertext (skeleton.go, daypolicy.go);
 //   - openings that take the same time whatever opens (dummy.go, work.go);
+//   - notices of keys that are good no more, and policies without them (notice.go);
 //   - files for keys, domains and master keys that cannot lie about
 //     themselves (file.go, key.go, domain.go, master.go).
 //

@@ -2,6 +2,7 @@ package abe
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -14,11 +15,12 @@ import (
 // Domain is the public half of an authority: its name and parameters. It is
 // immutable.
 type Domain struct {
-	name   string
-	params []byte
-	public tkn20.PublicKey
-	id     [32]byte
-	relays []string
+	name      string
+	params    []byte
+	public    tkn20.PublicKey
+	authority ed25519.PublicKey // of its notices
+	id        [32]byte
+	relays    []string
 }
 
 // maxDomainName is in bytes.
@@ -45,15 +47,16 @@ func checkDomainName(name string) error {
 	return nil
 }
 
-// newDomain checks and takes over params, tkn20's encoding of a public key.
-func newDomain(name string, params []byte) (*Domain, error) {
+// newDomain checks and takes over params, tkn20's encoding of a public key, and the key
+// of its notices.
+func newDomain(name string, params, authority []byte) (*Domain, error) {
 	if err := checkDomainName(name); err != nil {
 		return nil, err
 	}
 	if s := publicSkeleton(); !s.fits(params) {
 		return nil, errors.New("public parameters of the wrong shape")
 	}
-	d := &Domain{name: name, params: params, id: domainID(name, params)}
+	d := &Domain{name: name, params: params, authority: authority, id: domainID(name, params, authority)}
 	if err := d.public.UnmarshalBinary(params); err != nil {
 		return nil, errors.New("public parameters with a bad point")
 	}
@@ -63,16 +66,19 @@ func newDomain(name string, params []byte) (*Domain, error) {
 	if err := checkElements(params); err != nil {
 		return nil, err
 	}
+	if !checkAuthority(authority) {
+		return nil, errors.New("a bad key for notices")
+	}
 	return d, nil
 }
 
-// domainID is H("coterie/2 domain", name, parameters), 32 bytes (PROTOCOL.md
-// §3.4): SHA-256 over the label behind its length in 8 bits and the two fields
+// domainID is H("coterie/2 domain", name, parameters, authority), 32 bytes (PROTOCOL.md
+// §3.4): SHA-256 over the label behind its length in 8 bits and the fields
 // behind theirs in 32, big endian.
-func domainID(name string, params []byte) [32]byte {
+func domainID(name string, params, authority []byte) [32]byte {
 	const label = "coterie/2 domain"
 	b := append([]byte{byte(len(label))}, label...)
-	for _, field := range [][]byte{[]byte(name), params} {
+	for _, field := range [][]byte{[]byte(name), params, authority} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(field))) // both are bounded
 		b = append(b, field...)
 	}
@@ -96,35 +102,35 @@ func (d *Domain) String() string { return d.name + " " + d.Fingerprint() }
 // Equal reports whether both have the same name and parameters.
 func (d *Domain) Equal(e *Domain) bool { return d != nil && e != nil && d.id == e.id }
 
-// MarshalBinary gives the domain's file: name, parameters and, if there are any,
-// relays (PROTOCOL.md §3.3).
+// MarshalBinary gives the domain's file: name, parameters, the key of its
+// notices, relays (PROTOCOL.md §3.3).
 func (d *Domain) MarshalBinary() ([]byte, error) {
-	return seal(KindDomain, d.fileVersion(), func(b *cryptobyte.Builder) {
+	return seal(KindDomain, func(b *cryptobyte.Builder) {
 		addBytes16(b, []byte(d.name))
 		addBytes16(b, d.params)
+		b.AddBytes(d.authority)
 		d.addRelays(b)
 	})
 }
 
 // ParseDomain reads what MarshalBinary wrote. Errors are *FileError.
 func ParseDomain(file []byte) (*Domain, error) {
-	body, relays, err := unseal(KindDomain, file)
+	body, err := unseal(KindDomain, file)
 	if err != nil {
 		return nil, err
 	}
 	var name, params, list cryptobyte.String
+	var authority [ed25519.PublicKeySize]byte
 	if !body.ReadUint16LengthPrefixed(&name) || !body.ReadUint16LengthPrefixed(&params) ||
-		relays && !body.ReadUint16LengthPrefixed(&list) || !body.Empty() {
+		!body.CopyBytes(authority[:]) || !body.ReadUint16LengthPrefixed(&list) || !body.Empty() {
 		return nil, damaged(KindDomain, "its fields do not fill it")
 	}
-	d, err := newDomain(string(name), bytes.Clone(params))
+	d, err := newDomain(string(name), bytes.Clone(params), authority[:])
 	if err != nil {
 		return nil, damaged(KindDomain, err.Error())
 	}
-	if relays {
-		if d.relays, err = readRelays(list); err != nil {
-			return nil, damaged(KindDomain, "its relays are malformed")
-		}
+	if d.relays, err = readRelays(list); err != nil {
+		return nil, damaged(KindDomain, "its relays are malformed")
 	}
 	return d, nil
 }

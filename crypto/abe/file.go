@@ -19,23 +19,20 @@ const (
 	KindKey
 	KindDomain
 	KindMaster
+	KindNotice
 )
 
 func (k Kind) String() string {
-	return [...]string{"unknown file", "key", "domain", "master key"}[min(k, KindMaster)]
+	return [...]string{"unknown file", "key", "domain", "master key", "notice"}[min(k, KindNotice)]
 }
 
 // firstWord begins the first line of a file.
 func (k Kind) firstWord() string {
-	return [...]string{"", "coterie-key", "coterie-domain", "coterie-master"}[k]
+	return [...]string{"", "coterie-key", "coterie-domain", "coterie-master", "coterie-notice"}[k]
 }
 
-// Versions of files. The second is that of domains with relays, and of their keys.
-const (
-	fileVersion  = "1"
-	withRelays   = "2"
-	versionBytes = 1
-)
+// fileVersion is that of all files.
+const fileVersion = "2"
 
 // Errors of files. Those that are returned are *FileError and wrap one.
 var (
@@ -83,7 +80,7 @@ func firstLine(b []byte) (k Kind, version string) {
 	if !found {
 		return KindUnknown, ""
 	}
-	for k := KindKey; k <= KindMaster; k++ {
+	for k := KindKey; k <= KindNotice; k++ {
 		if word == k.firstWord() {
 			return k, version
 		}
@@ -93,8 +90,8 @@ func firstLine(b []byte) (k Kind, version string) {
 
 // seal makes a file: first line, body, SHA-256 of both (PROTOCOL.md §3.3). The
 // checksum finds damage, not malice.
-func seal(k Kind, version string, body func(*cryptobyte.Builder)) ([]byte, error) {
-	b := cryptobyte.NewBuilder([]byte(k.firstWord() + " " + version + "\n"))
+func seal(k Kind, body func(*cryptobyte.Builder)) ([]byte, error) {
+	b := cryptobyte.NewBuilder([]byte(k.firstWord() + " " + fileVersion + "\n"))
 	body(b)
 	out, err := b.Bytes()
 	if err != nil {
@@ -104,27 +101,26 @@ func seal(k Kind, version string, body func(*cryptobyte.Builder)) ([]byte, error
 	return append(out, sum[:]...), nil
 }
 
-// unseal returns the body of a file, and whether it is of the version with relays.
-func unseal(want Kind, b []byte) (body cryptobyte.String, relays bool, err error) {
+// unseal returns the body of a file.
+func unseal(want Kind, b []byte) (body cryptobyte.String, err error) {
 	found, version := firstLine(b)
-	relays = version == withRelays && want != KindMaster
 	switch {
 	case found == KindUnknown:
-		return nil, false, &FileError{Want: want, Reason: "its first line is not one of Coterie's", Err: ErrFormat}
+		return nil, &FileError{Want: want, Reason: "its first line is not one of Coterie's", Err: ErrFormat}
 	case found != want:
-		return nil, false, &FileError{Want: want, Found: found, Err: ErrKind}
-	case version != fileVersion && !relays:
-		return nil, false, &FileError{Want: want, Found: found, Err: ErrVersion}
+		return nil, &FileError{Want: want, Found: found, Err: ErrKind}
+	case version != fileVersion:
+		return nil, &FileError{Want: want, Found: found, Err: ErrVersion}
 	}
-	start := len(want.firstWord()) + len(" \n") + versionBytes
+	start := len(want.firstWord()) + len(" \n") + len(fileVersion)
 	if len(b) < start+sha256.Size {
-		return nil, false, damaged(want, "it is cut short")
+		return nil, damaged(want, "it is cut short")
 	}
 	sum := b[len(b)-sha256.Size:]
 	if got := sha256.Sum256(b[:len(b)-sha256.Size]); !bytes.Equal(got[:], sum) {
-		return nil, false, damaged(want, "its checksum is wrong")
+		return nil, damaged(want, "its checksum is wrong")
 	}
-	return b[start : len(b)-sha256.Size], relays, nil
+	return b[start : len(b)-sha256.Size], nil
 }
 
 func addBytes16(b *cryptobyte.Builder, data []byte) {

@@ -26,7 +26,7 @@ type Key struct {
 // Domain is the domain that the key is of.
 func (k *Key) Domain() *Domain { return k.domain }
 
-// Serial is the number of the key in the authority's ledger.
+// Serial is the number of the key in the authority's ledger; notices name it.
 func (k *Key) Serial() uint64 { return k.grant.Serial }
 
 // Attributes are sorted; the slice is the caller's.
@@ -60,7 +60,7 @@ func (k *Key) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return seal(KindKey, k.domain.fileVersion(), func(b *cryptobyte.Builder) {
+	return seal(KindKey, func(b *cryptobyte.Builder) {
 		addBytes24(b, domain)
 		b.AddUint64(k.grant.Serial)
 		b.AddUint32(k.grant.Generation)
@@ -82,7 +82,7 @@ func (k *Key) MarshalBinary() ([]byte, error) {
 // another set than its key holds is refused. Whether the points of the key
 // belong to the domain is not checked; a key whose points do not opens nothing.
 func ParseKey(file []byte) (*Key, error) {
-	body, relays, err := unseal(KindKey, file)
+	body, err := unseal(KindKey, file)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +118,6 @@ func ParseKey(file []byte) (*Key, error) {
 	}
 	if k.domain, err = ParseDomain(domain); err != nil {
 		return nil, damaged(KindKey, "its domain is damaged")
-	}
-	if relays != (len(k.domain.relays) > 0) {
-		return nil, damaged(KindKey, "its domain is of another version")
 	}
 	// Points have one encoding, so encoding again would give the same bytes.
 	k.encoded = bytes.Clone(secret)

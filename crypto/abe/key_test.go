@@ -46,7 +46,7 @@ func fileOf(t testing.TB, k *Key) file {
 
 func (f file) bytes(t testing.TB) []byte {
 	t.Helper()
-	b, err := seal(KindKey, fileVersion, func(b *cryptobyte.Builder) {
+	b, err := seal(KindKey, func(b *cryptobyte.Builder) {
 		addBytes24(b, f.domain)
 		b.AddUint64(f.serial)
 		b.AddUint32(f.generation)
@@ -191,7 +191,7 @@ func TestFileKinds(t *testing.T) {
 				t.Errorf("%s as %s: %v", kind, want, err)
 			}
 		}
-		newer := bytes.Replace(b, []byte(" 1\n"), []byte(" 3\n"), 1)
+		newer := bytes.Replace(b, []byte(" 2\n"), []byte(" 3\n"), 1)
 		if err := parse[kind](newer); !errors.Is(err, ErrVersion) || KindOf(newer) != kind {
 			t.Errorf("%s of version 3: %v", kind, err)
 		}
@@ -252,22 +252,24 @@ func TestDomainAndMasterFiles(t *testing.T) {
 	if err != nil || !e.Equal(d) || e.ID() != d.ID() || e.Name() != "NTNU" {
 		t.Fatal("a domain changed in its file", err)
 	}
-	sum := sha256.Sum256(append([]byte("\x10coterie/2 domain\x00\x00\x00\x04NTNU\x00\x00\x0c\xd2"), d.params...))
+	id := append([]byte("\x10coterie/2 domain\x00\x00\x00\x04NTNU\x00\x00\x0c\xd2"), d.params...)
+	id = append(append(id, 0, 0, 0, 32), d.authority...)
+	sum := sha256.Sum256(id)
 	if d.ID() != sum || d.Fingerprint() != fmt.Sprintf("%x-%x-%x-%x", sum[:2], sum[2:4], sum[4:6], sum[6:8]) {
 		t.Error("the domain's id", d)
 	}
-	renamed, err := newDomain("UiO", d.params)
+	renamed, err := newDomain("UiO", d.params, d.authority)
 	if err != nil || renamed.Equal(d) {
 		t.Error("the name is not part of a domain", err)
 	}
 	for i := 0; i < len(d.params); i += 53 {
 		bad := bytes.Clone(d.params)
 		bad[i] ^= 1
-		if _, err := newDomain("NTNU", bad); err == nil {
+		if _, err := newDomain("NTNU", bad, d.authority); err == nil {
 			t.Errorf("parameters with byte %d changed were accepted", i)
 		}
 	}
-	if _, err := newDomain("NTNU", d.params[:3281]); err == nil {
+	if _, err := newDomain("NTNU", d.params[:3281], d.authority); err == nil {
 		t.Error("short parameters were accepted")
 	}
 }

@@ -11,12 +11,14 @@ import "strconv"
 //	n_NAME           a named attribute; value v_VALUE
 //	iNN_NAME         bit NN (00 is the lowest) of an integer; value "0" or "1"
 //	g                the generation; value in decimal
+//	s                the key's serial; value in decimal
 //	dSIZE_INDEX      a block of days (day.go); value "1"
 //
 // No label is one of tkn20's keywords and none has a "-", which keeps clear of
 // the label that tkn20 adds by itself.
 const (
 	generationLabel = "g"
+	serialLabel     = "s"
 	present         = "1"
 )
 
@@ -61,7 +63,9 @@ func addAttribute(labels map[string]string, a Attribute) {
 
 // labels are all that a key of this grant holds.
 func (g Grant) labels() map[string]string {
-	labels := map[string]string{generationLabel: strconv.FormatUint(uint64(g.Generation), 10)}
+	labels := map[string]string{
+		generationLabel: strconv.FormatUint(uint64(g.Generation), 10), serialLabel: strconv.FormatUint(g.Serial, 10),
+	}
 	for _, a := range g.Attributes {
 		addAttribute(labels, a)
 	}

@@ -2,6 +2,7 @@ package abe
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ type MasterKey struct {
 	_      [0]func() // not comparable by ==
 	domain *Domain
 	secret tkn20.SystemSecretKey
+	seed   [ed25519.SeedSize]byte // of the key of notices
 }
 
 // Setup makes an authority. The name has 1 to 64 bytes of letters, digits and
@@ -36,11 +38,14 @@ func Setup(rand io.Reader, name string) (*MasterKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up domain: %w", err)
 	}
-	d, err := newDomain(name, params)
-	if err != nil {
+	m := &MasterKey{secret: secret}
+	if _, err := io.ReadFull(rand, m.seed[:]); err != nil {
 		return nil, fmt.Errorf("setting up domain: %w", err)
 	}
-	return &MasterKey{domain: d, secret: secret}, nil
+	if m.domain, err = newDomain(name, params, m.authority()); err != nil {
+		return nil, fmt.Errorf("setting up domain: %w", err)
+	}
+	return m, nil
 }
 
 var (
@@ -48,12 +53,16 @@ var (
 	errNoKey        = errors.New("abe: no key")
 )
 
+func (m *MasterKey) authority() ed25519.PublicKey {
+	return ed25519.NewKeyFromSeed(m.seed[:]).Public().(ed25519.PublicKey)
+}
+
 // Domain is the public half.
 func (m *MasterKey) Domain() *Domain { return m.domain }
 
 // Grant is what a key says.
 type Grant struct {
-	Serial        uint64 // the ledger's number, informational
+	Serial        uint64 // the ledger's number
 	Attributes    []Attribute
 	Generation    uint32
 	From, Expires Day // valid on From <= day < Expires; at most MaxSpan days
@@ -107,7 +116,7 @@ func (m *MasterKey) Issue(rand io.Reader, g Grant) (*Key, error) {
 }
 
 // MarshalBinary gives the master key's file: the domain's file, the secret
-// parameters (PROTOCOL.md §3.3). It is not encrypted.
+// parameters, the seed of the key of notices (PROTOCOL.md §3.3). It is not encrypted.
 func (m *MasterKey) MarshalBinary() ([]byte, error) {
 	if m == nil || m.domain == nil {
 		return nil, errNoKey
@@ -120,23 +129,25 @@ func (m *MasterKey) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding master key: %w", err)
 	}
-	return seal(KindMaster, fileVersion, func(b *cryptobyte.Builder) {
+	return seal(KindMaster, func(b *cryptobyte.Builder) {
 		addBytes24(b, domain)
 		addBytes16(b, secret)
+		b.AddBytes(m.seed[:])
 	})
 }
 
 // ParseMasterKey reads what MarshalBinary wrote. Errors are *FileError.
 func ParseMasterKey(file []byte) (*MasterKey, error) {
-	body, _, err := unseal(KindMaster, file)
+	body, err := unseal(KindMaster, file)
 	if err != nil {
 		return nil, err
 	}
 	var domain, secret cryptobyte.String
-	if !body.ReadUint24LengthPrefixed(&domain) || !body.ReadUint16LengthPrefixed(&secret) || !body.Empty() {
+	m := &MasterKey{}
+	if !body.ReadUint24LengthPrefixed(&domain) || !body.ReadUint16LengthPrefixed(&secret) ||
+		!body.CopyBytes(m.seed[:]) || !body.Empty() {
 		return nil, damaged(KindMaster, "its fields do not fill it")
 	}
-	m := &MasterKey{}
 	if m.domain, err = ParseDomain(domain); err != nil || len(m.domain.relays) > 0 {
 		return nil, damaged(KindMaster, "its domain is damaged")
 	}
@@ -146,6 +157,9 @@ func ParseMasterKey(file []byte) (*MasterKey, error) {
 	// tkn20 keeps a part of what it parses, and the caller may erase the file.
 	if err := m.secret.UnmarshalBinary(bytes.Clone(secret)); err != nil {
 		return nil, damaged(KindMaster, "its secret has a bad number")
+	}
+	if !m.authority().Equal(m.domain.authority) {
+		return nil, damaged(KindMaster, "its key of notices is not its domain's")
 	}
 	return m, nil
 }

@@ -63,17 +63,7 @@ func (k *Key) WithRelays(relays []string) (*Key, error) {
 	return &Key{domain: d, grant: k.grant, secret: k.secret, encoded: k.encoded, labels: k.labels}, nil
 }
 
-func (d *Domain) fileVersion() string {
-	if len(d.relays) > 0 {
-		return withRelays
-	}
-	return fileVersion
-}
-
 func (d *Domain) addRelays(b *cryptobyte.Builder) {
-	if len(d.relays) == 0 {
-		return
-	}
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
 		for _, r := range d.relays {
 			b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(r)) })
@@ -81,7 +71,6 @@ func (d *Domain) addRelays(b *cryptobyte.Builder) {
 	})
 }
 
-// readRelays reads a list that is not empty.
 func readRelays(list cryptobyte.String) (out []string, err error) {
 	for !list.Empty() {
 		var r cryptobyte.String
@@ -89,9 +78,6 @@ func readRelays(list cryptobyte.String) (out []string, err error) {
 			return nil, errors.New("malformed")
 		}
 		out = append(out, string(r))
-	}
-	if len(out) == 0 {
-		return nil, errors.New("none")
 	}
 	return out, CheckRelays(out)
 }

@@ -2,6 +2,7 @@ package ake
 
 import (
 	"crypto/hmac"
+	"encoding/binary"
 
 	"golang.org/x/crypto/chacha20"
 
@@ -9,18 +10,18 @@ import (
 )
 
 // A QuestionContext is what a question of one member to another is bound to:
-// PROTOCOL.md §7.6. The cids bind the two processes and the room's day.
+// PROTOCOL.md §7.6. The cids bind the two processes and the room's period.
 type QuestionContext struct {
 	Room   Hash
-	Day    abe.Day
+	Period abe.Period
 	Asker  Hash // cid
 	Prover Hash // cid
 	Policy string
 }
 
 func (c *QuestionContext) hash() []byte {
-	day := [4]byte{byte(c.Day >> 24), byte(c.Day >> 16), byte(c.Day >> 8), byte(c.Day)}
-	h := Sum("coterie/2 question", c.Room[:], day[:], c.Asker[:], c.Prover[:], []byte(c.Policy))
+	period := binary.BigEndian.AppendUint64(nil, uint64(c.Period))
+	h := Sum("coterie/2 question", c.Room[:], period, c.Asker[:], c.Prover[:], []byte(c.Policy))
 	return h[:]
 }
 

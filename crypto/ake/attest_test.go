@@ -12,7 +12,7 @@ import (
 )
 
 func testQuestion() *QuestionContext {
-	return &QuestionContext{Room: hashOf("room"), Day: testDay, Asker: hashOf("asker"), Prover: hashOf("prover"),
+	return &QuestionContext{Room: hashOf("room"), Period: testPeriod, Asker: hashOf("asker"), Prover: hashOf("prover"),
 		Policy: `"A"`}
 }
 
@@ -65,7 +65,7 @@ func TestQuestionIsBound(t *testing.T) {
 		"asker":  func(c *QuestionContext) { c.Asker = hashOf("another") },
 		"prover": func(c *QuestionContext) { c.Prover = hashOf("another") },
 		"room":   func(c *QuestionContext) { c.Room = hashOf("another") },
-		"day":    func(c *QuestionContext) { c.Day++ },
+		"day":    func(c *QuestionContext) { c.Period++ },
 		"policy": func(c *QuestionContext) { c.Policy = `"A" and "A"` },
 	} {
 		other := *c
@@ -127,7 +127,7 @@ func TestVectorsQuestions(t *testing.T) {
 	type vector struct {
 		Seed          hexBytes `json:"seed"`
 		Room          hexBytes `json:"room"`
-		Day           uint32   `json:"day"`
+		Period        uint64   `json:"period"`
 		Asker         hexBytes `json:"asker"`
 		Prover        hexBytes `json:"prover"`
 		Policy        string   `json:"policy"`
@@ -144,9 +144,9 @@ func TestVectorsQuestions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &QuestionContext{Room: hashOf("vector room"), Day: key.From(), Asker: hashOf("vector asker"),
+	c := &QuestionContext{Room: hashOf("vector room"), Period: abe.PeriodOf(1, key.From()), Asker: hashOf("vector asker"),
 		Prover: hashOf("vector prover"), Policy: p.String()}
-	dp, err := key.Domain().ForDay(p, c.Day)
+	dp, err := key.Domain().ForDay(p, c.Period.Day())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,8 @@ func TestVectorsQuestions(t *testing.T) {
 		t.Error("not the encapsulation of the page")
 	}
 	vectorJSON(t, "questions.json", []vector{{
-		Seed: seed.Bytes(), Room: c.Room[:], Day: uint32(c.Day), Asker: c.Asker[:], Prover: c.Prover[:], Policy: c.Policy,
+		Seed: seed.Bytes(), Room: c.Room[:], Period: uint64(c.Period), Asker: c.Asker[:], Prover: c.Prover[:],
+		Policy:   c.Policy,
 		Question: question,
 		Context:  c.hash(), Opened: append(seed.Bytes(), bind[:]...), CoinsKey: coins.Bytes(), Encapsulation: made.Bytes,
 		Proof: made.Proof.Bytes(), Answer: answer[:],

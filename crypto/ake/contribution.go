@@ -23,17 +23,17 @@ type Context struct {
 	Room     Hash
 	Identity [32]byte // the peer's Ed25519 public key
 	Serial   uint64   // of the process; a later one is greater
-	Day      abe.Day
+	Period   abe.Period
 	Working  [32]byte // the process' Ed25519 public working key
 }
 
-// Bytes is ctx of PROTOCOL.md §5: 108 bytes.
+// Bytes is ctx of PROTOCOL.md §5: 112 bytes.
 func (c *Context) Bytes() []byte {
-	b := make([]byte, 0, 108)
+	b := make([]byte, 0, 112)
 	b = append(b, c.Room[:]...)
 	b = append(b, c.Identity[:]...)
 	b = binary.BigEndian.AppendUint64(b, c.Serial)
-	b = binary.BigEndian.AppendUint32(b, uint32(c.Day))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Period))
 	return append(b, c.Working[:]...)
 }
 

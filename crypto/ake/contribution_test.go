@@ -17,6 +17,9 @@ import (
 
 const testDay abe.Day = 20_770
 
+// testPeriod is after a notice.
+const testPeriod = abe.Period(1_795_424_400<<32 | uint64(testDay))
+
 var authority = sync.OnceValue(func() *abe.MasterKey {
 	m, err := abe.Setup(stream("test authority"), "NTNU")
 	if err != nil {
@@ -53,7 +56,7 @@ func dayPolicy(t testing.TB, source string, d abe.Day) *abe.DayPolicy {
 }
 
 func testContext() *Context {
-	return &Context{Room: hashOf("room"), Identity: hashOf("identity"), Serial: 1_795_424_400_000, Day: testDay,
+	return &Context{Room: hashOf("room"), Identity: hashOf("identity"), Serial: 1_795_424_400_000, Period: testPeriod,
 		Working: hashOf("working")}
 }
 
@@ -150,7 +153,7 @@ func TestReplayedContribution(t *testing.T) {
 	for what, change := range map[string]func(c *Context){
 		"another room":        func(c *Context) { c.Room[0] ^= 1 },
 		"another peer":        func(c *Context) { c.Identity[31] ^= 1 },
-		"another day":         func(c *Context) { c.Day++ },
+		"another day":         func(c *Context) { c.Period++ },
 		"another serial":      func(c *Context) { c.Serial++ },
 		"another working key": func(c *Context) { c.Working[7] ^= 1 },
 	} {
@@ -350,15 +353,15 @@ func TestProof(t *testing.T) {
 // TestContextID: each part of a contribution is in its cid.
 func TestContextID(t *testing.T) {
 	c := testContext()
-	if len(c.Bytes()) != 108 {
+	if len(c.Bytes()) != 112 {
 		t.Errorf("ctx has %d bytes", len(c.Bytes()))
 	}
 	term, enc := hashOf("term"), hashOf("encapsulation")
 	ids := []Hash{c.ID(term, enc), c.ID(enc, term), c.ID(hashOf("x"), enc), c.ID(term, hashOf("x"))}
 	for _, change := range []func(c *Context){
 		func(c *Context) { c.Room[0]++ }, func(c *Context) { c.Identity[0]++ }, func(c *Context) { c.Serial++ },
-		func(c *Context) { c.Day++ }, func(c *Context) { c.Working[0]++ },
-		func(c *Context) { c.Serial, c.Day = c.Serial<<32, abe.Day(c.Serial) },
+		func(c *Context) { c.Period++ }, func(c *Context) { c.Working[0]++ },
+		func(c *Context) { c.Serial, c.Period = c.Serial<<32, abe.Period(c.Serial) },
 	} {
 		other := *c
 		change(&other)

@@ -71,7 +71,7 @@ func TestVectorsContributions(t *testing.T) {
 		Room     hexBytes `json:"room"`
 		Identity hexBytes `json:"identity"`
 		Serial   uint64   `json:"serial"`
-		Day      uint32   `json:"day"`
+		Period   uint64   `json:"period"`
 		Working  hexBytes `json:"working"`
 		Policy   string   `json:"policy"`
 		Sponsor  hexBytes `json:"sponsor"`
@@ -100,9 +100,9 @@ func TestVectorsContributions(t *testing.T) {
 		}
 		c := &Context{
 			Room: hashOf("vector room"), Identity: hashOf("vector identity"), Serial: 1_795_424_400_000 + uint64(i),
-			Day: key.From() + abe.Day(i), Working: hashOf("vector working key"),
+			Period: abe.PeriodOf(uint32(i), key.From()+abe.Day(i)), Working: hashOf("vector working key"),
 		}
-		dp, err := key.Domain().ForDay(p, c.Day)
+		dp, err := key.Domain().ForDay(p, c.Period.Day())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestVectorsContributions(t *testing.T) {
 		chacha(t, coinsOf(c, seed)).Read(coins)
 		cid := c.ID(made.Term.Commitment(), HashEncapsulation(made.Bytes))
 		vs = append(vs, vector{
-			Seed: seed.Bytes(), Room: c.Room[:], Identity: c.Identity[:], Serial: c.Serial, Day: uint32(c.Day),
+			Seed: seed.Bytes(), Room: c.Room[:], Identity: c.Identity[:], Serial: c.Serial, Period: uint64(c.Period),
 			Working: c.Working[:],
 			Policy:  p.String(), Sponsor: sponsor[:],
 			Context: c.Bytes(), Opened: plaintextOf(c, seed), Term: made.Term.Bytes(), Proof: made.Proof.Bytes(),

@@ -111,6 +111,26 @@ func LoadDomain(path string) (*abe.Domain, error) {
 	return d, nil
 }
 
+// LoadNotice reads the notice at path. Whose it is, is for others to check.
+func LoadNotice(path string) (*abe.Notice, error) {
+	data, err := ReadPublic(path)
+	if err != nil {
+		return nil, err
+	}
+	switch kind := KindOf(data); kind {
+	case Notice:
+	case UTF16:
+		return nil, &DamagedError{Path: path, Size: len(data), UTF16: true}
+	default:
+		return nil, &KindError{path, kind, Notice}
+	}
+	n, err := abe.ParseNoticeFile(data)
+	if err != nil {
+		return nil, Unreadable(path, Notice, len(data), err)
+	}
+	return n, nil
+}
+
 // Unreadable names the file at path, of kind want and size bytes, in an error
 // of abe's parsers.
 func Unreadable(path string, want Kind, size int, err error) error {

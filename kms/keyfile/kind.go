@@ -25,6 +25,7 @@ const (
 	Identity        // an age identity
 	Recipient       // an age recipient
 	Request         // what a member asks for
+	Notice          // which keys of a domain are good no more
 	UTF16           // text that a shell rewrote as UTF-16
 )
 
@@ -39,6 +40,8 @@ func (k Kind) String() string {
 		return "sealed with age for somebody"
 	case Passphrase:
 		return "encrypted with a passphrase, as master keys and identities are"
+	case Notice:
+		return "a domain's notice of revoked keys"
 	case Domain:
 		return "a domain's public parameters"
 	case Master:
@@ -76,6 +79,8 @@ func KindOf(b []byte) Kind {
 		return Domain
 	case abe.KindMaster:
 		return Master
+	case abe.KindNotice:
+		return Notice
 	}
 	switch text := bytes.TrimLeft(b, " \t\r\n"); {
 	case len(b) == 0:

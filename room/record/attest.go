@@ -24,7 +24,7 @@ const (
 // A Question asks one member to prove that it satisfies a policy: PROTOCOL.md
 // §7.6.
 type Question struct {
-	Day           abe.Day
+	Period        abe.Period
 	Asker, Prover ake.Hash // cids
 	Nonce         ake.Hash // for this question alone
 	Policy        string
@@ -33,7 +33,7 @@ type Question struct {
 
 // Append appends the encoding.
 func (q *Question) Append(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(q.Day))
+	b = binary.BigEndian.AppendUint64(b, uint64(q.Period))
 	b = append(append(b, q.Asker[:]...), q.Prover[:]...)
 	b = append(b, q.Nonce[:]...)
 	b = appendVec16(b, []byte(q.Policy))
@@ -44,7 +44,7 @@ func (q *Question) Append(b []byte) []byte {
 // one, and in canonical text, is for the room to see.
 func ParseQuestion(b []byte) (*Question, error) {
 	r := newReader(b)
-	q := &Question{Day: abe.Day(r.uint32()), Asker: r.hash(), Prover: r.hash(), Nonce: r.hash()}
+	q := &Question{Period: abe.Period(r.uint64()), Asker: r.hash(), Prover: r.hash(), Nonce: r.hash()}
 	q.Policy = string(r.vec16(MaxQuestionPolicy))
 	q.Encapsulation = r.vec32(maxQuestion)
 	if !r.end() || q.Asker == q.Prover || !utf8.ValidString(q.Policy) {

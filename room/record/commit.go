@@ -14,7 +14,7 @@ import (
 const (
 	entrySize    = 96
 	evidenceSize = 65
-	briefSize    = 4 + 8 + ake.HashSize + ake.HashSize + 4 + 3*ake.HashSize + ake.HashSize + signatureSize
+	briefSize    = 8 + 8 + ake.HashSize + ake.HashSize + 4 + 3*ake.HashSize + ake.HashSize + signatureSize
 )
 
 // An Entry is one member in a commit's list: PROTOCOL.md §8.
@@ -159,7 +159,7 @@ func compareEvidence(a, b Evidence) int { return bytes.Compare(a.append(nil), b.
 
 // A Header is all of a commit that its secret is bound to: PROTOCOL.md §8.
 type Header struct {
-	Day      abe.Day
+	Period   abe.Period
 	Height   uint64
 	Base     ake.Hash // the commit whose list Changes refers to; zeros: none
 	By       ake.Hash // cid of the committer
@@ -172,7 +172,7 @@ type Header struct {
 // Core is the header's encoding, to which the commitment to d is bound.
 func (h *Header) Core() []byte {
 	b := make([]byte, 0, briefSize)
-	b = binary.BigEndian.AppendUint32(b, uint32(h.Day))
+	b = binary.BigEndian.AppendUint64(b, uint64(h.Period))
 	b = binary.BigEndian.AppendUint64(b, h.Height)
 	b = append(b, h.Base[:]...)
 	b = append(b, h.By[:]...)
@@ -208,7 +208,7 @@ func (h *Header) lists(list List, away Away) bool {
 }
 
 // A Brief is a commit without its list: what the epoch's id covers, and the
-// committer's signature over that. 272 bytes.
+// committer's signature over that. 276 bytes.
 type Brief struct {
 	Header
 	// Secret is the commitment to d.
@@ -231,7 +231,7 @@ func (c *Brief) Sign(room ake.Hash, w ed25519.PrivateKey) {
 
 // Verify checks the signature, given the contribution By names.
 func (c *Brief) Verify(room ake.Hash, by *Contribution) error {
-	if by.ID() != c.By || by.Day != c.Day {
+	if by.ID() != c.By || by.Period != c.Period {
 		return ErrSignature
 	}
 	return verify(by.Working[:], "commit", room, c.epoch[:], c.Signature[:])
@@ -246,7 +246,7 @@ func (c *Brief) AppendBrief(b []byte) []byte {
 
 // readBrief takes a brief, checks what can be checked of it alone, and settles it.
 func (r *reader) brief() (c Brief, ok bool) {
-	c.Day = abe.Day(r.uint32())
+	c.Period = abe.Period(r.uint64())
 	c.Height = r.uint64()
 	c.Base, c.By = r.hash(), r.hash()
 	c.Members = r.uint32()

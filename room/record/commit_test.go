@@ -121,7 +121,7 @@ func TestCommitLimits(t *testing.T) {
 		}
 	}
 	c := *whole
-	c.Height, c.Day = 1<<64-1, 1<<32-1
+	c.Height, c.Period = 1<<64-1, 1<<32-1
 	c.seal(ann)
 	if got, err := ParseCommit(c.Append(nil)); err != nil || got.Header != c.Header {
 		t.Error("the greatest numbers:", err)
@@ -152,7 +152,7 @@ func TestCommitOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	yesterday := *ann.contribution
-	yesterday.Day--
+	yesterday.Period--
 	for what, err := range map[string]error{
 		"another's":    c.Verify(testRoom, bob.contribution),
 		"another room": c.Verify(hashOf("another room"), ann.contribution),

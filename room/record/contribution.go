@@ -9,13 +9,13 @@ import (
 )
 
 // ContributionSize is the size of a contribution in bytes.
-const ContributionSize = 204
+const ContributionSize = 208
 
-// A Contribution is a member's record for one day: PROTOCOL.md §5.
+// A Contribution is a member's record for one period: PROTOCOL.md §5.
 type Contribution struct {
 	Identity      [keySize]byte
 	Serial        uint64
-	Day           abe.Day
+	Period        abe.Period
 	Working       [keySize]byte
 	Term          ake.Hash // commitment to the term
 	Encapsulation ake.Hash // hash of the encapsulation
@@ -29,7 +29,7 @@ func NewContribution(identity ed25519.PrivateKey, ctx *ake.Context, e *ake.Encap
 	c := &Contribution{
 		Identity:      ctx.Identity,
 		Serial:        ctx.Serial,
-		Day:           ctx.Day,
+		Period:        ctx.Period,
 		Working:       ctx.Working,
 		Term:          e.Term.Commitment(),
 		Encapsulation: ake.HashEncapsulation(e.Bytes),
@@ -42,7 +42,7 @@ func NewContribution(identity ed25519.PrivateKey, ctx *ake.Context, e *ake.Encap
 func (c *Contribution) body(b []byte) []byte {
 	b = append(b, c.Identity[:]...)
 	b = binary.BigEndian.AppendUint64(b, c.Serial)
-	b = binary.BigEndian.AppendUint32(b, uint32(c.Day))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Period))
 	b = append(b, c.Working[:]...)
 	b = append(b, c.Term[:]...)
 	return append(b, c.Encapsulation[:]...)
@@ -60,7 +60,7 @@ func (c *Contribution) Append(b []byte) []byte { return append(c.body(b), c.Sign
 
 // Context is what the contribution's encapsulation is bound to in a room.
 func (c *Contribution) Context(room ake.Hash) *ake.Context {
-	return &ake.Context{Room: room, Identity: c.Identity, Serial: c.Serial, Day: c.Day, Working: c.Working}
+	return &ake.Context{Room: room, Identity: c.Identity, Serial: c.Serial, Period: c.Period, Working: c.Working}
 }
 
 // ParseContribution takes a contribution and checks that its keys are keys.
@@ -69,7 +69,7 @@ func ParseContribution(b []byte) (*Contribution, error) {
 	c := new(Contribution)
 	r.copy(c.Identity[:])
 	c.Serial = r.uint64()
-	c.Day = abe.Day(r.uint32())
+	c.Period = abe.Period(r.uint64())
 	r.copy(c.Working[:])
 	c.Term, c.Encapsulation = r.hash(), r.hash()
 	r.copy(c.Signature[:])

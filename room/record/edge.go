@@ -9,12 +9,12 @@ import (
 )
 
 // EdgeSize is the size of an edge in bytes.
-const EdgeSize = 132
+const EdgeSize = 136
 
 // An Edge says that the maker of contribution To proved to the maker of
 // contribution From that it could open From's encapsulation: PROTOCOL.md §6.
 type Edge struct {
-	Day       abe.Day
+	Period    abe.Period
 	From, To  ake.Hash
 	Signature [signatureSize]byte
 
@@ -28,7 +28,7 @@ func (e *Edge) Sign(room ake.Hash, w ed25519.PrivateKey) {
 }
 
 func (e *Edge) body(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(e.Day))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Period))
 	b = append(b, e.From[:]...)
 	return append(b, e.To[:]...)
 }
@@ -50,7 +50,7 @@ func (e *Edge) Append(b []byte) []byte { return append(e.body(b), e.Signature[:]
 // ParseEdge takes an edge.
 func ParseEdge(b []byte) (*Edge, error) {
 	r := newReader(b)
-	e := &Edge{Day: abe.Day(r.uint32()), From: r.hash(), To: r.hash()}
+	e := &Edge{Period: abe.Period(r.uint64()), From: r.hash(), To: r.hash()}
 	r.copy(e.Signature[:])
 	if !r.end() || e.From == e.To {
 		return nil, formError("edge")
@@ -61,7 +61,7 @@ func ParseEdge(b []byte) (*Edge, error) {
 
 // Verify checks the signature for a room, given the contribution From names.
 func (e *Edge) Verify(room ake.Hash, from *Contribution) error {
-	if from.ID() != e.From || from.Day != e.Day {
+	if from.ID() != e.From || from.Period != e.Period {
 		return ErrSignature
 	}
 	return verify(from.Working[:], "edge", room, e.body(nil), e.Signature[:])

@@ -173,7 +173,7 @@ func TestEdgeForm(t *testing.T) {
 	if err := e.Verify(testRoom, bob.contribution); !errors.Is(err, ErrSignature) {
 		t.Error("from another:", err)
 	}
-	e.Day++
+	e.Period++
 	e.Sign(testRoom, ann.working)
 	if err := e.Verify(testRoom, ann.contribution); !errors.Is(err, ErrSignature) {
 		t.Error("of another day:", err)
@@ -219,7 +219,7 @@ func TestRapidFrames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &Hello{Room: hash.Draw(t, "room"), Digest: hash.Draw(t, "digest"), Head: hash.Draw(t, "head"), Logs: hash.Draw(t, "logs")}
 		for range rapid.IntRange(0, maxHelloDays).Draw(t, "days") {
-			h.Days = append(h.Days, HelloDay{Day: abe.Day(rapid.Uint32().Draw(t, "day")), CID: hash.Draw(t, "cid"), Size: rapid.Uint32().Draw(t, "size")})
+			h.Days = append(h.Days, HelloDay{Period: abe.Period(rapid.Uint64().Draw(t, "period")), CID: hash.Draw(t, "cid"), Size: rapid.Uint32().Draw(t, "size")})
 		}
 		if got, err := ParseHello(h.Encode()[1:]); err != nil || !bytes.Equal(got.Encode(), h.Encode()) {
 			t.Fatal(err)
@@ -454,7 +454,7 @@ func TestMessageOfAnotherDay(t *testing.T) {
 	ann := newPerson("ann")
 	m := newSigned(ann, "a")
 	tomorrow := *ann.contribution
-	tomorrow.Day++
+	tomorrow.Period++
 	tomorrow.ComputeID(testRoom)
 	if tomorrow.ID() == m.CID || tomorrow.Working != ann.contribution.Working {
 		t.Fatal("not another contribution of the same process")

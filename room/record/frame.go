@@ -31,6 +31,7 @@ const (
 	FrameHave
 	FrameTold
 	FrameSecret
+	FrameNotice // abe.Notice
 )
 
 // MaxFrame is the greatest size in bytes of a frame, its type included.
@@ -51,16 +52,17 @@ const (
 	maxWant        = 16
 )
 
-// A HelloDay is what a peer says of itself for one day.
+// A HelloDay is what a peer says of itself for one period.
 type HelloDay struct {
-	Day  abe.Day
-	CID  ake.Hash
-	Size uint32 // members of its component, itself included
+	Period abe.Period
+	CID    ake.Hash
+	Size   uint32 // members of its component, itself included
 }
 
 // Hello opens a comparison.
 type Hello struct {
 	Room   ake.Hash
+	Notice uint32 // the number of the newest that is known; 0: none
 	Days   []HelloDay
 	Digest ake.Hash
 	Head   ake.Hash // zeros: none
@@ -72,10 +74,10 @@ type Hello struct {
 
 // Encode is the frame.
 func (h *Hello) Encode() []byte {
-	b := append([]byte{FrameHello}, h.Room[:]...)
+	b := binary.BigEndian.AppendUint32(append([]byte{FrameHello}, h.Room[:]...), h.Notice)
 	b = append(b, byte(len(h.Days)))
 	for _, d := range h.Days {
-		b = binary.BigEndian.AppendUint32(b, uint32(d.Day))
+		b = binary.BigEndian.AppendUint64(b, uint64(d.Period))
 		b = append(b, d.CID[:]...)
 		b = binary.BigEndian.AppendUint32(b, d.Size)
 	}
@@ -91,13 +93,13 @@ func (h *Hello) Encode() []byte {
 // ParseHello takes the frame behind its type.
 func ParseHello(b []byte) (*Hello, error) {
 	r := newReader(b)
-	h := &Hello{Room: r.hash()}
+	h := &Hello{Room: r.hash(), Notice: r.uint32()}
 	n := int(r.uint8())
 	if n > maxHelloDays {
 		return nil, formError("hello")
 	}
 	for range n {
-		h.Days = append(h.Days, HelloDay{Day: abe.Day(r.uint32()), CID: r.hash(), Size: r.uint32()})
+		h.Days = append(h.Days, HelloDay{Period: abe.Period(r.uint64()), CID: r.hash(), Size: r.uint32()})
 	}
 	h.Digest, h.Head, h.Logs = r.hash(), r.hash(), r.hash()
 	h.Whole, h.GapFrom, h.GapTo = r.uint64(), r.uint64(), r.uint64()

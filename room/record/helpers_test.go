@@ -43,6 +43,9 @@ func publicOf(k ed25519.PrivateKey) [32]byte { return [32]byte(k.Public().(ed255
 
 const testDay abe.Day = 20_770
 
+// testPeriod is after a notice.
+const testPeriod = abe.Period(1_795_424_400<<32 | uint64(testDay))
+
 var testRoom = hashOf("room")
 
 // A person is one process of a peer, with its records for testDay.
@@ -57,7 +60,7 @@ type person struct {
 
 func newPerson(text string) *person {
 	p := &person{identity: keyOf(text + " identity"), working: keyOf(text + " working"), term: ake.Term{Secret: secretOf(text + " term")}}
-	ctx := &ake.Context{Room: testRoom, Identity: publicOf(p.identity), Serial: 1_795_424_400_000, Day: testDay, Working: publicOf(p.working)}
+	ctx := &ake.Context{Room: testRoom, Identity: publicOf(p.identity), Serial: 1_795_424_400_000, Period: testPeriod, Working: publicOf(p.working)}
 	p.encapsulation = []byte(text + " encapsulation")
 	p.contribution = NewContribution(p.identity, ctx, &ake.Encapsulated{Term: p.term, Bytes: p.encapsulation})
 	p.presence = &Presence{Serial: 2, Addresses: addresses("/ip4/192.0.2.1/tcp/4001", "/ip4/192.0.2.1/udp/4001/quic-v1")}
@@ -79,7 +82,7 @@ func addresses(texts ...string) (out [][]byte) {
 }
 
 func newEdge(from, to *person) *Edge {
-	e := &Edge{Day: testDay, From: from.contribution.ID(), To: to.contribution.ID()}
+	e := &Edge{Period: testPeriod, From: from.contribution.ID(), To: to.contribution.ID()}
 	e.Sign(testRoom, from.working)
 	return e
 }
@@ -173,7 +176,7 @@ func awayOf(names ...string) (out Away) {
 // newCommit is the first commit of a day, carrying its whole list.
 func newCommit(by *person, list List, removals ...Evidence) *Commit {
 	c := &Commit{Brief: Brief{Header: Header{
-		Day: testDay, Height: 1, By: by.contribution.ID(), Members: uint32(len(list)), List: list.Hash(),
+		Period: testPeriod, Height: 1, By: by.contribution.ID(), Members: uint32(len(list)), List: list.Hash(),
 	}}, Form: ListWhole, Added: list}
 	c.SetEvidence(removals)
 	c.seal(by)
@@ -247,10 +250,10 @@ func reencode[T any](parse func([]byte) (T, error), encode func(T) []byte) func(
 }
 
 func newHello(days int) *Hello {
-	h := &Hello{Room: testRoom, Digest: hashOf("digest"), Head: hashOf("head"), Logs: hashOf("logs"),
+	h := &Hello{Room: testRoom, Notice: 1_795_424_400, Digest: hashOf("digest"), Head: hashOf("head"), Logs: hashOf("logs"),
 		Whole: 1764000000000, GapFrom: 1764000001000, GapTo: 1764000002000}
 	for i := range days {
-		h.Days = append(h.Days, HelloDay{Day: testDay + abe.Day(i), CID: hashOf(fmt.Sprint("cid ", i)), Size: uint32(10 * i)})
+		h.Days = append(h.Days, HelloDay{Period: testPeriod + abe.Period(i), CID: hashOf(fmt.Sprint("cid ", i)), Size: uint32(10 * i)})
 	}
 	return h
 }
@@ -322,7 +325,7 @@ func formatNamed(t testing.TB, name string) format {
 func newQuestion(policy string) *Question {
 	ann, bob := newPerson("ann"), newPerson("bob")
 	return &Question{
-		Day: testDay, Asker: ann.contribution.ID(), Prover: bob.contribution.ID(), Nonce: hashOf("nonce"),
+		Period: testPeriod, Asker: ann.contribution.ID(), Prover: bob.contribution.ID(), Nonce: hashOf("nonce"),
 		Policy: policy, Encapsulation: []byte("what the question's policy was encapsulated to"),
 	}
 }

@@ -21,7 +21,7 @@ const MaxEncapsulation = 128 << 10
 // sponsor's comes first: who has none can make all others.
 func (j *Join) Verify(room ake.Hash, sponsor *Contribution) error {
 	j.Contribution.ComputeID(room)
-	if j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Day != j.Out.Day {
+	if j.In.To != j.Contribution.ID() || j.Out.To != j.In.From || j.In.Period != j.Out.Period {
 		return ErrSignature
 	}
 	if err := j.In.Verify(room, sponsor); err != nil {

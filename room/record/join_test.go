@@ -13,10 +13,10 @@ func TestJoinAcrossDays(t *testing.T) {
 	ann, bob := newPerson("ann"), newPerson("bob")
 	tomorrow := *bob
 	ctx := bob.contribution.Context(testRoom)
-	ctx.Day++
+	ctx.Period++
 	tomorrow.contribution = NewContribution(bob.identity, ctx, &ake.Encapsulated{Term: bob.term, Bytes: bob.encapsulation})
 	j := newJoin(ann, &tomorrow)
-	j.Out.Day++
+	j.Out.Period++
 	j.Out.Sign(testRoom, bob.working)
 	if err := j.Verify(testRoom, ann.contribution); !errors.Is(err, ErrSignature) {
 		t.Error(err)

@@ -69,7 +69,7 @@ func ParseTranscript(room ake.Hash, b []byte) (*Transcript, error) {
 		}
 		c.ComputeID(room)
 		e := &t.List[i]
-		if c.ID() != e.CID || c.Identity != e.Identity || c.Day != brief.Day {
+		if c.ID() != e.CID || c.Identity != e.Identity || c.Period != brief.Period {
 			return nil, formError("transcript: contribution")
 		}
 		working[c.Working] = true

@@ -8,7 +8,7 @@ import (
 )
 
 var briefFields = []field{
-	{"day", 4}, {"height", 8}, {"base", 32}, {"committer", 32}, {"members", 4}, {"list's hash", 32},
+	{"period", 8}, {"height", 8}, {"base", 32}, {"committer", 32}, {"members", 4}, {"list's hash", 32},
 	{"hash of those away", 32}, {"evidence's hash", 32}, {"commitment to the secret", 32}, signatureField,
 }
 
@@ -122,7 +122,7 @@ func (r *refusals) commits() {
 	d.seal(ann)
 	r.add("commit", "by bob, signed by ann", classSignature, d.Append(nil))
 	d = *c
-	d.Day++
+	d.Period++
 	d.seal(ann)
 	r.add("commit", "of another day than its maker's contribution", classSignature, d.Append(nil))
 	d = *c

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 )
 
@@ -116,9 +115,9 @@ func (r *refusals) messages() {
 func (r *refusals) frames() {
 	day := func(i int) []field {
 		n := fmt.Sprint(" of day ", i)
-		return []field{{"number" + n, 4}, {"cid" + n, 32}, {"size" + n, 4}}
+		return []field{{"period" + n, 8}, {"cid" + n, 32}, {"size" + n, 4}}
 	}
-	hello := slices.Concat([]field{{"room", 32}, {"count", 1}}, day(0), day(1), []field{{"digest", 32}, {"head", 32}, {"logs", 32}, {"whole", 8}, {"gap", 16}})
+	hello := slices.Concat([]field{{"room", 32}, {"notice", 4}, {"count", 1}}, day(0), day(1), []field{{"digest", 32}, {"head", 32}, {"logs", 32}, {"whole", 8}, {"gap", 16}})
 	r.cuts("hello", "", newHello(2).Encode()[1:], hello...)
 	r.form("hello", "five days", newHello(maxHelloDays + 1).Encode()[1:])
 	r.form("hello", "255 days", newHello(255).Encode()[1:])
@@ -216,7 +215,7 @@ func (r *refusals) handovers() {
 // questions are PROTOCOL.md §7.6's, and their answers.
 func (r *refusals) questions() {
 	q := newQuestion(`"Professor"`)
-	r.cuts("question", "", q.Append(nil), field{"day", 4}, field{"asker", 32}, field{"prover", 32}, field{"nonce", 32},
+	r.cuts("question", "", q.Append(nil), field{"period", 8}, field{"asker", 32}, field{"prover", 32}, field{"nonce", 32},
 		field{"length of the policy", 2}, field{"policy", len(q.Policy)}, field{"length of the encapsulation", 4}, field{"encapsulation", len(q.Encapsulation)})
 	changed := func(name string, change func(q *Question)) {
 		bad := newQuestion(`"Professor"`)
@@ -311,7 +310,7 @@ func (r *refusals) transcripts() {
 	}
 	relisted("a contribution of another day", func(x *Transcript) {
 		ctx := cyn.contribution.Context(testRoom)
-		ctx.Day = testDay - abe.Day(1)
+		ctx.Period = testPeriod - 1
 		replaced(x, NewContribution(cyn.identity, ctx, &ake.Encapsulated{Term: cyn.term, Bytes: cyn.encapsulation}))
 	})
 	relisted("a contribution whose working key is of small order", func(x *Transcript) {

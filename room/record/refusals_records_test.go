@@ -30,13 +30,13 @@ func (r *refusals) records() {
 
 	bob := newPerson("bob")
 	e := newEdge(ann, bob)
-	r.cuts("edge", "", e.Append(nil), field{"day", 4}, field{"from", 32}, field{"to", 32}, signatureField)
+	r.cuts("edge", "", e.Append(nil), field{"period", 8}, field{"from", 32}, field{"to", 32}, signatureField)
 	r.form("edge", "to itself", newEdge(ann, ann).Append(nil))
 	r.signed("edge", "", "edge", ann.working, e.body(nil), signedAtEnd(e.body(nil)))
-	ofBob, ofTomorrow := &Edge{Day: testDay, From: bob.contribution.ID(), To: ann.contribution.ID()}, *e
+	ofBob, ofTomorrow := &Edge{Period: testPeriod, From: bob.contribution.ID(), To: ann.contribution.ID()}, *e
 	ofBob.Sign(testRoom, ann.working)
 	r.add("edge", "from bob, signed by ann", classSignature, ofBob.Append(nil))
-	ofTomorrow.Day++
+	ofTomorrow.Period++
 	ofTomorrow.Sign(testRoom, ann.working)
 	r.add("edge", "of another day than its maker's contribution", classSignature, ofTomorrow.Append(nil))
 
@@ -61,7 +61,7 @@ func (r *refusals) records() {
 
 func (r *refusals) contributions(ann *person) {
 	c := ann.contribution
-	r.cuts("contribution", "", c.Append(nil), field{"identity", 32}, field{"serial", 8}, field{"day", 4},
+	r.cuts("contribution", "", c.Append(nil), field{"identity", 32}, field{"serial", 8}, field{"period", 8},
 		field{"working key", 32}, field{"term", 32}, field{"encapsulation", 32}, signatureField)
 	for _, k := range []struct {
 		name string
@@ -202,19 +202,19 @@ func (r *refusals) joinSignatures(ann, bob, eve *person, changed func(func(j *Jo
 	}))
 	r.add("join", "edge back from another", classSignature, changed(func(j *Join) { j.Out = newEdge(eve, ann) }))
 	r.add("join", "edge back from another, signed by the newcomer", classSignature, changed(func(j *Join) {
-		j.Out = &Edge{Day: testDay, From: eve.contribution.ID(), To: ann.contribution.ID()}
+		j.Out = &Edge{Period: testPeriod, From: eve.contribution.ID(), To: ann.contribution.ID()}
 		j.Out.Sign(testRoom, bob.working)
 	}))
 	// Each edge is of its maker's day, and these are two.
 	tomorrow := *bob
 	ctx := bob.contribution.Context(testRoom)
-	ctx.Day++
+	ctx.Period++
 	tomorrow.contribution = NewContribution(bob.identity, ctx, &ake.Encapsulated{Term: bob.term, Bytes: bob.encapsulation})
 	two := newJoin(ann, &tomorrow)
-	two.Out.Day++
+	two.Out.Period++
 	two.Out.Sign(testRoom, bob.working)
 	r.add("join", "edges of two days", classSignature, two.Append(nil))
-	two.Out.Day--
+	two.Out.Period--
 	two.Out.Sign(testRoom, bob.working)
 	r.add("join", "a newcomer's contribution of another day than the edges", classSignature, two.Append(nil))
 }

@@ -71,6 +71,8 @@ type (
 		Who string
 		On  bool
 	}
+	// Notice takes the domain's notice in a file, and passes it on.
+	Notice struct{ File string }
 	// Search looks through what was said, in memory too unless OnDisk. From is a peer, or
 	// with Begin what its name begins with.
 	Search struct {
@@ -139,6 +141,8 @@ var Slashes = []Slash{
 		name, value, _ := strings.Cut(s, " ")
 		return Set{name, strings.TrimSpace(value)}
 	}},
+	{"notice", "FILE", "take the domain's notice of a revoked key",
+		func(s string) Command { return Notice{s} }},
 	{"rekey", "", "new keys now", func(string) Command { return Rekey{} }},
 	{"held", "", "the messages that wait to be sent", func(string) Command { return ShowHeld{} }},
 	{"send", "", "send what has waited for your word", func(string) Command { return SendHeld{} }},

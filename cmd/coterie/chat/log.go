@@ -147,6 +147,8 @@ func (l *Log) event(what any) {
 		l.fault("equivocation", "peer", brief(e.Author.Peer), "seq", e.Counter)
 	case room.Cut:
 		l.info("cut", "peer", brief(e.Member.Peer), "on", e.On, "with", len(e.With))
+	case room.NoticeTaken:
+		l.info("notice", "number", e.Notice.Number, "own", e.Own)
 	case room.LeftOut:
 		l.fault("left-out", "by", brief(e.By.Peer), "peer", brief(e.Member.Peer), "times", e.Times)
 	case room.Failed:

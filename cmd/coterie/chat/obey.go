@@ -99,6 +99,14 @@ func (c Cut) do(r *Room) {
 	r.with(c.Who, func(p peer.ID) { r.busy(func() { r.report(r.node.Cut(p, c.On)) }) })
 }
 
+func (c Notice) do(r *Room) {
+	r.busy(func() {
+		if err := r.takeNotice(c.File); err != nil {
+			r.tell(NotDone{cli.Describe(err)})
+		}
+	})
+}
+
 func (c Whois) do(r *Room) {
 	r.with(c.Who, func(p peer.ID) {
 		a := r.state.whois(p, r.cfg.Now())

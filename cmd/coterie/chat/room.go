@@ -68,6 +68,10 @@ type Config struct {
 	Prefs      Prefs
 	Log        *Log
 	Face       Face
+	// ReadNotice reads the domain's notice out of a file.
+	ReadNotice func(path string) (*abe.Notice, error)
+	// KeepNotice keeps the domain's newest notice; nil: nothing is kept.
+	KeepNotice func(*abe.Notice) error
 	Now        func() time.Time
 	// Joined: the node is in an epoch already, and tells of it first.
 	Joined bool
@@ -262,6 +266,9 @@ func (r *Room) end(reason string, err error) error {
 			Hint("if that was you: use one of the two, or another profile here: --profile second").
 			Hint("if not: somebody has your key and your files; tell the operator of %s", r.state.Domain).Because(err)
 	}
+	if errors.Is(err, room.ErrRevoked) {
+		err = Revoked(r.state.Domain, r.cfg.Key.Serial()).Because(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -365,6 +372,8 @@ func (r *Room) handle(e node.Event) {
 		if i := slices.IndexFunc(r.seen, func(d room.Delivered) bool { return d.ID == ev.ID }); i >= 0 {
 			r.seen[i] = ev.Delivered
 		}
+	case room.NoticeTaken:
+		r.keepNotice(ev.Notice)
 	case room.EpochStarted:
 		e = r.withReturned(ev)
 	case room.Refused:

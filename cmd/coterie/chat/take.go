@@ -79,6 +79,11 @@ func (s *State) Take(e Event) []Line {
 	case room.Cut:
 		s.ignore(w.Member.Peer, w.On)
 		return note("%s", s.cutText(w))
+	case room.NoticeTaken:
+		if w.Own {
+			return nil // the end says so
+		}
+		return note("%s", s.noticeText(w))
 	case room.LeftOut:
 		return alarm("%s tried to leave %s out, %s: you go on as before", s.name(w.By.Peer), s.name(w.Member.Peer),
 			text.Plural(w.Times, "time"))

@@ -114,7 +114,7 @@ func (s *State) ChangesText(c *Changes) string {
 		parts = append(parts, s.List(c.returned)+" came back")
 	}
 	for _, how := range []string{gone(room.ReasonLeft), gone(room.ReasonAway), gone(room.ReasonLapsed),
-		gone(room.ReasonExpired), gone(room.ReasonCut)} {
+		gone(room.ReasonExpired), gone(room.ReasonNotice), gone(room.ReasonCut)} {
 		some := slices.DeleteFunc(slices.Clone(c.left), func(p peer.ID) bool { return c.how[p] != how })
 		if len(some) > 0 {
 			parts = append(parts, s.List(some)+" "+how)
@@ -163,6 +163,8 @@ func gone(reason string) string {
 		return "vanished"
 	case room.ReasonExpired:
 		return "expired"
+	case room.ReasonNotice:
+		return "did not prove themselves again"
 	case room.ReasonCut:
 		return "cut off"
 	case room.ReasonAway:

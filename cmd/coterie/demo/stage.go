@@ -101,11 +101,11 @@ type counting struct {
 	opened map[[32]byte]int
 }
 
-func (c *counting) Open(ctx *ake.Context, enc []byte) (*ake.Encapsulated, error) {
+func (c *counting) Open(ctx *ake.Context, revoked []uint64, enc []byte) (*ake.Encapsulated, error) {
 	c.mu.Lock()
 	c.opened[ctx.Identity]++
 	c.mu.Unlock()
-	return c.ABE.Open(ctx, enc)
+	return c.ABE.Open(ctx, revoked, enc)
 }
 
 // of is how often something of a peer's was opened.

@@ -189,15 +189,15 @@ func (d *diagnosis) policy() {
 		d.fail("policy", err)
 		return
 	}
-	ctx := &ake.Context{Room: d.desc.ID(), Day: today}
+	ctx := &ake.Context{Room: d.desc.ID(), Period: abe.PeriodOf(0, today)}
 	began := time.Now()
-	made, err := suite.Encapsulate(seed, ctx)
+	made, err := suite.Encapsulate(seed, ctx, nil)
 	if err != nil {
 		d.fail("policy", err)
 		return
 	}
 	mid := time.Now()
-	if _, err := suite.Open(ctx, made.Bytes); err != nil {
+	if _, err := suite.Open(ctx, nil, made.Bytes); err != nil {
 		d.tell("FAIL", "policy", "the key says that it satisfies the policy, and opens nothing",
 			"the key file does not fit its domain: ask the operator for another")
 		return

@@ -109,6 +109,7 @@ type jsonInput struct {
 	Ignore *string `json:"ignore"`
 	Cut    *string `json:"cut"`
 	Uncut  *string `json:"uncut"`
+	Notice *string `json:"notice"`
 	Ref    any     `json:"ref"`
 }
 
@@ -157,6 +158,7 @@ func ParseJSON(s string) chat.Command {
 		{in.Ignore != nil, chat.Ignore{Who: is(in.Ignore), On: true}},
 		{in.Cut != nil, chat.Cut{Who: is(in.Cut), On: true}},
 		{in.Uncut != nil, chat.Cut{Who: is(in.Uncut)}},
+		{in.Notice != nil, chat.Notice{File: is(in.Notice)}},
 	} {
 		if v.given {
 			given = append(given, v.c)
@@ -164,7 +166,7 @@ func ParseJSON(s string) chat.Command {
 	}
 	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
-			"drop, send_held, held, ignore, cut, uncut")
+			"drop, send_held, held, ignore, cut, uncut, notice")
 	}
 	if in.To != nil && in.Send == nil {
 		return bad("to goes with send")

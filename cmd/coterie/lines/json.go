@@ -196,6 +196,9 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 			Add("ids", []string{ID(w.IDs[0]), ID(w.IDs[1])}))
 	case room.Cut:
 		j.Put(NewObject("cut").Add("peer", w.Member.Peer).Add("on", w.On).Add("with", listed(peers(w.With))))
+	case room.NoticeTaken:
+		j.Put(NewObject("notice").Add("domain", s.Domain).Add("made", Stamp(w.Notice.Time())).
+			Add("keys", len(w.Notice.Serials)).Add("yours", w.Own))
 	case room.LeftOut:
 		j.Put(NewObject("left_out").Add("by", w.By.Peer).Add("peer", w.Member.Peer).Add("times", w.Times))
 	case room.Past:

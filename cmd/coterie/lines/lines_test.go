@@ -142,6 +142,8 @@ func everyEvent() []any {
 		room.Gap{Author: ann, First: 2, Last: 3}, room.Gap{Author: ann, First: 2, Last: 3, Filled: true},
 		room.Shortened{Author: ann, First: 1, Last: 3, Count: 3, Since: at.Add(-time.Hour), Until: at},
 		room.Shortened{Author: ann, First: 1, Last: 1, Count: 1, Before: true},
+		room.NoticeTaken{Notice: &abe.Notice{Number: 1795424400, Serials: []uint64{17}}},
+		room.NoticeTaken{Notice: &abe.Notice{Number: 1795424400, Serials: []uint64{17}}, Own: true},
 		room.LeftOut{By: ann, Member: ann, Times: 2},
 		room.Cut{Member: ann, On: true, With: []room.Member{me}}, room.Cut{Member: ann},
 		room.Equivocated{Author: ann, Counter: 4, IDs: [2]ake.Hash{hashOf("a"), hashOf("b")}},
@@ -184,8 +186,9 @@ func everyEvent() []any {
 // whatever are the events of packages room, node and chat, by their types' names. One that is
 // missing in everyEvent fails the tests of all faces.
 var whatever = []any{
-	room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{},
-	room.Held{}, room.Restored{}, room.Unsaid{}, room.Absence{}, room.Proved{}, room.Refused{},
+	room.EpochStarted{}, room.NoticeTaken{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{},
+	room.Delivered{}, room.Sent{}, room.Held{}, room.Restored{}, room.Unsaid{}, room.Absence{}, room.Proved{},
+	room.Refused{},
 	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{},
 	room.Asked{},
 	room.Attested{}, room.Opened{},
