@@ -5,10 +5,12 @@ import (
 	"encoding/csv"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"coterie/cmd/internal/cli"
 	"coterie/kms"
@@ -23,10 +25,15 @@ var indexHead = []string{"number", "name", "file"}
 // writeIndex puts keys into the table of a folder, which keeps what it has of
 // others.
 func writeIndex(folder string, keys []kms.Issued) error {
+	path := filepath.Join(folder, indexName)
+	unlock, alone := lockFolder(folder)
+	defer unlock()
+	if alone {
+		keyfile.RemoveUnfinished(path)
+	}
 	if len(keys) == 0 {
 		return nil
 	}
-	path := filepath.Join(folder, indexName)
 	rows := make(map[uint64][]string)
 	data, err := keyfile.ReadPublicUpTo(path, maxSheet)
 	switch {
@@ -61,6 +68,22 @@ func writeIndex(folder string, keys []kms.Issued) error {
 	}
 	w.Flush()
 	return keyfile.Replace(path, b.Bytes(), 0o600)
+}
+
+// lockFolder waits a while until nobody else writes the table of a folder, and reports whether that
+// is so: where a folder cannot be locked, nobody can tell.
+func lockFolder(folder string) (unlock func(), alone bool) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return func() {}, false
+	}
+	for range 500 {
+		if free, err := keyfile.TryLock(f, true); free || err != nil {
+			return func() { f.Close() }, free && err == nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return func() { f.Close() }, false
 }
 
 // cell makes text fit for a spreadsheet: names come from strangers, and what begins

@@ -166,19 +166,20 @@ func openDatabase(cfg *Config) (about []byte, s *sealer, st state, err error) {
 const maxDatabase = 1 << 30
 
 // commit writes a database that says these segments are there. What it says holds from then on,
-// whatever happens next. The caller holds work and mu.
-func (s *Store) commit(st state) error {
+// whatever happens next: then done is set, though with an error a power cut may still undo it, so that
+// what was needed before must stay. The caller holds work and mu.
+func (s *Store) commit(st state) (done bool, err error) {
 	data := s.seal.seal(slices.Clone(s.about), placeState, nil, st.encode())
 	temp := s.cfg.Path + unfinished
 	if err := writeNew(temp, data); err != nil {
-		return full(err)
+		return false, full(err)
 	}
 	if err := os.Rename(temp, s.cfg.Path); err != nil {
 		os.Remove(temp)
-		return err
+		return false, err
 	}
 	s.st, s.baseSize = st, int64(len(data))
-	return keyfile.SyncFolder(filepath.Dir(s.cfg.Path))
+	return true, keyfile.SyncFolder(filepath.Dir(s.cfg.Path))
 }
 
 // clearOut removes what is left of segments that are not there any more, or that an interrupted

@@ -74,7 +74,7 @@ func (s *Store) sync(now bool) error {
 	if more := size - s.st.durable; err == nil && (more >= s.cfg.LogSize/32 || now && more > 0) {
 		st := s.st
 		st.durable = size
-		err = s.commit(st)
+		_, err = s.commit(st)
 	}
 	s.dirty = s.dirty || err != nil
 	return full(err)
@@ -136,7 +136,8 @@ func (s *Store) roll() error {
 	g.index = s.writeIndex(g.number, plain)
 	number := s.lastNumber + 1
 	st := state{active: number, first: s.next, closed: s.segments, erasing: s.st.erasing, metas: maps.Clone(s.index.metas)}
-	if err := s.commit(st); err != nil {
+	done, err := s.commit(st)
+	if !done {
 		return err
 	}
 	s.lastNumber = number
@@ -149,7 +150,7 @@ func (s *Store) roll() error {
 	s.file, s.lines, s.dirty = nil, nil, false
 	g.places = slices.Clip(g.places)
 	s.segments = append(slices.Clip(s.segments), &segment{number: number})
-	return nil
+	return err
 }
 
 // wasteful chooses segments next to each other that are better written anew, as one: those in
@@ -200,15 +201,16 @@ func (s *Store) rewrite(group []*segment) error {
 	if !slices.ContainsFunc(segments, func(g *segment) bool { return g.erase }) {
 		st.erasing = nil
 	}
-	if err = s.commit(st); err == nil {
+	done, err := s.commit(st)
+	if done {
 		s.segments = segments
 	}
 	s.mu.Unlock()
+	if !done && made != nil {
+		s.removeFiles(made)
+	}
 	if err != nil {
-		if made != nil {
-			s.removeFiles(made)
-		}
-		return err
+		return err // what is not ours any more goes at the next start
 	}
 	for _, g := range group {
 		if removeErr := s.removeFiles(g); removeErr != nil {
@@ -360,7 +362,8 @@ func (s *Store) forgetInMemory(epochs [][32]byte) error {
 	}
 	st := s.st
 	st.erasing = erasing
-	if err := s.commit(st); err != nil {
+	done, err := s.commit(st)
+	if !done {
 		return err
 	}
 	for _, id := range epochs {
@@ -378,5 +381,5 @@ func (s *Store) forgetInMemory(epochs [][32]byte) error {
 			}
 		}
 	}
-	return nil
+	return err
 }
