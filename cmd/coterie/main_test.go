@@ -251,16 +251,16 @@ func TestInput(t *testing.T) {
 	events, _ := p.Events()
 	for _, e := range events {
 		switch e.Event {
-		case "held":
-			got = append(got, fmt.Sprint("held ", e.Ref))
+		case "held", "kept":
+			got = append(got, fmt.Sprint(e.Event, " ", e.Ref))
 		case "error", "rejected":
 			got = append(got, fmt.Sprint(e.Event, " ", e.Code))
 		case "bye":
 			got = append(got, "bye")
 		}
 	}
-	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, rejected " +
-		"undelivered, rejected undelivered, bye"
+	want := "held 7, error bad-input, error bad-input, rejected too-long, error bad-input, held <nil>, kept 7, " +
+		"kept <nil>, bye"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
