@@ -109,7 +109,8 @@ func fillRoom(t *testing.T, cfg *store.Config, now time.Time, epochs, authors in
 			head.Authors = append(head.Authors, made[m.CID])
 		}
 		commit := &record.Commit{Brief: record.Brief{Header: record.Header{
-			Period: abe.PeriodOf(0, day), Height: uint64(e + 1), By: head.List[0].CID, Members: uint32(authors), List: head.List.Hash(),
+			Period: abe.PeriodOf(0, day), Height: uint64(e + 1), By: head.List[0].CID, Members: uint32(authors),
+			List: head.List.Hash(),
 		}}}
 		commit.SetEvidence(nil)
 		commit.ComputeID()

@@ -115,8 +115,11 @@ func (r *Room) stopped() bool {
 		return true
 	}
 	until := h.stoppedSince.Add(r.stopsLeft())
+	if !r.now.Before(until) {
+		return false
+	}
 	r.wakeAt(until)
-	return r.now.Before(until)
+	return true
 }
 
 // stopsLeft is for how much longer we may be stopped.

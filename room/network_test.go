@@ -110,6 +110,8 @@ type simNode struct {
 	toldAt  map[*simNode]time.Time // when it is told that a channel stands
 	next    StreamID               // even
 	wake    time.Time
+	wokenAt time.Time
+	woken   int       // times, at that instant
 	ticked  time.Time // when it was last woken, by its own clock
 	seen    map[string]bool
 	down    bool
@@ -585,6 +587,12 @@ func (n *network) wake(s *simNode, w time.Time) {
 	n.at(max(0, w.Sub(s.clock())), func() {
 		if s.wake.Equal(w) {
 			s.wake = time.Time{}
+			if !n.now.Equal(s.wokenAt) {
+				s.wokenAt, s.woken = n.now, 0
+			}
+			if s.woken++; s.woken > 10_000 {
+				panic(fmt.Sprintf("%s wants to be woken again and again at %v", s.name, n.now))
+			}
 			n.deliver(s, func() {
 				s.ticked = s.clock()
 				s.actor.Tick(s.ticked)

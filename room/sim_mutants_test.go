@@ -202,9 +202,13 @@ var mutants = []mutant{
 `, `		_ = r.askFor
 `, "TestAsksForSecret"},
 	{"those who leave stop one without end", "message.go",
-		`return r.now.Before(until)`, `return true`, "TestStopped"},
+		`if !r.now.Before(until) {
+		return false
+	}
+	r.wakeAt`, `r.wakeAt`, "TestStopped"},
 	{"nobody's leave stops one", "message.go",
-		`return r.now.Before(until)`, `return false`, "TestStopped"},
+		`r.wakeAt(until)
+	return true`, `return false`, "TestStopped"},
 	{"a room that waits has long slots", "commit.go",
 		`		unit = tail(n) / 4
 `, ``, "TestStopped"},
