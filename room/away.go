@@ -135,8 +135,9 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 			delete(r.readers, identity)
 			continue
 		}
-		// Who is here, and cannot be listed yet, is about to join, and not away.
-		if !r.isHere(g, identity) && !r.leftForGood(identity) {
+		// Who is here, and cannot be listed yet, is about to join: what is said until then is
+		// for them.
+		if !r.leftForGood(identity) {
 			take(identity, a.day)
 		}
 	}
@@ -159,16 +160,6 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 	c.away = out
 	c.away.Sort()
 	return c.away
-}
-
-// isHere reports whether a peer is a living member of a day, and was heard.
-func (r *Room) isHere(g *graph, identity [32]byte) bool {
-	c := g.newest[identity]
-	if c == nil || !g.members()[c.ID()] {
-		return false
-	}
-	_, absent := r.absent(g, g.node(c.ID()))
-	return !absent
 }
 
 // omits reports whether a commit leaves out somebody of our head who is not in its list

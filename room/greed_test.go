@@ -67,7 +67,7 @@ func TestGreedyForRecords(t *testing.T) {
 	for _, x := range n.strangers(40) {
 		sent, hellos = sent+ask(x.node.actor.Self(), 10, hello), hellos+10
 	}
-	if sent == 0 || sent > 200*hellos {
+	if sent == 0 || sent > 240*hellos {
 		t.Errorf("forty strangers are sent %d bytes for %d hellos", sent, hellos)
 	}
 	// Nor if it is ann who says hello.

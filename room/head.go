@@ -287,7 +287,7 @@ func (r *Room) epochStarted(previous *epoch) EpochStarted {
 	}
 	switch {
 	case previous == nil:
-		ev.Reason = ReasonFirst
+		ev.Reason, ev.WasAway = ReasonFirst, r.absence.fresh
 	case len(ev.Joined) > 1:
 		ev.Reason = ReasonHealed
 	case len(ev.Joined) > 0:

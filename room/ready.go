@@ -152,6 +152,7 @@ type EpochStarted struct {
 	WentAway     []Member // of these, those who were here in the previous one
 	Committer    peer.ID
 	Reason       string
+	WasAway      bool // it is the first one of this process, and its peer was in some before
 }
 
 // LeftOut: a commit leaves somebody out who is here, or away. It changes nothing; people are

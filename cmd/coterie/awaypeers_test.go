@@ -115,6 +115,7 @@ func (p *awayPeer) has() (ids map[string]string, twice []string) {
 // here speaks. In the end everybody has everything, once; and who left, or came later, has nothing
 // that was not theirs.
 func TestAwayPeers(t *testing.T) {
+	t.Parallel()
 	t.Logf("seed %d", *awaySeed)
 	rng := rand.New(rand.NewPCG(*awaySeed, 0))
 	dir := t.TempDir()

@@ -27,6 +27,7 @@ import (
 // before it is in a room, and compares what people read word for word; the codes
 // are those that programs read.
 func TestErrorCatalogue(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	link, err := os.ReadFile(filepath.Join(dir, "uio.link"))
@@ -145,6 +146,7 @@ func stable(s, dir, port string) string {
 // TestRoomRunning: a second process on the same room is told so, with the other's
 // pid; one that keeps nothing, or in another profile, may be there.
 func TestRoomRunning(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann")
 	if _, err := ann.Ready(ctx); err != nil {
@@ -302,6 +304,7 @@ func TestNoTTY(t *testing.T) {
 // TestPassphrase: the identity stays the same under a new passphrase, and under
 // none; the old one opens it no more.
 func TestPassphrase(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	if err := os.WriteFile(filepath.Join(dir, "fresh"), []byte("entirely new\n"), 0o600); err != nil {
@@ -336,6 +339,7 @@ func TestPassphrase(t *testing.T) {
 
 // TestDemoCheck is the smoke test that everybody can run.
 func TestDemoCheck(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	stdout, stderr, status := run(t, dir, "", "demo", "--check")
 	if status != 0 || !regexp.MustCompile(`\nall 9 checks passed in [0-9.]+ s\n$`).MatchString(stdout) {
@@ -369,6 +373,7 @@ func TestDemoCheck(t *testing.T) {
 // TestNoSecretsInOutput: of a full run, with sealed keys, a proof, a log, status
 // and doctor, no stream and no file that was written has a secret in it.
 func TestNoSecretsInOutput(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	identity, err := os.ReadFile(filepath.Join(dir, "stranger"))

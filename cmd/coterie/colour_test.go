@@ -14,6 +14,7 @@ import (
 // TestColour: a flag is stronger than the settings and the environment, on a
 // screen and in plain lines; what a terminal gets besides is the same.
 func TestColour(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	colour := regexp.MustCompile(`\x1b\[[0-9;:]*\b(3[0-7]|4[0-7]|38|48|9[0-7])\b[0-9;:]*m`)

@@ -78,6 +78,7 @@ const thePolicy = `((ONE or THREE) and (TWO or FOUR))`
 // TestJSONFraming: the first line is hello and the last is bye, and bye has the
 // exit status, however a run ends; nothing else is on standard output.
 func TestJSONFraming(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	sch := theSchema(t)
@@ -161,6 +162,7 @@ func TestBrokenPipe(t *testing.T) {
 // TestEverySendAnsweredOnce: whatever is sent, before others come, while they are
 // there, and when it is too long, has one answer; what goes out does so in order.
 func TestEverySendAnsweredOnce(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann, at := first(ctx, t, dir, "ann")
 	const n = 200
@@ -221,6 +223,7 @@ func TestEverySendAnsweredOnce(t *testing.T) {
 // TestHeldThenSentInOrder: what is typed while nobody can read it is held, and
 // read by the first who comes, in order.
 func TestHeldThenSentInOrder(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann, at := first(ctx, t, dir, "ann")
 	for i := range 20 {

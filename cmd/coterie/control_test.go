@@ -17,6 +17,7 @@ import (
 // of the one that is in the room, so that a friend gets in with nothing else;
 // when nobody is in it, it is said that there are none.
 func TestLinkOfARunningRoom(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann")
 	at, err := ann.Ready(ctx)
@@ -60,6 +61,7 @@ func TestLinkOfARunningRoom(t *testing.T) {
 // and ping as any other, two of them beside each other too; its socket goes with
 // it, and that of one that was killed is swept.
 func TestStatusOfAnEphemeralRoom(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann := peerAt(ctx, t, dir, dir, "ann", "--ephemeral")
 	at, err := ann.Ready(ctx)

@@ -59,6 +59,7 @@ func TestOneWayCut(t *testing.T) {
 // TestCutCommand: who is cut reads nothing of what is said by whoever cut them,
 // until that is taken back. A third one, who keeps both, hears all, and is told.
 func TestCutCommand(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ann, bob, cyn, _ := party(ctx, t, t.TempDir())

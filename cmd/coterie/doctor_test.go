@@ -58,6 +58,7 @@ func expect(t *testing.T, found map[string]string, want map[string]string) {
 // TestDoctor: what the doctor says, line by line, with a room that runs, one that
 // does not, and nobody there at all.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience) // three looks at the network
@@ -159,6 +160,7 @@ func TestDoctorTrouble(t *testing.T) {
 // TestDoctorJSON: what is sent with a report says the same, without addresses and
 // ids.
 func TestDoctorJSON(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	const id = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"

@@ -17,6 +17,7 @@ import (
 // TestKeyAlone: with keys whose domain names a relay, two members who were given
 // nothing else find each other there; it is not remembered, since the key has it.
 func TestKeyAlone(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	exe, err := os.Executable()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 // TestSuspendAndResume: a process that was stopped, as a closed laptop is, is
 // told what was said and who came meanwhile, and takes part again.
 func TestSuspendAndResume(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -60,6 +61,7 @@ func TestSuspendAndResume(t *testing.T) {
 // TestKilledCommitter: of three that remain, whichever's turn it is to commit may
 // just have been killed; the others go on, without who left.
 func TestKilledCommitter(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 // TestSixJoinsAtOnce: six rooms that are joined in one moment are remembered, all six.
 func TestSixJoinsAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	var all sync.WaitGroup
@@ -155,6 +157,7 @@ func odd(t *testing.T, dir string) map[string][]string {
 // TestNoHome: what keeps nothing needs no home folder; where there can be no socket that is
 // all that is missing, and it is said.
 func TestNoHome(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	join := []string{"join", "den", "--plain", "--key", "ann.key", "--policy", thePolicy, "--listen",
@@ -298,6 +301,7 @@ func TestLooseSettings(t *testing.T) {
 // TestFullOutput: standard output on a full disk is an error, in a room and of whatever else
 // prints; it is said on standard error, and the status is 1.
 func TestFullOutput(t *testing.T) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("no full device here: ", err)
@@ -347,6 +351,10 @@ func TestFullOutput(t *testing.T) {
 // TestHangup: a terminal that goes away is a reason to leave, as Ctrl-C is: with bye, and so
 // that the others see it; nohup keeps the room open.
 func TestHangup(t *testing.T) {
+	t.Parallel()
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("these tests run under nohup: what they start ignores SIGHUP, and is to")
+	}
 	dir := t.TempDir()
 	fixtures(t, dir)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)

@@ -28,6 +28,7 @@ func keptOnScreen(t *testing.T, dir, at string, args ...string) *screen.Screen {
 // TestSettingsAreKept: what is set in the room is so the next time, and is said to
 // be; the log as it runs is on the screen.
 func TestSettingsAreKept(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	s := keptOnScreen(t, dir, dir, "--listen", "/ip4/127.0.0.1/tcp/0", "--nick", "ann")

@@ -16,6 +16,7 @@ import (
 // again in JSON, in plain lines and in the terminal, is looked at, asked about before the room is
 // left for good, and sent once, in order, when somebody comes.
 func TestHeldRestarts(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann, _ := first(ctx, t, dir, "ann")
 	if err := ann.Write(`{"send":"one","ref":1}`); err != nil {
@@ -123,6 +124,7 @@ func TestHeldRestarts(t *testing.T) {
 // TestAbsenceIsTold: who closes the window and is back is told from when to when they were away, and
 // how much was said; in plain lines, too.
 func TestAbsenceIsTold(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann, at := first(ctx, t, dir, "ann")
 	bob := peerProcess(ctx, t, dir, "bob", "--bootstrap", at)

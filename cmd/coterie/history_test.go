@@ -20,6 +20,7 @@ import (
 // TestReadBack: what was said comes back from the disk in its order, with who said
 // it, as much as was asked for.
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	bob, at := first(ctx, t, dir, "bob")
 	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at)

@@ -174,6 +174,7 @@ func TestErrors(t *testing.T) {
 // TestEndings: Ctrl-C, SIGTERM, quit, end of input and a closed standard output
 // all leave properly, with the right status and a last word.
 func TestEndings(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	for _, test := range []struct {
 		reason string

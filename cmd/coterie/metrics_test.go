@@ -17,6 +17,7 @@ import (
 // TestMetrics: numbers of a peer and of a relay are there for whoever measures, on this
 // computer alone; no name, no room, no peer and no text is in them.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -70,6 +70,7 @@ func (l *lan) join(ctx context.Context, t *testing.T, dir string, i int, policy 
 // TestNearby: two peers on one network that know no address of each other are in
 // one room, and a third, in another room of the name, is told of theirs.
 func TestNearby(t *testing.T) {
+	t.Parallel()
 	needNamespaces(t)
 	dir := t.TempDir()
 	fixtures(t, dir)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
-	"coterie/kms/keyfile"
 )
 
 // findNotice finds the newest notice of the key's domain: what was typed, or what this
@@ -19,7 +19,7 @@ func (a *app) findNotice(p *plan, out face) (err error) {
 		}
 	}
 	if p.flags.notice != "" {
-		n, err := readNotice(p.flags.notice, domain)
+		n, err := profile.ReadNotice(p.flags.notice, domain)
 		if err != nil {
 			return err
 		}
@@ -36,19 +36,6 @@ func (a *app) findNotice(p *plan, out face) (err error) {
 		return chat.Revoked(domain.Name(), p.key.Serial())
 	}
 	return nil
-}
-
-// readNotice reads a domain's notice out of a file, and checks that it is this domain's.
-func readNotice(path string, d *abe.Domain) (*abe.Notice, error) {
-	n, err := keyfile.LoadNotice(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := n.Verify(d); err != nil {
-		return nil, cli.Fail("notice-foreign", "the notice in %s is not of %s, the domain of your key", path, d.Name()).
-			Hint("ask the operator of %s for it once more", d.Name()).Because(err)
-	}
-	return n, nil
 }
 
 // keepNotice keeps a notice for the next time; nil: nothing is kept.

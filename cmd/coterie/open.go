@@ -104,7 +104,7 @@ func (a *app) newRoom(p *plan, n *node.Node, h *profile.History, log *chat.Log, 
 		Bootstrap: p.beginAt(), Hold: p.hold, Log: log, Face: out, Now: a.now,
 	}
 	cfg.KeepNotice = a.keepNotice(p)
-	cfg.ReadNotice = func(path string) (*abe.Notice, error) { return readNotice(path, p.key.Domain()) }
+	cfg.ReadNotice = func(path string) (*abe.Notice, error) { return profile.ReadNotice(path, p.key.Domain()) }
 	cfg.Prefs, cfg.Joined = &prefs{a, p}, p.settings == nil // in the demonstration
 	if h != nil {
 		cfg.Store = h.Store

@@ -10,6 +10,7 @@ import (
 
 // TestExitStatus: 0 done, 1 it failed, 2 wrong usage, whatever the command.
 func TestExitStatus(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	for _, test := range []struct {

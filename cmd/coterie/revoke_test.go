@@ -21,6 +21,7 @@ import (
 // notice, and the others pass it on: whoever has the key is told so and is out, reads nothing
 // of what is said then, and does not come back. Who is not there learns of it later.
 func TestRevoke(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	dir := t.TempDir()

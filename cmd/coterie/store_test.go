@@ -15,6 +15,7 @@ import (
 // TestCopiedProfile: a profile that runs on two computers is one peer. The one
 // that started first is told that another takes part as it, and says no more.
 func TestCopiedProfile(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	bob, at := first(ctx, t, dir, "bob")
 	ann := peerProcess(ctx, t, dir, "ann", "--bootstrap", at)

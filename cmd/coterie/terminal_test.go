@@ -35,6 +35,7 @@ func onScreen(t *testing.T, dir, name string, width, height int, env []string, a
 // what one types is read by the other and the other way round; a carriage return
 // from outside forges nothing; /quit leaves and gives the terminal back.
 func TestTerminalStory(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	a, at := first(ctx, t, dir, "ann")
 	for i, c := range []struct {
@@ -115,6 +116,7 @@ func TestTerminalHangUp(t *testing.T) {
 // TestDumbTerminalPlain: a terminal that cannot move the cursor gets lines, and
 // no escape code.
 func TestDumbTerminalPlain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	for _, c := range []struct {
@@ -163,6 +165,7 @@ func TestNoTerminalPlain(t *testing.T) {
 
 // TestDemoFits: on a narrow terminal no word of the demonstration is cut.
 func TestDemoFits(t *testing.T) {
+	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 // whether an address was given at the start or not: OFFLINE where nothing is
 // connected, ALONE where only a relay is.
 func TestNobodyConnected(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fixtures(t, dir)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -17,6 +17,7 @@ import (
 // another domain, is alone, not joining for ever, and both sides are told why,
 // once.
 func TestElsewhere(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	ann, at := first(ctx, t, dir, "ann")
 	told := func(p *drive.Peer, code, text, hint string) {
@@ -126,6 +127,7 @@ func TestClockWarning(t *testing.T) {
 
 // TestPeerNewer: somebody of a later version is there, and that is said.
 func TestPeerNewer(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	later, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
 	if err != nil {
@@ -149,6 +151,7 @@ func TestPeerNewer(t *testing.T) {
 
 // TestNetBlocked: where TCP gets out and UDP does not, that is said.
 func TestNetBlocked(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	// A socket that never answers stands for a network that lets no UDP out.
 	deaf, err := net.ListenPacket("udp4", "127.0.0.1:0")

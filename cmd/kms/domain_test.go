@@ -43,7 +43,7 @@ func TestDomainCommand(t *testing.T) {
 	ok("  relay  10.0.0.7:4001\n", "domain", "NTNU.domain")
 	ok("no relays", "domain", "--no-relays")
 	ok("Issued", "issue", "--attr", "NTNU", "--expires", "1d", "-o", "b.key")
-	ok("key 2, format 1, ", "inspect", "b.key")
+	ok("key 2, format 2, ", "inspect", "b.key")
 	if _, _, status := kmsRun("domain", "UiO"); status != 1 {
 		t.Errorf("a domain that is not there: status %d", status)
 	}

@@ -54,8 +54,10 @@ func (a *app) root() *cobra.Command {
 	)
 	// The guide has it; the help is to fit a screen.
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
+		cmd.Hidden = cmd.Hidden || cmd.Name() == "help" // kms COMMAND --help says the same
 	}
 	return root
 }

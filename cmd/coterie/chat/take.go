@@ -267,8 +267,11 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 	case s.Started == 1:
 		out = one(s.FirstLine(e.ID, members))
 		joined := fmt.Sprintf("%s: you joined; %s", EpochName(e.ID), CanRead(len(members), len(e.Away)))
-		if s.History == 0 {
-			joined += ". You cannot read what was said before (history is off)."
+		switch {
+		case e.WasAway:
+			joined += ". What was said while you were away comes from those who have it."
+		case s.History == 0:
+			joined += ". What was said before you came is not for you (history is off)."
 		}
 		out = append(out, Line{Text: joined})
 	case len(e.Joined) > 0 || len(e.Left) > 0 || len(e.WentAway) > 0:

@@ -72,3 +72,58 @@ func (p *Profile) NewIdentity(path string, passphrase []byte, postQuantum bool, 
 	}
 	return recipient, p.changing(path, func() error { return keyfile.WriteSecret(path, stored) })
 }
+
+// identityWork is scrypt's work factor: age's own default.
+const identityWork = 18
+
+// ChangePassphrase gives an identity a new passphrase, or none, and returns where the identity
+// is, and whether it has none now. old and fresh are files that have them; empty: they are asked
+// for.
+func (p *Profile) ChangePassphrase(flag, old, fresh string, none bool) (path string, open bool, err error) {
+	fail := func(err error) (string, bool, error) { return path, false, err }
+	if path, err = p.IdentityPath(flag); err != nil {
+		return fail(err)
+	}
+	data, err := keyfile.ReadSecret(path)
+	if err != nil {
+		return fail(err)
+	}
+	defer clear(data)
+	// Whatever it is, it has to be an identity, and to open.
+	opts := cli.PassphraseOptions{File: old, Name: Tilde(path)}
+	if _, err := cli.Identities(path, opts)(); err != nil {
+		return fail(err)
+	}
+	plain := data
+	if keyfile.KindOf(data) != keyfile.Identity {
+		err := cli.WithPassphrase("The passphrase of "+Tilde(path)+" until now:", opts, func(word []byte) (err error) {
+			plain, err = keyfile.DecryptPassphrase(path, data, word)
+			return err
+		})
+		if err != nil {
+			return fail(err)
+		}
+		defer clear(plain)
+	}
+	var passphrase []byte
+	if !none {
+		passphrase, err = cli.NewPassphrase(cli.NewPassphraseOptions{
+			File: fresh, Ask: "New passphrase (empty: none):", Again: "Once more:",
+			Hint: "--new-passphrase-file FILE, or --no-passphrase",
+		})
+		if err != nil {
+			return fail(err)
+		}
+		defer clear(passphrase)
+	}
+	out := plain
+	if len(passphrase) > 0 {
+		if out, err = keyfile.EncryptPassphrase(plain, passphrase, identityWork); err != nil {
+			return fail(err)
+		}
+	}
+	if err := p.ReplaceSecret(path, out); err != nil {
+		return fail(err)
+	}
+	return path, len(passphrase) == 0, nil
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
 	"coterie/kms/keyfile"
 )
@@ -53,4 +54,17 @@ func (p *Profile) KeepNotice(d *abe.Domain, n *abe.Notice) error {
 		}
 		return replace(path, data)
 	})
+}
+
+// ReadNotice reads a domain's notice out of a file, and checks that it is this domain's.
+func ReadNotice(path string, d *abe.Domain) (*abe.Notice, error) {
+	n, err := keyfile.LoadNotice(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Verify(d); err != nil {
+		return nil, cli.Fail("notice-foreign", "the notice in %s is not of %s, the domain of your key", path, d.Name()).
+			Hint("ask the operator of %s for it once more", d.Name()).Because(err)
+	}
+	return n, nil
 }

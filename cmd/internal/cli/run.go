@@ -236,7 +236,7 @@ const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
 {{.Example | trimTrailingWhitespaces}}
 {{end}}
 usage: {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
-{{if .HasAvailableSubCommands}}{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+{{if .HasAvailableSubCommands}}{{range .Commands}}{{if (or .IsAvailableCommand (and (eq .Name "help") (not .Hidden)))}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
 {{end}}{{if .HasAvailableLocalFlags}}
 {{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
