@@ -194,6 +194,47 @@ func TestAllAway(t *testing.T) {
 	}
 }
 
+// TestBackAndNotListed: who is back, and cannot be listed yet, as their term has not come,
+// is told what the others say until then.
+func TestBackAndNotListed(t *testing.T) {
+	n := newNetwork(t, 617)
+	disks := []*memJournal{new(memJournal), new(memJournal), new(memJournal)}
+	var all []*simNode
+	for i, name := range []string{"ann", "bob", "cyn"} {
+		all = append(all, n.startOn(disks[i], name, always, newIdentity(n.seed32()), n.seed32(), 0))
+	}
+	n.connectAll()
+	n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
+	all[0].say("see you")
+	n.allHear(time.Second, "see you", all...)
+	var back []*simNode
+	for _, s := range all {
+		s.goAway()
+		n.run(time.Second)
+	}
+	for i, s := range all {
+		back = append(back, n.startOn(disks[i], s.name+" again", always, s.room.cfg.Identity, n.seed32(), 0))
+	}
+	n.connectAll()
+	r, cyn := back[0].room, all[2].room.identity
+	member := func() bool {
+		g := r.days[r.today()]
+		c := g.newest[cyn]
+		return c != nil && g.members()[c.ID()]
+	}
+	for range 20_000 {
+		if n.run(time.Millisecond); member() {
+			break
+		}
+	}
+	if !member() || r.head != nil {
+		t.Fatal("the test shows nothing")
+	}
+	if r.nextAway(r.days[r.today()], nil).Of(cyn) < 0 {
+		t.Error("cyn is in neither list")
+	}
+}
+
 // TestAwayOmitted: an insider who leaves out somebody who is away gets no head, and
 // people are told.
 func TestAwayOmitted(t *testing.T) {

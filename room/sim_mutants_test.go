@@ -62,6 +62,10 @@ var mutants = []mutant{
 		` || !r.listable(g.nodes[c.ID()]) {`, ` {`, "TestTermlessProcess"},
 	{"who refuses a head that others have waits for ever", "commit.go",
 		`case !differs && e.fits && e.keys != nil && r.leavesOut(e) != nil:`, `case !differs && false:`, "TestRegressions"},
+	{"who is back and cannot be listed is told nothing", "away.go",
+		`		if !r.leftForGood(identity) {
+			take(identity, a.day)`, `		if g.newest[identity] == nil && !r.leftForGood(identity) {
+			take(identity, a.day)`, "TestBackAndNotListed"},
 	{"who hangs on nobody counts in a full room", "head.go",
 		`return g.nodes[cid] != nil && !counts[cid]`, `return false`, "TestFullRoomLeavesOut"},
 	{"promised edges without end", "graph.go",
