@@ -31,6 +31,7 @@
 //	words.go      words that only some can read                           §9.6
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
+//	show.go       what is shown of it                                     §9.1
 //	gaps.go       what is missing of it                                   §9.1
 //	journal.go    what is kept on disk                                    §9.2
 //	history.go    reading that back                                       §9.2
