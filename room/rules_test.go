@@ -21,8 +21,12 @@ type garden struct {
 	seen int
 }
 
-func newGarden() *garden {
+func newGarden() *garden { return gardenFrom(0) }
+
+// gardenFrom is a garden with ids of its own, since some rules go by their order.
+func gardenFrom(seen int) *garden {
 	g := &garden{graph: newGraph(1, make(map[[32]byte]bool))}
+	g.seen = seen
 	root := g.plant()
 	g.graph.own = &own{cid: root, contribution: g.nodes[root].contribution}
 	return g
@@ -54,7 +58,12 @@ func (g *garden) graft(on ake.Hash) ake.Hash {
 // TestTree: a member hangs on its neighbour that is nearest to us, by edges in both
 // directions; branches take turns, and who makes up members has no more turns.
 func TestTree(t *testing.T) {
-	g := newGarden()
+	for i := range 10 {
+		testTree(t, gardenFrom(1000*i))
+	}
+}
+
+func testTree(t *testing.T, g *garden) {
 	ann, mal := g.graft(g.own.cid), g.graft(g.own.cid)
 	bob := g.graft(ann)
 	g.edge(mal, bob) // bob never proved himself to mal
@@ -436,7 +445,12 @@ func TestHeadHasTranscript(t *testing.T) {
 // TestPromisedEdges: whoever signs edges to contributions that never come keeps
 // nobody else's out.
 func TestPromisedEdges(t *testing.T) {
-	g := newGarden()
+	for i := range 10 {
+		testPromisedEdges(t, gardenFrom(10_000*i))
+	}
+}
+
+func testPromisedEdges(t *testing.T, g *garden) {
 	ann, mal := g.graft(g.own.cid), g.graft(g.own.cid)
 	edge := func(from ake.Hash, i int) *record.Edge {
 		return &record.Edge{Period: g.period, From: from, To: ake.Sum("nobody", []byte(fmt.Sprint(i)))}
