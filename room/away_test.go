@@ -160,15 +160,7 @@ func TestAwayOverNight(t *testing.T) {
 // is waited for.
 func TestAllAway(t *testing.T) {
 	n := newNetwork(t, 613)
-	disks := []*memJournal{new(memJournal), new(memJournal), new(memJournal)}
-	var all []*simNode
-	for i, name := range []string{"ann", "bob", "cyn"} {
-		all = append(all, n.startOn(disks[i], name, always, newIdentity(n.seed32()), n.seed32(), 0))
-	}
-	n.connectAll()
-	n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
-	all[0].say("see you")
-	n.allHear(time.Second, "see you", all...)
+	disks, all := n.onDisks("ann", "bob", "cyn")
 	for _, s := range all {
 		s.goAway()
 		n.run(time.Minute)
@@ -194,19 +186,24 @@ func TestAllAway(t *testing.T) {
 	}
 }
 
-// TestBackAndNotListed: who is back, and cannot be listed yet, as their term has not come,
-// is told what the others say until then.
-func TestBackAndNotListed(t *testing.T) {
-	n := newNetwork(t, 617)
-	disks := []*memJournal{new(memJournal), new(memJournal), new(memJournal)}
-	var all []*simNode
-	for i, name := range []string{"ann", "bob", "cyn"} {
-		all = append(all, n.startOn(disks[i], name, always, newIdentity(n.seed32()), n.seed32(), 0))
+// onDisks starts peers with disks of their own, in one epoch in which something was said.
+func (n *network) onDisks(names ...string) (disks []*memJournal, all []*simNode) {
+	for _, name := range names {
+		disks = append(disks, new(memJournal))
+		all = append(all, n.startOn(disks[len(all)], name, always, newIdentity(n.seed32()), n.seed32(), 0))
 	}
 	n.connectAll()
 	n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
 	all[0].say("see you")
 	n.allHear(time.Second, "see you", all...)
+	return disks, all
+}
+
+// TestBackAndNotListed: who is back, and cannot be listed yet, as their term has not come,
+// is told what the others say until then.
+func TestBackAndNotListed(t *testing.T) {
+	n := newNetwork(t, 617)
+	disks, all := n.onDisks("ann", "bob", "cyn")
 	var back []*simNode
 	for _, s := range all {
 		s.goAway()
