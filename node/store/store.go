@@ -360,13 +360,6 @@ func (s *Store) Sync() error {
 	return s.sync(true)
 }
 
-// Waits reports whether something that was appended is not durable yet.
-func (s *Store) Waits() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.dirty
-}
-
 // Size is how many bytes the files take on disk.
 func (s *Store) Size() int64 {
 	s.mu.RLock()
