@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,23 @@ func TestStories(t *testing.T) {
 			// the key is not sealed.
 			"issue": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(issueKey(ts, master, args[0], args[1], args[2:]))
+			},
+			// revoke [--another-domain] FILE NUMBER: the operator's part.
+			"revoke": func(ts *testscript.TestScript, _ bool, args []string) {
+				m := master
+				if args[0] == "--another-domain" {
+					args = args[1:]
+					var err error
+					m, err = abe.Setup(rand.Reader, "NTNU")
+					ts.Check(err)
+				}
+				serial, err := strconv.ParseUint(args[1], 10, 64)
+				ts.Check(err)
+				n, err := m.Revoke(uint32(time.Now().Unix()), []uint64{serial})
+				ts.Check(err)
+				b, err := n.MarshalBinary()
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
 			},
 		},
 	})

@@ -95,6 +95,7 @@ type Room struct {
 	wondered bool              // it was said that nobody is here
 	warned   map[string]bool   // which warnings were given, by code
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
+	refused  int               // lines of input that were not done
 	box      outbox
 	quit     *Quit // nothing more comes from the user
 	asked    bool  // whether to leave for good what waits
@@ -282,10 +283,10 @@ func (r *Room) end(reason string, err error) error {
 		}
 	}
 	code := 0
-	if reason == "eof" && undelivered+len(r.unread) > 0 {
+	if reason == "eof" && undelivered+len(r.unread)+r.refused > 0 {
 		code = cli.StatusFailed
 	}
-	if code != 0 && undelivered == 0 {
+	if code != 0 && undelivered == 0 && len(r.unread) > 0 {
 		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
 			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
 	}
@@ -396,6 +397,10 @@ func (r *Room) handle(e node.Event) {
 
 // show has the state take what happened, and shows it.
 func (r *Room) show(what any) {
+	switch what.(type) {
+	case NotDone, Rejected:
+		r.refused++
+	}
 	e := Event{r.state.ID, r.cfg.Now(), what}
 	said := r.state.Take(e)
 	r.cfg.Face.Show(r.state, e, said)
