@@ -135,6 +135,17 @@ func TestRestoreOverwritesNothingLonger(t *testing.T) {
 	if out := issue(t, b, "3.key"); out.Number != 3 {
 		t.Errorf("issued %d", out.Number)
 	}
+	// One that went another way since.
+	fork := t.TempDir()
+	backup(t, b, fork)
+	writeFile(t, a.files.Ledger(), copied)
+	issue(t, reopen(t, a.files), "4.key")
+	here := readFile(t, a.files.Ledger())
+	var diverged *DivergedError
+	if _, err := Restore(a.files.in(fork), a.files, opened); !errors.As(err, &diverged) ||
+		!bytes.Equal(here, readFile(t, a.files.Ledger())) {
+		t.Errorf("%v", err)
+	}
 	// Another domain's backup.
 	other := domain(t)
 	foreign, err := Prepare(rand.Reader, At(filepath.Join(t.TempDir(), "NTNU")))

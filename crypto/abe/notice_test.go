@@ -2,6 +2,7 @@ package abe
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -126,7 +127,9 @@ func TestVectorsNotices(t *testing.T) {
 	add("the signature of another notice", "wrong signature", append(bytes.Clone(one[:45]), two[53:]...))
 	add("number 0", "malformed", changed(one, 32, 0, 0, 0, 0))
 	add("no key", "malformed", append(changed(one[:37], 36, 0), one[45:]...))
-	add("nine keys", "malformed", append(append(changed(one[:37], 36, 9), make([]byte, 72)...), one[45:]...))
+	nine := &Notice{Domain: m.domain.id, Number: 1, Serials: []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9}}
+	copy(nine.Signature[:], ed25519.Sign(ed25519.NewKeyFromSeed(m.seed[:]), nine.input()))
+	add("nine keys", "malformed", nine.Append(nil))
 	add("descending", "malformed", slices.Concat(two[:37], two[45:53], two[37:45], two[53:]))
 	add("a key twice", "malformed", slices.Concat(two[:37], two[37:45], two[37:45], two[53:]))
 	add("cut", "malformed", one[:len(one)-1])
@@ -158,6 +161,32 @@ func TestVectorsNotices(t *testing.T) {
 	}
 	if _, err := m.Revoke(0, []uint64{1}); err == nil {
 		t.Error("a notice without a number")
+	}
+}
+
+// TestAuthorityKeys: no key of an authority is a point under which one signature fits all.
+func TestAuthorityKeys(t *testing.T) {
+	if !checkAuthority(authority().domain.authority) {
+		t.Error("an authority's own key is refused")
+	}
+	for _, bad := range []string{
+		// All points of small order.
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0000000000000000000000000000000000000000000000000000000000000080",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+		// A second encoding, y = p + 3, and no point, y = 2.
+		"f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"0200000000000000000000000000000000000000000000000000000000000000",
+	} {
+		b, err := hex.DecodeString(bad)
+		if err != nil || checkAuthority(b) {
+			t.Errorf("%s is taken: %v", bad, err)
+		}
 	}
 }
 
