@@ -80,7 +80,17 @@ func TestRevokedStays(t *testing.T) {
 			if e := all[1].noticed()[0]; e.Own || !e.Notice.Equal(notice) {
 				t.Error(e)
 			}
-			n.until(dayTurn+20*time.Second, "an epoch without eve", func() bool { return after(notice, all...) })
+			// What is said from now on waits for an epoch without eve, who delays it.
+			for _, s := range all {
+				s.say("at once, " + s.name)
+			}
+			n.until(noticeTurn+5*time.Second, "an epoch without eve", func() bool { return after(notice, all...) })
+			for _, s := range all {
+				n.allHear(5*time.Second, "at once, "+s.name, all...)
+				if eve.heard("at once, " + s.name) {
+					t.Errorf("eve, whose key is revoked, reads what %s says after the notice", s.name)
+				}
+			}
 			if eve.room.head.commit.Period.Notice() != 0 {
 				t.Error("eve has an epoch of after the notice")
 			}
@@ -318,6 +328,36 @@ func TestNoticesHaveAPace(t *testing.T) {
 	})
 	all[0].say("still here")
 	n.allHear(5*time.Second, "still here", all...)
+}
+
+// TestRevokedReturn: what somebody typed while they were cut off does not go out to whom it
+// would have gone before: they hear of the notice first, although the revoked one says hello
+// as soon as the others do.
+func TestRevokedReturn(t *testing.T) {
+	n := newNetwork(t, 79)
+	n.withKeys(map[string]uint64{"eve": 17}, "eve")
+	all := n.party("ann", "bob", "cyn")
+	eve := n.start("eve", true, newIdentity(n.seed32()))
+	for _, s := range all {
+		n.connect(eve, s)
+	}
+	n.until(20*time.Second, "eve is in", func() bool { return together(append(all, eve)...) })
+	ann := all[0]
+	for _, s := range n.nodes {
+		n.disconnect(ann, s)
+	}
+	n.run(time.Second)
+	ann.say("typed alone")
+	all[1].bring(noticeAt(n.now, 17))
+	n.until(noticeTurn+time.Minute, "an epoch without eve", func() bool { return after(all[1].room.notices.newest, all[1:]...) })
+	n.connect(ann, eve)
+	for _, s := range all[1:] {
+		n.connect(ann, s)
+	}
+	n.allHear(time.Minute, "typed alone", all...)
+	if eve.heard("typed alone") {
+		t.Error("eve, whose key is revoked, reads what ann typed before she heard of it")
+	}
 }
 
 // TestNewcomerLearnsNotice: who knows no notice is told it before it takes part, and takes

@@ -115,6 +115,7 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 	c.awayVersion, c.awayOf, c.awayUntil = r.version, len(list), r.now.Add(considerPeriod)
 	c.away = nil
 	take := func(identity [32]byte, last abe.Day) {
+		last = min(last, g.period.Day()) // after a notice there may be a head of the day before
 		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.period.Day()) {
 			c.away = append(c.away, record.Absentee{Identity: identity, Day: last})
 		}
@@ -165,6 +166,7 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 // omits reports whether a commit leaves out somebody of our head who is not in its list
 // and is to be told what is said.
 func (r *Room) omits(e *epoch, identity [32]byte, last abe.Day) bool {
+	last = min(last, e.commit.Period.Day())
 	if len(e.list)+len(e.away) >= record.MaxMembers || !r.waitedFor(identity, last, e.commit.Period.Day()) ||
 		r.leftForGood(identity) {
 		return false

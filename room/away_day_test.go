@@ -142,7 +142,8 @@ func (d *day) say(p *dayPeer) {
 
 // TestAwayDay: ten peers are suspended, closed, killed and cut off at random, and whoever is
 // here speaks. In the end everybody has everything that anybody said; and those who left, whose
-// key lapsed, or who came later have nothing that was not theirs.
+// key lapsed or was revoked, or who came later have nothing that was not theirs. The program of
+// the one with the revoked key takes no notices.
 func TestAwayDay(t *testing.T) {
 	for i := range *awayRuns {
 		seed := *awaySeed + uint64(i)
@@ -164,16 +165,18 @@ func awayDay(t *testing.T, seed uint64) {
 	ten := slices.Clone(d.peers)
 	lea := &dayPeer{name: "lea", valid: always}
 	lap := &dayPeer{name: "lap", valid: func(on abe.Day) bool { return on <= today }}
+	rev := &dayPeer{name: "rev", valid: always}
 	fresh := &dayPeer{name: "new", valid: always}
-	d.peers = append(d.peers, lea, lap, fresh)
-	for _, p := range slices.Concat(ten, []*dayPeer{lea, lap}) {
+	n.withKeys(map[string]uint64{"rev": 17}, "rev")
+	d.peers = append(d.peers, lea, lap, rev, fresh)
+	for _, p := range slices.Concat(ten, []*dayPeer{lea, lap, rev}) {
 		d.start(p)
 		p.joins = append(p.joins, n.now)
 	}
 	began := n.now
 	all := func() (out []*simNode) {
 		for _, p := range d.peers {
-			if s := p.now(); s != nil {
+			if s := p.now(); s != nil && (p != rev || len(rev.ends) == 0) {
 				out = append(out, s)
 			}
 		}
@@ -233,7 +236,7 @@ func awayDay(t *testing.T, seed uint64) {
 			}
 			for range 100 { // somebody who is here
 				p := d.peers[rng.IntN(len(d.peers))]
-				if s := p.now(); s != nil && !s.paused && p.valid(abe.DayOf(n.now)) {
+				if s := p.now(); s != nil && !s.paused && p.valid(abe.DayOf(n.now)) && (p != rev || len(rev.ends) == 0) {
 					d.say(p)
 					break
 				}
@@ -259,7 +262,11 @@ func awayDay(t *testing.T, seed uint64) {
 	talk(began.Add(length/2), count/4)
 	fresh.joins = append(fresh.joins, n.now)
 	d.start(fresh)
-	talk(began.Add(3*length/4), count/4)
+	talk(began.Add(5*length/8), count/8)
+	// Somebody who is here brings the notice; who is away learns of it when they are back.
+	rev.ends = append(rev.ends, n.now)
+	fresh.now().bring(noticeAt(n.now, 17))
+	talk(began.Add(3*length/4), count/4-count/8)
 	lea.joins = append(lea.joins, n.now)
 	d.start(lea)
 	talk(began.Add(length), count-3*(count/4))
@@ -289,11 +296,17 @@ func awayDay(t *testing.T, seed uint64) {
 	if m := missing(); len(m) > 0 {
 		t.Errorf("%d are missing, such as %q\n%s", len(m), m[:min(len(m), 8)], n.describe())
 	}
-	for _, p := range []*dayPeer{lea, lap, fresh} {
+	if read := rev.has(); len(read) == 0 {
+		t.Error("rev never read anything")
+	}
+	for _, p := range []*dayPeer{lea, lap, rev, fresh} {
+		slack := dayGrace // until all know, and until yesterday's head is over
+		if p == rev {
+			slack = 10 * time.Second // until all who are here have the notice
+		}
 		for text, at := range p.has() {
 			mine := d.typed[text] == p
 			for i, from := range p.joins {
-				const slack = dayGrace // until all know, and until yesterday's head is over
 				mine = mine || !at.Before(from) && (i >= len(p.ends) || !at.After(p.ends[i].Add(slack)))
 			}
 			if !mine {

@@ -402,3 +402,23 @@ func TestLeftForSome(t *testing.T) {
 		}
 	}
 }
+
+// TestDayAhead: who was last seen a day ahead of a commit, as after a notice close to midnight, is
+// left out by it like anybody who was seen that day.
+func TestDayAhead(t *testing.T) {
+	n := newNetwork(t, 83)
+	ann := n.party("ann", "bob")[0].room
+	day := ann.head.commit.Period.Day()
+	for last := day - 1; last <= day+1; last++ {
+		if !ann.omits(ann.head, [32]byte{1}, last) {
+			t.Errorf("who was here on %v is not left out by a commit of %v", last, day)
+		}
+	}
+	before := *ann.days[ann.head.commit.Period]
+	before.period--
+	before.next.awayVersion--
+	own := record.List{ann.head.list[ann.head.list.Of(ann.identity)]}
+	if away := ann.nextAway(&before, own); len(away) != 1 || away[0].Day != before.period.Day() {
+		t.Errorf("for the day before, bob is not away: %v", away)
+	}
+}

@@ -95,6 +95,9 @@ func (r *Room) PeerConnected(now time.Time, p peer.ID) {
 			n.hello, n.compareAt = x.theirHello, time.Time{}
 		}
 	}
+	if len(r.neighbours) == 0 {
+		r.outbox.hearsUntil = now.Add(helloTime)
+	}
 	r.neighbours[p] = n
 	r.reconsider = true
 	r.finish()

@@ -189,8 +189,8 @@ func (r *Room) firstLeavesOut(e *epoch) *record.Entry {
 }
 
 // stays reports whether somebody listed is still here, for the list of a day, and
-// by which contribution. From two minutes after midnight those who have none for
-// the new day do not count. Nor does one that nobody can list who knows what we do:
+// by which contribution. From turnOver on those who have none for the new day do not
+// count. Nor does one that nobody can list who knows what we do:
 // else whoever comes back as a process that withholds its term would keep all others
 // from committing.
 func (r *Room) stays(entry *record.Entry, day abe.Period) (ake.Hash, bool) {
@@ -200,10 +200,11 @@ func (r *Room) stays(entry *record.Entry, day abe.Period) (ake.Hash, bool) {
 		if day == r.head.commit.Period {
 			return ake.Hash{}, false
 		}
-		if r.now.After(r.begins(day).Add(dayTurn)) {
+		over := r.turnOver(day)
+		if r.now.After(over) {
 			return ake.Hash{}, false
 		}
-		r.recheckHead(r.begins(day).Add(dayTurn + time.Millisecond))
+		r.recheckHead(over.Add(time.Millisecond))
 		old := r.days[r.head.commit.Period]
 		if old == nil || old.contribution(entry.CID) == nil {
 			return ake.Hash{}, false
@@ -213,6 +214,15 @@ func (r *Room) stays(entry *record.Entry, day abe.Period) (ake.Hash, bool) {
 	}
 	_, absent := r.absent(g, g.node(c.ID()))
 	return c.ID(), !absent
+}
+
+// turnOver is from when on those of our head do not count who have not proved themselves for
+// the period p.
+func (r *Room) turnOver(p abe.Period) time.Time {
+	if p.Notice() != r.head.commit.Period.Notice() {
+		return r.begins(p).Add(noticeTurn)
+	}
+	return r.begins(p).Add(dayTurn)
 }
 
 // reportOmissions tells the user, once for each, of commits that leave somebody out who

@@ -45,12 +45,13 @@ type HeldMessage struct {
 
 // An outbox is what we have to say, and how fast we may.
 type outbox struct {
-	held   []held
-	number uint64 // of the last one
-	bytes  int    // of their texts
-	pace   pace
-	stops  []stop
-	told   toldUnsaid
+	held       []held
+	number     uint64 // of the last one
+	bytes      int    // of their texts
+	pace       pace
+	stops      []stop
+	told       toldUnsaid
+	hearsUntil time.Time // since we were alone: until when we wait to hear of notices
 }
 
 // toldUnsaid is what our user was told of what waits for their word.

@@ -88,6 +88,9 @@ const (
 	// dayTurn is how much before its midnight a day's first commit may be a head,
 	// and how much after it those who have not proved themselves for it do not count.
 	dayTurn = 2 * time.Minute
+	// noticeTurn is how long after a notice came those do not count who have not proved
+	// themselves after it. Until then what is typed may have to wait for them.
+	noticeTurn = 30 * time.Second
 	// omissionTime is how long a commit may leave somebody out, for a reason that may
 	// still come, before people are told.
 	omissionTime = 10 * time.Second

@@ -86,11 +86,31 @@ func (r *Room) maySend() bool {
 	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
 		return false
 	}
-	g := r.days[h.commit.Period]
-	if g == nil || r.now.After((h.commit.Period + 1).Start().Add(dayGrace)) || r.revoked() {
+	p := h.commit.Period
+	if r.days[p] == nil || r.now.After((p + 1).Start().Add(dayGrace)) {
+		return false
+	}
+	// Whose key the notice names reads what is said under a head of before it.
+	if p.Notice() != r.notices.number() || !r.hasHeard() {
 		return false
 	}
 	return !r.stopped()
+}
+
+// hasHeard reports whether those who are here, since we were alone, have said hello, and so
+// which notice they have. We wait for that a short time.
+func (r *Room) hasHeard() bool {
+	until := r.outbox.hearsUntil
+	if !r.now.Before(until) {
+		return true
+	}
+	for _, n := range r.neighbours {
+		if n.hello == nil || n.hello.Notice > r.notices.number() {
+			r.wakeAt(until)
+			return false
+		}
+	}
+	return true
 }
 
 // A stop is a time in which we sent nothing, since our head listed somebody who had

@@ -130,8 +130,8 @@ func (r *Room) begins(p abe.Period) time.Time {
 
 // isOver reports whether what was kept of a period is to be forgotten.
 func (r *Room) isOver(p abe.Period) bool {
-	// Records of a day are taken until an hour after it; those of before a notice for as long
-	// as one may send.
+	// Records of a day are taken until an hour after it; those of before a notice for a while,
+	// since others may not have heard of it.
 	return p.Day() < r.today().Day() && r.now.After((p+1).Start().Add(earlyDay)) ||
 		p.Notice() != r.notices.number() && r.now.After(r.notices.takenAt.Add(dayGrace))
 }

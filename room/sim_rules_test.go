@@ -60,7 +60,6 @@ type seenOf struct {
 	gone     map[[32]byte]bool // working keys of whom it was told that they left
 	openings []time.Time       // of strangers' encapsulations
 	closed   map[ake.Hash]bool // words for some that are not opened yet
-	noticeAt time.Time         // when it took the newest notice, by its own clock
 }
 
 func (k *looker) init(w *sim) {
@@ -253,7 +252,6 @@ func (k *looker) took(s *simNode, e Event) {
 		} else if e.Own && p.kind != 'v' {
 			k.w.fail("notice", "%s takes the notice as its own", s.name)
 		}
-		k.of(s).noticeAt = s.clock()
 	case Opened:
 		if k.reads(s, e.Delivered); e.Reading == NotOpened {
 			k.w.fail("words", "%s opened words and did not", s.name)
@@ -296,8 +294,8 @@ func (k *looker) maySend(s *simNode, e Sent) {
 	if len(x.list) < 2 {
 		k.w.fail("send", "%s sent to nobody", s.name)
 	}
-	if at := k.of(s).noticeAt; x.commit.Period.Notice() != r.notices.number() && r.now.Sub(at) > dayGrace+time.Second {
-		k.w.fail("send", "%s sent in an epoch of before a notice that it took %v ago", s.name, r.now.Sub(at))
+	if x.commit.Period.Notice() != r.notices.number() {
+		k.w.fail("send", "%s sent in an epoch of before a notice that it has taken", s.name)
 	}
 	for _, m := range x.list {
 		c := g.contribution(m.CID)
@@ -382,6 +380,7 @@ func (k *looker) stepped(s *simNode) {
 // was away for too long. It may take others a while to know that it left.
 func (k *looker) omitted(s *simNode, was, is *epoch) {
 	check := func(identity [32]byte, last abe.Day) {
+		last = min(last, is.commit.Period.Day())
 		if is.list.Of(identity) >= 0 || is.away.Of(identity) >= 0 || !s.room.mayBeAway(last, is.commit.Period.Day()) {
 			return
 		}

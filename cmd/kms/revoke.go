@@ -17,8 +17,8 @@ func (a *app) revokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke [NUMBER]",
 		Short: "a key was lost or stolen: make the notice that shuts it out of all rooms",
-		Long: `Make a notice that says that a key is good no more. Bring it into a room, and its members pass it on: some minutes later
-whoever has the key cannot read. The notice has the number of the key and no name. A notice has place for eight keys that
+		Long: `Make a notice that says that a key is good no more. Bring it into a room, and its members pass it on: whoever has
+it says nothing more that the key can read. The notice has the number of the key and no name. A notice has place for eight keys that
 have not lapsed. Without a number, the newest notice is written again.`,
 		Example: `  kms revoke 17
   coterie join exam --notice NTNU.notice          takes it into the room; or /notice NTNU.notice in an open one`,
@@ -108,7 +108,7 @@ func (a *app) printNotice(cmd *cobra.Command, f *domainFlags, n *abe.Notice) err
   wrote   %s, which is no secret
 
 Next: bring it into each room:   coterie join ROOM --notice %[5]s    or in an open one:  /notice %[5]s
-      Members pass it on. Some minutes later whoever has such a key cannot read.
+      Members pass it on. Nothing that they say from then on can be read with such a key.
       Its owner asks for another key, as the first time:  kms issue --request FILE
 `, n.Time().Format("2006-01-02 15:04"), cli.Plural(len(n.Serials), "key"), abe.MaxRevoked, cli.Clean(files.Notice()), path)
 	return err
