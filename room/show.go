@@ -40,6 +40,9 @@ func (l *authorLog) holds() bool {
 // deliver shows one message; late tells that later ones of its author were shown
 // before.
 func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signed, late bool) {
+	if isOutside(m.Kind) {
+		return // shown otherwise
+	}
 	d := Delivered{
 		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
