@@ -286,7 +286,9 @@ func (r *Room) noteOutside(t *transcript, index int, m *record.Signed, history b
 			a.addReply(reply{in, by, OutsideAnswer{
 				ID: in.Question, By: r.author(t, index), Self: t.List[index].Identity == r.identity, At: at, History: history,
 			}})
-			r.showReplies(a)
+			for _, n := range a.readReplies() {
+				r.emit(n)
+			}
 		}
 		return
 	}
@@ -305,7 +307,6 @@ func (r *Room) noteOutside(t *transcript, index int, m *record.Signed, history b
 	a.shown = OutsideQuestion{ID: a.id, By: r.author(t, index), At: at, For: q.For, History: history}
 	if w := l.words[m.Counter]; w != nil {
 		a.words = w // it was opened by an earlier process, or could not be
-		r.showOutside(a)
 		return
 	}
 	a.words = &words{reading: NotOpened}
@@ -427,7 +428,7 @@ func (r *Room) openOutside(w *closedWords) {
 
 // showOutside shows a question that opened, and what was answered.
 func (r *Room) showOutside(a *asked) {
-	if a.reading != Read || a.question == nil || r.outside.byID[a.id] != a {
+	if a.reading != Read || a.question == nil || r.outside.byID[a.id] != a || a.shown.Number > 0 {
 		return
 	}
 	var err error
@@ -437,18 +438,18 @@ func (r *Room) showOutside(a *asked) {
 	}
 	r.outside.number++
 	a.shown.Number = r.outside.number
-	r.emit(a.shown)
-	r.showReplies(a)
+	answers := a.readReplies()
+	r.emit(a.copy())
+	for _, n := range answers {
+		r.emit(n)
+	}
 }
 
-// showReplies shows what was answered to a question that opened: what its asker reads.
-func (r *Room) showReplies(a *asked) {
-	if a.shown.Number == 0 {
-		return
-	}
+// readReplies reads answers to a question that opened: what its asker reads.
+func (a *asked) readReplies() (fresh []OutsideAnswer) {
 	for i := range a.replies {
 		n := &a.replies[i]
-		if n.shown.Number > 0 {
+		if a.shown.Number == 0 || n.shown.Number > 0 {
 			continue
 		}
 		text, err := a.words.key.ReadReply(a.id, a.question.ReplyKey, n.Seed[:], n.Box)
@@ -456,18 +457,23 @@ func (r *Room) showReplies(a *asked) {
 			continue // its author could not open the question, or the asker would read something else
 		}
 		n.shown.Number, n.shown.Text = a.shown.Number, text
-		a.shown.Answers = append(a.shown.Answers, n.shown)
-		r.emit(n.shown)
+		fresh = append(fresh, n.shown)
 	}
+	a.shown.Answers = append(a.shown.Answers, fresh...)
+	return fresh
+}
+
+func (a *asked) copy() OutsideQuestion {
+	q := a.shown
+	q.Answers = slices.Clone(q.Answers)
+	return q
 }
 
 // OutsideQuestions are those that are kept and that our key opens, by their numbers.
 func (r *Room) OutsideQuestions() (out []OutsideQuestion) {
 	for _, a := range r.outside.byID {
 		if a.shown.Number > 0 {
-			q := a.shown
-			q.Answers = slices.Clone(q.Answers)
-			out = append(out, q)
+			out = append(out, a.copy())
 		}
 	}
 	slices.SortFunc(out, func(a, b OutsideQuestion) int { return a.Number - b.Number })
@@ -543,5 +549,8 @@ func (r *Room) recallOutside(s savedOutside) {
 		if m := r.body(ref.t, ref.index, ref.counter); m != nil && isOutside(m.Kind) {
 			r.noteOutside(ref.t, ref.index, m, true)
 		}
+	}
+	for _, a := range slices.SortedFunc(maps.Values(r.outside.byID), func(a, b *asked) int { return a.kept - b.kept }) {
+		r.showOutside(a) // with what was answered
 	}
 }

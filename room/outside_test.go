@@ -38,7 +38,7 @@ func (n *network) takesQuestions() {
 func (n *network) asker(d *Descriptor, also, text string) (*Inquiry, *record.Outside) {
 	n.t.Helper()
 	q := &record.Outside{Period: dayOf(n.now), For: also}
-	in, q, err := inquire(source{rand.NewChaCha8(n.seed32())}, d, q, text, func(seed ake.Secret, c *ake.OutsideContext) ([]byte, ake.WordsKey, error) {
+	in, err := inquire(source{rand.NewChaCha8(n.seed32())}, d, q, text, func(seed ake.Secret, c *ake.OutsideContext) ([]byte, ake.WordsKey, error) {
 		enc, key := fakeOutside(seed, c)
 		return enc, key, nil
 	})
@@ -55,7 +55,7 @@ func topicOf(d *Descriptor) [32]byte {
 
 // hand hands a question to a member.
 func (x *spy) hand(to *simNode, q *record.Outside) StreamID {
-	return x.open(to, ProtocolOutside, record.EncodeOutside(topicOf(x.node.net.desc), q))
+	return x.open(to, ProtocolOutside, record.EncodeOutside(topicOf(x.node.net.desc), q.Append(nil)))
 }
 
 // fetch asks a member for the answers.
@@ -210,11 +210,11 @@ func TestOutsideOtherRoom(t *testing.T) {
 	other.Name = "another"
 	_, q := n.asker(&other, "", "for another room")
 	x.hand(all[0], q)
-	named := x.open(all[0], ProtocolOutside, record.EncodeOutside(topicOf(&other), q))
+	named := x.open(all[0], ProtocolOutside, record.EncodeOutside(topicOf(&other), q.Append(nil)))
 	x2 := n.addSpy("another asker", nil)
 	n.connect(x2.node, all[1])
 	n.run(time.Second)
-	other2 := x2.open(all[1], ProtocolOutside, record.EncodeOutside(topicOf(&other), q))
+	other2 := x2.open(all[1], ProtocolOutside, record.EncodeOutside(topicOf(&other), q.Append(nil)))
 	n.run(10 * time.Second)
 	if state, _ := x2.replied(other2); state != record.ReplyUnknown {
 		t.Errorf("state %d", state)
@@ -252,7 +252,7 @@ func TestOutsideNotAllowed(t *testing.T) {
 	with := *n.desc
 	with.Questions = true
 	in, q := n.asker(&with, "", "may I?")
-	if _, _, err := inquire(source{rand.NewChaCha8(n.seed32())}, n.desc, &record.Outside{}, "x", nil); !errors.Is(err, ErrNoQuestions) {
+	if _, err := inquire(source{rand.NewChaCha8(n.seed32())}, n.desc, &record.Outside{}, "x", nil); !errors.Is(err, ErrNoQuestions) {
 		t.Error(err)
 	}
 	id := x.hand(all[0], q)
@@ -650,7 +650,7 @@ func TestInquiry(t *testing.T) {
 	}
 	day := abe.DayOf(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC))
 	ask := func(also *abe.Policy, text string) error {
-		_, _, err := Inquire(shake("coins"), m.Domain(), d, also, day, nil, text)
+		_, err := Inquire(shake("coins"), m.Domain(), d, also, day, nil, text)
 		return err
 	}
 	if err := ask(nil, "x"); !errors.Is(err, ErrNoQuestions) {
@@ -677,10 +677,18 @@ func TestInquiry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, q, err := Inquire(shake("coins"), m.Domain(), d, nil, day, nil, "when?")
+	parsed := func(in *Inquiry) *record.Outside {
+		q, err := record.ParseOutside(in.Question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	in, err := Inquire(shake("coins"), m.Domain(), d, nil, day, nil, "when?")
 	if err != nil {
 		t.Fatal(err)
 	}
+	q := parsed(in)
 	suite := NewABE(key, d.Policy)
 	k, err := suite.OpenOutside("", q.Context(d.ID()), nil, q.Encapsulation)
 	if err != nil {
@@ -708,10 +716,11 @@ func TestInquiry(t *testing.T) {
 		t.Error(err)
 	}
 	// For those alone who satisfy another policy too: this key does not.
-	_, q, err = Inquire(shake("coins"), m.Domain(), d, parse(professor), day, nil, "when?")
+	in, err = Inquire(shake("coins"), m.Domain(), d, parse(professor), day, nil, "when?")
 	if err != nil {
 		t.Fatal(err)
 	}
+	q = parsed(in)
 	if _, err := suite.OpenOutside(q.For, q.Context(d.ID()), nil, q.Encapsulation); !errors.Is(err, ake.ErrNotOpened) {
 		t.Error(err)
 	}

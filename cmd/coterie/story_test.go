@@ -55,6 +55,12 @@ func TestStories(t *testing.T) {
 					}
 				}
 			},
+			// publish FILE: the domain's file.
+			"publish": func(ts *testscript.TestScript, _ bool, args []string) {
+				b, err := master.Domain().MarshalBinary()
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+			},
 			// issue REQUEST FILE ATTRIBUTE...: the operator's part. Without a request
 			// the key is not sealed.
 			"issue": func(ts *testscript.TestScript, _ bool, args []string) {

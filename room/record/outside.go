@@ -112,8 +112,8 @@ func ParseOutsideAnswer(b []byte) (*OutsideAnswer, error) {
 const TopicSize = 32
 
 // EncodeOutside is the frame with which a question is handed over.
-func EncodeOutside(topic [TopicSize]byte, q *Outside) []byte {
-	return q.Append(append([]byte{FrameOutside}, topic[:]...))
+func EncodeOutside(topic [TopicSize]byte, question []byte) []byte {
+	return append(append([]byte{FrameOutside}, topic[:]...), question...)
 }
 
 // ParseOutsideFrame takes the frame behind its type.
