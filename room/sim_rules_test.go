@@ -418,7 +418,12 @@ func (k *looker) bounds(s *simNode) {
 	within("commits by strangers", len(r.waiting.commits), maxWaitingCommits)
 	within("channels", len(r.channels.byKey), 64+drawnChannels+1)
 	within("held messages", len(r.outbox.held), maxHeld)
-	within("words that are not opened", len(r.words.queue), maxClosedWords)
+	within("words that are not opened", len(r.words.queue), maxClosedWords+maxOutside)
+	within("questions from outside", len(r.outside.byID), maxOutside)
+	within("questions from outside that wait", len(r.outside.queue), maxWaitingOutside)
+	for _, a := range r.outside.byID {
+		within("answers to a question", len(a.replies), record.MaxReplies)
+	}
 	within("waiting messages", len(r.waiting.messages), maxWaitingMessages)
 	within("exchanges", len(r.streams.byID), maxAnswering+1+32*(len(r.neighbours)+1))
 	within("days", len(r.days), 6)

@@ -35,8 +35,8 @@ func (a *app) askCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ask [LINK WORDS]",
 		Short: "ask a room something, without a key",
-		Long: `Ask those in a room something, without a key: you need the room's link and the domain's file, and the room must take
-questions. They do not learn who you are, unless you say so. Alone, it looks for answers to what you asked.`,
+		Long: `Ask those in a room something, without a key: you need its link and the domain's file, and it must take questions.
+They do not learn who you are, unless you say so. Alone, it looks for answers to what you asked.`,
 		Example: `  coterie ask 'coterie:2:exam:...' 'when is the exam?' --domain ntnu.domain
   coterie ask 'coterie:2:exam:...' 'may I come late?' --domain ntnu.domain --for '"Professor"' --wait
   coterie ask --wait        (until all that you asked is answered)`,

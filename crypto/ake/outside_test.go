@@ -113,6 +113,29 @@ func TestReplies(t *testing.T) {
 	refused("the seed of another answer", s, err)
 	s, err = k.ReadReply(question, pub, seed2, append(slices.Clone(box2[:1120]), box[1120:]...))
 	refused("the words of another answer", s, err)
+	other2, ct, err := encapsulateReply(secretOf("r2"), pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, given, err := encapsulateReply(secretOf("r3"), pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := k.seedKey(question, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := secretOf("r2")
+	seed3 := aead.Seal(nil, make([]byte, 12), r.Bytes(), nil)
+	sealed3, err := k.replyKey(question, given, other2).Seal("shown to the room alone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err = k.ReadReply(question, pub, seed3, append(given, sealed3...))
+	refused("an encapsulation that r does not make", s, err)
+	if bytes.Equal(ct, given) {
+		t.Error("the test shows nothing")
+	}
 	if _, _, err := k.Reply(secretOf("r"), question, pub, string(make([]byte, MaxWords+1))); !errors.Is(err, ErrWords) {
 		t.Errorf("too long: %v", err)
 	}
@@ -158,7 +181,8 @@ func TestVectorsOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, token, seed, r := secretOf("vector private"), secretOf("vector token"), secretOf("vector seed"), secretOf("vector r")
+	private, token := secretOf("vector private"), secretOf("vector token")
+	seed, r := secretOf("vector seed"), secretOf("vector r")
 	c := &OutsideContext{Room: hashOf("vector room"), Period: abe.PeriodOf(0, key.From()), ReplyKey: ReplyKey(private),
 		Token: OutsideToken(token)}
 	enc, k, err := MakeWords(seed, dp, c)
@@ -189,7 +213,8 @@ func TestVectorsOutside(t *testing.T) {
 	v := vector{
 		Seed: seed.Bytes(), Room: c.Room[:], Period: uint64(c.Period), Private: private.Bytes(), ReplyKey: c.ReplyKey,
 		Token: token.Bytes(), TokenHash: c.Token[:], Context: c.hash(), Encapsulation: enc, Key: k.Bytes(),
-		Text: "when is the exam?", Sealed: sealed, Question: qid[:], R: r.Bytes(), Words: "on Monday", SealedR: sealedR, Box: box,
+		Text: "when is the exam?", Sealed: sealed, Question: qid[:], R: r.Bytes(), Words: "on Monday", SealedR: sealedR,
+		Box: box,
 		Refused: []refused{{"made without the question's key", forged, forgedR}, {"another answer's r", box, other},
 			{"another answer's box", another, sealedR}},
 	}

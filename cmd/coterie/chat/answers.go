@@ -199,7 +199,7 @@ func (s *State) info(now time.Time) []string {
 		"          " + kept,
 	}
 	if s.TakesQuestions {
-		out = append(out, "questions taken from outside: whoever has the link and the domain's file can ask, and needs no key")
+		out = append(out, "questions taken from outside: whoever has the link and the domain's file can ask, without a key")
 	}
 	if s.Joined() {
 		out = append(out, fmt.Sprintf("epoch     %x  since %s because %s; %s; commit by %s; session id %x",

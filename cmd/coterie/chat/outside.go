@@ -45,8 +45,8 @@ func (c Reply) do(r *Room) {
 func (s *State) outside(c Questions, all []room.OutsideQuestion, now time.Time) Answer {
 	a := Answer{To: c, Title: "questions from outside", Questions: all}
 	for _, q := range all {
-		a.Lines = append(a.Lines, fmt.Sprintf("%d  %s  %s%s   (taken by %s)", q.Number, s.dayClock(q.At, now), oneLine(q.Text),
-			onlyFor(q.For), s.name(q.By.Peer)))
+		a.Lines = append(a.Lines, fmt.Sprintf("%d  %s  %s%s   (taken by %s)", q.Number, s.dayClock(q.At, now),
+			oneLine(q.Text), onlyFor(q.For), s.name(q.By.Peer)))
 		for _, answer := range q.Answers {
 			a.Lines = append(a.Lines, fmt.Sprintf("   %s  %s answered: %s", s.dayClock(answer.At, now),
 				either(answer.Self, "you", s.name(answer.By.Peer)), oneLine(answer.Text)))
@@ -56,8 +56,8 @@ func (s *State) outside(c Questions, all []room.OutsideQuestion, now time.Time) 
 	case !s.TakesQuestions:
 		a.Lines = []string{"This room takes no questions from outside: it was made without --questions."}
 	case len(all) == 0:
-		a.Lines = []string{"Nobody outside has asked anything that your key opens. Whoever has the link and the domain's file can: " +
-			"coterie ask LINK 'WORDS' --domain FILE"}
+		a.Lines = []string{"Nobody outside has asked anything that your key opens. " +
+			"Whoever has the link and the domain's file can: coterie ask LINK 'WORDS' --domain FILE"}
 	}
 	return a
 }

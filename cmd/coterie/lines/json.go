@@ -274,7 +274,8 @@ func (j *JSON) ready(s *chat.State, r chat.Ready) {
 	}
 	j.Put(NewObject("ready").Add("peer", s.Self).Add("addrs", addrs).Add("room", s.Name).Add("room_id", ID(s.ID)).
 		Add("domain", s.Domain).Add("domain_id", hex.EncodeToString(s.DomainID[:])).Add("policy", s.Policy).
-		Add("link", r.Link).Add("history_ms", s.History.Milliseconds()).Add("questions", s.TakesQuestions).Maybe("nick", s.Nick).
+		Add("link", r.Link).Add("history_ms", s.History.Milliseconds()).
+		Add("questions", s.TakesQuestions).Maybe("nick", s.Nick).
 		Add("you", map[string]any{"attributes": append([]string{}, s.Attributes...), "expires": s.Expires.String(),
 			"through": s.Through}))
 }

@@ -261,8 +261,8 @@ func TestJSONContract(t *testing.T) {
 	answer, _ := s.Answer(chat.Status{}, nine)
 	s.show(answer)
 	s.show(s.Waits(chat.ShowHeld{Ref: "held ref"}, []room.HeldMessage{{Text: "hei", At: nine, Asks: true}}, nine))
-	s.show(chat.Answer{To: chat.Questions{Ref: "asked ref"}, Questions: []room.OutsideQuestion{{Number: 1, ID: hashOf("asked"),
-		By: ann, At: nine, For: `"Professor"`, Text: "when?", Answers: []room.OutsideAnswer{{By: me, Self: true, At: nine,
+	s.show(chat.Answer{To: chat.Questions{Ref: "asked ref"}, Questions: []room.OutsideQuestion{{Number: 1,
+		ID: hashOf("asked"), By: ann, At: nine, For: `"Professor"`, Text: "when?", Answers: []room.OutsideAnswer{{By: me, Self: true, At: nine,
 			Text: "on Monday"}}}}})
 	out.Fatal(cli.Fail("key-expired", "kari.key expired").Hint("ask for a renewal"))
 	seen := make(map[string]bool)
