@@ -725,3 +725,34 @@ func TestInquiry(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// lacksOutside says what a node lacks of a question from outside, or of an answer, that it holds.
+func (s *simNode) lacksOutside(t *transcript, index int, counter uint64) string {
+	m := s.room.body(t, index, counter)
+	if m == nil {
+		return ""
+	}
+	if a, err := record.ParseOutsideAnswer([]byte(m.Text)); m.Kind == record.KindAnswer && err == nil {
+		of := s.room.outside.byID[a.Question]
+		if of == nil || !slices.ContainsFunc(of.replies, func(o reply) bool { return string(o.Box) == string(a.Box) }) {
+			return "an answer that is not kept"
+		}
+		if n := len(of.shown.Answers); of.shown.Number > 0 && n != len(of.replies) {
+			return "an answer to a question that opens, and not all of these are shown"
+		}
+		return ""
+	}
+	q, err := record.ParseOutside([]byte(m.Text))
+	if err != nil {
+		return "no question"
+	}
+	switch a := s.room.outside.byID[q.ID(s.room.id)]; {
+	case a == nil || a.question == nil:
+		return "a question that is not kept"
+	case a.reading == NotOpened:
+		return "a question that was not opened"
+	case (a.reading == Read) != (a.shown.Number > 0):
+		return "a question that opens and is not shown"
+	}
+	return ""
+}
