@@ -756,3 +756,27 @@ func (s *simNode) lacksOutside(t *transcript, index int, counter uint64) string 
 	}
 	return ""
 }
+
+// TestSimulateOutside runs schedules in which somebody outside asks, and members answer: whoever
+// comes and goes, all who can read a question have it at the end, and its answers.
+func TestSimulateOutside(t *testing.T) {
+	read := 0
+	for i := range uint64(20) {
+		s := generate(firstAskSeed + i)
+		w, f := s.runWatched()
+		if f != nil {
+			s.report(t, f)
+		}
+		for _, p := range w.peers {
+			if p.running() && p.proc.room != nil {
+				for _, q := range p.proc.room.OutsideQuestions() {
+					read += 1 + len(q.Answers)
+				}
+			}
+		}
+	}
+	if read < 50 {
+		t.Errorf("%d questions and answers were read: the test shows little", read)
+	}
+	t.Logf("%d questions and answers were read", read)
+}

@@ -227,6 +227,12 @@ func draw(seed uint64, withNotices bool) *schedule {
 				st.do, st.b = [2]string{"ask", "answer"}[asks.IntN(2)], asks.IntN(len(simPolicies)+1)
 			}
 		}
+		for range 4 {
+			if ms := last/3 + asks.IntN(last+1); s.asked {
+				add(ms, "ask", asks.IntN(total), asks.IntN(len(simPolicies)+1))
+				add(ms+asks.IntN(10000), "answer", asks.IntN(total), 0)
+			}
+		}
 	}
 	slices.SortStableFunc(s.steps, func(a, b step) int { return a.ms - b.ms })
 	return s
