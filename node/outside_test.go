@@ -53,7 +53,9 @@ func TestAskThroughRelay(t *testing.T) {
 		}
 	}
 	a, in := ask(two, "a question for some")
-	q := see[room.OutsideQuestion](t, bob, "the question", func(q room.OutsideQuestion) bool { return q.Text == "a question for some" })
+	q := see[room.OutsideQuestion](t, bob, "the question", func(q room.OutsideQuestion) bool {
+		return q.Text == "a question for some"
+	})
 	if err := bob.AnswerOutside(q.Number, "an answer for one"); err != nil {
 		t.Fatal(err)
 	}

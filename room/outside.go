@@ -333,9 +333,11 @@ func (r *Room) asked(id ake.Hash, by payer) *asked {
 	if len(o.byID) >= maxOutside {
 		c := o.charges()
 		c.add(by)
-		delete(o.byID, slices.MinFunc(slices.Collect(maps.Values(o.byID)), func(a, b *asked) int {
+		last := slices.MinFunc(slices.Collect(maps.Values(o.byID)), func(a, b *asked) int {
 			return cmp.Or(c.more(a.by, b.by), differ(len(a.replies) > 0, len(b.replies) > 0), a.kept-b.kept)
-		}).id)
+		})
+		delete(o.byID, last.id)
+		r.words.queue = slices.DeleteFunc(r.words.queue, func(w *closedWords) bool { return w.asked == last })
 	}
 	o.kept++
 	a := &asked{id: id, by: by, kept: o.kept, words: &words{reading: NotOpened},
