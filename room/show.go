@@ -31,6 +31,20 @@ func (r *Room) show(from *exchange, t *transcript, index int) {
 	}
 }
 
+// shownAfter reports whether a later message than one that came now was shown: not of those that
+// are shown otherwise.
+func (l *authorLog) shownAfter(counter uint64) bool {
+	if len(l.outside) == 0 {
+		return true
+	}
+	for c := counter + 1; c <= l.shown; c++ {
+		if _, ok := l.id(c); ok && !l.outside[c] {
+			return true
+		}
+	}
+	return false
+}
+
 // holds reports whether the next message is being opened, and shown then.
 func (l *authorLog) holds() bool {
 	w := l.words[l.shown+1]

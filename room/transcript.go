@@ -361,7 +361,7 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 		r.queueWords(t, index, m.Counter, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)
 	}
 	if m.Counter <= l.shown {
-		r.deliver(from, t, index, m, true)
+		r.deliver(from, t, index, m, l.shownAfter(m.Counter))
 	}
 	r.show(from, t, index)
 	r.reportFilled(t, index)
