@@ -21,6 +21,7 @@
 //	links.go      which networks this computer is on
 //	nearby.go     peers on the local network
 //	survey.go     what a fresh peer sees of the network
+//	outside.go    asking a room without a key               PROTOCOL.md §9.7
 //	version.go    who speaks a later protocol
 //	about.go      what others tell about themselves         PROTOCOL.md §11.5
 //	leave.go      going, for good or not

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,14 @@ var (
 	protocols = []string{room.ProtocolProve, room.ProtocolSync}
 	inside    = []string{room.ProtocolSync, room.ProtocolAsk}
 )
+
+// plainProtocols are those of the streams that others may open outside channels, in this room.
+func (n *Node) plainProtocols() []string {
+	if n.cfg.Room.Questions {
+		return append(slices.Clone(protocols), room.ProtocolOutside)
+	}
+	return protocols
+}
 
 // A byteStream is a stream of libp2p, or one in a channel.
 type byteStream interface {
@@ -298,7 +307,7 @@ func (n *Node) openByteStream(ctx context.Context, t *tunnel, o room.Open) (byte
 
 // handleStreams takes the streams that others open.
 func (n *Node) handleStreams() {
-	for _, p := range protocols {
+	for _, p := range n.plainProtocols() {
 		n.host.SetStreamHandler(protocol.ID(p), func(conn network.Stream) {
 			if conn.Conn().RemotePeer() == n.host.ID() {
 				conn.Reset() // another's host may let in who has our identity key
@@ -334,7 +343,7 @@ func (n *Node) acceptStream(conn byteStream, p peer.ID, working [32]byte, protoc
 
 // ignoreStreams takes none any more: the host may live on.
 func (n *Node) ignoreStreams() {
-	for _, p := range protocols {
+	for _, p := range n.plainProtocols() {
 		n.host.RemoveStreamHandler(protocol.ID(p))
 	}
 	n.host.RemoveStreamHandler(ProtocolChannel)

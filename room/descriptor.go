@@ -23,6 +23,8 @@ const (
 	MaxPolicyText = 16 << 10
 	// MaxHistory is the greatest history option.
 	MaxHistory = 10 * 366 * 24 * time.Hour
+	// questionsBit stands with the history in a room that takes questions from outside.
+	questionsBit = 1 << 31
 
 	version = 2
 	suite   = 1
@@ -45,6 +47,8 @@ type Descriptor struct {
 	Policy  *abe.Policy
 	History time.Duration // whole seconds
 	Tag     []byte        // nil, or 16 random bytes for an unlisted room
+	// Questions: the room takes questions from outside, PROTOCOL.md §9.7.
+	Questions bool
 }
 
 // NewDescriptor describes a room of a domain. The errors wrap ErrName, or say
@@ -91,7 +95,11 @@ func (d *Descriptor) Bytes() []byte {
 	b = append(append(b, byte(len(d.Name))), d.Name...)
 	policy := d.Policy.String()
 	b = append(binary.BigEndian.AppendUint16(b, uint16(len(policy))), policy...)
-	b = binary.BigEndian.AppendUint32(b, uint32(d.History/time.Second))
+	history := uint32(d.History / time.Second)
+	if d.Questions {
+		history |= questionsBit
+	}
+	b = binary.BigEndian.AppendUint32(b, history)
 	return append(append(b, byte(len(d.Tag))), d.Tag...)
 }
 
@@ -142,7 +150,8 @@ func readDescriptor(s *cryptobyte.String) (*Descriptor, error) {
 		!s.ReadUint32(&history) || !s.ReadUint8LengthPrefixed(&tag) || len(policy) > MaxPolicyText {
 		return nil, errForm
 	}
-	d.Name, d.History = string(name), time.Duration(history)*time.Second
+	d.Name, d.Questions = string(name), history&questionsBit != 0
+	d.History = time.Duration(history&^questionsBit) * time.Second
 	if len(tag) > 0 {
 		d.Tag = append([]byte(nil), tag...)
 	}

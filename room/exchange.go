@@ -130,6 +130,8 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]b
 		ok = !inside && r.roomToAnswer(p)
 	case protocol == ProtocolAsk:
 		ok = inside && r.mayAsk(p)
+	case protocol == ProtocolOutside:
+		ok = !inside && r.mayOutside(p)
 	}
 	if !ok {
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
@@ -166,6 +168,8 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 			ok = x.working != [32]byte{} && r.askFrame(x, data[0], data[1:])
 		case x.protocol == ProtocolProve:
 			ok = r.proveFrame(x, data[0], data[1:])
+		case x.protocol == ProtocolOutside:
+			ok = r.outsideFrame(x, data[0], data[1:])
 		default:
 			ok = r.compareFrame(x, data[0], data[1:])
 		}
@@ -324,6 +328,7 @@ func (r *Room) expire() {
 		}
 	}
 	r.expireQuestions()
+	r.expireOutside()
 	r.expireCommits()
 	r.expireMessages()
 }

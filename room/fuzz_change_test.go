@@ -661,6 +661,9 @@ func (m *mutator) signed() *record.Signed {
 // someWords makes some messages words for some: well made ones, ones that do not open, and
 // others'.
 func (m *mutator) someWords(t *transcript, index int, s *record.Signed) {
+	if s.Counter%3 == 2 {
+		m.someOutside(s)
+	}
 	if s.Counter%3 != 1 {
 		return
 	}
@@ -679,6 +682,62 @@ func (m *mutator) someWords(t *transcript, index int, s *record.Signed) {
 			s.Text = o.Text
 		}
 	}
+}
+
+// question makes a question from outside: one that opens, or not.
+func (m *mutator) question() *record.Outside {
+	c := m.w.c
+	q := &record.Outside{Period: m.today()}
+	if c.one(3) {
+		q.For = simPolicies[c.n(len(simPolicies))]
+	}
+	in, err := inquire(m.cfg.Rand, m.cfg.Descriptor, q, "what now?", func(seed ake.Secret, c *ake.OutsideContext) ([]byte, ake.WordsKey, error) {
+		enc, key := fakeOutside(seed, c)
+		return enc, key, nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	if c.one(4) {
+		q.Encapsulation[4] ^= 1
+	}
+	m.asked = append(m.asked[max(len(m.asked)-3, 0):], in)
+	return q
+}
+
+// someOutside makes some messages questions from outside, and answers to them.
+func (m *mutator) someOutside(s *record.Signed) {
+	if !m.cfg.Descriptor.Questions {
+		return
+	}
+	if len(m.asked) == 0 || s.Counter%2 == 0 {
+		s.Kind, s.Text = record.KindQuestion, string(m.question().Append(nil))
+		return
+	}
+	in := m.asked[m.w.c.n(len(m.asked))]
+	q, err := record.ParseOutside(in.Question)
+	if err != nil {
+		panic(err)
+	}
+	seed, box, err := in.key.Reply(m.draw(), in.ID, q.ReplyKey, "now")
+	if err != nil {
+		panic(err)
+	}
+	box[m.w.c.n(2)*5] ^= byte(m.w.c.n(2))
+	s.Kind = record.KindAnswer
+	s.Text = string((&record.OutsideAnswer{Question: in.ID, Seed: [ake.ReplySeedSize]byte(seed), Box: box}).Append(nil))
+}
+
+// outsideFrame is one of a stream of questions.
+func (m *mutator) outsideFrame() []byte {
+	if !m.cfg.Descriptor.Questions {
+		return []byte{record.FrameOutside}
+	}
+	topic := topicOf(m.cfg.Descriptor)
+	if len(m.asked) > 0 && m.w.c.one(3) {
+		return record.EncodeFetch(topic, m.asked[m.w.c.n(len(m.asked))].Token)
+	}
+	return record.EncodeOutside(topic, m.question().Append(nil))
 }
 
 // message is an encrypted message of its own with a field changed; nil if it can

@@ -174,6 +174,9 @@ func (w *live) run() {
 	if c.one(4) {
 		w.desc = &Descriptor{Name: w.desc.Name, Policy: w.desc.Policy, History: 24 * time.Hour}
 	}
+	if c.one(2) {
+		w.takesQuestions()
+	}
 	for range 2 + c.n(2) {
 		w.start()
 	}
@@ -365,6 +368,7 @@ type mutator struct {
 	pubs    map[byte][][]byte
 	other   []ed25519.PrivateKey // identities that it made up
 	changed int
+	asked   []*Inquiry // the last questions from outside that it made
 }
 
 func (w *live) addMutator(insider bool) *mutator {
@@ -616,7 +620,7 @@ func (m *mutator) converse() {
 	c := m.w.c
 	to := m.w.honest[c.n(len(m.w.honest))]
 	inside := !m.outside && !c.one(4)
-	protocol := []string{ProtocolSync, ProtocolSync, ProtocolSync, ProtocolProve, ProtocolAsk}[c.n(5)]
+	protocol := []string{ProtocolSync, ProtocolSync, ProtocolSync, ProtocolProve, ProtocolAsk, ProtocolOutside}[c.n(6)]
 	x := m.toward(to, inside)
 	var frames [][]byte
 	switch protocol {
@@ -624,6 +628,11 @@ func (m *mutator) converse() {
 		inside = inside && c.one(8)
 		if g := m.ownDay(); g != nil {
 			frames = append(frames, record.EncodeFields(record.FrameProve1, g.own.contribution.Append(nil), m.presence.Append(nil)))
+		}
+	case ProtocolOutside:
+		inside = inside && c.one(8)
+		for range 1 + c.n(2) {
+			frames = append(frames, m.outsideFrame())
 		}
 	case ProtocolSync:
 		frames = append(frames, m.hello(x))

@@ -23,7 +23,7 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 			}
 		},
 		said: func(s Saved, t savedHead, m *record.Signed) bool {
-			if !worth(m) {
+			if isOutside(m.Kind) || !worth(m) {
 				return true
 			}
 			d := delivered(t, room, self, s, m)

@@ -183,6 +183,7 @@ func (r *Room) recall() error {
 	var rests []lateRest
 	seconds := make(map[logRef][]uint64)
 	var closed []logRef // words for some, opened or not
+	var outside savedOutside
 	forgotten := make(map[ake.Hash]bool)
 	forget := func(id ake.Hash) {
 		if !forgotten[id] {
@@ -211,6 +212,10 @@ func (r *Room) recall() error {
 			}
 			if n.kind == record.KindTo {
 				closed = append(closed, logRef{t, s.Author, s.Counter})
+			}
+			if isOutside(n.kind) {
+				outside.add(logRef{t, s.Author, s.Counter})
+				return
 			}
 			if lately = append(lately, recalled{logRef{t, s.Author, s.Counter}, n.id, s.At}); len(lately) > 2*r.cfg.Replay {
 				lately = append([]recalled(nil), lately[len(lately)-r.cfg.Replay:]...)
@@ -244,6 +249,7 @@ func (r *Room) recall() error {
 		}
 		r.queueWords(ref.t, ref.index, ref.counter, false)
 	}
+	r.recallOutside(outside)
 	var last *transcript // that we were in
 	for _, t := range r.logs.transcripts {
 		if t.ours && t.ownIndex >= 0 && (last == nil || cmp.Or(cmp.Compare(t.Brief.Period, last.Brief.Period),

@@ -50,6 +50,9 @@ func testLinks(t testing.TB) []*Link {
 	a := multiaddr(t, "/ip4/192.0.2.1/tcp/4001"+testPeer)
 	b := multiaddr(t, "/dns6/example.org/udp/4001/quic-v1"+testPeer)
 	links := []*Link{{Descriptor: plain}, {Descriptor: unlisted, Addresses: []ma.Multiaddr{a, b, a}}, {Descriptor: longest}}
+	asked := testDescriptor(t)
+	asked.Questions, asked.History = true, time.Hour
+	links = append(links, &Link{Descriptor: asked, Addresses: []ma.Multiaddr{a}})
 	for range maxLinkAddresses {
 		links[2].Addresses = append(links[2].Addresses, b)
 	}

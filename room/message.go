@@ -36,13 +36,20 @@ type waitingMessage struct {
 // tells which. The ref comes back in the events. The errors are ErrTooLong,
 // ErrText, ErrLeft and ErrHeldFull; then nothing was done.
 func (r *Room) Send(now time.Time, ref any, kind byte, text string) error {
+	if err := checkText(text, record.MaxText); err != nil {
+		return err
+	}
+	return r.say(now, held{ref: ref, kind: kind, text: text})
+}
+
+func checkText(text string, limit int) error {
 	switch {
-	case len(text) > record.MaxText:
-		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrTooLong, len(text), record.MaxText)
+	case len(text) > limit:
+		return fmt.Errorf("%w: %d bytes; the limit is %d", ErrTooLong, len(text), limit)
 	case !utf8.ValidString(text):
 		return ErrText
 	}
-	return r.say(now, held{ref: ref, kind: kind, text: text})
+	return nil
 }
 
 // say sends a message, or puts it behind those that wait.
@@ -243,7 +250,9 @@ func (r *Room) seal(m held) error {
 			}
 		}
 	}
-	r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers, To: m.policy()})
+	if !isOutside(m.kind) {
+		r.emit(Sent{Ref: m.ref, ID: signed.ID(r.id), Counter: counter, Epoch: out.Epoch, Readers: e.readers, To: m.policy()})
+	}
 	if m.to != nil {
 		w := &words{reading: Read, key: m.to.key}
 		t.log(e.ownIndex).noteWords(counter, w)

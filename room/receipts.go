@@ -87,7 +87,7 @@ func (r *Room) reportReceiptsIn(t *transcript) {
 	for counter := from + 1; counter <= l.have(); counter++ {
 		lack, _ := slices.BinarySearch(upto, counter)
 		have := of - lack
-		if have > c.reported[counter] {
+		if have > c.reported[counter] && !l.outside[counter] {
 			c.reported[counter] = have
 			r.emit(Reached{ID: l.ids[counter-1], Have: have, Of: of, Missing: t.missingReaders(counter)})
 		}

@@ -29,6 +29,7 @@
 //	held.go       what waits to be sent                                   §9.4
 //	absence.go    what may be missing, since we were away                 §9.5
 //	words.go      words that only some can read                           §9.6
+//	outside.go    questions from outside, and inquiry.go: who asks them   §9.7
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	show.go       what is shown of it                                     §9.1
@@ -163,6 +164,7 @@ type Room struct {
 	logs     logs
 	receipts receiptTimes
 	words    closed // words for some that are not opened yet
+	outside  outsides
 
 	tasks tasks
 	ready Ready
@@ -362,6 +364,7 @@ func (r *Room) finish() {
 	r.chase()
 	r.considerOpening()
 	r.flush()
+	r.takeOutside()
 	r.openWords()
 	r.noteHere()
 	r.considerCommit()

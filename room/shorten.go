@@ -136,7 +136,7 @@ func JoinShortened(all []Shortened) (out []Shortened) {
 
 // savedBytes is about what a message takes on disk besides its seal.
 func savedBytes(kind byte, text int) int {
-	if kind == record.KindTo {
+	if kind == record.KindTo || kind == record.KindQuestion {
 		return text + wordsCost
 	}
 	return text

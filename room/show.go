@@ -31,6 +31,20 @@ func (r *Room) show(from *exchange, t *transcript, index int) {
 	}
 }
 
+// shownAfter reports whether a later message than one that came now was shown: not of those that
+// are shown otherwise.
+func (l *authorLog) shownAfter(counter uint64) bool {
+	if len(l.outside) == 0 {
+		return true
+	}
+	for c := counter + 1; c <= l.shown; c++ {
+		if _, ok := l.id(c); ok && !l.outside[c] {
+			return true
+		}
+	}
+	return false
+}
+
 // holds reports whether the next message is being opened, and shown then.
 func (l *authorLog) holds() bool {
 	w := l.words[l.shown+1]
@@ -40,6 +54,9 @@ func (l *authorLog) holds() bool {
 // deliver shows one message; late tells that later ones of its author were shown
 // before.
 func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signed, late bool) {
+	if isOutside(m.Kind) {
+		return // shown otherwise
+	}
 	d := Delivered{
 		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,

@@ -332,7 +332,7 @@ var mutants = []mutant{
 
 	// Messages: PROTOCOL.md §9.
 	{"authors are not checked", "transcript.go",
-		`return c != nil && m.Verify(r.id, c) == nil`, `return c != nil`, "TestMessageForgery"},
+		`return c != nil && r.takesKind(m.Kind) && m.Verify(r.id, c) == nil`, `return c != nil`, "TestMessageForgery"},
 	{"messages need no signature", "record/message.go",
 		`return verify(author.Working[:], "message", room, m.signedPart(), m.Signature[:])`, `return nil`, "./record TestMessageOfAnother"},
 	{"a message is verified by another's contribution", "record/message.go",
@@ -689,7 +689,7 @@ var mutants = []mutant{
 	{"no words make room", "words.go",
 		`if b := r.words.queue[i].branch; waiting[b] > waiting[most] {`, `if b := r.words.queue[i].branch; waiting[b] < 0 {`, "TestWordsQueue"},
 	{"logs wait for words that have no turn", "words.go",
-		`w.holds = live && atOnce == len(c.queue) && float64(atOnce)+1 <= c.pace.tokens`, `w.holds = live`, "TestWordsTakeTurns"},
+		`w.holds = live && atOnce == waiting && float64(atOnce)+1 <= c.pace.tokens`, `w.holds = live`, "TestWordsTakeTurns"},
 	{"logs wait for no words", "words.go",
 		`w.holds = live && atOnce`, `w.holds = false && live && atOnce`, "TestWords"},
 	{"words are made for one head and said under another", "words.go",
@@ -713,6 +713,68 @@ var mutants = []mutant{
 		`c.Epoch[:], c.Author[:]`, `c.Epoch[:]`, "../crypto/ake TestWordsAreBound"},
 	{"words are padded as one likes", "../crypto/ake/words.go",
 		`len(plain) > minWords && n <= len(plain)/2 || `, ``, "../crypto/ake TestWordsSealed"},
+
+	// Questions from outside: PROTOCOL.md §9.7.
+	{"questions from outside are taken without end", "outside.go",
+		`if !o.pace.spend(1, r.now, outsideRate, outsideAtOnce) {`, `if false {`, "TestOutsideFlood"},
+	{"who asks first is taken first", "outside.go",
+		`i := r.random(len(o.queue))
+		w := o.queue[i]`, `i := 0
+		w := o.queue[i]`, "TestOutsideFlood"},
+	{"questions are kept without end", "outside.go",
+		`if len(o.byID) >= maxOutside {`, `if false {`, "TestOutsideInsider"},
+	{"whoever brought questions, the oldest gives way", "outside.go",
+		`return cmp.Or(c.more(a.by, b.by), differ(`, `return cmp.Or(differ(`, "TestOutsideInsider"},
+	{"in a branch authors have no turns", "outside.go",
+		`return cmp.Or(c[b.branch]-c[a.branch], c[b.author]-c[a.author])`, `return c[b.branch] - c[a.branch]`, "TestOutsideInsider"},
+	{"the newest answer gives way", "outside.go",
+		`if c.more(a.replies[i].by, a.replies[last].by) <= 0 {`, `if true {`, "TestOutsideInsider"},
+	{"only answers that open are served", "outside.go",
+		`	for i := range a.replies {
+		out = append(out, a.replies[i].Box)`, `	for i := range a.replies {
+		if a.reading == Read && a.replies[i].shown.Number == 0 {
+			continue
+		}
+		out = append(out, a.replies[i].Box)`, "TestOutsideProbing"},
+	{"only questions that open are passed on", "outside.go",
+		`		o.queue = append(o.queue, waitingOutside{x, q})
+`, `		if key, err := r.cfg.Encapsulator.(Outsider).OpenOutside(q.For, q.Context(r.id), nil, q.Encapsulation); err != nil ||
+			key.IsZero() {
+			r.reply(x, record.ReplyTaken, nil)
+			return
+		}
+		o.queue = append(o.queue, waitingOutside{x, q})
+`, "TestOutsideProbing"},
+	{"questions for other rooms are taken", "outside.go",
+		`if to != topic {`, `if to != topic && false {`, "TestOutsideOtherRoom"},
+	{"questions of any day are taken", "outside.go",
+		`case !adjacent(q.Period.Day(), day):`, `case day == 0:`, "TestOutsideOtherRoom"},
+	{"questions of before a notice are taken", "outside.go",
+		`case q.Period.Notice() != r.notices.number():`, `case false:`, "TestOutsideNotice"},
+	{"who is alone takes questions", "outside.go",
+		`case !r.maySend():
+		r.reply(x, record.ReplyLater, nil)`, `case false:
+		r.reply(x, record.ReplyLater, nil)`, "TestOutsideAlone"},
+	{"a room takes questions though it does not say so", "outside.go",
+		`return r.cfg.Descriptor.Questions || !isOutside(kind)`, `return true`, "TestOutsideNotAllowed"},
+	{"any token fetches answers", "outside.go",
+		`&& a.question.Token == of {`, `&& of != (ake.Hash{}) {`, "TestOutside"},
+	{"a question that two took is two", "outside.go",
+		`if a.question != nil { // another`, `if false { // another`, "TestOutsideTwice"},
+	{"a question is opened again by each process", "outside.go",
+		`if w := l.words[m.Counter]; w != nil {`, `if w := l.words[m.Counter]; w != nil && false {`, "TestOutsideStays"},
+	{"questions are kept for ever", "outside.go",
+		`if r.now.After(a.until) {`, `if r.now.After(a.until.Add(1000 * time.Hour)) {`, "TestOutsideStays"},
+	{"questions are shown as messages are", "show.go",
+		`if isOutside(m.Kind) {`, `if false {`, "TestOutside"},
+	{"an answer that the asker reads otherwise is shown", "../crypto/ake/outside.go",
+		`if err != nil || !hmac.Equal(again, ct) {`, `if err != nil || len(again) != len(ct) {`, "../crypto/ake TestReplies"},
+	{"whoever has the asker's key makes answers", "../crypto/ake/outside.go",
+		`Expand(k.Secret, "coterie/2 outside answer"`, `Expand(Secret{}, "coterie/2 outside answer"`, "../crypto/ake TestReplies"},
+	{"answers are not sealed to the asker", "../crypto/ake/outside.go",
+		`question[:], ct, ss)`, `question[:], ct)`, "../crypto/ake TestReplies"},
+	{"questions are not bound to their room", "../crypto/ake/outside.go",
+		`"coterie/2 outside context", c.Room[:], `, `"coterie/2 outside context", `, "../crypto/ake TestOutsideIsBound"},
 }
 
 // TestMutants takes one rule out of the protocol at a time, and sees that a test

@@ -111,6 +111,9 @@ func (k *looker) saved(s *simNode, m Saved) {
 	if t == nil || m.Author != t.ownIndex {
 		return
 	}
+	if isOutside(b.Kind) {
+		return
+	}
 	key := said{m.Epoch, s.actor.Self(), m.Counter}
 	if _, ok := k.texts[key]; !ok {
 		d := Delivered{Message: b.Body}
@@ -255,6 +258,15 @@ func (k *looker) took(s *simNode, e Event) {
 	case Opened:
 		if k.reads(s, e.Delivered); e.Reading == NotOpened {
 			k.w.fail("words", "%s opened words and did not", s.name)
+		}
+	case OutsideQuestion:
+		policy, ok := k.w.asked[e.Text]
+		if !ok || policy != e.For || policy != "" && !simReads(policy, k.peer(s)) {
+			k.w.fail("outside", "%s reads the question %q for %q", s.name, e.Text, policy)
+		}
+	case OutsideAnswer:
+		if by, ok := k.w.answers[e.Text]; !ok || by != e.By.Peer {
+			k.w.fail("outside", "%s reads the answer %q of %s", s.name, e.Text, e.By.Peer)
 		}
 	case Failed:
 		k.w.fail("failed", "%s: %s: %v", s.name, e.Doing, e.Err)
@@ -417,7 +429,12 @@ func (k *looker) bounds(s *simNode) {
 	within("commits by strangers", len(r.waiting.commits), maxWaitingCommits)
 	within("channels", len(r.channels.byKey), 64+drawnChannels+1)
 	within("held messages", len(r.outbox.held), maxHeld)
-	within("words that are not opened", len(r.words.queue), maxClosedWords)
+	within("words that are not opened", len(r.words.queue), maxClosedWords+maxOutside)
+	within("questions from outside", len(r.outside.byID), maxOutside)
+	within("questions from outside that wait", len(r.outside.queue), maxWaitingOutside)
+	for _, a := range r.outside.byID {
+		within("answers to a question", len(a.replies), record.MaxReplies)
+	}
 	within("waiting messages", len(r.waiting.messages), maxWaitingMessages)
 	within("exchanges", len(r.streams.byID), maxAnswering+1+32*(len(r.neighbours)+1))
 	within("days", len(r.days), 6)
@@ -554,6 +571,12 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 				for i := range x.logs {
 					author := peerOf(t.List[i].Identity)
 					for c := uint64(1); c <= x.log(i).highest(); c++ {
+						if x.log(i).outside[c] {
+							if what := s.lacksOutside(x, i, c); what != "" {
+								return bad("message %d of %s is %s", c, k.name(t.List[i].Identity), what)
+							}
+							continue
+						}
 						if _, ok := x.log(i).id(c); ok && !k.seen[k.peer(s)][said{id, author, c}] {
 							return bad("message %d of %s was not shown", c, k.name(t.List[i].Identity))
 						}

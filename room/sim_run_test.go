@@ -3,9 +3,11 @@ package room
 import (
 	"crypto/ed25519"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -15,7 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/crypto/abe"
+	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
@@ -53,6 +58,8 @@ type sim struct {
 	notices  map[uint32]*abe.Notice // .. and all notices
 
 	looker
+	asked   map[string]string  // for whom each question from outside is
+	answers map[string]peer.ID // who gave each answer
 }
 
 // A simPeer is somebody with an identity, and a process at times.
@@ -83,10 +90,13 @@ func (s *schedule) run() (w *sim, failed *failure) {
 		d.History = 24 * time.Hour
 		n.desc = &d
 	}
+	if s.asked {
+		n.takesQuestions()
+	}
 	n.loss, n.dup = float64(s.loss)/100, float64(s.dup)/100
 	ms := func(i int) time.Duration { return time.Duration(i) * time.Millisecond }
 	n.delay, n.jitter, n.notice = ms(s.delay), ms(s.jitter), ms(s.notice)
-	w = &sim{network: n, schedule: s, began: n.now, wanted: make(map[[2]int]bool), cuts: make(map[[2]int]bool), notices: make(map[uint32]*abe.Notice)}
+	w = &sim{asked: make(map[string]string), answers: make(map[string]peer.ID), network: n, schedule: s, began: n.now, wanted: make(map[[2]int]bool), cuts: make(map[[2]int]bool), notices: make(map[uint32]*abe.Notice)}
 	n.configure = w.configure
 	w.looker.init(w)
 	n.watch = &w.looker
@@ -118,6 +128,29 @@ func (s *schedule) run() (w *sim, failed *failure) {
 	w.lastWas = n.now.Sub(w.began)
 	w.rest()
 	return w, nil
+}
+
+// ask hands a question to a peer, as somebody whom nobody knows.
+func (w *sim) ask(s *simNode, text string, policy int) {
+	q := &record.Outside{Period: abe.PeriodOf(s.room.notices.number(), abe.DayOf(w.now))}
+	if policy > 0 {
+		q.For = simPolicies[policy-1]
+	}
+	in, err := inquire(source{rand.NewChaCha8(ake.Sum(text))}, w.desc, q, text,
+		func(seed ake.Secret, c *ake.OutsideContext) ([]byte, ake.WordsKey, error) {
+			enc, key := fakeOutside(seed, c)
+			return enc, key, nil
+		})
+	if err != nil {
+		w.fail("ask", "%v", err)
+	}
+	w.asked[text] = q.For
+	id := s.next
+	s.next += 2
+	s.room.StreamOpened(s.clock(), id, peerOf(ake.Sum("asker", []byte(text))), [32]byte{}, ProtocolOutside)
+	s.room.StreamFrame(s.clock(), id, record.EncodeOutside(topicOf(w.desc), in.Question))
+	s.room.StreamClosed(s.clock(), id)
+	w.drain(s)
 }
 
 // do takes a step.
@@ -165,6 +198,24 @@ func (w *sim) do(st step) {
 				w.typed(s)
 			}
 			w.drain(s)
+		}
+	case "ask":
+		if s := p().proc; p().running() && s.room != nil && !s.paused && w.desc.Questions {
+			w.said++
+			w.ask(s, fmt.Sprintf("question #%d", w.said), st.b)
+		}
+	case "answer":
+		if s := p().proc; p().running() && s.room != nil && !s.paused && w.desc.Questions {
+			w.said++
+			if all := s.room.OutsideQuestions(); len(all) > 0 {
+				text := fmt.Sprintf("answer #%d of %s", w.said, s.name)
+				w.answers[text] = s.room.self
+				err := s.room.AnswerOutside(s.clock(), all[len(all)-1].Number, text)
+				if err != nil && !errors.Is(err, ErrNobodyHears) && !errors.Is(err, ErrLeft) {
+					w.fail("answer", "%s: %v", s.name, err)
+				}
+				w.drain(s)
+			}
 		}
 	case "pause":
 		if p().running() {

@@ -21,6 +21,7 @@ type schedule struct {
 	skew  []int // of the peers' clocks, in seconds
 
 	history bool // newcomers get what was said within a day
+	asked   bool // the room takes questions from outside
 
 	loss, dup             int // percent
 	delay, jitter, notice int // ms
@@ -44,6 +45,8 @@ type step struct {
 //	leave a       leave; the process ends a second later
 //	say a         send a message
 //	to a b        say something to some: to those who satisfy simPolicies[b]
+//	ask a b       somebody outside hands a question to peer a: for all, or for those who satisfy simPolicies[b-1]
+//	answer a      peer a answers the last question that it reads
 //	pause a       suspend the process
 //	resume a
 //	mesh          connect all peers
@@ -216,9 +219,27 @@ func draw(seed uint64, withNotices bool) *schedule {
 			}
 		}
 	}
+	if seed >= firstAskSeed {
+		asks := rand.New(rand.NewPCG(seed, 4))
+		s.asked = asks.IntN(3) > 0
+		for i := range s.steps {
+			if st := &s.steps[i]; s.asked && (st.do == "say" || st.do == "to") && asks.IntN(2) == 0 {
+				st.do, st.b = [2]string{"ask", "answer"}[asks.IntN(2)], asks.IntN(len(simPolicies)+1)
+			}
+		}
+		for range 4 {
+			if ms := last/3 + asks.IntN(last+1); s.asked {
+				add(ms, "ask", asks.IntN(total), asks.IntN(len(simPolicies)+1))
+				add(ms+asks.IntN(10000), "answer", asks.IntN(total), 0)
+			}
+		}
+	}
 	slices.SortStableFunc(s.steps, func(a, b step) int { return a.ms - b.ms })
 	return s
 }
+
+// firstAskSeed is the first seed of which some rooms take questions from outside.
+const firstAskSeed = 20_000_000
 
 // firstToSeed is the first seed of which some of the messages are words for some: those
 // below mean what they meant before there were any.
@@ -230,6 +251,9 @@ func (s *schedule) String() string {
 	fmt.Fprintf(&b, "schedule{\n\tseed: %d, start: %q, peers: %q, skew: %#v,\n", s.seed, s.start, s.peers, s.skew)
 	if s.history {
 		fmt.Fprintf(&b, "\thistory: true,\n")
+	}
+	if s.asked {
+		fmt.Fprintf(&b, "\tasked: true,\n")
 	}
 	fmt.Fprintf(&b, "\tloss: %d, dup: %d, delay: %d, jitter: %d, notice: %d,\n\tsteps: []step{\n", s.loss, s.dup, s.delay, s.jitter, s.notice)
 	for _, st := range s.steps {
@@ -283,6 +307,7 @@ func (s *schedule) shrink(budget int, fails func(*schedule) bool) *schedule {
 	steps()
 	for _, simpler := range []func(t *schedule){
 		func(t *schedule) { t.history = false },
+		func(t *schedule) { t.asked = false },
 		func(t *schedule) { t.loss = 0 },
 		func(t *schedule) { t.dup = 0 },
 		func(t *schedule) { t.jitter = 0 },

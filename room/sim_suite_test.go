@@ -88,6 +88,7 @@ type fakeSuite struct {
 	node                   *simNode
 	satisfies              func(abe.Day) bool
 	madeWords, openedWords int
+	openedOutside          int
 	holds                  map[string]bool // policies of words for some, besides those of the simulator
 	serial                 uint64          // of its key
 }
@@ -197,4 +198,27 @@ func noticeAt(t time.Time, serials ...uint64) *abe.Notice {
 		panic(err)
 	}
 	return n
+}
+
+func fakeOutside(seed ake.Secret, c *ake.OutsideContext) ([]byte, ake.WordsKey) {
+	h := ake.Sum("coterie/2 outside context", c.Room[:], binary.BigEndian.AppendUint64(nil, uint64(c.Period)), []byte(c.For),
+		c.ReplyKey, c.Token[:])
+	return append(append([]byte("fake"), seed.Bytes()...), h[:]...), ake.WordsKey{Secret: ake.Expand(seed, "coterie/2 to key", h[:])}
+}
+
+// OpenOutside is of Outsider.
+func (s *fakeSuite) OpenOutside(also string, c *ake.OutsideContext, _ []uint64, enc []byte) (ake.WordsKey, error) {
+	s.openedOutside++
+	if also != "" && !s.reads(also) || !s.satisfies(c.Period.Day()) || len(enc) != fakeSize {
+		return ake.WordsKey{}, ake.ErrNotOpened
+	}
+	seed, err := ake.SecretFromBytes(enc[4:36])
+	if err != nil {
+		return ake.WordsKey{}, err
+	}
+	again, key := fakeOutside(seed, c)
+	if string(again) != string(enc) {
+		return ake.WordsKey{}, ake.ErrNotOpened
+	}
+	return key, nil
 }

@@ -50,6 +50,7 @@ type authorLog struct {
 	sizes          []uint16                  // of messages 1 .. len(sizes), there
 	gone           uint64                    // up to here messages are not kept; see shorten
 	words          map[uint64]*words         // what came of messages for some
+	outside        map[uint64]bool           // which are questions from outside, or answers
 
 	shown        uint64      // the last one shown
 	gapSince     time.Time   // when the next one was first waited for
@@ -321,7 +322,7 @@ type logRef struct {
 // authentic checks the author's signature.
 func (r *Room) authentic(t *transcript, index int, m *record.Signed) bool {
 	c := t.Authors[index]
-	return c != nil && m.Verify(r.id, c) == nil
+	return c != nil && r.takesKind(m.Kind) && m.Verify(r.id, c) == nil
 }
 
 // logMessage takes a message whose signature was checked, uses up its key, has it saved
@@ -353,11 +354,14 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	r.cacheBody(t, index, m)
 	r.save(t, index, m)
 	r.countBytes(l, m.Counter, savedBytes(m.Kind, len(m.Text)))
+	if isOutside(m.Kind) {
+		r.noteOutside(t, index, m, false)
+	}
 	if m.Kind == record.KindTo {
 		r.queueWords(t, index, m.Counter, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)
 	}
 	if m.Counter <= l.shown {
-		r.deliver(from, t, index, m, true)
+		r.deliver(from, t, index, m, l.shownAfter(m.Counter))
 	}
 	r.show(from, t, index)
 	r.reportFilled(t, index)

@@ -17,6 +17,7 @@ func TestVectorsRooms(t *testing.T) {
 		Name       string   `json:"name"`
 		Policy     string   `json:"policy"`
 		History    int64    `json:"history_seconds"`
+		Questions  bool     `json:"questions,omitempty"`
 		Tag        string   `json:"tag"`
 		Addresses  []string `json:"addresses"`
 		Descriptor string   `json:"descriptor"`
@@ -28,7 +29,7 @@ func TestVectorsRooms(t *testing.T) {
 	for _, l := range testLinks(t) {
 		id := l.ID()
 		v := vector{
-			Domain: hex.EncodeToString(l.Domain[:]), Name: l.Name, Policy: l.Policy.String(), History: int64(l.History.Seconds()), Tag: hex.EncodeToString(l.Tag),
+			Domain: hex.EncodeToString(l.Domain[:]), Name: l.Name, Policy: l.Policy.String(), History: int64(l.History.Seconds()), Questions: l.Questions, Tag: hex.EncodeToString(l.Tag),
 			Addresses: []string{}, Descriptor: hex.EncodeToString(l.Descriptor.Bytes()), Room: hex.EncodeToString(id[:]), Topic: l.Topic(), Link: l.String(),
 		}
 		for _, a := range l.Addresses {

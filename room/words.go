@@ -90,6 +90,7 @@ type closedWords struct {
 	logRef
 	*words
 	branch, author [32]byte
+	asked          *asked // it is a question from outside
 }
 
 // closed are all of them, and whose turn it is.
@@ -227,7 +228,7 @@ func (r *Room) queueWords(t *transcript, index int, counter uint64, live bool) {
 	}
 	c := &r.words
 	w := &closedWords{logRef{t, index, counter}, &words{reading: NotOpened}, r.authorBranch(t, index),
-		ake.Sum("author", t.List[index].Identity[:])} // so that no author is a branch
+		ake.Sum("author", t.List[index].Identity[:]), nil} // so that no author is a branch
 	if _, can := r.cfg.Encapsulator.(Whisperer); !can {
 		w.reading = Unread
 		l.noteWords(counter, w.words)
@@ -237,13 +238,16 @@ func (r *Room) queueWords(t *transcript, index int, counter uint64, live bool) {
 		return
 	}
 	c.pace.refill(r.now, wordsRate, wordsAtOnce)
-	atOnce := 0
+	atOnce, waiting := 0, 0
 	for _, o := range c.queue {
 		if o.holds {
 			atOnce++
 		}
+		if o.asked == nil {
+			waiting++
+		}
 	}
-	w.holds = live && atOnce == len(c.queue) && float64(atOnce)+1 <= c.pace.tokens
+	w.holds = live && atOnce == waiting && float64(atOnce)+1 <= c.pace.tokens
 	l.noteWords(counter, w.words)
 	c.queue = append(c.queue, w)
 }
@@ -282,7 +286,12 @@ func (r *Room) openWords() {
 		r.wakeAt(c.pace.next(wordsRate))
 		return
 	}
-	c.queue = slices.DeleteFunc(c.queue, func(w *closedWords) bool { return r.logs.transcripts[w.t.id] != w.t })
+	c.queue = slices.DeleteFunc(c.queue, func(w *closedWords) bool {
+		if w.asked != nil {
+			return r.outside.byID[w.asked.id] != w.asked
+		}
+		return r.logs.transcripts[w.t.id] != w.t
+	})
 	if len(c.queue) == 0 {
 		return
 	}
@@ -301,6 +310,10 @@ func (r *Room) openWords() {
 	}
 	c.turn++
 	c.turns[w.branch], c.turns[w.author] = c.turn, c.turn
+	if w.asked != nil {
+		r.openOutside(w)
+		return
+	}
 	r.openOne(w)
 }
 

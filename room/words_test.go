@@ -490,7 +490,7 @@ func TestWordsQueue(t *testing.T) {
 	r.logs.transcripts[tr.id] = tr
 	eve, bob := [32]byte{1}, [32]byte{2}
 	add := func(branch [32]byte, index int, counter uint64, holds bool) {
-		w := &closedWords{logRef{tr, index, counter}, &words{reading: NotOpened, holds: holds}, branch, [32]byte{byte(10 + index)}}
+		w := &closedWords{logRef{tr, index, counter}, &words{reading: NotOpened, holds: holds}, branch, [32]byte{byte(10 + index)}, nil}
 		tr.log(index).noteWords(counter, w.words)
 		r.words.queue = append(r.words.queue, w)
 	}

@@ -20,6 +20,7 @@ type joinFlags struct {
 	bootstrap, listen             []string
 	notice                        string
 	json, plain, stay, ephemeral  bool
+	questions                     bool
 	linger                        time.Duration
 	clock, colour, log, metrics   string
 
@@ -53,6 +54,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
 	flags.StringVar(&f.nick, "nick", "", "what you call yourself: `NAME`")
 	flags.StringVar(&f.history, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
+	flags.BoolVar(&f.questions, "questions", false, "whoever has the link may ask without a key; part of the room")
 	flags.StringVar(&f.keep, "keep", "", "how much is kept on disk of what is said: `SIZE`, such as 500MB (default 2GB)")
 	flags.StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")

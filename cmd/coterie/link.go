@@ -76,7 +76,7 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 		_, err := a.stdout.Write(lines.NewObject("link").Add("link", l.String()).Add("room", l.Name).
 			Add("room_id", lines.ID(l.ID())).Add("domain_id", hex.EncodeToString(l.Domain[:])).
 			Add("policy", l.Policy.String()).Add("history_ms", l.History.Milliseconds()).
-			Add("unlisted", len(l.Tag) > 0).Add("addresses", addrs).Line())
+			Add("questions", l.Questions).Add("unlisted", len(l.Tag) > 0).Add("addresses", addrs).Line())
 		return err
 	}
 	history := "off: who comes later reads nothing from before"
@@ -86,6 +86,9 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "room      %s  %s\ndomain    %s\npolicy    %s\nhistory   %s\n", cli.Clean(l.Name),
 		room.Fingerprint(l.ID()), room.Fingerprint(l.Domain), cli.Clean(l.Policy.String()), history)
+	if l.Questions {
+		fmt.Fprintln(&out, "questions taken from outside: coterie ask LINK 'WORDS' --domain FILE")
+	}
 	for _, m := range l.Addresses {
 		fmt.Fprintf(&out, "address   %s\n", m)
 	}

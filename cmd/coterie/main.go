@@ -59,7 +59,7 @@ func (a *app) run(args []string) int {
 	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(),
 		a.roomsCommand(),
 		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(),
-		a.configCommand(),
+		a.configCommand(), a.askCommand(),
 		cli.Version("coterie"), cli.ManCommand())
 	root.AddCommand(topics()...)
 	for _, cmd := range root.Commands() {

@@ -190,7 +190,7 @@ func (a *app) fillFromRooms(p *plan, name string) (*profile.Room, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok && f.history == "" {
+		if ok && f.history == "" && !f.questions {
 			p.keyPath = r.Key
 			f.bootstrap = append(f.bootstrap, r.Addresses...)
 			return &r, nil
@@ -255,9 +255,9 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 		if err != nil {
 			return nil, chat.LinkError(err)
 		}
-		if f.policy != "" || f.history != "" {
-			return nil, cli.Usage("a link has the room's policy and history in it").
-				Hint("leave out --policy and --history")
+		if f.policy != "" || f.history != "" || f.questions {
+			return nil, cli.Usage("a link has the room's policy and history in it, and whether it takes questions").
+				Hint("leave out --policy, --history and --questions")
 		}
 		if l.Domain != domain.ID() {
 			return nil, profile.WrongDomain(domain, room.Fingerprint(l.Domain))
@@ -285,6 +285,11 @@ func describe(name string, f joinFlags, p *plan) (*room.Descriptor, error) {
 	if err != nil {
 		return nil, cli.Usage("%v", err)
 	}
+	if d.Questions = f.questions; d.Questions {
+		if err := room.MayAsk(d, nil); err != nil {
+			return nil, cli.Usage("nobody could ask under this policy: %v", err).Hint("leave out --questions")
+		}
+	}
 	return d, nil
 }
 
@@ -298,6 +303,9 @@ func (a *app) agree(p *plan) error {
 	history := "off"
 	if d.History > 0 {
 		history = "newcomers read " + text.Span(d.History)
+	}
+	if d.Questions {
+		history += "\nQuestions are taken from outside"
 	}
 	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it "+
 		"through %s\nHistory   %s\n",

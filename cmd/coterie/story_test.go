@@ -26,7 +26,7 @@ func TestStories(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata/stories",
-		Deadline: time.Now().Add(2 * time.Minute),
+		Deadline: time.Now().Add(4 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			l, err := net.Listen("tcp4", "127.0.0.1:0")
 			if err != nil {
@@ -55,6 +55,22 @@ func TestStories(t *testing.T) {
 						ts.Fatalf("no %q in %s:\n%s", args[1], args[0], b)
 					}
 				}
+			},
+			// publish FILE: the domain's file.
+			"publish": func(ts *testscript.TestScript, _ bool, args []string) {
+				b, err := master.Domain().MarshalBinary()
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+			},
+			// revoke FILE SERIAL: a notice of the domain.
+			"revoke": func(ts *testscript.TestScript, _ bool, args []string) {
+				serial, err := strconv.ParseUint(args[1], 10, 64)
+				ts.Check(err)
+				n, err := master.Revoke(uint32(time.Now().Unix()), []uint64{serial})
+				ts.Check(err)
+				b, err := n.MarshalBinary()
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
 			},
 			// issue REQUEST FILE ATTRIBUTE...: the operator's part. Without a request
 			// the key is not sealed.

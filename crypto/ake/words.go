@@ -21,6 +21,9 @@ type WordsContext struct {
 	Policy  string // canonical text
 }
 
+// A Sealing is what an encapsulation is bound to whose seed yields a WordsKey.
+type Sealing interface{ hash() []byte }
+
 func (c *WordsContext) hash() []byte {
 	h := Sum("coterie/2 to", c.Room[:], c.Epoch[:], c.Author[:], binary.BigEndian.AppendUint64(nil, c.Counter),
 		[]byte(c.Policy))
@@ -35,7 +38,7 @@ const WordsPlain = openedSize
 
 // MakeWords encapsulates a fresh seed for whoever satisfies a policy on the epoch's
 // day. It costs one ABE encryption. The caller erases the seed.
-func MakeWords(seed Secret, dp *abe.DayPolicy, c *WordsContext) (enc []byte, key WordsKey, err error) {
+func MakeWords(seed Secret, dp *abe.DayPolicy, c Sealing) (enc []byte, key WordsKey, err error) {
 	if enc, err = encryptWords(dp, c, seed); err != nil {
 		return nil, WordsKey{}, err
 	}
@@ -44,7 +47,7 @@ func MakeWords(seed Secret, dp *abe.DayPolicy, c *WordsContext) (enc []byte, key
 
 // OpenWords opens the encapsulation of words for some, makes it again and compares
 // every byte, as Open does and for the same reasons. The error is ErrNotOpened.
-func OpenWords(k *abe.Key, dp *abe.DayPolicy, c *WordsContext, enc []byte) (WordsKey, error) {
+func OpenWords(k *abe.Key, dp *abe.DayPolicy, c Sealing, enc []byte) (WordsKey, error) {
 	seed, err := openSeed(k, dp, enc, func(seed Secret) ([]byte, error) { return encryptWords(dp, c, seed) })
 	defer seed.Erase()
 	if err != nil {
@@ -53,7 +56,7 @@ func OpenWords(k *abe.Key, dp *abe.DayPolicy, c *WordsContext, enc []byte) (Word
 	return wordsKey(c, seed), nil
 }
 
-func encryptWords(dp *abe.DayPolicy, c *WordsContext, seed Secret) ([]byte, error) {
+func encryptWords(dp *abe.DayPolicy, c Sealing, seed Secret) ([]byte, error) {
 	bind := Sum("coterie/2 to bind", c.hash())
 	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
 	defer clear(plain)
@@ -66,7 +69,7 @@ func encryptWords(dp *abe.DayPolicy, c *WordsContext, seed Secret) ([]byte, erro
 	return dp.Encrypt(keystream{stream}, plain)
 }
 
-func wordsKey(c *WordsContext, seed Secret) WordsKey {
+func wordsKey(c Sealing, seed Secret) WordsKey {
 	return WordsKey{Expand(seed, "coterie/2 to key", c.hash())}
 }
 
@@ -74,6 +77,8 @@ func wordsKey(c *WordsContext, seed Secret) WordsKey {
 const (
 	minWords = 256
 	maxWords = 8192
+	// MaxWords is the greatest size in bytes of words that can be sealed.
+	MaxWords = maxWords - 2
 )
 
 // SealedWords reports whether words for some have this size once they are sealed.

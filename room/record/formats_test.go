@@ -90,7 +90,8 @@ func recordFormats() []format {
 	}, {
 		name: "content",
 		good: [][]byte{said.Content(), newSigned(ann, string(make([]byte, MaxText))).Content(),
-			newWords(ann, nil).Content()},
+			newWords(ann, nil).Content(), asMessage(ann, KindQuestion, newOutside(nil).Append(nil)).Content(),
+			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).Content()},
 		// Epoch and author are not in it.
 		again:  reencode(content, (*Signed).Content),
 		verify: verified(content, bySigner),
@@ -108,7 +109,7 @@ func frameFormats() []format {
 	first := newCommit(ann, newList(ann, bob))
 	transcript := func(b []byte) (*Transcript, error) { return ParseTranscript(testRoom, b) }
 
-	return []format{{
+	return append([]format{{
 		name: "hello", typ: FrameHello,
 		good:  [][]byte{newHello(0).Encode()[1:], newHello(2).Encode()[1:], newHello(4).Encode()[1:]},
 		again: reencode(ParseHello, func(h *Hello) []byte { return h.Encode()[1:] }),
@@ -126,7 +127,9 @@ func frameFormats() []format {
 		again: reencode(ParseTerms, func(terms []ake.MemberTerm) []byte { return EncodeTerms(terms)[1:] }),
 	}, {
 		name: "log", typ: FrameLog,
-		good:   [][]byte{said.AppendLog(nil), newWords(ann, nil).AppendLog(nil)},
+		good: [][]byte{said.AppendLog(nil), newWords(ann, nil).AppendLog(nil),
+			asMessage(ann, KindQuestion, newOutside(nil).Append(nil)).AppendLog(nil),
+			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).AppendLog(nil)},
 		again:  reencode(ParseLog, func(m *Signed) []byte { return m.AppendLog(nil) }),
 		verify: verified(ParseLog, func(m *Signed) error { return m.Verify(testRoom, ann.contribution) }),
 	}, {
@@ -164,5 +167,5 @@ func frameFormats() []format {
 		name: "answer", typ: FrameAnswer,
 		good:  [][]byte{newHave().Epoch[:]},
 		again: reencode(ParseAnswer, func(h ake.Hash) []byte { return h[:] }),
-	}}
+	}}, outsideFormats()...)
 }

@@ -40,6 +40,9 @@ func FuzzParseTerms(f *testing.F)      { fuzz(f, "terms") }
 func FuzzParseFields(f *testing.F)     { fuzz(f, "fields") }
 func FuzzParseBeat(f *testing.F)       { fuzz(f, "beat") }
 func FuzzParseAnswer(f *testing.F)     { fuzz(f, "answer") }
+func FuzzParseOutside(f *testing.F)    { fuzz(f, "outside") }
+func FuzzParseFetch(f *testing.F)      { fuzz(f, "fetch") }
+func FuzzParseReply(f *testing.F)      { fuzz(f, "reply") }
 func FuzzParseWant(f *testing.F)       { fuzz(f, "want") }
 func FuzzParseSecret(f *testing.F)     { fuzz(f, "secret") }
 

@@ -15,6 +15,9 @@ const (
 	KindText   byte = 1
 	KindAction byte = 2
 	KindTo     byte = 3 // words for some: the text is of Words
+
+	KindQuestion byte = 4 // a question from outside: the text is of Outside
+	KindAnswer   byte = 5 // the answer to one: the text is of OutsideAnswer
 )
 
 // A Body is what an author says and signs: PROTOCOL.md §9.
@@ -60,6 +63,14 @@ func parseBody(b []byte) (*Body, error) {
 		}
 	case KindTo:
 		if _, err := ParseWords(m.Text); err != nil {
+			return nil, err
+		}
+	case KindQuestion:
+		if _, err := ParseOutside([]byte(m.Text)); err != nil {
+			return nil, err
+		}
+	case KindAnswer:
+		if _, err := ParseOutsideAnswer([]byte(m.Text)); err != nil {
 			return nil, err
 		}
 	default:

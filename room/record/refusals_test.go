@@ -225,6 +225,7 @@ func TestRefusals(t *testing.T) {
 	r.frames()
 	r.transcripts()
 	r.questions()
+	r.outside()
 	ann := newPerson("ann").contribution
 	epoch, cid := newSigned(newPerson("ann"), "").Epoch, ann.ID()
 	type file struct {

@@ -137,6 +137,9 @@ func TestVectorsRecords(t *testing.T) {
 	add("message of ann", "message", said.signedPart(), said.ID(testRoom), m.Append([]byte{TypeMessage}))
 	some := newWords(ann, nil)
 	add("words of ann for some, as in logs", "message", some.signedPart(), some.ID(testRoom), some.AppendLog([]byte{FrameLog}))
+	asked, answered := asMessage(ann, KindQuestion, newOutside(nil).Append(nil)), asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil))
+	add("question from outside that ann took, as in logs", "message", asked.signedPart(), asked.ID(testRoom), asked.AppendLog([]byte{FrameLog}))
+	add("answer of ann to one, as in logs", "message", answered.signedPart(), answered.ID(testRoom), answered.AppendLog([]byte{FrameLog}))
 
 	// A later commit in each of its forms, and commits with evidence.
 	base, listed := baseList(), newList(ann, bob, newPerson("eve"))
@@ -227,6 +230,10 @@ func TestVectorsFrames(t *testing.T) {
 		{Name: "27: secret with its commit, the list whole", Bytes: newHandover(newCommit(ann, list)).Encode()},
 		{Name: "64: question", Bytes: newQuestion(`"Professor"`).Append([]byte{FrameQuestion})},
 		{Name: "65: answer", Bytes: append([]byte{FrameAnswer}, answer[:]...)},
+		{Name: "72: question from outside", Bytes: EncodeOutside(testTopic, newOutside(nil).Append(nil))},
+		{Name: "73: token", Bytes: EncodeFetch(testTopic, secretOf("token"))},
+		{Name: "74: reply, not known", Bytes: EncodeReply(ReplyUnknown, nil)},
+		{Name: "74: reply, taken, one answer", Bytes: EncodeReply(ReplyTaken, newBoxes(1))},
 	}...)
 	for _, v := range vs {
 		f := formatOfFrame(v.Bytes[0])

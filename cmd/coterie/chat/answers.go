@@ -198,6 +198,9 @@ func (s *State) info(now time.Time) []string {
 		"history   " + history,
 		"          " + kept,
 	}
+	if s.TakesQuestions {
+		out = append(out, "questions taken from outside: whoever has the link and the domain's file can ask, without a key")
+	}
 	if s.Joined() {
 		out = append(out, fmt.Sprintf("epoch     %x  since %s because %s; %s; commit by %s; session id %x",
 			s.Epoch.ID[:8], s.clock(s.Since), s.why(), text.Plural(len(s.Epoch.Members), "member"),

@@ -42,6 +42,12 @@ type (
 	Peers   struct{}
 	Ignores struct{}
 	To      struct{ Expr string } // whom words for a policy would be for
+	// Questions are those from outside; Reply answers one.
+	Questions struct{ Ref any }
+	Reply     struct {
+		Number int
+		Text   string
+	}
 
 	// Nick: what the user calls themselves now.
 	Nick struct{ Name string }
@@ -129,6 +135,8 @@ var Slashes = []Slash{
 		func(s string) Command { return Prove{Who: s} }},
 	{"yes", "[WHO]", "allow the proof you are asked for", func(s string) Command { return Allow{Who: s, Allow: true} }},
 	{"no", "[WHO]", "do not allow it", func(s string) Command { return Allow{Who: s} }},
+	{"questions", "", "what was asked from outside, and what was answered", func(string) Command { return Questions{} }},
+	{"answer", "N WORDS", "answer a question from outside; its asker reads it", ParseReply},
 	{"search", "WORDS", "in what was said", func(s string) Command { return Search{Words: s, Limit: 20} }},
 	{"ignore", "WHO", "show nothing more of a peer", func(s string) Command { return Ignore{s, true} }},
 	{"unignore", "WHO", "show it again", func(s string) Command { return Ignore{s, false} }},

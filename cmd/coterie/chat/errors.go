@@ -9,6 +9,7 @@ import (
 
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
+	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/node/store"
 	"coterie/room"
@@ -31,6 +32,13 @@ func Describe(err error) *cli.Error {
 			Because(err)
 	case errors.Is(err, room.ErrNoQuestion):
 		return cli.Fail("no-question", "there is no such question, or its time is over").Because(err)
+	case errors.Is(err, room.ErrNoOutside):
+		return cli.Fail("no-question", "there is no such question from outside").Hint("/questions lists them").Because(err)
+	case errors.Is(err, room.ErrNobodyHears):
+		return cli.Fail("alone", "nobody else is here, and an answer goes through the room").Hint("answer when somebody is").
+			Because(err)
+	case errors.Is(err, room.ErrTooLong):
+		return cli.Fail("too-long", "an answer has at most %s bytes", cli.Count(ake.MaxWords)).Because(err)
 	case errors.Is(err, node.ErrNotConnected):
 		return cli.Fail("not-connected", "there is no connection to that peer").Hint("/who").Because(err)
 	case errors.Is(err, context.DeadlineExceeded):

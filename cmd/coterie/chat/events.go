@@ -83,6 +83,8 @@ type (
 		Title string
 		Lines []string
 		Held  []room.HeldMessage // to ShowHeld
+		// Questions are those that Questions asked for.
+		Questions []room.OutsideQuestion
 	}
 	// Pinged answers Ping.
 	Pinged struct{ Path node.Path }

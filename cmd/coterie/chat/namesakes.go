@@ -51,6 +51,11 @@ func (r *Room) namesake(e node.Elsewhere) *cli.Error {
 			text.Truncate(cli.Clean(d.Policy.String()), maxShownPolicy, text.ByCluster)).
 			Hint("same name, other policy = other room; coterie join %s --policy …", name)
 	}
+	if d.Questions != own.Questions {
+		return cli.Fail("policy-differs", "%s with the same policy, that takes %s from outside", who,
+			either(d.Questions, "questions", "no questions")).
+			Hint("with questions and without are two rooms; ask them for its link")
+	}
 	history := "no history"
 	if d.History > 0 {
 		history = "a history of " + text.Span(d.History)

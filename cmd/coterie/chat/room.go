@@ -114,7 +114,7 @@ func New(cfg Config) *Room {
 	about := About{
 		ID: d.ID(), Name: d.Name, Domain: k.Domain().Name(), DomainID: d.Domain, Policy: d.Policy.String(),
 		Generation: k.Generation(), Through: cfg.Through, Expires: k.Expires(), History: d.History, Kept: cfg.Store != nil,
-		Unlisted: len(d.Tag) > 0, Self: cfg.Node.Self(), Nick: cfg.Nick,
+		Unlisted: len(d.Tag) > 0, TakesQuestions: d.Questions, Self: cfg.Node.Self(), Nick: cfg.Nick,
 	}
 	for _, a := range k.Attributes() {
 		about.Attributes = append(about.Attributes, a.String())
@@ -372,6 +372,10 @@ func (r *Room) handle(e node.Event) {
 		}
 		if i := slices.IndexFunc(r.seen, func(d room.Delivered) bool { return d.ID == ev.ID }); i >= 0 {
 			r.seen[i] = ev.Delivered
+		}
+	case room.OutsideAnswer:
+		if r.state.Ignored[ev.By.Peer] {
+			return
 		}
 	case room.NoticeTaken:
 		r.keepNotice(ev.Notice)

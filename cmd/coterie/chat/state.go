@@ -34,6 +34,8 @@ type About struct {
 	History  time.Duration
 	Kept     bool
 	Unlisted bool
+	// TakesQuestions: somebody without a key may ask.
+	TakesQuestions bool
 
 	Self peer.ID
 	Nick string

@@ -109,6 +109,10 @@ func (s *State) Take(e Event) []Line {
 			"They alone will learn that you hold it.", s.Named(w.Member.Peer), cli.Clean(w.Policy))})
 	case room.Attested:
 		return s.attested(w, e.At)
+	case room.OutsideQuestion:
+		return s.askedOutside(w)
+	case room.OutsideAnswer:
+		return s.answeredOutside(w)
 	case node.Bootstrapped:
 		s.Unanswered, s.clockApart = nil, false
 		s.answered[w.Address.String()] = true

@@ -110,6 +110,9 @@ type jsonInput struct {
 	Cut    *string `json:"cut"`
 	Uncut  *string `json:"uncut"`
 	Notice *string `json:"notice"`
+	Asked  *bool   `json:"questions"`
+	Reply  *int    `json:"answer_question"`
+	Text   *string `json:"text"`
 	Ref    any     `json:"ref"`
 }
 
@@ -159,6 +162,8 @@ func ParseJSON(s string) chat.Command {
 		{in.Cut != nil, chat.Cut{Who: is(in.Cut), On: true}},
 		{in.Uncut != nil, chat.Cut{Who: is(in.Uncut)}},
 		{in.Notice != nil, chat.Notice{File: is(in.Notice)}},
+		{is(in.Asked), chat.Questions{Ref: in.Ref}},
+		{in.Reply != nil, chat.Reply{Number: is(in.Reply), Text: is(in.Text)}},
 	} {
 		if v.given {
 			given = append(given, v.c)
@@ -166,12 +171,19 @@ func ParseJSON(s string) chat.Command {
 	}
 	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
-			"drop, send_held, held, ignore, cut, uncut, notice")
+			"drop, send_held, held, ignore, cut, uncut, notice, questions, answer_question")
 	}
 	if in.To != nil && in.Send == nil {
 		return bad("to goes with send")
 	}
+	if in.Text != nil && in.Reply == nil {
+		return bad("text goes with answer_question")
+	}
 	switch c := given[0].(type) {
+	case chat.Reply:
+		if c.Number < 1 || c.Text == "" {
+			return bad("answer_question is the number of a question, and needs text")
+		}
 	case chat.Say:
 		if c.Text == "" {
 			return bad("an empty message")

@@ -212,6 +212,11 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case room.Attested:
 		j.Put(NewObject("proof").Add("peer", w.Member.Peer).Add("expr", w.Policy).Add("ok", w.OK).
 			Add("direction", either(w.Given, "given", "asked")).Maybe("reason", w.Reason))
+	case room.OutsideQuestion:
+		j.Put(question(NewObject("question"), w).Add("history", w.History))
+	case room.OutsideAnswer:
+		j.Put(NewObject("answer").Add("number", w.Number).Add("id", ID(w.ID)).Add("by", w.By.Peer).Add("self", w.Self).
+			Add("text", w.Text).Add("time", Stamp(w.At)).Add("history", w.History))
 	case chat.NotDone:
 		j.Put(problem("error", w.Err).Add("fatal", false))
 	case chat.Found:
@@ -237,6 +242,17 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 			j.Put(Status(s))
 		case chat.ShowHeld:
 			j.Put(answering("waiting", to.Ref).Add("messages", waiting(w.Held)))
+		case chat.Questions:
+			questions := []json.RawMessage{}
+			for _, q := range w.Questions {
+				answers := []json.RawMessage{}
+				for _, a := range q.Answers {
+					answers = append(answers, new(Object).Add("by", a.By.Peer).Add("self", a.Self).Add("text", a.Text).
+						Add("time", Stamp(a.At)).Close())
+				}
+				questions = append(questions, question(new(Object), q).Add("answers", answers).Close())
+			}
+			j.Put(answering("questions", to.Ref).Add("questions", questions))
 		}
 	case chat.LinkChanged:
 		j.Put(NewObject("link").Add("link", w.Link).Add("reach", w.Reach))
@@ -258,9 +274,16 @@ func (j *JSON) ready(s *chat.State, r chat.Ready) {
 	}
 	j.Put(NewObject("ready").Add("peer", s.Self).Add("addrs", addrs).Add("room", s.Name).Add("room_id", ID(s.ID)).
 		Add("domain", s.Domain).Add("domain_id", hex.EncodeToString(s.DomainID[:])).Add("policy", s.Policy).
-		Add("link", r.Link).Add("history_ms", s.History.Milliseconds()).Maybe("nick", s.Nick).
+		Add("link", r.Link).Add("history_ms", s.History.Milliseconds()).
+		Add("questions", s.TakesQuestions).Maybe("nick", s.Nick).
 		Add("you", map[string]any{"attributes": append([]string{}, s.Attributes...), "expires": s.Expires.String(),
 			"through": s.Through}))
+}
+
+// question is one from outside.
+func question(o *Object, q room.OutsideQuestion) *Object {
+	return o.Add("number", q.Number).Add("id", ID(q.ID)).Add("by", q.By.Peer).Maybe("for", q.For).Add("text", q.Text).
+		Add("time", Stamp(q.At))
 }
 
 // waiting are messages that wait to be sent.

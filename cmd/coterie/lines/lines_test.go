@@ -124,6 +124,12 @@ func everyEvent() []any {
 			ann}, Committer: self, Reason: room.ReasonRotated},
 		room.Renamed{Member: room.Member{Peer: other, Name: "anna"}}, room.Renamed{Member: ann},
 		said, history, some, closed, later, room.Opened{Delivered: opened},
+		room.OutsideQuestion{Number: 1, ID: hashOf("asked"), By: ann, At: at, For: `"Professor"`, Text: "when\nis it\u202e?"},
+		room.OutsideQuestion{Number: 2, ID: hashOf("asked before"), By: ann, At: at, Text: "before", History: true,
+			Answers: []room.OutsideAnswer{{Number: 2}}},
+		room.OutsideAnswer{Number: 1, ID: hashOf("asked"), By: ann, At: at, Text: "on Monday"},
+		room.OutsideAnswer{Number: 1, ID: hashOf("asked"), By: me, Self: true, At: at, Text: "or Tuesday"},
+		room.OutsideAnswer{Number: 2, ID: hashOf("asked before"), By: ann, At: at, Text: "x", History: true},
 		room.Held{Ref: json.Number("8"), Bytes: 5, Alone: true},
 		room.Restored{Messages: []room.HeldMessage{{Ref: room.HeldNumber(4), Text: "from before\u202e",
 			At: at.Add(-time.Hour), Asks: true}, {Ref: room.HeldNumber(5), Text: "waves", Kind: record.KindAction, At: at}}},
@@ -191,7 +197,7 @@ var whatever = []any{
 	room.Refused{},
 	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{},
 	room.Asked{},
-	room.Attested{}, room.Opened{},
+	room.Attested{}, room.Opened{}, room.OutsideQuestion{}, room.OutsideAnswer{},
 	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{}, node.RelayRefused{},
 	chat.LinkChanged{},
 	chat.Ready{}, chat.Warning{}, chat.NotDone{}, chat.Rejected{}, chat.Waiting{}, chat.StillAlone{}, chat.Snapshot{},
@@ -255,6 +261,9 @@ func TestJSONContract(t *testing.T) {
 	answer, _ := s.Answer(chat.Status{}, nine)
 	s.show(answer)
 	s.show(s.Waits(chat.ShowHeld{Ref: "held ref"}, []room.HeldMessage{{Text: "hei", At: nine, Asks: true}}, nine))
+	s.show(chat.Answer{To: chat.Questions{Ref: "asked ref"}, Questions: []room.OutsideQuestion{{Number: 1,
+		ID: hashOf("asked"), By: ann, At: nine, For: `"Professor"`, Text: "when?", Answers: []room.OutsideAnswer{{By: me, Self: true, At: nine,
+			Text: "on Monday"}}}}})
 	out.Fatal(cli.Fail("key-expired", "kari.key expired").Hint("ask for a renewal"))
 	seen := make(map[string]bool)
 	for line := range bytes.Lines(b.Bytes()) {

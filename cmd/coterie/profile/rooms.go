@@ -24,8 +24,9 @@ type Room struct {
 	DomainID  string    `toml:"domain_id"`
 	Policy    string    `toml:"policy"`
 	History   string    `toml:"history,omitempty"`
-	Tag       string    `toml:"tag,omitempty"` // of an unlisted room: secret
-	Key       string    `toml:"key"`           // the path of the key file
+	Questions bool      `toml:"questions,omitempty"` // it takes them from outside
+	Tag       string    `toml:"tag,omitempty"`       // of an unlisted room: secret
+	Key       string    `toml:"key"`                 // the path of the key file
 	Addresses []string  `toml:"addresses,omitempty"`
 	Last      time.Time `toml:"last"`
 	// Kept are settings that hold for this room: what was typed once is so the next time.
@@ -156,6 +157,7 @@ func NewRoom(d *room.Descriptor, domain, keyPath string, kept Values, now time.T
 	r := Room{
 		Name: d.Name, Domain: domain, DomainID: hex.EncodeToString(d.Domain[:]), Policy: d.Policy.String(),
 		Tag: hex.EncodeToString(d.Tag), Key: key, Last: now.UTC().Truncate(time.Second), Kept: kept,
+		Questions: d.Questions,
 	}
 	if d.History > 0 {
 		r.History = d.History.String()
@@ -166,7 +168,7 @@ func NewRoom(d *room.Descriptor, domain, keyPath string, kept Values, now time.T
 // Is reports whether it is the room of a descriptor.
 func (r *Room) Is(d *room.Descriptor) bool {
 	return r.Name == d.Name && r.DomainID == hex.EncodeToString(d.Domain[:]) && r.Policy == d.Policy.String() &&
-		r.Tag == hex.EncodeToString(d.Tag) && r.Span() == d.History
+		r.Tag == hex.EncodeToString(d.Tag) && r.Span() == d.History && r.Questions == d.Questions
 }
 
 // Span is how far back newcomers may read.
@@ -193,7 +195,8 @@ func (r *Room) Descriptor() (*room.Descriptor, error) {
 	if len(tag) == 0 {
 		tag = nil
 	}
-	return &room.Descriptor{Domain: [32]byte(domain), Name: r.Name, Policy: policy, History: r.Span(), Tag: tag}, nil
+	return &room.Descriptor{Domain: [32]byte(domain), Name: r.Name, Policy: policy, History: r.Span(), Tag: tag,
+		Questions: r.Questions}, nil
 }
 
 // In is the room, for a key of its domain.
