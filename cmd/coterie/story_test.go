@@ -62,16 +62,6 @@ func TestStories(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
 			},
-			// revoke FILE SERIAL: a notice of the domain.
-			"revoke": func(ts *testscript.TestScript, _ bool, args []string) {
-				serial, err := strconv.ParseUint(args[1], 10, 64)
-				ts.Check(err)
-				n, err := master.Revoke(uint32(time.Now().Unix()), []uint64{serial})
-				ts.Check(err)
-				b, err := n.MarshalBinary()
-				ts.Check(err)
-				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
-			},
 			// issue REQUEST FILE ATTRIBUTE...: the operator's part. Without a request
 			// the key is not sealed.
 			"issue": func(ts *testscript.TestScript, _ bool, args []string) {
