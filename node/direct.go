@@ -228,10 +228,27 @@ func (n *Node) forwarded() []ma.Multiaddr {
 	return unique(out)
 }
 
+// guessed are our addresses over TCP where others see us over UDP alone, by a port that the
+// translator kept: it does the same for TCP. So whoever UDP does not reach may be met.
+func (n *Node) guessed() []ma.Multiaddr {
+	var out []ma.Multiaddr
+	for _, s := range n.direct.seen(n.host.Network()) {
+		if transportOf(s) != "quic" || !listensAt(n.host, s) {
+			continue
+		}
+		for _, l := range n.host.Network().ListenAddresses() {
+			if transportOf(l) == "tcp" && l[0].Protocol().Code == s[0].Protocol().Code && !manet.IsIPLoopback(l) {
+				out = append(out, append(ma.Multiaddr{s[0]}, l[1:]...))
+			}
+		}
+	}
+	return out
+}
+
 // public are the addresses of the internet at which others may find us, if they dial
 // while we do.
 func (n *Node) public() []ma.Multiaddr {
-	all := slices.Concat(n.host.Addrs(), n.forwarded(), n.direct.seen(n.host.Network()))
+	all := slices.Concat(n.host.Addrs(), n.forwarded(), n.direct.seen(n.host.Network()), n.guessed())
 	return slices.DeleteFunc(unique(all), func(a ma.Multiaddr) bool { return !manet.IsPublicAddr(a) || relayOf(a) != "" })
 }
 

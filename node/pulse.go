@@ -18,7 +18,7 @@ const (
 	pulseTick  = 500 * time.Millisecond
 	pulseStall = 2 * time.Second // this process did not run, if it looks that late
 	// pulseQuiet is after how long without a byte of anybody somebody is asked.
-	pulseQuiet = 3 * time.Second
+	pulseQuiet = 5 * time.Second
 	// pulseMute is how long nobody may answer until nobody is there, pulseDead until all
 	// connections are given up: at least, and longer where answers are late.
 	pulseMute, pulseMuteAnswers = time.Second, 3

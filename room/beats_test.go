@@ -117,3 +117,32 @@ func TestTurnsOfComparisons(t *testing.T) {
 		}
 	}
 }
+
+// TestIdleBytes: what each member of a room sends while nobody says anything, without what
+// the network below adds.
+func TestIdleBytes(t *testing.T) {
+	for _, c := range []struct {
+		members int
+		limit   float64 // bytes a second
+	}{{5, 130}, {20, 400}, {100, 1100}} {
+		if c.members > 20 && testing.Short() {
+			continue
+		}
+		n := newNetwork(silentTB{t}, 434)
+		all := n.crowd(c.members)
+		n.until(time.Minute, "one epoch", func() bool { return together(all...) })
+		n.run(2 * time.Minute)
+		sent := 0
+		n.rewrite = func(_ *simNode, data []byte) []byte {
+			sent += len(data)
+			return data
+		}
+		const d = 5 * time.Minute
+		n.run(d)
+		each := float64(sent) / float64(c.members) / d.Seconds()
+		t.Logf("%d members: %.0f bytes/s each", c.members, each)
+		if each > c.limit {
+			t.Errorf("%d members: %.0f bytes/s each, want %.0f at most", c.members, each, c.limit)
+		}
+	}
+}

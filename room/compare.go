@@ -42,6 +42,9 @@ func (r *Room) schedule() {
 			n.compareAt = r.now
 		}
 		r.compareAt = r.now.Add(comparePeriod)
+		if !r.absence.tellAt.IsZero() {
+			r.compareAt = r.now.Add(backPeriod)
+		}
 	}
 	due, behind := false, false
 	for _, n := range r.neighbours {

@@ -10,12 +10,12 @@ import (
 
 // beatPeriod is P of PROTOCOL.md §7.5: how often each of n processes beats.
 func beatPeriod(n int) time.Duration {
-	return max(15*time.Second, time.Duration(n)*60*time.Millisecond)
+	return max(20*time.Second, time.Duration(n)*60*time.Millisecond)
 }
 
 // silenceTime is after how long without a beat a process of n is silent.
 func silenceTime(n int) time.Duration {
-	return max(leastSilence, 5*beatPeriod(n))
+	return max(leastSilence, 4*beatPeriod(n))
 }
 
 const leastSilence = 90 * time.Second

@@ -110,7 +110,7 @@ const (
 	// blip is how long trouble with the network must last.
 	blip = 5 * time.Second
 	// muteBlip is how long of that where nobody has answered for a while.
-	muteBlip = 3 * time.Second
+	muteBlip = 2 * time.Second
 	// maxSkew is how far clocks may differ.
 	maxSkew = 2 * time.Minute
 	// soon is how many days before its end a key is said to lapse.
