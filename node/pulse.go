@@ -24,8 +24,8 @@ const (
 	pulseMute, pulseMuteAnswers = time.Second, 3
 	pulseDead, pulseDeadAnswers = 7 * time.Second, 12
 
-	pingGap   = time.Second     // between two peers that are asked
-	pingAgain = 5 * time.Minute // the same one, though others are heard
+	pingGap   = time.Second      // between two peers that are asked
+	pingAgain = 15 * time.Minute // the same one, though others are heard
 	pingBytes = 32
 )
 
