@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 
 	"coterie/crypto/abe"
 	"coterie/room"
@@ -42,13 +41,10 @@ func (n *Node) Ping(ctx context.Context, p peer.ID) (Path, error) {
 	if path := n.Path(p); path.Kind == NoPath {
 		return path, ErrNotConnected
 	}
-	r, ok := <-ping.Ping(ctx, n.host, p)
-	if !ok {
-		return n.Path(p), ctx.Err()
-	}
+	took, err := n.ping(ctx, p)
 	path := n.Path(p)
-	if r.Error == nil {
-		path.RTT = r.RTT
+	if err == nil {
+		path.RTT = took
 	}
-	return path, r.Error
+	return path, err
 }

@@ -155,8 +155,11 @@ func (n *Node) tryAgain() {
 func (d *directs) observe(h host.Host, e event.EvtPeerIdentificationCompleted) {
 	c, a := e.Conn, e.ObservedAddr
 	if a == nil || c == nil || isRelayed(c) || c.Stat().Direction != network.DirOutbound || relayOf(a) != "" ||
-		!manet.IsPublicAddr(a) || transportOf(a) != transportOf(c.LocalMultiaddr()) || !listensAt(h, c.LocalMultiaddr()) {
+		!manet.IsPublicAddr(a) {
 		return
+	}
+	if transportOf(a) != transportOf(c.LocalMultiaddr()) || !listensAt(h, c.LocalMultiaddr()) {
+		a = a[:1] // from another port than we listen at, as over WebSocket: where we are, and no more
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -188,7 +191,8 @@ func portOf(a ma.Multiaddr) (transport, port string) {
 	return "", ""
 }
 
-// seen are our addresses as others see them now, those that most do first.
+// seen are our addresses as others see them now, those that most do first; of some the IP
+// address alone.
 func (d *directs) seen(net network.Network) []ma.Multiaddr {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -228,11 +232,31 @@ func (n *Node) forwarded() []ma.Multiaddr {
 	return unique(out)
 }
 
+// guessed are addresses of ours by ports that a translator may have kept: over TCP where it
+// kept that of UDP, by which others see us; and over both where they see us at another port
+// than we listen at. So whoever UDP does not reach may be met.
+func (n *Node) guessed() []ma.Multiaddr {
+	var out []ma.Multiaddr
+	for _, s := range n.direct.seen(n.host.Network()) {
+		kept := transportOf(s) == "quic" && listensAt(n.host, s)
+		for _, l := range n.host.Network().ListenAddresses() {
+			t := transportOf(l)
+			if (kept && t == "tcp" || len(s) == 1 && (t == "tcp" || t == "quic")) &&
+				l[0].Protocol().Code == s[0].Protocol().Code && !manet.IsIPLoopback(l) {
+				out = append(out, append(ma.Multiaddr{s[0]}, l[1:]...))
+			}
+		}
+	}
+	return out
+}
+
 // public are the addresses of the internet at which others may find us, if they dial
 // while we do.
 func (n *Node) public() []ma.Multiaddr {
-	all := slices.Concat(n.host.Addrs(), n.forwarded(), n.direct.seen(n.host.Network()))
-	return slices.DeleteFunc(unique(all), func(a ma.Multiaddr) bool { return !manet.IsPublicAddr(a) || relayOf(a) != "" })
+	all := slices.Concat(n.host.Addrs(), n.forwarded(), n.direct.seen(n.host.Network()), n.guessed())
+	return slices.DeleteFunc(unique(all), func(a ma.Multiaddr) bool {
+		return transportOf(a) == "" || !manet.IsPublicAddr(a) || relayOf(a) != ""
+	})
 }
 
 // tryDirect looks at which members are connected through relays, and begins what is

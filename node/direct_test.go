@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ func TestDirect(t *testing.T) {
 		build   func(w *internet) (ann, bob string)
 		listen  []string // ann's
 		overTCP bool
+		web     bool // the relay has WebSocket alone
 		never   bool
 	}{
 		{name: "homes", build: func(w *internet) (string, string) {
@@ -63,6 +65,13 @@ func TestDirect(t *testing.T) {
 			for _, r := range []string{ra, rb} {
 				w.filter(r, "insert"+noUDP[3:])
 			}
+			return ann[0], bob[0]
+		}},
+		// Nobody sees a port at which they listen.
+		{name: "homes that came by WebSocket", web: true, build: func(w *internet) (string, string) {
+			_, ann := w.home("anns", 11, "ann")
+			rb, bob := w.home("bobs", 12, "bob")
+			w.filter(rb, "insert"+noUDP[3:])
 			return ann[0], bob[0]
 		}},
 		{name: "one on the internet", build: func(w *internet) (string, string) {
@@ -102,7 +111,12 @@ add rule ip nat out oifname "wan" masquerade fully-random`)
 			w := newInternet(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			defer cancel()
-			relay, at := w.relay(ctx, w.host("relay", 1), "45.10.1.2")
+			listen := []string{"/ip4/45.10.1.2/tcp/4001", "/ip4/45.10.1.2/udp/4001/quic-v1"}
+			if test.web {
+				listen = []string{"/ip4/45.10.1.2/tcp/443/ws"}
+			}
+			relay := w.play(ctx, w.host("relay", 1), part{Name: "relay", Relay: true, Listen: listen})
+			at := strings.Fields(relay.await(t, "at "))
 			ann, bob := test.build(w)
 			a := w.play(ctx, ann, part{Name: "ann", Bootstrap: at, Listen: test.listen, MDNS: true})
 			b := w.play(ctx, bob, part{Name: "bob", Bootstrap: at, MDNS: true})

@@ -35,7 +35,7 @@ const (
 	nearbyAnswers = 2 * time.Second // time for answers to a question
 	nearbyFirst   = 2 * time.Second // to the next, then twice that, up to
 	nearbyLast    = time.Minute
-	nearbyCompany = 5 * time.Minute // to the next in company
+	nearbyCompany = 5 * time.Minute // to the next in company, times so many: all have their turn
 )
 
 // nearby tries peers that were found on the local network, or far away. Most may be
@@ -127,7 +127,7 @@ func (q *questions) due(now time.Time, company int) bool {
 	case company >= wantPeers || now.Before(q.next):
 		return false
 	case company > 0:
-		q.pause = nearbyCompany/2 + rand.N(nearbyCompany)
+		q.pause = time.Duration(company) * (nearbyCompany/2 + rand.N(nearbyCompany))
 	default:
 		q.pause = min(2*q.pause, nearbyLast)
 	}

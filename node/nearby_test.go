@@ -178,7 +178,7 @@ func TestNearbyQuestions(t *testing.T) {
 	if n := asked(0, 10*time.Minute); n < 10 || n > 20 {
 		t.Errorf("alone %d times in ten minutes", n)
 	}
-	if n := asked(3, time.Hour); n < 6 || n > 26 {
+	if n := asked(3, time.Hour); n < 2 || n > 9 {
 		t.Errorf("in company %d times in an hour", n)
 	}
 	if n := asked(wantPeers, time.Hour); n != 0 {

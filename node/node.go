@@ -18,6 +18,7 @@
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
 //	udp.go        whether UDP gets out
+//	pulse.go      whether anybody is heard of, and how far away they are
 //	links.go      which networks this computer is on
 //	nearby.go     peers on the local network
 //	survey.go     what a fresh peer sees of the network
@@ -208,6 +209,7 @@ type Node struct {
 	clock      *clock
 	// traffic counts what the host sends and receives; not that of another's host.
 	traffic traffic
+	pulse   pulse // whether anybody is heard of
 	tally   tally
 
 	work chan room.Task // to the workers; never closed
@@ -349,7 +351,7 @@ func (n *Node) Run(ctx context.Context) error {
 		n.spawn(func() { n.lookNearby(netCtx) })
 	}
 	if n.ownsHost {
-		n.spawn(func() { n.measure(netCtx) })
+		n.spawn(func() { n.feelPulse(netCtx) })
 	}
 	return n.loop()
 }

@@ -284,6 +284,7 @@ func playMember(t *testing.T, n *Node) {
 	defer tick.Stop()
 	alone := time.After(3 * time.Second)
 	paths := make(map[string]PathKind)
+	offline := true
 	for {
 		select {
 		case e, ok := <-n.Events():
@@ -315,7 +316,12 @@ func playMember(t *testing.T, n *Node) {
 				fmt.Println("alone")
 			}
 		case <-tick.C:
-			for _, f := range n.Status().Fellows {
+			s := n.Status()
+			if now := s.Mute || len(s.Peers) == 0; now != offline {
+				offline = now
+				fmt.Println(map[bool]string{true: "offline", false: "online"}[now], "after", since())
+			}
+			for _, f := range s.Fellows {
 				kind, why := n.Reached(f.ID)
 				if paths[f.ID.String()+string(why)] != kind {
 					paths[f.ID.String()+string(why)] = kind

@@ -1,16 +1,13 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/crypto/abe"
@@ -75,6 +72,8 @@ type Status struct {
 	Nearby int
 	// UDPBlocked: TCP gets out of this network, and UDP does not.
 	UDPBlocked bool
+	// Mute: nothing is heard of anybody who is connected, though they are asked.
+	Mute bool
 	// Elsewhere are other rooms of this one's name that connected peers are in, the
 	// one with most of them first.
 	Elsewhere []Elsewhere
@@ -108,6 +107,7 @@ func (n *Node) Status() Status {
 	s.Elsewhere = n.reports.elsewhere()
 	s.MDNS, s.Nearby = n.nearby.status()
 	s.UDPBlocked = n.udp.blocked.Load() && !n.udp.worked.Load()
+	s.Mute = n.pulse.mute(time.Now())
 	s.BytesIn, s.BytesOut = n.traffic.in.Load(), n.traffic.out.Load()
 	return s
 }
@@ -143,48 +143,6 @@ func (n *Node) Path(p peer.ID) Path {
 		}
 	}
 	return path
-}
-
-const (
-	measureEvery = 20 * time.Second // round trips
-	measureFirst = time.Second      // after somebody came
-	measurePeers = 2 * wantPeers    // at once
-)
-
-// measure keeps the round trips to connected peers up to date: libp2p measures
-// none by itself.
-func (n *Node) measure(ctx context.Context) {
-	measured := make(map[peer.ID]time.Time)
-	tick := time.NewTicker(measureFirst)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		peers := n.host.Network().Peers()
-		var wg sync.WaitGroup
-		begun := 0
-		for _, p := range peers {
-			if time.Since(measured[p]) < measureEvery || begun == measurePeers {
-				continue
-			}
-			begun++
-			measured[p] = time.Now()
-			wg.Go(func() {
-				ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "ping"), dialTime)
-				defer cancel()
-				<-ping.Ping(ctx, n.host, p) // it is noted in the peerstore
-			})
-		}
-		wg.Wait()
-		for p := range measured {
-			if !slices.Contains(peers, p) {
-				delete(measured, p)
-			}
-		}
-	}
 }
 
 // transportOf names the transport of an address as people do.

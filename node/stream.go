@@ -26,6 +26,7 @@ const (
 	maxFromPeer    = 16
 	maxFromAll     = 512
 	lengthSize     = 4
+	writeTogether  = 3 << 10  // bytes of small frames that are written at once
 	maxQueue       = 32 << 20 // bytes that wait to be sent on one stream: more than all records of a day
 	maxQueues      = 96 << 20 // on all
 	readBufferSize = 16 << 10
@@ -174,12 +175,20 @@ func (s *stream) send(conn byteStream) error {
 				}
 				break
 			}
-			for _, f := range queue {
-				b := binary.BigEndian.AppendUint32(make([]byte, 0, lengthSize+len(f)), uint32(len(f)))
-				if _, err := conn.Write(append(b, f...)); err != nil {
+			// Small ones go together: each write is a packet of its own.
+			for len(queue) > 0 {
+				var b []byte
+				n, total := 0, 0
+				for ; n < len(queue) && (n == 0 || len(b)+len(queue[n]) <= writeTogether); n++ {
+					b = binary.BigEndian.AppendUint32(b, uint32(len(queue[n])))
+					b = append(b, queue[n]...)
+					total += len(queue[n])
+				}
+				if _, err := conn.Write(b); err != nil {
 					return err
 				}
-				s.sent(len(f))
+				s.sent(total)
+				queue = queue[n:]
 			}
 		}
 	}

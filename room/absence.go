@@ -105,7 +105,7 @@ func (r *Room) noteHere() {
 		case a.here.IsZero():
 			a.whole, a.here = at, at
 			r.saveAbsence()
-		case a.fresh, at.Sub(a.here) > max(absentTime, 4*beatPeriod(r.size())):
+		case a.fresh, at.Sub(a.here) > max(absentTime, 3*beatPeriod(r.size())):
 			r.back(at)
 		case at.After(a.here):
 			a.here = at

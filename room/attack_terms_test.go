@@ -87,7 +87,7 @@ func TestWithheldTerms(t *testing.T) {
 				if size > 10 && testing.Short() {
 					t.Skip("takes some seconds")
 				}
-				n := newNetwork(silentTB{t}, 420)
+				n := newNetwork(silentTB{t}, 422)
 				all := n.crowd(size)
 				n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
 				n.run(10 * time.Second)

@@ -337,7 +337,7 @@ func (r *Room) tellAll(ch *channel) {
 		}
 	}
 	r.sendTerms(x, terms)
-	r.tellBeats(x)
+	r.tellBeats(x, nil)
 	for _, e := range r.headAndAbove() {
 		r.handOverOn(x, ch, e)
 	}

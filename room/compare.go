@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"time"
@@ -37,11 +38,13 @@ func (r *Room) schedule() {
 		return // nothing to say yet
 	}
 	if !r.now.Before(r.compareAt) {
-		if ids := r.sortedNeighbours(); len(ids) > 0 {
-			n := r.neighbours[ids[r.random(len(ids))]]
+		if n := r.nextInTurn(); n != nil {
 			n.compareAt = r.now
 		}
 		r.compareAt = r.now.Add(comparePeriod)
+		if !r.absence.tellAt.IsZero() {
+			r.compareAt = r.now.Add(backPeriod)
+		}
 	}
 	due, behind := false, false
 	for _, n := range r.neighbours {
@@ -60,6 +63,17 @@ func (r *Room) schedule() {
 			r.wakeAt(t)
 		}
 	}
+}
+
+// nextInTurn is the neighbour with which the last comparison is longest ago, or that
+// came then and has had none: so whoever comes again and again is not always next.
+func (r *Room) nextInTurn() (next *neighbour) {
+	for _, p := range r.sortedNeighbours() {
+		if n := r.neighbours[p]; next == nil || n.comparedLast().Before(next.comparedLast()) {
+			next = n
+		}
+	}
+	return next
 }
 
 func (r *Room) beginComparisons(behind bool) {
@@ -85,7 +99,6 @@ func (r *Room) beginComparisons(behind bool) {
 		}
 		n.lastCompared, n.compareAt = r.now, time.Time{}
 		r.send(x, r.hello(x))
-		r.tellBeats(x)
 	}
 }
 
@@ -157,7 +170,8 @@ func (r *Room) comparing() map[peer.ID]bool {
 // hello is what we say at the beginning of a comparison. Of what was said we speak
 // inside a channel alone.
 func (r *Room) hello(x *exchange) []byte {
-	h := &record.Hello{Room: r.id, Notice: r.notices.number(), Digest: r.offer(x.inside()).digest}
+	x.digest = r.offer(x.inside()).digest
+	h := &record.Hello{Room: r.id, Notice: r.notices.number(), Digest: x.digest}
 	if x.inside() {
 		h.Logs = r.logsDigest(x.identity)
 		r.lacks(h)
@@ -212,12 +226,14 @@ func (r *Room) records(names bool) []record.Record {
 	return out
 }
 
-// An offer is records, their ids in the same order, and their digest.
+// An offer is records, their ids in the same order, and their digest; and the working
+// keys of their contributions, ascending.
 type offer struct {
-	version uint64
-	records []record.Record
-	ids     []ake.Hash
-	digest  ake.Hash
+	version  uint64
+	records  []record.Record
+	ids      []ake.Hash
+	digest   ake.Hash
+	workings [][32]byte
 }
 
 // offer is what we offer, worked out anew when something has changed.
@@ -233,7 +249,12 @@ func (r *Room) offer(names bool) *offer {
 	o.ids = make([]ake.Hash, len(o.records))
 	for i, rec := range o.records {
 		o.ids[i] = rec.ID()
+		if c, ok := rec.(*record.Contribution); ok {
+			o.workings = append(o.workings, c.Working)
+		}
 	}
+	slices.SortFunc(o.workings, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
+	o.workings = slices.Compact(o.workings)
 	o.digest = digest(o.ids)
 	return o
 }
@@ -323,12 +344,8 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 	}
 	if !x.dialler {
 		r.send(x, r.hello(x))
-		r.tellBeats(x)
 	}
 	r.tellNotice(x)
-	if n := r.neighbours[x.peer]; n != nil && h.Digest == r.offer(x.inside()).digest {
-		n.beatsSent = x.began // it knows all whose beats it was told, and so could take them
-	}
 	r.send(x, r.ask(x).Encode())
 	return true
 }
@@ -337,10 +354,14 @@ func (r *Room) tookHello(x *exchange, body []byte) bool {
 // something.
 func (r *Room) ask(x *exchange) *record.Ask {
 	a := new(record.Ask)
-	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest && r.mayTell(x, len(o.ids)*record.ShortID) {
-		for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
-			a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
+	if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
+		if r.mayTell(x, len(o.ids)*record.ShortID) {
+			for i := range o.ids[:min(len(o.ids), record.MaxAskIDs)] {
+				a.Have = append(a.Have, [record.ShortID]byte(o.ids[i][:]))
+			}
 		}
+	} else if len(o.workings) <= record.MaxAskBeats && r.mayTell(x, len(o.workings)*4) {
+		a.Beats = r.beats(o)
 	}
 	for _, d := range r.sortedDays() {
 		for _, n := range r.days[d].roster() {
@@ -393,6 +414,7 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 			r.sendTerms(x, terms)
 		}
 	}
+	r.tellBeats(x, a.Beats)
 	if x.inside() {
 		r.answerLogs(x, a)
 	}

@@ -22,13 +22,15 @@ type neighbour struct {
 	compareAt    time.Time                // when to compare again; zero: when chance has it
 	lastCompared time.Time                // when the last comparison began
 	tried        map[abe.Period]time.Time // when we last dialled a proof for a day
-	beatsSent    time.Time                // up to when it was told the beats heard
 	sentWhole    map[ake.Hash]time.Time   // when it was sent transcripts that it did not name
 	first        bool                     // we came here by it
 	askedEarly   bool                     // it asked while we did not understand a commit ourselves
 	behind       bool                     // it may need us to understand the head
 	differs      difference
 }
+
+// comparedLast is when the last comparison with it began, or when it came.
+func (n *neighbour) comparedLast() time.Time { return maxTime(n.since, n.lastCompared) }
 
 // compareNow lets it be compared with at once. It returns false if that was due before.
 func (n *neighbour) compareNow(now time.Time) bool {
@@ -65,7 +67,8 @@ type exchange struct {
 	// Comparing: PROTOCOL.md §11.3.
 	working    [32]byte // of the process at the other end of a channel; zeros outside one
 	theirHello *record.Hello
-	tellsAll   bool // what came has the other's own contribution: it tells all it knows
+	digest     ake.Hash // of our records, as our hello says
+	tellsAll   bool     // what came has the other's own contribution: it tells all it knows
 	gotAsk     bool
 	sentDone   bool // we sent done
 	gotDone    bool // they sent done

@@ -72,7 +72,7 @@ func TestGreedyForRecords(t *testing.T) {
 	}
 	// Nor if it is ann who says hello.
 	id := ann.room.openStream(n.strangers(1)[0].self, ProtocolSync)
-	ann.room.tellBeats(id)
+	ann.room.tellBeats(id, nil)
 	if id.theirHello = new(record.Hello); len(ann.room.Ready().Send) > 0 || len(ann.room.ask(id).Have) > 0 {
 		t.Error("a stranger that ann asks is told what she holds")
 	}

@@ -61,7 +61,8 @@ const (
 	minRetention        = 24 * time.Hour
 	emptyTime           = time.Minute     // that a transcript is kept in which nothing was said, as far as is known yet
 	resendTranscript    = 2 * time.Minute // until a transcript that was not taken is sent again
-	comparePeriod       = 5 * time.Second
+	comparePeriod       = 10 * time.Second
+	backPeriod          = 2 * time.Second // until who was away is told that something may be missing
 	nameEvery           = 2 * time.Second // new names are passed on
 	newcomerTime        = time.Second     // how long who was just let in may be telling what it knows
 	// forwardTime is how long the topic's copy of what a stream brought first is

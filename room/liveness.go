@@ -1,6 +1,7 @@
 package room
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -9,12 +10,12 @@ import (
 
 // beatPeriod is P of PROTOCOL.md §7.5: how often each of n processes beats.
 func beatPeriod(n int) time.Duration {
-	return max(15*time.Second, time.Duration(n)*60*time.Millisecond)
+	return max(20*time.Second, time.Duration(n)*60*time.Millisecond)
 }
 
 // silenceTime is after how long without a beat a process of n is silent.
 func silenceTime(n int) time.Duration {
-	return max(leastSilence, 5*beatPeriod(n))
+	return max(leastSilence, 4*beatPeriod(n))
 }
 
 const leastSilence = 90 * time.Second
@@ -117,15 +118,29 @@ func (r *Room) addBeat(b *record.Beat) outcome {
 	return kept
 }
 
-// tellBeats sends a peer the beats that were heard since it was last told.
-func (r *Room) tellBeats(x *exchange) {
-	since := time.Time{}
-	if n := r.neighbours[x.peer]; n != nil {
-		since = n.beatsSent
+// beats are the serials of the beats of an offer's processes, in seconds.
+func (r *Room) beats(o *offer) []uint32 {
+	out := make([]uint32, len(o.workings))
+	for i, w := range o.workings {
+		if p := r.processes[w]; p != nil {
+			out[i] = p.seconds()
+		}
+	}
+	return out
+}
+
+// tellBeats sends a peer the beats that are newer than those that it named. Its names go by
+// place, so they count only if it has the records that we have: those of our hello.
+func (r *Room) tellBeats(x *exchange, named []uint32) {
+	has := make(map[[32]byte]uint32)
+	if o := r.offer(x.inside()); o.digest == x.digest && len(named) == len(o.workings) {
+		for i, w := range o.workings {
+			has[w] = named[i]
+		}
 	}
 	var fields [][]byte
 	for w, p := range r.processes {
-		if p.beat != nil && !p.heardAt.Before(since) && r.hasWorking(w) {
+		if p.beat != nil && p.seconds() > has[w] && r.hasWorking(w) {
 			fields = append(fields, p.beat.Append(nil))
 		}
 	}
@@ -134,6 +149,9 @@ func (r *Room) tellBeats(x *exchange) {
 		r.send(x, record.EncodeFields(record.FrameBeats, fields...))
 	}
 }
+
+// seconds is the serial of its beat in seconds; 0: it has none.
+func (p *process) seconds() uint32 { return uint32(min(p.serial()/1000, math.MaxUint32)) }
 
 func (p *process) serial() uint64 {
 	if p.beat == nil {

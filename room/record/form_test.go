@@ -292,6 +292,10 @@ func TestFrameLimits(t *testing.T) {
 	taken("the most terms", true, err)
 	_, err = ParseAsk((&Ask{Terms: make([]ake.Hash, maxAskTerms+1)}).Encode()[1:])
 	taken("a term more", false, err)
+	_, err = ParseAsk((&Ask{Beats: make([]uint32, MaxAskBeats)}).Encode()[1:])
+	taken("the most seconds", true, err)
+	_, err = ParseAsk((&Ask{Beats: make([]uint32, MaxAskBeats+1)}).Encode()[1:])
+	taken("seconds more", false, err)
 	transcripts := make([]AskTranscript, MaxTranscripts+1)
 	for i := range transcripts {
 		binary.BigEndian.PutUint32(transcripts[i].Epoch[:], uint32(i))

@@ -45,6 +45,8 @@ const (
 	maxHelloDays = 4
 	MaxAskIDs    = 48 << 10
 	maxAskTerms  = 4096
+	// MaxAskBeats is of how many processes' beats it says how new they are.
+	MaxAskBeats = 4096
 	// MaxTranscripts is how many transcripts a peer asks about at once.
 	MaxTranscripts = 1024
 	maxFields      = 64 << 10
@@ -126,6 +128,9 @@ type Ask struct {
 	Bits        uint8
 	Prefix      uint32
 	Transcripts []AskTranscript
+	// Beats are the serials, in seconds, of the beats that the asker has, if both have the
+	// same records; 0 for none.
+	Beats []uint32
 }
 
 // Covers reports whether the asker names an epoch if it holds its transcript.
@@ -146,14 +151,19 @@ func (a *Ask) Encode() []byte {
 	for _, cid := range a.Terms {
 		b = append(b, cid[:]...)
 	}
-	if !a.Logs {
-		return append(b, 0)
+	if a.Logs {
+		b = binary.BigEndian.AppendUint32(append(b, 1, a.Bits), a.Prefix)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(a.Transcripts)))
+		for _, t := range a.Transcripts {
+			b = append(b, t.Epoch[:]...)
+			b = append(b, t.Digest[:]...)
+		}
+	} else {
+		b = append(b, 0)
 	}
-	b = binary.BigEndian.AppendUint32(append(b, 1, a.Bits), a.Prefix)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(a.Transcripts)))
-	for _, t := range a.Transcripts {
-		b = append(b, t.Epoch[:]...)
-		b = append(b, t.Digest[:]...)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(a.Beats)))
+	for _, s := range a.Beats {
+		b = binary.BigEndian.AppendUint32(b, s)
 	}
 	return b
 }
@@ -199,6 +209,13 @@ func ParseAsk(b []byte) (*Ask, error) {
 		}
 	default:
 		return nil, formError("ask")
+	}
+	n = int(r.uint16())
+	if !r.ok || n > MaxAskBeats || n*4 != len(r.s) {
+		return nil, formError("ask")
+	}
+	for range n {
+		a.Beats = append(a.Beats, r.uint32())
 	}
 	if !r.end() {
 		return nil, formError("ask")

@@ -266,6 +266,7 @@ func newAsk() *Ask {
 	a.Logs, a.Bits, a.Prefix = true, 3, 0x40000000
 	a.Transcripts = []AskTranscript{{Epoch: hashOf("another"), Digest: hashOf("one")}, {Epoch: hashOf("epoch"), Digest: hashOf("two")}}
 	slices.SortFunc(a.Transcripts, func(x, y AskTranscript) int { return bytes.Compare(x.Epoch[:], y.Epoch[:]) })
+	a.Beats = []uint32{1792000000, 0, 1792000015}
 	return a
 }
 

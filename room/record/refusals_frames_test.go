@@ -126,10 +126,12 @@ func (r *refusals) frames() {
 
 	r.cuts("ask", "", newAsk().Encode()[1:], field{"count of ids", 4}, field{"first id", ShortID}, field{"second id", ShortID}, field{"third id", ShortID},
 		field{"count of terms", 2}, field{"first term", 32}, field{"second term", 32}, field{"whether logs are asked for", 1},
-		field{"bits of the prefix", 1}, field{"prefix", 4}, field{"count of transcripts", 2}, field{"first epoch", 32}, field{"first digest", 32}, field{"second epoch", 32}, field{"second digest", 32})
+		field{"bits of the prefix", 1}, field{"prefix", 4}, field{"count of transcripts", 2}, field{"first epoch", 32}, field{"first digest", 32}, field{"second epoch", 32}, field{"second digest", 32},
+		field{"count of seconds", 2}, field{"first seconds", 4}, field{"second seconds", 4}, field{"third seconds", 4})
 	ask := func(name string, a *Ask) { r.form("ask", name, a.Encode()[1:]) }
 	ask("49,153 ids", &Ask{Have: make([][ShortID]byte, MaxAskIDs+1)})
 	ask("4,097 terms", &Ask{Terms: make([]ake.Hash, maxAskTerms+1)})
+	ask("4,097 seconds", &Ask{Beats: make([]uint32, MaxAskBeats+1)})
 	transcripts := make([]AskTranscript, MaxTranscripts+1)
 	for i := range transcripts {
 		binary.BigEndian.PutUint32(transcripts[i].Epoch[:], uint32(i))

@@ -75,8 +75,6 @@ type Config struct {
 	Now        func() time.Time
 	// Joined: the node is in an epoch already, and tells of it first.
 	Joined bool
-	// Measure: the paths to members are measured from time to time, to be shown.
-	Measure bool
 }
 
 // A Room is an open room. Its goroutine takes what happens and what the user wants, and shows
@@ -90,7 +88,6 @@ type Room struct {
 	seen     []room.Delivered
 	watch    health.Watch
 	soon     <-chan time.Time // when health is judged, if not before
-	measured time.Time
 	began    time.Time
 	wondered bool              // it was said that nobody is here
 	warned   map[string]bool   // which warnings were given, by code

@@ -1,10 +1,8 @@
 package chat
 
 import (
-	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -22,9 +20,6 @@ import (
 const (
 	// aloneAfter is after how long alone it is said what is being tried.
 	aloneAfter = 8 * time.Second
-	// measureEvery is how often some paths are measured, measureAtOnce how many.
-	measureEvery  = 15 * time.Second
-	measureAtOnce = 16
 	// judgeAfter is how long what happens is gathered before health is judged.
 	judgeAfter = 100 * time.Millisecond
 )
@@ -76,7 +71,6 @@ func (r *Room) compare(st node.Status, link string) {
 	}
 	r.warnOfOthers(st)
 	r.judge()
-	r.measure(st)
 }
 
 // judgeSoon has health judged in a moment, once for all that happens until then.
@@ -137,7 +131,7 @@ func (r *Room) facts(st node.Status) health.Facts {
 		Held:   r.box.held() - r.unsaid,
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
 		SetBack: st.SetBack.Round(time.Second), ClockApart: s.clockApart,
-		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked,
+		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked, Mute: st.Mute,
 	}
 	if s.Joined() {
 		f.Members, f.Parted = len(s.Readers()), s.parted()
@@ -170,23 +164,6 @@ func (r *Room) facts(st node.Status) health.Facts {
 		}
 	}
 	return f
-}
-
-// measure pings members, so that it can be shown how far away they are.
-func (r *Room) measure(st node.Status) {
-	if now := r.cfg.Now(); !r.cfg.Measure || now.Sub(r.measured) < measureEvery {
-		return
-	}
-	n := 0
-	for _, i := range rand.Perm(len(st.Peers)) {
-		if p := st.Peers[i]; p.Kind != node.NoPath && (p.OnTopic || p.IsRelay) {
-			if n++; n > measureAtOnce {
-				return
-			}
-			r.measured = r.cfg.Now()
-			go r.node.Ping(context.Background(), p.Peer)
-		}
-	}
 }
 
 // stillAlone says once, while nobody is here, what is being tried.

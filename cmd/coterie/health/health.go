@@ -73,6 +73,8 @@ type Facts struct {
 	// Direct and Relayed are how many peers are connected on such paths, relays
 	// left out; Relays how many of those are.
 	Direct, Relayed, Relays int
+	// Mute: on the connections that there are nobody answers.
+	Mute bool
 	// UDPBlocked: UDP does not get out of this network.
 	UDPBlocked bool
 	// Members is the size of the epoch in force, ourselves included; 0: there is
@@ -107,6 +109,8 @@ type Facts struct {
 const (
 	// blip is how long trouble with the network must last.
 	blip = 5 * time.Second
+	// muteBlip is how long of that where nobody has answered for a while.
+	muteBlip = 2 * time.Second
 	// maxSkew is how far clocks may differ.
 	maxSkew = 2 * time.Minute
 	// soon is how many days before its end a key is said to lapse.
@@ -121,6 +125,9 @@ func Check(f Facts) []Item {
 	var items []Item
 	add := func(i Item) { items = append(items, i) }
 	connected := f.Direct + f.Relayed + f.Relays
+	if f.Mute {
+		connected = 0
+	}
 	if f.KeyDays <= 0 {
 		add(Item{
 			Code: Expired, Severity: Error,
@@ -156,6 +163,9 @@ func Check(f Facts) []Item {
 		}
 		if f.Bootstraps > 0 || f.Members > 1 {
 			i.TimeToVisible = blip
+		}
+		if f.Mute {
+			i.Text, i.TimeToVisible = "No peer answers."+heldText(f.Held), muteBlip
 		}
 		if f.ClockApart {
 			i.DependsOn = []Code{Clock}

@@ -35,6 +35,8 @@ var cases = []struct {
 	{"no address was given, and the cable is pulled", with(func(f *Facts) { f.Direct, f.Members, f.Others = 0, 8, 0 }),
 		Offline,
 		"No peer is connected."},
+	{"nobody answers on the connections that there are", with(func(f *Facts) { f.Members, f.Mute = 8, true }), Offline,
+		"No peer answers."},
 	{"all others are gone", with(func(f *Facts) { f.Direct, f.Relays, f.Members, f.Others, f.Held = 0, 1, 8, 0, 1 }),
 		Alone,
 		"None of the 7 other members is connected. 1 message is held until somebody can read it."},

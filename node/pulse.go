@@ -1,0 +1,171 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+)
+
+const (
+	pulseTick  = 500 * time.Millisecond
+	pulseStall = 2 * time.Second // this process did not run, if it looks that late
+	// pulseQuiet is after how long without a byte of anybody somebody is asked.
+	pulseQuiet = 5 * time.Second
+	// pulseMute is how long nobody may answer until nobody is there, pulseDead until all
+	// connections are given up: at least, and longer where answers are late.
+	pulseMute, pulseMuteAnswers = time.Second, 3
+	pulseDead, pulseDeadAnswers = 7 * time.Second, 12
+
+	pingGap   = time.Second      // between two peers that are asked
+	pingAgain = 15 * time.Minute // the same one, though others are heard
+	pingBytes = 32
+)
+
+// A pulse is whether anything is heard of anybody. A connection on which nothing comes
+// any more is one for half a minute to TCP and to QUIC. So where all are quiet, somebody
+// is asked, each time another one; and where nobody answers, nobody is there.
+//
+// On a slow and lossy network answers are late, now and then: the longest of late says how
+// long they may take.
+type pulse struct {
+	mu      sync.Mutex
+	bytes   int64         // received so far
+	heard   time.Time     // when that grew
+	asked   time.Time     // when somebody was asked after that; zero: nobody was
+	slowest time.Duration // how long it took to hear something, the longest of late
+	looked  time.Time
+}
+
+// look takes how many bytes were received so far, and returns whether somebody is to be
+// asked, and whether all connections are dead.
+func (p *pulse) look(now time.Time, bytes int64, connected bool) (ask, dead bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stalled := now.Sub(p.looked) > pulseStall
+	p.looked = now
+	switch {
+	case !connected, stalled:
+		p.bytes, p.heard, p.asked = bytes, now, time.Time{}
+	case bytes != p.bytes:
+		if !p.asked.IsZero() {
+			p.slowest = max(now.Sub(p.asked), p.slowest*31/32)
+		}
+		p.bytes, p.heard, p.asked = bytes, now, time.Time{}
+	}
+	if ask = connected && now.Sub(p.heard) >= pulseQuiet; ask && p.asked.IsZero() {
+		p.asked = now
+	}
+	return ask, p.waited(now, pulseDead, pulseDeadAnswers)
+}
+
+// mute reports whether nobody is heard of, though somebody was asked.
+func (p *pulse) mute(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waited(now, pulseMute, pulseMuteAnswers)
+}
+
+// waited reports whether nobody has answered for so long, and for so many times the time
+// that an answer took.
+func (p *pulse) waited(now time.Time, least time.Duration, answers time.Duration) bool {
+	return !p.asked.IsZero() && now.Sub(p.asked) >= max(least, answers*p.slowest)
+}
+
+// feelPulse asks connected peers how far away they are: each once it is there, and rarely
+// again; and one after the other while nothing is heard. It ends connections of which all
+// are dead.
+func (n *Node) feelPulse(ctx context.Context) {
+	asked := make(map[peer.ID]time.Time)
+	var last time.Time
+	tick := time.NewTicker(pulseTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		peers, now := n.host.Network().Peers(), time.Now()
+		quiet, dead := n.pulse.look(now, n.traffic.in.Load(), len(peers) > 0)
+		if dead {
+			for _, c := range n.host.Network().Conns() {
+				go c.Close() // it can wait for the other end
+			}
+			n.wakeConnector()
+			continue
+		}
+		next, there := peer.ID(""), make(map[peer.ID]time.Time, len(peers))
+		for _, p := range peers {
+			if there[p] = asked[p]; next == "" || asked[p].Before(asked[next]) {
+				next = p
+			}
+		}
+		if asked = there; next == "" || now.Sub(last) < pingGap || !quiet && now.Sub(asked[next]) < pingAgain {
+			continue
+		}
+		last, asked[next] = now, now
+		n.spawn(func() {
+			ctx, cancel := context.WithTimeout(ctx, dialTime)
+			defer cancel()
+			n.ping(ctx, next) // how long it took is noted
+		})
+	}
+}
+
+// repeat writes again and again, until it is stopped: each write is a packet that may get
+// through where the last one did not, and that has the last one sent again.
+func repeat(w io.Writer, b []byte, stop <-chan struct{}) {
+	tick := time.NewTicker(pulseTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			if _, err := w.Write(b); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ping asks a peer for an answer, over a connection that is there. ping.Ping of the library
+// asks again until it is stopped.
+func (n *Node) ping(ctx context.Context, p peer.ID) (time.Duration, error) {
+	s, err := n.host.NewStream(network.WithAllowLimitedConn(network.WithNoDial(ctx, "ping"), "ping"), p, ping.ID)
+	if err != nil {
+		return 0, err
+	}
+	defer context.AfterFunc(ctx, func() { s.Reset() })()
+	said, heard := make([]byte, pingBytes), make([]byte, pingBytes)
+	rand.Read(said)
+	began := time.Now()
+	if _, err = s.Write(said); err == nil {
+		stop := make(chan struct{})
+		go repeat(s, said, stop)
+		_, err = io.ReadFull(s, heard)
+		close(stop)
+	}
+	if err == nil && !bytes.Equal(said, heard) {
+		err = errors.New("it answered something else")
+	}
+	if err != nil {
+		s.Reset()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return 0, err
+	}
+	took := time.Since(began)
+	n.host.Peerstore().RecordLatency(p, took)
+	s.Close()
+	return took, nil
+}
