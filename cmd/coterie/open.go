@@ -110,7 +110,7 @@ func (a *app) newRoom(p *plan, n *node.Node, h *profile.History, log *chat.Log, 
 		cfg.Store = h.Store
 	}
 	t, onTerminal := out.(*terminal)
-	cfg.Measure = onTerminal
+	cfg.Measure = func() bool { return onTerminal }
 	r := chat.New(cfg)
 	if onTerminal {
 		var c ui.Config

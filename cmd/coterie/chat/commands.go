@@ -12,7 +12,7 @@ import (
 
 // A Command is something that the user wants: one of the types below. Where a peer stands,
 // its id, its tag or a name that one member has will do. What is done is in obey.go.
-type Command interface{ do(*Room) }
+type Command interface{ do(visit) }
 
 type (
 	// Say sends a message. Ref comes back with what became of it. To: only those can read it

@@ -19,6 +19,8 @@ type Event struct {
 	Room ake.Hash
 	At   time.Time
 	What any
+	// For is the face that asked for it, of several; nil: it is for all.
+	For any
 }
 
 // What happens besides what packages room and node tell.
@@ -36,9 +38,15 @@ type (
 		Code        int  // the exit status
 		Away        bool // not for good
 		Kept        int  // messages that wait on the disk
+		// Stays: this face goes, and the room stays open in another process.
+		Stays bool
 	}
-	// Warning is trouble that needs no command to be its cause.
-	Warning struct{ Err *cli.Error }
+	// Warning is trouble that needs no command to be its cause. Calm: it is nobody's fault, and
+	// may pass.
+	Warning struct {
+		Err  *cli.Error
+		Calm bool
+	}
 	// NotDone answers a command that was not done.
 	NotDone struct{ Err *cli.Error }
 	// Rejected answers a message that was not sent.

@@ -124,7 +124,7 @@ func (r *Room) warnOf(i health.Item) {
 func (r *Room) warnOnce(w *cli.Error) {
 	if !r.warned[w.Code] {
 		r.warned[w.Code] = true
-		r.show(Warning{w})
+		r.show(Warning{Err: w})
 	}
 }
 
@@ -174,7 +174,7 @@ func (r *Room) facts(st node.Status) health.Facts {
 
 // measure pings members, so that it can be shown how far away they are.
 func (r *Room) measure(st node.Status) {
-	if now := r.cfg.Now(); !r.cfg.Measure || now.Sub(r.measured) < measureEvery {
+	if now := r.cfg.Now(); r.cfg.Measure == nil || !r.cfg.Measure() || now.Sub(r.measured) < measureEvery {
 		return
 	}
 	n := 0
