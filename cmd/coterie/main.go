@@ -1,4 +1,4 @@
-// Command coterie is the peer: it takes part in one room. What it prints and
+// Command coterie is the peer: it takes part in rooms. What it prints and
 // reads is specified in docs/INTERFACE.md; the protocol is in package room, and
 // the network in package node.
 package main
@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/coterie/chat"
-	"coterie/cmd/coterie/profile"
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 )
@@ -35,11 +35,12 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time
-	profile.Profile
+	house.House
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: clock}
+	a.Now, a.Stdout, a.Stderr = clock, stdout, stderr
 	a.Actions = ui.Actions
 	a.Removed = func(e *cli.Error) { cli.Warn(stderr, e) }
 	return a
