@@ -66,7 +66,7 @@ func (a *app) demo(f demoFlags) error {
 
 // demoRoom leaves the stage to the user: ann and prof answer what they type.
 func (a *app) demoRoom(st *demo.Stage) error {
-	plain, err := lines.NewPlain(a.stdout, a.stderr, a.now, "short")
+	plain, err := lines.NewPlain(a.stdout, a.stderr, "short")
 	if err != nil {
 		return err
 	}

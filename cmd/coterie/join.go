@@ -75,7 +75,7 @@ func (a *app) join(ctx context.Context, name string, f house.Flags) error {
 	case f.JSON:
 		out = lines.NewJSON(a.stdout, a.now)
 	default:
-		p, err := lines.NewPlain(a.stdout, a.stderr, a.now, f.Clock)
+		p, err := lines.NewPlain(a.stdout, a.stderr, f.Clock)
 		if err != nil {
 			return err
 		}
@@ -86,6 +86,15 @@ func (a *app) join(ctx context.Context, name string, f house.Flags) error {
 	}
 	out.Hello()
 	a.Removed = out.Warn
+	if !f.Ephemeral {
+		home, err := house.FindHome(&a.Profile)
+		if err != nil {
+			return out.Fatal(err)
+		}
+		if home != nil {
+			return a.joinAt(ctx, home, name, f, in, out)
+		}
+	}
 	p, err := a.Plan(name, f, in, out)
 	if err != nil {
 		return out.Fatal(err)
@@ -118,9 +127,5 @@ func (a *app) agree(p *house.Plan) error {
 		"through %s\nHistory   %s\n",
 		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()),
 		cli.Clean(p.Through), history)
-	yes, err := cli.Agree("Join?", "--json")
-	if err == nil && !yes {
-		err = cli.Fail("not-done", "not joined")
-	}
-	return err
+	return agreed()
 }

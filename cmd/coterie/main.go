@@ -58,7 +58,7 @@ func (a *app) run(args []string) int {
 	root.SetOut(a.stdout)
 	root.PersistentFlags().StringVar(&a.Name, "profile", "", "keep everything apart under `NAME`")
 	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(),
-		a.roomsCommand(),
+		a.roomsCommand(), a.upCommand(), a.closeCommand(), a.sayCommand(), a.readCommand(),
 		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(),
 		a.configCommand(),
 		cli.Version("coterie"), cli.ManCommand())

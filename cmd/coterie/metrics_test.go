@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"coterie/cmd/coterie/house"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/internal/drive"
 )
 

@@ -34,12 +34,15 @@ func TestStories(t *testing.T) {
 			e.Setenv("FREE", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 			e.Setenv("HOME", e.WorkDir)
 			// The path of a socket is short on every system.
-			run, err := os.MkdirTemp("", "c")
-			if err != nil {
-				return err
+			for _, name := range []string{"XDG_RUNTIME_DIR", "RUN2"} {
+				run, err := os.MkdirTemp("", "c")
+				if err != nil {
+					return err
+				}
+				e.Defer(func() { os.RemoveAll(run) })
+				e.Setenv(name, run)
 			}
-			e.Defer(func() { os.RemoveAll(run) })
-			e.Setenv("XDG_RUNTIME_DIR", run)
+			e.Setenv("RUN1", e.Getenv("XDG_RUNTIME_DIR"))
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -72,21 +72,29 @@ func (t *terminal) show(r *chat.Room, p *house.Plan, cfg ui.Config) {
 	t.open = func() *ui.Program {
 		cfg.About, cfg.Intro, cfg.ASCII, cfg.Desktop, cfg.Tmux, cfg.Now = r.About(), t.intro, !ui.IsUTF8(),
 			ui.Desktop(), os.Getenv("TMUX") != "", t.app.now
-		shownBy(p, &cfg)
+		shownBy(house.LooksOf(p), &cfg)
 		profile := ui.Colours(p.Flags.Colour, os.Environ())
 		return ui.Start(cfg, r, t.app.stdin.(*os.File), t.app.stdout.(*os.File), profile)
 	}
 }
 
-// shownBy is how the terminal is used, by the settings of a room.
-func shownBy(p *house.Plan, cfg *ui.Config) {
-	if p.Settings == nil {
-		return // a demonstration
+// showAt has the terminal's interface show a room of another process when that is open.
+func (t *terminal) showAt(w *house.Window, f house.Flags) {
+	t.open = func() *ui.Program {
+		cfg := ui.Config{Unread: w.Mark.ID, UnreadSince: w.Mark.At}
+		cfg.About, cfg.Intro, cfg.ASCII, cfg.Desktop, cfg.Tmux, cfg.Now = w.About, t.intro, !ui.IsUTF8(),
+			ui.Desktop(), os.Getenv("TMUX") != "", t.app.now
+		shownBy(w.Looks, &cfg)
+		profile := ui.Colours(f.Colour, os.Environ())
+		return ui.Start(cfg, w, t.app.stdin.(*os.File), t.app.stdout.(*os.File), profile)
 	}
-	v := p.Values
-	cfg.Notify, cfg.NotifyText, cfg.NotifyCommand = v.Text("notify"), v.On("notify_text"), v.List("notify_command")
-	cfg.Mouse, cfg.NoTitle, cfg.Keys = v.On("mouse"), !v.On("title"), p.Settings.Keys
-	if chat.IsClock(p.Flags.Clock) {
-		cfg.Clock = p.Flags.Clock
+}
+
+// shownBy is how the terminal is used, by the settings of a room.
+func shownBy(l house.Looks, cfg *ui.Config) {
+	cfg.Notify, cfg.NotifyText, cfg.NotifyCommand = l.Notify, l.NotifyText, l.NotifyCommand
+	cfg.Mouse, cfg.NoTitle, cfg.Keys = l.Mouse, !l.Title, l.Keys
+	if chat.IsClock(l.Clock) {
+		cfg.Clock = l.Clock
 	}
 }

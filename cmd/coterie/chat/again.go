@@ -11,12 +11,11 @@ import (
 )
 
 // Events are those by which a State of the same room comes to know what this one does, as far
-// as faces show it. Nothing of them is to be shown but what is so now.
+// as faces show it. What was so once is known, what is so now came before.
 func (s *State) Events() []Event {
 	var out []Event
-	at := s.Since
-	put := func(at time.Time, what any) { out = append(out, Event{Room: s.ID, At: at, What: what}) }
-	put(at, Ready{Link: s.Link, Joined: s.Joined()})
+	at, when := s.Since, Known
+	put := func(at time.Time, what any) { out = append(out, Event{Room: s.ID, At: at, What: what, When: when}) }
 	s.Names.Each(func(p peer.ID, nick string, first time.Time) {
 		put(first, room.Renamed{Member: room.Member{Peer: p, Name: nick}})
 	})
@@ -28,10 +27,12 @@ func (s *State) Events() []Event {
 		put(at, room.EpochStarted{ID: id, Members: s.named(past.members), Away: s.named(past.away)})
 	}
 	if s.Joined() {
+		when = Before
 		now := s.Epoch
 		now.Joined, now.Left, now.Back, now.WentAway = nil, nil, nil, nil
 		put(at, now)
 	}
+	when = Known
 	for p, how := range s.Departed {
 		if how != Stays {
 			put(at, room.Departed{Member: s.named([]peer.ID{p})[0], Away: how == GoesAway})
@@ -40,14 +41,13 @@ func (s *State) Events() []Event {
 	for p := range s.Ignored {
 		put(at, Ignored{p, true})
 	}
+	when = Before
 	for _, q := range s.Questions {
 		put(at, q)
 	}
 	if len(s.Health) > 0 {
 		put(at, HealthChanged{s.Health[0], true, s.Health})
 	}
-	put(at, s.Snapshot)
-	put(at, Waiting{s.Held, s.Unsaid})
 	return out
 }
 
@@ -86,6 +86,9 @@ func (s *State) Portable(e Event) Event {
 
 // bare is an error without its cause.
 func bare(err *cli.Error) *cli.Error {
+	if err == nil {
+		return nil
+	}
 	out := *err
 	out.Err = nil
 	return &out

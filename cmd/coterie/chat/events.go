@@ -21,7 +21,19 @@ type Event struct {
 	What any
 	// For is the face that asked for it, of several; nil: it is for all.
 	For any
+	// When it was, for a face that has come since.
+	When When
 }
+
+// When is whether something happened before a face came.
+type When uint8
+
+// Now, before the face came, or so long before that it is known and not shown.
+const (
+	Now When = iota
+	Before
+	Known
+)
 
 // What happens besides what packages room and node tell.
 type (

@@ -228,7 +228,7 @@ func (c Debug) do(r visit) {
 		return
 	}
 	r.cfg.Log.watch(func(line string) {
-		r.cfg.Face.Show(r.state, Event{r.state.ID, r.cfg.Now(), Logged{line}, r.by}, nil)
+		r.cfg.Face.Show(r.state, Event{Room: r.state.ID, At: r.cfg.Now(), What: Logged{line}, For: r.by}, nil)
 	})
 	r.cfg.Log.info("watched", "version", cli.ProgramVersion())
 }

@@ -399,7 +399,7 @@ func (r *Room) handle(e node.Event) {
 func (r *Room) show(what any) { r.showTo(nil, what) }
 
 func (r *Room) showTo(face, what any) {
-	e := Event{r.state.ID, r.cfg.Now(), what, face}
+	e := Event{Room: r.state.ID, At: r.cfg.Now(), What: what, For: face}
 	said := r.state.Take(e)
 	r.cfg.Face.Show(r.state, e, said)
 	r.cfg.Log.event(what)

@@ -104,8 +104,8 @@ func TestWhomFor(t *testing.T) {
 		!strings.Contains(got, "does not satisfy it") {
 		t.Error(got)
 	}
-	s.Take(Event{Room: s.ID, At: noon, What: room.EpochStarted{Members: []room.Member{{Peer: s.Self}, {Peer: ann, Name: "ann"},
-		{Peer: per, Name: "per"}}}})
+	s.Take(Event{Room: s.ID, At: noon, What: room.EpochStarted{Members: []room.Member{{Peer: s.Self},
+		{Peer: ann, Name: "ann"}, {Peer: per, Name: "per"}}}})
 	for _, p := range []struct {
 		a    room.Attested
 		want string
@@ -127,7 +127,8 @@ func TestWhomFor(t *testing.T) {
 	if got := about(); !strings.Contains(got, "1 of the 1 other here has proved it to you: per") {
 		t.Error(got)
 	}
-	if got := fmt.Sprint(s.Take(Event{Room: s.ID, At: noon, What: room.Sent{To: `"Professor"`}})); !strings.Contains(got, "alone") {
+	got := fmt.Sprint(s.Take(Event{Room: s.ID, At: noon, What: room.Sent{To: `"Professor"`}}))
+	if !strings.Contains(got, "alone") {
 		t.Error("it is not told whom they are for")
 	}
 	if got := s.Take(Event{Room: s.ID, At: noon, What: room.Sent{To: `"Professor"`}}); got != nil {

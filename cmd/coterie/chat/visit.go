@@ -23,6 +23,9 @@ type wish struct {
 // until the room has taken it. What comes of it is told by events.
 func (r *Room) Do(ctx context.Context, c Command) { r.do(ctx, wish{nil, c}) }
 
+// DoFor is Do for one of several faces: events that answer the command have it in For.
+func (r *Room) DoFor(ctx context.Context, face any, c Command) { r.do(ctx, wish{face, c}) }
+
 func (r *Room) do(ctx context.Context, w wish) {
 	if say, ok := w.c.(Say); ok {
 		r.say(ctx, say)

@@ -4,6 +4,10 @@
 //	house.go    the rooms of a process
 //	plan.go     what was typed and what is kept, checked
 //	open.go     a room, opened
+//	rooms.go    rooms that go on whether somebody looks or not
+//	hub.go      the face of such a room, which has many, or none
+//	server.go   the socket for faces in other processes
+//	client.go   a face in another process
 //	notice.go   the domain's newest notice
 //	metrics.go  numbers for whoever measures
 package house
@@ -18,6 +22,7 @@ import (
 
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
 	"coterie/node"
 )
 
@@ -32,6 +37,8 @@ type Flags struct {
 	Clock, Colour, Log, Metrics   string
 
 	Given func(flag string) bool `json:"-"`
+	// Known is the remembered room that is meant; nil: the name says which.
+	Known *profile.Room `json:"-"`
 	// Ask gives the identity's passphrase; nil: the terminal is asked.
 	Ask func() ([]byte, error) `json:"-"`
 }
@@ -44,8 +51,15 @@ type House struct {
 
 	workers *node.Workers // nil: each room has its own
 
-	mu     sync.Mutex
-	opened map[string][]age.Identity // by their file: nobody is asked twice
+	// Failed is told of a room that ended by itself; nil: nobody is.
+	Failed func(room string, err *cli.Error)
+
+	opening sync.Mutex // one room at a time
+
+	mu      sync.Mutex
+	opened  map[string][]age.Identity // by their file: nobody is asked twice
+	rooms   map[ake.Hash]*Open
+	closing bool
 }
 
 // identities opens those that keys are sealed for; nil: there are none. What was opened once

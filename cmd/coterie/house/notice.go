@@ -9,7 +9,7 @@ import (
 
 // findNotice finds the newest notice of the key's domain: what was typed, or what this
 // profile has heard of. A key that it names opens nothing.
-func (h *House) findNotice(p *Plan, out Face) (err error) {
+func (h *House) findNotice(p *Plan, out Joiner) (err error) {
 	domain := p.Key.Domain()
 	if !p.Flags.Ephemeral {
 		if p.notice, err = h.Notice(domain); err != nil {

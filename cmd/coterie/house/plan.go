@@ -42,14 +42,23 @@ type Plan struct {
 	opened     []age.Identity                 // that were opened for the key
 }
 
+// RoomName is what was typed for a room; for a dash, what the first line of the input has.
+func RoomName(name string, in *bufio.Reader) (string, error) {
+	if name != "-" {
+		return name, nil
+	}
+	line, err := in.ReadString('\n')
+	if err != nil && (err != io.EOF || line == "") {
+		return "", cli.Usage("no link on standard input").Hint("echo 'coterie:2:...' | coterie join - --key FILE")
+	}
+	return strings.TrimSpace(line), nil
+}
+
 // Plan checks what was typed, and says so line by line.
-func (h *House) Plan(name string, f Flags, in *bufio.Reader, out Face) (*Plan, error) {
-	if name == "-" {
-		line, err := in.ReadString('\n')
-		if err != nil && (err != io.EOF || line == "") {
-			return nil, cli.Usage("no link on standard input").Hint("echo 'coterie:2:...' | coterie join - --key FILE")
-		}
-		name = strings.TrimSpace(line)
+func (h *House) Plan(name string, f Flags, in *bufio.Reader, out Joiner) (*Plan, error) {
+	name, err := RoomName(name, in)
+	if err != nil {
+		return nil, err
 	}
 	p := &Plan{Flags: f, keyPath: f.Key}
 	known, err := h.fill(p, name)
@@ -179,6 +188,11 @@ func (h *House) fill(p *Plan, name string) (*profile.Room, error) {
 // fillFromRooms fills in what is kept of a room, and returns it if it is the one meant.
 func (h *House) fillFromRooms(p *Plan, name string) (*profile.Room, error) {
 	f := &p.Flags
+	if r := f.Known; r != nil {
+		p.keyPath = r.Key
+		f.Bootstrap = append(f.Bootstrap, r.Addresses...)
+		return r, nil
+	}
 	if f.Policy == "" {
 		if err := NotAName(name); err != nil {
 			return nil, err

@@ -32,7 +32,7 @@ const (
 // A Program is the interface on a terminal: a chat.Face, and the model's backend.
 type Program struct {
 	cfg    Config
-	room   *chat.Room
+	room   Room
 	out    *os.File
 	tea    *tea.Program
 	ctx    context.Context // of what leads outside
@@ -47,9 +47,17 @@ type Program struct {
 	closed bool
 }
 
+// A Room is what the interface has of one, in this process or in another.
+type Room interface {
+	// TryDo has the room do something. It returns false if too much is waiting.
+	TryDo(chat.Command) bool
+	// Do waits for that.
+	Do(context.Context, chat.Command)
+}
+
 // Start opens the interface of a room on a terminal. Colours are those of profile; nil: the
 // terminal's own.
-func Start(cfg Config, r *chat.Room, in, out *os.File, profile *colorprofile.Profile) *Program {
+func Start(cfg Config, r Room, in, out *os.File, profile *colorprofile.Profile) *Program {
 	p := &Program{cfg: cfg, room: r, out: out, over: make(chan struct{}), news: make(chan struct{}, 1)}
 	p.space = sync.NewCond(&p.mu)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
