@@ -63,7 +63,7 @@ func (a *app) attach(ctx context.Context, home *house.Home, id string, f house.F
 		return out.Fatal(err)
 	}
 	defer r.Close()
-	w := &house.Window{Remote: r}
+	w := house.NewWindow(r)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals := make(chan os.Signal, 2)

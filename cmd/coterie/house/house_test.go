@@ -216,7 +216,8 @@ func TestAnswersAreTheAskers(t *testing.T) {
 	key := alone(t)
 	ann, _ := paired(t, key, "one")
 	here, other := visit(t, ann[0]), visit(t, ann[0])
-	for _, c := range []chat.Command{chat.Who{}, chat.Status{}, chat.Whois{Who: "nobody"}, chat.Search{Ref: "s", Words: "x"},
+	for _, c := range []chat.Command{chat.Who{}, chat.Status{}, chat.Whois{Who: "nobody"},
+		chat.Search{Ref: "s", Words: "x"},
 		chat.Older{Before: time.Now(), Count: 10}, chat.Say{Ref: uint64(1), Text: "hello"}} {
 		if !here.TryDo(c) {
 			t.Fatal("busy")

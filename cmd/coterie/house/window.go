@@ -12,10 +12,14 @@ import (
 type Window struct {
 	*Remote
 
-	once sync.Once
-	mu   sync.Mutex
-	why  string // it was closed; empty: it was not
+	once  sync.Once
+	mu    sync.Mutex
+	why   string        // it was closed; empty: it was not
+	shown chan struct{} // closed when what was before it came is shown
 }
+
+// NewWindow is a window on a room of another process.
+func NewWindow(r *Remote) *Window { return &Window{Remote: r, shown: make(chan struct{})} }
 
 // settleEvery is how often is looked whether all was sent.
 const settleEvery = 20 * time.Millisecond
@@ -26,6 +30,11 @@ func (w *Window) Do(ctx context.Context, c chat.Command) {
 	if !quit || q.Leave {
 		w.Remote.Do(ctx, c)
 		return
+	}
+	select {
+	case <-w.shown: // who only looks has seen something
+	case <-w.closed:
+	case <-ctx.Done():
 	}
 	for until := time.Now().Add(q.Linger); time.Now().Before(until) && len(w.Pending()) > 0 && ctx.Err() == nil; {
 		time.Sleep(settleEvery)
@@ -60,12 +69,12 @@ func (w *Window) Shut(why string) {
 // Follow shows a face what happens in the room until that is left or the window is closed. What
 // was said and is not sent stays with the room.
 func (w *Window) Follow(face chat.Face, now func() time.Time) error {
-	said := false
-	err := Follow(w, byes{face, &said}, now)
+	seen := &seen{Face: face, first: w.shown}
+	err := Follow(w, seen, now)
 	w.mu.Lock()
 	why := w.why
 	w.mu.Unlock()
-	if said || err != nil && why == "" {
+	if seen.bye || err != nil && why == "" {
 		return err
 	}
 	if why == "" {
@@ -84,15 +93,22 @@ func (w *Window) Follow(face chat.Face, now func() time.Time) error {
 	return nil
 }
 
-// byes notes that the room said goodbye.
-type byes struct {
+// seen notes what a face was shown: all that was before it came, and that the room said goodbye.
+type seen struct {
 	chat.Face
-	said *bool
+	first chan struct{} // nil: it was
+	bye   bool
 }
 
-func (b byes) Show(s *chat.State, e chat.Event, said []chat.Line) {
-	if _, bye := e.What.(chat.Bye); bye {
-		*b.said = true
+func (f *seen) Show(s *chat.State, e chat.Event, said []chat.Line) {
+	f.Face.Show(s, e, said)
+	switch e.What.(type) {
+	case chat.Waiting: // the last of what was before
+		if f.first != nil {
+			close(f.first)
+			f.first = nil
+		}
+	case chat.Bye:
+		f.bye = true
 	}
-	b.Face.Show(s, e, said)
 }
