@@ -126,7 +126,7 @@ func follow(t *testing.T, v Visit, f func(chat.Event) bool) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(5 * patience):
+	case <-time.After(2 * patience):
 		t.Error("it did not happen")
 	}
 }

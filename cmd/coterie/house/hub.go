@@ -3,6 +3,8 @@ package house
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 
 	"coterie/cmd/coterie/chat"
@@ -274,26 +276,58 @@ type Guest struct {
 	hub     *Hub
 	watches bool
 
-	mu     sync.Mutex
-	queue  []chat.Event
-	size   int
-	news   chan struct{} // capacity 1
-	failed error
-	ended  chan struct{} // closed when nothing is put any more
+	mu      sync.Mutex
+	queue   []chat.Event
+	size    int
+	news    chan struct{} // capacity 1
+	failed  error
+	ended   chan struct{} // closed when nothing is put any more
+	said    int
+	pending map[int]any
 }
 
 // A ref is what a message of a face's goes by in the room, where others have theirs.
 type ref struct {
-	of  *Guest
-	own any
+	of     *Guest
+	number int
+	own    any
 }
 
-// mine is the guest's own ref of something; false: it is another's.
-func (g *Guest) mine(r any) (any, bool) {
-	if own, ok := r.(ref); ok {
-		return own.own, own.of == g
+// mine is the guest's own ref of something; false: it is another's. answered: nothing more
+// becomes of that.
+func (g *Guest) mine(r any, answered bool) (any, bool) {
+	own, ok := r.(ref)
+	if !ok {
+		return r, true
 	}
-	return r, true
+	if own.of == g && answered {
+		g.mu.Lock()
+		delete(g.pending, own.number)
+		g.mu.Unlock()
+	}
+	return own.own, own.of == g
+}
+
+// ref is what a message goes by.
+func (g *Guest) ref(own any) ref {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pending == nil {
+		g.pending = make(map[int]any)
+	}
+	g.said++
+	g.pending[g.said] = own
+	return ref{g, g.said, own}
+}
+
+// Pending are the refs of messages that nothing has become of yet.
+func (g *Guest) Pending() (out []any) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, n := range slices.Sorted(maps.Keys(g.pending)) {
+		out = append(out, g.pending[n])
+	}
+	return out
 }
 
 // sees is an event as it is for this face; false: it is not.
@@ -303,16 +337,16 @@ func (g *Guest) sees(e chat.Event) (_ chat.Event, ok bool) {
 	}
 	switch w := e.What.(type) {
 	case room.Sent:
-		w.Ref, ok = g.mine(w.Ref)
+		w.Ref, ok = g.mine(w.Ref, true)
 		e.What = w
 	case room.Held:
-		w.Ref, ok = g.mine(w.Ref)
+		w.Ref, ok = g.mine(w.Ref, false)
 		e.What = w
 	case chat.Rejected:
-		w.Ref, ok = g.mine(w.Ref)
+		w.Ref, ok = g.mine(w.Ref, true)
 		e.What = w
 	case chat.Kept:
-		w.Ref, ok = g.mine(w.Ref)
+		w.Ref, ok = g.mine(w.Ref, true)
 		e.What = w
 	default:
 		ok = true
@@ -376,7 +410,7 @@ func (g *Guest) Next() ([]chat.Event, error) {
 func (g *Guest) TryDo(c chat.Command) bool {
 	switch w := c.(type) {
 	case chat.Say:
-		w.Ref = ref{g, w.Ref}
+		w.Ref = g.ref(w.Ref)
 		c = w
 	case chat.MarkUnread:
 		g.hub.marked(w)
@@ -393,7 +427,7 @@ func (g *Guest) TryDo(c chat.Command) bool {
 func (g *Guest) Do(ctx context.Context, c chat.Command) {
 	switch w := c.(type) {
 	case chat.Say:
-		w.Ref = ref{g, w.Ref}
+		w.Ref = g.ref(w.Ref)
 		c = w
 	case chat.MarkUnread:
 		g.hub.marked(w)

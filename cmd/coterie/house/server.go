@@ -239,7 +239,13 @@ func (s *Server) visit(conn net.Conn, in *bufio.Reader, out *json.Encoder, q req
 		j.Hello()
 		if err := Follow(g, j, s.house.Now); err != nil {
 			j.Fatal(err)
+			return
 		}
+		waiting := g.Pending()
+		for _, ref := range waiting {
+			j.Show(nil, chat.Event{What: chat.Kept{Ref: ref}}, nil)
+		}
+		j.Bye("quit", 0, len(waiting), 0)
 		return
 	}
 	w := chat.NewEventWriter(patient{conn})
