@@ -48,12 +48,14 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 
 func (a *app) run(args []string) int {
 	root := &cobra.Command{
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.alone(cmd) },
 		Use:   "coterie",
 		Short: "coterie is group chat where what you are lets you in: no account, no server",
 		Long: "coterie is group chat where what you are lets you in: no account, no server.\nAlso: coterie help " +
 			"policies, links, security, environment, exit-codes",
 		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
-  coterie join 'coterie:2:exam:...' --key kari.key`,
+  coterie join 'coterie:2:exam:...' --key kari.key
+  coterie                 (the rooms you joined, on one screen)`,
 	}
 	root.SetOut(a.stdout)
 	root.PersistentFlags().StringVar(&a.Name, "profile", "", "keep everything apart under `NAME`")

@@ -15,7 +15,6 @@ import (
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
-	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/room"
 )
@@ -75,7 +74,7 @@ func (a *app) up(ctx context.Context, f house.Flags) error {
 	}
 	go s.Serve()
 	opened := make(chan int, 1)
-	go func() { opened <- a.openAll(rooms, f) }()
+	go func() { opened <- len(a.openRemembered(rooms, f)) }()
 	for opened != nil {
 		select {
 		case n := <-opened:
@@ -113,23 +112,6 @@ func (a *app) down(signals <-chan os.Signal) error {
 
 // statusAborted is the exit status after a second signal.
 const statusAborted = 130
-
-// openAll opens the rooms that are remembered. One that cannot be opened is warned of, and is
-// no reason to do without the others.
-func (a *app) openAll(rooms []profile.Room, f house.Flags) (n int) {
-	for _, r := range rooms {
-		g := f
-		g.Known = &r
-		if _, _, err := a.Open(r.Name, g, upTeller{a.stderr, cli.Clean(r.Name)}); err != nil {
-			e := *cli.Describe(err)
-			e.Text = "not opened: " + e.Text
-			upTeller{a.stderr, cli.Clean(r.Name)}.Warn(&e)
-			continue
-		}
-		n++
-	}
-	return n
-}
 
 // home is the process of coterie up.
 func (a *app) home() (*house.Home, error) {

@@ -146,6 +146,7 @@ type Model struct {
 
 	ctrlC time.Time
 	past  time.Time // of the event being taken, if it was before this face came
+	tabs  tabs
 	dirty bool
 	frame tea.View
 }
