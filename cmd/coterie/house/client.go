@@ -414,6 +414,11 @@ func (r *Remote) line(c chat.Command) []byte {
 	case chat.ShowHeld:
 		w.Ref = r.number(w.Ref, false)
 		c = w
+	case chat.Notice: // the other process has another folder
+		if path, err := filepath.Abs(w.File); err == nil {
+			w.File = path
+		}
+		c = w
 	}
 	line, err := chat.EncodeCommand(c)
 	if err != nil {
