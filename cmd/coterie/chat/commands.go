@@ -112,7 +112,8 @@ type Slash struct {
 // of its own.
 var Slashes = []Slash{
 	{"help", "[COMMAND]", "this, or one command", func(s string) Command { return Help{s} }},
-	{"quit", "", "go away; what is said is kept for you (not with --ephemeral)", func(string) Command { return Quit{} }},
+	{"quit", "", "go away, or with coterie up close the window; what is said is kept for you (not with --ephemeral)",
+		func(string) Command { return Quit{} }},
 	{"leave", "", "leave the room for good", func(string) Command { return Quit{Leave: true} }},
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
 	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},

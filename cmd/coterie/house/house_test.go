@@ -352,6 +352,30 @@ func TestLateFace(t *testing.T) {
 	}
 }
 
+// TestLateFaceInALargeRoom: a face comes to a room with many members and many epochs, too.
+func TestLateFaceInALargeRoom(t *testing.T) {
+	key := alone(t)
+	o := open(t, houseOf(t, "ann"), "one", key)
+	s := chat.NewState(o.room.About(), time.Now())
+	members := []room.Member{{Peer: o.room.About().Self, Name: "ann"}}
+	for i := range 1000 {
+		members = append(members, room.Member{Peer: somePeer(i), Name: fmt.Sprintf("name%d", i)})
+	}
+	for i := range 600 {
+		o.Show(s, chat.Event{Room: s.ID, At: time.Now(), What: room.EpochStarted{ID: [32]byte{1, byte(i), byte(i >> 8)},
+			Members: members, Reason: room.ReasonRotated}}, nil)
+	}
+	late := chat.NewState(o.room.About(), time.Now())
+	follow(t, visit(t, o), func(e chat.Event) bool {
+		late.Take(e)
+		_, last := e.What.(chat.Waiting)
+		return last
+	})
+	if len(late.Readers()) != len(members) {
+		t.Errorf("%d can read", len(late.Readers()))
+	}
+}
+
 // TestUnreadWithoutAFace: what is said while nobody looks is counted, from a mark that a face
 // which comes then is told; a face that looks has nothing counted.
 func TestUnreadWithoutAFace(t *testing.T) {

@@ -222,6 +222,7 @@ func (h *Hub) Visit(watches bool) (*Guest, error) {
 			e.At = h.room.Now()
 		}
 		g.put(e)
+		g.before, g.size = len(g.queue), 0 // what was before is bounded, and not counted
 	}
 	h.guests[g] = true
 	return g, nil
@@ -278,7 +279,8 @@ type Guest struct {
 
 	mu      sync.Mutex
 	queue   []chat.Event
-	size    int
+	size    int           // of it, in bytes
+	before  int           // how many of it were before the face came
 	news    chan struct{} // capacity 1
 	failed  error
 	ended   chan struct{} // closed when nothing is put any more
@@ -364,7 +366,7 @@ func (g *Guest) put(e chat.Event) {
 	if g.failed != nil {
 		return
 	}
-	if g.size += weight(e); len(g.queue) >= maxQueue || g.size > maxQueueBytes {
+	if g.size += weight(e); len(g.queue) >= maxQueue+g.before || g.size > maxQueueBytes {
 		g.queue, g.failed = nil, ErrSlow
 		close(g.ended)
 		return
@@ -391,7 +393,7 @@ func (g *Guest) Next() ([]chat.Event, error) {
 	for {
 		g.mu.Lock()
 		out, err := g.queue, g.failed
-		g.queue, g.size = nil, 0
+		g.queue, g.size, g.before = nil, 0, 0
 		g.mu.Unlock()
 		switch {
 		case len(out) > 0:
