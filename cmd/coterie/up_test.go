@@ -252,3 +252,46 @@ func TestRoomsInATerminal(t *testing.T) {
 		finish(ctx, t, bob)
 	}
 }
+
+// TestUpAsksWhoJoins: for a key that is sealed the window asks for the passphrase, or has it from
+// a file, and not coterie up; once it was opened nobody is asked again.
+func TestUpAsksWhoJoins(t *testing.T) {
+	t.Parallel()
+	_, dir := stage(t)
+	short, err := os.MkdirTemp("", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(short)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := home(short)
+	u := up(t, env)
+	args := func(name string, more ...string) []string {
+		return append([]string{"join", name, "--key", filepath.Join(dir, "sealed.key"), "--identity",
+			filepath.Join(dir, "identity"), "--nick", "bob", "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0"}, more...)
+	}
+	stdout, stderr, status := runAt(t, dir, short, "", args("den", "--json", "--passphrase-file", "wrong")...)
+	if status != 1 || !strings.Contains(stdout, `"event":"error"`) || strings.Contains(stdout+stderr+u.said(), "wrong\n") {
+		t.Errorf("status %d: %s%s", status, stdout, stderr)
+	}
+	for i, typed := range []string{phrase, ""} {
+		s := screen.Start(t, 80, 24, append([]string{asProcess + "=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "TMUX="},
+			env...), exe, args([]string{"den", "lab"}[i])...)
+		if typed != "" {
+			s.Shows("Passphrase of your identity:")
+			s.Keys(typed + "\r")
+		}
+		s.Shows("bob>")
+		s.Keys("/quit\r")
+		if status := s.Exit(); status != 0 {
+			t.Errorf("status %d: %s", status, s.Written())
+		}
+	}
+	if strings.Contains(u.said(), phrase) {
+		t.Error(u.said())
+	}
+	u.ends(t, syscall.SIGTERM)
+}
