@@ -107,6 +107,9 @@ type Config struct {
 	// Metrics, if set, is where numbers for whoever measures are registered.
 	Metrics prometheus.Registerer
 
+	// Workers, if set, are shared with other nodes of the process.
+	Workers *Workers
+
 	// Host is used instead of a host of the node's own; the node then does not
 	// close it.
 	Host host.Host
@@ -332,7 +335,7 @@ func (n *Node) Run(ctx context.Context) error {
 
 	n.wake = time.NewTimer(time.Hour)
 	defer n.wake.Stop()
-	for range 2 {
+	for range workers {
 		n.spawn(n.worker)
 	}
 	if err := n.joinTopic(netCtx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/coterie/demo"
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/coterie/ui"
@@ -65,11 +66,11 @@ func (a *app) demo(f demoFlags) error {
 
 // demoRoom leaves the stage to the user: ann and prof answer what they type.
 func (a *app) demoRoom(st *demo.Stage) error {
-	plain, err := lines.NewPlain(a.stdout, a.stderr, a.now, "short")
+	plain, err := lines.NewPlain(a.stdout, a.stderr, "short")
 	if err != nil {
 		return err
 	}
-	var out face = plain
+	var out house.Face = plain
 	if ui.CanDraw(a.stdin, a.stdout) {
 		out = &terminal{Plain: plain, app: a}
 	}
@@ -78,12 +79,16 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		"")
 	fmt.Fprintln(a.stdout)
 	n, key, d := st.You()
-	p := &plan{
-		key: key, nick: demo.Nick, descriptor: d, hold: 10 * time.Minute, kept: make(profile.Values),
-		through: d.Policy.Explain(key.Attributes(), key.Generation()).Through,
-		flags:   joinFlags{linger: time.Second},
+	p := &house.Plan{
+		Key: key, Nick: demo.Nick, Descriptor: d, Hold: 10 * time.Minute, Kept: make(profile.Values),
+		Through: d.Policy.Explain(key.Attributes(), key.Generation()).Through,
+		Flags:   house.Flags{Linger: time.Second},
 	}
-	r := a.newRoom(p, n, nil, nil, out)
+	t, onTerminal := out.(*terminal)
+	r := a.NewRoom(p, n, nil, nil, out)
+	if onTerminal {
+		t.show(r, p, ui.Config{})
+	}
 	events, ended := st.TakeOver()
 	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
 	if err := a.attend(context.Background(), r, p, in, out, events, ended); err != nil {

@@ -3,32 +3,20 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 )
 
-// joinFlags are the flags of join as they were typed.
-type joinFlags struct {
-	key, identity, passphraseFile string
-	policy, nick, history, keep   string
-	bootstrap, listen             []string
-	notice                        string
-	json, plain, stay, ephemeral  bool
-	questions                     bool
-	linger                        time.Duration
-	clock, colour, log, metrics   string
-
-	given func(flag string) bool
-}
-
 func (a *app) joinCommand() *cobra.Command {
-	var f joinFlags
+	var f house.Flags
 	cmd := &cobra.Command{
 		Use:   "join ROOM|LINK|-",
 		Short: "take part in a room",
@@ -41,33 +29,33 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 		Args:              cli.Args("ROOM"),
 		ValidArgsFunction: a.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.given = cmd.Flags().Changed
+			f.Given = cmd.Flags().Changed
 			return a.join(cmd.Context(), args[0], f)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.key, "key", "", "your key `FILE`")
-	flags.StringVar(&f.policy, "policy", "", "who may enter: `EXPR`, as 'kms policy' explains it")
-	flags.StringArrayVar(&f.bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as relay.ntnu.no or "+
+	flags.StringVar(&f.Key, "key", "", "your key `FILE`")
+	flags.StringVar(&f.Policy, "policy", "", "who may enter: `EXPR`, as 'kms policy' explains it")
+	flags.StringArrayVar(&f.Bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as relay.ntnu.no or "+
 		"10.0.0.7:4001; may be given several times")
-	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
-	flags.StringVar(&f.nick, "nick", "", "what you call yourself: `NAME`")
-	flags.StringVar(&f.history, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
-	flags.BoolVar(&f.questions, "questions", false, "whoever has the link may ask without a key; part of the room")
-	flags.StringVar(&f.keep, "keep", "", "how much is kept on disk of what is said: `SIZE`, such as 500MB (default 2GB)")
-	flags.StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
-	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
-	flags.StringVar(&f.notice, "notice", "", "take the domain's notice of revoked keys in `FILE`, and pass it on")
-	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep nothing on disk, and be another peer each time")
-	flags.BoolVar(&f.json, "json", false, "one JSON object a line, in and out")
-	flags.BoolVar(&f.plain, "plain", false, "plain lines, also on a terminal")
-	flags.DurationVar(&f.linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
-	flags.BoolVar(&f.stay, "stay", false, "go on reading after the end of input")
-	flags.StringVar(&f.clock, "time", "short", "times in plain lines: short, full, none or a layout")
-	flags.StringVar(&f.colour, "color", "auto", "colours: never, always, or auto, as the terminal and NO_COLOR say")
-	flags.StringVar(&f.log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
-	flags.StringVar(&f.metrics, "metrics", "", metricsHelp)
+	flags.StringArrayVar(&f.Listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
+	flags.StringVar(&f.Nick, "nick", "", "what you call yourself: `NAME`")
+	flags.StringVar(&f.History, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
+	flags.BoolVar(&f.Questions, "questions", false, "whoever has the link may ask without a key; part of the room")
+	flags.StringVar(&f.Keep, "keep", "", "how much is kept on disk of what is said: `SIZE`, such as 500MB (default 2GB)")
+	flags.StringVar(&f.Identity, "identity", "", "open a sealed key with the age identities in `FILE`")
+	flags.StringVar(&f.PassphraseFile, "passphrase-file", "", "the identity's passphrase is the first line of `FILE`")
+	flags.StringVar(&f.Notice, "notice", "", "take the domain's notice of revoked keys in `FILE`, and pass it on")
+	flags.BoolVar(&f.Ephemeral, "ephemeral", false, "keep nothing on disk, and be another peer each time")
+	flags.BoolVar(&f.JSON, "json", false, "one JSON object a line, in and out")
+	flags.BoolVar(&f.Plain, "plain", false, "plain lines, also on a terminal")
+	flags.DurationVar(&f.Linger, "linger", 10*time.Second, "after the end of input, wait so long for a reader")
+	flags.BoolVar(&f.Stay, "stay", false, "go on reading after the end of input")
+	flags.StringVar(&f.Clock, "time", "short", "times in plain lines: short, full, none or a layout")
+	flags.StringVar(&f.Colour, "color", "auto", "colours: never, always, or auto, as the terminal and NO_COLOR say")
+	flags.StringVar(&f.Log, "log", "", "append a log to `FILE`, JSON lines without texts and keys")
+	flags.StringVar(&f.Metrics, "metrics", "", house.MetricsHelp)
 	cmd.RegisterFlagCompletionFunc("key", completeFiles("key"))
 	cmd.RegisterFlagCompletionFunc("notice", completeFiles("notice"))
 	cmd.RegisterFlagCompletionFunc("policy", a.completePolicy)
@@ -76,34 +64,43 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	return cmd
 }
 
-func (a *app) join(ctx context.Context, name string, f joinFlags) error {
-	var out face
+func (a *app) join(ctx context.Context, name string, f house.Flags) error {
+	var out house.Face
 	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
 	switch {
-	case f.json && f.plain:
+	case f.JSON && f.Plain:
 		return cli.Usage("--json and --plain exclude each other")
-	case !slices.Contains([]string{"auto", "always", "never"}, f.colour):
-		return cli.Usage("--color: %q is not auto, always or never", f.colour)
-	case f.json:
+	case !slices.Contains([]string{"auto", "always", "never"}, f.Colour):
+		return cli.Usage("--color: %q is not auto, always or never", f.Colour)
+	case f.JSON:
 		out = lines.NewJSON(a.stdout, a.now)
 	default:
-		p, err := lines.NewPlain(a.stdout, a.stderr, a.now, f.clock)
+		p, err := lines.NewPlain(a.stdout, a.stderr, f.Clock)
 		if err != nil {
 			return err
 		}
 		out = p
-		if !f.plain && ui.CanDraw(a.stdin, a.stdout) {
+		if !f.Plain && ui.CanDraw(a.stdin, a.stdout) {
 			out = &terminal{Plain: p, app: a}
 		}
 	}
 	out.Hello()
 	a.Removed = out.Warn
-	p, err := a.plan(name, f, in, out)
+	if !f.Ephemeral {
+		home, err := house.FindHome(&a.Profile)
+		if err != nil {
+			return out.Fatal(err)
+		}
+		if home != nil {
+			return a.joinAt(ctx, home, name, f, in, out)
+		}
+	}
+	p, err := a.Plan(name, f, in, out)
 	if err != nil {
 		return out.Fatal(err)
 	}
 	if plain, ok := out.(interface{ Use(string, bool) }); ok {
-		plain.Use(p.flags.clock, p.flags.colour == "always")
+		plain.Use(p.Flags.Clock, p.Flags.Colour == "always")
 	}
 	if err := a.agree(p); err != nil {
 		return out.Fatal(err)
@@ -112,6 +109,19 @@ func (a *app) join(ctx context.Context, name string, f joinFlags) error {
 	if err != nil {
 		return out.Fatal(err)
 	}
-	defer o.close()
-	return o.run(ctx, in, out)
+	return a.runRoom(ctx, o, in, out)
+}
+
+// agree asks about a room that came as a link, before anything is dialled. Where
+// nobody can be asked, having typed the link is enough.
+func (a *app) agree(p *house.Plan) error {
+	if p.Link.Descriptor == nil || p.Flags.JSON || !ui.IsTerminal(a.stdin, a.stdout) {
+		return nil
+	}
+	d, k := p.Descriptor, p.Key
+	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it "+
+		"through %s\nHistory   %s\n",
+		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()),
+		cli.Clean(p.Through), newcomers(d))
+	return agreed()
 }

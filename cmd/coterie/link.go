@@ -12,6 +12,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/coterie/ui"
@@ -51,7 +52,7 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 			return chat.LinkError(err)
 		}
 	} else {
-		if err := notAName(what); err != nil {
+		if err := house.NotAName(what); err != nil {
 			return err
 		}
 		if l, err = a.roomLink(what); err != nil {

@@ -1,4 +1,4 @@
-// Command coterie is the peer: it takes part in one room. What it prints and
+// Command coterie is the peer: it takes part in rooms. What it prints and
 // reads is specified in docs/INTERFACE.md; the protocol is in package room, and
 // the network in package node.
 package main
@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/coterie/chat"
-	"coterie/cmd/coterie/profile"
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 )
@@ -35,11 +35,12 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time
-	profile.Profile
+	house.House
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: clock}
+	a.Now, a.Stdout, a.Stderr = clock, stdout, stderr
 	a.Actions = ui.Actions
 	a.Removed = func(e *cli.Error) { cli.Warn(stderr, e) }
 	return a
@@ -47,17 +48,19 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 
 func (a *app) run(args []string) int {
 	root := &cobra.Command{
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.alone(cmd) },
 		Use:   "coterie",
 		Short: "coterie is group chat where what you are lets you in: no account, no server",
 		Long: "coterie is group chat where what you are lets you in: no account, no server.\nAlso: coterie help " +
 			"policies, links, security, environment, exit-codes",
 		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
-  coterie join 'coterie:2:exam:...' --key kari.key`,
+  coterie join 'coterie:2:exam:...' --key kari.key
+  coterie                 (the rooms you joined, on one screen)`,
 	}
 	root.SetOut(a.stdout)
 	root.PersistentFlags().StringVar(&a.Name, "profile", "", "keep everything apart under `NAME`")
 	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(),
-		a.roomsCommand(),
+		a.roomsCommand(), a.upCommand(), a.closeCommand(), a.sayCommand(), a.readCommand(),
 		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(),
 		a.configCommand(), a.askCommand(),
 		cli.Version("coterie"), cli.ManCommand())

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/internal/drive"
 )
 
@@ -125,7 +126,7 @@ func TestMetrics(t *testing.T) {
 func TestMetricsAddress(t *testing.T) {
 	port := freePort(t)
 	for _, at := range []string{port, ":" + port, "127.0.0.1:" + port} {
-		_, end, err := serveMetrics(at)
+		_, end, err := house.ServeMetrics(at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +138,7 @@ func TestMetricsAddress(t *testing.T) {
 		end()
 	}
 	for _, at := range []string{"a:b:c", "127.0.0.1:none", "[::1"} {
-		if _, _, err := serveMetrics(at); err == nil {
+		if _, _, err := house.ServeMetrics(at); err == nil {
 			t.Errorf("%s is taken", at)
 		}
 	}

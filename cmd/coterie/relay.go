@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
@@ -82,7 +83,7 @@ interrupted. Its own key is kept in a file, so its address stays as it is when i
 	flags.IntVar(&f.limits.Connections, "connections", 0, "let in `N` connections (default: one for 256 KiB of memory)")
 	flags.IntVar(&f.limits.PerAddress, "per-address", 0, "of them `N` from one address (default: half)")
 	flags.IntVar(&f.limits.Circuits, "circuits", 0, "carry `N` connections of others (default: four for each connection)")
-	flags.StringVar(&f.metrics, "metrics", "", metricsHelp)
+	flags.StringVar(&f.metrics, "metrics", "", house.MetricsHelp)
 	flags.BoolVar(&f.addresses, "print-address", false, "print what members give to --bootstrap, and end")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&key, "key", "", "")
@@ -195,7 +196,7 @@ func (a *app) relay(f relayFlags) error {
 		debug.SetMemoryLimit(cfg.Limits.Memory)
 	}
 	cfg.Refused = log.refused
-	registry, stop, err := serveMetrics(f.metrics)
+	registry, stop, err := house.ServeMetrics(f.metrics)
 	if err != nil {
 		return out.Fatal(err)
 	}

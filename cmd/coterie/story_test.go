@@ -26,7 +26,7 @@ func TestStories(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata/stories",
-		Deadline: time.Now().Add(4 * time.Minute),
+		Deadline: time.Now().Add(5 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			l, err := net.Listen("tcp4", "127.0.0.1:0")
 			if err != nil {
@@ -35,12 +35,15 @@ func TestStories(t *testing.T) {
 			e.Setenv("FREE", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 			e.Setenv("HOME", e.WorkDir)
 			// The path of a socket is short on every system.
-			run, err := os.MkdirTemp("", "c")
-			if err != nil {
-				return err
+			for _, name := range []string{"XDG_RUNTIME_DIR", "RUN2"} {
+				run, err := os.MkdirTemp("", "c")
+				if err != nil {
+					return err
+				}
+				e.Defer(func() { os.RemoveAll(run) })
+				e.Setenv(name, run)
 			}
-			e.Defer(func() { os.RemoveAll(run) })
-			e.Setenv("XDG_RUNTIME_DIR", run)
+			e.Setenv("RUN1", e.Getenv("XDG_RUNTIME_DIR"))
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -5,21 +5,11 @@ import (
 	"os"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
 )
-
-// A face shows how a room is joined, and then the room.
-type face interface {
-	chat.Face
-	// Hello comes first; Step is a step towards the room that was taken.
-	Hello()
-	Step(step, text string)
-	Warn(err *cli.Error)
-	// Fatal reports what ends the run before it began, and returns it.
-	Fatal(err error) error
-}
 
 // A terminal is a face: plain lines until the room is open, and from there on the interface,
 // which begins with what was printed before.
@@ -78,12 +68,33 @@ func (t *terminal) Fatal(err error) error {
 }
 
 // show has the terminal's interface show a room when that is open.
-func (t *terminal) show(r *chat.Room, p *plan, cfg ui.Config) {
+func (t *terminal) show(r *chat.Room, p *house.Plan, cfg ui.Config) {
 	t.open = func() *ui.Program {
 		cfg.About, cfg.Intro, cfg.ASCII, cfg.Desktop, cfg.Tmux, cfg.Now = r.About(), t.intro, !ui.IsUTF8(),
 			ui.Desktop(), os.Getenv("TMUX") != "", t.app.now
-		p.terminal(&cfg)
-		profile := ui.Colours(p.flags.colour, os.Environ())
+		shownBy(house.LooksOf(p), &cfg)
+		profile := ui.Colours(p.Flags.Colour, os.Environ())
 		return ui.Start(cfg, r, t.app.stdin.(*os.File), t.app.stdout.(*os.File), profile)
+	}
+}
+
+// showAt has the terminal's interface show a room of another process when that is open.
+func (t *terminal) showAt(w *house.Window, f house.Flags) {
+	t.open = func() *ui.Program {
+		cfg := ui.Config{Unread: w.Mark.ID, UnreadSince: w.Mark.At}
+		cfg.About, cfg.Intro, cfg.ASCII, cfg.Desktop, cfg.Tmux, cfg.Now = w.About, t.intro, !ui.IsUTF8(),
+			ui.Desktop(), os.Getenv("TMUX") != "", t.app.now
+		shownBy(w.Looks, &cfg)
+		profile := ui.Colours(f.Colour, os.Environ())
+		return ui.Start(cfg, w, t.app.stdin.(*os.File), t.app.stdout.(*os.File), profile)
+	}
+}
+
+// shownBy is how the terminal is used, by the settings of a room.
+func shownBy(l house.Looks, cfg *ui.Config) {
+	cfg.Notify, cfg.NotifyText, cfg.NotifyCommand = l.Notify, l.NotifyText, l.NotifyCommand
+	cfg.Mouse, cfg.NoTitle, cfg.Keys = l.Mouse, !l.Title, l.Keys
+	if chat.IsClock(l.Clock) {
+		cfg.Clock = l.Clock
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // A Command is something that the user wants: one of the types below. Where a peer stands,
 // its id, its tag or a name that one member has will do. What is done is in obey.go.
-type Command interface{ do(*Room) }
+type Command interface{ do(visit) }
 
 type (
 	// Say sends a message. Ref comes back with what became of it. To: only those can read it
@@ -118,7 +118,8 @@ type Slash struct {
 // of its own.
 var Slashes = []Slash{
 	{"help", "[COMMAND]", "this, or one command", func(s string) Command { return Help{s} }},
-	{"quit", "", "go away; what is said is kept for you (not with --ephemeral)", func(string) Command { return Quit{} }},
+	{"quit", "", "go away, or with coterie up close the window; what is said is kept for you (not with --ephemeral)",
+		func(string) Command { return Quit{} }},
 	{"leave", "", "leave the room for good", func(string) Command { return Quit{Leave: true} }},
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
 	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},

@@ -19,7 +19,21 @@ type Event struct {
 	Room ake.Hash
 	At   time.Time
 	What any
+	// For is the face that asked for it, of several; nil: it is for all.
+	For any
+	// When it was, for a face that has come since.
+	When When
 }
+
+// When is whether something happened before a face came.
+type When uint8
+
+// Now, before the face came, or so long before that it is known and not shown.
+const (
+	Now When = iota
+	Before
+	Known
+)
 
 // What happens besides what packages room and node tell.
 type (
@@ -36,9 +50,15 @@ type (
 		Code        int  // the exit status
 		Away        bool // not for good
 		Kept        int  // messages that wait on the disk
+		// Stays: this face goes, and the room stays open in another process.
+		Stays bool
 	}
-	// Warning is trouble that needs no command to be its cause.
-	Warning struct{ Err *cli.Error }
+	// Warning is trouble that needs no command to be its cause. Calm: it is nobody's fault, and
+	// may pass.
+	Warning struct {
+		Err  *cli.Error
+		Calm bool
+	}
 	// NotDone answers a command that was not done.
 	NotDone struct{ Err *cli.Error }
 	// Rejected answers a message that was not sent.

@@ -137,7 +137,7 @@ func (r *Room) history() *History {
 }
 
 // do searches beside the room.
-func (c Search) do(r *Room) {
+func (c Search) do(r visit) {
 	q := &Query{Words: text.Fold(c.Words), After: c.After, Before: c.Before, Ignored: make(map[peer.ID]bool),
 		Limit: c.Limit}
 	for p := range r.state.Ignored {
@@ -171,7 +171,7 @@ func (c Search) do(r *Room) {
 }
 
 // older reads back what was said before a time.
-func (r *Room) older(c Older) {
+func (r visit) older(c Older) {
 	h := r.history()
 	if h.Store == nil {
 		r.tell(Earlier{Since: c.Since, All: true})

@@ -25,7 +25,7 @@ func (r *Room) keepNotice(n *abe.Notice) {
 		return
 	}
 	if err := r.cfg.KeepNotice(n); err != nil {
-		r.show(Warning{cli.Fail("notice-not-kept", "the notice of %s could not be kept: %s", r.cfg.Key.Domain().Name(),
+		r.show(Warning{Err: cli.Fail("notice-not-kept", "the notice of %s could not be kept: %s", r.cfg.Key.Domain().Name(),
 			cli.Describe(err).Text).Hint("it holds for this run; others tell you of it the next time").Because(err)})
 	}
 }

@@ -15,26 +15,6 @@ import (
 	"coterie/room/record"
 )
 
-// Do does what the user wants, in the order in which it was wanted, and waits with a message
-// until the room has taken it. What comes of it is told by events.
-func (r *Room) Do(ctx context.Context, c Command) {
-	if say, ok := c.(Say); ok {
-		r.say(ctx, say)
-		return
-	}
-	r.post(func() { c.do(r) })
-}
-
-// TryDo is Do for whoever must not wait. It returns false if too much is waiting.
-func (r *Room) TryDo(c Command) bool {
-	select {
-	case r.typed <- c:
-		return true
-	default:
-		return false
-	}
-}
-
 // talk does what came by TryDo. A message waits for the room, and the others do not wait
 // for it.
 func (r *Room) talk(ctx context.Context) {
@@ -42,10 +22,10 @@ func (r *Room) talk(ctx context.Context) {
 	go r.work(ctx, says)
 	for {
 		select {
-		case c := <-r.typed:
-			say, ok := c.(Say)
+		case w := <-r.typed:
+			say, ok := w.c.(Say)
 			if !ok {
-				r.Do(ctx, c)
+				r.do(ctx, w)
 				continue
 			}
 			select {
@@ -61,26 +41,26 @@ func (r *Room) talk(ctx context.Context) {
 
 // What each command does, in the room's goroutine.
 
-func (c Say) do(r *Room)     { go r.say(context.Background(), c) }
-func (c Bad) do(r *Room)     { r.refuse(c.Err) }
-func (c Who) do(r *Room)     { r.answer(c) }
-func (c Info) do(r *Room)    { r.answer(c) }
-func (c Link) do(r *Room)    { r.answer(c) }
-func (c Help) do(r *Room)    { r.answer(c) }
-func (c Peers) do(r *Room)   { r.answer(c) }
-func (c Ignores) do(r *Room) { r.answer(c) }
-func (c To) do(r *Room)      { r.answer(c) }
-func (c Status) do(r *Room)  { r.busy(func() { r.fresh(func() { r.answer(c) }) }) }
-func (c Rekey) do(r *Room)   { r.busy(func() { r.report(r.node.Rekey()) }) }
-func (c Drop) do(r *Room)    { r.busy(r.drop) }
-func (c Ping) do(r *Room)    { r.with(c.Who, r.ping) }
-func (c Older) do(r *Room)   { r.busy(func() { r.older(c) }) }
-func (c Forget) do(r *Room)  { r.forget, r.quit = true, &Quit{Leave: true} }
+func (c Say) do(r visit)     { go r.say(context.Background(), c) }
+func (c Bad) do(r visit)     { r.refuse(c.Err) }
+func (c Who) do(r visit)     { r.answer(c) }
+func (c Info) do(r visit)    { r.answer(c) }
+func (c Link) do(r visit)    { r.answer(c) }
+func (c Help) do(r visit)    { r.answer(c) }
+func (c Peers) do(r visit)   { r.answer(c) }
+func (c Ignores) do(r visit) { r.answer(c) }
+func (c To) do(r visit)      { r.answer(c) }
+func (c Status) do(r visit)  { r.busy(func() { r.fresh(func() { r.answer(c) }) }) }
+func (c Rekey) do(r visit)   { r.busy(func() { r.report(r.node.Rekey()) }) }
+func (c Drop) do(r visit)    { r.busy(r.drop) }
+func (c Ping) do(r visit)    { r.with(c.Who, r.ping) }
+func (c Older) do(r visit)   { r.busy(func() { r.older(c) }) }
+func (c Forget) do(r visit)  { r.forget, r.quit = true, &Quit{Leave: true} }
 
-func (c SendHeld) do(r *Room) { r.busy(r.sendHeld) }
-func (c ShowHeld) do(r *Room) { r.busy(func() { r.showHeld(c) }) }
+func (c SendHeld) do(r visit) { r.busy(r.sendHeld) }
+func (c ShowHeld) do(r visit) { r.busy(func() { r.showHeld(c) }) }
 
-func (c Quit) do(r *Room) {
+func (c Quit) do(r visit) {
 	if n := len(r.box.waiting); c.Leave && n > 0 && r.quit == nil && !r.asked {
 		r.asked = true
 		r.refuse(cli.Fail("held", "%s to be sent, and leaving for good gives %s up", text.Plural(n, "message")+
@@ -93,13 +73,13 @@ func (c Quit) do(r *Room) {
 	}
 }
 
-func (c MarkUnread) do(r *Room) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
+func (c MarkUnread) do(r visit) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
 
-func (c Cut) do(r *Room) {
+func (c Cut) do(r visit) {
 	r.with(c.Who, func(p peer.ID) { r.busy(func() { r.report(r.node.Cut(p, c.On)) }) })
 }
 
-func (c Notice) do(r *Room) {
+func (c Notice) do(r visit) {
 	r.busy(func() {
 		if err := r.takeNotice(c.File); err != nil {
 			r.tell(NotDone{cli.Describe(err)})
@@ -107,7 +87,7 @@ func (c Notice) do(r *Room) {
 	})
 }
 
-func (c Whois) do(r *Room) {
+func (c Whois) do(r visit) {
 	r.with(c.Who, func(p peer.ID) {
 		a := r.state.whois(p, r.cfg.Now())
 		a.To = c
@@ -115,7 +95,7 @@ func (c Whois) do(r *Room) {
 	})
 }
 
-func (c Nick) do(r *Room) {
+func (c Nick) do(r visit) {
 	name, err := Nickname(c.Name)
 	if err != nil {
 		r.refuse(err)
@@ -124,7 +104,7 @@ func (c Nick) do(r *Room) {
 	r.busy(func() { r.report(r.node.SetName(name)) })
 }
 
-func (c Ignore) do(r *Room) {
+func (c Ignore) do(r visit) {
 	r.with(c.Who, func(p peer.ID) {
 		if p == r.state.Self {
 			r.refuse(Describe(room.ErrYourself))
@@ -135,16 +115,16 @@ func (c Ignore) do(r *Room) {
 }
 
 // answer shows what the state can answer.
-func (r *Room) answer(c Command) {
+func (r visit) answer(c Command) {
 	if a, ok := r.state.Answer(c, r.cfg.Now()); ok {
 		r.show(a)
 	}
 }
 
-func (r *Room) refuse(err *cli.Error) { r.show(NotDone{err}) }
+func (r visit) refuse(err *cli.Error) { r.show(NotDone{err}) }
 
 // with does something with the peer that a text means.
-func (r *Room) with(who string, f func(peer.ID)) {
+func (r visit) with(who string, f func(peer.ID)) {
 	p, _, err := r.state.Whom(who, false)
 	if err != nil {
 		r.refuse(err)
@@ -154,20 +134,20 @@ func (r *Room) with(who string, f func(peer.ID)) {
 }
 
 // busy does something beside the room, or says that too much is being done.
-func (r *Room) busy(f func()) {
+func (r visit) busy(f func()) {
 	if !r.beside(f) {
 		r.refuse(cli.Fail("busy", "too many requests at once").Hint("wait for the answers"))
 	}
 }
 
 // report tells what went wrong with what the user wanted.
-func (r *Room) report(err error) {
+func (r visit) report(err error) {
 	if err != nil {
 		r.tell(NotDone{Describe(err)})
 	}
 }
 
-func (r *Room) ping(p peer.ID) {
+func (r visit) ping(p peer.ID) {
 	// Not one after the other: what does not answer must not hold up the others.
 	go func() {
 		path, err := r.node.Ping(context.Background(), p)
@@ -179,7 +159,7 @@ func (r *Room) ping(p peer.ID) {
 	}()
 }
 
-func (c Prove) do(r *Room) {
+func (c Prove) do(r visit) {
 	p, rest, bad := r.state.Whom(c.Who, c.Expr == "")
 	if c.Expr == "" {
 		c.Expr = unquote(rest)
@@ -210,7 +190,7 @@ func unquote(s string) string {
 	return s
 }
 
-func (c Allow) do(r *Room) {
+func (c Allow) do(r visit) {
 	if c.ID == "" {
 		var bad *cli.Error
 		if c.ID, bad = r.state.question(c, r.cfg.Now()); bad != nil {
@@ -221,7 +201,7 @@ func (c Allow) do(r *Room) {
 	r.busy(func() { r.report(r.node.Answer(c.ID, c.Allow)) })
 }
 
-func (c Set) do(r *Room) {
+func (c Set) do(r visit) {
 	if c.Name == "" {
 		r.show(Answer{To: c, Title: "settings of this room: /set NAME VALUE", Lines: r.cfg.Prefs.List()})
 		return
@@ -239,7 +219,7 @@ func (c Set) do(r *Room) {
 	}
 }
 
-func (c Debug) do(r *Room) {
+func (c Debug) do(r visit) {
 	if r.cfg.Log == nil {
 		r.cfg.Log = new(Log) // in the demonstration
 	}
@@ -248,7 +228,7 @@ func (c Debug) do(r *Room) {
 		return
 	}
 	r.cfg.Log.watch(func(line string) {
-		r.cfg.Face.Show(r.state, Event{r.state.ID, r.cfg.Now(), Logged{line}}, nil)
+		r.cfg.Face.Show(r.state, Event{Room: r.state.ID, At: r.cfg.Now(), What: Logged{line}, For: r.by}, nil)
 	})
 	r.cfg.Log.info("watched", "version", cli.ProgramVersion())
 }

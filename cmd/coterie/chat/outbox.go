@@ -184,7 +184,7 @@ func (r *Room) sendHeld() {
 }
 
 // showHeld says what waits.
-func (r *Room) showHeld(c ShowHeld) {
+func (r visit) showHeld(c ShowHeld) {
 	all := r.node.Held()
 	r.post(func() { r.show(r.state.Waits(c, all, r.cfg.Now())) })
 }

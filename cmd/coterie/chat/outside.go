@@ -22,7 +22,7 @@ func ParseReply(args string) Command {
 	return Reply{n, strings.TrimSpace(said)}
 }
 
-func (c Questions) do(r *Room) {
+func (c Questions) do(r visit) {
 	if !r.state.TakesQuestions {
 		r.show(r.state.outside(c, nil, r.cfg.Now()))
 		return
@@ -37,7 +37,7 @@ func (c Questions) do(r *Room) {
 	})
 }
 
-func (c Reply) do(r *Room) {
+func (c Reply) do(r visit) {
 	r.busy(func() { r.report(r.node.AnswerOutside(c.Number, c.Text)) })
 }
 

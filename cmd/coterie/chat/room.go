@@ -100,7 +100,7 @@ type Room struct {
 	forget   bool  // nothing of this room is to be left here
 
 	mail       chan func()   // to the room's goroutine
-	typed      chan Command  // from a face that cannot wait
+	typed      chan wish     // from a face that cannot wait
 	background chan func()   // done one after the other, beside the room
 	over       chan struct{} // closed when the room's goroutine has ended
 }
@@ -119,7 +119,7 @@ func New(cfg Config) *Room {
 	return &Room{
 		cfg: cfg, node: cfg.Node, state: NewState(about, cfg.Now()), began: cfg.Now(),
 		warned: make(map[string]bool), unread: make(map[ake.Hash]bool),
-		mail: make(chan func()), typed: make(chan Command, maxCommands), background: make(chan func(), maxBackground),
+		mail: make(chan func()), typed: make(chan wish, maxCommands), background: make(chan func(), maxBackground),
 		over: make(chan struct{}),
 	}
 }
@@ -216,7 +216,7 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 			// A window that is closed says so twice.
 			if reason != "" && s != syscall.SIGHUP {
 				undelivered, kept := r.left("signal")
-				r.show(Bye{"signal", undelivered, statusAborted, !r.forGood(), kept})
+				r.show(Bye{"signal", undelivered, statusAborted, !r.forGood(), kept, false})
 				os.Exit(statusAborted)
 			}
 			leave("signal")
@@ -284,10 +284,10 @@ func (r *Room) end(reason string, err error) error {
 		code = cli.StatusFailed
 	}
 	if code != 0 && undelivered == 0 && len(r.unread) > 0 {
-		r.show(Warning{cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
+		r.show(Warning{Err: cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
 			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
 	}
-	r.show(Bye{reason, undelivered, code, !r.forGood(), kept})
+	r.show(Bye{reason, undelivered, code, !r.forGood(), kept, false})
 	if code != 0 {
 		return cli.Silent(code)
 	}
@@ -380,7 +380,7 @@ func (r *Room) handle(e node.Event) {
 		e = r.withReturned(ev)
 	case room.Refused:
 		if !r.state.Joined() && len(r.state.refused) == 0 {
-			r.show(Warning{cli.Fail("refused", "a member answered and did not accept your proof").
+			r.show(Warning{Err: cli.Fail("refused", "a member answered and did not accept your proof").
 				Hint("usually a clock or an expired key: coterie doctor --key %s", cli.Quote(r.cfg.KeyPath))})
 		}
 	}
@@ -397,12 +397,14 @@ func (r *Room) handle(e node.Event) {
 }
 
 // show has the state take what happened, and shows it.
-func (r *Room) show(what any) {
+func (r *Room) show(what any) { r.showTo(nil, what) }
+
+func (r *Room) showTo(face, what any) {
 	switch what.(type) {
 	case NotDone, Rejected:
 		r.refused++
 	}
-	e := Event{r.state.ID, r.cfg.Now(), what}
+	e := Event{Room: r.state.ID, At: r.cfg.Now(), What: what, For: face}
 	said := r.state.Take(e)
 	r.cfg.Face.Show(r.state, e, said)
 	r.cfg.Log.event(what)

@@ -235,7 +235,7 @@ func TestAwayIsSaid(t *testing.T) {
 	now := time.Now()
 	take := func(what any) string {
 		var all []string
-		for _, l := range s.Take(Event{s.ID, now, what}) {
+		for _, l := range s.Take(Event{Room: s.ID, At: now, What: what}) {
 			all = append(all, l.Text)
 		}
 		return strings.Join(all, "\n")

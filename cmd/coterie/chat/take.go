@@ -146,12 +146,18 @@ func (s *State) own(e Event) []Line {
 		}
 		return out
 	case Bye:
+		if w.Stays {
+			return note("%s stays open in the background%s", cli.Clean(s.Name), waits(w.Kept))
+		}
 		if w.Kept > 0 {
 			return note("you went away; %s to be sent when you are back", text.Plural(w.Kept, "message")+
 				either(w.Kept == 1, " waits", " wait"))
 		}
 		return note("you %s", either(w.Away, "went away", "left"))
 	case Warning:
+		if w.Calm {
+			return warning(Calm, w.Err)
+		}
 		return warning(Warn, w.Err)
 	case NotDone:
 		return warning(Alarm, w.Err)
@@ -209,6 +215,14 @@ func (s *State) own(e Event) []Line {
 		return note("%s: %s; %s", w.Name, cli.Clean(w.Value), w.How)
 	}
 	return nil
+}
+
+// waits says how many messages of ours wait.
+func waits(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "; " + text.Plural(n, "message") + either(n == 1, " waits", " wait") + " to be sent"
 }
 
 // quiet reports whether nothing is ever said of such an event.

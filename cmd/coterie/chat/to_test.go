@@ -104,8 +104,8 @@ func TestWhomFor(t *testing.T) {
 		!strings.Contains(got, "does not satisfy it") {
 		t.Error(got)
 	}
-	s.Take(Event{s.ID, noon, room.EpochStarted{Members: []room.Member{{Peer: s.Self}, {Peer: ann, Name: "ann"},
-		{Peer: per, Name: "per"}}}})
+	s.Take(Event{Room: s.ID, At: noon, What: room.EpochStarted{Members: []room.Member{{Peer: s.Self},
+		{Peer: ann, Name: "ann"}, {Peer: per, Name: "per"}}}})
 	for _, p := range []struct {
 		a    room.Attested
 		want string
@@ -118,22 +118,23 @@ func TestWhomFor(t *testing.T) {
 		{room.Attested{Member: room.Member{Peer: per}, Policy: `"Professor"`, OK: true},
 			"2 of the 2 others here have proved it to you: ann and per"},
 	} {
-		s.Take(Event{s.ID, noon, p.a})
+		s.Take(Event{Room: s.ID, At: noon, What: p.a})
 		if got := about(); !strings.Contains(got, p.want) {
 			t.Errorf("after %+v: %s", p.a, got)
 		}
 	}
-	s.Take(Event{s.ID, noon, room.Departed{Member: room.Member{Peer: ann}}})
+	s.Take(Event{Room: s.ID, At: noon, What: room.Departed{Member: room.Member{Peer: ann}}})
 	if got := about(); !strings.Contains(got, "1 of the 1 other here has proved it to you: per") {
 		t.Error(got)
 	}
-	if got := fmt.Sprint(s.Take(Event{s.ID, noon, room.Sent{To: `"Professor"`}})); !strings.Contains(got, "alone") {
+	got := fmt.Sprint(s.Take(Event{Room: s.ID, At: noon, What: room.Sent{To: `"Professor"`}}))
+	if !strings.Contains(got, "alone") {
 		t.Error("it is not told whom they are for")
 	}
-	if got := s.Take(Event{s.ID, noon, room.Sent{To: `"Professor"`}}); got != nil {
+	if got := s.Take(Event{Room: s.ID, At: noon, What: room.Sent{To: `"Professor"`}}); got != nil {
 		t.Errorf("it is told again: %v", got)
 	}
-	if got := s.Take(Event{s.ID, noon, room.Sent{}}); got != nil {
+	if got := s.Take(Event{Room: s.ID, At: noon, What: room.Sent{}}); got != nil {
 		t.Errorf("words for all are told of: %v", got)
 	}
 }

@@ -118,7 +118,7 @@ func (r *Room) warnOf(i health.Item) {
 func (r *Room) warnOnce(w *cli.Error) {
 	if !r.warned[w.Code] {
 		r.warned[w.Code] = true
-		r.show(Warning{w})
+		r.show(Warning{Err: w})
 	}
 }
 

@@ -52,8 +52,9 @@ func Name(room ake.Hash, ephemeral bool) string {
 
 // A Greeting is what a socket says first.
 type Greeting struct {
-	PID  int    `json:"pid"`
-	Room string `json:"room"`
+	PID     int    `json:"pid"`
+	Room    string `json:"room"`
+	Version string `json:"version,omitempty"` // of a house
 }
 
 // A Question is what can be asked: one of these.
@@ -78,13 +79,17 @@ type Server struct {
 	l    net.Listener
 	name string
 
-	mu     sync.Mutex
-	visits map[int]int // of each process, those of now
-	all    int
+	mu         sync.Mutex
+	visits     map[int]int // of each process, those of now
+	all        int
+	most, each int // how many there may be, and of one process
 }
 
 // Running is the code of Listen's error if another process has the room open with this key.
 const Running = "room-running"
+
+// NotRunning is the code of the error that a room is not open.
+const NotRunning = "not-running"
 
 // Listen makes the socket of a room in a folder. Where there can be none, the error says why.
 func Listen(dir, socket, name string) (*Server, error) {
@@ -112,12 +117,15 @@ func Listen(dir, socket, name string) (*Server, error) {
 		l.Close()
 		return nil, err
 	}
-	return &Server{l: l, name: name, visits: make(map[int]int)}, nil
+	return &Server{l: l, name: name, visits: make(map[int]int), most: maxVisits, each: maxShare}, nil
 }
+
+// Admit sets how many visits there may be at a time, and of one process.
+func (s *Server) Admit(all, each int) { s.most, s.each = all, each }
 
 // PID is the process that has the socket open; 0: none.
 func PID(path string) int {
-	conn, hello, err := visit(path)
+	conn, hello, err := Visit(path)
 	var silent *SilentError
 	if errors.As(err, &silent) {
 		return silent.PID
@@ -138,6 +146,11 @@ func (s *Server) Close() {
 
 // Serve answers for a room until the server is closed.
 func (s *Server) Serve(r *chat.Room) {
+	s.Accept(func(conn net.Conn) { s.attend(r, conn) })
+}
+
+// Accept has f attend to each visitor, who is the user, until the server is closed.
+func (s *Server) Accept(f func(net.Conn)) {
 	if s == nil {
 		return
 	}
@@ -159,7 +172,8 @@ func (s *Server) Serve(r *chat.Room) {
 		}
 		go func() {
 			defer s.leave(pid)
-			s.attend(r, conn)
+			defer conn.Close()
+			f(conn)
 		}()
 	}
 }
@@ -168,7 +182,7 @@ func (s *Server) Serve(r *chat.Room) {
 func (s *Server) enter(pid int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all >= maxVisits || s.visits[pid] >= maxShare {
+	if s.all >= s.most || s.visits[pid] >= s.each {
 		return false
 	}
 	s.all++
@@ -217,11 +231,10 @@ func (e *SilentError) Error() string {
 func (e *SilentError) Unwrap() error { return e.err }
 
 func (s *Server) attend(r *chat.Room, conn net.Conn) {
-	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(visitTime))
 	enc := json.NewEncoder(conn)
 	enc.SetEscapeHTML(false)
-	if enc.Encode(Greeting{os.Getpid(), s.name}) != nil {
+	if enc.Encode(Greeting{PID: os.Getpid(), Room: s.name}) != nil {
 		return
 	}
 	line, err := bufio.NewReaderSize(conn, maxQuestion).ReadSlice('\n')
@@ -264,8 +277,8 @@ func wellEnough(items []health.Item) bool {
 	return !slices.ContainsFunc(items, func(i health.Item) bool { return i.Severity != health.Info })
 }
 
-// visit connects to a socket and reads its greeting.
-func visit(path string) (net.Conn, Greeting, error) {
+// Visit connects to a socket and reads its greeting.
+func Visit(path string) (net.Conn, Greeting, error) {
 	var g Greeting
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {
@@ -309,7 +322,7 @@ type OpenRoom struct {
 // Ask asks one question.
 func (r *OpenRoom) Ask(q Question) (Answer, error) {
 	var out Answer
-	conn, _, err := visit(r.path)
+	conn, _, err := Visit(r.path)
 	if err != nil {
 		return out, err
 	}
@@ -345,7 +358,7 @@ func Open(dir, name string) ([]OpenRoom, error) {
 			continue
 		}
 		p := filepath.Join(dir, f.Name())
-		conn, g, err := visit(p)
+		conn, g, err := Visit(p)
 		if err != nil {
 			sweep(p, err)
 			errors.As(err, &silent)

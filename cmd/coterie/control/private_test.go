@@ -84,7 +84,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 	defer s.Close()
 	go s.Serve(nil)
 	for _, said := range [][]byte{[]byte("what?\n"), []byte("{\"status\":\n"), bytes.Repeat([]byte{' '}, maxQuestion+1)} {
-		conn, _, err := visit(filepath.Join(dir, "a.sock"))
+		conn, _, err := Visit(filepath.Join(dir, "a.sock"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -102,6 +102,9 @@ func problem(event string, err *cli.Error) *Object {
 
 // Show is of chat.Face.
 func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
+	if e.When == chat.Known {
+		return
+	}
 	at := Stamp(e.At)
 	switch w := e.What.(type) {
 	case room.EpochStarted:
@@ -133,6 +136,7 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case chat.MemberState:
 		j.Put(member(s, w.Member, either(w.Suspect, "suspect", "back"), at))
 	case room.Delivered:
+		w.History = w.History || e.When == chat.Before
 		j.Put(message("message", s, w))
 	case room.Opened:
 		j.Put(message("opened", s, w.Delivered))

@@ -288,7 +288,7 @@ func TestJSONContract(t *testing.T) {
 func TestPlainLines(t *testing.T) {
 	for _, clock := range []string{"short", "full", "none", "15.04.05"} {
 		var b bytes.Buffer
-		out, err := lines.NewPlain(&b, &b, now, clock)
+		out, err := lines.NewPlain(&b, &b, clock)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -351,7 +351,7 @@ func TestFacesAgree(t *testing.T) {
 	for i, what := range everyEvent() {
 		t.Run(fmt.Sprintf("%d %T", i, what), func(t *testing.T) {
 			var plain, asJSON bytes.Buffer
-			p, err := lines.NewPlain(&plain, &plain, now, "none")
+			p, err := lines.NewPlain(&plain, &plain, "none")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -428,7 +428,7 @@ func TestHistoryHasItsTime(t *testing.T) {
 	d := room.Delivered{Author: ann, Received: nine, History: true, Message: record.Body{Counter: 1,
 		Time: uint64(nine.Add(-5 * time.Hour).UnixMilli()), Kind: record.KindText, Text: "said long ago"}}
 	var plain, asJSON bytes.Buffer
-	p, err := lines.NewPlain(&plain, &plain, now, "full")
+	p, err := lines.NewPlain(&plain, &plain, "full")
 	if err != nil {
 		t.Fatal(err)
 	}

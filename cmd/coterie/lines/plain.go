@@ -18,19 +18,19 @@ import (
 type Plain struct {
 	w      io.Writer
 	stderr io.Writer
-	now    func() time.Time
 	format string
+	at     time.Time // of the event that is being shown
 	failed error
 	colour bool // whatever reads it
 }
 
 // NewPlain returns a face that writes to stdout, and its warnings to stderr.
-func NewPlain(stdout, stderr io.Writer, now func() time.Time, clock string) (*Plain, error) {
+func NewPlain(stdout, stderr io.Writer, clock string) (*Plain, error) {
 	f, ok := chat.ClockFormat(clock)
 	if !ok {
 		return nil, cli.Usage("--time: %q is not short, full or none, or a layout such as 15:04:05", clock)
 	}
-	return &Plain{w: stdout, stderr: stderr, now: now, format: f}, nil
+	return &Plain{w: stdout, stderr: stderr, format: f}, nil
 }
 
 // Use takes what the settings say of times and colours.
@@ -70,9 +70,9 @@ func (p *Plain) clock(t time.Time) string {
 }
 
 // note is a line from Coterie itself, trouble one that needs attention.
-func (p *Plain) note(text string) { p.put("%s %s%s", p.paint("--", codeDim), p.clock(p.now()), text) }
+func (p *Plain) note(text string) { p.put("%s %s%s", p.paint("--", codeDim), p.clock(p.at), text) }
 func (p *Plain) trouble(text string) {
-	p.put("%s %s%s", p.paint("!!", codeBad), p.clock(p.now()), text)
+	p.put("%s %s%s", p.paint("!!", codeBad), p.clock(p.at), text)
 }
 
 // Hello says nothing.
@@ -89,6 +89,10 @@ func (p *Plain) Fatal(err error) error { return err }
 
 // Show is of chat.Face.
 func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
+	if e.When == chat.Known {
+		return
+	}
+	p.at = e.At
 	switch w := e.What.(type) {
 	case room.Delivered:
 		p.message(s, w)

@@ -180,6 +180,20 @@ func (n *Names) Tag(p peer.ID) string { return n.get(p).tag }
 // Nick is what a peer calls itself; empty if it has no name that can be shown.
 func (n *Names) Nick(p peer.ID) string { return n.get(p).nick }
 
+// Each calls f for those who were seen, in the order in which they have their names.
+func (n *Names) Each(f func(p peer.ID, nick string, first time.Time)) {
+	var all []*known
+	for _, k := range n.peers {
+		if !k.last.IsZero() {
+			all = append(all, k)
+		}
+	}
+	slices.SortFunc(all, func(a, b *known) int { return a.order - b.order })
+	for _, k := range all {
+		f(k.id, k.nick, k.first)
+	}
+}
+
 // Used are the names that a peer had before.
 func (n *Names) Used(p peer.ID) []string { return n.get(p).used }
 

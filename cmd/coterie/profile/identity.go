@@ -32,6 +32,11 @@ func (p *Profile) IdentityPath(flag string) (string, error) {
 // Identities returns what keyfile.LoadKey calls for a sealed key: it reads the
 // identity at the flag's path, or the usual one if there is one.
 func (p *Profile) Identities(flag, passphraseFile string) (func() ([]age.Identity, error), error) {
+	return p.IdentitiesWith(flag, cli.PassphraseOptions{File: passphraseFile})
+}
+
+// IdentitiesWith is Identities for a passphrase that comes from elsewhere.
+func (p *Profile) IdentitiesWith(flag string, opts cli.PassphraseOptions) (func() ([]age.Identity, error), error) {
 	path, err := p.IdentityPath(flag)
 	if isNoHome(err) {
 		return nil, nil
@@ -42,8 +47,8 @@ func (p *Profile) Identities(flag, passphraseFile string) (func() ([]age.Identit
 	if _, err := os.Lstat(path); flag == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return cli.Identities(path, cli.PassphraseOptions{File: passphraseFile, Command: p.passphraseCommand,
-		Name: Tilde(path)}), nil
+	opts.Command, opts.Name = p.passphraseCommand, Tilde(path)
+	return cli.Identities(path, opts), nil
 }
 
 // Tilde writes a path for people, with ~ for the home folder.

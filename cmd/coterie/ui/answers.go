@@ -123,6 +123,7 @@ Up, Down earlier input  PgUp, PgDn scroll             Alt+Home, Alt+End oldest, 
 Alt+U first unread      Alt+N, Alt+P lines naming you Ctrl+F search, Ctrl+R own input
 Alt+M members           Alt+S status                  Alt+I room and policy
 Alt+O long message      Alt+E editor                  Alt+L bare, to select with the mouse
+Alt+1 .. Alt+9 a room   Alt+A next room with news     (with several rooms)
 Ctrl+C clears, then /quit; twice leaves               Esc closes, back to the newest`
 
 const helpNot = `Not there, on purpose: read receipts, typing notices, presence beyond membership, link previews, remote images:

@@ -42,8 +42,8 @@ func own() []slash {
 			do: func(m *Model, args string) tea.Cmd { do(m, args); return nil }})
 	}
 	all = append(all,
-		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]", Help: "go away; the words are said first"},
-			do: (*Model).quitWith},
+		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]",
+			Help: "say WORDS; go away, or (coterie up) close the window"}, do: (*Model).quitWith},
 		slash{Slash: chat.Slash{Name: "link", Args: "[qr|copy]", Help: "the room's link"}, do: (*Model).link},
 		slash{Slash: chat.Slash{Name: "save", Args: "FILE", Help: "the scrollback as text"}, do: (*Model).save,
 			file: true})

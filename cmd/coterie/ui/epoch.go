@@ -44,7 +44,7 @@ func (m *Model) epoch(e room.EpochStarted, said []chat.Line) {
 		}
 		return
 	}
-	now := m.now()
+	now := m.at()
 	if x.run == nil || x.run.gone || now.Sub(x.began) > runTime || m.log.newest() != x.run {
 		x.run = m.log.add(&entry{kind: kindNote})
 		x.began, x.changes = now, chat.Changes{}
@@ -69,7 +69,7 @@ func (m *Model) tellRun() {
 func (m *Model) firstName(p peer.ID) bool {
 	x := &m.epochs
 	since := m.room.Here[p]
-	if since.IsZero() || m.now().Sub(since) > nameTime {
+	if since.IsZero() || m.at().Sub(since) > nameTime {
 		return false
 	}
 	if x.run != nil && !x.run.gone && x.changes.About(p) {

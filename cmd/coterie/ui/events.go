@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -18,6 +19,14 @@ import (
 
 // event takes what happened in the room: the state has it, and the log what is said of it.
 func (m *Model) event(e chat.Event) tea.Cmd {
+	if e.When == chat.Known {
+		m.room.Take(e)
+		return nil
+	}
+	if e.When == chat.Before {
+		m.past = e.At
+		defer func() { m.past = time.Time{} }()
+	}
 	renamed, named := e.What.(room.Renamed)
 	named = named && m.room.Names.Nick(renamed.Member.Peer) != ""
 	said := m.room.Take(e)
@@ -97,7 +106,7 @@ func (m *Model) say(l chat.Line) {
 
 // note adds a line from Coterie itself; its arguments are clean.
 func (m *Model) note(format string, a ...any) *entry {
-	return m.log.add(&entry{kind: kindNote, at: m.now(), text: m.shown(fmt.Sprintf(format, a...))})
+	return m.log.add(&entry{kind: kindNote, at: m.at(), text: m.shown(fmt.Sprintf(format, a...))})
 }
 
 // message makes the entry of a message.
@@ -132,8 +141,8 @@ func (m *Model) opened(e room.Opened) {
 }
 
 func (m *Model) delivered(e room.Delivered) {
-	if e.Self && !e.History {
-		return // shown when it was sent
+	if e.Self && !e.History && m.shownAsSent(e.ID) {
+		return
 	}
 	out := m.message(e)
 	out.namesMe = !e.Self && !e.History && m.room.NamesMe(e.Message.Text)
@@ -148,6 +157,17 @@ func (m *Model) delivered(e room.Delivered) {
 	if !e.Self && !e.History && e.Reading != room.Unread {
 		m.unread.arrived(m, out)
 	}
+}
+
+// shownAsSent reports whether a message of one's own is here since it was typed. One that is not
+// was typed in another window.
+func (m *Model) shownAsSent(id ake.Hash) bool {
+	for i := len(m.log.entries) - 1; i >= 0 && i >= len(m.log.entries)-maxLate; i-- {
+		if m.log.entries[i].id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // maxLate is how far back the place of a late message is looked for.
@@ -194,7 +214,7 @@ func (m *Model) insertLate(e *entry) {
 func (m *Model) gap(e room.Gap, said []chat.Line) {
 	for _, l := range said {
 		if !e.Filled {
-			m.log.add(&entry{kind: kindGap, at: m.now(), peer: e.Author.Peer, epoch: e.Epoch, counter: e.First,
+			m.log.add(&entry{kind: kindGap, at: m.at(), peer: e.Author.Peer, epoch: e.Epoch, counter: e.First,
 				text: m.shown(l.Text)})
 			continue
 		}

@@ -15,6 +15,8 @@ var bindings = map[string]string{
 	"alt+u": "first-unread", "alt+n": "next-mention", "alt+p": "previous-mention",
 	"ctrl+f": "search", "ctrl+r": "search-input", "alt+m": "members", "alt+s": "status", "alt+i": "info",
 	"alt+o": "open", "alt+e": "editor", "alt+l": "bare", "ctrl+l": "redraw", "ctrl+z": "suspend", "f1": "help",
+	"alt+a": "next-news", "alt+1": "room-1", "alt+2": "room-2", "alt+3": "room-3", "alt+4": "room-4", "alt+5": "room-5",
+	"alt+6": "room-6", "alt+7": "room-7", "alt+8": "room-8", "alt+9": "room-9",
 	"alt+enter": "new-line", "ctrl+j": "new-line", "shift+enter": "new-line",
 }
 

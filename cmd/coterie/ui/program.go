@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,10 +30,10 @@ const (
 	maxQueue = 1 << 14
 )
 
-// A Program is the interface on a terminal: a chat.Face, and the model's backend.
+// A Program is the interface on a terminal. It has a seat for each room that it shows, the
+// first of which it is itself.
 type Program struct {
-	cfg    Config
-	room   *chat.Room
+	*Seat
 	out    *os.File
 	tea    *tea.Program
 	ctx    context.Context // of what leads outside
@@ -42,15 +43,31 @@ type Program struct {
 
 	mu     sync.Mutex
 	space  *sync.Cond
-	events Events        // on their way to the interface
+	events batch         // on their way to the interface
 	news   chan struct{} // capacity 1
 	closed bool
+	seats  []*Seat
+}
+
+// A Room is what the interface has of one, in this process or in another.
+type Room interface {
+	// TryDo has the room do something. It returns false if too much is waiting.
+	TryDo(chat.Command) bool
+	// Do waits for that.
+	Do(context.Context, chat.Command)
+}
+
+// A Seat is a room's place in the interface: a chat.Face, and its model's backend.
+type Seat struct {
+	program *Program
+	cfg     Config
+	room    Room
 }
 
 // Start opens the interface of a room on a terminal. Colours are those of profile; nil: the
 // terminal's own.
-func Start(cfg Config, r *chat.Room, in, out *os.File, profile *colorprofile.Profile) *Program {
-	p := &Program{cfg: cfg, room: r, out: out, over: make(chan struct{}), news: make(chan struct{}, 1)}
+func Start(cfg Config, r Room, in, out *os.File, profile *colorprofile.Profile) *Program {
+	p := &Program{out: out, over: make(chan struct{}), news: make(chan struct{}, 1)}
 	p.space = sync.NewCond(&p.mu)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	options := []tea.ProgramOption{tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(),
@@ -58,7 +75,9 @@ func Start(cfg Config, r *chat.Room, in, out *os.File, profile *colorprofile.Pro
 	if profile != nil {
 		options = append(options, tea.WithColorProfile(*profile))
 	}
-	p.tea = tea.NewProgram(New(cfg, p), options...)
+	p.Seat = &Seat{p, cfg, r}
+	p.seats = []*Seat{p.Seat}
+	p.tea = tea.NewProgram(newWindows(p.Seat, New(cfg, p.Seat)), options...)
 	go p.pump()
 	go func() {
 		// A window that is closed takes the user away.
@@ -74,10 +93,41 @@ func Start(cfg Config, r *chat.Room, in, out *os.File, profile *colorprofile.Pro
 	go func() {
 		_, p.err = p.tea.Run()
 		close(p.over)
-		r.Do(p.ctx, chat.Quit{}) // however it ended, the user is gone
+		p.mu.Lock()
+		seats := slices.Clone(p.seats)
+		p.mu.Unlock()
+		for _, s := range seats { // however it ended, the user is gone
+			go s.room.Do(p.ctx, chat.Quit{})
+		}
 	}()
 	return p
 }
+
+// Add shows one more room.
+func (p *Program) Add(cfg Config, r Room) *Seat {
+	s := &Seat{p, cfg, r}
+	p.mu.Lock()
+	p.seats = append(p.seats, s)
+	p.mu.Unlock()
+	p.put(s, seatTaken{New(cfg, s)})
+	return s
+}
+
+// Remove shows a room no more. Without any the interface ends.
+func (p *Program) Remove(s *Seat) {
+	p.mu.Lock()
+	p.seats = slices.DeleteFunc(p.seats, func(o *Seat) bool { return o == s })
+	p.mu.Unlock()
+	p.put(s, seatLeft{})
+}
+
+// Tell says in the room that is looked at why another is shown no more.
+func (p *Program) Tell(of *Seat, err *cli.Error) {
+	p.put(of, Trouble{Text: of.cfg.Name + ": " + err.Text, Hints: err.Hints})
+}
+
+// Over is closed when the interface has ended.
+func (p *Program) Over() <-chan struct{} { return p.over }
 
 // Close closes the interface and gives the terminal back. The error says why it could not be
 // used.
@@ -93,10 +143,15 @@ func (p *Program) Close() error {
 }
 
 // Show is of chat.Face. The model has a state of its own.
-func (p *Program) Show(_ *chat.State, e chat.Event, _ []chat.Line) { p.put(e) }
+func (s *Seat) Show(_ *chat.State, e chat.Event, _ []chat.Line) { s.put(e) }
+
+// Broken is of chat.Face: whoever is gone has said so.
+func (s *Seat) Broken() error { return nil }
+
+func (s *Seat) put(e any) { s.program.put(s, e) }
 
 // put waits while too much is waiting: nothing is lost.
-func (p *Program) put(e any) {
+func (p *Program) put(s *Seat, e any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.events) >= maxQueue && !p.closed {
@@ -105,14 +160,14 @@ func (p *Program) put(e any) {
 	if p.closed {
 		return
 	}
-	p.events = append(p.events, e)
+	p.events = append(p.events, seated{s, e})
 	select {
 	case p.news <- struct{}{}:
 	default:
 	}
 }
 
-func (p *Program) take() Events {
+func (p *Program) take() batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := p.events
@@ -148,20 +203,20 @@ func (p *Program) pump() {
 }
 
 // Do is of Backend.
-func (p *Program) Do(c chat.Command) {
-	if p.room.TryDo(c) {
+func (s *Seat) Do(c chat.Command) {
+	if s.room.TryDo(c) {
 		return
 	}
 	if say, ok := c.(chat.Say); ok {
-		go p.put(chat.Event{Room: p.cfg.ID, At: p.cfg.now(), What: chat.Rejected{Ref: say.Ref,
+		go s.put(chat.Event{Room: s.cfg.ID, At: s.cfg.now(), What: chat.Rejected{Ref: say.Ref,
 			Err: cli.Fail("busy", "too much is waiting to be sent")}})
 		return
 	}
-	go p.put(Trouble{Text: "too much is waiting to be done"})
+	go s.put(Trouble{Text: "too much is waiting to be done"})
 }
 
 // Run is of Backend.
-func (p *Program) Run(e Errand) {
+func (s *Seat) Run(e Errand) {
 	var f func() any
 	switch e := e.(type) {
 	case Save:
@@ -169,17 +224,17 @@ func (p *Program) Run(e Errand) {
 	case CompleteFile:
 		f = func() any { return Files(files(e.Begin)) }
 	case Notified:
-		f = func() any { return p.notified(e) }
+		f = func() any { return s.notified(e) }
 	case DrawQR:
-		f = func() any { return p.drawQR(e) }
+		f = func() any { return s.program.drawQR(e) }
 	case Edit:
-		f = func() any { return p.edit(e.Text) }
+		f = func() any { return s.edit(e.Text) }
 	default:
 		return
 	}
 	go func() {
 		if answer := f(); answer != nil {
-			p.put(answer)
+			s.put(answer)
 		}
 	}()
 }
@@ -212,7 +267,7 @@ func save(s Save) any {
 
 // edit opens the user's editor on a file that only they can read, and takes it
 // away again.
-func (p *Program) edit(text string) any {
+func (s *Seat) edit(text string) any {
 	editor := os.Getenv("VISUAL")
 	if editor == "" {
 		editor = os.Getenv("EDITOR")
@@ -230,29 +285,29 @@ func (p *Program) edit(text string) any {
 		os.RemoveAll(dir)
 		return Trouble{Text: "cannot edit: " + err.Error()}
 	}
-	cmd := exec.CommandContext(p.ctx, words[0], append(words[1:], path)...)
-	p.tea.Send(tea.ExecProcess(cmd, func(err error) tea.Msg {
+	cmd := exec.CommandContext(s.program.ctx, words[0], append(words[1:], path)...)
+	s.program.tea.Send(tea.ExecProcess(cmd, func(err error) tea.Msg {
 		defer os.RemoveAll(dir)
 		if err != nil {
-			return Edited{Err: words[0] + ": " + err.Error()}
+			return seated{s, Edited{Err: words[0] + ": " + err.Error()}}
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return Edited{Err: err.Error()}
+			return seated{s, Edited{Err: err.Error()}}
 		}
-		return Edited{Text: strings.TrimRight(string(b), "\n")}
+		return seated{s, Edited{Text: strings.TrimRight(string(b), "\n")}}
 	})())
 	return nil
 }
 
 // notified runs the user's own command, which gets no word of what was said.
-func (p *Program) notified(n Notified) any {
-	command := p.cfg.NotifyCommand
+func (s *Seat) notified(n Notified) any {
+	command := s.cfg.NotifyCommand
 	if len(command) == 0 {
 		return nil
 	}
-	cmd := exec.CommandContext(p.ctx, command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), "ROOM="+cli.Clean(p.cfg.Name), "NICK="+n.Nick, "COUNT="+strconv.Itoa(n.Count))
+	cmd := exec.CommandContext(s.program.ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), "ROOM="+cli.Clean(s.cfg.Name), "NICK="+n.Nick, "COUNT="+strconv.Itoa(n.Count))
 	if err := cmd.Run(); cmd.ProcessState == nil && err != nil {
 		return Trouble{Text: "notify_command: " + err.Error()}
 	}

@@ -140,7 +140,7 @@ func (m *Model) trouble(t Trouble) {
 	for _, h := range t.Hints {
 		line += "\n" + m.clean(h)
 	}
-	m.log.add(&entry{kind: kindAlarm, at: m.now(), text: line})
+	m.log.add(&entry{kind: kindAlarm, at: m.at(), text: line})
 }
 
 // enter is the Enter key on the input line.

@@ -145,6 +145,8 @@ type Model struct {
 	unread   unread
 
 	ctrlC time.Time
+	past  time.Time // of the event being taken, if it was before this face came
+	tabs  tabs
 	dirty bool
 	frame tea.View
 }
@@ -184,6 +186,14 @@ func (m *Model) nextTick() tea.Cmd {
 }
 
 func (m *Model) now() time.Time { return m.cfg.now() }
+
+// at is when what is being taken happened.
+func (m *Model) at() time.Time {
+	if m.past.IsZero() {
+		return m.now()
+	}
+	return m.past
+}
 
 func (c *Config) now() time.Time {
 	if c.Now == nil {

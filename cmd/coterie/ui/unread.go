@@ -72,7 +72,7 @@ func (u *unread) clear(m *Model) {
 
 // arrived takes a new message.
 func (u *unread) arrived(m *Model, e *entry) {
-	if !u.armed && u.mark == 0 {
+	if !u.armed && u.mark == 0 || u.mark == 0 && !m.past.IsZero() {
 		return
 	}
 	if u.mark == 0 {
@@ -83,7 +83,7 @@ func (u *unread) arrived(m *Model, e *entry) {
 	if e.namesMe {
 		u.mentions++
 	}
-	if !u.focused && (m.cfg.Notify == "all" || m.cfg.Notify == "names" && e.namesMe) {
+	if !u.focused && m.past.IsZero() && (m.cfg.Notify == "all" || m.cfg.Notify == "names" && e.namesMe) {
 		u.bell = e
 	}
 }

@@ -195,7 +195,11 @@ func (m *Model) header() string {
 	word := m.word()
 	if m.layout() == narrow {
 		tail := fmt.Sprintf("%s%d%s%s", dot, readers, dot, word)
-		room := text.Truncate(m.cfg.Name, max(m.width-1-m.method.StringWidth(tail), 1), m.method)
+		name := m.cfg.Name
+		if m.tabs.short != "" {
+			tail = " " + m.tabs.short + tail
+		}
+		room := text.Truncate(name, max(m.width-1-m.method.StringWidth(tail), 1), m.method)
 		return text.Truncate(" "+bold(room)+tail, m.width, m.method)
 	}
 	epoch := ""
@@ -228,9 +232,13 @@ func (m *Model) header() string {
 	parts = append(parts, word)
 	right := strings.Join(parts, dot) + " "
 	rightCells := m.method.StringWidth(right)
-	left := " " + bold(m.cfg.Name) + dot + m.cfg.Domain
+	beside := m.cfg.Domain
+	if m.tabs.long != "" {
+		beside = m.tabs.long
+	}
+	left := " " + bold(m.cfg.Name) + dot + beside
 	if room := m.width - rightCells - 2; m.method.StringWidth(left) > room {
-		left = text.Truncate(" "+m.cfg.Name+dot+m.cfg.Domain, max(room, 1), m.method)
+		left = text.Truncate(" "+m.cfg.Name+dot+beside, max(room, 1), m.method)
 	}
 	gap := max(m.width-m.method.StringWidth(left)-rightCells, 1)
 	return text.Truncate(left+strings.Repeat(" ", gap)+right, m.width, m.method)

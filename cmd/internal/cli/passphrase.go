@@ -21,6 +21,8 @@ type PassphraseOptions struct {
 	// Command prints the passphrase as the first line of its output. It counts if
 	// there is no File.
 	Command []string
+	// Ask is asked in the place of the terminal, once; nil: the terminal is.
+	Ask func() ([]byte, error)
 	// Name is what Identities calls the file in its question; empty means its path.
 	Name string
 	// AllowEmpty accepts an empty line from the terminal; a file never gives an
@@ -48,6 +50,9 @@ func Passphrase(prompt string, opts PassphraseOptions) ([]byte, error) {
 	}
 	if len(opts.Command) > 0 {
 		return passphraseCommand(opts.Command)
+	}
+	if opts.Ask != nil {
+		return opts.Ask()
 	}
 	var line []byte
 	err := withTerminal(func(in, out *os.File) (err error) {
@@ -80,7 +85,7 @@ func Passphrase(prompt string, opts PassphraseOptions) ([]byte, error) {
 // It clears the passphrase afterwards.
 func WithPassphrase(prompt string, opts PassphraseOptions, try func([]byte) error) error {
 	left := tries
-	if opts.File != "" || len(opts.Command) > 0 {
+	if opts.File != "" || len(opts.Command) > 0 || opts.Ask != nil {
 		left = 1
 	}
 	for {

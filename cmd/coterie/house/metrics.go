@@ -1,4 +1,4 @@
-package main
+package house
 
 import (
 	"net"
@@ -13,13 +13,13 @@ import (
 	"coterie/cmd/internal/cli"
 )
 
-// metricsHelp is what --metrics is for.
-const metricsHelp = "serve numbers for Prometheus at http://`ADDR`/metrics, such as 127.0.0.1:9641; " +
+// MetricsHelp is what --metrics is for.
+const MetricsHelp = "serve numbers for Prometheus at http://`ADDR`/metrics, such as 127.0.0.1:9641; " +
 	"with a port alone, on this computer"
 
-// serveMetrics serves numbers at an address, on this computer unless another is named.
+// ServeMetrics serves numbers at an address, on this computer unless another is named.
 // Without an address the registry is nil. The caller ends it.
-func serveMetrics(at string) (prometheus.Registerer, func(), error) {
+func ServeMetrics(at string) (prometheus.Registerer, func(), error) {
 	if at == "" {
 		return nil, func() {}, nil
 	}

@@ -1,0 +1,48 @@
+package chat
+
+import "context"
+
+// A visit is a room as one of its faces sees it: what answers that face is for it alone. What
+// happens in the room is for all.
+type visit struct {
+	*Room
+	by any // the face; nil: the only one
+}
+
+func (v visit) show(what any) { v.Room.showTo(v.by, what) }
+
+func (v visit) tell(what any) { v.post(func() { v.show(what) }) }
+
+// A wish is a command, and the face that has it.
+type wish struct {
+	by any
+	c  Command
+}
+
+// Do does what the user wants, in the order in which it was wanted, and waits with a message
+// until the room has taken it. What comes of it is told by events.
+func (r *Room) Do(ctx context.Context, c Command) { r.do(ctx, wish{nil, c}) }
+
+// DoFor is Do for one of several faces: events that answer the command have it in For.
+func (r *Room) DoFor(ctx context.Context, face any, c Command) { r.do(ctx, wish{face, c}) }
+
+func (r *Room) do(ctx context.Context, w wish) {
+	if say, ok := w.c.(Say); ok {
+		r.say(ctx, say)
+		return
+	}
+	r.post(func() { w.c.do(visit{r, w.by}) })
+}
+
+// TryDo is Do for whoever must not wait. It returns false if too much is waiting.
+func (r *Room) TryDo(c Command) bool { return r.TryDoFor(nil, c) }
+
+// TryDoFor is TryDo for one of several faces: events that answer the command have it in For.
+func (r *Room) TryDoFor(face any, c Command) bool {
+	select {
+	case r.typed <- wish{face, c}:
+		return true
+	default:
+		return false
+	}
+}
