@@ -12,6 +12,9 @@
 //	errors.go    what went wrong, for people
 //	room.go      Room: the goroutine that takes events and commands
 //	obey.go      doing what the user wants
+//	visit.go     .. for one of several faces
+//	again.go     events by which another State knows what one does
+//	wire.go      events and commands on their way to another process
 //	outbox.go    what was typed, until it is sent or given up
 //	watch.go     health, paths and silence, from one look to the next
 //	namesakes.go other rooms of the same name

@@ -8,6 +8,7 @@
 //	hub.go      the face of such a room, which has many, or none
 //	server.go   the socket for faces in other processes
 //	client.go   a face in another process
+//	window.go   .. whose user may go
 //	notice.go   the domain's newest notice
 //	metrics.go  numbers for whoever measures
 package house

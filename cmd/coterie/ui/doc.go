@@ -4,7 +4,8 @@
 // or output: whatever leads outside goes through Backend, which is Program.
 //
 //	ui.go         Config, Backend, Model
-//	program.go    Program: the model on a terminal
+//	program.go    Program: the models on a terminal
+//	rooms.go      several rooms on one screen
 //	update.go     messages, to whom they go
 //	events.go     what happens in the room, as lines
 //	epoch.go      lines about epochs, runs of them joined
