@@ -29,7 +29,9 @@
 //	held.go       what waits to be sent                                   §9.4
 //	absence.go    what may be missing, since we were away                 §9.5
 //	words.go      words that only some can read                           §9.6
-//	outside.go    questions from outside, and inquiry.go: who asks them   §9.7
+//	outside.go    questions from outside                                  §9.7
+//	asked.go      what is kept of them
+//	inquiry.go    who asks them
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	show.go       what is shown of it                                     §9.1
