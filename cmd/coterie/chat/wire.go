@@ -35,7 +35,7 @@ type (
 		Speaking, Newer, LeastSpoken int
 		Addresses                    []ma.Multiaddr
 		Relays                       []peer.ID
-		MDNS, UDPBlocked             bool
+		MDNS, UDPBlocked, Mute       bool
 		Link                         string
 		Wrong                        []health.Item
 	}
@@ -50,6 +50,8 @@ type (
 		Title string
 		Lines []string
 		Held  []room.HeldMessage
+		// Questions are from outside.
+		Questions []room.OutsideQuestion
 	}
 )
 
@@ -58,7 +60,7 @@ func init() {
 		room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{},
 		room.Held{}, room.Restored{}, room.Unsaid{}, room.Absence{}, room.Proved{}, room.Refused{}, room.Contributed{},
 		room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{}, room.Asked{}, room.Attested{},
-		room.Opened{}, room.HeldNumber(0),
+		room.Opened{}, room.HeldNumber(0), room.OutsideQuestion{}, room.OutsideAnswer{},
 		node.Bootstrapped{}, node.Connected{},
 		LinkChanged{}, Ready{}, Warning{}, NotDone{}, Rejected{}, Waiting{}, StillAlone{}, MemberState{}, PathChanged{},
 		HealthChanged{}, Pinged{}, ProofAsked{}, Ignored{}, Dropped{}, SettingKept{}, Kept{}, SendingHeld{}, Found{},
@@ -129,7 +131,7 @@ func packed(what any) any {
 			Room: s.Room, Peers: s.Peers, Uptime: s.Uptime, Ahead: s.Ahead, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 			Disk: s.Disk, Keep: s.Keep, Goroutine: s.Goroutine, Clocks: s.Clocks, Nearby: s.Nearby, Speaking: s.Speaking,
 			Newer: s.Newer, LeastSpoken: s.Version, Addresses: s.Addresses, Relays: s.Relays, MDNS: s.MDNS,
-			UDPBlocked: s.UDPBlocked, Link: w.Link, Wrong: w.Wrong,
+			UDPBlocked: s.UDPBlocked, Mute: s.Mute, Link: w.Link, Wrong: w.Wrong,
 		}
 	case room.NoticeTaken:
 		return wireNotice{w.Notice.Domain, w.Notice.Number, w.Notice.Serials, w.Own}
@@ -138,7 +140,7 @@ func packed(what any) any {
 		if err != nil {
 			to = nil
 		}
-		return wireAnswer{to, w.Title, w.Lines, w.Held}
+		return wireAnswer{to, w.Title, w.Lines, w.Held, w.Questions}
 	}
 	return what
 }
@@ -150,13 +152,13 @@ func unpacked(what any) (any, error) {
 			Room: w.Room, Peers: w.Peers, Uptime: w.Uptime, Ahead: w.Ahead, BytesIn: w.BytesIn, BytesOut: w.BytesOut,
 			Disk: w.Disk, Keep: w.Keep, Goroutine: w.Goroutine, Clocks: w.Clocks, Nearby: w.Nearby, Speaking: w.Speaking,
 			Newer: w.Newer, Version: w.LeastSpoken, Addresses: w.Addresses, Relays: w.Relays, MDNS: w.MDNS,
-			UDPBlocked: w.UDPBlocked,
+			UDPBlocked: w.UDPBlocked, Mute: w.Mute,
 		}}, nil
 	case wireNotice:
 		return room.NoticeTaken{Notice: &abe.Notice{Domain: w.Domain, Number: w.Number, Serials: w.Serials},
 			Own: w.Own}, nil
 	case wireAnswer:
-		a := Answer{Title: w.Title, Lines: w.Lines, Held: w.Held}
+		a := Answer{Title: w.Title, Lines: w.Lines, Held: w.Held, Questions: w.Questions}
 		if len(w.To) > 0 {
 			c, err := DecodeCommand(w.To)
 			if err != nil {
@@ -178,7 +180,7 @@ func init() {
 	for _, c := range []Command{
 		Say{}, Quit{}, Who{}, Info{}, Status{}, Whois{}, Link{}, Help{}, Peers{}, Ignores{}, To{}, Nick{}, Rekey{}, Drop{},
 		SendHeld{}, ShowHeld{}, Ping{}, Prove{}, Allow{}, Ignore{}, Cut{}, Notice{}, Search{}, Older{}, Set{}, MarkUnread{},
-		Debug{}, Forget{}, Bad{},
+		Debug{}, Forget{}, Bad{}, Questions{}, Reply{},
 	} {
 		commands[nameOf(c)] = reflect.TypeOf(c)
 	}
@@ -220,6 +222,9 @@ func EncodeCommand(c Command) ([]byte, error) {
 	case ShowHeld:
 		c.Ref = ref(c.Ref)
 		out.With, err = json.Marshal(c)
+	case Questions:
+		c.Ref = ref(c.Ref)
+		out.With, err = json.Marshal(c)
 	default:
 		out.With, err = json.Marshal(c)
 	}
@@ -256,6 +261,9 @@ func DecodeCommand(line []byte) (Command, error) {
 		w.Ref, w.Limit = ref, min(max(w.Limit, 1), MaxFound)
 		return w, nil
 	case ShowHeld:
+		w.Ref = ref
+		return w, nil
+	case Questions:
 		w.Ref = ref
 		return w, nil
 	case Older:

@@ -75,7 +75,8 @@ func TestCommandsGoOver(t *testing.T) {
 		chat.Who{}, chat.Whois{Who: "ann"}, chat.Prove{Who: "ann", Expr: `"Professor"`}, chat.Allow{ID: "00", Allow: true},
 		chat.Search{Ref: uint64(8), Words: "x", From: "a", Begin: true, After: nine, Limit: 3},
 		chat.Older{Before: nine, Count: 100}, chat.Set{Name: "nick", Value: "x"}, chat.MarkUnread{ID: hashOf("x"), At: nine},
-		chat.Debug{On: true}, chat.Forget{}, chat.ShowHeld{Ref: uint64(0)}, chat.Cut{Who: "x", On: true},
+		chat.Debug{On: true}, chat.Forget{}, chat.ShowHeld{Ref: uint64(0)},
+		chat.Questions{Ref: uint64(3)}, chat.Reply{Number: 2, Text: "ja"}, chat.Cut{Who: "x", On: true},
 		chat.Parse("/nosuch"),
 	} {
 		line, err := chat.EncodeCommand(c)
