@@ -18,6 +18,7 @@
 //	records.go    what is kept, and what has to wait                      §6.1
 //	prove.go      two peers prove themselves to each other                §7
 //	compare.go    two peers tell each other what they know                §11.3
+//	due.go        with whom, and when                                     §11.3
 //	tree.go       who hangs on whom, and whose turn it is                 §7.3
 //	channel.go    with which processes to have channels                   §11.2
 //	accept.go     which commits count                                     §8.1
