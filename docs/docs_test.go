@@ -72,7 +72,8 @@ var may = map[string]struct {
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/house",
-		"cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli", "cmd/internal/text", "crypto/abe",
+		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli",
+		"cmd/internal/text", "crypto/abe",
 		"kms/keyfile", "kms/request", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/demo": {[]string{
@@ -99,6 +100,10 @@ var may = map[string]struct {
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
 	}, nil},
 	// A house knows no terminal: faces come to it.
+	"cmd/coterie/inquire": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/internal/cli", "crypto/abe", "kms/keyfile",
+		"node", "room",
+	}, nil},
 	"cmd/coterie/house": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile",
 		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
