@@ -97,7 +97,7 @@ func TestJSONFraming(t *testing.T) {
 		{"no key", "", "error", []string{"join", "hall", "--json", "--policy", thePolicy}, 2},
 		{"bad policy", "", "error", join("--key", "ann.key", "--policy", "ONE and"), 2},
 		{"unknown input", "{\"x\":1}\n{\n" + strings.Repeat("y", 70000) + "\n", "eof", join("--key", "ann.key", "--policy",
-			thePolicy), 0},
+			thePolicy), 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stdout, stderr, status := run(t, dir, test.input, test.args...)

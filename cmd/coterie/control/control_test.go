@@ -78,7 +78,7 @@ func TestNoDescriptors(t *testing.T) {
 // TestShares: one process has its share of visits and no more, and all have theirs; a visit
 // that ends makes room for another.
 func TestShares(t *testing.T) {
-	s := &Server{visits: make(map[int]int)}
+	s := &Server{visits: make(map[int]int), most: maxVisits, each: maxShare}
 	for pid := range maxVisits / maxShare {
 		for range maxShare {
 			if !s.enter(pid) {
