@@ -556,7 +556,7 @@ func TestOutsideStays(t *testing.T) {
 	n.until(20*time.Second, "one epoch", func() bool { return together(all...) })
 	x := n.addSpy("asker", nil)
 	n.connect(x.node, all[0])
-	n.run(time.Second)
+	n.run(helloTime)
 	in, q := n.asker(n.desc, "", "when?")
 	x.hand(all[0], q)
 	n.run(10 * time.Second)
