@@ -423,7 +423,8 @@ func (n *Node) do(f func()) bool {
 // ErrEnded is returned after the node has ended.
 var ErrEnded = errors.New("the room was left")
 
-// drain does what the room wants done.
+// drain does what the room wants done. It is long because it has a part for each thing that a room
+// can want, in the order of PROTOCOL.md §9.2: first the disk.
 func (n *Node) drain() {
 	for {
 		out := n.room.Ready()

@@ -123,7 +123,8 @@ func (r *Room) noteChanges(g *graph, list record.List) {
 // included: around midnight, before all are to have proved themselves for the new
 // day.
 func (r *Room) wouldLeaveOut(g *graph, list record.List) bool {
-	return r.head != nil && r.leavesOut(&epoch{commit: &record.Commit{Brief: record.Brief{Header: record.Header{Period: g.period}}}, list: list, away: r.nextAway(g, list)}) != nil
+	c := &record.Commit{Brief: record.Brief{Header: record.Header{Period: g.period}}}
+	return r.head != nil && r.leavesOut(&epoch{commit: c, list: list, away: r.nextAway(g, list)}) != nil
 }
 
 // dueAt is when it is our turn: a sponsor's at once, the others' after a quiet
@@ -276,7 +277,8 @@ func (r *Room) nextList(g *graph) record.List {
 		if at := p.heardAt.Add(leastSilence); at.Before(until) && n.contribution.Working != r.workingID {
 			until = at
 		}
-		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: n.contribution.ID(), Presence: p.newest.ID()})
+		list = append(list, record.Entry{Identity: n.contribution.Identity, CID: n.contribution.ID(),
+			Presence: p.newest.ID()})
 	}
 	if full {
 		list.Sort()
@@ -414,7 +416,8 @@ func (r *Room) commit(g *graph, list record.List) error {
 	} else {
 		c = c.Whole(list, away)
 	}
-	e := &epoch{commit: c, list: list, away: away, since: r.now, fits: true, ownIndex: list.Index(g.own.cid), d: &d, secretHolders: make(map[[32]byte]bool)}
+	e := &epoch{commit: c, list: list, away: away, since: r.now, fits: true, ownIndex: list.Index(g.own.cid), d: &d,
+		secretHolders: make(map[[32]byte]bool)}
 	for i := range list {
 		e.nodes = append(e.nodes, g.nodes[list[i].CID])
 	}

@@ -64,7 +64,8 @@ func (d *Descriptor) validate() error {
 		return fmt.Errorf("%w: it is empty", ErrName)
 	case len(d.Name) > MaxRoomName:
 		return fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrName, len(d.Name), MaxRoomName)
-	case !utf8.ValidString(d.Name) || !norm.NFC.IsNormalString(d.Name) || strings.ContainsFunc(d.Name, unseen) || strings.IndexFunc(d.Name, unicode.IsMark) == 0:
+	case !utf8.ValidString(d.Name) || !norm.NFC.IsNormalString(d.Name) || strings.ContainsFunc(d.Name, unseen) ||
+		strings.IndexFunc(d.Name, unicode.IsMark) == 0:
 		return fmt.Errorf("%w: it has a character that cannot be shown", ErrName)
 	case strings.TrimSpace(d.Name) != d.Name:
 		return fmt.Errorf("%w: it begins or ends with a space", ErrName)

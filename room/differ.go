@@ -36,5 +36,6 @@ func (d *difference) note(own *epoch, theirs ake.Hash, now time.Time) {
 // lasts reports whether the neighbour had another head than this one of ours for
 // differTime.
 func (d *difference) lasts(own *epoch, now time.Time) bool {
-	return !d.since.IsZero() && d.head == own.commit.ID() && d.last.Sub(d.since) >= differTime && now.Sub(d.last) < differKept
+	return !d.since.IsZero() && d.head == own.commit.ID() && d.last.Sub(d.since) >= differTime &&
+		now.Sub(d.last) < differKept
 }

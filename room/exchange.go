@@ -140,7 +140,8 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]b
 		r.ready.Hang = append(r.ready.Hang, Hang{Stream: id, Reset: true})
 		return
 	}
-	x := &exchange{id: id, peer: p, identity: identity, working: working, protocol: protocol, began: now, budget: maxLogBytes}
+	x := &exchange{id: id, peer: p, identity: identity, working: working, protocol: protocol, began: now,
+		budget: maxLogBytes}
 	if protocol == ProtocolProve {
 		x.step = record.FrameProve1
 	}
@@ -219,7 +220,8 @@ func (r *Room) roomToAnswer(p peer.ID) bool {
 // showsNothing reports whether the other end dialled a proof, and has not shown yet
 // that it opened our encapsulation.
 func (x *exchange) showsNothing() bool {
-	return x.protocol == ProtocolProve && !x.dialler && !x.opening && (x.step == record.FrameProve1 || x.step == record.FrameProve3)
+	return x.protocol == ProtocolProve && !x.dialler && !x.opening &&
+		(x.step == record.FrameProve1 || x.step == record.FrameProve3)
 }
 
 // noteIdler remembers who dialled a proof and showed nothing.
@@ -245,7 +247,8 @@ func (r *Room) proving() map[peer.ID]bool {
 
 func (r *Room) openStream(p peer.ID, protocol string) *exchange {
 	identity, _ := identityOf(p)
-	x := &exchange{id: r.streams.next, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now, budget: maxLogBytes}
+	x := &exchange{id: r.streams.next, peer: p, identity: identity, protocol: protocol, dialler: true, began: r.now,
+		budget: maxLogBytes}
 	r.streams.next += 2
 	r.streams.byID[x.id] = x
 	r.ready.Open = append(r.ready.Open, Open{Stream: x.id, Peer: p, Protocol: protocol})

@@ -47,7 +47,8 @@ func (r *Room) expireGaps() {
 			}
 		}
 		age := r.now.Sub(l.gapSince)
-		if age >= gapReportTime && len(l.reportedGaps) < maxSecondMessages && (len(l.reportedGaps) == 0 || l.reportedGaps[len(l.reportedGaps)-1][0] != l.shown+1) {
+		if age >= gapReportTime && len(l.reportedGaps) < maxSecondMessages &&
+			(len(l.reportedGaps) == 0 || l.reportedGaps[len(l.reportedGaps)-1][0] != l.shown+1) {
 			gap := [2]uint64{l.shown + 1, next - 1}
 			l.reportedGaps = append(l.reportedGaps, gap)
 			r.emit(Gap{Author: r.author(ref.t, ref.index), Epoch: ref.t.id, First: gap[0], Last: gap[1]})

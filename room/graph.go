@@ -107,7 +107,8 @@ func (g *graph) contribution(cid ake.Hash) *record.Contribution {
 }
 
 func (g *graph) addContribution(c *record.Contribution) {
-	g.nodes[c.ID()] = &node{contribution: c, peer: peerOf(c.Identity), out: make(map[ake.Hash]*record.Edge), in: make(map[ake.Hash]*record.Edge)}
+	g.nodes[c.ID()] = &node{contribution: c, peer: peerOf(c.Identity), out: make(map[ake.Hash]*record.Edge),
+		in: make(map[ake.Hash]*record.Edge)}
 	g.byIdentity[c.Identity] = append(g.byIdentity[c.Identity], c)
 	if old := g.newest[c.Identity]; old == nil || later(c, old) {
 		g.newest[c.Identity] = c
@@ -264,7 +265,8 @@ func (g *graph) remove(cid ake.Hash) {
 	}
 	delete(g.nodes, cid)
 	who := n.contribution.Identity
-	g.byIdentity[who] = slices.DeleteFunc(g.byIdentity[who], func(c *record.Contribution) bool { return c == n.contribution })
+	g.byIdentity[who] = slices.DeleteFunc(g.byIdentity[who],
+		func(c *record.Contribution) bool { return c == n.contribution })
 	delete(g.newest, who)
 	for _, c := range g.byIdentity[who] {
 		if old := g.newest[who]; old == nil || later(c, old) {

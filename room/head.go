@@ -64,7 +64,8 @@ func (r *Room) mayHead(e *epoch) bool {
 		r.recheckHead(e.commit.Period.Start().Add(-dayTurn))
 		return false
 	}
-	if w := &e.against; w.head == r.head && r.head != nil && (w.left != nil && r.misses(e, w.left, w.last) || w.left == nil && r.bringsBackAt(e, w.at)) {
+	if w := &e.against; w.head == r.head && r.head != nil &&
+		(w.left != nil && r.misses(e, w.left, w.last) || w.left == nil && r.bringsBackAt(e, w.at)) {
 		return false
 	}
 	return !r.bringsBack(e) && r.leavesOut(e) == nil
@@ -101,7 +102,8 @@ func (r *Room) bringsBackAt(e *epoch, i int) bool {
 		return r.cut[e.away[i-len(e.nodes)].Identity]
 	}
 	ev, gone := r.gone(r.days[e.commit.Period], e.nodes[i])
-	return gone && (ev.Kind == record.EvidenceCut || e.nodes[i].wasInHead && !r.head.lists(e.list[i].Identity, e.list[i].CID))
+	return gone && (ev.Kind == record.EvidenceCut ||
+		e.nodes[i].wasInHead && !r.head.lists(e.list[i].Identity, e.list[i].CID))
 }
 
 // recheckHead sees to looking at the head again at a time.

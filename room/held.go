@@ -114,7 +114,8 @@ func (r *Room) recallHeld() error {
 	o := &r.outbox
 	for _, s := range all {
 		var number uint64
-		if _, err := fmt.Sscanf(s.Name, HeldPrefix+"%016x", &number); err != nil || number <= o.number || heldName(number) != s.Name {
+		if _, err := fmt.Sscanf(s.Name, HeldPrefix+"%016x", &number); err != nil || number <= o.number ||
+			heldName(number) != s.Name {
 			continue
 		}
 		m, ok := parseHeld(s.Data)

@@ -70,7 +70,7 @@ type savedReader struct {
 	lost func(epoch ake.Hash)
 }
 
-// readJournal takes apart what was saved.
+// readJournal takes apart what was saved. It is long because it has a case for each kind.
 func readJournal(j Journal, room ake.Hash, to savedReader) error {
 	heads := make(map[ake.Hash]savedHead)
 	load := j.Load

@@ -177,7 +177,8 @@ func (r *Room) bodies(t *transcript, index int, from, to uint64) []*record.Signe
 }
 
 // recall reads back what this peer knew when its last process ended, and shows
-// the end of it. Of most messages it reads their notes only.
+// the end of it. Of most messages it reads their notes only. It is long because what is saved has many
+// kinds, each of which waits for an epoch that is read before it.
 func (r *Room) recall() error {
 	var lately []recalled
 	var rests []lateRest

@@ -293,7 +293,8 @@ func (r *Room) tookTranscript(x *exchange, body []byte) bool {
 		return false
 	}
 	id := head.Brief.ID()
-	if _, over := r.logs.dropped[id]; over || r.logs.transcripts[id] != nil || !r.inComponent(x.identity) || !r.keepsDay(head.Brief.Period.Day()) {
+	if _, over := r.logs.dropped[id]; over || r.logs.transcripts[id] != nil || !r.inComponent(x.identity) ||
+		!r.keepsDay(head.Brief.Period.Day()) {
 		return true
 	}
 	t := &transcript{Transcript: head, id: id, servedBy: x.identity}

@@ -361,7 +361,8 @@ func (r *Room) retryMessages() {
 
 // expireMessages gives up on unknown epochs.
 func (r *Room) expireMessages() {
-	r.waiting.messages = slices.DeleteFunc(r.waiting.messages, func(w waitingMessage) bool { return r.now.Sub(w.since) > pendingTime })
+	r.waiting.messages = slices.DeleteFunc(r.waiting.messages,
+		func(w waitingMessage) bool { return r.now.Sub(w.since) > pendingTime })
 	r.eraseHeaders()
 	r.expireGaps()
 	r.expireTranscripts()

@@ -51,7 +51,8 @@ func (r *Room) keepEncapsulation(g *graph, n *node, enc []byte) bool {
 // considerOpening opens an encapsulation whose term keeps us from reading a commit
 // above our head. The branches take turns.
 func (r *Room) considerOpening() {
-	r.proofs.publishedOpenings = slices.DeleteFunc(r.proofs.publishedOpenings, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
+	r.proofs.publishedOpenings = slices.DeleteFunc(r.proofs.publishedOpenings,
+		func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
 	for _, e := range r.above() {
 		if !e.unread() || e.d == nil {
 			continue

@@ -75,7 +75,8 @@ func (p *process) takePresence(n *record.Presence, named func(ake.Hash) bool) {
 // the one that is kept. Only a few times: one proof is as good as another.
 func (p *process) lesser(n *record.Presence) bool {
 	for id, b := range p.presences {
-		if b.Serial == n.Serial && p.pairs < maxPairs && compareHashes(record.MisbehaviourRef(id, n.ID()), p.misbehaviourRef) < 0 {
+		if b.Serial == n.Serial && p.pairs < maxPairs &&
+			compareHashes(record.MisbehaviourRef(id, n.ID()), p.misbehaviourRef) < 0 {
 			return true
 		}
 	}

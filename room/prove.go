@@ -12,7 +12,8 @@ import (
 // proves reports whether handshakes run for a day, give or take an hour:
 // PROTOCOL.md §7.1.
 func (r *Room) proves(d abe.Period) bool {
-	return d.Notice() == r.notices.number() && !r.now.Before(d.Start().Add(renewFrom-24*time.Hour-earlyDay)) && r.now.Before((d + 1).Start().Add(earlyDay))
+	return d.Notice() == r.notices.number() && !r.now.Before(d.Start().Add(renewFrom-24*time.Hour-earlyDay)) &&
+		r.now.Before((d + 1).Start().Add(earlyDay))
 }
 
 // proveFrame takes one of the five messages of PROTOCOL.md §7. It returns false
@@ -220,7 +221,8 @@ func (r *Room) admit(x *exchange) {
 		}
 	}
 	for _, id := range r.streams.sorted() {
-		if o := r.streams.byID[id]; o.protocol == ProtocolProve && o.dialler && o.graph == g && o.step == record.FrameProve2 && !o.opening {
+		if o := r.streams.byID[id]; o.protocol == ProtocolProve && o.dialler && o.graph == g &&
+			o.step == record.FrameProve2 && !o.opening {
 			r.giveUp(o)
 		}
 	}

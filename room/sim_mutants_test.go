@@ -45,7 +45,7 @@ var mutants = []mutant{
 	{"misbehaviour has no consequences", "graph.go",
 		`if p != nil && p.misbehaved {`, `if p != nil && p.misbehaved && false {`, "TestMisbehaviour"},
 	{"pairs of presences without end", "process.go",
-		`p.pairs < maxPairs && `, ``, "TestMisbehaviourPairs"},
+		`p.pairs < maxPairs &&`, ``, "TestMisbehaviourPairs"},
 	{"presences without end", "process.go",
 		`if len(p.presences) >= maxPresences {`, `if false {`, "TestBounds"},
 	{"edges in one direction make a branch", "tree.go",

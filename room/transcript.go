@@ -207,7 +207,8 @@ func (r *Room) beginTranscript(e *epoch) {
 		t.ours = true
 		return
 	}
-	head := &record.Transcript{Brief: e.commit.Brief, List: e.list, Away: e.away, Authors: make([]*record.Contribution, len(e.list))}
+	head := &record.Transcript{Brief: e.commit.Brief, List: e.list, Away: e.away,
+		Authors: make([]*record.Contribution, len(e.list))}
 	for i, n := range e.nodes {
 		head.Authors[i] = n.contribution
 	}
@@ -411,7 +412,8 @@ func (r *Room) takeSecondMessage(t *transcript, index int, m *record.Signed, id,
 	switch {
 	case second != nil && compareHashes(second.ID(r.id), id) <= 0:
 		return false
-	case second == nil && len(l.secondMessages) >= maxSecondMessages && m.Counter > slices.Max(slices.Collect(maps.Keys(l.secondMessages))) && compareHashes(was, id) < 0:
+	case second == nil && len(l.secondMessages) >= maxSecondMessages &&
+		m.Counter > slices.Max(slices.Collect(maps.Keys(l.secondMessages))) && compareHashes(was, id) < 0:
 		return false // it is known well enough by now what kind of author that is
 	}
 	r.keepSecondMessage(t, index, m, id, was)

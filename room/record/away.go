@@ -50,7 +50,9 @@ func (a Away) Hash() ake.Hash {
 
 // Of finds a peer's place, or -1.
 func (a Away) Of(identity [keySize]byte) int {
-	i, ok := slices.BinarySearchFunc(a, identity[:], func(e Absentee, id []byte) int { return bytes.Compare(e.Identity[:], id) })
+	i, ok := slices.BinarySearchFunc(a, identity[:], func(e Absentee, id []byte) int {
+		return bytes.Compare(e.Identity[:], id)
+	})
 	if !ok {
 		return -1
 	}

@@ -70,7 +70,9 @@ func (l List) Index(cid ake.Hash) int {
 
 // Of finds a peer's place, or -1.
 func (l List) Of(identity [keySize]byte) int {
-	i, ok := slices.BinarySearchFunc(l, identity[:], func(e Entry, id []byte) int { return bytes.Compare(e.Identity[:], id) })
+	i, ok := slices.BinarySearchFunc(l, identity[:], func(e Entry, id []byte) int {
+		return bytes.Compare(e.Identity[:], id)
+	})
 	if !ok {
 		return -1
 	}

@@ -193,7 +193,9 @@ func ParseHave(b []byte) (*Have, error) {
 
 // SetName puts in what an author calls itself; it tells whether that is new.
 func (t *Transcript) SetName(n *Name) bool {
-	i, ok := slices.BinarySearchFunc(t.Names, n.Working, func(a *Name, w [keySize]byte) int { return bytes.Compare(a.Working[:], w[:]) })
+	i, ok := slices.BinarySearchFunc(t.Names, n.Working, func(a *Name, w [keySize]byte) int {
+		return bytes.Compare(a.Working[:], w[:])
+	})
 	switch {
 	case !ok:
 		t.Names = slices.Insert(t.Names, i, n)

@@ -16,7 +16,7 @@ import (
 )
 
 // Take takes an event, and returns what is said of it. Texts in lines are clean, but for
-// those of errors.
+// those of errors. It is long because it has a case for each event.
 func (s *State) Take(e Event) []Line {
 	if _, again := e.What.(Rejected); !again && !quiet(e.What) {
 		s.rejection = ""

@@ -120,7 +120,8 @@ const (
 // partedHint is what to do where all others said good-bye: nothing is wrong.
 const partedHint = "what you type is held until somebody is here; /link invites others"
 
-// Check returns all that is wrong, worst first, whether shown or not.
+// Check returns all that is wrong, worst first, whether shown or not. It is long because it has a
+// case for each thing that can be wrong.
 func Check(f Facts) []Item {
 	var items []Item
 	add := func(i Item) { items = append(items, i) }

@@ -10,6 +10,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,33 +69,12 @@ func (a *Inquirer) Ask(ctx context.Context, args []string, f Flags) error {
 	}
 	told := make(map[*profile.Asked]string)
 	for pause := firstAsk; ; pause = min(2*pause, lastAsk) {
-		var open []*profile.Asked
-		for _, q := range waiting {
-			now := a.inquire(ctx, q)
-			if ctx.Err() != nil {
-				return cli.Silent(cli.StatusFailed)
-			}
-			if now.err != nil {
-				return now.err
-			}
-			if told[q] != now.state {
-				told[q] = now.state
-				a.tellAsked(q, now, f.JSON)
-			}
-			if now.state != "answered" {
-				open = append(open, q)
-			} else if err := a.ForgetAsked(q); err != nil {
-				return err
-			}
-		}
-		if waiting = open; len(waiting) == 0 {
-			return nil
+		if waiting, err = a.look(ctx, waiting, told, f.JSON); err != nil || len(waiting) == 0 {
+			return err
 		}
 		if !f.Wait {
-			for _, q := range waiting {
-				if !q.Taken {
-					return cli.Silent(cli.StatusFailed) // it was said why
-				}
+			if slices.ContainsFunc(waiting, func(q *profile.Asked) bool { return !q.Taken }) {
+				return cli.Silent(cli.StatusFailed) // it was said why
 			}
 			return nil
 		}
@@ -104,6 +84,30 @@ func (a *Inquirer) Ask(ctx context.Context, args []string, f Flags) error {
 			return cli.Silent(cli.StatusFailed)
 		}
 	}
+}
+
+// look looks for answers once, says what is new, and returns the questions that still wait.
+func (a *Inquirer) look(ctx context.Context, waiting []*profile.Asked, told map[*profile.Asked]string,
+	asJSON bool) (open []*profile.Asked, err error) {
+	for _, q := range waiting {
+		now := a.inquire(ctx, q)
+		if ctx.Err() != nil {
+			return nil, cli.Silent(cli.StatusFailed)
+		}
+		if now.err != nil {
+			return nil, now.err
+		}
+		if told[q] != now.state {
+			told[q] = now.state
+			a.tellAsked(q, now, asJSON)
+		}
+		if now.state != "answered" {
+			open = append(open, q)
+		} else if err := a.ForgetAsked(q); err != nil {
+			return nil, err
+		}
+	}
+	return open, nil
 }
 
 // newQuestion makes a question of what was typed.

@@ -117,7 +117,7 @@ type jsonInput struct {
 }
 
 // ParseJSON reads one line of input: an object, or a message word for word. What looks like a
-// part of other JSON is neither.
+// part of other JSON is neither. It is long because each command has fields that go with no other.
 func ParseJSON(s string) chat.Command {
 	switch begin := strings.TrimLeft(s, " \t"); {
 	case begin != "" && strings.Contains("[]}", begin[:1]):

@@ -100,7 +100,7 @@ func problem(event string, err *cli.Error) *Object {
 	return NewObject(event).Add("code", err.Code).Add("text", text).Maybe("hint", strings.Join(err.Hints, "\n"))
 }
 
-// Show is of chat.Face.
+// Show is of chat.Face. It is long because it has a case for each event.
 func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	if e.When == chat.Known {
 		return
