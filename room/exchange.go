@@ -70,13 +70,14 @@ type exchange struct {
 	digest     ake.Hash // of our records, as our hello says
 	tellsAll   bool     // what came has the other's own contribution: it tells all it knows
 	gotAsk     bool
-	sentDone   bool // we sent done
-	gotDone    bool // they sent done
-	budget     int  // bytes of logs that we still send
-	sentHaves  int  // transcripts of which we said how much we hold, unanswered
-	gotHaves   int  // .. of which they did
-	sentTold   bool // we answered those
-	history    Past // what came that was said before we did
+	sentDone   bool       // we sent done
+	gotDone    bool       // they sent done
+	budget     int        // bytes of logs that we still send
+	sentHaves  int        // transcripts of which we said how much we hold, unanswered
+	gotHaves   int        // .. of which they did
+	sentWhole  []ake.Hash // transcripts that they did not name
+	sentTold   bool       // we answered those
+	history    Past       // what came that was said before we did
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.
@@ -293,6 +294,11 @@ func (r *Room) dropExchange(x *exchange) {
 	}
 	r.questionOver(x)
 	x.endHistory(r)
+	if n := r.neighbours[x.peer]; n != nil && !(x.gotDone && x.sentDone) {
+		for _, id := range x.sentWhole {
+			delete(n.sentWhole, id) // it broke off: they may have nothing of it
+		}
+	}
 	if x.budget <= 0 && !r.closed && r.logAllowance(x.identity) > 0 {
 		r.compareSoon(x.peer) // there is more
 	}

@@ -161,6 +161,7 @@ func (r *Room) answerLogs(x *exchange, a *record.Ask) {
 					n.sentWhole = make(map[ake.Hash]time.Time)
 				}
 				n.sentWhole[id] = r.now
+				x.sentWhole = append(x.sentWhole, id)
 			}
 			r.sendLogs(x, t.Append([]byte{record.FrameTranscript}))
 			for i := range t.logs {

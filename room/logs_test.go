@@ -640,3 +640,34 @@ func TestGreedy(t *testing.T) {
 	n.connect(bob, ann)
 	n.allHear(20*time.Second, "meanwhile", bob)
 }
+
+// TestBrokenOff: what was sent on a stream that broke off is sent again at the next comparison, and
+// what was sent on one that came to its end is not.
+func TestBrokenOff(t *testing.T) {
+	n := newNetwork(t, 97)
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	ann.say("something")
+	n.allHear(5*time.Second, "something", all...)
+	id := StreamID(1 << 20)
+	sent := func(done bool) (transcripts int) {
+		id += 2
+		ann.room.StreamOpened(ann.clock(), id, bob.room.self, [32]byte(bob.room.working[32:]), ProtocolSync)
+		ann.room.StreamFrame(ann.clock(), id, (&record.Hello{Room: ann.room.id}).Encode())
+		ann.room.StreamFrame(ann.clock(), id, (&record.Ask{Logs: true}).Encode())
+		if done {
+			ann.room.StreamFrame(ann.clock(), id, []byte{record.FrameDone})
+		}
+		for _, f := range ann.room.Ready().Send {
+			if f.Data[0] == record.FrameTranscript {
+				transcripts++
+			}
+		}
+		ann.room.StreamClosed(ann.clock(), id)
+		return transcripts
+	}
+	if first, again, whole, over := sent(false), sent(false), sent(true), sent(true); first != 1 || again != 1 ||
+		whole != 1 || over != 0 {
+		t.Errorf("the transcript was sent %d times, again %d, then %d, and %d after it came over", first, again, whole, over)
+	}
+}

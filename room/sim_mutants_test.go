@@ -72,6 +72,8 @@ var mutants = []mutant{
 		`last = min(last, g.period.Day())`, ``, "TestDayAhead"},
 	{"a notice lets an insider leave out who was listed a day ahead", "away.go",
 		`last = min(last, e.commit.Period.Day())`, ``, "TestDayAhead"},
+	{"what was on a stream that broke off is not sent again", "exchange.go",
+		`delete(n.sentWhole, id)`, `_ = id`, "TestBrokenOff"},
 	{"who is back and cannot be listed is told nothing", "away.go",
 		`		if !r.leftForGood(identity) {
 			take(identity, a.day)`, `		if g.newest[identity] == nil && !r.leftForGood(identity) {
