@@ -329,6 +329,10 @@ func TestLateFace(t *testing.T) {
 	}
 	take(early, whole, &first, took)
 	take(visit(t, o), late, &second, nil)
+	// The room says something of its own as well, of which a late face has the last alone.
+	for _, d := range []*drawn{&first, &second} {
+		d.lines = slices.DeleteFunc(d.lines, func(l string) bool { return !strings.HasPrefix(l, "name") })
+	}
 	n := 1500
 	if len(first.lines) < n || len(second.lines) < n ||
 		!slices.Equal(first.lines[len(first.lines)-n:], second.lines[len(second.lines)-n:]) {
