@@ -31,7 +31,8 @@ const (
 
 // A pulse is whether anything is heard of anybody. A connection on which nothing comes
 // any more is one for half a minute to TCP and to QUIC. So where all are quiet, somebody
-// is asked, each time another one; and where nobody answers, nobody is there.
+// is asked, each time another one; if that one does not answer, all are, so that strangers
+// who never do are not taken for everybody; and where nobody answers, nobody is there.
 //
 // On a slow and lossy network answers are late, now and then: the longest of late says how
 // long they may take.
@@ -40,33 +41,36 @@ type pulse struct {
 	bytes   int64         // received so far
 	heard   time.Time     // when that grew
 	asked   time.Time     // when somebody was asked after that; zero: nobody was
+	all     time.Time     // .. and all were; zero: they were not
 	slowest time.Duration // how long it took to hear something, the longest of late
 	looked  time.Time
 }
 
 // look takes how many bytes were received so far, and returns whether somebody is to be
-// asked, and whether all connections are dead.
-func (p *pulse) look(now time.Time, bytes int64, connected bool) (ask, dead bool) {
+// asked, whether all are, and whether all connections are dead.
+func (p *pulse) look(now time.Time, bytes int64, connected bool) (ask, all, dead bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stalled := now.Sub(p.looked) > pulseStall
 	p.looked = now
 	switch {
 	case !connected, stalled:
-		p.bytes, p.heard, p.asked = bytes, now, time.Time{}
+		p.bytes, p.heard, p.asked, p.all = bytes, now, time.Time{}, time.Time{}
 	case bytes != p.bytes:
 		if !p.asked.IsZero() {
 			p.slowest = max(now.Sub(p.asked), p.slowest*31/32)
 		}
-		p.bytes, p.heard, p.asked = bytes, now, time.Time{}
+		p.bytes, p.heard, p.asked, p.all = bytes, now, time.Time{}, time.Time{}
 	}
 	if ask = connected && now.Sub(p.heard) >= pulseQuiet; ask && p.asked.IsZero() {
 		p.asked = now
+	} else if ask && p.all.IsZero() && now.Sub(p.asked) >= max(pulseTick, min(p.slowest, pulseMute)) {
+		p.all, all = now, true
 	}
-	return ask, p.waited(now, pulseDead, pulseDeadAnswers)
+	return ask, all, p.waited(now, pulseDead, pulseDeadAnswers)
 }
 
-// mute reports whether nobody is heard of, though somebody was asked.
+// mute reports whether nobody is heard of, though all were asked.
 func (p *pulse) mute(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,15 +80,44 @@ func (p *pulse) mute(now time.Time) bool {
 // waited reports whether nobody has answered for so long, and for so many times the time
 // that an answer took.
 func (p *pulse) waited(now time.Time, least time.Duration, answers time.Duration) bool {
-	return !p.asked.IsZero() && now.Sub(p.asked) >= max(least, answers*p.slowest)
+	return !p.all.IsZero() && now.Sub(p.all) >= max(least, answers*p.slowest)
+}
+
+// pulseTurns is whose turn it is to be asked.
+type pulseTurns struct {
+	asked map[peer.ID]time.Time // when each was, of those who are connected
+	last  time.Time             // .. somebody was
+}
+
+// next are those who are asked now: quiet: nothing is heard of anybody; all: nor of who was asked.
+func (t *pulseTurns) next(peers []peer.ID, now time.Time, quiet, all bool) (out []peer.ID) {
+	next, there := peer.ID(""), make(map[peer.ID]time.Time, len(peers))
+	for _, p := range peers {
+		if there[p] = t.asked[p]; next == "" || t.asked[p].Before(t.asked[next]) {
+			next = p
+		}
+	}
+	t.asked = there
+	switch {
+	case all:
+		out = peers
+	case next == "" || now.Sub(t.last) < pingGap || !quiet && now.Sub(t.asked[next]) < pingAgain:
+		return nil
+	default:
+		out = []peer.ID{next}
+	}
+	t.last = now
+	for _, p := range out {
+		t.asked[p] = now
+	}
+	return out
 }
 
 // feelPulse asks connected peers how far away they are: each once it is there, and rarely
-// again; and one after the other while nothing is heard. It ends connections of which all
-// are dead.
+// again; and one after the other while nothing is heard, or all. It ends connections of which
+// all are dead.
 func (n *Node) feelPulse(ctx context.Context) {
-	asked := make(map[peer.ID]time.Time)
-	var last time.Time
+	var turns pulseTurns
 	tick := time.NewTicker(pulseTick)
 	defer tick.Stop()
 	for {
@@ -94,7 +127,7 @@ func (n *Node) feelPulse(ctx context.Context) {
 			return
 		}
 		peers, now := n.host.Network().Peers(), time.Now()
-		quiet, dead := n.pulse.look(now, n.traffic.in.Load(), len(peers) > 0)
+		quiet, all, dead := n.pulse.look(now, n.traffic.in.Load(), len(peers) > 0)
 		if dead {
 			for _, c := range n.host.Network().Conns() {
 				go c.Close() // it can wait for the other end
@@ -102,21 +135,13 @@ func (n *Node) feelPulse(ctx context.Context) {
 			n.wakeConnector()
 			continue
 		}
-		next, there := peer.ID(""), make(map[peer.ID]time.Time, len(peers))
-		for _, p := range peers {
-			if there[p] = asked[p]; next == "" || asked[p].Before(asked[next]) {
-				next = p
-			}
+		for _, p := range turns.next(peers, now, quiet, all) {
+			n.spawn(func() {
+				ctx, cancel := context.WithTimeout(ctx, dialTime)
+				defer cancel()
+				n.ping(ctx, p) // how long it took is noted
+			})
 		}
-		if asked = there; next == "" || now.Sub(last) < pingGap || !quiet && now.Sub(asked[next]) < pingAgain {
-			continue
-		}
-		last, asked[next] = now, now
-		n.spawn(func() {
-			ctx, cancel := context.WithTimeout(ctx, dialTime)
-			defer cancel()
-			n.ping(ctx, next) // how long it took is noted
-		})
 	}
 }
 

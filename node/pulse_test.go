@@ -1,9 +1,12 @@
 package node
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // A pulsed is a pulse of which the time is made up.
@@ -20,7 +23,7 @@ type pulsed struct {
 // tick lets half a second pass.
 func (p *pulsed) tick() {
 	p.now = p.now.Add(pulseTick)
-	ask, dead := p.look(p.now, p.bytes, true)
+	ask, _, dead := p.look(p.now, p.bytes, true)
 	if ask {
 		p.asks++
 	}
@@ -70,7 +73,7 @@ func TestPulse(t *testing.T) {
 		t.Error("who slept takes that for the others' silence")
 	}
 	p = &pulsed{now: time.Unix(1e9, 0)}
-	if ask, dead := p.look(p.now.Add(time.Minute), 0, false); ask || dead {
+	if ask, all, dead := p.look(p.now.Add(time.Minute), 0, false); ask || all || dead {
 		t.Error("who is connected to nobody waits for an answer")
 	}
 }
@@ -110,5 +113,48 @@ func TestPulseOfSlowNetwork(t *testing.T) {
 	t.Logf("%d false alarms of %d", alarms, asks)
 	if alarms > 0 || p.dead {
 		t.Errorf("%d false alarms; connections given up: %v", alarms, p.dead)
+	}
+}
+
+// TestPulseOfStrangers: strangers who are connected and never answer, and whose turn it is to be
+// asked, are not taken for everybody: as long as one answers, nobody is told that none does, and no
+// connection is given up.
+func TestPulseOfStrangers(t *testing.T) {
+	p := &pulsed{now: time.Unix(1e9, 0)}
+	var turns pulseTurns
+	honest, strangers, asked := []peer.ID{"ann", "bob"}, 0, 0
+	peers := append([]peer.ID(nil), honest...)
+	for i := range 2 * 3600 { // an hour
+		if i%20 == 0 && len(peers) < 42 { // .. that come one after the other, and are asked first
+			strangers++
+			peers = append(peers, peer.ID(fmt.Sprint("stranger ", strangers)))
+		}
+		p.now = p.now.Add(pulseTick)
+		quiet, all, dead := p.look(p.now, p.bytes, true)
+		if dead || p.mute(p.now) {
+			t.Fatalf("after %v: dead %v", p.now.Sub(time.Unix(1e9, 0)), dead)
+		}
+		for _, to := range turns.next(peers, p.now, quiet, all) {
+			if asked++; to == honest[0] || to == honest[1] {
+				p.bytes++
+			}
+		}
+	}
+	if strangers < 40 || asked < 500 {
+		t.Errorf("%d strangers, %d questions: the test shows nothing", strangers, asked)
+	}
+	// Where none answers, all were asked before that is said.
+	turns = pulseTurns{}
+	was := make(map[peer.ID]bool)
+	for !p.dead && !p.mute(p.now) {
+		p.now = p.now.Add(pulseTick)
+		quiet, all, dead := p.look(p.now, p.bytes, true)
+		p.dead = dead
+		for _, to := range turns.next(peers, p.now, quiet, all) {
+			was[to] = true
+		}
+	}
+	if p.dead || len(was) != len(peers) {
+		t.Errorf("%d of %d were asked; dead: %v", len(was), len(peers), p.dead)
 	}
 }

@@ -19,8 +19,9 @@ type asked struct {
 	question *record.Outside // nil: only answers are here
 	shown    OutsideQuestion
 	*words
-	by      payer
-	kept    int // counts what is kept: its order
+	by      payer   // is charged for it
+	others  []payer // took it, too
+	kept    int     // counts what is kept: its order
 	until   time.Time
 	replies []reply
 }
@@ -28,8 +29,10 @@ type asked struct {
 // A reply is an answer as it is kept, whether it opens or not.
 type reply struct {
 	*record.OutsideAnswer
-	by    payer
-	shown OutsideAnswer
+	author ake.Hash // its cid
+	by     payer
+	tried  bool // it was read, or cannot be
+	shown  OutsideAnswer
 }
 
 // A payer is to whom something is charged: a branch, and in it an author.
@@ -60,7 +63,7 @@ func (r *Room) noteOutside(t *transcript, index int, m *record.Signed, history b
 	if m.Kind == record.KindAnswer {
 		if in, err := record.ParseOutsideAnswer([]byte(m.Text)); err == nil {
 			a := r.asked(in.Question, by)
-			a.addReply(reply{in, by, OutsideAnswer{
+			a.addReply(reply{OutsideAnswer: in, author: m.CID, by: by, shown: OutsideAnswer{
 				ID: in.Question, By: r.author(t, index), Self: t.List[index].Identity == r.identity, At: at, History: history,
 			}})
 			for _, n := range a.readReplies() {
@@ -74,9 +77,9 @@ func (r *Room) noteOutside(t *transcript, index int, m *record.Signed, history b
 		return
 	}
 	a := r.asked(q.ID(r.id), by)
-	if a.question != nil { // another member took it, too: who is charged less is
-		if c := r.outside.charges(); c.more(a.by, by) < 0 {
-			a.by = by
+	if a.question != nil { // another member took it, too
+		if by != a.by && len(a.others) < maxPayers-1 && !slices.Contains(a.others, by) {
+			a.others = append(a.others, by)
 		}
 		return
 	}
@@ -110,8 +113,9 @@ func (r *Room) asked(id ake.Hash, by payer) *asked {
 	if len(o.byID) >= maxOutside {
 		c := o.charges()
 		c.add(by)
+		o.charge(c)
 		last := slices.MinFunc(slices.Collect(maps.Values(o.byID)), func(a, b *asked) int {
-			return cmp.Or(c.more(a.by, b.by), differ(len(a.replies) > 0, len(b.replies) > 0), a.kept-b.kept)
+			return cmp.Or(c.more(a.by, b.by), differ(a.answered(), b.answered()), a.kept-b.kept)
 		})
 		delete(o.byID, last.id)
 		r.words.queue = slices.DeleteFunc(r.words.queue, func(w *closedWords) bool { return w.asked == last })
@@ -122,6 +126,27 @@ func (r *Room) asked(id ake.Hash, by payer) *asked {
 	o.byID[id] = a
 	return a
 }
+
+// maxPayers is how many of those who took a question may come to be charged for it: the first.
+const maxPayers = 8
+
+// charge charges each question to who is charged least of those who took it, as of now: else whoever
+// takes what others took, and then makes up many, would have theirs give way with its own.
+func (o *outsides) charge(c charges) {
+	for _, a := range slices.SortedFunc(maps.Values(o.byID), func(a, b *asked) int { return a.kept - b.kept }) {
+		for i, p := range a.others {
+			if c.more(a.by, p) < 0 {
+				c[a.by.branch]--
+				c[a.by.author]--
+				a.by, a.others[i] = p, a.by
+				c.add(p)
+			}
+		}
+	}
+}
+
+// answered reports whether a question was answered, as far as answers that came without it count.
+func (a *asked) answered() bool { return a.question != nil && len(a.replies) > 0 }
 
 // charges are those of all questions.
 func (o *outsides) charges() charges {
@@ -151,8 +176,8 @@ func differ(a, b bool) int {
 
 // addReply keeps an answer; of too many, the newest of who is charged most gives way.
 func (a *asked) addReply(n reply) {
-	if slices.ContainsFunc(a.replies, func(o reply) bool { return string(o.Box) == string(n.Box) }) {
-		return
+	if slices.ContainsFunc(a.replies, func(o reply) bool { return o.author == n.author && string(o.Box) == string(n.Box) }) {
+		return // another's copy of it is no answer, and keeps none from being read
 	}
 	a.replies = append(a.replies, n)
 	if len(a.replies) <= record.MaxReplies {

@@ -49,12 +49,40 @@ func (r *Room) schedule() {
 }
 
 // nextInTurn is the neighbour with which the last comparison is longest ago, or that
-// came then and has had none: so whoever comes again and again is not always next.
+// came then and has had none: so whoever comes again and again is not always next. Every
+// other turn is a member's: so strangers who come and say nothing keep no beats from us.
 func (r *Room) nextInTurn() (next *neighbour) {
+	if r.membersTurn = !r.membersTurn; r.membersTurn {
+		if n := r.memberInTurn(); n != nil {
+			return n
+		}
+	}
 	for _, p := range r.sortedNeighbours() {
 		if n := r.neighbours[p]; next == nil || n.comparedLast().Before(next.comparedLast()) {
 			next = n
 		}
+	}
+	return next
+}
+
+// memberInTurn is nextInTurn of the members that are here, if somebody else is near, too.
+func (r *Room) memberInTurn() (next *neighbour) {
+	g := r.days[r.today()]
+	if g == nil || g.own == nil {
+		return nil
+	}
+	members := 0
+	for _, cid := range r.living(g) {
+		n := r.neighbours[g.nodes[cid].peer]
+		if _, absent := r.absent(g, g.nodes[cid]); n == nil || absent {
+			continue
+		}
+		if members++; next == nil || n.comparedLast().Before(next.comparedLast()) {
+			next = n
+		}
+	}
+	if members == len(r.neighbours) {
+		return nil
 	}
 	return next
 }

@@ -719,7 +719,7 @@ func (m *mutator) someOutside(s *record.Signed) {
 	if err != nil {
 		panic(err)
 	}
-	seed, box, err := in.key.Reply(m.draw(), in.ID, q.ReplyKey, "now")
+	seed, box, err := in.key.Reply(m.draw(), in.ID, s.CID, q.ReplyKey, "now")
 	if err != nil {
 		panic(err)
 	}

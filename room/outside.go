@@ -24,6 +24,7 @@ const (
 	maxWaitingOutside = 64      // that wait for their turn
 	outsideRate       = 1. / 60 // questions a second that are taken ..
 	outsideAtOnce     = 8       // .. and at once
+	fewTakers         = 8       // in a room of more each takes less, so that all take no more
 	outsideTurn       = 20 * time.Second
 	// OutsideDays is for how many days after its own a question is kept.
 	OutsideDays = 7
@@ -200,6 +201,12 @@ func (r *Room) takes(x *exchange, q *record.Outside) {
 	}
 }
 
+// outsidePace is how many questions a second one of n members takes, and at once.
+func outsidePace(n int) (rate, atOnce float64) {
+	share := float64(fewTakers) / float64(max(n, fewTakers))
+	return outsideRate * share, max(outsideAtOnce*share, 1)
+}
+
 // takeOutside takes questions that wait, as the pace allows: any of them, at random, so that
 // many by one asker are no more than others'.
 func (r *Room) takeOutside() {
@@ -216,8 +223,9 @@ func (r *Room) takeOutside() {
 		return true
 	})
 	for len(o.queue) > 0 && r.maySend() {
-		if !o.pace.spend(1, r.now, outsideRate, outsideAtOnce) {
-			r.wakeAt(o.pace.next(outsideRate))
+		rate, atOnce := outsidePace(len(r.head.list))
+		if !o.pace.spend(1, r.now, rate, atOnce) {
+			r.wakeAt(o.pace.next(rate))
 			return
 		}
 		i := r.random(len(o.queue))
@@ -271,32 +279,42 @@ func (r *Room) openOutside(w *closedWords) {
 
 // showOutside shows a question that opened, and what was answered.
 func (r *Room) showOutside(a *asked) {
-	if a.reading != Read || a.question == nil || r.outside.byID[a.id] != a || a.shown.Number > 0 {
+	if a.reading == NotOpened || a.question == nil || r.outside.byID[a.id] != a || a.shown.Number > 0 {
 		return
 	}
-	var err error
-	if a.shown.Text, err = a.words.key.Open(a.question.Sealed); err != nil {
-		a.reading = Unread
-		return
+	if a.reading == Read {
+		var err error
+		if a.shown.Text, err = a.words.key.Open(a.question.Sealed); err != nil {
+			a.reading = Unread
+		} else {
+			r.outside.number++
+			a.shown.Number = r.outside.number
+		}
 	}
-	r.outside.number++
-	a.shown.Number = r.outside.number
 	answers := a.readReplies()
-	r.emit(a.copy())
+	if a.shown.Number > 0 {
+		r.emit(a.copy())
+	}
 	for _, n := range answers {
 		r.emit(n)
 	}
 }
 
-// readReplies reads answers to a question that opened: what its asker reads.
+// readReplies reads answers to a question that was opened, each once: what its asker reads. As much
+// is done where our key does not open the question: else whoever plants answers would see by how
+// busy we are whether it does.
 func (a *asked) readReplies() (fresh []OutsideAnswer) {
+	if a.question == nil || a.reading == NotOpened || a.reading == Read && a.shown.Number == 0 {
+		return nil // it is not their turn yet
+	}
 	for i := range a.replies {
 		n := &a.replies[i]
-		if a.shown.Number == 0 || n.shown.Number > 0 {
+		if n.tried {
 			continue
 		}
-		text, err := a.words.key.ReadReply(a.id, a.question.ReplyKey, n.Seed[:], n.Box)
-		if err != nil {
+		n.tried = true
+		text, err := a.words.key.ReadReply(a.id, n.author, a.question.ReplyKey, n.Seed[:], n.Box)
+		if err != nil || a.reading != Read {
 			continue // its author could not open the question, or the asker would read something else
 		}
 		n.shown.Number, n.shown.Text = a.shown.Number, text
@@ -341,7 +359,7 @@ func (r *Room) AnswerOutside(now time.Time, number int, text string) error {
 		if err := checkText(text, ake.MaxWords); err != nil {
 			return err
 		}
-		seed, box, err := a.words.key.Reply(r.draw(), a.id, a.question.ReplyKey, text)
+		seed, box, err := a.words.key.Reply(r.draw(), a.id, r.head.list[r.head.ownIndex].CID, a.question.ReplyKey, text)
 		if err != nil {
 			return err
 		}

@@ -501,7 +501,7 @@ func TestOutsideForged(t *testing.T) {
 	n.run(10 * time.Second)
 	var stranger ake.WordsKey // of who has seen all that went over the wire
 	forge := func(k ake.WordsKey) *record.OutsideAnswer {
-		seed, box, err := k.Reply(n.secret(), in.ID, q.ReplyKey, "yes, of course")
+		seed, box, err := k.Reply(n.secret(), in.ID, kari.own(), q.ReplyKey, "yes, of course")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -701,7 +701,7 @@ func TestInquiry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, box, err := k.Reply(r, q.ID(d.ID()), q.ReplyKey, "on Monday")
+	_, box, err := k.Reply(r, q.ID(d.ID()), ake.Hash{}, q.ReplyKey, "on Monday")
 	if err != nil {
 		t.Fatal(err)
 	}

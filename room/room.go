@@ -150,12 +150,13 @@ type Room struct {
 	committing     committing
 
 	// Peers, channels to their processes, and streams.
-	neighbours map[peer.ID]*neighbour
-	compareAt  time.Time
-	proofs     proofs
-	channels   channels
-	streams    streams
-	questions  questions
+	neighbours  map[peer.ID]*neighbour
+	compareAt   time.Time
+	membersTurn bool // the last comparison that was due was for a member, if one was near
+	proofs      proofs
+	channels    channels
+	streams     streams
+	questions   questions
 
 	encapsulationTime time.Duration // how long our encapsulation took to make
 

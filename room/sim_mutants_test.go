@@ -722,9 +722,14 @@ var mutants = []mutant{
 	{"words are padded as one likes", "../crypto/ake/words.go",
 		`len(plain) > minWords && n <= len(plain)/2 || `, ``, "../crypto/ake TestWordsSealed"},
 
+	{"strangers take as many turns as members", "due.go",
+		`if r.membersTurn = !r.membersTurn; r.membersTurn {`, `if false {`, "TestMuteStrangers"},
+
 	// Questions from outside: PROTOCOL.md §9.7.
 	{"questions from outside are taken without end", "outside.go",
-		`if !o.pace.spend(1, r.now, outsideRate, outsideAtOnce) {`, `if false {`, "TestOutsideFlood"},
+		`if !o.pace.spend(1, r.now, rate, atOnce) {`, `if !o.pace.spend(0, r.now, rate, atOnce) {`, "TestOutsideFlood"},
+	{"a large room takes as many questions as all its members would", "outside.go",
+		`share := float64(fewTakers) / float64(max(n, fewTakers))`, `share := float64(min(n, 1))`, "TestOutsideCrowd"},
 	{"who asks first is taken first", "outside.go",
 		`i := r.random(len(o.queue))
 		w := o.queue[i]`, `i := 0
@@ -776,7 +781,23 @@ var mutants = []mutant{
 	{"questions are shown as messages are", "show.go",
 		`if isOutside(m.Kind) {`, `if false {`, "TestOutside"},
 	{"an answer that the asker reads otherwise is shown", "../crypto/ake/outside.go",
-		`if err != nil || !hmac.Equal(again, ct) {`, `if err != nil || len(again) != len(ct) {`, "../crypto/ake TestReplies"},
+		`if err != nil || !opened || !hmac.Equal(again, ct) {`, `if err != nil || !opened || len(again) != len(ct) {`,
+		"../crypto/ake TestReplies"},
+	{"answers are passed off as one's own", "../crypto/ake/outside.go",
+		`"coterie/2 outside seed", question[:], author[:], ct)`, `"coterie/2 outside seed", question[:], ct)`, "../crypto/ake TestReplies"},
+	{"another's copy of an answer takes its place", "asked.go",
+		`return o.author == n.author && string(o.Box) == string(n.Box)`, `return string(o.Box) == string(n.Box)`, "TestOutsideCopied"},
+	{"whoever takes what others took pays for it", "asked.go",
+		`if c.more(a.by, p) < 0 {`, `if false {`, "TestOutsideTaken"},
+	{"answers are read where the question opens alone", "outside.go",
+		`if a.question == nil || a.reading == NotOpened || a.reading == Read && a.shown.Number == 0 {`,
+		`if a.question == nil || a.shown.Number == 0 {`, "TestOutsideReplyWork"},
+	{"answers that do not open are read again and again", "outside.go",
+		`		n.tried = true
+`, `		n.tried = n.shown.Number > 0
+`, "TestOutsideReplyWork"},
+	{"answers to what is not kept any more come first", "asked.go",
+		`return a.question != nil && len(a.replies) > 0`, `return len(a.replies) > 0`, "TestOutsideAnswersAlone"},
 	{"whoever has the asker's key makes answers", "../crypto/ake/outside.go",
 		`Expand(k.Secret, "coterie/2 outside answer"`, `Expand(Secret{}, "coterie/2 outside answer"`, "../crypto/ake TestReplies"},
 	{"answers are not sealed to the asker", "../crypto/ake/outside.go",

@@ -50,9 +50,9 @@ func ValidReplyKey(b []byte) bool {
 // IsBox reports whether an answer has this size once it is sealed.
 func IsBox(n int) bool { return SealedWords(n - xwing.CiphertextSize) }
 
-// Reply seals the words of an answer to the asker. The seed, of which r is drawn, is for
-// those who have the question's key.
-func (k *WordsKey) Reply(r Secret, question Hash, replyKey []byte, words string) (seed, box []byte, err error) {
+// Reply seals the words of an answer to the asker. The seed, in which r is, is for those who
+// have the question's key; it is of no use as another author's (a cid).
+func (k *WordsKey) Reply(r Secret, question, author Hash, replyKey []byte, words string) (seed, box []byte, err error) {
 	ss, ct, err := encapsulateReply(r, replyKey)
 	if err != nil {
 		return nil, nil, err
@@ -62,27 +62,28 @@ func (k *WordsKey) Reply(r Secret, question Hash, replyKey []byte, words string)
 	if err != nil {
 		return nil, nil, err
 	}
-	aead, err := k.seedKey(question, ct)
+	aead, err := k.seedKey(question, author, ct)
 	if err != nil {
 		return nil, nil, err
 	}
 	return aead.Seal(nil, make([]byte, chacha20poly1305.NonceSize), r.b[:], nil), append(ct, sealed...), nil
 }
 
-// ReadReply reads an answer as one who has the question's key: what its asker reads. The
-// error is ErrNotOpened.
-func (k *WordsKey) ReadReply(question Hash, replyKey, seed, box []byte) (string, error) {
+// ReadReply reads an author's answer as one who has the question's key: what its asker reads. The
+// error is ErrNotOpened. As much is done for a key that does not open it.
+func (k *WordsKey) ReadReply(question, author Hash, replyKey, seed, box []byte) (string, error) {
 	if len(seed) != ReplySeedSize || !IsBox(len(box)) {
 		return "", ErrNotOpened
 	}
 	ct, sealed := box[:xwing.CiphertextSize], box[xwing.CiphertextSize:]
-	aead, err := k.seedKey(question, ct)
+	aead, err := k.seedKey(question, author, ct)
 	if err != nil {
 		return "", ErrNotOpened
 	}
 	b, err := aead.Open(nil, make([]byte, chacha20poly1305.NonceSize), seed, nil)
-	if err != nil {
-		return "", ErrNotOpened
+	opened := err == nil
+	if !opened {
+		b = make([]byte, SecretSize) // what it makes is thrown away
 	}
 	defer clear(b)
 	r, err := SecretFromBytes(b)
@@ -91,11 +92,15 @@ func (k *WordsKey) ReadReply(question Hash, replyKey, seed, box []byte) (string,
 	}
 	defer r.Erase()
 	ss, again, err := encapsulateReply(r, replyKey)
-	if err != nil || !hmac.Equal(again, ct) {
-		return "", ErrNotOpened
+	if err != nil {
+		return "", ErrNotOpened // for everybody alike
 	}
 	defer clear(ss)
-	return k.replyKey(question, ct, ss).Open(sealed)
+	words, err := k.replyKey(question, ct, ss).Open(sealed)
+	if err != nil || !opened || !hmac.Equal(again, ct) {
+		return "", ErrNotOpened
+	}
+	return words, nil
 }
 
 // OpenReply opens an answer as the asker. The error is ErrNotOpened.
@@ -113,8 +118,8 @@ func (k *WordsKey) replyKey(question Hash, ct, ss []byte) *WordsKey {
 	return &WordsKey{Expand(k.Secret, "coterie/2 outside answer", question[:], ct, ss)}
 }
 
-func (k *WordsKey) seedKey(question Hash, ct []byte) (cipher.AEAD, error) {
-	key := Expand(k.Secret, "coterie/2 outside seed", question[:], ct)
+func (k *WordsKey) seedKey(question, author Hash, ct []byte) (cipher.AEAD, error) {
+	key := Expand(k.Secret, "coterie/2 outside seed", question[:], author[:], ct)
 	defer key.Erase()
 	return chacha20poly1305.New(key.b[:])
 }

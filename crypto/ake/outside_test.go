@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"coterie/crypto/abe"
 )
@@ -52,18 +53,19 @@ func TestOutsideIsBound(t *testing.T) {
 // key opens it; whoever reads it by the seed reads what the asker does.
 func TestReplies(t *testing.T) {
 	k, private, question := &WordsKey{secretOf("key")}, secretOf("private"), hashOf("question")
+	author := hashOf("author")
 	pub := ReplyKey(private)
 	if !ValidReplyKey(pub) || ValidReplyKey(pub[1:]) || ValidReplyKey(bytes.Repeat([]byte{0xff}, ReplyKeySize)) {
 		t.Error("valid keys")
 	}
-	seed, box, err := k.Reply(secretOf("r"), question, pub, "on Monday")
+	seed, box, err := k.Reply(secretOf("r"), question, author, pub, "on Monday")
 	if err != nil || !IsBox(len(box)) || len(seed) != ReplySeedSize {
 		t.Fatal(err)
 	}
 	if said, err := k.OpenReply(private, question, box); err != nil || said != "on Monday" {
 		t.Errorf("%q, %v", said, err)
 	}
-	if said, err := k.ReadReply(question, pub, seed, box); err != nil || said != "on Monday" {
+	if said, err := k.ReadReply(question, author, pub, seed, box); err != nil || said != "on Monday" {
 		t.Errorf("%q, %v", said, err)
 	}
 	other := &WordsKey{secretOf("another key")}
@@ -90,28 +92,30 @@ func TestReplies(t *testing.T) {
 	for _, at := range []int{0, 1100, 1119, 1120, len(box) - 1} {
 		s, err = open(k, private, question, flipped(box, at))
 		refused("changed for the asker", s, err)
-		s, err = k.ReadReply(question, pub, seed, flipped(box, at))
+		s, err = k.ReadReply(question, author, pub, seed, flipped(box, at))
 		refused("changed for a member", s, err)
 	}
 	s, err = open(k, private, question, box[1:])
 	refused("cut", s, err)
-	s, err = k.ReadReply(question, pub, seed[1:], box)
+	s, err = k.ReadReply(question, author, pub, seed[1:], box)
 	refused("with half a seed", s, err)
-	s, err = k.ReadReply(question, pub, flipped(seed, 0), box)
+	s, err = k.ReadReply(question, author, pub, flipped(seed, 0), box)
 	refused("with another seed", s, err)
-	s, err = other.ReadReply(question, pub, seed, box)
+	s, err = other.ReadReply(question, author, pub, seed, box)
 	refused("for a member without the question's key", s, err)
-	s, err = k.ReadReply(question, ReplyKey(secretOf("another")), seed, box)
+	s, err = k.ReadReply(question, author, ReplyKey(secretOf("another")), seed, box)
 	refused("to another asker", s, err)
+	s, err = k.ReadReply(question, hashOf("another author"), pub, seed, box)
+	refused("passed off as another's", s, err)
 
 	// A member shows the room one thing, and gives the asker another.
-	seed2, box2, err := k.Reply(secretOf("r2"), question, pub, "never")
+	seed2, box2, err := k.Reply(secretOf("r2"), question, author, pub, "never")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err = k.ReadReply(question, pub, seed, box2)
+	s, err = k.ReadReply(question, author, pub, seed, box2)
 	refused("the seed of another answer", s, err)
-	s, err = k.ReadReply(question, pub, seed2, append(slices.Clone(box2[:1120]), box[1120:]...))
+	s, err = k.ReadReply(question, author, pub, seed2, append(slices.Clone(box2[:1120]), box[1120:]...))
 	refused("the words of another answer", s, err)
 	other2, ct, err := encapsulateReply(secretOf("r2"), pub)
 	if err != nil {
@@ -121,7 +125,7 @@ func TestReplies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aead, err := k.seedKey(question, given)
+	aead, err := k.seedKey(question, author, given)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,16 +135,43 @@ func TestReplies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err = k.ReadReply(question, pub, seed3, append(given, sealed3...))
+	s, err = k.ReadReply(question, author, pub, seed3, append(given, sealed3...))
 	refused("an encapsulation that r does not make", s, err)
 	if bytes.Equal(ct, given) {
 		t.Error("the test shows nothing")
 	}
-	if _, _, err := k.Reply(secretOf("r"), question, pub, string(make([]byte, MaxWords+1))); !errors.Is(err, ErrWords) {
+	long := string(make([]byte, MaxWords+1))
+	if _, _, err := k.Reply(secretOf("r"), question, author, pub, long); !errors.Is(err, ErrWords) {
 		t.Errorf("too long: %v", err)
 	}
-	if _, _, err := k.Reply(secretOf("r"), question, pub[1:], "x"); err == nil {
+	if _, _, err := k.Reply(secretOf("r"), question, author, pub[1:], "x"); err == nil {
 		t.Error("to half a key")
+	}
+}
+
+// TestReplyTime: an answer takes as long to read with a key that does not open it as with one that does.
+func TestReplyTime(t *testing.T) {
+	k, question, author := &WordsKey{secretOf("key")}, hashOf("question"), hashOf("author")
+	pub := ReplyKey(secretOf("private"))
+	seed, box, err := k.Reply(secretOf("r"), question, author, pub, "on Monday")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box[len(box)-1] ^= 1 // it opens for nobody
+	read := func(k *WordsKey) time.Duration {
+		began := time.Now()
+		if _, err := k.ReadReply(question, author, pub, seed, box); !errors.Is(err, ErrNotOpened) {
+			t.Fatal(err)
+		}
+		return time.Since(began)
+	}
+	mine, others := time.Hour, time.Hour // the least of many: whatever else the machine does
+	for range 200 {
+		mine, others = min(mine, read(k)), min(others, read(new(WordsKey)))
+	}
+	t.Logf("%v with the key, %v without", mine, others)
+	if mine > 2*others || others > 2*mine {
+		t.Errorf("%v with the key, %v without", mine, others)
 	}
 }
 
@@ -166,6 +197,7 @@ func TestVectorsOutside(t *testing.T) {
 		Text          string    `json:"text"`
 		Sealed        hexBytes  `json:"sealed"`
 		Question      hexBytes  `json:"qid"`
+		Author        hexBytes  `json:"cid"`
 		R             hexBytes  `json:"r"`
 		Words         string    `json:"words"`
 		SealedR       hexBytes  `json:"sealed_r"`
@@ -196,30 +228,30 @@ func TestVectorsOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	qid := hashOf("vector question")
-	sealedR, box, err := k.Reply(r, qid, c.ReplyKey, "on Monday")
+	qid, cid := hashOf("vector question"), hashOf("vector author")
+	sealedR, box, err := k.Reply(r, qid, cid, c.ReplyKey, "on Monday")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, another, err := k.Reply(secretOf("another r"), qid, c.ReplyKey, "on Tuesday")
+	other, another, err := k.Reply(secretOf("another r"), qid, cid, c.ReplyKey, "on Tuesday")
 	if err != nil {
 		t.Fatal(err)
 	}
 	forger := &WordsKey{secretOf("a forger's key")}
-	forgedR, forged, err := forger.Reply(r, qid, c.ReplyKey, "on Monday")
+	forgedR, forged, err := forger.Reply(r, qid, cid, c.ReplyKey, "on Monday")
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := vector{
 		Seed: seed.Bytes(), Room: c.Room[:], Period: uint64(c.Period), Private: private.Bytes(), ReplyKey: c.ReplyKey,
 		Token: token.Bytes(), TokenHash: c.Token[:], Context: c.hash(), Encapsulation: enc, Key: k.Bytes(),
-		Text: "when is the exam?", Sealed: sealed, Question: qid[:], R: r.Bytes(), Words: "on Monday", SealedR: sealedR,
-		Box: box,
+		Text: "when is the exam?", Sealed: sealed, Question: qid[:], Author: cid[:], R: r.Bytes(),
+		Words: "on Monday", SealedR: sealedR, Box: box,
 		Refused: []refused{{"made without the question's key", forged, forgedR}, {"another answer's r", box, other},
 			{"another answer's box", another, sealedR}},
 	}
 	for _, bad := range v.Refused {
-		if _, err := k.ReadReply(qid, c.ReplyKey, bad.Seed, bad.Box); !errors.Is(err, ErrNotOpened) {
+		if _, err := k.ReadReply(qid, cid, c.ReplyKey, bad.Seed, bad.Box); !errors.Is(err, ErrNotOpened) {
 			t.Errorf("%s: %v", bad.Name, err)
 		}
 	}
