@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +17,7 @@ import (
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
+	"coterie/kms/keyfile"
 )
 
 // alone is coterie without a command: the rooms that are remembered on one screen, or help where
@@ -52,11 +55,11 @@ func (a *app) alone(cmd *cobra.Command) error {
 		return cli.Fail("none-open", "no room could be opened").Hint("coterie rooms lists them; coterie join ROOM")
 	}
 	a.Removed = func(*cli.Error) {} // the screen is the rooms'
-	if err := a.onScreen(visits); err != nil {
-		return err
-	}
+	there, err := a.onScreen(visits)
 	a.Removed = func(e *cli.Error) { cli.Warn(a.stderr, e) }
-	_, err = fmt.Fprintf(a.stdout, "You went away from %s.\n", cli.Plural(len(visits), "room"))
+	if err == nil && there > 0 {
+		_, err = fmt.Fprintf(a.stdout, "You went away from %s.\n", cli.Plural(there, "room"))
+	}
 	return err
 }
 
@@ -75,6 +78,12 @@ func (a *app) openRemembered(rooms []profile.Room, f house.Flags) (out []*house.
 		o, _, err := a.Open(r.Name, f, upTeller{a.stderr, cli.Clean(r.Name)})
 		if err != nil {
 			e := *cli.Describe(err)
+			switch {
+			case e.Code == "closing":
+				return out
+			case e.Code == "no-passphrase", errors.Is(err, keyfile.ErrWrongPassphrase): // nobody is asked for each room
+				f.Ask = func() ([]byte, error) { return nil, err }
+			}
 			e.Text = "not opened: " + e.Text
 			upTeller{a.stderr, cli.Clean(r.Name)}.Warn(&e)
 			continue
@@ -104,26 +113,40 @@ func (a *app) aloneAt(home *house.Home) error {
 	if len(visits) == 0 {
 		return cli.Fail("none-open", "coterie up has no room open").Hint("coterie join ROOM opens one there")
 	}
-	if err := a.onScreen(visits); err != nil {
-		return err
+	there, err := a.onScreen(visits)
+	if err == nil && there > 0 {
+		_, err = fmt.Fprintln(a.stdout, stay(there))
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s open in the background; coterie shows them again.\n",
-		stay(len(visits)))
 	return err
 }
 
 func stay(n int) string {
 	if n == 1 {
-		return "1 room stays"
+		return "1 room stays open in the background; coterie shows it again."
 	}
-	return fmt.Sprintf("%d rooms stay", n)
+	return fmt.Sprintf("%d rooms stay open in the background; coterie shows them again.", n)
 }
 
-// onScreen shows rooms on one screen, until all are left or the user goes.
-func (a *app) onScreen(visits []house.Visit) error {
+// A parting is a face that notes that its room was left or closed.
+type parting struct {
+	chat.Face
+	over bool
+}
+
+func (p *parting) Show(s *chat.State, e chat.Event, said []chat.Line) {
+	if bye, ok := e.What.(chat.Bye); ok && !bye.Stays {
+		p.over = true
+	}
+	p.Face.Show(s, e, said)
+}
+
+// onScreen shows rooms on one screen, until all are left or the user goes. It returns how many
+// were there still. What ended a room otherwise is the error if there was no other, and warned of
+// else.
+func (a *app) onScreen(visits []house.Visit) (there int, err error) {
 	settings, err := a.Settings()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	config := func(v house.Visit) ui.Config {
 		w := v.Hello()
@@ -135,17 +158,30 @@ func (a *app) onScreen(visits []house.Visit) error {
 	colours := ui.Colours(settings.Text("color"), os.Environ())
 	p := ui.Start(config(visits[0]), visits[0], a.stdin.(*os.File), a.stdout.(*os.File), colours)
 	var all sync.WaitGroup
+	var mu sync.Mutex
+	var failed []*cli.Error
 	for i, v := range visits {
 		seat := p.Seat
 		if i > 0 {
 			seat = p.Add(config(v), v)
 		}
 		all.Go(func() {
-			err := house.Follow(v, seat, a.now)
+			face := &parting{Face: seat}
+			err := follow(v, face, a.now)
+			v.Close()
+			var why *cli.Error
 			if err != nil {
-				p.Tell(seat, cli.Describe(err))
+				why = named(v.Hello().About.Name, err)
 			}
-			p.Remove(seat)
+			mu.Lock()
+			switch {
+			case why != nil:
+				failed = append(failed, why)
+			case !face.over:
+				there++
+			}
+			mu.Unlock()
+			p.Remove(seat, why)
 		})
 	}
 	signals := make(chan os.Signal, 2)
@@ -160,5 +196,27 @@ func (a *app) onScreen(visits []house.Visit) error {
 		v.Do(context.Background(), chat.Quit{})
 	}
 	all.Wait()
-	return err
+	for _, e := range failed {
+		if err == nil && there == 0 {
+			err = e
+			continue
+		}
+		cli.Warn(a.stderr, e)
+	}
+	return there, err
+}
+
+// follow shows a face what happens in a room, of this process or of another.
+func follow(v house.Visit, face chat.Face, now func() time.Time) error {
+	if w, ok := v.(*house.Window); ok {
+		return w.Follow(face, now)
+	}
+	return house.Follow(v, face, now)
+}
+
+// named is an error of one room of several.
+func named(room string, err error) *cli.Error {
+	out := *cli.Describe(err)
+	out.Text = cli.Clean(room) + ": " + out.Text
+	return &out
 }

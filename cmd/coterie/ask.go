@@ -16,9 +16,9 @@ func (a *app) askCommand() *cobra.Command {
 		Use:   "ask [LINK WORDS]",
 		Short: "ask a room something, without a key",
 		Long: `Ask those in a room something, without a key: you need its link and the domain's file, and it must take questions.
-They do not learn who you are, unless you say so. Alone, it looks for answers to what you asked.`,
-		Example: `  coterie ask 'coterie:2:exam:...' 'when is the exam?' --domain ntnu.domain
-  coterie ask 'coterie:2:exam:...' 'may I come late?' --domain ntnu.domain --for '"Professor"' --wait
+They do not learn who you are, unless you say so. Without words, it looks for answers to what you asked.`,
+		Example: `  coterie ask 'coterie:2:exam:...' 'when is the exam?' --domain NTNU.domain
+  coterie ask 'coterie:2:exam:...' 'may I come late?' --domain NTNU.domain --for '"Professor"' --wait
   coterie ask --wait        (until all that you asked is answered)`,
 		Args: cli.Args("[LINK", "[WORDS"),
 		RunE: func(cmd *cobra.Command, args []string) error {

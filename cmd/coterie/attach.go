@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,7 +20,7 @@ import (
 
 // planned are the flags that say how a room is opened: one that is open is so already.
 var planned = []string{"key", "policy", "bootstrap", "listen", "nick", "history", "keep", "identity", "notice", "log",
-	"metrics"}
+	"metrics", "questions"}
 
 // joinAt opens a window on a room in the process of coterie up, which has it open or opens it.
 func (a *app) joinAt(ctx context.Context, home *house.Home, name string, f house.Flags, in *bufio.Reader,
@@ -31,7 +32,7 @@ func (a *app) joinAt(ctx context.Context, home *house.Home, name string, f house
 	if err != nil {
 		return out.Fatal(err)
 	}
-	id := ""
+	id, notice := "", ""
 	if !room.IsLink(name) && !slices.ContainsFunc(planned, f.Given) {
 		e, open, err := home.Find(name)
 		if err != nil {
@@ -46,17 +47,22 @@ func (a *app) joinAt(ctx context.Context, home *house.Home, name string, f house
 		if id, fresh, err = home.Open(name, f, out); err != nil {
 			return out.Fatal(err)
 		}
-		if i := slices.IndexFunc(planned, f.Given); !fresh && i >= 0 && !room.IsLink(name) {
+		if !fresh {
+			notice = f.Notice
+		}
+		other := func(flag string) bool { return flag != "notice" && f.Given(flag) }
+		if i := slices.IndexFunc(planned, other); !fresh && i >= 0 && !room.IsLink(name) {
 			out.Warn(cli.Fail("already-open", "the room is open already: what was typed of it (--%s) changes nothing",
 				planned[i]).Hint("coterie close %s, and once more", cli.Quote(name)))
 		}
 	}
-	return a.attach(ctx, home, id, f, in, out)
+	return a.attach(ctx, home, id, f, in, out, notice)
 }
 
-// attach shows a room of another process until it is left, or the window is closed.
+// attach shows a room of another process until it is left, or the window is closed. A notice is
+// brought into it.
 func (a *app) attach(ctx context.Context, home *house.Home, id string, f house.Flags, in *bufio.Reader,
-	out house.Face) error {
+	out house.Face, notice string) error {
 	t, onTerminal := out.(*terminal)
 	r, err := home.Attach(id, onTerminal)
 	if err != nil {
@@ -64,6 +70,9 @@ func (a *app) attach(ctx context.Context, home *house.Home, id string, f house.F
 	}
 	defer r.Close()
 	w := house.NewWindow(r)
+	if notice != "" {
+		w.Do(ctx, chat.Notice{File: notice})
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals := make(chan os.Signal, 2)
@@ -72,7 +81,12 @@ func (a *app) attach(ctx context.Context, home *house.Home, id string, f house.F
 	go func() {
 		select {
 		case <-signals:
-			w.Shut("signal")
+			go w.Shut("signal")
+		case <-ctx.Done():
+		}
+		select {
+		case <-signals:
+			w.Close()
 		case <-ctx.Done():
 		}
 	}()
@@ -88,10 +102,11 @@ func (a *app) attach(ctx context.Context, home *house.Home, id string, f house.F
 	} else {
 		go listen(ctx, w, lines.NewReader(in, f.JSON), f)
 	}
-	if err := w.Follow(out, a.now); err != nil {
-		return out.Fatal(err)
+	err = w.Follow(out, a.now)
+	if e := (*cli.Error)(nil); err == nil || errors.As(err, &e) && e.Text == "" {
+		return err // it was said
 	}
-	return nil
+	return out.Fatal(err)
 }
 
 // agreeToLink asks about a room that came as a link, before anything is dialled. Where

@@ -21,7 +21,7 @@ func (a *app) joinCommand() *cobra.Command {
 		Use:   "join ROOM|LINK|-",
 		Short: "take part in a room",
 		Long: `Take part in a room. The room is its name, its policy and the domain of the key: whoever types the same is in the same room.
-Type, and press Enter: it is sent to everybody who can read the room. /who says who that is, /quit leaves.`,
+Type, and press Enter: it is sent to everybody who can read the room. /who says who that is, /quit goes away.`,
 		Example: `  coterie join exam --key kari.key --policy '("NTNU" and "5th year") or "Professor"' --listen /ip4/0.0.0.0/tcp/4001
   coterie join exam --key ann.key --policy '("NTNU" and "5th year") or "Professor"' --bootstrap /ip4/10.0.0.7/tcp/4001
   coterie join 'coterie:2:exam:...' --key ann.key        (or: coterie join - to read the link from standard input)

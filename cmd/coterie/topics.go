@@ -33,7 +33,7 @@ Not even with everybody's long-term keys, the authority's included, can what was
 Who left reads nothing of what comes after; a newcomer reads nothing from before, unless the room's history is on.
 Anyone on the way sees your network address, that you are in the room, its size and its policy. A relay sees the same.
 What /to says is for those whose key satisfies its policy; all others in the room see that there is something.
-A key cannot be called back: it lapses on its day. docs/THREATS.md and docs/PROTOCOL.md are exact.`},
+A key opens rooms until it lapses on its day, or until its domain's notice that revokes it has come. docs/THREATS.md and docs/PROTOCOL.md are exact.`},
 		{"environment", "what the environment says", `COTERIE_NICK, COTERIE_KEY, COTERIE_IDENTITY, COTERIE_HISTORY, COTERIE_KEEP, COTERIE_TIME, COTERIE_HOLD, COTERIE_LOG
                       settings, stronger than those of config.toml; coterie config shows what is in force
 XDG_CONFIG_HOME       config.toml, identity, rooms.toml           (~/.config/coterie)
@@ -43,7 +43,8 @@ XDG_RUNTIME_DIR       the sockets of running rooms
 TERM=dumb             no escape codes`},
 		{"exit-codes", "what the exit status says", `0     done
 1     it failed; standard error says why
-2     wrong usage: an unknown command or flag, something missing, a policy that is none; coterie status: no such room runs
+2     wrong usage: an unknown command or flag, something missing, a policy that is none;
+      coterie status, ping, read: no such room runs
 130   a second signal came while leaving`},
 	} {
 		out = append(out, &cobra.Command{Use: t.name, Short: t.short, Long: t.long})

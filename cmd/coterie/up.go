@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func (a *app) upCommand() *cobra.Command {
 			"on.\nWhile it runs, coterie join opens a window on a room, and closing that is not leaving. coterie say and " +
 			"coterie read are for scripts.",
 		Example: `  coterie up
-  systemctl --user enable --now coterie      (docs/coterie.service)`,
+  systemctl --user enable --now coterie      (as a service: docs/coterie.service says how)`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.Given = cmd.Flags().Changed
@@ -81,14 +82,14 @@ func (a *app) up(ctx context.Context, f house.Flags) error {
 			opened = nil
 			fmt.Fprintf(a.stdout, "%s\n", upText(n))
 		case <-signals:
-			return a.down(signals)
+			return a.down(s, signals)
 		}
 	}
 	select {
 	case <-signals:
 	case <-ctx.Done():
 	}
-	return a.down(signals)
+	return a.down(s, signals)
 }
 
 func upText(n int) string {
@@ -99,9 +100,9 @@ func upText(n int) string {
 }
 
 // down goes away from all rooms; a second signal does not wait for that.
-func (a *app) down(signals <-chan os.Signal) error {
+func (a *app) down(s *house.Server, signals <-chan os.Signal) error {
 	done := make(chan struct{})
-	go func() { a.Shut(); close(done) }()
+	go func() { a.Shut(); s.Finish(); close(done) }()
 	select {
 	case <-done:
 		return nil
@@ -147,7 +148,7 @@ func (a *app) sayCommand() *cobra.Command {
 		Use:   "say ROOM TEXT|-",
 		Short: "say something in a room that coterie up has open",
 		Long: "Say something in a room that coterie up has open. The exit status is 0 when it is sent, and 1 if nobody " +
-			"could read it in time: it waits then, and is sent when somebody can.",
+			"could read it in time: it waits then, and is sent when somebody can within 10 minutes; later at /send in the room.",
 		Example: `  coterie say exam 'the sets are on the shelf'
   uptime | coterie say exam -`,
 		Args:              cli.Args("ROOM", "TEXT"),
@@ -169,11 +170,29 @@ func (a *app) say(ctx context.Context, name, said, to string, linger time.Durati
 		}
 		said = strings.TrimRight(string(all), "\r\n")
 	}
+	if bad := isCommand(name, said); bad != nil {
+		return bad
+	}
 	home, err := a.home()
 	if err != nil {
 		return err
 	}
 	return home.Say(ctx, name, said, to, linger)
+}
+
+// isCommand is the error for words that are a command where they are typed: all would read them.
+func isCommand(name, said string) error {
+	typed := strings.TrimSpace(said)
+	word, _ := chat.Words(typed)
+	is := func(c chat.Slash) bool { return c.Name == word }
+	if !strings.HasPrefix(typed, "/") || !slices.ContainsFunc(chat.Slashes, is) {
+		return nil
+	}
+	e := cli.Usage("/%s is a command, and coterie say says words alone: nothing was sent", word)
+	if word == "to" {
+		return e.Hint("coterie say %s --to 'EXPR' 'WORDS'", cli.Quote(name))
+	}
+	return e.Hint("coterie join %s, and type it there", cli.Quote(name))
 }
 
 func (a *app) readCommand() *cobra.Command {
@@ -219,7 +238,7 @@ func (a *app) read(ctx context.Context, name string, f house.Flags, follow bool)
 	out.Hello()
 	f.Stay, f.Colour = true, "never"
 	out = &reader{Face: out, all: f.JSON, follow: follow}
-	return a.attach(ctx, home, e.ID, f, bufio.NewReaderSize(strings.NewReader(""), lines.MaxLine), out)
+	return a.attach(ctx, home, e.ID, f, bufio.NewReaderSize(strings.NewReader(""), lines.MaxLine), out, "")
 }
 
 // A reader is a face for who reads what is said: words alone, or all there is.

@@ -295,3 +295,78 @@ func TestUpAsksWhoJoins(t *testing.T) {
 	}
 	u.ends(t, syscall.SIGTERM)
 }
+
+// TestUpEndsUnderAScreen: when coterie up ends, so does the screen with its rooms, and says nothing
+// of rooms that stay open; when it is killed, that is said.
+func TestUpEndsUnderAScreen(t *testing.T) {
+	t.Parallel()
+	_, dir := stage(t)
+	short, err := os.MkdirTemp("", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(short)
+	roomsOf(t, dir, short, "den", "lab")
+	env := home(short)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, killed := range []bool{false, true} {
+		u := up(t, env)
+		s := screen.Start(t, 80, 24, append([]string{asProcess + "=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "TMUX=",
+			"NO_COLOR=1"}, env...), exe)
+		s.Shows("den · 1/2")
+		want := 0
+		if killed {
+			want = 1
+			u.cmd.Process.Kill()
+			<-u.exited
+		} else {
+			u.ends(t, syscall.SIGTERM)
+		}
+		if status := s.Exit(); status != want {
+			t.Errorf("status %d", status)
+		}
+		if w := s.Written(); strings.Contains(w, "stay open") || killed && !strings.Contains(w, "coterie up has ended") {
+			t.Error(w[max(0, len(w)-500):])
+		}
+	}
+}
+
+// TestUpGivesTheEchoBack: Ctrl+C where coterie up asks for a passphrase leaves a terminal that
+// shows what is typed.
+func TestUpGivesTheEchoBack(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"sh", "stty"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skip("it needs " + name)
+		}
+	}
+	_, dir := stage(t)
+	short, err := os.MkdirTemp("", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(short)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass, identity := filepath.Join(dir, "pass of bob"), filepath.Join(dir, "identity")
+	if err := os.WriteFile(pass, []byte(phrase+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, status := runAt(t, dir, short, "", "join", "den", "--plain", "--key", "sealed.key", "--identity",
+		identity, "--passphrase-file", pass, "--policy", thePolicy, "--listen", "/ip4/127.0.0.1/tcp/0", "--linger",
+		"0s"); status != 0 {
+		t.Fatal(stdout, stderr)
+	}
+	s := screen.Start(t, 80, 24, append([]string{asProcess + "=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "TMUX="},
+		home(short)...), "sh", "-c", `trap : INT; "$0" up --identity "$1"; echo "status $?"; stty -a`, exe, identity)
+	s.Shows("Passphrase")
+	s.Keys("\x03")
+	s.Shows("status 0")
+	s.Shows("iexten echo ")
+	s.Exit()
+}

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -70,6 +71,12 @@ func (s *State) Portable(e Event) Event {
 		e.What = NotDone{bare(w.Err)}
 	case Rejected:
 		e.What = Rejected{w.Ref, bare(w.Err)}
+	case Answer:
+		w.Held = slices.Clone(w.Held)
+		for i := range w.Held {
+			w.Held[i].Ref = nil // it is the room's own
+		}
+		e.What = w
 	case Snapshot:
 		w.Status.Elsewhere, w.Status.Fellows = nil, nil
 		e.What = w

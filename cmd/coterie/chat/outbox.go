@@ -101,7 +101,12 @@ func (r *Room) say(ctx context.Context, c Say) {
 		send = func(byte) error { return r.node.SendTo(o, policy, c.Text) }
 	}
 	// It is in the outbox before anything can become of it.
-	if r.inside(ctx, func() { r.box.waiting = append(r.box.waiting, o) }) != nil {
+	if r.inside(ctx, func() {
+		if ctx.Err() == nil {
+			r.box.waiting = append(r.box.waiting, o)
+		}
+	}) != nil {
+		r.post(func() { r.box.remove(o) })
 		return
 	}
 	for {
@@ -110,7 +115,8 @@ func (r *Room) say(ctx context.Context, c Say) {
 			select {
 			case <-time.After(retryHeld):
 				continue
-			case <-ctx.Done():
+			case <-ctx.Done(): // whoever said it is gone
+				r.post(func() { r.box.remove(o) })
 				return
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -232,20 +233,24 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 		}
 	}
 	err := r.end(cmp.Or(reason, "signal"), <-ended)
-	if broken := r.cfg.Face.Broken(); broken != nil && !readerGone(broken) {
-		return cannotShow(broken)
+	if broken := CannotShow(r.cfg.Face); broken != nil {
+		return broken.Hint("what was said from then on was not shown: the room was left")
 	}
 	return err
 }
 
-// cannotShow says that the output could not be written.
-func cannotShow(err error) error {
+// CannotShow says that the output of a face could not be written; nil: it could, or whoever read
+// it has gone.
+func CannotShow(f Face) *cli.Error {
+	err := f.Broken()
+	if err == nil || errors.Is(err, io.EOF) || readerGone(err) {
+		return nil
+	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		err = path.Err
 	}
-	return cli.Fail("output", "standard output cannot be written: %v", err).
-		Hint("what was said from then on was not shown: the room was left").Because(err)
+	return cli.Fail("output", "standard output cannot be written: %v", err).Because(err)
 }
 
 // readerGone reports whether output fails because whoever read it has gone, or the terminal

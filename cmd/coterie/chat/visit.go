@@ -46,3 +46,22 @@ func (r *Room) TryDoFor(face any, c Command) bool {
 		return false
 	}
 }
+
+// Answered waits until what was wanted before is done, and what answers it is shown; not for what
+// others have to answer.
+func (r *Room) Answered(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case r.background <- func() { close(done) }:
+	case <-ctx.Done():
+		return
+	case <-r.over:
+		return
+	}
+	select {
+	case <-done:
+		r.inside(ctx, func() {})
+	case <-ctx.Done():
+	case <-r.over:
+	}
+}

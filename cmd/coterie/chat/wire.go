@@ -18,6 +18,7 @@ import (
 	"coterie/crypto/abe"
 	"coterie/node"
 	"coterie/room"
+	"coterie/room/record"
 )
 
 // Events and commands between two processes of one version of this program, so that a face may
@@ -278,6 +279,14 @@ func DecodeCommand(line []byte) (Command, error) {
 		return w, nil
 	}
 	return c, nil
+}
+
+// TooLong is the error for a message that no room takes, nil: it is not too long.
+func (c Say) TooLong() *cli.Error {
+	if len(c.Text) <= record.MaxText {
+		return nil
+	}
+	return sendError(room.ErrTooLong, c.Text)
 }
 
 func strictly(data []byte, to any) error {

@@ -144,6 +144,18 @@ func (s *Server) Close() {
 	}
 }
 
+// Drain waits until nobody visits any more, but not for longer than a time.
+func (s *Server) Drain(most time.Duration) {
+	for until := time.Now().Add(most); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		n := s.all
+		s.mu.Unlock()
+		if n == 0 {
+			return
+		}
+	}
+}
+
 // Serve answers for a room until the server is closed.
 func (s *Server) Serve(r *chat.Room) {
 	s.Accept(func(conn net.Conn) { s.attend(r, conn) })

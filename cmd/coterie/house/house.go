@@ -7,7 +7,8 @@
 //	rooms.go    rooms that go on whether somebody looks or not
 //	hub.go      the face of such a room, which has many, or none
 //	server.go   the socket for faces in other processes
-//	client.go   a face in another process
+//	client.go   the house of another process
+//	remote.go   a face's visit to a room there
 //	window.go   .. whose user may go
 //	notice.go   the domain's newest notice
 //	metrics.go  numbers for whoever measures

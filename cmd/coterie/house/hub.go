@@ -44,9 +44,12 @@ type Hub struct {
 	ready   chat.Ready
 	now     chat.Snapshot
 	waiting chat.Waiting
-	guests  map[*Guest]bool
-	looks   Looks
-	over    error // why there is nothing more; nil: there is
+	// before are messages of an earlier run that wait, unsaid what waits for a word of the user.
+	before []room.HeldMessage
+	unsaid room.Unsaid
+	guests map[*Guest]bool
+	looks  Looks
+	over   error // why there is nothing more; nil: there is
 
 	// mark is where what nobody has seen begins, and unread and mentions are how much that is.
 	mark             chat.MarkUnread
@@ -64,7 +67,7 @@ func remembered(e chat.Event) bool {
 	}
 	switch w := e.What.(type) {
 	case chat.Ready, chat.Snapshot, chat.Waiting, chat.PathChanged, chat.Bye, room.Reached, room.Held, room.Sent,
-		chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Pinged:
+		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Pinged:
 		return false
 	case room.EpochStarted:
 		return w.ID != (ake.Hash{})
@@ -102,7 +105,17 @@ func (h *Hub) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case chat.Snapshot:
 		h.now = w
 	case chat.Waiting:
-		h.waiting = w
+		if h.waiting = w; w.Unsaid < h.unsaid.Count {
+			h.unsaid.Count = w.Unsaid
+		}
+	case room.Restored:
+		h.before = slices.Clone(w.Messages)
+	case room.Unsaid:
+		h.unsaid = w
+	case room.Sent:
+		h.gone(w.Ref)
+	case chat.Rejected:
+		h.gone(w.Ref)
 	case room.Delivered:
 		h.count(s, w)
 	case room.EpochStarted, room.Departed:
@@ -128,6 +141,13 @@ func (h *Hub) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 
 // Broken is of chat.Face: there may be nobody, and the room goes on.
 func (h *Hub) Broken() error { return nil }
+
+// gone notes that a message of an earlier run waits no more.
+func (h *Hub) gone(ref any) {
+	if number, ok := ref.(room.HeldNumber); ok {
+		h.before = slices.DeleteFunc(h.before, func(m room.HeldMessage) bool { return m.Ref == any(number) })
+	}
+}
 
 // count notes what nobody has seen yet.
 func (h *Hub) count(s *chat.State, d room.Delivered) {
@@ -208,6 +228,12 @@ func (h *Hub) Visit(watches bool) (*Guest, error) {
 	for _, e := range h.log {
 		e.When = chat.Before
 		events = append(events, e)
+	}
+	if len(h.before) > 0 {
+		events = append(events, chat.Event{What: room.Restored{Messages: slices.Clone(h.before)}, When: chat.Before})
+	}
+	if h.unsaid.Count > 0 {
+		events = append(events, chat.Event{What: h.unsaid, When: chat.Before})
 	}
 	events = append(events, chat.Event{What: h.now}, chat.Event{What: h.waiting})
 	for _, e := range events {
@@ -403,36 +429,41 @@ func (g *Guest) Next() ([]chat.Event, error) {
 
 // TryDo has the room do something. It returns false if too much is waiting.
 func (g *Guest) TryDo(c chat.Command) bool {
-	switch w := c.(type) {
-	case chat.Say:
-		w.Ref = g.ref(w.Ref)
-		c = w
-	case chat.MarkUnread:
-		g.hub.marked(w)
-	case chat.Quit:
-		if !w.Leave {
-			g.Close()
-			return true
-		}
+	c, goes := g.wants(c)
+	if !goes {
+		return true
 	}
-	return g.hub.room.TryDoFor(g, c)
+	if g.hub.room.TryDoFor(g, c) {
+		return true
+	}
+	if say, ok := c.(chat.Say); ok {
+		g.mine(say.Ref, true)
+	}
+	return false
 }
 
 // Do has the room do something, and waits with a message until that has taken it.
 func (g *Guest) Do(ctx context.Context, c chat.Command) {
+	if c, goes := g.wants(c); goes {
+		g.hub.room.DoFor(ctx, g, c)
+	}
+}
+
+// wants is a command as it goes to the room; false: it does not.
+func (g *Guest) wants(c chat.Command) (chat.Command, bool) {
 	switch w := c.(type) {
 	case chat.Say:
 		w.Ref = g.ref(w.Ref)
-		c = w
+		return w, true
 	case chat.MarkUnread:
 		g.hub.marked(w)
 	case chat.Quit:
 		if !w.Leave {
 			g.Close()
-			return
+			return nil, false
 		}
 	}
-	g.hub.room.DoFor(ctx, g, c)
+	return c, true
 }
 
 // Close ends the visit. The room goes on.

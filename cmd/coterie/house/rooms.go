@@ -165,11 +165,20 @@ func (h *House) Find(name string) (*Open, error) {
 	case 1:
 		return found[0], nil
 	}
-	e := cli.Fail("ambiguous", "%d rooms called %s are open", len(found), cli.Clean(name))
+	var all []Entry
 	for _, o := range found {
-		e.Detail(hex.EncodeToString(o.ID[:]) + "   " + cli.Clean(o.room.About().Policy))
+		all = append(all, o.entry())
 	}
-	return nil, e.Hint("give the long number in the place of the name")
+	return nil, ambiguous(name, all)
+}
+
+// ambiguous says that several rooms of a name are open.
+func ambiguous(name string, all []Entry) *cli.Error {
+	e := cli.Fail("ambiguous", "%d rooms called %s are open", len(all), cli.Clean(name))
+	for _, o := range all {
+		e.Detail(o.ID + "   " + cli.Clean(o.Policy))
+	}
+	return e.Hint("give the long number in the place of the name")
 }
 
 // List is what is to be said of the rooms that are open.

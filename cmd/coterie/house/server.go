@@ -28,6 +28,8 @@ const (
 	openTime = 2 * time.Minute
 	// writeTime is how long a face may take to take what was written.
 	writeTime = 30 * time.Second
+	// maxCommand is how long a line with a command of a face's may be: any message goes into one.
+	maxCommand = 128 << 10
 	// maxVisits is how many visitors there are at a time, maxShare how many of one process.
 	maxVisits, maxShare = 256, 80
 )
@@ -109,6 +111,12 @@ func (s *Server) Serve() { s.at.Accept(s.attend) }
 
 // Close takes the socket away.
 func (s *Server) Close() { s.at.Close() }
+
+// Finish is Close, once those who visit rooms that are closed have been told.
+func (s *Server) Finish() {
+	s.at.Close()
+	s.at.Drain(2 * flushTime)
+}
 
 // attend answers one visitor.
 func (s *Server) attend(conn net.Conn) {
@@ -230,24 +238,26 @@ func (s *Server) visit(conn net.Conn, in *bufio.Reader, out *json.Encoder, q req
 	conn.SetDeadline(time.Time{})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	listened := make(chan string, 1)
 	go func() {
-		defer g.Close() // whoever says nothing more has gone
-		listenTo(ctx, g, in, q.As)
+		why := listenTo(ctx, g, in, q.As)
+		late, stop := context.WithTimeout(ctx, flushTime)
+		o.room.Answered(late)
+		stop()
+		g.Close() // whoever says nothing more has gone
+		listened <- why
 	}()
+	// heard is when all is done that was written by whoever went.
+	heard := func() (why string) {
+		conn.SetReadDeadline(time.Now().Add(flushTime))
+		defer time.AfterFunc(flushTime, cancel).Stop()
+		return <-listened
+	}
 	if q.As == "lines" {
-		j := lines.NewJSON(patient{conn}, s.house.Now)
-		j.Hello()
-		if err := Follow(g, j, s.house.Now); err != nil {
-			j.Fatal(err)
-			return
-		}
-		waiting := g.Pending()
-		for _, ref := range waiting {
-			j.Show(nil, chat.Event{What: chat.Kept{Ref: ref}}, nil)
-		}
-		j.Bye("quit", 0, len(waiting), 0)
+		s.lines(g, patient{conn}, heard)
 		return
 	}
+	defer heard()
 	w := chat.NewEventWriter(patient{conn})
 	for {
 		events, err := g.Next()
@@ -257,30 +267,60 @@ func (s *Server) visit(conn net.Conn, in *bufio.Reader, out *json.Encoder, q req
 			w.End(cli.Describe(err))
 		}
 		if err != nil {
+			g.Close()
 			return
 		}
 	}
 }
 
-// listenTo does what a visitor wants, in its order, until it says nothing more.
-func listenTo(ctx context.Context, g *Guest, in *bufio.Reader, as string) {
+// lines shows a guest's room as JSON lines. heard waits until nothing more is wanted.
+func (s *Server) lines(g *Guest, conn net.Conn, heard func() string) {
+	j := lines.NewJSON(conn, s.house.Now)
+	j.Hello()
+	kept := func() ([]any, []any) { return g.Pending(), nil }
+	lost := func() ([]any, []any) { return nil, g.Pending() }
+	seen := &seen{Face: j, now: s.house.Now, left: lost}
+	err := Follow(g, seen, s.house.Now)
+	why := heard()
+	if seen.bye {
+		return
+	}
+	if err == nil {
+		seen.left = kept
+	}
+	waits := seen.answer(chat.NewState(g.About, s.house.Now()))
+	if err != nil {
+		j.Fatal(err)
+		return
+	}
+	code := 0
+	if why == "eof" && seen.refused > 0 {
+		code = cli.StatusFailed
+	}
+	j.Bye(why, 0, waits, code)
+}
+
+// listenTo does what a visitor wants, in its order, until it says nothing more. It returns why.
+func listenTo(ctx context.Context, g *Guest, in *bufio.Reader, as string) (why string) {
 	if as == "lines" {
 		r := lines.NewReader(in, true)
 		for {
 			c, ok := r.Next()
 			if !ok {
-				return
+				return "eof"
+			}
+			if q, quit := c.(chat.Quit); quit && !q.Leave {
+				settle(ctx, g.Pending, q.Linger)
+				return "quit"
 			}
 			g.Do(ctx, c)
-			if q, quit := c.(chat.Quit); quit && !q.Leave {
-				return
-			}
 		}
 	}
+	in = bufio.NewReaderSize(in, maxCommand)
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return // also what is too long: no face of ours writes that
+			return "eof" // also what is too long: no face of ours writes that
 		}
 		c, err := chat.DecodeCommand(line)
 		if err != nil {

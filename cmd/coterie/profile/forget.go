@@ -64,7 +64,8 @@ func lockError(r Room, err error) error {
 	switch {
 	case errors.As(err, &running):
 		e := cli.Fail("room-running", "%s is open in another process%s", cli.Clean(r.Name), withPID(running)).
-			Hint("/forget there leaves and erases; or /quit there, and then once more")
+			Hint("/forget there leaves and erases; or /quit there, and then once more").
+			Hint("if it is coterie up: coterie close %s, and then once more", cli.Quote(r.Name))
 		if running.PID > 0 {
 			e.Hint("if it does not answer: kill %d", running.PID)
 		}

@@ -113,17 +113,17 @@ func (p *Program) Add(cfg Config, r Room) *Seat {
 	return s
 }
 
-// Remove shows a room no more. Without any the interface ends.
-func (p *Program) Remove(s *Seat) {
+// Remove shows a room no more, and says why in the one that is looked at then; nil: it is known.
+// Without any the interface ends.
+func (p *Program) Remove(s *Seat, why *cli.Error) {
 	p.mu.Lock()
 	p.seats = slices.DeleteFunc(p.seats, func(o *Seat) bool { return o == s })
 	p.mu.Unlock()
-	p.put(s, seatLeft{})
-}
-
-// Tell says in the room that is looked at why another is shown no more.
-func (p *Program) Tell(of *Seat, err *cli.Error) {
-	p.put(of, Trouble{Text: of.cfg.Name + ": " + err.Text, Hints: err.Hints})
+	var left seatLeft
+	if why != nil {
+		left.why = &Trouble{Text: why.Text, Hints: why.Hints}
+	}
+	p.put(s, left)
 }
 
 // Over is closed when the interface has ended.

@@ -28,6 +28,7 @@ type windows struct {
 	focused       bool
 	method        text.Method
 	ended         bool
+	held          bool // another room is looked at than a moment ago: keys wait for Enter
 }
 
 // A place is a room's on the screen.
@@ -44,9 +45,9 @@ type (
 		what any
 	}
 	batch []seated
-	// seatTaken: a room has come; seatLeft: it is shown no more.
+	// seatTaken: a room has come; seatLeft: it is shown no more, for a reason, or nil.
 	seatTaken struct{ m *Model }
-	seatLeft  struct{}
+	seatLeft  struct{ why *Trouble }
 )
 
 func newWindows(of *Seat, m *Model) *windows {
@@ -94,6 +95,16 @@ func (s *windows) take(msg tea.Msg) tea.Cmd {
 		s.focused = false
 	case tea.KeyPressMsg:
 		if s.key(msg.String()) {
+			s.held = false
+			return nil
+		}
+		if s.held && msg.String() != "ctrl+c" {
+			s.held = msg.String() != "enter" && msg.String() != "kpenter"
+			return nil
+		}
+		s.held = false
+	case tea.PasteMsg:
+		if s.held {
 			return nil
 		}
 	}
@@ -124,12 +135,22 @@ func (s *windows) forOne(msg seated) tea.Cmd {
 			s.ended = true
 			return tea.Quit
 		}
+		gone := s.rooms[i].m
+		looked := i == s.at
 		s.rooms = slices.Delete(s.rooms, i, i+1)
 		if s.at > i || s.at == len(s.rooms) {
 			s.at--
 		}
 		s.look(s.at)
 		s.fit()
+		if what.why != nil {
+			s.now().trouble(*what.why)
+		}
+		if looked { // what is being typed is not for another room
+			s.now().note("%s is shown no more, and this is %s; Enter goes on", gone.shown(gone.cfg.Name),
+				s.now().shown(s.now().cfg.Name))
+			s.held = true
+		}
 		return nil
 	}
 	if i < 0 {

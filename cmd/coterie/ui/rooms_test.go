@@ -163,6 +163,28 @@ func TestRoomGoes(t *testing.T) {
 	}
 }
 
+// TestRoomGoesWhileOneTypes: what was meant for a room that is off the screen goes to no other, and
+// why it went is said.
+func TestRoomGoesWhileOneTypes(t *testing.T) {
+	s := newSeveral(t, 120, 24, "exam", "den", "lab")
+	s.press("f", "o", "r")
+	s.w.Update(batch{{s.seats[0], seatLeft{&Trouble{Text: "exam: this key was revoked"}}}})
+	s.shows("exam: this key was revoked", true)
+	s.shows("exam is shown no more, and this is den; Enter goes on", true)
+	s.press("e", "x", "a", "m", "enter")
+	s.shows("kari> exam", false)
+	for i, st := range s.stages {
+		if said, ok := asked[chat.Say](st.b); ok {
+			t.Errorf("it is said in room %d: %v", i, said)
+		}
+	}
+	s.press("h", "i")
+	s.shows("kari> hi", true)
+	s.w.Update(batch{{s.seats[1], seatLeft{}}})
+	s.press("x", "y")
+	s.shows("kari> xy", false)
+}
+
 // TestOneRoomIsAlone: with one room the screen is that room's, and the keys too.
 func TestOneRoomIsAlone(t *testing.T) {
 	s := newSeveral(t, 120, 24, "exam")

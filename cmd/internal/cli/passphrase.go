@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/term"
 
@@ -58,6 +59,11 @@ func Passphrase(prompt string, opts PassphraseOptions) ([]byte, error) {
 	err := withTerminal(func(in, out *os.File) (err error) {
 		fmt.Fprintf(out, "%s ", Clean(prompt))
 		defer erase(out)
+		if state, err := term.GetState(int(in.Fd())); err == nil {
+			restore := func() { term.Restore(int(in.Fd()), state) }
+			asking.Store(&restore)
+			defer asking.Store(nil)
+		}
 		line, err = term.ReadPassword(int(in.Fd()))
 		return err
 	})
@@ -78,6 +84,16 @@ func Passphrase(prompt string, opts PassphraseOptions) ([]byte, error) {
 		return nil, Fail("no-passphrase", "the passphrase is longer than %d bytes", maxPassphrase)
 	}
 	return line, nil
+}
+
+// asking gives the terminal its echo back while a passphrase is asked for.
+var asking atomic.Pointer[func()]
+
+// restoreTerminal is for a program that ends while it asks, as after a signal.
+func restoreTerminal() {
+	if restore := asking.Load(); restore != nil {
+		(*restore)()
+	}
 }
 
 // WithPassphrase asks for a passphrase and calls try with it, three times on a

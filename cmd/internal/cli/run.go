@@ -28,6 +28,7 @@ func Run(root *cobra.Command, args []string, stderr io.Writer) int {
 	root.InitDefaultCompletionCmd(args...)
 	begun := false
 	prepare(root, &begun)
+	defer restoreTerminal()
 	told := helpTeller(root)
 	err := root.Execute()
 	if err == nil {
