@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -127,19 +126,6 @@ func stay(n int) string {
 	return fmt.Sprintf("%d rooms stay open in the background; coterie shows them again.", n)
 }
 
-// A parting is a face that notes that its room was left or closed.
-type parting struct {
-	chat.Face
-	over bool
-}
-
-func (p *parting) Show(s *chat.State, e chat.Event, said []chat.Line) {
-	if bye, ok := e.What.(chat.Bye); ok && !bye.Stays {
-		p.over = true
-	}
-	p.Face.Show(s, e, said)
-}
-
 // onScreen shows rooms on one screen, until all are left or the user goes. It returns how many
 // were there still. What ended a room otherwise is the error if there was no other, and warned of
 // else.
@@ -166,18 +152,18 @@ func (a *app) onScreen(visits []house.Visit) (there int, err error) {
 			seat = p.Add(config(v), v)
 		}
 		all.Go(func() {
-			face := &parting{Face: seat}
-			err := follow(v, face, a.now)
+			face := &house.Parting{Face: seat}
+			err := house.FollowAny(v, face, a.now)
 			v.Close()
 			var why *cli.Error
 			if err != nil {
-				why = named(v.Hello().About.Name, err)
+				why = house.Named(v.Hello().About.Name, err)
 			}
 			mu.Lock()
 			switch {
 			case why != nil:
 				failed = append(failed, why)
-			case !face.over:
+			case !face.Over:
 				there++
 			}
 			mu.Unlock()
@@ -204,19 +190,4 @@ func (a *app) onScreen(visits []house.Visit) (there int, err error) {
 		cli.Warn(a.stderr, e)
 	}
 	return there, err
-}
-
-// follow shows a face what happens in a room, of this process or of another.
-func follow(v house.Visit, face chat.Face, now func() time.Time) error {
-	if w, ok := v.(*house.Window); ok {
-		return w.Follow(face, now)
-	}
-	return house.Follow(v, face, now)
-}
-
-// named is an error of one room of several.
-func named(room string, err error) *cli.Error {
-	out := *cli.Describe(err)
-	out.Text = cli.Clean(room) + ": " + out.Text
-	return &out
 }
