@@ -176,8 +176,9 @@ func differ(a, b bool) int {
 
 // addReply keeps an answer; of too many, the newest of who is charged most gives way.
 func (a *asked) addReply(n reply) {
-	same := func(o reply) bool { return o.author == n.author && string(o.Box) == string(n.Box) }
-	if slices.ContainsFunc(a.replies, same) {
+	if slices.ContainsFunc(a.replies, func(o reply) bool {
+		return o.author == n.author && string(o.Box) == string(n.Box)
+	}) {
 		return // another's copy of it is no answer, and keeps none from being read
 	}
 	a.replies = append(a.replies, n)

@@ -26,8 +26,14 @@ func TestOutsideTaken(t *testing.T) {
 	_, mine := n.asker(n.desc, "", "and I?")
 	x.hand(ann, mine)
 	n.run(10 * time.Second)
-	eve.passes(record.KindQuestion, mine.Append(nil))
+	_, another := n.asker(n.desc, "", "and we?") // which she has first
+	for _, q := range []*record.Outside{mine, another} {
+		eve.passes(record.KindQuestion, q.Append(nil))
+	}
 	n.drain(eve)
+	n.run(time.Second)
+	ann.passes(record.KindQuestion, another.Append(nil))
+	n.drain(ann)
 	n.run(time.Second)
 	for i := range 300 {
 		_, q := n.asker(n.desc, "", fmt.Sprint("spam ", i))
@@ -36,8 +42,10 @@ func TestOutsideTaken(t *testing.T) {
 	n.drain(eve)
 	n.run(10 * time.Second)
 	for _, s := range []*simNode{ann, bob} {
-		if got := s.room.outside; len(got.byID) != maxOutside || got.byID[mine.ID(n.desc.ID())] == nil {
-			t.Errorf("%s keeps %d, and not the other's", s.name, len(got.byID))
+		for _, q := range []*record.Outside{mine, another} {
+			if got := s.room.outside; len(got.byID) != maxOutside || got.byID[q.ID(n.desc.ID())] == nil {
+				t.Errorf("%s keeps %d, and not the other's", s.name, len(got.byID))
+			}
 		}
 	}
 }
