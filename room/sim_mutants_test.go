@@ -275,8 +275,6 @@ var mutants = []mutant{
 		`r.now.Before(r.committing.lateSince.Add(juniorTime))`, `false`, "TestFullRoom"},
 	{"yesterday is proven by strangers", "dial.go",
 		`theirs.Period < r.today() && !r.provedToday(n)`, `false`, "TestAnyHour"},
-	{"yesterday is not proven", "days.go",
-		`r.contribute(today - 1) //`, `//`, "TestClocksBehind"},
 	{"one cut is a member all the same", "graph.go",
 		`	if len(g.cut) == 0 {
 		return nil`, `	if true {
@@ -434,7 +432,7 @@ var mutants = []mutant{
 	{"whose key is revoked takes part on", "days.go",
 		` || r.revoked() {`, ` {`, "TestRevokedOpens"},
 	{"what was before a notice is kept", "notice.go",
-		`p.Notice() != r.notices.number() && r.now.After(r.notices.takenAt.Add(dayGrace))`, `false`, "TestRevokedAlone"},
+		`p.Notice() != r.notices.number() && r.now.After(r.notices.takenAt.Add(dayGrace))`, `false`, "TestRevokedStays"},
 	{"all that was before notices is kept", "notice.go",
 		`		if p.Notice() != was {`, `		if p.Notice() > was {`, "TestNoticesHaveAPace"},
 	{"who is away without end", "away.go",
@@ -730,10 +728,6 @@ var mutants = []mutant{
 		`if !o.pace.spend(1, r.now, rate, atOnce) {`, `if !o.pace.spend(0, r.now, rate, atOnce) {`, "TestOutsideFlood"},
 	{"a large room takes as many questions as all its members would", "outside.go",
 		`share := float64(fewTakers) / float64(max(n, fewTakers))`, `share := float64(min(n, 1))`, "TestOutsideCrowd"},
-	{"who asks first is taken first", "outside.go",
-		`i := r.random(len(o.queue))
-		w := o.queue[i]`, `i := 0
-		w := o.queue[i]`, "TestOutsideFlood"},
 	{"questions are kept without end", "asked.go",
 		`if len(o.byID) >= maxOutside {`, `if false {`, "TestOutsideInsider"},
 	{"whoever brought questions, the oldest gives way", "asked.go",
