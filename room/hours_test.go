@@ -101,3 +101,15 @@ func (n *network) arrive(name string, valid func(abe.Day) bool, skew time.Durati
 	n.connectAll()
 	return s
 }
+
+// TestYesterdayToo: who comes shortly after midnight takes part in yesterday as well, for those
+// whose clocks are behind.
+func TestYesterdayToo(t *testing.T) {
+	n := newNetwork(t, 9600)
+	n.now = time.Date(2026, 11, 24, 0, 10, 0, 0, time.UTC)
+	ann := n.arrive("ann", nil, 0)
+	n.run(5 * time.Second)
+	if g := ann.room.days[ann.room.today()-1]; g == nil || g.own == nil {
+		t.Error("ann has nothing of yesterday")
+	}
+}

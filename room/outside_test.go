@@ -780,3 +780,41 @@ func TestSimulateOutside(t *testing.T) {
 	}
 	t.Logf("%d questions and answers were read", read)
 }
+
+// TestOutsideIsDrawn: of questions that wait, whoever asked first is not taken first.
+func TestOutsideIsDrawn(t *testing.T) {
+	places := make(map[int]bool)
+	for seed := range uint64(8) {
+		n, all, _ := asksOutside(t, 8100+seed, "ann", "bob")
+		ann := all[0]
+		var askers []*spy
+		for i := range outsideAtOnce + 6 {
+			x := n.addSpy(fmt.Sprint("asker", i), nil)
+			n.connect(x.node, ann)
+			askers = append(askers, x)
+		}
+		n.run(helloTime + time.Second)
+		hand := func(x *spy) StreamID {
+			_, q := n.asker(n.desc, "", "by "+x.node.name)
+			return x.hand(ann, q)
+		}
+		for _, x := range askers[:outsideAtOnce] {
+			hand(x)
+		}
+		n.run(50 * time.Second)
+		var ids []StreamID
+		for _, x := range askers[outsideAtOnce:] {
+			ids = append(ids, hand(x))
+			n.run(500 * time.Millisecond)
+		}
+		n.run(15 * time.Second)
+		for i, x := range askers[outsideAtOnce:] {
+			if state, _ := x.replied(ids[i]); state == record.ReplyTaken {
+				places[i] = true
+			}
+		}
+	}
+	if len(places) < 2 {
+		t.Errorf("taken were those at %v", places)
+	}
+}

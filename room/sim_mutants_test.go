@@ -728,6 +728,12 @@ var mutants = []mutant{
 		`if !o.pace.spend(1, r.now, rate, atOnce) {`, `if !o.pace.spend(0, r.now, rate, atOnce) {`, "TestOutsideFlood"},
 	{"a large room takes as many questions as all its members would", "outside.go",
 		`share := float64(fewTakers) / float64(max(n, fewTakers))`, `share := float64(min(n, 1))`, "TestOutsideCrowd"},
+	{"who asks first is taken first", "outside.go",
+		`i := r.random(len(o.queue))
+		w := o.queue[i]`, `i := 0
+		w := o.queue[i]`, "TestOutsideIsDrawn"},
+	{"yesterday is not proven", "days.go",
+		`r.contribute(today - 1) //`, `//`, "TestYesterdayToo"},
 	{"questions are kept without end", "asked.go",
 		`if len(o.byID) >= maxOutside {`, `if false {`, "TestOutsideInsider"},
 	{"whoever brought questions, the oldest gives way", "asked.go",
