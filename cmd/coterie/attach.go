@@ -8,13 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/ui"
 	"coterie/cmd/internal/cli"
-	"coterie/cmd/internal/text"
 	"coterie/room"
 )
 
@@ -119,21 +119,8 @@ func (a *app) agreeToLink(name string, f house.Flags) error {
 	if err != nil {
 		return chat.LinkError(err)
 	}
-	fmt.Fprintf(a.stdout, "Room      %s, in the domain %s\nPolicy    %s\nHistory   %s\n", cli.Clean(l.Name),
-		room.Fingerprint(l.Domain), cli.Clean(l.Policy.String()), newcomers(l.Descriptor))
+	fmt.Fprintln(a.stdout, strings.Join(chat.LinkText(l), "\n"))
 	return agreed()
-}
-
-// newcomers says what a room has for whoever comes new, or asks from outside.
-func newcomers(d *room.Descriptor) string {
-	s := "off"
-	if d.History > 0 {
-		s = "newcomers read " + text.Span(d.History)
-	}
-	if d.Questions {
-		s += "\nQuestions are taken from outside"
-	}
-	return s
 }
 
 func agreed() error {

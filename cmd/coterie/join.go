@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/ui"
@@ -122,6 +123,6 @@ func (a *app) agree(p *house.Plan) error {
 	fmt.Fprintf(a.stdout, "Room      %s, in %s %s (your key is from this domain)\nPolicy    %s\nYou       satisfy it "+
 		"through %s\nHistory   %s\n",
 		cli.Clean(d.Name), cli.Clean(k.Domain().Name()), k.Domain().Fingerprint(), cli.Clean(d.Policy.String()),
-		cli.Clean(p.Through), newcomers(d))
+		cli.Clean(p.Through), chat.Newcomers(d))
 	return agreed()
 }

@@ -130,14 +130,16 @@ func (s *State) who() []string {
 		out = append(out, "Relayed: "+why+" What is said is as secret through a relay.")
 	}
 	if len(members) > 1 {
-		out = append(out, "Each of them proved to hold a key that satisfies the policy, or was let in by one who did. "+
-			"Nobody can see which attributes they used.")
+		out = append(out, eachProved)
 	}
 	for _, r := range s.Relays() {
 		out = append(out, s.Names.Tag(r)+" relays and cannot read.")
 	}
 	return out
 }
+
+const eachProved = "Each of them proved to hold a key that satisfies the policy, or was let in by one who did. " +
+	"Nobody can see which attributes they used."
 
 // whyRelayed says why members are reached through a relay, if some are.
 func (s *State) whyRelayed() string {

@@ -105,8 +105,7 @@ func (s *State) Take(e Event) []Line {
 		return warning(Warn, failed(w))
 	case room.Asked:
 		s.Questions = append(s.Questions, w)
-		return one(Line{Kind: Question, Text: fmt.Sprintf("%s asks you to prove %s. "+
-			"They alone will learn that you hold it.", s.Named(w.Member.Peer), cli.Clean(w.Policy))})
+		return one(Line{Kind: Question, Text: s.askedText(w)})
 	case room.Attested:
 		return s.attested(w, e.At)
 	case room.OutsideQuestion:
@@ -250,6 +249,11 @@ func step(name, f string, a ...any) []Line {
 }
 func warning(k Kind, err *cli.Error) []Line {
 	return one(Line{k, "", err.Text, err.Details, err.Hints})
+}
+
+func (s *State) askedText(q room.Asked) string {
+	return fmt.Sprintf("%s asks you to prove %s. They alone will learn that you hold it.", s.Named(q.Member.Peer),
+		cli.Clean(q.Policy))
 }
 
 func (s *State) ignore(p peer.ID, on bool) {

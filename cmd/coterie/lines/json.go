@@ -137,9 +137,9 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		j.Put(member(s, w.Member, either(w.Suspect, "suspect", "back"), at))
 	case room.Delivered:
 		w.History = w.History || e.When == chat.Before
-		j.Put(message("message", s, w))
+		j.Put(Message("message", s, w))
 	case room.Opened:
-		j.Put(message("opened", s, w.Delivered))
+		j.Put(Message("opened", s, w.Delivered))
 	case room.Sent:
 		j.Put(answering("sent", w.Ref).Add("id", ID(w.ID)).Add("seq", w.Counter).Add("epoch", ID(w.Epoch)).
 			Add("readers", w.Readers).Maybe("to", w.To).Add("time", at))
@@ -226,7 +226,7 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 	case chat.Found:
 		messages := []json.RawMessage{}
 		for _, m := range w.Messages {
-			messages = append(messages, message("message", s, m).Close())
+			messages = append(messages, Message("message", s, m).Close())
 		}
 		j.Put(answering("found", w.Ref).Add("total", w.Total).Add("messages", messages))
 	case chat.Pinged:
@@ -335,7 +335,8 @@ func peers(members []room.Member) []peer.ID {
 	return out
 }
 
-func message(event string, s *chat.State, d room.Delivered) *Object {
+// Message is the event of a message.
+func Message(event string, s *chat.State, d room.Delivered) *Object {
 	o := NewObject(event).Add("id", ID(d.ID)).Add("from", d.Author.Peer).
 		Maybe("nick", s.Names.Nick(d.Author.Peer)).
 		Add("tag", s.Names.Tag(d.Author.Peer)).Add("seq", d.Message.Counter).Add("text", d.Message.Text).

@@ -1,0 +1,488 @@
+// The page: it signs in, follows what happens, and shows it. model.js knows the rooms, log.js draws
+// the list, message.js a message, dialogs.js what opens above.
+import { $, Fault, ask, button, faultBox, h, lost, request, signIn, signedIn } from "./dom.js";
+import { room, rooms, take } from "./model.js";
+import { Log } from "./log.js";
+import { drawItem, title } from "./message.js";
+import * as dialogs from "./dialogs.js";
+
+let here = null; // the room that is shown
+let fault = null; // why nothing comes
+let ready = false; // all that was before has come
+let redraw = new Set();
+let frame = 0;
+
+const log = new Log((item, before) => drawItem(here, item, before, acts), older);
+
+// acts are what messages and dialogs can do to the page.
+export const acts = {
+  here: () => here,
+  command,
+  typed,
+  write(about, text) {
+    here.about = about;
+    if (text !== undefined) $("words").value = text;
+    grow();
+    later("composer");
+    $("words").focus();
+  },
+  reveal(id) {
+    const item = here.byID.get(id);
+    if (item) log.reveal(item)?.focus();
+  },
+  signOut() {
+    ask("/logout", {})
+      .catch(() => {})
+      .finally(() => {
+        signIn(null);
+        location.reload();
+      });
+  },
+  show,
+};
+
+// later draws what has changed with the next frame, once.
+function later(...parts) {
+  for (const p of parts) redraw.add(p);
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    const all = redraw;
+    redraw = new Set();
+    draw(all);
+  });
+}
+
+function draw(parts) {
+  if (parts.has("rooms")) drawRooms();
+  if (parts.has("view")) drawView();
+  if (parts.has("view") || parts.has("notices")) drawNotices();
+  if (parts.has("composer") || parts.has("view")) drawComposer();
+  if (parts.has("log") && here) {
+    log.refresh(listed(here));
+    if (log.atEnd()) seen();
+    $("newest").hidden = log.atEnd();
+  }
+  document.title =
+    (unreadElsewhere() ? `(${unreadElsewhere()}) ` : "") + (here?.view ? here.view.name + " · " : "") + "Coterie";
+}
+
+// listed are the items of a room, and after them what was said and has not come back.
+function listed(r) {
+  if (r.pending.size === 0) return r.items;
+  return r.items.concat([...r.pending.values()]);
+}
+
+const unreadElsewhere = () => [...rooms.values()].reduce((n, r) => n + (r === here && looks() ? 0 : r.unread), 0);
+const looks = () => document.visibilityState === "visible";
+
+// seen tells the program that somebody looks at what came.
+let told = 0;
+function seen() {
+  if (!here || !looks() || here.unread === 0 || Date.now() - told < 500) return;
+  told = Date.now();
+  ask("/seen", { room: here.id }).catch(() => {});
+}
+
+function drawRooms() {
+  const all = [...rooms.values()].filter((r) => r.view);
+  $("room-list").replaceChildren(
+    ...all.map((r, i) => {
+      const count =
+        r !== here && r.unread > 0
+          ? h(
+              "span",
+              { class: "count" + (r.named ? " named" : "") },
+              r.named ? `${r.named}!` : `${r.unread}`,
+              h("span", { class: "unseen" }, r.named ? " name you" : " new"),
+            )
+          : null;
+      return roomItem(r, count, i);
+    }),
+  );
+  if (all.length === 0 && ready) {
+    $("room-list").replaceChildren(
+      h(
+        "li",
+        { class: "soft" },
+        "No room is open. Join one with a link, ",
+        "or with coterie join ROOM in a terminal.",
+      ),
+    );
+  }
+}
+
+function roomItem(r, count, i) {
+  const b = h(
+    "button",
+    {
+      type: "button",
+      onclick: () => show(r),
+      title: r.view.policy,
+      "aria-current": r === here ? "true" : undefined,
+      "aria-keyshortcuts": i < 9 ? `Alt+${i + 1}` : undefined,
+    },
+    h("span", { class: "name" }, r.view.name),
+    count,
+  );
+  return h("li", {}, b);
+}
+
+function drawView() {
+  const v = here?.view;
+  $("health").hidden = $("show-members").hidden = !v;
+  if (!v) {
+    $("title").textContent = "Coterie";
+    $("policy").textContent = "";
+    $("members").replaceChildren();
+    return;
+  }
+  $("title").textContent = v.name;
+  $("policy").textContent = v.policy;
+  $("health").textContent = v.word;
+  $("health").dataset.severity = v.wrong[0]?.severity ?? "ok";
+  $("health").setAttribute("aria-label", `State of this room: ${v.word}. Say why`);
+  $("show-members").textContent = v.can_read;
+  const seat = (s) =>
+    h(
+      "li",
+      {},
+      h(
+        "button",
+        { type: "button", onclick: () => dialogs.person(acts, s) },
+        h("span", { class: `c${here.person(s.peer) % 8}` }, s.name),
+        s.self ? " (you) " : " ",
+        s.name === s.tag ? "" : h("span", { class: "tag" }, s.tag),
+        s.like ? h("span", { class: "tag" }, ` looks like ${s.like}`) : "",
+        s.path ? h("span", { class: "tag" }, " · " + s.path) : "",
+        s.quiet ? h("span", { class: "tag" }, " · nothing heard") : "",
+      ),
+    );
+  $("members").replaceChildren(
+    h("h2", {}, v.can_read),
+    h("ul", {}, v.readers.map(seat)),
+    ...(v.away.length
+      ? [
+          h("h2", {}, "Away"),
+          h("ul", {}, v.away.map(seat)),
+          h("p", {}, "They are told what is said when they are back."),
+        ]
+      : []),
+    ...v.notes.map((t) => h("p", {}, t)),
+  );
+}
+
+// drawNotices says what a person has to know now, and what to do about it.
+function drawNotices() {
+  const out = [];
+  const v = here?.view;
+  if (fault) {
+    out.push(h("div", { class: "bad" }, h("span", {}, fault.message, ...fault.hints.map((t) => ". " + t))));
+  }
+  if (v && here.over) out.push(h("div", { class: "bad" }, h("span", {}, `${v.name} is closed: ${here.over}`)));
+  for (const q of v?.asked ?? []) {
+    const say = (allow) => () => command({ answer: q.id, allow });
+    out.push(
+      h(
+        "div",
+        {},
+        h("span", {}, q.text),
+        button("Allow", say(true), { class: "main" }),
+        button("Do not", say(false)),
+      ),
+    );
+  }
+  if (v && !here.over && v.readers.length < 2)
+    out.push(
+      h(
+        "div",
+        {},
+        h("span", {}, v.notes[0]),
+        button("Invite", () => dialogs.invite(acts)),
+      ),
+    );
+  if (v?.held > 0) {
+    out.push(
+      h(
+        "div",
+        {},
+        h("span", {}, v.held_text),
+        button("Show", () => typed("/held")),
+        v.unsaid > 0 ? button("Send", () => typed("/send"), { class: "main" }) : null,
+        button("Give up", () =>
+          dialogs.sure(acts, "Give up on what is held?", "Nobody will read it.", () => typed("/drop")),
+        ),
+      ),
+    );
+  }
+  $("notices").replaceChildren(...out);
+}
+
+function drawComposer() {
+  const off = !here?.view || Boolean(here.over);
+  $("words").disabled = $("send").disabled = off;
+  const about = here?.about;
+  $("about").hidden = !about;
+  if (about) {
+    $("about").replaceChildren(
+      h("span", {}, about.kind === "edit" ? "Changing what you said" : `Answering ${title(about.item)}`),
+      button("Cancel", () => acts.write(null, about.kind === "edit" ? "" : undefined)),
+    );
+  }
+}
+
+// show shows a room.
+function show(r) {
+  if (here) here.draft = $("words").value;
+  if (here && here !== r && here.unread === 0) here.mark = null; // it was seen
+  here = r;
+  $("words").value = r.draft;
+  grow();
+  close("rooms");
+  $("before").textContent = "";
+  log.show(listed(r));
+  seen();
+  later("rooms", "view", "composer");
+}
+
+// older has the program read back what was said before.
+let reading = false;
+async function older() {
+  const r = here;
+  if (!r || r.all || reading || !ready) return;
+  reading = true;
+  $("before").textContent = "Reading what was said before …";
+  try {
+    const got = await ask("/older", { room: r.id, before: (r.oldest ?? new Date()).toISOString(), count: 1000 });
+    const fresh = r.earlier(got.messages);
+    r.all = got.all || fresh === 0;
+    r.gone = got.gone;
+    if (r === here) {
+      log.refresh(listed(r));
+      $("before").textContent = r.all ? [...(r.gone ?? []), "Nothing older is here."].join(" ") : "";
+    }
+  } catch (error) {
+    $("before").textContent = error.message;
+  }
+  reading = false;
+}
+acts.older = older;
+
+// command has the program do something, in this room.
+async function command(what) {
+  try {
+    await ask("/do", { room: here.id, command: what });
+    return true;
+  } catch (error) {
+    failed(error);
+    return false;
+  }
+}
+
+async function typed(text, ref) {
+  try {
+    await ask("/do", { room: here.id, typed: text, ref });
+  } catch (error) {
+    failed(error);
+  }
+}
+
+// failed says in the room what was not done.
+function failed(error) {
+  if (error.status === 401) return gone(error);
+  here?.note({ kind: "alarm", text: error.message, hints: error.hints }, new Date());
+  speak([error.message]);
+  later("log");
+}
+
+// gone shows that nobody is signed in, and what to do.
+function gone(error) {
+  signIn(null);
+  fault = error;
+  ready = true;
+  later("notices", "rooms");
+}
+
+let said = 0;
+function say(event) {
+  event?.preventDefault();
+  const text = $("words").value;
+  if (!here || text.trim() === "") return;
+  const ref = `${Date.now()}-${++said}`;
+  const { about } = here;
+  const command = text.startsWith("/") && !text.startsWith("//");
+  if (!command || about)
+    here.pending.set(ref, { kind: "pending", ref, text, state: "sending", version: 1, at: new Date() });
+  if (about?.kind === "edit") {
+    here.pending.delete(ref);
+    acts.command({ edit: about.item.id, text });
+  } else if (about) acts.command({ send: text, reply_to: about.item.id, ref });
+  else typed(text, ref);
+  here.about = null;
+  $("words").value = "";
+  grow();
+  log.newest();
+  later("log", "composer");
+}
+
+function grow() {
+  const w = $("words");
+  w.rows = Math.min(w.value.split("\n").length, 8);
+}
+
+// speak has a screen reader say what is new.
+function speak(texts) {
+  for (const t of texts.slice(-3)) {
+    $("live").append(h("p", {}, t));
+    while ($("live").children.length > 5) $("live").firstChild.remove();
+  }
+}
+
+// took shows what has come.
+function took(what) {
+  const news = take(what);
+  if (news.all) {
+    ready = false;
+    return;
+  }
+  if (!news.room) return;
+  // What comes while somebody looks is not new to them.
+  if (what.mark && !(news.room === here && looks() && log.atEnd())) {
+    news.room.mark = what.mark;
+    news.room.change(what.mark, () => {});
+    later("log");
+  }
+  if (news.room === here || !here) {
+    if (news.spoken?.length) speak(news.spoken);
+    if (news.answer) dialogs.answered(acts, news.answer);
+    if (news.found) dialogs.found(acts, news.room, news.found);
+    if (what.events || what.said) later("log");
+    if (what.view) later("view");
+  }
+  later("rooms");
+}
+
+// follow follows what happens, and goes on where it was if it is cut off.
+let after = 0;
+async function follow() {
+  for (let wait = 500; signedIn(); wait = Math.min(wait * 2, 8000)) {
+    const silence = new AbortController();
+    let timer = 0;
+    const alive = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), 40_000);
+    };
+    try {
+      alive();
+      const { body } = await request(`/events?after=${after}`, { method: "GET", signal: silence.signal });
+      const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        alive();
+        wait = 500;
+        if (fault) {
+          fault = null;
+          later("notices");
+        }
+        const lines = (rest + value).split("\n");
+        rest = lines.pop();
+        for (const line of lines) if (line) one(JSON.parse(line));
+      }
+    } catch (error) {
+      if (error instanceof Fault && error.status === 401) return gone(error);
+    }
+    clearTimeout(timer);
+    fault = new Fault(lost, 0);
+    later("notices");
+    await new Promise((go) => setTimeout(go, wait));
+  }
+}
+
+function one(what) {
+  took(what);
+  if (!what.n) return;
+  after = what.n;
+  if (ready) return;
+  ready = true; // all that was before has come
+  const still = here && rooms.get(here.id)?.view ? here : [...rooms.values()].find((r) => r.view);
+  here = null;
+  if (still) show(still);
+  else later("rooms", "view", "composer");
+}
+
+function open(id) {
+  const opened = $(id).classList.toggle("open");
+  $(`show-${id}`).setAttribute("aria-expanded", String(opened));
+}
+
+function close(id) {
+  $(id).classList.remove("open");
+  $(`show-${id}`).setAttribute("aria-expanded", "false");
+}
+
+// keys moves among messages and rooms.
+function keys(event) {
+  if (event.altKey && /^[1-9]$/.test(event.key)) {
+    const r = [...rooms.values()].filter((x) => x.view)[Number(event.key) - 1];
+    if (r) show(r);
+    event.preventDefault();
+  } else if (event.key === "Escape") {
+    close("rooms");
+    close("members");
+  }
+}
+
+function move(event) {
+  const now = event.target.closest("#log > li");
+  const to = {
+    ArrowUp: now?.previousElementSibling ?? $("log").lastElementChild,
+    ArrowDown: now?.nextElementSibling,
+  }[event.key];
+  if (!to || event.target.closest("button")) return;
+  event.preventDefault();
+  to.focus({ preventScroll: true });
+  to.scrollIntoView({ block: "nearest" });
+}
+
+async function start() {
+  dialogs.theme();
+  $("composer").addEventListener("submit", say);
+  $("words").addEventListener("input", grow);
+  $("words").addEventListener("keydown", (e) => {
+    if (e.key === "Enter" && !e.shiftKey && !e.isComposing) say(e);
+  });
+  $("scroller").addEventListener("keydown", move);
+  $("scroller").addEventListener("scroll", () => log.atEnd() && seen(), { passive: true });
+  $("newest").addEventListener("click", () => log.newest());
+  $("join").addEventListener("click", () => dialogs.join(acts));
+  $("more").addEventListener("click", () => dialogs.more(acts));
+  $("health").addEventListener("click", () => dialogs.health(acts));
+  for (const id of ["rooms", "members"]) $(`show-${id}`).addEventListener("click", () => open(id));
+  document.addEventListener("keydown", keys);
+  document.addEventListener("visibilitychange", () => log.atEnd() && seen());
+  const token = location.hash.slice(1);
+  if (token) {
+    history.replaceState(null, "", location.pathname); // it is in no history, and good no more
+    signIn(null);
+    try {
+      signIn((await ask("/session", { token })).key);
+    } catch (error) {
+      return gone(error);
+    }
+  }
+  if (!signedIn()) {
+    return gone(
+      new Fault(
+        {
+          text: "this page is not signed in",
+          hints: ["press Enter in the terminal where coterie web runs: it opens this page once more"],
+        },
+        401,
+      ),
+    );
+  }
+  follow();
+}
+
+start();

@@ -1,0 +1,326 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"coterie/cmd/coterie/chat"
+	"coterie/cmd/coterie/house"
+	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/people"
+	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
+	proto "coterie/room"
+)
+
+const (
+	// watchEvery is how often is looked for rooms that were opened or closed elsewhere.
+	watchEvery = 2 * time.Second
+	// maxSent is of how many messages of ours it is known who has them.
+	maxSent = 1000
+)
+
+// A room is one that pages show, all by one visit: what they want goes to it, and what it tells goes
+// into the feed.
+type room struct {
+	id    string
+	visit house.Visit
+	s     *Server
+
+	mu    sync.Mutex // of what is below: a page asks, too
+	state *chat.State
+	sent  map[ake.Hash]*chat.Receipt
+	order []ake.Hash // of sent, the oldest first
+	// mark is where what nobody has seen begins, unread and named are how much that is.
+	mark          ake.Hash
+	counts        bool
+	unread, named int
+	over          string // why there is nothing more; empty: there is
+
+	asking  sync.Mutex        // one question at a time for older messages
+	earlier chan chat.Earlier // what answers it
+}
+
+// watch visits rooms that are open, until the server is closed.
+func (s *Server) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		s.look()
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// look visits the rooms that are open and not visited yet.
+func (s *Server) look() {
+	open, err := s.cfg.Source.Open()
+	if err != nil {
+		return // the visits tell
+	}
+	for _, id := range open {
+		s.mu.Lock()
+		r := s.rooms[id]
+		known := r != nil && !r.ended()
+		s.mu.Unlock()
+		if known || s.ctx.Err() != nil {
+			continue
+		}
+		v, err := s.cfg.Source.Visit(id)
+		if err != nil {
+			continue // it was closed just now
+		}
+		w := v.Hello()
+		r = &room{id: id, visit: v, s: s, state: chat.NewState(w.About, s.cfg.Now()), mark: w.Mark.ID,
+			sent: make(map[ake.Hash]*chat.Receipt), earlier: make(chan chat.Earlier, 1)}
+		s.mu.Lock()
+		s.rooms[id] = r
+		s.mu.Unlock()
+		s.feed.begin(id, r.view())
+		go r.follow()
+	}
+}
+
+// find is the room of an id.
+func (s *Server) find(id string) (*room, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[id]; r != nil {
+		return r, nil
+	}
+	return nil, cli.Fail("not-open", "this room is not open").Hint("coterie join ROOM opens it")
+}
+
+func (r *room) ended() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.over != ""
+}
+
+// follow tells the feed what happens, until the visit is over.
+func (r *room) follow() {
+	defer r.visit.Close()
+	for {
+		events, err := r.visit.Next()
+		for _, e := range events {
+			r.take(e)
+			if bye, ok := e.What.(chat.Bye); ok {
+				r.finish("you " + map[bool]string{true: "went away", false: "left"}[bye.Away])
+				return
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			r.finish("it was closed")
+			return
+		case err != nil:
+			r.finish(cli.Describe(err).Text)
+			return
+		}
+		r.s.feed.stands(r.id, r.view())
+	}
+}
+
+// finish notes that nothing more comes.
+func (r *room) finish(why string) {
+	r.mu.Lock()
+	r.over = cli.Clean(why)
+	r.mu.Unlock()
+	r.s.feed.stands(r.id, r.view())
+}
+
+// view is how the room stands, as a line of the feed.
+func (r *room) view() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := struct {
+		Room   string    `json:"room"`
+		View   chat.View `json:"view"`
+		Unread int       `json:"unread"`
+		Named  int       `json:"named"`
+		Mark   string    `json:"mark,omitempty"`
+		Over   string    `json:"over,omitempty"`
+	}{r.id, r.state.View(), r.unread, r.named, "", r.over}
+	if r.mark != (ake.Hash{}) {
+		v.Mark = lines.ID(r.mark)
+	}
+	return encoded(v)
+}
+
+// encoded is a line of what can be encoded. encoding/json escapes what could be markup.
+func encoded(what any) []byte {
+	b, err := json.Marshal(what)
+	if err != nil {
+		panic("coterie: " + err.Error()) // all of it is made here
+	}
+	return b
+}
+
+// A line is a chat.Line, for a page.
+type line struct {
+	Kind    string   `json:"kind"`
+	Step    string   `json:"step,omitempty"`
+	Text    string   `json:"text"`
+	Details []string `json:"details,omitempty"`
+	Hints   []string `json:"hints,omitempty"`
+}
+
+var lineKinds = map[chat.Kind]string{chat.Note: "note", chat.Aside: "aside", chat.Alarm: "alarm", chat.Step: "step",
+	chat.Standing: "step", chat.Trying: "trying", chat.Warn: "warn", chat.Calm: "calm", chat.Missing: "missing",
+	chat.Arrived: "arrived", chat.Mark: "mark", chat.Question: "question"}
+
+func linesOf(said []chat.Line) (out []line) {
+	clean := func(all []string) (out []string) {
+		for _, s := range all {
+			out = append(out, cli.Clean(s))
+		}
+		return out
+	}
+	for _, l := range said {
+		out = append(out, line{lineKinds[l.Kind], l.Step, cli.Clean(l.Text), clean(l.Details), clean(l.Hints)})
+	}
+	return out
+}
+
+// A happening is a line of the feed: what happened, as the objects of JSON lines, and the words that
+// faces have for it.
+type happening struct {
+	Room   string            `json:"room"`
+	At     string            `json:"at"`
+	Before bool              `json:"before,omitempty"` // the page came
+	Events []json.RawMessage `json:"events,omitempty"`
+	Said   []line            `json:"said,omitempty"`
+	Drawn  *drawn            `json:"drawn,omitempty"`
+	Found  []drawn           `json:"found,omitempty"`
+	Answer *told             `json:"answer,omitempty"`
+}
+
+// drawn is how a message is drawn: its words cleaned, as on every face.
+type drawn struct {
+	ID     string          `json:"id"`
+	Name   string          `json:"name"`
+	Text   string          `json:"text"`
+	At     string          `json:"at"`
+	To     string          `json:"to,omitempty"`
+	Closed string          `json:"closed,omitempty"` // what stands in the place of its words
+	Event  json.RawMessage `json:"event,omitempty"`
+}
+
+// told is an answer that is a text.
+type told struct {
+	To    string   `json:"to,omitempty"` // the command, by its name
+	Title string   `json:"title"`
+	Lines []string `json:"lines"`
+}
+
+func draw(s *chat.State, d proto.Delivered) *drawn {
+	all := strings.Split(strings.ReplaceAll(d.Message.Text, "\r\n", "\n"), "\n")
+	for i := range all {
+		all[i] = people.MarkHosts(cli.Clean(all[i]))
+	}
+	return &drawn{ID: lines.ID(d.ID), Name: s.Names.Show(d.Author.Peer), Text: strings.Join(all, "\n"),
+		At: lines.Stamp(d.ShownAt()), To: cli.Clean(d.To), Closed: chat.Closed(d)}
+}
+
+// stays are the events that who comes new is told of, by their names.
+var stays = []string{`"message"`, `"opened"`, `"sent"`, `"reaction"`, `"edited"`, `"withdrawn"`, `"file"`, `"delivered"`, `"bye"`}
+
+// take has the state take an event, and tells the feed.
+func (r *room) take(e chat.Event) {
+	r.mu.Lock()
+	said := r.state.Take(e)
+	if earlier, ok := e.What.(chat.Earlier); ok {
+		r.mu.Unlock()
+		select {
+		case r.earlier <- earlier:
+		default: // nobody waits for it any more
+		}
+		return
+	}
+	if e.When == chat.Known {
+		r.mu.Unlock()
+		return
+	}
+	h := happening{Room: r.id, At: lines.Stamp(e.At), Before: e.When != chat.Now, Said: linesOf(said)}
+	h.Events = objects(r.state, e, r.s.cfg.Now)
+	keep := len(h.Said) > 0
+	switch w := e.What.(type) {
+	case proto.Delivered:
+		h.Drawn = draw(r.state, w)
+		r.count(w, e.When)
+	case proto.Opened:
+		h.Drawn = draw(r.state, w.Delivered)
+	case proto.Sent:
+		r.note(w.ID, &chat.Receipt{Readers: w.Readers, Missing: w.Readers})
+	case proto.Reached:
+		if got := r.sent[w.ID]; got != nil {
+			got.Missing = w.Missing
+		}
+	case chat.Found:
+		for _, d := range w.Messages {
+			h.Found = append(h.Found, *draw(r.state, d))
+		}
+	case chat.Answer:
+		h.Answer = &told{strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", w.To), "chat.")), w.Title, w.Lines}
+		if h.Answer.Lines == nil {
+			h.Answer.Lines = []string{}
+		}
+	}
+	r.mu.Unlock()
+	for _, o := range h.Events {
+		name, _, _ := bytes.Cut(bytes.TrimPrefix(o, []byte(`{"event":`)), []byte(","))
+		keep = keep || slices.Contains(stays, string(name))
+	}
+	if len(h.Events) == 0 && len(h.Said) == 0 && h.Answer == nil {
+		return
+	}
+	r.s.feed.put(r.id, encoded(h), keep)
+}
+
+// objects are the objects of JSON lines that an event is.
+func objects(s *chat.State, e chat.Event, now func() time.Time) (out []json.RawMessage) {
+	switch e.What.(type) {
+	case chat.Snapshot, chat.PathChanged:
+		return nil // the view has what lasts of it
+	}
+	var b bytes.Buffer
+	lines.NewJSON(&b, now).Show(s, e, nil)
+	for o := range bytes.Lines(b.Bytes()) {
+		out = append(out, json.RawMessage(bytes.TrimSpace(o)))
+	}
+	return out
+}
+
+// note keeps who has a message of ours. The caller has the lock, as for count.
+func (r *room) note(id ake.Hash, got *chat.Receipt) {
+	r.sent[id] = got
+	if r.order = append(r.order, id); len(r.order) > maxSent {
+		delete(r.sent, r.order[0])
+		r.order = r.order[1:]
+	}
+}
+
+// count counts what nobody has seen.
+func (r *room) count(d proto.Delivered, when chat.When) {
+	r.counts = r.counts || d.ID == r.mark
+	if d.Self || d.Reading == proto.Unread || !r.counts && (d.History || when != chat.Now) {
+		return
+	}
+	if r.mark == (ake.Hash{}) {
+		r.mark, r.counts = d.ID, true
+	}
+	r.unread++
+	if r.state.NamesMe(d.Message.Text) {
+		r.named++
+	}
+}
