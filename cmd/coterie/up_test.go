@@ -37,14 +37,14 @@ func (u *upProcess) said() string {
 	return u.out.String()
 }
 
-// up starts coterie up, and waits until its rooms are open.
-func up(t *testing.T, env []string, args ...string) *upProcess {
+// begun starts a command as a process that goes on.
+func begun(t *testing.T, env []string, args ...string) *upProcess {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &upProcess{cmd: exec.Command(exe, append([]string{"up"}, args...)...), exited: make(chan struct{})}
+	u := &upProcess{cmd: exec.Command(exe, args...), exited: make(chan struct{})}
 	u.cmd.Env = append(append(os.Environ(), asProcess+"=1"), env...)
 	u.cmd.Stdout, u.cmd.Stderr = u, u
 	if err := u.cmd.Start(); err != nil {
@@ -52,6 +52,13 @@ func up(t *testing.T, env []string, args ...string) *upProcess {
 	}
 	go func() { u.cmd.Wait(); close(u.exited) }()
 	t.Cleanup(func() { u.cmd.Process.Kill(); <-u.exited })
+	return u
+}
+
+// up starts coterie up, and waits until its rooms are open.
+func up(t *testing.T, env []string, args ...string) *upProcess {
+	t.Helper()
+	u := begun(t, env, append([]string{"up"}, args...)...)
 	for until := time.Now().Add(patience); !strings.Contains(u.said(), "Ctrl+C ends"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("it does not come up: %s", u.said())

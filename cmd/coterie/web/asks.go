@@ -209,12 +209,21 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return
 	}
+	if !proto.IsLink(q.Link) {
+		refuse(w, http.StatusUnprocessableEntity, notALink())
+		return
+	}
 	l, err := proto.ParseLink(q.Link)
 	if err != nil {
 		refuse(w, http.StatusUnprocessableEntity, chat.LinkError(err))
 		return
 	}
 	answer(w, told{"", "Join?", chat.LinkText(l)})
+}
+
+func notALink() error {
+	return cli.Fail("link-not", "that is not a link").
+		Hint("a link begins with coterie: and comes from /link, or from the QR code of somebody in the room")
 }
 
 // join opens a room of a link, with a key.
@@ -230,8 +239,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !proto.IsLink(q.Link) {
-		refuse(w, http.StatusUnprocessableEntity, cli.Fail("link-not", "that is not a link").
-			Hint("a link begins with coterie: and comes from /link, or from the QR code of somebody in the room"))
+		refuse(w, http.StatusUnprocessableEntity, notALink())
 		return
 	}
 	f := house.Flags{Key: q.Key, Nick: q.Nick}

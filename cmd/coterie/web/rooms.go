@@ -253,6 +253,9 @@ func (r *room) take(e chat.Event) {
 	}
 	h := happening{Room: r.id, At: lines.Stamp(e.At), Before: e.When != chat.Now, Said: linesOf(said)}
 	h.Events = objects(r.state, e, r.s.cfg.Now)
+	if _, first := e.What.(chat.Ready); first {
+		h.Said = nil // the view has it, and goes on to be true
+	}
 	keep := len(h.Said) > 0
 	switch w := e.What.(type) {
 	case proto.Delivered:

@@ -3,7 +3,9 @@ import { $, ask, button, clock, day, faultBox, h } from "./dom.js";
 import { rooms } from "./model.js";
 
 // open opens the dialog.
+let turn = 0; // how often it was opened
 export function open(title, ...body) {
+  turn++;
   $("dialog-title").textContent = title;
   $("dialog-body").replaceChildren(...body.flat());
   if (!$("dialog").open) $("dialog").showModal();
@@ -220,11 +222,13 @@ export async function message(acts, room, item) {
       : "",
     who,
   );
-  try {
-    const got = await ask("/readers", { room: room.id, id: item.id, epoch: event.epoch, to: event.to ?? "" });
-    who.replaceChildren(h("h3", {}, got.title), pre(got.lines));
-  } catch (error) {
-    who.replaceChildren(faultBox(error));
+  for (const mine = turn; $("dialog").open && turn === mine; await new Promise((go) => setTimeout(go, 1500))) {
+    try {
+      const got = await ask("/readers", { room: room.id, id: item.id, epoch: event.epoch, to: event.to ?? "" });
+      who.replaceChildren(h("h3", {}, got.title), pre(got.lines));
+    } catch (error) {
+      who.replaceChildren(faultBox(error));
+    }
   }
 }
 
