@@ -87,6 +87,28 @@ func (c Changed) At() time.Time {
 	return at
 }
 
+// Change is what a face makes of a change of what it shows.
+func (d *Delivered) Change(c Changed) {
+	switch c.Kind {
+	case record.KindWithdrawal:
+		d.Withdrawn, d.Edited, d.Message.Text, d.Reactions = true, false, "", nil
+	case record.KindEdit:
+		d.Edited, d.Message.Text = true, c.Text
+	case record.KindReaction:
+		// Not in place: others may share the slice.
+		all := make([]Reaction, 0, len(d.Reactions)+1)
+		for _, r := range d.Reactions {
+			if r.By != c.By.Peer {
+				all = append(all, r)
+			}
+		}
+		if c.Text != "" && (len(all) < MaxReactions || c.Self) {
+			all = append(all, Reaction{c.By.Peer, c.Text})
+		}
+		d.Reactions = all[max(0, len(all)-MaxReactions):]
+	}
+}
+
 // takesAbout reports whether a message of one kind can be about one of another.
 func takesAbout(kind, target byte) bool {
 	switch target {
