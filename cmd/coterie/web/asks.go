@@ -77,21 +77,25 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) {
 	answer(w, map[string]bool{"ok": true})
 }
 
-// notHere says why a command is none of a page's. A page names no files of this computer.
+// notHere says why a command is none of a page's. Those that are one are listed: a page, or what has
+// crept into it, names no files of this computer, whatever commands there will be.
 func notHere(c chat.Command) error {
 	switch w := c.(type) {
 	case chat.Bad:
 		return w.Err
-	case chat.Notice:
-		return cli.Fail("not-here", "a page names no files of this computer").
-			Hint("coterie join ROOM --notice FILE, in a terminal")
+	case chat.Say, chat.Nick, chat.Rekey, chat.Drop, chat.SendHeld, chat.ShowHeld, chat.Ping, chat.Prove, chat.Allow,
+		chat.Ignore, chat.Cut, chat.Search, chat.Status, chat.Who, chat.Info, chat.Whois, chat.Link, chat.Help, chat.Peers,
+		chat.Ignores, chat.To, chat.Questions, chat.Reply, chat.Set, chat.Recent:
+		return nil
 	case chat.Quit:
-		if !w.Leave {
-			return cli.Fail("not-here", "closing the page is enough: the rooms stay open").
-				Hint("Ctrl+C in the terminal where coterie web runs goes away; /leave leaves this room for good")
+		if w.Leave {
+			return nil
 		}
+		return cli.Fail("not-here", "closing the page is enough: the rooms stay open").
+			Hint("Ctrl+C in the terminal where coterie web runs goes away; /leave leaves this room for good")
 	}
-	return nil
+	return cli.Fail("not-here", "a page does not do that: it names no files of this computer").
+		Hint("coterie join ROOM, in a terminal, does")
 }
 
 // seen takes that somebody looks at a room.

@@ -359,22 +359,30 @@ func TestNoFilesOfThisComputer(t *testing.T) {
 	s := served(t, g)
 	s.has(t)
 	p := signedIn(t, s)
-	for _, typed := range []string{"/notice /etc/passwd", "/quit", "/no such command"} {
-		if status := p.say(typed); status != http.StatusUnprocessableEntity && status != http.StatusOK {
+	for _, typed := range []string{"/notice /etc/passwd", "/export /tmp/all.txt", "/quit", "/nosuch"} {
+		if status := p.say(typed); status != http.StatusUnprocessableEntity {
 			t.Error(typed, status)
 		}
 	}
-	for _, c := range []string{`{"notice":"/etc/passwd"}`, `{"quit":true}`, `{"file":"/etc/passwd"}`,
+	for _, c := range []string{`{"notice":"/etc/passwd"}`, `{"quit":true}`, `{"export":"/tmp/all.txt"}`, `{"file":"/etc/passwd"}`,
 		`{"save":"00","path":"/tmp/x"}`, `"a text"`, `[]`, `{"send":"a"}{"send":"b"}`, `{"send":"a","quit":true}`} {
 		body := `{"room":"` + roomID + `","command":` + c + `}`
 		if status, got, _ := p.send(p.request(http.MethodPost, "/do", strings.NewReader(body))); status < 400 {
 			t.Error(c, status, string(got))
 		}
 	}
+	for _, c := range chat.Slashes { // none takes a file
+		p.say("/" + c.Name + " /etc/passwd")
+		p.say("/" + c.Name)
+	}
 	for _, c := range g.wanted() {
-		switch c.(type) {
-		case chat.Notice, chat.Quit, chat.Bad, chat.Say:
+		switch w := c.(type) {
+		case chat.Notice, chat.Export, chat.Bad:
 			t.Errorf("the room was told %T", c)
+		case chat.Quit:
+			if !w.Leave {
+				t.Error("the room was told to go away")
+			}
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
@@ -213,7 +215,14 @@ type drawn struct {
 	At     string          `json:"at"`
 	To     string          `json:"to,omitempty"`
 	Closed string          `json:"closed,omitempty"` // what stands in the place of its words
+	Quote  string          `json:"quote,omitempty"`  // what it answers
+	React  []reaction      `json:"react,omitempty"`
 	Event  json.RawMessage `json:"event,omitempty"`
+}
+
+type reaction struct {
+	By   peer.ID `json:"by"`
+	Text string  `json:"text"`
 }
 
 // told is an answer that is a text.
@@ -224,12 +233,35 @@ type told struct {
 }
 
 func draw(s *chat.State, d proto.Delivered) *drawn {
-	all := strings.Split(strings.ReplaceAll(d.Message.Text, "\r\n", "\n"), "\n")
+	out := &drawn{ID: lines.ID(d.ID), Name: s.Names.Show(d.Author.Peer), Text: words(d.Message.Text),
+		At: lines.Stamp(d.ShownAt()), To: cli.Clean(d.To), Closed: chat.Closed(d)}
+	if d.ReplyTo != (ake.Hash{}) {
+		out.Quote = s.QuoteLine(d)
+	}
+	for _, c := range chat.Reacted(d.Reactions) {
+		for _, p := range c.By {
+			out.React = append(out.React, reaction{p, c.Text})
+		}
+	}
+	return out
+}
+
+// drawChange is what was said about a message, in the form of that.
+func drawChange(s *chat.State, c proto.Changed) *drawn {
+	out := &drawn{ID: lines.ID(c.Target), Name: s.Names.Show(c.By.Peer), Text: words(c.Text), At: lines.Stamp(c.At())}
+	for _, r := range chat.Reacted([]proto.Reaction{{By: c.By.Peer, Text: c.Text}}) {
+		out.React = []reaction{{c.By.Peer, r.Text}}
+	}
+	return out
+}
+
+// words are what somebody said, as every face shows it.
+func words(said string) string {
+	all := strings.Split(strings.ReplaceAll(said, "\r\n", "\n"), "\n")
 	for i := range all {
 		all[i] = people.MarkHosts(cli.Clean(all[i]))
 	}
-	return &drawn{ID: lines.ID(d.ID), Name: s.Names.Show(d.Author.Peer), Text: strings.Join(all, "\n"),
-		At: lines.Stamp(d.ShownAt()), To: cli.Clean(d.To), Closed: chat.Closed(d)}
+	return strings.Join(all, "\n")
 }
 
 // stays are the events that who comes new is told of, by their names.
@@ -263,6 +295,11 @@ func (r *room) take(e chat.Event) {
 		r.count(w, e.When)
 	case proto.Opened:
 		h.Drawn = draw(r.state, w.Delivered)
+	case proto.Changed:
+		h.Drawn = drawChange(r.state, w)
+		for i := range h.Said {
+			h.Said[i].Kind = "about" // it shows where the message is
+		}
 	case proto.Sent:
 		r.note(w.ID, &chat.Receipt{Readers: w.Readers, Missing: w.Readers})
 	case proto.Reached:

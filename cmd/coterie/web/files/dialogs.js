@@ -205,11 +205,11 @@ export async function message(acts, room, item) {
       "div",
       { class: "row" },
       button("Copy", () => copy(text)),
-      room.can.reply && !gone && !event.to ? does("Answer", () => acts.write({ kind: "reply", item })) : "",
-      room.can.reply && event.self && !gone && !event.to && !event.file
+      !gone && !event.to ? does("Answer", () => acts.write({ kind: "reply", item })) : "",
+      event.self && !gone && !event.to && !event.file
         ? does("Change", () => acts.write({ kind: "edit", item }, event.text))
         : "",
-      room.can.reply && event.self && !event.withdrawn
+      event.self && !event.withdrawn
         ? button("Withdraw", () =>
             sure(acts, "Withdraw this message?", "It is shown as withdrawn. Who has read it has read it.", () =>
               acts.command({ withdraw: item.id }),
@@ -217,7 +217,7 @@ export async function message(acts, room, item) {
           )
         : "",
     ),
-    room.can.reply && !event.withdrawn
+    !event.withdrawn
       ? h("div", { class: "row" }, ["👍", "❤️", "😂", "🎉", "😮", "😢"].map(reaction))
       : "",
     who,

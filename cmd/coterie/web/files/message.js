@@ -98,18 +98,14 @@ function drawMessage(li, room, item, acts) {
   li.append(head);
   if (event.reply_to) {
     const to = room.byID.get(event.reply_to);
-    li.append(
-      to
-        ? button("", () => acts.reveal(event.reply_to), { class: "quote" })
-        : h("span", { class: "quote" }, "an answer to a message that is not here"),
-    );
-    if (to) li.lastChild.append(to.event.withdrawn ? `${to.drawn.name}: withdrawn` : title(to));
+    const quote = to?.event.withdrawn ? `${to.drawn.name} (withdrawn)` : to ? title(to) : drawn.quote;
+    li.append(to ? button(quote, () => acts.reveal(event.reply_to), { class: "quote" }) : h("div", { class: "quote" }, quote));
   }
   if (event.withdrawn) li.append(h("div", { class: "gone" }, "withdrawn"));
   else if (drawn.closed) li.append(h("div", { class: "closed" }, drawn.closed));
   else if (event.file) li.append(filePart(room, item, acts));
   else li.append(h("div", { class: "text" }, linked(drawn.text)));
-  if (event.reactions?.length) li.append(reactions(room, item, acts));
+  if (drawn.react?.length) li.append(reactions(room, item, acts));
   li.append(
     button("⋯", () => dialogs.message(acts, room, item), {
       class: "menu",
@@ -121,7 +117,7 @@ function drawMessage(li, room, item, acts) {
 
 function reactions(room, item, acts) {
   const by = new Map();
-  for (const r of item.event.reactions) by.set(r.text, [...(by.get(r.text) ?? []), r.by]);
+  for (const r of item.drawn.react) by.set(r.text, [...(by.get(r.text) ?? []), r.by]);
   return h(
     "div",
     { class: "reactions" },

@@ -23,7 +23,6 @@ class Room {
     this.unread = this.named = 0;
     this.all = false; // nothing was said before the first
     this.oldest = null;
-    this.can ??= {};
     this.people = this.people ?? new Map(); // numbers of peers, in the order in which they came
     this.version = (this.version ?? 0) + 1;
   }
@@ -109,7 +108,7 @@ export function room(id) {
 }
 
 // quietly are the kinds of lines that stand elsewhere on the page.
-const quietly = new Set(["mark", "question"]);
+const quietly = new Set(["mark", "question", "about"]);
 
 // take takes what happened. It returns what is new in it for whoever looks or listens.
 export function take(what) {
@@ -131,9 +130,8 @@ export function take(what) {
   const news = { room: r, spoken: [], answer: what.answer, found: what.found };
   for (const e of what.events ?? []) event(r, e, what, news);
   for (const line of what.said ?? []) {
-    if (quietly.has(line.kind)) continue;
-    r.note(line, new Date(what.at));
     if (!what.before) news.spoken.push(line.text);
+    if (!quietly.has(line.kind)) r.note(line, new Date(what.at));
   }
   return news;
 }
@@ -178,21 +176,21 @@ function event(r, e, what, news) {
       receipt(r, e.id, { have: e.have, of: e.of });
       break;
     case "reaction":
-      r.change(e.target, (m) => {
-        m.reactions = (m.reactions ?? []).filter((x) => x.by !== e.from);
-        if (e.text) m.reactions.push({ by: e.from, text: e.text });
+      r.change(e.target, (m, item) => {
+        const others = (item.drawn.react ?? []).filter((x) => x.by !== e.from);
+        item.drawn = { ...item.drawn, react: others.concat(e.text ? what.drawn.react : []) };
       });
       break;
     case "edited":
       r.change(e.target, (m, item) => {
         Object.assign(m, { text: e.text, edited: true });
-        item.drawn = { ...item.drawn, text: what.drawn?.text ?? e.text };
+        item.drawn = { ...item.drawn, text: what.drawn.text };
       });
       break;
     case "withdrawn":
       r.change(e.target, (m, item) => {
         Object.assign(m, { text: "", withdrawn: true });
-        item.drawn = { ...item.drawn, text: "" };
+        item.drawn = { ...item.drawn, text: "", react: [] };
       });
       break;
     case "file":
