@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -35,6 +36,14 @@ func openPage(t *testing.T, link string, width, height int64, dark bool) *browse
 	host, _, _ := strings.Cut(strings.TrimPrefix(link, "http://"), "/")
 	b.Open(host, link)
 	return b
+}
+
+// happens waits until a peer tells of an event.
+func happens(ctx context.Context, t *testing.T, p *drive.Peer, event string) {
+	t.Helper()
+	if _, err := p.Wait(ctx, event, func(e drive.Event) bool { return e.Event == event }); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func keep(b *browse.Browser, name string) {
@@ -115,7 +124,38 @@ func TestWebStory(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.Shows("#log li.named", "names you")
+			// About what was said: an answer, a reaction, other words, and none.
+			b.Click("#log .menu", "thanks kari")
+			b.Click("#dialog button", "Answer")
+			b.Say("and bring coffee")
+			heard, err := bob.Heard(ctx, "and bring coffee")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Shows("#log li.self .quote", "bob: thanks kari")
+			if err := bob.Write(`{"react":"` + heard.ID + `","text":"👍"}`); err != nil {
+				t.Fatal(err)
+			}
+			b.Shows("#log li.self .reactions", "👍 1")
+			b.Click("#log .menu", "thanks kari")
+			b.Click("#dialog button", "🎉")
+			happens(ctx, t, bob, "reaction")
+			b.Shows("#log li.named .reactions", "🎉 1")
+			b.Click("#log .menu", "and bring coffee")
+			b.Click("#dialog button", "Change")
+			b.Until(`document.getElementById("words").value === "and bring coffee"`)
+			b.Fill("#words", "")
+			b.Say("and bring tea")
+			happens(ctx, t, bob, "edited")
+			b.Shows("#log li.self", "and bring tea")
+			b.Shows("#log li.self .state", "edited")
 			keep(b, "web-"+size.name)
+			b.Click("#log .menu", "and bring tea")
+			b.Click("#dialog button", "Withdraw")
+			b.Click("#dialog button", "Yes")
+			happens(ctx, t, bob, "withdrawn")
+			b.Shows("#log li.self .gone", "withdrawn")
+
 			b.Click("#log .menu", "I do, kari")
 			b.Shows("#dialog", "have it: ")
 			b.Until(`/have it: (ann and bob|bob and ann)/.test(document.getElementById("dialog").innerText)`)
@@ -132,7 +172,9 @@ func TestWebStory(t *testing.T) {
 			// A page that is loaded anew goes on, without a new token, and doubles nothing.
 			b.Reload()
 			b.Shows("#log li.named", "thanks kari")
-			b.Until(`document.querySelectorAll("#log li.self").length === 1`)
+			b.Until(`document.querySelectorAll("#log li.self").length === 2`)
+			b.Shows("#log li.self .gone", "withdrawn")
+			b.Shows("#log li.named .reactions", "🎉 1")
 			leave(ctx, t, ann)
 			b.Shows("#members h2", "Away")
 			b.Until(`document.getElementById("show-members").textContent === "2 can read, 1 when back"`)
