@@ -72,9 +72,8 @@ var may = map[string]struct {
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/house",
-		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli",
-		"cmd/internal/text", "crypto/abe",
-		"kms/keyfile", "kms/request", "node", "node/store", "room",
+		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui", "cmd/coterie/web",
+		"cmd/internal/cli", "cmd/internal/text", "crypto/abe", "kms/keyfile", "kms/request", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/demo": {[]string{
 		"cmd/coterie/lines", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room", "room/record",
@@ -108,6 +107,10 @@ var may = map[string]struct {
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile",
 		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
 	}, nil},
+	"cmd/coterie/web": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/house", "cmd/coterie/lines", "cmd/coterie/people", "cmd/coterie/profile",
+		"cmd/internal/cli", "crypto/ake", "room",
+	}, nil},
 	"cmd/coterie/health": {[]string{"cmd/internal/text"}, noInputOutput},
 	"cmd/coterie/ui": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/people", "cmd/internal/cli", "cmd/internal/text", "crypto/ake",
@@ -121,6 +124,7 @@ var may = map[string]struct {
 	"cmd/internal/text":     {nil, noInputOutput},
 	"cmd/internal/drive":    {nil, nil},
 	"cmd/internal/localnet": {[]string{"cmd/internal/drive"}, nil},
+	"cmd/internal/browse":   {nil, nil},
 	"cmd/internal/screen":   {nil, nil},
 	"cmd/internal/svg":      {nil, nil},
 }

@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	proto "coterie/room"
@@ -267,8 +269,14 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 // keys are the key files that are known.
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
 	keys := []string{}
-	if s.cfg.Keys != nil {
-		keys = append(keys, s.cfg.Keys()...)
+	var rooms []profile.Room
+	if s.cfg.Rooms != nil {
+		rooms, _ = s.cfg.Rooms() // without them a key is typed
+	}
+	for _, known := range rooms {
+		if !slices.Contains(keys, known.Key) {
+			keys = append(keys, known.Key)
+		}
 	}
 	answer(w, map[string][]string{"keys": keys})
 }

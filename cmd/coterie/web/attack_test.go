@@ -131,7 +131,8 @@ func TestTokens(t *testing.T) {
 	s := served(t, stage)
 	s.has(t)
 	stranger := &page{t: t, s: s}
-	if status, _, cookies := stranger.post("/session", map[string]string{"token": "guess"}); status != 401 || len(cookies) > 0 {
+	status, _, cookies := stranger.post("/session", map[string]string{"token": "guess"})
+	if status != http.StatusUnauthorized || len(cookies) > 0 {
 		t.Error(status, cookies)
 	}
 	wants(t, stage, stranger, http.StatusUnauthorized, "nobody")
@@ -236,8 +237,8 @@ func TestHeads(t *testing.T) {
 // TestTraversal: only the page's own files are there, by their exact names.
 func TestTraversal(t *testing.T) {
 	s := served(t, newStage("exam"))
-	for _, path := range []string{"/../web.go", "/..%2fweb.go", "/%2e%2e/web.go", "//etc/passwd", "/files/app.js", "/./app.js",
-		"/app.js/", "/%2fetc%2fpasswd", "/index.html%00", "/.."} {
+	for _, path := range []string{"/../web.go", "/..%2fweb.go", "/%2e%2e/web.go", "//etc/passwd", "/files/app.js",
+		"/./app.js", "/app.js/", "/%2fetc%2fpasswd", "/index.html%00", "/.."} {
 		c, err := net.Dial("tcp", s.Host())
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +246,8 @@ func TestTraversal(t *testing.T) {
 		io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: "+s.Host()+"\r\nConnection: close\r\n\r\n")
 		got, _ := io.ReadAll(c)
 		c.Close()
-		if head, _, _ := strings.Cut(string(got), "\r\n"); strings.Contains(head, " 200 ") || bytes.Contains(got, []byte("package web")) ||
+		head, _, _ := strings.Cut(string(got), "\r\n")
+		if strings.Contains(head, " 200 ") || bytes.Contains(got, []byte("package web")) ||
 			bytes.Contains(got, []byte("root:")) {
 			t.Errorf("%s: %s", path, head)
 		}
@@ -278,7 +280,8 @@ func TestTooMuch(t *testing.T) {
 			t.Fatal(err)
 		}
 		open = append(open, got.Body)
-		if want := map[bool]int{true: http.StatusOK, false: http.StatusTooManyRequests}[i < maxStreams]; got.StatusCode != want {
+		want := map[bool]int{true: http.StatusOK, false: http.StatusTooManyRequests}[i < maxStreams]
+		if got.StatusCode != want {
 			t.Fatalf("stream %d: %d", i, got.StatusCode)
 		}
 	}
@@ -367,7 +370,8 @@ func TestNoFilesOfThisComputer(t *testing.T) {
 	for _, c := range []string{`{"notice":"/etc/passwd"}`, `{"quit":true}`, `{"export":"/tmp/all.txt"}`, `{"file":"/etc/passwd"}`,
 		`{"save":"00","path":"/tmp/x"}`, `"a text"`, `[]`, `{"send":"a"}{"send":"b"}`, `{"send":"a","quit":true}`} {
 		body := `{"room":"` + roomID + `","command":` + c + `}`
-		if status, got, _ := p.send(p.request(http.MethodPost, "/do", strings.NewReader(body))); status < 400 {
+		r := p.request(http.MethodPost, "/do", strings.NewReader(body))
+		if status, got, _ := p.send(r); status < 400 {
 			t.Error(c, status, string(got))
 		}
 	}

@@ -8,6 +8,7 @@
 //	source.go  where rooms come from: this process, or that of coterie up
 //	asks.go    what a page asks, and what it wants done
 //	show.go    the browser, opened
+//	run.go     the command, until it ends
 //	files/     the page itself, embedded as it is
 //
 // The page is three kinds of files and no build. It asks nothing of any other computer.
@@ -30,6 +31,7 @@ import (
 	"sync"
 	"time"
 
+	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 )
 
@@ -39,8 +41,8 @@ type Config struct {
 	Now    func() time.Time
 	// Doctor looks at this computer and at a room, and writes JSON lines; nil: there is none.
 	Doctor func(room string, out io.Writer) error
-	// Keys are the key files that this profile knows; nil: none.
-	Keys func() []string
+	// Rooms are those that the profile remembers; nil: none.
+	Rooms func() ([]profile.Room, error)
 }
 
 const (

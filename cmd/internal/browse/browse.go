@@ -194,7 +194,8 @@ func (b *Browser) Fine() {
 // Key presses a key of a name and a code.
 func (b *Browser) Key(name string, code int64) {
 	b.t.Helper()
-	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
+	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown,
+		input.DispatchKeyEventTypeKeyUp} {
 		b.do(call(input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: kind, Key: name, Code: name,
 			WindowsVirtualKeyCode: code, NativeVirtualKeyCode: code}))
 	}

@@ -252,7 +252,7 @@ async function older() {
   reading = true;
   $("before").textContent = "Reading what was said before …";
   try {
-    const got = await ask("/older", { room: r.id, before: (r.oldest ?? new Date()).toISOString(), count: 1000 });
+    const got = await ask("/older", { room: r.id, before: (r.oldest ?? new Date()).toISOString(), count: r.items.length < 2000 ? 1000 : 5000 });
     const fresh = r.earlier(got.messages);
     r.all = got.all || fresh === 0;
     r.gone = got.gone;
@@ -407,6 +407,7 @@ function one(what) {
   ready = true; // all that was before has come
   const still = here && rooms.get(here.id)?.view ? here : [...rooms.values()].find((r) => r.view);
   here = null;
+  requestAnimationFrame(() => performance.mark("shown"));
   if (still) show(still);
   else later("rooms", "view", "composer");
 }
@@ -434,9 +435,14 @@ function keys(event) {
 }
 
 function move(event) {
+  if (event.key === "Home" || event.key === "End") {
+    event.preventDefault();
+    return event.key === "Home" ? log.oldest() : log.newest();
+  }
   const now = event.target.closest("#log > li");
+  if (event.key === "Enter" && event.target === now) return now.querySelector(".menu")?.click();
   const to = {
-    ArrowUp: now?.previousElementSibling ?? $("log").lastElementChild,
+    ArrowUp: now ? now.previousElementSibling : $("log").lastElementChild,
     ArrowDown: now?.nextElementSibling,
   }[event.key];
   if (!to || event.target.closest("button")) return;

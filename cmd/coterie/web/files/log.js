@@ -126,6 +126,14 @@ export class Log {
     return element;
   }
 
+  oldest() {
+    if (this.items.length === 0) return;
+    this.first = this.items.length > most ? this.items[0] : null;
+    this.place();
+    this.scroller.scrollTop = 0;
+    this.older();
+  }
+
   newest() {
     this.first = null;
     this.place();

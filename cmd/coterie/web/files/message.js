@@ -109,6 +109,7 @@ function drawMessage(li, room, item, acts) {
   li.append(
     button("⋯", () => dialogs.message(acts, room, item), {
       class: "menu",
+      tabindex: "-1", // Enter on the message does the same
       "aria-label": `About the message ${title(item)}`,
       "aria-haspopup": "dialog",
     }),
