@@ -228,7 +228,13 @@ func (r *Room) HeldMessages() []HeldMessage {
 }
 
 func (r *Room) heldMessage(m *held) HeldMessage {
-	return HeldMessage{Ref: m.ref, Kind: m.kind, Text: m.text, To: m.policy(), At: m.at, Asks: r.asks(m)}
+	text := m.text
+	if m.kind == record.KindFile {
+		if f, err := record.ParseFile(text); err == nil {
+			text = f.Name
+		}
+	}
+	return HeldMessage{Ref: m.ref, Kind: m.kind, Text: text, To: m.policy(), At: m.at, Asks: r.asks(m)}
 }
 
 // SendHeld sends what waits, however long it has: now, or as soon as somebody can read
@@ -257,6 +263,7 @@ func (r *Room) Drop(now time.Time, which func(HeldMessage) bool) []HeldMessage {
 			return false
 		}
 		out = append(out, m)
+		r.droppedHeld(&h)
 		o.bytes -= len(h.text)
 		r.eraseHeld(h)
 		return true

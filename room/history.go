@@ -34,6 +34,7 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 				}
 				readWords(&d, w)
 			}
+			readFile(&d)
 			return visit(d)
 		},
 	})

@@ -33,6 +33,8 @@
 //	outside.go    questions from outside                                  §9.7
 //	asked.go      what is kept of them
 //	inquiry.go    who asks them
+//	files.go      files, and which of their pieces are here              §9.9
+//	fetch.go      how these go from member to member                     §11.6
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	show.go       what is shown of it                                     §9.1
@@ -96,6 +98,10 @@ type Config struct {
 	Journal Journal
 	// Keep is about how many bytes the journal may come to; 0: no bound.
 	Keep int64
+	// Pieces is where pieces of files are kept; nil: nowhere, so that none is sent or fetched.
+	// KeepFiles is up to how many bytes.
+	Pieces    Pieces
+	KeepFiles int64
 	// Replay is how many of the last messages in the journal are shown at the
 	// start, as history.
 	Replay int
@@ -169,6 +175,7 @@ type Room struct {
 	receipts receiptTimes
 	words    closed // words for some that are not opened yet
 	outside  outsides
+	files    files
 
 	tasks tasks
 	ready Ready
@@ -207,6 +214,7 @@ func New(cfg Config) (*Room, error) {
 		retired:      make(map[ake.Hash]abe.Period),
 		neighbours:   make(map[peer.ID]*neighbour),
 		tasks:        tasks{done: make(map[TaskID]func(any))},
+		files:        newFiles(cfg.KeepFiles),
 		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
 		logs: logs{
 			transcripts: make(map[ake.Hash]*transcript),
@@ -241,6 +249,7 @@ func New(cfg Config) (*Room, error) {
 		if err := r.recallAbsence(); err != nil {
 			return nil, err
 		}
+		r.sweepFiles()
 	}
 	r.finish()
 	return r, nil
@@ -374,6 +383,7 @@ func (r *Room) finish() {
 	r.considerCommit()
 	r.considerDialling()
 	r.considerChannels()
+	r.fetch()
 	r.poseQuestion()
 	r.wakeQuestions()
 	r.chaseReceipts()

@@ -63,6 +63,7 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 		Away: t.reader && t.ownIndex < 0,
 	}
 	readWords(&d, t.log(index).words[m.Counter])
+	r.showFile(&d)
 	r.countAbsent(m, d.Self)
 	if (d.History || d.Away) && from != nil {
 		d.By = from.peer
