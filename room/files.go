@@ -295,7 +295,7 @@ func givesWay(f, o *file, unasked map[[32]byte]int64) bool {
 func (r *Room) noteFile(t *transcript, index int, m *record.Signed, recalled bool) {
 	id := m.ID(r.id)
 	in, err := record.ParseFile(m.Text)
-	if err != nil || r.cfg.Pieces == nil || r.files.byID[id] != nil {
+	if err != nil || r.cfg.Pieces == nil || r.files.byID[id] != nil || r.withdrawn(id, t.List[index].Identity) {
 		return
 	}
 	self := t.List[index].Identity == r.identity
@@ -471,27 +471,33 @@ func (r *Room) FetchFile(now time.Time, id ake.Hash) error {
 
 // fileMessage finds a file by the id of its message.
 func (r *Room) fileMessage(id ake.Hash) (*record.File, logRef) {
-	for _, t := range r.logs.transcripts {
-		for i := range t.logs {
-			l := t.log(i)
-			counter := uint64(slices.Index(l.ids, id)) + 1
-			for c, ahead := range l.ahead {
-				if ahead == id {
-					counter = c
-				}
-			}
-			if counter == 0 {
-				continue
-			}
-			if m := r.body(t, i, counter); m != nil && m.Kind == record.KindFile {
-				if f, err := record.ParseFile(m.Text); err == nil {
-					return f, logRef{t, i, counter}
-				}
-			}
-			return nil, logRef{}
-		}
+	ref, ok := r.find(id, true)
+	if !ok || r.withdrawn(id, ref.t.List[ref.index].Identity) {
+		return nil, ref
 	}
-	return nil, logRef{}
+	m := r.body(ref.t, ref.index, ref.counter)
+	if m == nil || m.Kind != record.KindFile || m.ID(r.id) != id {
+		return nil, ref
+	}
+	f, err := record.ParseFile(m.Text)
+	if err != nil {
+		return nil, ref
+	}
+	return f, ref
+}
+
+// withdrawn reports whether the author of a message has withdrawn it.
+func (r *Room) withdrawn(id ake.Hash, author [32]byte) bool {
+	_, ok := r.about.of.last(id, record.KindWithdrawal, author)
+	return ok
+}
+
+// withdrawFile lets go of a file whose author has withdrawn its message.
+func (r *Room) withdrawFile(m *record.Signed, by [32]byte) {
+	a, err := record.ParseAbout(m.Kind, m.Text)
+	if err == nil && m.Kind == record.KindWithdrawal {
+		r.forgetFiles(func(f *file) bool { return f.id == a.Target && f.author() == by })
+	}
 }
 
 // File says what a file is, by the id of its message, and how it stands. Its pieces are opened
