@@ -138,6 +138,17 @@ type (
 		Since    time.Time
 		All      bool
 	}
+	// Fetching: a file is asked for, and is saved when it is here.
+	Fetching struct {
+		ID   ake.Hash
+		File room.FileInfo
+	}
+	// Saved: a file was saved at Path.
+	Saved struct {
+		ID   ake.Hash
+		File room.FileInfo
+		Path string
+	}
 	// Logged is a line of the log.
 	Logged struct{ Line string }
 )

@@ -95,6 +95,7 @@ type Room struct {
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	refused  int               // lines of input that were not done
 	box      outbox
+	files    shownFiles
 	quit     *Quit // nothing more comes from the user
 	asked    bool  // whether to leave for good what waits
 	unsaid   int   // messages that wait for a word
@@ -365,6 +366,8 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.Author.Peer] {
 			return
 		}
+		r.files.note(&ev)
+		e = ev
 		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
 			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)
 		}
@@ -379,6 +382,11 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.By.Peer] {
 			return
 		}
+	case room.FileChanged:
+		e = r.fileChanged(ev)
+	case room.FileFailed:
+		r.failedFile(ev)
+		return
 	case room.NoticeTaken:
 		r.keepNotice(ev.Notice)
 	case room.EpochStarted:
