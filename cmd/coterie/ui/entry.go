@@ -64,7 +64,7 @@ type entry struct {
 	lamport  uint64
 	received time.Time
 	file     *room.FileInfo // nil: it is no file
-	own      *delivery // for one's own
+	own      *delivery      // for one's own
 
 	rows []row
 	key  drawKey
