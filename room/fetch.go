@@ -48,7 +48,9 @@ type fetching struct {
 }
 
 func newFetching() fetching {
-	return fetching{asking: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace)}
+	return fetching{
+		asking: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
+	}
 }
 
 // diskTask is task for what waits for the disk.

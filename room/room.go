@@ -35,6 +35,7 @@
 //	asked.go      what is kept of them
 //	inquiry.go    who asks them
 //	files.go      files, and which of their pieces are here              §9.9
+//	keepfiles.go  .. and what gives way                                  §9.9
 //	fetch.go      how these go from member to member                     §11.6
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1

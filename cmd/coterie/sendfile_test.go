@@ -44,7 +44,9 @@ func waitForFile(ctx context.Context, t *testing.T, p *drive.Peer, name string) 
 // waitSaved waits until a peer has saved a file, and returns what is in it.
 func waitSaved(ctx context.Context, t *testing.T, p *drive.Peer, id string) (path string, data []byte) {
 	t.Helper()
-	e := wait(ctx, t, p, "a saved file", func(e drive.Event) bool { return e.Event == "file" && e.Target == id && e.Path != "" })
+	e := wait(ctx, t, p, "a saved file", func(e drive.Event) bool {
+		return e.Event == "file" && e.Target == id && e.Path != ""
+	})
 	data, err := os.ReadFile(e.Path)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +158,9 @@ func TestFilesAgain(t *testing.T) {
 		"a folder": dir, "nothing": filepath.Join(dir, "no such file"), "a device": "/dev/null",
 	} {
 		do(t, bob, map[string]string{"file": path, "ref": what})
-		wait(ctx, t, bob, what, func(e drive.Event) bool { return e.Event == "rejected" && e.Ref == what && e.Code == "file" })
+		wait(ctx, t, bob, what, func(e drive.Event) bool {
+			return e.Event == "rejected" && e.Ref == what && e.Code == "file"
+		})
 	}
 	finish(ctx, t, bob)
 }

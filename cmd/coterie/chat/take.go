@@ -183,7 +183,8 @@ func (s *State) own(e Event) []Line {
 	case HealthChanged:
 		s.Health = w.Shown
 	case Fetching:
-		return note("%s (%s) is asked for, and saved when it is here", FileName(w.File.Name), text.Size(int(w.File.Size)))
+		return note("%s (%s) is asked for, and saved when it is here", FileName(w.File.Name),
+			text.Size(int(w.File.Size)))
 	case Saved:
 		return note("%s is saved as %s", FileName(w.File.Name), cli.Clean(w.Path))
 	case Pinged:
