@@ -61,6 +61,7 @@ type Quote struct {
 	Self      bool
 	Text      string
 	Withdrawn bool
+	Time      uint64 // the author's, in milliseconds
 }
 
 // Changed: something was said about a message that was shown, and counts. Kind is that of
@@ -74,6 +75,8 @@ type Changed struct {
 	Time     uint64 // the author's, in milliseconds
 	Received time.Time
 	History  bool
+	// Of is the beginning of what it is about, as it is now.
+	Of Quote
 }
 
 func (Changed) event() {}
@@ -382,7 +385,7 @@ func (r *Room) quote(id ake.Hash) *Quote {
 
 // quoted is what is quoted of a message as it is shown.
 func (d *Delivered) quoted() *Quote {
-	q := &Quote{Author: d.Author, Self: d.Self, Text: d.Message.Text, Withdrawn: d.Withdrawn}
+	q := &Quote{Author: d.Author, Self: d.Self, Text: d.Message.Text, Withdrawn: d.Withdrawn, Time: d.Message.Time}
 	for n := maxQuote; len(q.Text) > maxQuote; n-- {
 		if utf8.RuneStart(q.Text[n]) {
 			q.Text = q.Text[:n]
@@ -416,10 +419,14 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	if _, gone := r.about.of.last(a.Target, record.KindWithdrawal, author); gone && m.Kind != record.KindWithdrawal {
 		return
 	}
-	r.emit(Changed{
+	e := Changed{
 		Target: a.Target, Kind: m.Kind, By: r.author(t, index), Self: index == t.ownIndex, Text: a.Words, Time: m.Time,
 		Received: r.now, History: t.past,
-	})
+	}
+	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex, Message: target.Body}
+	r.about.of.apply(&d, author, r.identity, r.readChange)
+	e.Of = *d.quoted()
+	r.emit(e)
 }
 
 // SendAbout is Send for what is about another message: of kinds 6 to 9. The errors are those

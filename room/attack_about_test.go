@@ -318,6 +318,55 @@ func TestAboutOrderFree(t *testing.T) {
 	}
 }
 
+// TestChangesAreTold: a change is told once its target is shown, and no more when a later one counts.
+func TestChangesAreTold(t *testing.T) {
+	n := newNetwork(t, 9805)
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	ann.say("first")
+	ann.say("second")
+	n.allHear(5*time.Second, "second", all...)
+	second := ann.idOf("second")
+	said := ann.room.logs.transcripts[ann.room.head.commit.ID()]
+	fresh := n.startOn(nil, "zed", always, newIdentity(n.seed32()), n.seed32(), 0)
+	x := &transcript{Transcript: said.Transcript, id: said.id}
+	fresh.room.keepTranscript(x)
+	take := func(s *simNode, m *record.Signed) {
+		fresh.room.logMessage(nil, x, x.List.Index(s.own()), m)
+		n.drain(fresh)
+	}
+	at := func(s *simNode, counter, lamport uint64, kind byte, words string) *record.Signed {
+		a := record.About{Target: second, Words: words}
+		m := &record.Signed{Body: record.Body{Counter: counter, Time: 1, Lamport: lamport, Kind: kind, Text: a.Text()},
+			Epoch: said.id, CID: s.own()}
+		m.Sign(s.room.id, s.room.working)
+		return m
+	}
+	told := func(want int, what string) {
+		t.Helper()
+		if got := len(events[Changed](fresh)); got != want {
+			t.Errorf("%s: told of %d changes, not %d", what, got, want)
+		}
+	}
+	take(bob, at(bob, 1, 10, record.KindReaction, "👍"))
+	told(0, "the target is not here")
+	take(ann, ann.room.body(said, said.ownIndex, 2))
+	take(bob, at(bob, 2, 11, record.KindReaction, "🎉"))
+	told(0, "it is not shown, since one before it is missing")
+	take(ann, ann.room.body(said, said.ownIndex, 1))
+	if d := fresh.view(second); len(d.Reactions) != 1 || d.Reactions[0].Text != "🎉" {
+		t.Errorf("shown as %+v", d)
+	}
+	take(ann, at(ann, 3, 20, record.KindEdit, "newest"))
+	told(1, "new words")
+	take(ann, at(ann, 4, 15, record.KindEdit, "older"))
+	take(bob, at(bob, 3, 9, record.KindReaction, "older"))
+	told(1, "older ones")
+	if d := fresh.view(second); d.Message.Text != "newest" || d.Reactions[0].Text != "🎉" {
+		t.Errorf("shown as %+v", d)
+	}
+}
+
 // TestAttackManyReactions: reactions of members that somebody made up, and one's without end,
 // are bounded where they are shown, and one's own is among them.
 func TestAttackManyReactions(t *testing.T) {

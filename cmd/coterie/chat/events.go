@@ -149,6 +149,14 @@ type (
 		File room.FileInfo
 		Path string
 	}
+	// Exported: so many messages were written to a file. Gone are those that are not kept any more;
+	// Memory: nothing is kept here, so these are those since the room was opened.
+	Exported struct {
+		File   string
+		Count  int
+		Gone   int
+		Memory bool
+	}
 	// Logged is a line of the log.
 	Logged struct{ Line string }
 )

@@ -37,7 +37,10 @@ func (s *State) Take(e Event) []Line {
 	case room.Renamed:
 		return s.renamed(w.Member, e.At)
 	case room.Delivered:
-		return s.delivered(w, e.At)
+		s.waitFor(w)
+		return append(s.delivered(w, e.At), s.isAnswered(w)...)
+	case room.Changed:
+		return s.changed(w)
 	case room.Sent:
 		return s.saidTo(w.To)
 	case Answer:
@@ -211,6 +214,8 @@ func (s *State) own(e Event) []Line {
 			when = ""
 		}
 		return note("%s out%s", text.Plural(w.N, "message")+either(w.N == 1, " goes", " go"), when)
+	case Exported:
+		return note("%s", s.exportedText(w))
 	case SettingKept:
 		if w.Name == "time" {
 			if s.Clock = w.Value; !IsClock(s.Clock) {
@@ -233,7 +238,8 @@ func waits(n int) string {
 // quiet reports whether nothing is ever said of such an event.
 func quiet(what any) bool {
 	switch what.(type) {
-	case Snapshot, Waiting, Kept, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent, room.FileChanged, node.Connected:
+	case Snapshot, Waiting, Kept, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent,
+		room.FileChanged, node.Connected:
 		return true
 	}
 	return false

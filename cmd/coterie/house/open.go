@@ -11,6 +11,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
@@ -116,6 +117,7 @@ func (h *House) NewRoom(p *Plan, n *node.Node, kept *profile.History, log *chat.
 	}
 	cfg.KeepNotice = h.keepNotice(p)
 	cfg.ReadNotice = func(path string) (*abe.Notice, error) { return profile.ReadNotice(path, p.Key.Domain()) }
+	cfg.Export = lines.Export
 	cfg.Prefs, cfg.Joined = &prefs{h, p}, p.Settings == nil // in the demonstration
 	if kept != nil {
 		cfg.Store = kept.Store

@@ -9,6 +9,7 @@ import (
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
 	"coterie/room"
 	"coterie/room/record"
 )
@@ -98,6 +99,13 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		p.message(s, w)
 	case room.Opened:
 		p.message(s, w.Delivered)
+	case room.Changed:
+		if w.Kind == record.KindEdit {
+			d := room.Delivered{Author: w.By, Self: w.Self, Message: record.Body{Text: w.Text, Time: w.Time}, Received: w.Received,
+				Edited: true}
+			p.message(s, d)
+			return
+		}
 	case chat.Answer:
 		for _, l := range w.Lines {
 			p.note(cli.Clean(l))
@@ -154,6 +162,16 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 		p.put("%s%s (%s)", at, name, closed)
 		return
 	}
+	if d.ReplyTo != (ake.Hash{}) {
+		p.put("%s %s%s", p.paint("--", codeDim), at, s.QuoteLine(d))
+	}
+	if d.Withdrawn {
+		p.put("%s%s (withdrawn)", at, name)
+		return
+	}
+	if d.Edited {
+		name += " (edited)"
+	}
 	if d.File != nil {
 		p.put("%s* %s %s", at, name, chat.FileText(d.File, d.Self))
 		return
@@ -167,6 +185,9 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 			sep = "|"
 		}
 		p.put("%s%s %s", head, sep, spoken(l))
+	}
+	if len(d.Reactions) > 0 {
+		p.put("%s %s%s", p.paint("--", codeDim), at, s.ReactionsText(d.Reactions))
 	}
 }
 
