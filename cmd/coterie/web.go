@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
 	"os/signal"
 
 	"github.com/spf13/cobra"
@@ -44,7 +43,7 @@ func (a *app) web(ctx context.Context, o web.Options) error {
 		return err
 	}
 	cfg := web.Config{Now: a.now, Rooms: a.Rooms, Doctor: func(room string, out io.Writer) error {
-		return doctor.Run(doctor.Options{Profile: &a.Profile, Room: room, JSON: true, In: os.Stdin, Out: out, Now: a.now})
+		return doctor.Run(doctor.Options{Profile: &a.Profile, Room: room, JSON: true, In: a.stdin, Out: out, Now: a.now})
 	}}
 	if cfg.Source = (web.There{Home: home}); home == nil {
 		cfg.Source = web.Own{House: &a.House}

@@ -1,6 +1,11 @@
 package chat
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"coterie/room"
+)
 
 // A visit is a room as one of its faces sees it: what answers that face is for it alone. What
 // happens in the room is for all.
@@ -65,3 +70,11 @@ func (r *Room) Answered(ctx context.Context) {
 	case <-r.over:
 	}
 }
+
+// Link is the room's link, with our addresses in it.
+func (r *Room) Link() string {
+	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: forLink(r.node.Addresses())}).String()
+}
+
+// Now is the room's clock.
+func (r *Room) Now() time.Time { return r.cfg.Now() }

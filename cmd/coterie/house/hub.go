@@ -69,6 +69,8 @@ func remembered(e chat.Event) bool {
 	case chat.Ready, chat.Snapshot, chat.Waiting, chat.PathChanged, chat.Bye, room.Reached, room.Held, room.Sent,
 		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Exported, chat.Pinged:
 		return false
+	case room.FileChanged:
+		return w.State != room.FileFetching
 	case room.EpochStarted:
 		return w.ID != (ake.Hash{})
 	}

@@ -12,6 +12,7 @@ import (
 
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
+	"coterie/room"
 )
 
 // A kind is what an entry is.
@@ -62,7 +63,8 @@ type entry struct {
 	counter  uint64
 	lamport  uint64
 	received time.Time
-	own      *delivery // for one's own
+	file     *room.FileInfo // nil: it is no file
+	own      *delivery      // for one's own
 
 	rows []row
 	key  drawKey

@@ -41,7 +41,8 @@ var self, ann = peer.ID("self is here"), peer.ID("ann is here, too")
 
 func newStage(name string) *stage {
 	g := &stage{id: ake.Hash{1}, news: make(chan struct{}, 1), over: make(chan struct{})}
-	g.about = chat.About{ID: g.id, Name: name, Domain: "NTNU", Policy: "ONE", Self: self, Nick: "kari", Kept: true}
+	g.about = chat.About{ID: g.id, Name: name, Domain: "NTNU", Policy: "ONE", Self: self, Nick: "kari",
+		Kept: true}
 	g.tell(chat.Ready{Joined: true}, proto.EpochStarted{ID: ake.Hash{9}, Members: []proto.Member{{Peer: self, Name: "kari"},
 		{Peer: ann, Name: "ann"}}, Reason: proto.ReasonFirst})
 	return g
