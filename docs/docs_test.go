@@ -109,7 +109,7 @@ var may = map[string]struct {
 	}, nil},
 	"cmd/coterie/web": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/house", "cmd/coterie/lines", "cmd/coterie/people", "cmd/coterie/profile",
-		"cmd/internal/cli", "crypto/ake", "room",
+		"cmd/internal/cli", "crypto/ake", "room", "room/record",
 	}, nil},
 	"cmd/coterie/health": {[]string{"cmd/internal/text"}, noInputOutput},
 	"cmd/coterie/ui": {[]string{

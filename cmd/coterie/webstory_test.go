@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +40,20 @@ func openPage(t *testing.T, link string, width, height int64, dark bool) *browse
 	host, _, _ := strings.Cut(strings.TrimPrefix(link, "http://"), "/")
 	b.Open(host, link)
 	return b
+}
+
+// aPicture is one of 40 pixels by 30.
+func aPicture(t *testing.T) []byte {
+	t.Helper()
+	m := image.NewNRGBA(image.Rect(0, 0, 40, 30))
+	for i := range m.Pix {
+		m.Pix[i] = byte(255 - i%7*20)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // happens waits until a peer tells of an event.
@@ -149,12 +167,49 @@ func TestWebStory(t *testing.T) {
 			happens(ctx, t, bob, "edited")
 			b.Shows("#log li.self", "and bring tea")
 			b.Shows("#log li.self .state", "edited")
-			keep(b, "web-"+size.name)
 			b.Click("#log .menu", "and bring tea")
 			b.Click("#dialog button", "Withdraw")
 			b.Click("#dialog button", "Yes")
 			happens(ctx, t, bob, "withdrawn")
 			b.Shows("#log li.self .gone", "withdrawn")
+
+			// Files: a picture is shown, what only says that it is one is not, and all can be saved.
+			for name, content := range map[string][]byte{"room.png": aPicture(t), "evil.png": []byte(
+				`<svg xmlns="http://www.w3.org/2000/svg"><script>window.stolen=1</script></svg>`)} {
+				path := filepath.Join(dir, name)
+				if err := os.WriteFile(path, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := bob.Write(`{"file":` + strconv.Quote(path) + `}`); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.Until(`document.querySelector("#log img[alt='room.png']")?.naturalWidth === 40`)
+			b.Click("#log .file button", "Save evil.png")
+			notes := filepath.Join(dir, "notes.txt")
+			if err := os.WriteFile(notes, []byte("what we know"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b.Upload("#file", notes)
+			if _, err := bob.Wait(ctx, "the file", func(e drive.Event) bool {
+				return e.Event == "message" && e.File != nil && e.File.Name == "notes.txt" && e.File.Size == 12
+			}); err != nil {
+				t.Fatal(err)
+			}
+			b.Shows("#log li.self .file", "notes.txt (12 B)")
+			keep(b, "web-"+size.name)
+			if browse.Eval[bool](b, `"stolen" in window || Boolean(document.querySelector("img[alt='evil.png']"))`) {
+				t.Error("what is no picture is shown as one")
+			}
+			for until := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+				left, err := filepath.Glob(filepath.Join(short, "run", "coterie", "web-*"))
+				if err == nil && len(left) == 0 {
+					break
+				}
+				if time.Now().After(until) {
+					t.Fatal("files are left:", left, err)
+				}
+			}
 
 			b.Click("#log .menu", "I do, kari")
 			b.Shows("#dialog", "have it: ")
@@ -172,7 +227,7 @@ func TestWebStory(t *testing.T) {
 			// A page that is loaded anew goes on, without a new token, and doubles nothing.
 			b.Reload()
 			b.Shows("#log li.named", "thanks kari")
-			b.Until(`document.querySelectorAll("#log li.self").length === 2`)
+			b.Until(`document.querySelectorAll("#log li.self").length === 3`)
 			b.Shows("#log li.self .gone", "withdrawn")
 			b.Shows("#log li.named .reactions", "🎉 1")
 			leave(ctx, t, ann)

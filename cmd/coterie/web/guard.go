@@ -131,7 +131,7 @@ func (g *guard) heads(next http.Handler) http.Handler {
 		case !g.ours(r):
 			refuse(w, http.StatusForbidden, cli.Fail("wrong-origin", "another page may not ask this"))
 		default:
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			r.Body = http.MaxBytesReader(w, r.Body, bodyOf(r))
 			next.ServeHTTP(w, r)
 		}
 	})
@@ -155,7 +155,7 @@ func (g *guard) ours(r *http.Request) bool {
 // posted reports whether a request that changes something is from our page and of its form.
 func (g *guard) posted(r *http.Request) bool {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return r.Header.Get("Origin") == "http://"+g.host && (kind == "application/json" || kind == "application/octet-stream")
+	return r.Header.Get("Origin") == "http://"+g.host && kind == kindOf(r)
 }
 
 // begin exchanges a token for a session.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -32,9 +34,18 @@ type stage struct {
 	told []chat.Event
 	done []chat.Command
 	past []proto.Delivered // for Older, oldest first
+	sent []sentFile
+	kept []byte // the file that is here
 	news chan struct{}
 	over chan struct{}
 	shut sync.Once
+}
+
+// A sentFile is one that the room was given.
+type sentFile struct {
+	path string
+	data []byte
+	err  error
 }
 
 var self, ann = peer.ID("self is here"), peer.ID("ann is here, too")
@@ -102,6 +113,16 @@ func (g *stage) TryDo(c chat.Command) bool {
 		}
 		from := max(n-c.Count, 0)
 		g.tell(chat.Earlier{Messages: past[from:n], All: from == 0})
+	case chat.File:
+		b, err := os.ReadFile(c.Path)
+		g.mu.Lock()
+		g.sent = append(g.sent, sentFile{c.Path, b, err})
+		g.mu.Unlock()
+		g.tell(proto.Sent{Ref: c.Ref, ID: idOf(7)})
+	case chat.Save:
+		if err := os.WriteFile(c.Path, g.kept, 0o600); err == nil {
+			g.tell(chat.Saved{ID: c.ID, Path: c.Path})
+		}
 	case chat.Say:
 		d := said(1_000_000+len(g.wanted()), c.Text)
 		d.Author, d.Self = proto.Member{Peer: self, Name: "kari"}, true
@@ -152,7 +173,7 @@ var roomID = fmt.Sprintf("%x", ake.Hash{1})
 func served(t testing.TB, g *stage) *Server {
 	t.Helper()
 	src := &stages{all: map[string]*stage{roomID: g}}
-	s, err := Listen(Config{Source: src, Now: time.Now}, 0)
+	s, err := Listen(Config{Source: src, Now: time.Now, Dir: filepath.Join(t.TempDir(), "run")}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

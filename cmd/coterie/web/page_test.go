@@ -28,7 +28,7 @@ func shown(t testing.TB, s *Server, width, height int64, dark bool) *browse.Brow
 	return b
 }
 
-func picture(b *browse.Browser, name string) {
+func shoot(b *browse.Browser, name string) {
 	if *pictures != "" {
 		b.Picture(filepath.Join(*pictures, name+".png"))
 	}
@@ -51,7 +51,7 @@ func TestPageTalks(t *testing.T) {
 	b.Click("#log .menu", "hello from ann")
 	b.Shows("#dialog", "could read it: you, ann")
 	b.Click("#dialog-close", "Close")
-	picture(b, "first")
+	shoot(b, "first")
 	if got := browse.Eval[string](b, "location.hash"); got != "" {
 		t.Error("the token stays in the address:", got)
 	}
@@ -263,7 +263,7 @@ func TestAccessible(t *testing.T) {
 			}
 		}
 		check("the room")
-		picture(b, "axe-"+look.name)
+		shoot(b, "axe-"+look.name)
 		for _, open := range []struct{ button, shows string }{{"#join", "Its link"}, {"#more", "Search"}, {"#health", ""},
 			{"#log .menu", "Who can read this message"}} {
 			if look.width < 700 && open.button == "#join" {

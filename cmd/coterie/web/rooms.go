@@ -46,6 +46,9 @@ type room struct {
 	unread, named int
 	over          string // why there is nothing more; empty: there is
 
+	uploads map[string]string      // folders of files that are sent, by their refs
+	saves   map[string]chan string // whom a saved file is for, by its folder
+
 	asking  sync.Mutex        // one question at a time for older messages
 	earlier chan chat.Earlier // what answers it
 }
@@ -84,7 +87,8 @@ func (s *Server) look() {
 		}
 		w := v.Hello()
 		r = &room{id: id, visit: v, s: s, state: chat.NewState(w.About, s.cfg.Now()), mark: w.Mark.ID,
-			sent: make(map[ake.Hash]*chat.Receipt), earlier: make(chan chat.Earlier, 1)}
+			sent: make(map[ake.Hash]*chat.Receipt), earlier: make(chan chat.Earlier, 1),
+			uploads: make(map[string]string), saves: make(map[string]chan string)}
 		s.mu.Lock()
 		s.rooms[id] = r
 		s.mu.Unlock()
@@ -217,6 +221,7 @@ type drawn struct {
 	Closed string          `json:"closed,omitempty"` // what stands in the place of its words
 	Quote  string          `json:"quote,omitempty"`  // what it answers
 	React  []reaction      `json:"react,omitempty"`
+	File   string          `json:"file,omitempty"` // its name
 	Event  json.RawMessage `json:"event,omitempty"`
 }
 
@@ -237,6 +242,9 @@ func draw(s *chat.State, d proto.Delivered) *drawn {
 		At: lines.Stamp(d.ShownAt()), To: cli.Clean(d.To), Closed: chat.Closed(d)}
 	if d.ReplyTo != (ake.Hash{}) {
 		out.Quote = s.QuoteLine(d)
+	}
+	if d.File != nil {
+		out.File = chat.FileName(d.File.Name)
 	}
 	for _, c := range chat.Reacted(d.Reactions) {
 		for _, p := range c.By {
@@ -279,7 +287,10 @@ func (r *room) take(e chat.Event) {
 		}
 		return
 	}
-	if e.When == chat.Known {
+	if got, ok := e.What.(chat.Saved); ok {
+		r.saved(got)
+	}
+	if _, ok := e.What.(chat.Saved); ok || e.When == chat.Known { // a page asked for the file, and has it
 		r.mu.Unlock()
 		return
 	}
@@ -300,7 +311,12 @@ func (r *room) take(e chat.Event) {
 		for i := range h.Said {
 			h.Said[i].Kind = "about" // it shows where the message is
 		}
+	case proto.Held:
+		r.taken(w.Ref)
+	case chat.Rejected:
+		r.taken(w.Ref)
 	case proto.Sent:
+		r.taken(w.Ref)
 		r.note(w.ID, &chat.Receipt{Readers: w.Readers, Missing: w.Readers})
 	case proto.Reached:
 		if got := r.sent[w.ID]; got != nil {

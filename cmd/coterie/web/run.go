@@ -18,6 +18,7 @@ type Options struct {
 
 // Run shows a page until ctx ends.
 func Run(ctx context.Context, cfg Config, o Options) error {
+	cfg.Dir = o.Dir
 	s, err := Listen(cfg, o.Port)
 	if err != nil {
 		return err

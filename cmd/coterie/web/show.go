@@ -36,11 +36,11 @@ func Show(dir, link string, open func(path string) error) error {
 	return err
 }
 
-// Forget removes what Show left in a folder, in this process.
+// Forget removes what this process left in a folder.
 func Forget(dir string) {
-	all, _ := filepath.Glob(filepath.Join(dir, fmt.Sprintf("web-%d-*.html", os.Getpid())))
+	all, _ := filepath.Glob(filepath.Join(dir, fmt.Sprintf("web-%d-*", os.Getpid())))
 	for _, path := range all {
-		os.Remove(path)
+		os.RemoveAll(path)
 	}
 }
 

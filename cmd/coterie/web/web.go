@@ -7,6 +7,7 @@
 //	rooms.go   the rooms, each followed by one visit
 //	source.go  where rooms come from: this process, or that of coterie up
 //	asks.go    what a page asks, and what it wants done
+//	attach.go  files that are sent and got
 //	show.go    the browser, opened
 //	run.go     the command, until it ends
 //	files/     the page itself, embedded as it is
@@ -41,6 +42,8 @@ type Config struct {
 	Now    func() time.Time
 	// Doctor looks at this computer and at a room, and writes JSON lines; nil: there is none.
 	Doctor func(room string, out io.Writer) error
+	// Dir is for what only its user may read; empty: the system's folder for such files.
+	Dir string
 	// Rooms are those that the profile remembers; nil: none.
 	Rooms func() ([]profile.Room, error)
 }
@@ -77,7 +80,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	rooms    map[string]*room
-	doctored sync.Mutex // one at a time
+	doctored sync.Mutex    // one at a time
+	moving   chan struct{} // places for files that come or go
 }
 
 // Listen begins to listen on a port of this computer alone; 0: on any free one.
@@ -86,7 +90,8 @@ func Listen(cfg Config, port int) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, feed: newFeed(), l: l, rooms: make(map[string]*room)}
+	s := &Server{cfg: cfg, feed: newFeed(), l: l, rooms: make(map[string]*room),
+		moving: make(chan struct{}, maxUploads)}
 	s.guard = newGuard(l.Addr().String(), cfg.Now, rand.Reader)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
@@ -139,6 +144,8 @@ func (s *Server) routes() http.Handler {
 	private("POST /join", s.join)
 	private("POST /keys", s.keys)
 	private("POST /doctor", s.doctor)
+	private("POST /upload", s.upload)
+	private("POST /file", s.file)
 	page, err := fs.Sub(files, "files")
 	if err != nil {
 		panic("coterie: " + err.Error()) // it is embedded

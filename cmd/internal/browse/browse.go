@@ -213,3 +213,9 @@ func (b *Browser) Fill(selector, text string) {
 	b.Until(fmt.Sprintf("document.querySelector(%q)", selector))
 	Eval[chromedp.Void](b, fmt.Sprintf(`void (document.querySelector(%q).value = %q)`, selector, text))
 }
+
+// Upload has a field for files take one.
+func (b *Browser) Upload(selector, path string) {
+	b.t.Helper()
+	b.do(chromedp.SetUploadFiles(chromedp.CSS(selector), []string{path}))
+}

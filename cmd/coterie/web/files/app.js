@@ -39,6 +39,7 @@ export const acts = {
       });
   },
   show,
+  failed,
 };
 
 // later draws what has changed with the next frame, once.
@@ -220,6 +221,7 @@ function drawNotices() {
 function drawComposer() {
   const off = !here?.view || Boolean(here.over);
   $("words").disabled = $("send").disabled = off;
+  $("attach").hidden = off;
   const about = here?.about;
   $("about").hidden = !about;
   if (about) {
@@ -252,7 +254,11 @@ async function older() {
   reading = true;
   $("before").textContent = "Reading what was said before …";
   try {
-    const got = await ask("/older", { room: r.id, before: (r.oldest ?? new Date()).toISOString(), count: r.items.length < 2000 ? 1000 : 5000 });
+    const got = await ask("/older", {
+      room: r.id,
+      before: (r.oldest ?? new Date()).toISOString(),
+      count: r.items.length < 2000 ? 1000 : 5000,
+    });
     const fresh = r.earlier(got.messages);
     r.all = got.all || fresh === 0;
     r.gone = got.gone;
@@ -322,6 +328,25 @@ function say(event) {
   grow();
   log.newest();
   later("log", "composer");
+}
+
+// upload sends files, one after the other.
+async function upload(files) {
+  const r = here;
+  for (const file of files) {
+    if (!r || r.over) return;
+    const ref = `${Date.now()}-${++said}`;
+    const p = { kind: "pending", ref, text: `file ${file.name}`, state: "sending", version: 1, at: new Date() };
+    r.pending.set(ref, p);
+    later("log");
+    try {
+      const where = new URLSearchParams({ room: r.id, name: file.name, ref });
+      await request(`/upload?${where}`, { body: file, type: "application/octet-stream" });
+    } catch (error) {
+      Object.assign(p, { state: "failed", why: error.message, version: p.version + 1 });
+      later("log");
+    }
+  }
 }
 
 function grow() {
@@ -457,6 +482,16 @@ async function start() {
   $("words").addEventListener("input", grow);
   $("words").addEventListener("keydown", (e) => {
     if (e.key === "Enter" && !e.shiftKey && !e.isComposing) say(e);
+  });
+  $("words").addEventListener("paste", (e) => {
+    if (e.clipboardData.files.length > 0) {
+      e.preventDefault();
+      upload([...e.clipboardData.files]);
+    }
+  });
+  $("file").addEventListener("change", () => {
+    upload([...$("file").files]);
+    $("file").value = "";
   });
   $("scroller").addEventListener("keydown", move);
   $("scroller").addEventListener("scroll", () => log.atEnd() && seen(), { passive: true });

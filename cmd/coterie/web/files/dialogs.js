@@ -1,5 +1,6 @@
 // What opens above the page: one dialog at a time.
 import { $, ask, button, clock, day, faultBox, h } from "./dom.js";
+import { save } from "./file.js";
 import { rooms } from "./model.js";
 
 // open opens the dialog.
@@ -180,6 +181,7 @@ export async function message(acts, room, item) {
   text.value = drawn.closed || drawn.text;
   const who = h("div", {}, h("p", { class: "soft" }, "…"));
   const gone = event.withdrawn || drawn.closed;
+  if (event.file) text.value = drawn.file;
   const does = (label, f) =>
     button(label, () => {
       shut();
@@ -205,6 +207,8 @@ export async function message(acts, room, item) {
       "div",
       { class: "row" },
       button("Copy", () => copy(text)),
+      event.file?.state === "here" ? does("Save", () => save(room, item, acts)) : "",
+      event.file?.state === "there" ? does("Fetch", () => acts.command({ fetch: item.id })) : "",
       !gone && !event.to ? does("Answer", () => acts.write({ kind: "reply", item })) : "",
       event.self && !gone && !event.to && !event.file
         ? does("Change", () => acts.write({ kind: "edit", item }, event.text))
@@ -217,9 +221,7 @@ export async function message(acts, room, item) {
           )
         : "",
     ),
-    !event.withdrawn
-      ? h("div", { class: "row" }, ["👍", "❤️", "😂", "🎉", "😮", "😢"].map(reaction))
-      : "",
+    !event.withdrawn ? h("div", { class: "row" }, ["👍", "❤️", "😂", "🎉", "😮", "😢"].map(reaction)) : "",
     who,
   );
   for (const mine = turn; $("dialog").open && turn === mine; await new Promise((go) => setTimeout(go, 1500))) {

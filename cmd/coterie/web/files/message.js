@@ -5,7 +5,7 @@ import { filePart } from "./file.js";
 
 // title is a message in a few words.
 export function title(item) {
-  const text = item.drawn.closed || item.drawn.text.split("\n")[0];
+  const text = item.drawn.closed || item.drawn.file || item.drawn.text.split("\n")[0];
   return `${item.drawn.name}: ${text.length > 60 ? text.slice(0, 60) + "…" : text}`;
 }
 
@@ -99,7 +99,9 @@ function drawMessage(li, room, item, acts) {
   if (event.reply_to) {
     const to = room.byID.get(event.reply_to);
     const quote = to?.event.withdrawn ? `${to.drawn.name} (withdrawn)` : to ? title(to) : drawn.quote;
-    li.append(to ? button(quote, () => acts.reveal(event.reply_to), { class: "quote" }) : h("div", { class: "quote" }, quote));
+    li.append(
+      to ? button(quote, () => acts.reveal(event.reply_to), { class: "quote" }) : h("div", { class: "quote" }, quote),
+    );
   }
   if (event.withdrawn) li.append(h("div", { class: "gone" }, "withdrawn"));
   else if (drawn.closed) li.append(h("div", { class: "closed" }, drawn.closed));

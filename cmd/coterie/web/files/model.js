@@ -154,19 +154,19 @@ function event(r, e, what, news) {
     }
     case "sent": {
       const p = r.pending.get(e.ref);
-      if (p) Object.assign(p, { id: e.id, state: "sent" });
+      if (p) Object.assign(p, { id: e.id, state: "sent", version: p.version + 1 });
       if (p && r.byID.has(e.id)) r.pending.delete(e.ref);
       receipt(r, e.id, { have: 0, of: e.readers.length });
       break;
     }
     case "held": {
       const p = r.pending.get(e.ref);
-      if (p) p.state = "held";
+      if (p) Object.assign(p, { state: "held", version: p.version + 1 });
       break;
     }
     case "rejected": {
       const p = r.pending.get(e.ref);
-      if (p) Object.assign(p, { state: "failed", why: e.text });
+      if (p) Object.assign(p, { state: "failed", why: e.text, version: p.version + 1 });
       break;
     }
     case "kept":
