@@ -131,7 +131,8 @@ func TestPicturesAlone(t *testing.T) {
 		"half a picture": {draw(png.Encode, 8)[:12], ""},
 	} {
 		g.kept = file.bytes
-		r := p.request(http.MethodPost, "/file", strings.NewReader(`{"room":"`+roomID+`","id":"`+strings.Repeat("0", 64)+`"}`))
+		ask := `{"room":"` + roomID + `","id":"` + strings.Repeat("0", 64) + `"}`
+		r := p.request(http.MethodPost, "/file", strings.NewReader(ask))
 		got, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -142,8 +143,8 @@ func TestPicturesAlone(t *testing.T) {
 		if file.kind != "" {
 			kind, how = file.kind, "inline"
 		}
-		if err != nil || got.StatusCode != http.StatusOK || !bytes.Equal(b, file.bytes) || got.Header.Get("Content-Type") != kind ||
-			got.Header.Get("Content-Disposition") != how || got.Header.Get("X-Content-Type-Options") != "nosniff" {
+		if err != nil || got.StatusCode != http.StatusOK || !bytes.Equal(b, file.bytes) ||
+			got.Header.Get("Content-Type") != kind || got.Header.Get("Content-Disposition") != how || got.Header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Error(what, got.Status, got.Header, err)
 		}
 	}

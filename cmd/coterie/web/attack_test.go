@@ -293,8 +293,7 @@ func TestTooMuch(t *testing.T) {
 
 // TestSlowHead: a program of another user that connects and says nothing is let go.
 func TestSlowHead(t *testing.T) {
-	s := served(t, newStage("exam"))
-	s.http.ReadHeaderTimeout = 50 * time.Millisecond
+	s := servedWith(t, newStage("exam"), Config{headerTime: 50 * time.Millisecond})
 	c, err := net.Dial("tcp", s.Host())
 	if err != nil {
 		t.Fatal(err)

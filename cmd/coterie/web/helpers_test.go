@@ -54,8 +54,8 @@ func newStage(name string) *stage {
 	g := &stage{id: ake.Hash{1}, news: make(chan struct{}, 1), over: make(chan struct{})}
 	g.about = chat.About{ID: g.id, Name: name, Domain: "NTNU", Policy: "ONE", Self: self, Nick: "kari",
 		Kept: true}
-	g.tell(chat.Ready{Joined: true}, proto.EpochStarted{ID: ake.Hash{9}, Members: []proto.Member{{Peer: self, Name: "kari"},
-		{Peer: ann, Name: "ann"}}, Reason: proto.ReasonFirst})
+	g.tell(chat.Ready{Joined: true}, proto.EpochStarted{ID: ake.Hash{9}, Reason: proto.ReasonFirst,
+		Members: []proto.Member{{Peer: self, Name: "kari"}, {Peer: ann, Name: "ann"}}})
 	return g
 }
 
@@ -172,8 +172,14 @@ var roomID = fmt.Sprintf("%x", ake.Hash{1})
 // served is a server with a room.
 func served(t testing.TB, g *stage) *Server {
 	t.Helper()
-	src := &stages{all: map[string]*stage{roomID: g}}
-	s, err := Listen(Config{Source: src, Now: time.Now, Dir: filepath.Join(t.TempDir(), "run")}, 0)
+	return servedWith(t, g, Config{})
+}
+
+func servedWith(t testing.TB, g *stage, cfg Config) *Server {
+	t.Helper()
+	cfg.Source, cfg.Now = &stages{all: map[string]*stage{roomID: g}}, time.Now
+	cfg.Dir = filepath.Join(t.TempDir(), "run")
+	s, err := Listen(cfg, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

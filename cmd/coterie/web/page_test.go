@@ -12,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/browse"
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
 	proto "coterie/room"
 )
 
@@ -55,6 +58,23 @@ func TestPageTalks(t *testing.T) {
 	if got := browse.Eval[string](b, "location.hash"); got != "" {
 		t.Error("the token stays in the address:", got)
 	}
+	b.Fine()
+}
+
+// TestPageFolds: nobody fills the page with one message.
+func TestPageFolds(t *testing.T) {
+	g := newStage("exam")
+	s := served(t, g)
+	b := shown(t, s, 1200, 800, false)
+	g.tell(said(1, "begin"+strings.Repeat("\n", 5000)+"end"), said(2, strings.Repeat("words ", 2500)), said(3, "short"))
+	b.Shows("#log", "short")
+	for i, high := range browse.Eval[[]int](b, `[...document.querySelectorAll("#log li[data-id]")].map((e) => e.clientHeight)`) {
+		if high > 700 {
+			t.Errorf("message %d is %d pixels high", i+1, high)
+		}
+	}
+	b.Click("#log button", "5001 lines")
+	b.Shows("#log", "end")
 	b.Fine()
 }
 
@@ -302,5 +322,44 @@ func TestKeyboard(t *testing.T) {
 	b.Until(`document.activeElement.innerText.includes("first")`)
 	if tabs := browse.Eval[int](b, `[...document.querySelectorAll("#log button, #log a")].filter((e) => e.tabIndex >= 0).length`); tabs > 1 {
 		t.Errorf("%d stops with Tab in the list of messages", tabs)
+	}
+}
+
+// TestPictures makes the pictures in docs/ of the page, with -web.pictures ../../../docs.
+func TestPictures(t *testing.T) {
+	if *pictures == "" {
+		t.Skip("no folder is given (-web.pictures)")
+	}
+	for _, look := range []struct {
+		name          string
+		width, height int64
+		dark          bool
+	}{{"screen-web", 1100, 560, false}, {"screen-web-phone", 360, 640, true}} {
+		g := newStage("exam")
+		g.about.Policy = `("NTNU" and "5th year") or "Professor"`
+		prof := peer.ID("prof is here, too")
+		g.told = g.told[:1]
+		g.tell(proto.EpochStarted{ID: ake.Hash{9}, Members: []proto.Member{{Peer: self, Name: "kari"},
+			{Peer: ann, Name: "ann"}, {Peer: prof, Name: "prof"}}, Reason: proto.ReasonFirst})
+		b := shown(t, served(t, g), look.width, look.height, look.dark)
+		b.Until(`!document.getElementById("words").disabled`)
+		at := time.Now()
+		say := func(n int, who peer.ID, name, text string) proto.Delivered {
+			d := said(n, text)
+			d.Author, d.Received, d.Self = proto.Member{Peer: who, Name: name}, at, who == self
+			d.Message.Time = uint64(at.UnixMilli())
+			return d
+		}
+		one := say(1, ann, "ann", "who has the old exam sets?")
+		two := say(2, self, "kari", "they are on the shelf in the library")
+		two.ReplyTo, two.Quote = one.ID, &proto.Quote{Author: one.Author, Text: one.Message.Text}
+		two.Reactions = []proto.Reaction{{By: ann, Text: "🎉"}}
+		three := say(3, prof, "prof", "kari, put the new one there as well")
+		some := say(4, ann, "ann", "")
+		some.To, some.Reading = `"Professor"`, proto.Unread
+		g.tell(one, two, three, some)
+		b.Shows("#log", "your key does not open it")
+		b.Shows("#log .reactions", "1")
+		shoot(b, look.name)
 	}
 }

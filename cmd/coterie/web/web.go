@@ -17,6 +17,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"embed"
@@ -46,6 +47,8 @@ type Config struct {
 	Dir string
 	// Rooms are those that the profile remembers; nil: none.
 	Rooms func() ([]profile.Room, error)
+
+	headerTime time.Duration // of tests; 0: the usual one
 }
 
 const (
@@ -96,7 +99,8 @@ func Listen(cfg Config, port int) (*Server, error) {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler: s.guard.heads(s.routes()), ErrorLog: log.New(io.Discard, "", 0),
-		ReadHeaderTimeout: headerTime, ReadTimeout: askTime, WriteTimeout: askTime, IdleTimeout: idleTime,
+		ReadHeaderTimeout: cmp.Or(cfg.headerTime, headerTime), ReadTimeout: askTime, WriteTimeout: askTime,
+		IdleTimeout:    idleTime,
 		MaxHeaderBytes: maxHeader, BaseContext: func(net.Listener) context.Context { return s.ctx },
 	}
 	return s, nil

@@ -38,6 +38,11 @@ export const acts = {
         location.reload();
       });
   },
+  unfold(item) {
+    item.open = true;
+    item.version++;
+    later("log");
+  },
   show,
   failed,
 };

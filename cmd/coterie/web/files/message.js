@@ -18,6 +18,24 @@ function linked(text) {
     );
 }
 
+const fold = { lines: 15, letters: 1500 };
+
+// words are those of a message; of a long one the beginning, until somebody wants all.
+function words(item, text, acts) {
+  const lines = text.split("\n");
+  if (item.open || (lines.length <= fold.lines && text.length <= fold.letters)) {
+    return [h("div", { class: "text" }, linked(text))];
+  }
+  const some = lines
+    .slice(0, fold.lines - 3)
+    .join("\n")
+    .slice(0, fold.letters);
+  return [
+    h("div", { class: "text" }, linked(some), "…"),
+    button(`All of it: ${lines.length} lines, ${text.length} letters`, () => acts.unfold(item), { tabindex: "-1" }),
+  ];
+}
+
 export function drawItem(room, item, before, acts) {
   const li = h("li", { tabindex: "-1" });
   const day1 = item.at && day(item.at);
@@ -106,7 +124,7 @@ function drawMessage(li, room, item, acts) {
   if (event.withdrawn) li.append(h("div", { class: "gone" }, "withdrawn"));
   else if (drawn.closed) li.append(h("div", { class: "closed" }, drawn.closed));
   else if (event.file) li.append(filePart(room, item, acts));
-  else li.append(h("div", { class: "text" }, linked(drawn.text)));
+  else li.append(...words(item, drawn.text, acts));
   if (drawn.react?.length) li.append(reactions(room, item, acts));
   li.append(
     button("⋯", () => dialogs.message(acts, room, item), {
