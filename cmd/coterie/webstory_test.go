@@ -286,6 +286,20 @@ func TestWebAttaches(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Shows("#room-list button .count", "1")
+
+	// Settings are those of the room, and what is kept is said there.
+	b.Click("#more", "More")
+	b.Click("#dialog button", "Settings")
+	b.Shows("#dialog label", "notify_text")
+	b.Fill("#dialog input[aria-label=nick]", "kari")
+	b.Click("#dialog form:has(input[aria-label=nick]) button", "Keep")
+	b.Shows("#log", "nick: kari; for this run and the next ones in this room")
+	b.Shows("#members", "kari (you)")
+	b.Click("#more", "More")
+	b.Click("#dialog button", "Doctor")
+	b.Shows("#dialog dt", "ok version")
+	b.Shows("#dialog dt", "policy")
+	b.Click("#dialog-close", "Close")
 	b.Fine()
 	u.ends(t, os.Interrupt)
 	if err := window.Say("still here"); err != nil {

@@ -9,6 +9,7 @@
 //	take.go      State.Take: what an event changes, and the words for it
 //	words.go     epochs, paths, names
 //	answers.go   what /who, /info, /status, /whois and /help say
+//	view.go      how a room stands, for a face that shows it all the time
 //	errors.go    what went wrong, for people
 //	room.go      Room: the goroutine that takes events and commands
 //	obey.go      doing what the user wants

@@ -70,6 +70,9 @@ func (s *State) View() View {
 		Readers: []Seat{}, Away: []Seat{}, Notes: []string{}, Wrong: []Wrong{}, Held: s.Held, Unsaid: s.Unsaid,
 		HeldText: text.Plural(s.Held, "message") + " held",
 		Asked:    []Proof{}, Link: s.Snapshot.Link, LinkNote: linkReach(s.Snapshot.Link).Warning(), Unlisted: s.Unlisted}
+	if len(readers) == 0 { // before the first epoch
+		readers = []room.Member{{Peer: s.Self, Name: s.Nick}}
+	}
 	for _, p := range s.selfFirst(readers) {
 		seat := s.seat(p)
 		if p != s.Self {

@@ -141,7 +141,13 @@ func (h *Home) Open(name string, f Flags, out Joiner) (id string, fresh bool, er
 	}
 	err = try()
 	if e := cli.Describe(err); err != nil && e.Code == codePassphrase {
-		word, bad := cli.Passphrase("Passphrase of your identity:", cli.PassphraseOptions{})
+		ask := f.Ask
+		if ask == nil {
+			ask = func() ([]byte, error) {
+				return cli.Passphrase("Passphrase of your identity:", cli.PassphraseOptions{})
+			}
+		}
+		word, bad := ask()
 		if bad != nil {
 			return "", false, bad
 		}

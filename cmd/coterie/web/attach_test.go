@@ -143,8 +143,10 @@ func TestPicturesAlone(t *testing.T) {
 		if file.kind != "" {
 			kind, how = file.kind, "inline"
 		}
+		h := got.Header
 		if err != nil || got.StatusCode != http.StatusOK || !bytes.Equal(b, file.bytes) ||
-			got.Header.Get("Content-Type") != kind || got.Header.Get("Content-Disposition") != how || got.Header.Get("X-Content-Type-Options") != "nosniff" {
+			h.Get("Content-Type") != kind || h.Get("Content-Disposition") != how ||
+			h.Get("X-Content-Type-Options") != "nosniff" {
 			t.Error(what, got.Status, got.Header, err)
 		}
 	}

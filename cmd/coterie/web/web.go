@@ -31,6 +31,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"coterie/cmd/coterie/profile"
@@ -90,6 +91,9 @@ type Server struct {
 // Listen begins to listen on a port of this computer alone; 0: on any free one.
 func Listen(cfg Config, port int) (*Server, error) {
 	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, cli.Fail("port-taken", "port %d of this computer is taken", port).Hint("leave out --port").Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}

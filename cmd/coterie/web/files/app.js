@@ -197,15 +197,19 @@ function drawNotices() {
       ),
     );
   }
-  if (v && !here.over && v.readers.length < 2)
+  if (v && !here.over && v.readers.length < 2) {
+    const why = v.wrong[0] ? ` ${v.wrong[0].text} ${v.wrong[0].hint ?? ""}` : "";
     out.push(
       h(
         "div",
         {},
-        h("span", {}, v.notes[0]),
+        h("span", {}, v.notes[0] + why),
         button("Invite", () => dialogs.invite(acts)),
       ),
     );
+  } else if (v?.wrong[0]?.severity === "error") {
+    out.push(h("div", { class: "bad" }, h("span", {}, `${v.wrong[0].text} ${v.wrong[0].hint ?? ""}`)));
+  }
   if (v?.held > 0) {
     out.push(
       h(
