@@ -120,7 +120,7 @@ func (r *Room) fileChanged(c room.FileChanged) room.FileChanged {
 func Path(typed string) string {
 	if rest, ok := strings.CutPrefix(typed, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
-			typed = filepath.Join(home, rest) + trailing(rest)
+			typed = filepath.Join(home, rest) + trailing(typed)
 		}
 	}
 	if abs, err := filepath.Abs(typed); err == nil {
