@@ -172,7 +172,7 @@ func (h *Hub) count(s *chat.State, d room.Delivered) {
 		h.room.TryDo(h.mark)
 	}
 	h.unread++
-	if s.NamesMe(d.Message.Text) {
+	if s.Concerns(d) {
 		h.mentions++
 	}
 }
