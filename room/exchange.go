@@ -83,6 +83,7 @@ type exchange struct {
 	seeks   []ake.Hash // that are asked for
 	sought  int        // of these, how many were answered
 	brought int        // .. with the piece
+	garbage bool       // .. with another one
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.

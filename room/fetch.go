@@ -162,7 +162,7 @@ func (r *Room) tookPiece(x *exchange, piece []byte) bool {
 	case ake.PieceHash(piece) != h:
 		delete(r.files.asking, h)
 		r.pauseSeeking(x, garbageTime)
-		x.sought = len(x.seeks) + 1 // it was judged
+		x.garbage = true
 		return false
 	default:
 		x.brought++
@@ -271,15 +271,15 @@ func (r *Room) pauseSeeking(x *exchange, span time.Duration) {
 
 // seekOver is called when a stream with pieces has ended.
 func (r *Room) seekOver(x *exchange) {
-	if x.protocol != ProtocolFile || !x.dialler || x.sought == len(x.seeks) {
+	if x.protocol != ProtocolFile || !x.dialler {
 		return
 	}
-	took := r.now.Sub(x.began)
-	for _, h := range x.seeks[min(x.sought, len(x.seeks)):] {
+	for _, h := range x.seeks[x.sought:] {
 		delete(r.files.asking, h)
 	}
+	took := r.now.Sub(x.began)
 	switch {
-	case x.sought > len(x.seeks): // it sent garbage
+	case x.garbage || x.sought == len(x.seeks): // it was judged, or has done all
 	case took < laterTime || x.brought > 0:
 		r.pauseSeeking(x, laterTime)
 	default:

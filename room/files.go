@@ -19,8 +19,8 @@ const (
 	MaxUnasked = 1 << 20
 
 	maxFiles         = 4096 // with pieces here, or wanted
-	maxWantedUnasked = 64
-	maxWantedBranch  = 16 // .. of one branch
+	maxWantedUnasked = 256
+	maxWantedBranch  = 64 // .. of one branch
 	maxWantedAsked   = 64
 	maxSealing       = 2 // files of ours that are being sealed
 	fileCost         = 4096

@@ -54,7 +54,7 @@ func (p *memPieces) Sweep(keep [][32]byte) error {
 
 // fileNetwork is one of which every node has pieces: they are kept by name, for the next process.
 func fileNetwork(t testing.TB, limit int64) (*network, map[string]*memPieces) {
-	n := newNetwork(t, rand.Uint64())
+	n := newNetwork(t, 910)
 	pieces := make(map[string]*memPieces)
 	n.configure = func(s *simNode, c *Config) {
 		if pieces[s.name] == nil {

@@ -50,7 +50,11 @@ func (c Recent) do(r visit) {
 	for i := max(len(r.seen)-c.Count, 0); i < len(r.seen); i++ {
 		d := r.seen[i]
 		line := fmt.Sprintf("#%d %s: %s", r.seenGone+i+1, ToHead(r.state.name(d.Author.Peer), d), inShort(d.Message.Text))
-		if closed := Closed(d); closed != "" {
+		closed := Closed(d)
+		if d.Withdrawn {
+			closed = "withdrawn"
+		}
+		if closed != "" {
 			line = fmt.Sprintf("#%d %s (%s)", r.seenGone+i+1, ToHead(r.state.name(d.Author.Peer), d), closed)
 		}
 		a.Lines = append(a.Lines, line)
@@ -89,6 +93,9 @@ func (r *Room) target(c Say) (id ake.Hash, words string, bad *cli.Error) {
 		return ake.Hash(b), c.Text, nil
 	}
 	words = c.Text
+	if c.Back {
+		words = ""
+	}
 	first, rest, _ := strings.Cut(c.Text, " ")
 	own := c.About == record.KindEdit || c.About == record.KindWithdrawal
 	number, isNumber := strings.CutPrefix(first, "#")
@@ -101,9 +108,12 @@ func (r *Room) target(c Say) (id ake.Hash, words string, bad *cli.Error) {
 			return id, "", cli.Fail("no-message", "there is no message #%d", n).Hint("/recent says which there are")
 		}
 		return r.seen[i].ID, strings.TrimSpace(rest), r.wordless(c.About, rest)
+	case own && len(r.box.waiting) > 0:
+		return id, "", cli.Fail("not-sent", "what you said last is not sent yet, and nobody has read it").
+			Hint("/drop gives up what waits; /held shows it; #N, as /recent has it, is an earlier message")
 	case own:
 		of = func(d room.Delivered) bool { return d.Self && !d.Withdrawn }
-	case c.About == record.KindReaction && rest == "":
+	case c.About == record.KindReaction && (c.Text == "" || rest == "" && !c.Back):
 		of = func(d room.Delivered) bool { return !d.Self && !d.Withdrawn }
 	default:
 		p, rest, bad := r.state.Whom(c.Text, true)
@@ -112,6 +122,9 @@ func (r *Room) target(c Say) (id ake.Hash, words string, bad *cli.Error) {
 		}
 		if bad := r.wordless(c.About, rest); bad != nil {
 			return id, "", bad
+		}
+		if c.Back && rest != "" {
+			return id, "", cli.Fail("bad-input", "usage: /unreact [WHICH]").Hint("/help unreact")
 		}
 		words, of = rest, func(d room.Delivered) bool { return d.Author.Peer == p && !d.Withdrawn }
 	}
@@ -159,8 +172,8 @@ func aboutError(kind byte, err error, words string) *cli.Error {
 	return sendError(err, words)
 }
 
-// said is a quote on one line; its author's name comes first.
-func (s *State) said(q *room.Quote) string {
+// Said is a quote on one line; its author's name comes first.
+func (s *State) Said(q *room.Quote) string {
 	who := either(q.Self, "you", s.name(q.Author.Peer))
 	if q.Withdrawn {
 		return who + " (withdrawn)"
@@ -174,7 +187,7 @@ func (s *State) QuoteLine(d room.Delivered) string {
 	if d.Quote == nil || s.Ignored[d.Quote.Author.Peer] {
 		return who + " a message that is not here"
 	}
-	return who + " " + s.said(d.Quote)
+	return who + " " + s.Said(d.Quote)
 }
 
 // Reacted is what a message's reactions are and whose, in the order in which they came.
@@ -214,37 +227,38 @@ type ReactionCount struct {
 func (s *State) changed(c room.Changed) []Line {
 	who := either(c.Self, "you", s.name(c.By.Peer))
 	switch {
-	case c.Kind == record.KindWithdrawal:
-		return note("%s withdrew %s", who, s.when(c))
 	case c.Kind == record.KindEdit:
-		return note("%s changed %s", who, s.when(c))
-	case c.Text == "":
-		return note("%s took back %s reaction to %s", who, either(c.Self, "your", "their"), s.said(&c.Of))
-	}
-	return note("%s %s %s to %s", who, either(c.Self, "react", "reacts"), inShort(c.Text), s.said(&c.Of))
-}
-
-// when names a message by its time.
-func (s *State) when(c room.Changed) string {
-	return "the message of " + s.dayClock(TimeOf(c.Of.Time), c.Received)
-}
-
-// waitFor notes that a reply was shown whose question is not here; answered says so when it comes.
-func (s *State) waitFor(d room.Delivered) {
-	if d.ReplyTo == (ake.Hash{}) || d.Quote != nil {
-		return
-	}
-	if len(s.unasked) >= maxFactPeers {
-		clear(s.unasked)
-	}
-	s.unasked[d.ReplyTo] = d.Author.Peer
-}
-
-func (s *State) isAnswered(d room.Delivered) []Line {
-	p, ok := s.unasked[d.ID]
-	if !ok {
 		return nil
+	case c.Kind == record.KindWithdrawal:
+		return below("%s withdrew the message of %s", who, s.dayClock(TimeOf(c.Of.Time), c.Received))
+	case c.Text == "":
+		return below("%s took back %s reaction to %s", who, either(c.Self, "your", "their"), s.Said(&c.Of))
 	}
-	delete(s.unasked, d.ID)
-	return one(Line{Kind: Aside, Text: fmt.Sprintf("that is what %s answered above", either(p == s.Self, "you", s.name(p)))})
+	return below("%s %s %s to %s", who, either(c.Self, "react", "reacts"), inShort(c.Text), s.Said(&c.Of))
+}
+
+func below(format string, a ...any) []Line {
+	return one(Line{Kind: Below, Text: fmt.Sprintf(format, a...)})
+}
+
+// beside is what a message answers, how people reacted to it, and that it is what somebody
+// answered before it came.
+func (s *State) beside(d room.Delivered) (out []Line) {
+	if d.ReplyTo != (ake.Hash{}) {
+		out = one(Line{Kind: Above, Text: s.QuoteLine(d)})
+		if d.Quote == nil {
+			if len(s.unasked) >= maxFactPeers {
+				clear(s.unasked)
+			}
+			s.unasked[d.ReplyTo] = d.Author.Peer
+		}
+	}
+	if len(d.Reactions) > 0 {
+		out = append(out, below("%s", s.ReactionsText(d.Reactions))...)
+	}
+	if p, ok := s.unasked[d.ID]; ok {
+		delete(s.unasked, d.ID)
+		out = append(out, below("that is what %s answered above", either(p == s.Self, "you", s.name(p)))...)
+	}
+	return out
 }

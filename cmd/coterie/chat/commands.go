@@ -18,7 +18,8 @@ type Command interface{ do(visit) }
 type (
 	// Say sends a message. Ref comes back with what became of it. To: only those can read it
 	// whose key satisfies this policy. About: it is about a message, and this is its kind, of 6
-	// to 9; Which is the id of that message, or if Typed the text says at its beginning which.
+	// to 9; Which is the id of that message, or if Typed the text says at its beginning which. Back:
+	// it is a reaction that is taken back.
 	Say struct {
 		Ref    any
 		Text   string
@@ -27,6 +28,7 @@ type (
 		About  byte
 		Which  string
 		Typed  bool
+		Back   bool
 	}
 	// Quit goes away, after waiting for at most Linger until somebody has what was said. End: it
 	// is the input that is over; the user said nothing of going. Leave: for good.
@@ -147,8 +149,9 @@ var Slashes = []Slash{
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
 	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
 	{"reply", "WHICH WORDS", "answer a message: WHICH is who said it last, or #N (/recent)", about(record.KindReply)},
-	{"react", "[WHICH] EMOJI", "react to a message, of all the last one that another said", about(record.KindReaction)},
-	{"unreact", "WHICH", "take your reaction back", about(record.KindReaction)},
+	{"react", "[WHICH] EMOJI", "react to a message; without WHICH, to the last one of another", about(record.KindReaction)},
+	{"unreact", "[WHICH]", "take your reaction back",
+		func(s string) Command { return Say{About: record.KindReaction, Text: s, Typed: true, Back: true} }},
 	{"edit", "[#N] WORDS", "other words for what you said last; who has read it has read it", about(record.KindEdit)},
 	{"withdraw", "[#N]", "withdraw what you said last; who has read it has read it", about(record.KindWithdrawal)},
 	{"recent", "[N]", "the last messages, and their numbers", parseRecent},

@@ -178,6 +178,8 @@ const (
 	Arrived              // they are not
 	Mark                 // about a message of one's own, for whoever cannot mark it
 	Question             // somebody asks for a proof
+	Above                // about the message of the event: what it answers
+	Below                // the same, or of one before, for whoever cannot draw it there
 )
 
 // A Line is what is said of an event.

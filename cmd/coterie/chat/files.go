@@ -120,7 +120,7 @@ func (r *Room) fileChanged(c room.FileChanged) room.FileChanged {
 func Path(typed string) string {
 	if rest, ok := strings.CutPrefix(typed, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
-			typed = filepath.Join(home, rest) + trailing(rest)
+			typed = filepath.Join(home, rest) + trailing(typed)
 		}
 	}
 	if abs, err := filepath.Abs(typed); err == nil {
@@ -203,27 +203,29 @@ func FileText(f *room.FileInfo, self bool) string {
 	return fmt.Sprintf("%s; /save %d", out, f.Number)
 }
 
-// do reads a file and sends it.
+// do reads a file and sends it. It is in the outbox before anything can become of it.
 func (c File) do(r visit) {
-	r.busy(func() {
-		name, data, bad := readFile(c.Path)
-		o := &outgoing{ref: c.Ref, at: r.cfg.Now()}
-		if r.inside(context.Background(), func() { r.box.waiting = append(r.box.waiting, o) }) != nil {
-			return
-		}
-		if bad != nil {
-			r.reject(o, bad)
-			return
-		}
-		err := r.node.SendFile(o, name, data)
-		for tries := 0; errors.Is(err, room.ErrFilesBusy) && tries < 100; tries++ {
-			time.Sleep(retryFile)
-			err = r.node.SendFile(o, name, data)
-		}
-		if err != nil && !errors.Is(err, node.ErrEnded) && !errors.Is(err, room.ErrLeft) {
-			r.reject(o, fileError(err))
-		}
-	})
+	o := &outgoing{ref: c.Ref, at: r.cfg.Now()}
+	r.box.waiting = append(r.box.waiting, o)
+	if !r.beside(func() { r.sendFile(o, c.Path) }) {
+		r.rejected(o, cli.Fail("busy", "too many requests at once").Hint("wait for the answers"))
+	}
+}
+
+func (r *Room) sendFile(o *outgoing, path string) {
+	name, data, bad := readFile(path)
+	if bad != nil {
+		r.reject(o, bad)
+		return
+	}
+	err := r.node.SendFile(o, name, data)
+	for tries := 0; errors.Is(err, room.ErrFilesBusy) && tries < 100; tries++ {
+		time.Sleep(retryFile)
+		err = r.node.SendFile(o, name, data)
+	}
+	if err != nil && !errors.Is(err, node.ErrEnded) && !errors.Is(err, room.ErrLeft) {
+		r.reject(o, fileError(err))
+	}
 }
 
 // readFile reads a file that is to be sent, and how others are to call it.

@@ -192,6 +192,11 @@ func (s *State) KeyDays(now time.Time) int { return int(s.Expires) - int(abe.Day
 // NamesMe reports whether a text has the user's name in it as a word, or the tag.
 func (s *State) NamesMe(said string) bool { return s.Names.InText(s.Self, said) }
 
+// Concerns reports whether a message names the user, or answers them.
+func (s *State) Concerns(d room.Delivered) bool {
+	return !d.Self && (s.NamesMe(d.Message.Text) || d.Quote != nil && d.Quote.Self)
+}
+
 // Flags say what is odd in a message, by names for programs.
 func (s *State) Flags(d room.Delivered) []string {
 	_, flags := text.Clean(d.Message.Text)

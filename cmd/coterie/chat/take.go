@@ -37,8 +37,7 @@ func (s *State) Take(e Event) []Line {
 	case room.Renamed:
 		return s.renamed(w.Member, e.At)
 	case room.Delivered:
-		s.waitFor(w)
-		return append(s.delivered(w, e.At), s.isAnswered(w)...)
+		return append(s.delivered(w, e.At), s.beside(w)...)
 	case room.Changed:
 		return s.changed(w)
 	case room.Sent:

@@ -55,6 +55,9 @@ func (r *Room) TryDoFor(face any, c Command) bool {
 // Answered waits until what was wanted before is done, and what answers it is shown; not for what
 // others have to answer.
 func (r *Room) Answered(ctx context.Context) {
+	if r.inside(ctx, func() {}) != nil { // the last of it has begun
+		return
+	}
 	done := make(chan struct{})
 	select {
 	case r.background <- func() { close(done) }:

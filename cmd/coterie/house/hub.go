@@ -174,7 +174,7 @@ func (h *Hub) count(s *chat.State, d room.Delivered) {
 		h.room.TryDo(h.mark)
 	}
 	h.unread++
-	if s.NamesMe(d.Message.Text) {
+	if s.Concerns(d) {
 		h.mentions++
 	}
 }
@@ -448,8 +448,11 @@ func (g *Guest) TryDo(c chat.Command) bool {
 	if g.hub.room.TryDoFor(g, c) {
 		return true
 	}
-	if say, ok := c.(chat.Say); ok {
-		g.mine(say.Ref, true)
+	switch w := c.(type) {
+	case chat.Say:
+		g.mine(w.Ref, true)
+	case chat.File:
+		g.mine(w.Ref, true)
 	}
 	return false
 }
@@ -465,6 +468,9 @@ func (g *Guest) Do(ctx context.Context, c chat.Command) {
 func (g *Guest) wants(c chat.Command) (chat.Command, bool) {
 	switch w := c.(type) {
 	case chat.Say:
+		w.Ref = g.ref(w.Ref)
+		return w, true
+	case chat.File:
 		w.Ref = g.ref(w.Ref)
 		return w, true
 	case chat.MarkUnread:

@@ -104,11 +104,11 @@ func everyEvent() []any {
 		return room.FileInfo{Name: sent.Message.Text, Size: 1_200_000, State: state, Have: have, Number: 1}
 	}
 	reply, unasked, question, withdrawn := said, said, said, said
-	reply.ID, reply.Message.Kind, reply.Message.Text = hashOf("reply"), record.KindReply, "at nine\x1b[2J"
+	reply.ID, reply.Message.Kind, reply.Message.Text = hashOf("reply"), record.KindReply, "at nine, kari\x1b[2J"
 	unasked.Message = reply.Message
 	reply.ReplyTo, reply.Quote = said.ID, &room.Quote{Author: me, Self: true, Text: "when is it?\nand where \u202e?"}
 	unasked.ID, unasked.ReplyTo, unasked.Late = hashOf("unasked"), hashOf("question"), true
-	question.ID, question.Message.Kind, question.Message.Text, question.Edited = hashOf("question"), record.KindText, "why?", true
+	question.ID, question.Message.Kind, question.Message.Text, question.Edited = hashOf("question"), record.KindText, "why, kari?", true
 	question.Reactions = []room.Reaction{{By: other, Text: "👍"}, {By: self, Text: "👍"}, {By: relay, Text: "\x1b[2Jx\u202e"}}
 	withdrawn.ID, withdrawn.Withdrawn, withdrawn.Message.Text = hashOf("withdrawn"), true, ""
 	of := room.Quote{Author: ann, Text: "hei kari", Time: said.Message.Time}
@@ -410,7 +410,7 @@ func TestFacesAgree(t *testing.T) {
 					if !strings.Contains(strings.ReplaceAll(printed, "!! ", ""), text) {
 						t.Errorf("plain lines say %q, not %q", printed, text)
 					}
-					if l.Kind != chat.Mark && l.Kind != chat.Standing && !strings.Contains(screen, text) {
+					if l.Kind != chat.Mark && l.Kind != chat.Standing && l.Kind != chat.Above && l.Kind != chat.Below && !strings.Contains(screen, text) {
 						t.Errorf("the terminal says %s, not %q", screen, text)
 					}
 				}
@@ -444,6 +444,12 @@ func TestFacesAgree(t *testing.T) {
 				}
 				if closed := chat.Closed(w); closed != "" {
 					if !strings.Contains(printed, closed) || !strings.Contains(screen, closed) {
+						t.Errorf("plain %q\nscreen %s", printed, screen)
+					}
+					break
+				}
+				if w.Withdrawn {
+					if !strings.Contains(printed, "(withdrawn)") || !strings.Contains(screen, "(withdrawn)") {
 						t.Errorf("plain %q\nscreen %s", printed, screen)
 					}
 					break

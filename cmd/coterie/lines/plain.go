@@ -9,7 +9,6 @@ import (
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/people"
 	"coterie/cmd/internal/cli"
-	"coterie/crypto/ake"
 	"coterie/room"
 	"coterie/room/record"
 )
@@ -94,6 +93,14 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		return
 	}
 	p.at = e.At
+	if d, ok := e.What.(room.Delivered); ok {
+		p.at = d.ShownAt() // what is said of it belongs to it
+	}
+	for _, l := range said {
+		if l.Kind == chat.Above {
+			p.say(l)
+		}
+	}
 	switch w := e.What.(type) {
 	case room.Delivered:
 		p.message(s, w)
@@ -104,7 +111,6 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 			d := room.Delivered{Author: w.By, Self: w.Self, Message: record.Body{Text: w.Text, Time: w.Time}, Received: w.Received,
 				Edited: true}
 			p.message(s, d)
-			return
 		}
 	case chat.Answer:
 		for _, l := range w.Lines {
@@ -118,7 +124,9 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		}
 	}
 	for _, l := range said {
-		p.say(l)
+		if l.Kind != chat.Above {
+			p.say(l)
+		}
 	}
 	if bye, ok := e.What.(chat.Bye); ok && bye.Undelivered > 0 {
 		p.undelivered(bye)
@@ -162,9 +170,6 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 		p.put("%s%s (%s)", at, name, closed)
 		return
 	}
-	if d.ReplyTo != (ake.Hash{}) {
-		p.put("%s %s%s", p.paint("--", codeDim), at, s.QuoteLine(d))
-	}
 	if d.Withdrawn {
 		p.put("%s%s (withdrawn)", at, name)
 		return
@@ -184,10 +189,11 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 		if i > 0 {
 			sep = "|"
 		}
-		p.put("%s%s %s", head, sep, spoken(l))
-	}
-	if len(d.Reactions) > 0 {
-		p.put("%s %s%s", p.paint("--", codeDim), at, s.ReactionsText(d.Reactions))
+		line := spoken(l)
+		if p.colour && s.Concerns(d) {
+			line = p.paint(line, codeBold)
+		}
+		p.put("%s%s %s", head, sep, line)
 	}
 }
 

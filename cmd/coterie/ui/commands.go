@@ -175,6 +175,9 @@ func (m *Model) transcript() string {
 		case e.kind == kindGap:
 			head = "? "
 		}
+		if b.WriteString(m.quoteText(e)); e.edited {
+			head = strings.TrimSuffix(head, ": ") + " (edited): "
+		}
 		fmt.Fprintf(&b, "%s%s%s\n", stamp, head, strings.ReplaceAll(e.text, "\n", "\n    "))
 	}
 	return b.String()
