@@ -116,7 +116,7 @@ func (s *Server) seen(w http.ResponseWriter, r *http.Request) {
 	room.mu.Unlock()
 	if marked {
 		room.visit.TryDo(chat.MarkUnread{})
-		s.feed.stands(room.id, room.view())
+		room.tell()
 	}
 	answer(w, map[string]bool{"ok": true})
 }

@@ -33,6 +33,7 @@ type feed struct {
 // lately is a room for a page that comes new.
 type lately struct {
 	view   []byte // how it stands
+	counts []byte // how much of it nobody has seen
 	recent [][]byte
 	size   int
 }
@@ -55,21 +56,30 @@ func (f *feed) put(room string, line []byte, keep bool) {
 }
 
 // begin has a room begin, anew if it was there.
-func (f *feed) begin(room string, view []byte) {
+func (f *feed) begin(room string, view, counts []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.rooms[room] = &lately{view: view}
+	f.rooms[room] = &lately{view: view, counts: counts}
 	f.add(fmt.Appendf(nil, `{"room":%q,"anew":true}`, room))
 	f.add(view)
+	f.add(counts)
 }
 
-// stands replaces how a room stands.
-func (f *feed) stands(room string, view []byte) {
+// stands replaces how a room stands, and how much of it nobody has seen.
+func (f *feed) stands(room string, view, counts []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r := f.rooms[room]; r != nil && !bytes.Equal(r.view, view) {
+	r := f.rooms[room]
+	if r == nil {
+		return
+	}
+	if !bytes.Equal(r.view, view) {
 		r.view = view
 		f.add(view)
+	}
+	if !bytes.Equal(r.counts, counts) {
+		r.counts = counts
+		f.add(counts)
 	}
 }
 
@@ -93,7 +103,7 @@ func (f *feed) after(n uint64) (out [][]byte, upto uint64, news <-chan struct{})
 		out = append(out, []byte("{\"begin\":true}\n"))
 		for _, id := range slices.Sorted(maps.Keys(f.rooms)) {
 			r := f.rooms[id]
-			out = append(out, slices.Concat(r.view, []byte{'\n'}))
+			out = append(out, slices.Concat(r.view, []byte{'\n'}), slices.Concat(r.counts, []byte{'\n'}))
 			for _, l := range r.recent {
 				out = append(out, slices.Concat(l, []byte{'\n'}))
 			}

@@ -101,13 +101,13 @@ func TestCutOff(t *testing.T) {
 // last messages; those before them it can ask for.
 func TestTooLate(t *testing.T) {
 	f := newFeed()
-	f.begin("r", []byte(`{"room":"r"}`))
+	f.begin("r", []byte(`{"room":"r"}`), []byte(`{"room":"r"}`))
 	_, at, _ := f.after(0)
 	for i := range maxFeed + 10 {
 		f.put("r", fmt.Appendf(nil, `{"room":"r","i":%d}`, i), true)
 	}
 	lines, upto, _ := f.after(at)
-	if len(lines) != maxRecent+3 || !strings.Contains(string(lines[0]), "begin") || upto != at+maxFeed+10 {
+	if len(lines) != maxRecent+4 || !strings.Contains(string(lines[0]), "begin") || upto != at+maxFeed+10 {
 		t.Fatal(len(lines), string(lines[0]), upto)
 	}
 	if last := string(lines[len(lines)-2]); !strings.Contains(last, fmt.Sprint(maxFeed+9)) {
@@ -124,7 +124,7 @@ func TestTooLate(t *testing.T) {
 // TestFeedIsBounded: what is kept for pages has an end, in bytes too, for each room and for all.
 func TestFeedIsBounded(t *testing.T) {
 	f := newFeed()
-	f.begin("r", []byte(`{}`))
+	f.begin("r", []byte(`{}`), []byte(`{}`))
 	large := []byte(`{"x":"` + strings.Repeat("x", 60_000) + `"}`)
 	for range 1000 {
 		f.put("r", large, true)

@@ -45,6 +45,9 @@ type room struct {
 	counts        bool
 	unread, named int
 	over          string // why there is nothing more; empty: there is
+	// viewed is how the room stood, unless something has changed it since; names are their version.
+	viewed []byte
+	names  int
 
 	uploads map[string]string      // folders of files that are sent, by their refs
 	saves   map[string]chan string // whom a saved file is for, by its folder
@@ -92,7 +95,8 @@ func (s *Server) look() {
 		s.mu.Lock()
 		s.rooms[id] = r
 		s.mu.Unlock()
-		s.feed.begin(id, r.view())
+		view, counts := r.stands()
+		s.feed.begin(id, view, counts)
 		go r.follow()
 	}
 }
@@ -133,34 +137,47 @@ func (r *room) follow() {
 			r.finish(cli.Describe(err).Text)
 			return
 		}
-		r.s.feed.stands(r.id, r.view())
+		r.tell()
 	}
 }
 
 // finish notes that nothing more comes.
 func (r *room) finish(why string) {
 	r.mu.Lock()
-	r.over = cli.Clean(why)
+	r.over, r.viewed = cli.Clean(why), nil
 	r.mu.Unlock()
-	r.s.feed.stands(r.id, r.view())
+	r.tell()
 }
 
-// view is how the room stands, as a line of the feed.
-func (r *room) view() []byte {
+// stands is how the room stands, and how much of it nobody has seen, as lines of the feed.
+func (r *room) stands() (view, counts []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := struct {
-		Room   string    `json:"room"`
-		View   chat.View `json:"view"`
-		Unread int       `json:"unread"`
-		Named  int       `json:"named"`
-		Mark   string    `json:"mark,omitempty"`
-		Over   string    `json:"over,omitempty"`
-	}{r.id, r.state.View(), r.unread, r.named, "", r.over}
-	if r.mark != (ake.Hash{}) {
-		v.Mark = lines.ID(r.mark)
+	if v := r.state.Names.Version(); r.viewed == nil || v != r.names {
+		r.names = v
+		r.viewed = encoded(struct {
+			Room string    `json:"room"`
+			View chat.View `json:"view"`
+			Over string    `json:"over,omitempty"`
+		}{r.id, r.state.View(), r.over})
 	}
-	return encoded(v)
+	mark := ""
+	if r.mark != (ake.Hash{}) {
+		mark = lines.ID(r.mark)
+	}
+	counts = encoded(struct {
+		Room   string `json:"room"`
+		Unread int    `json:"unread"`
+		Named  int    `json:"named"`
+		Mark   string `json:"mark,omitempty"`
+	}{r.id, r.unread, r.named, mark})
+	return r.viewed, counts
+}
+
+// tell tells the feed how the room stands, if that has changed.
+func (r *room) tell() {
+	view, counts := r.stands()
+	r.s.feed.stands(r.id, view, counts)
 }
 
 // encoded is a line of what can be encoded. encoding/json escapes what could be markup.
@@ -279,6 +296,11 @@ var stays = []string{`"message"`, `"opened"`, `"sent"`, `"reaction"`, `"edited"`
 func (r *room) take(e chat.Event) {
 	r.mu.Lock()
 	said := r.state.Take(e)
+	switch e.What.(type) {
+	case proto.Delivered, proto.Opened, proto.Changed, proto.Reached, proto.Sent, chat.Earlier, chat.Found:
+	default:
+		r.viewed = nil
+	}
 	if earlier, ok := e.What.(chat.Earlier); ok {
 		r.mu.Unlock()
 		select {

@@ -123,8 +123,12 @@ export function take(what) {
     return { room: r };
   }
   if (what.view) {
-    Object.assign(r, { view: what.view, unread: what.unread, named: what.named, over: what.over });
+    Object.assign(r, { view: what.view, over: what.over });
     for (const s of what.view.readers) r.person(s.peer);
+    return { room: r };
+  }
+  if (what.unread !== undefined) {
+    Object.assign(r, { unread: what.unread, named: what.named });
     return { room: r };
   }
   const news = { room: r, spoken: [], answer: what.answer, found: what.found };
