@@ -74,6 +74,7 @@ func keep(b *browse.Browser, name string) {
 // somebody sent them, see who can read, talk, see who has what they said, and are away when
 // they are gone. It is played at the width of a phone and of a desk.
 func TestWebStory(t *testing.T) {
+	t.Parallel()
 	for _, size := range []struct {
 		name          string
 		width, height int64
@@ -249,6 +250,7 @@ func TestWebStory(t *testing.T) {
 // TestWebAttaches: where coterie up runs, the page shows its rooms, and closing the page leaves them
 // open; what is said on a terminal and on the page is the same.
 func TestWebAttaches(t *testing.T) {
+	t.Parallel()
 	ctx, dir := stage(t)
 	short, err := os.MkdirTemp("", "c")
 	if err != nil {

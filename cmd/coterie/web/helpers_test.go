@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -36,9 +37,11 @@ type stage struct {
 	past []proto.Delivered // for Older, oldest first
 	sent []sentFile
 	kept []byte // the file that is here
-	news chan struct{}
-	over chan struct{}
-	shut sync.Once
+	// conns are all connections that there were.
+	conns []net.Conn
+	news  chan struct{}
+	over  chan struct{}
+	shut  sync.Once
 }
 
 // A sentFile is one that the room was given.
@@ -69,6 +72,16 @@ func (g *stage) tell(what ...any) {
 	case g.news <- struct{}{}:
 	default:
 	}
+}
+
+// cut cuts all connections.
+func (g *stage) cut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.conns {
+		c.Close()
+	}
+	g.conns = nil
 }
 
 // said is a message of ann's.
@@ -182,6 +195,13 @@ func servedWith(t testing.TB, g *stage, cfg Config) *Server {
 	s, err := Listen(cfg, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	s.http.ConnState = func(c net.Conn, is http.ConnState) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if is == http.StateNew {
+			g.conns = append(g.conns, c)
+		}
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve() }()

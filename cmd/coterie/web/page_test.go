@@ -40,6 +40,7 @@ func shoot(b *browse.Browser, name string) {
 // TestPageTalks: the page shows what was said and who can read, sends what is typed, and says what
 // became of it.
 func TestPageTalks(t *testing.T) {
+	t.Parallel()
 	g := newStage("exam")
 	s := served(t, g)
 	b := shown(t, s, 1200, 800, false)
@@ -61,8 +62,64 @@ func TestPageTalks(t *testing.T) {
 	b.Fine()
 }
 
+// TestBrowserIsLed: the private file that a browser is given leads it to the page, signed in, once.
+func TestBrowserIsLed(t *testing.T) {
+	t.Parallel()
+	s := served(t, newStage("exam"))
+	b := browse.Start(t, 1200, 800, false)
+	if err := Show(s.cfg.Dir, s.Link(), func(path string) error {
+		b.Open(s.Host(), "file://"+path)
+		b.Shows("#title", "exam")
+		b.Open(s.Host(), "file://"+path) // it was used, and the page goes on
+		b.Shows("#title", "exam")
+		browse.Eval[bool](b, `(sessionStorage.clear(), true)`)
+		b.Open(s.Host(), "file://"+path)
+		b.Shows("#notices", "this link was used")
+		b.Shows("#notices", "press Enter in the terminal")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.Fine()
+}
+
+// TestPageCutOff: a page whose connection is cut says so, comes back by itself, and has each message
+// once.
+func TestPageCutOff(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	s := served(t, g)
+	b := shown(t, s, 1200, 800, false)
+	b.Until(`!document.getElementById("words").disabled`)
+	n := 0
+	for range 5 {
+		for range 10 {
+			n++
+			g.tell(said(n, fmt.Sprintf("message %d.", n)))
+			if n%10 == 5 {
+				g.cut()
+			}
+		}
+		b.Shows("#log", fmt.Sprintf("message %d.", n))
+	}
+	got := browse.Eval[[]string](b, `[...document.querySelectorAll("#log .text")].map((e) => e.textContent)`)
+	if len(got) != n {
+		t.Errorf("%d messages, not %d", len(got), n)
+	}
+	for i, text := range got {
+		if want := fmt.Sprintf("message %d.", i+1); text != want {
+			t.Fatalf("%q in the place of %q", text, want)
+		}
+	}
+	b.Until(`document.getElementById("notices").textContent === ""`)
+	s.Close()
+	b.Shows("#notices", "the program does not answer")
+	b.Shows("#notices", "coterie web")
+}
+
 // TestPageFolds: nobody fills the page with one message.
 func TestPageFolds(t *testing.T) {
+	t.Parallel()
 	g := newStage("exam")
 	s := served(t, g)
 	b := shown(t, s, 1200, 800, false)
@@ -81,6 +138,7 @@ func TestPageFolds(t *testing.T) {
 // TestPageMarkup: markup in names, texts, rooms and errors stays text, also where the page itself
 // is tricked: nothing in it can become an element, and no script runs.
 func TestPageMarkup(t *testing.T) {
+	t.Parallel()
 	const evil = `<img src=x onerror="window.stolen=1"><script>window.stolen=2</script><b>bold</b>javascript:alert(1)`
 	g := newStage(evil)
 	s := served(t, g)
@@ -249,6 +307,7 @@ const axeVersion = "4.10.2"
 // TestAccessible: axe-core finds nothing serious, in light and in dark, at the width of a phone and of
 // a desk, in the room and in each dialog.
 func TestAccessible(t *testing.T) {
+	t.Parallel()
 	script := axe(t)
 	for _, look := range []struct {
 		name          string
@@ -304,6 +363,7 @@ func TestAccessible(t *testing.T) {
 // TestKeyboard: all can be done without a mouse: to a message, what there is to do with it, another
 // room, out of a dialog.
 func TestKeyboard(t *testing.T) {
+	t.Parallel()
 	g := newStage("exam")
 	s := served(t, g)
 	b := shown(t, s, 1200, 800, false)

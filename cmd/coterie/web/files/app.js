@@ -514,11 +514,10 @@ async function start() {
   const token = location.hash.slice(1);
   if (token) {
     history.replaceState(null, "", location.pathname); // it is in no history, and good no more
-    signIn(null);
     try {
       signIn((await ask("/session", { token })).key);
     } catch (error) {
-      return gone(error);
+      if (!signedIn()) return gone(error); // a link that was used does not end what it began
     }
   }
   if (!signedIn()) {
