@@ -117,6 +117,57 @@ func TestPageCutOff(t *testing.T) {
 	b.Shows("#notices", "coterie web")
 }
 
+// TestPageStays: who reads what was said earlier is not moved along by what comes; who reads the newest
+// is, and what they have seen is not new.
+func TestPageStays(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	s := served(t, g)
+	b := shown(t, s, 1200, 800, false)
+	b.Until(`!document.getElementById("words").disabled`)
+	n := 0
+	more := func(count int) {
+		for range count {
+			n++
+			g.tell(said(n, fmt.Sprintf("message %d.", n)))
+		}
+	}
+	more(250)
+	b.Shows("#log", "message 250.")
+	const top = `[...document.querySelectorAll("#log .text")].find((e) => e.getBoundingClientRect().top > ` +
+		`document.getElementById("scroller").getBoundingClientRect().top).textContent`
+	b.Until(`(document.getElementById("scroller").scrollTop -= 2500) > 0`)
+	b.Until(`!document.getElementById("newest").hidden`)
+	time.Sleep(100 * time.Millisecond) // the list has moved along with that
+	before := browse.Eval[string](b, top)
+	for range 5 {
+		more(40)
+		b.Until(fmt.Sprintf(`performance.now() > %f`, browse.Eval[float64](b, "performance.now()")+60))
+	}
+	if after := browse.Eval[string](b, top); after != before {
+		t.Errorf("%s is where %s was", after, before)
+	}
+	b.Click("#newest", "newest")
+	b.Shows("#log", fmt.Sprintf("message %d.", n))
+	more(1)
+	b.Shows("#log", fmt.Sprintf("message %d.", n))
+	r, err := s.find(roomID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		r.mu.Lock()
+		unread := r.unread
+		r.mu.Unlock()
+		if unread == 0 {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("what was seen is new: ", unread)
+		}
+	}
+}
+
 // TestPageFolds: nobody fills the page with one message.
 func TestPageFolds(t *testing.T) {
 	t.Parallel()

@@ -83,8 +83,14 @@ const looks = () => document.visibilityState === "visible";
 
 // seen tells the program that somebody looks at what came.
 let told = 0;
+let soon = 0;
 function seen() {
-  if (!here || !looks() || here.unread === 0 || Date.now() - told < 500) return;
+  if (!here || !looks() || here.unread === 0) return;
+  if (Date.now() - told < 500) {
+    clearTimeout(soon);
+    soon = setTimeout(() => log.atEnd() && seen(), 600);
+    return;
+  }
   told = Date.now();
   ask("/seen", { room: here.id }).catch(() => {});
 }

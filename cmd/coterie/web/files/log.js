@@ -44,6 +44,8 @@ export class Log {
   // refresh draws what has changed. What is seen stays where it is, or at the end.
   refresh(items) {
     const stays = this.atEnd();
+    // Who reads further up is not moved along by what comes.
+    if (!stays && this.first === null && this.drawn.size > 0) this.first = this.drawn.keys().next().value;
     this.items = items;
     this.keeping(stays, () => this.place());
   }
@@ -97,6 +99,7 @@ export class Log {
     const s = this.scroller;
     const from = this.start();
     const last = from + most >= this.items.length;
+    if (last && s.scrollHeight - s.scrollTop - s.clientHeight < 80) this.first = null;
     if (s.scrollTop < near) {
       if (from > 0) this.move(from - step);
       else this.older();
