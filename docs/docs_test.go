@@ -194,7 +194,7 @@ func TestTopLevel(t *testing.T) {
 	}
 	rooms := []string{
 		"cmd", "node", "room", "crypto", "kms", "docs", "scripts", "go.mod", "go.sum", "README.md", "LICENSE",
-		"SECURITY.md", "bin",
+		"SECURITY.md", "CHANGELOG.md", "bin",
 	}
 	for _, e := range entries {
 		if !contains(rooms, e.Name()) && !strings.HasPrefix(e.Name(), ".") {
