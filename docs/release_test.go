@@ -106,3 +106,57 @@ func TestNoPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestDependenciesAreExplained: the table in THREATS.md has each module that go.mod asks for
+// directly, no other, and says truly which program links it.
+func TestDependenciesAreExplained(t *testing.T) {
+	mod, err := os.ReadFile(root + "/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(root + "/docs/THREATS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := func(program string) string {
+		cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}[{{.Path}}]{{end}}", "../cmd/"+program)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	coterie, kms := linked("coterie"), linked("kms")
+	where := func(module string) string {
+		inCoterie, inKMS := strings.Contains(coterie, "["+module+"]"), strings.Contains(kms, "["+module+"]")
+		switch {
+		case inCoterie && inKMS:
+			return "both"
+		case inCoterie:
+			return "coterie"
+		case inKMS:
+			return "kms"
+		}
+		return "tests"
+	}
+	said := make(map[string]string)
+	row := regexp.MustCompile("(?m)^\\| `([a-z][^`]*\\.[^`]*/[^`]*)` \\| (\\w+) \\|")
+	for _, m := range row.FindAllSubmatch(page, -1) {
+		said[string(m[1])] = string(m[2])
+	}
+	direct := 0
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+/\S+) v\S+$`).FindAllSubmatch(mod, -1) {
+		direct++
+		module := string(m[1])
+		if said[module] != where(module) {
+			t.Errorf("THREATS.md says %q of %s; it is in: %s", said[module], module, where(module))
+		}
+		delete(said, module)
+	}
+	for module := range said {
+		t.Errorf("THREATS.md explains %s, which go.mod does not ask for", module)
+	}
+	if direct < 20 {
+		t.Errorf("only %d modules found", direct)
+	}
+}
