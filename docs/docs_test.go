@@ -98,6 +98,7 @@ var may = map[string]struct {
 	}, nil},
 	"cmd/coterie/control": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
+		"node/store",
 	}, nil},
 	// A house knows no terminal: faces come to it.
 	"cmd/coterie/inquire": {[]string{
@@ -106,7 +107,7 @@ var may = map[string]struct {
 	}, nil},
 	"cmd/coterie/house": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile",
-		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
+		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/health": {[]string{"cmd/internal/text"}, noInputOutput},
 	"cmd/coterie/ui": {[]string{
