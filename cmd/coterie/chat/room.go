@@ -95,10 +95,10 @@ type Room struct {
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	refused  int               // lines of input that were not done
 	box      outbox
-	quit     *Quit // nothing more comes from the user
-	asked    bool  // whether to leave for good what waits
-	unsaid   int   // messages that wait for a word
-	forget   bool  // nothing of this room is to be left here
+	quit     *Quit   // nothing more comes from the user
+	asked    leaving // for good, with messages that wait
+	unsaid   int     // messages that wait for a word
+	forget   bool    // nothing of this room is to be left here
 
 	mail       chan func()   // to the room's goroutine
 	typed      chan wish     // from a face that cannot wait

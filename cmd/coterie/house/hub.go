@@ -472,4 +472,5 @@ func (g *Guest) Close() {
 	delete(g.hub.guests, g)
 	g.hub.mu.Unlock()
 	g.finish(io.EOF)
+	g.hub.room.TryDoFor(g, chat.Debug{}) // nobody watches there any more
 }
