@@ -374,6 +374,30 @@ func TestUnreadIsKept(t *testing.T) {
 	}
 }
 
+// TestUnreadIsLost: of a mark before a message that is not read back any more there is one before
+// what came after it, or none.
+func TestUnreadIsLost(t *testing.T) {
+	for _, after := range []bool{true, false} {
+		s := newStage(t, 80, 24, func(c *Config) {
+			c.Unread, c.UnreadSince = [32]byte{9}, time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC)
+		})
+		d := room.Delivered{ID: [32]byte{1}, Author: mAnn, History: true}
+		d.Message.Text, d.Message.Time = "old", uint64(s.m.cfg.UnreadSince.Add(-time.Minute).UnixMilli())
+		s.do(room.Past{}, d)
+		if after {
+			d.ID, d.Message.Text, d.Message.Time = [32]byte{2}, "new", d.Message.Time+120_000
+			s.do(d)
+		}
+		s.do(room.Past{Over: true, Count: 2})
+		rows := s.screen()
+		old, mark, fresh := strings.Index(rows, "ann  old"), strings.Index(rows, "new since"), strings.Index(rows, "ann  new")
+		_, told := asked[chat.MarkUnread](s.b)
+		if after != (mark > old) || after != (fresh > mark) || after == told {
+			t.Errorf("after %v: told %v\n%s", after, told, rows)
+		}
+	}
+}
+
 // TestNotify: only without focus, only for one's name, and without what was said.
 func TestNotify(t *testing.T) {
 	s := newStage(t, 80, 24, func(c *Config) { c.Desktop = "777" })
