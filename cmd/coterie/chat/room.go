@@ -74,8 +74,9 @@ type Config struct {
 	// KeepNotice keeps the domain's newest notice; nil: nothing is kept.
 	KeepNotice func(*abe.Notice) error
 	Now        func() time.Time
-	// Joined: the node is in an epoch already, and tells of it first.
-	Joined bool
+	// Joined: the node is in an epoch already, and tells of it first. ByRelay: peers are to meet at a
+	// relay. Both are so in the demonstration.
+	Joined, ByRelay bool
 }
 
 // A Room is an open room. Its goroutine takes what happens and what the user wants, and shows

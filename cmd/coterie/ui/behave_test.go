@@ -718,6 +718,16 @@ func TestQuestion(t *testing.T) {
 	if a, _ := asked[chat.Allow](s.b); a.ID != "q2" || a.Allow {
 		t.Errorf("answered %+v", a)
 	}
+	s.do(room.Asked{ID: "q3", Member: mAnn, Policy: `x`})
+	s.enter() // of before it could be read
+	if a, _ := asked[chat.Allow](s.b); a.ID == "q3" {
+		t.Errorf("answered %+v", a)
+	}
+	s.now = s.now.Add(readTime)
+	s.enter()
+	if a, _ := asked[chat.Allow](s.b); a.ID != "q3" || a.Allow {
+		t.Errorf("answered %+v", a)
+	}
 }
 
 // TestQuestionWhileTyping: a y that was begun before the question stood there, or just when it
