@@ -75,8 +75,8 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		out = &terminal{Plain: plain, app: a}
 	}
 	fmt.Fprintln(a.stdout)
-	cli.Print(a.stdout, "Now it is your turn, as one of the three in the room. ann and prof say what to try. /quit ends it.",
-		"")
+	cli.Print(a.stdout, "Now it is your turn, as one of the three in the room. ann and prof say what to try. "+
+		"/quit ends it.", "")
 	fmt.Fprintln(a.stdout)
 	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
 	if _, onTerminal := out.(*terminal); onTerminal { // which covers all this

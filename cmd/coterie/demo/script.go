@@ -30,15 +30,15 @@ const (
 var hints = []hint{
 	{"ann", "Hi! Your key lets you in here: it says NTNU and 5th year. Nobody asked who you are. Type something, and " +
 		"press Enter.", speak, ""},
-	{"ann", "prof and I can read that, and nobody else. /who lists everybody who can read. Try it, and say something more.",
-		speak, ""},
+	{"ann", "prof and I can read that, and nobody else. /who lists everybody who can read. Try it, and say something " +
+		"more.", speak, ""},
 	{"prof", "My key says Professor. Nobody here can see what yours says. Have me prove mine: /prove prof Professor",
 		ask, "Type this, and press Enter: /prove prof Professor"},
 	{"ann", "You alone saw that proof. Now say something for professors alone: /to Professor hello",
 		speakToSome, "Type this, and press Enter: /to Professor hello"},
 	{"prof", "I read it. ann saw only that you said something, and for whom.", speak, ""},
-	{"ann", "That was all. A relay carries our words, and cannot read them. After your /quit we make new keys without you.",
-		speak, ""},
+	{"ann", "That was all. A relay carries our words, and cannot read them. After your /quit we make new keys without " +
+		"you.", speak, ""},
 }
 
 // You is the user's part: a node, and a key that lets it in.
