@@ -82,7 +82,8 @@ type leaving struct {
 
 // covers reports whether it was said to who wants to leave now, of all that waits.
 func (l leaving) covers(r visit) bool {
-	return l.by == r.by && !slices.ContainsFunc(r.box.waiting, func(o *outgoing) bool { return !slices.Contains(l.lost, o) })
+	untold := func(o *outgoing) bool { return !slices.Contains(l.lost, o) }
+	return l.by == r.by && !slices.ContainsFunc(r.box.waiting, untold)
 }
 
 func (c MarkUnread) do(r visit) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
