@@ -28,7 +28,7 @@ func TestPasteNeverSends(t *testing.T) {
 		{strings.Repeat("0123456789012345678901234567890123456789012\n", 214),
 			"214 lines (9.4 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
 		{strings.Repeat("x", 5000), "1 line (5.0 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
-		{strings.Repeat("x", 100_000), "1 line pasted; only 16 kB of 100 kB fit.  Type yes to send those"},
+		{strings.Repeat("x", 100_000), "1 line pasted; only 16.4 kB of 100.0 kB fit.  Type yes to send those"},
 		{"a\rb\x1b[201~\x1b[31m", "2 lines pasted: one message."},
 		{"one\rtwo\r\nthree\r", "3 lines pasted: one message."},
 	} {
