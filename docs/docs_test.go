@@ -72,8 +72,8 @@ var may = map[string]struct {
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/house",
-		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli",
-		"cmd/internal/text", "crypto/abe",
+		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/relay", "cmd/coterie/ui",
+		"cmd/internal/cli", "cmd/internal/text", "crypto/abe",
 		"kms/keyfile", "kms/request", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/demo": {[]string{
@@ -104,6 +104,9 @@ var may = map[string]struct {
 	"cmd/coterie/inquire": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/internal/cli", "crypto/abe", "kms/keyfile",
 		"node", "room",
+	}, nil},
+	"cmd/coterie/relay": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/house", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/internal/cli", "node",
 	}, nil},
 	"cmd/coterie/house": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile",
