@@ -72,8 +72,8 @@ var may = map[string]struct {
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/house",
-		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui", "cmd/internal/cli",
-		"cmd/internal/text", "crypto/abe",
+		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/relay", "cmd/coterie/ui",
+		"cmd/internal/cli", "cmd/internal/text", "crypto/abe",
 		"kms/keyfile", "kms/request", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/demo": {[]string{
@@ -98,15 +98,19 @@ var may = map[string]struct {
 	}, nil},
 	"cmd/coterie/control": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
+		"node/store",
 	}, nil},
 	// A house knows no terminal: faces come to it.
 	"cmd/coterie/inquire": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/internal/cli", "crypto/abe", "kms/keyfile",
 		"node", "room",
 	}, nil},
+	"cmd/coterie/relay": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/house", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/internal/cli", "node",
+	}, nil},
 	"cmd/coterie/house": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile",
-		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
+		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/health": {[]string{"cmd/internal/text"}, noInputOutput},
 	"cmd/coterie/ui": {[]string{

@@ -7,7 +7,6 @@ import (
 
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
-	"coterie/kms/words"
 )
 
 // A Command is something that the user wants: one of the types below. Where a peer stands,
@@ -195,17 +194,4 @@ func (c *Slash) Check(args string) *cli.Error {
 		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("/help %s", c.Name)
 	}
 	return nil
-}
-
-// NoCommand is the error for a name that is none of them.
-func NoCommand(word string, all []Slash) *cli.Error {
-	e := cli.Fail("bad-input", "there is no command /%s", cli.Clean(word))
-	var names []string
-	for _, c := range all {
-		names = append(names, c.Name)
-	}
-	if like := words.Near(word, names, 1); len(like) > 0 {
-		e.Hint("did you mean /%s?", like[0])
-	}
-	return e.Hint("/help lists the commands; //%s sends it as text", cli.Clean(word))
 }

@@ -74,8 +74,9 @@ type Config struct {
 	// KeepNotice keeps the domain's newest notice; nil: nothing is kept.
 	KeepNotice func(*abe.Notice) error
 	Now        func() time.Time
-	// Joined: the node is in an epoch already, and tells of it first.
-	Joined bool
+	// Joined: the node is in an epoch already, and tells of it first. ByRelay: peers are to meet at a
+	// relay. Both are so in the demonstration.
+	Joined, ByRelay bool
 }
 
 // A Room is an open room. Its goroutine takes what happens and what the user wants, and shows
@@ -95,10 +96,10 @@ type Room struct {
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	refused  int               // lines of input that were not done
 	box      outbox
-	quit     *Quit // nothing more comes from the user
-	asked    bool  // whether to leave for good what waits
-	unsaid   int   // messages that wait for a word
-	forget   bool  // nothing of this room is to be left here
+	quit     *Quit   // nothing more comes from the user
+	asked    leaving // for good, with messages that wait
+	unsaid   int     // messages that wait for a word
+	forget   bool    // nothing of this room is to be left here
 
 	mail       chan func()   // to the room's goroutine
 	typed      chan wish     // from a face that cannot wait

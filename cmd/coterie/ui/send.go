@@ -156,6 +156,10 @@ func (m *Model) enter() tea.Cmd {
 	if strings.TrimSpace(s) == "" {
 		m.input.clear()
 		m.guard.drop()
+		if len(m.asks) > 0 && !now.Before(m.asks[0].first.Add(readTime)) {
+			m.begun = now
+			m.answered("n") // as [y/N] says
+		}
 		return nil
 	}
 	return m.submit(s)
