@@ -53,6 +53,7 @@ type authorLog struct {
 	outside        map[uint64]bool           // which are questions from outside, or answers
 
 	shown        uint64      // the last one shown
+	unnamed      bool        // the next one waits for its author's name
 	gapSince     time.Time   // when the next one was first waited for
 	reportedGaps [][2]uint64 // what the user was told is missing: first and last
 }
