@@ -122,7 +122,8 @@ func TestPick(t *testing.T) {
 	}
 	// Long texts and links are copied whole.
 	s.press("alt+up", "up", "up", "up")
-	if cmd, _ := s.m.pickedKey("c"); cmd == nil || fmt.Sprint(cmd()) != fmt.Sprint(tea.SetClipboard(question.Message.Text)()) {
+	copied := fmt.Sprint(tea.SetClipboard(question.Message.Text)())
+	if cmd, _ := s.m.pickedKey("c"); cmd == nil || fmt.Sprint(cmd()) != copied {
 		t.Error("not copied whole")
 	}
 }
