@@ -146,3 +146,26 @@ func TestAnswerBeforeItsQuestion(t *testing.T) {
 		t.Errorf("got\n%s", screen)
 	}
 }
+
+// TestExportAsks: what is written in clear is written once one has said yes.
+func TestExportAsks(t *testing.T) {
+	s := newStage(t, 80, 16)
+	s.types("/export exam.txt")
+	s.enter()
+	exports := func() (n int) {
+		for _, c := range s.b.did {
+			if e, ok := c.(chat.Export); ok && e.File == "exam.txt" {
+				n++
+			}
+		}
+		return n
+	}
+	if exports() != 0 || !s.contains("It will not be encrypted") {
+		t.Errorf("got\n%s", s.screen())
+	}
+	s.types("y")
+	s.enter()
+	if exports() != 1 {
+		t.Error("not written")
+	}
+}
