@@ -1,6 +1,9 @@
 package node
 
-import "coterie/crypto/abe"
+import (
+	"coterie/crypto/abe"
+	"coterie/crypto/ake"
+)
 
 // Send sends a message, or holds it until somebody else can read it; events
 // tell which, and are there when Send returns. The errors are those of room.Send,
@@ -8,6 +11,16 @@ import "coterie/crypto/abe"
 func (n *Node) Send(ref any, kind byte, text string) error {
 	var err error
 	if !n.do(func() { err = n.room.Send(n.now(), ref, kind, text); n.drain() }) {
+		return ErrEnded
+	}
+	return err
+}
+
+// SendAbout is Send for what is about another message. The errors are those of
+// room.SendAbout, and ErrEnded.
+func (n *Node) SendAbout(ref any, kind byte, target ake.Hash, words string) error {
+	var err error
+	if !n.do(func() { err = n.room.SendAbout(n.now(), ref, kind, target, words); n.drain() }) {
 		return ErrEnded
 	}
 	return err

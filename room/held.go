@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coterie/crypto/abe"
+	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
@@ -37,8 +38,10 @@ type HeldMessage struct {
 	Ref  any
 	Kind byte
 	Text string
-	To   string    // of words for some: the policy
-	At   time.Time // when it was written
+	// Target is the message that it is about, of kinds 6 to 9; Text are the words then.
+	Target ake.Hash
+	To     string    // of words for some: the policy
+	At     time.Time // when it was written
 	// Asks: it waits for a word of our user too.
 	Asks bool
 }
@@ -101,6 +104,9 @@ func parseHeld(b []byte) (m held, ok bool) {
 		m.to = &address{policy: policy}
 	}
 	m.text = string(b[n:])
+	if _, err := record.ParseAbout(m.kind, m.text); record.IsAbout(m.kind) && err != nil {
+		return m, false
+	}
 	return m, true
 }
 
@@ -228,7 +234,11 @@ func (r *Room) HeldMessages() []HeldMessage {
 }
 
 func (r *Room) heldMessage(m *held) HeldMessage {
-	return HeldMessage{Ref: m.ref, Kind: m.kind, Text: m.text, To: m.policy(), At: m.at, Asks: r.asks(m)}
+	h := HeldMessage{Ref: m.ref, Kind: m.kind, Text: m.text, To: m.policy(), At: m.at, Asks: r.asks(m)}
+	if a, err := record.ParseAbout(m.kind, m.text); err == nil {
+		h.Target, h.Text = a.Target, a.Words
+	}
+	return h
 }
 
 // SendHeld sends what waits, however long it has: now, or as soon as somebody can read

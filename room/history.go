@@ -16,6 +16,11 @@ import (
 func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed) bool,
 	visit func(Delivered) bool) (gone []Shortened, err error) {
 	var failed error
+	own, _ := identityOf(self)
+	about, err := readChanges(j, room)
+	if err != nil {
+		return nil, err
+	}
 	err = readJournal(j, room, savedReader{
 		rest: func(s Saved, t savedHead) {
 			if rest, err := ParseRest(s); err == nil {
@@ -23,7 +28,7 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 			}
 		},
 		said: func(s Saved, t savedHead, m *record.Signed) bool {
-			if isOutside(m.Kind) || !worth(m) {
+			if isOutside(m.Kind) || changes(m.Kind) || !worth(m) {
 				return true
 			}
 			d := delivered(t, room, self, s, m)
@@ -34,10 +39,88 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 				}
 				readWords(&d, w)
 			}
-			return visit(d)
+			about.apply(&d, t.List[s.Author].Identity, own, func(c change) (string, bool) {
+				words, err := c.saved(j, room)
+				failed = cmp.Or(failed, err)
+				return words, err == nil
+			})
+			return failed == nil && visit(d)
 		},
 	})
 	return gone, cmp.Or(err, failed)
+}
+
+// readChanges reads what was said about messages, by their notes alone.
+func readChanges(j Journal, room ake.Hash) (changesOf, error) {
+	type place struct {
+		epoch   ake.Hash
+		author  int
+		counter uint64
+	}
+	type targeted struct {
+		target ake.Hash
+		change
+	}
+	var all []targeted
+	logs := make(map[place]*aboutLog) // by counter 0
+	heads := make(map[ake.Hash]savedHead)
+	counts := make(map[place]ake.Hash) // of two under one counter
+	err := readJournal(j, room, savedReader{
+		head: func(s Saved, t savedHead) bool { heads[s.Epoch] = t; return true },
+		noted: func(s Saved, n note) {
+			at := place{epoch: s.Epoch, author: s.Author, counter: s.Counter}
+			if was, twice := counts[at]; twice && compareHashes(n.id, was) < 0 {
+				counts[at] = n.id // whatever its kind
+			}
+			if !changes(n.kind) {
+				return
+			}
+			if _, twice := counts[at]; !twice {
+				counts[at] = n.id
+			}
+			at.counter = 0
+			if logs[at] == nil {
+				logs[at] = &aboutLog{s.Epoch, s.Author, heads[s.Epoch].List[s.Author].Identity}
+			}
+			all = append(all, targeted{n.target, change{logs[at], s.Counter, n.lamport, n.id, n.kind, n.empty()}})
+		},
+	})
+	of := make(changesOf)
+	for _, c := range all {
+		if counts[place{c.epoch, c.author, c.counter}] == c.id {
+			of.add(c.target, c.change)
+		}
+	}
+	return of, err
+}
+
+// saved reads the words of a change.
+func (c *change) saved(j Journal, room ake.Hash) (string, error) {
+	all, err := j.Messages(c.epoch, c.author, c.counter, c.counter)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range all {
+		if m, err := record.ParseLog(s.Data); err == nil && m.ID(room) == c.id {
+			words, _ := wordsAbout(m)
+			return words, nil
+		}
+	}
+	return "", nil
+}
+
+// Quotes puts quotes into replies to messages that are among them.
+func Quotes(all []Delivered) {
+	at := make(map[ake.Hash]int, len(all))
+	for i := range all {
+		at[all[i].ID] = i
+	}
+	for i := range all {
+		d := &all[i]
+		if target, ok := at[d.ReplyTo]; ok && d.Quote == nil && takesAbout(record.KindReply, all[target].Message.Kind) {
+			d.Quote = all[target].quoted()
+		}
+	}
 }
 
 // A savedHead is what was saved of an epoch. Past: only the member that served it says who

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -76,7 +74,7 @@ func (r *Room) save(t *transcript, index int, m *record.Signed) {
 
 // NewSaved is a message as it is saved.
 func NewSaved(room, epoch ake.Hash, index int, m *record.Signed, at time.Time) Saved {
-	n := note{m.ID(room), m.Time, m.Lamport, m.Kind, len(m.Text)}
+	n := noteOf(room, m)
 	return Saved{Epoch: epoch, Author: index, Counter: m.Counter, At: at, Data: m.AppendLog(nil), Note: n.append(nil)}
 }
 
@@ -85,8 +83,23 @@ type note struct {
 	id            ake.Hash
 	time, lamport uint64
 	kind          byte
-	text          int // its length
+	text          int      // its length
+	target        ake.Hash // of what changes what is shown of another
+
+	counter uint64 // not part of it: the disk has it beside it
 }
+
+// noteOf is the note of a message.
+func noteOf(room ake.Hash, m *record.Signed) note {
+	n := note{id: m.ID(room), time: m.Time, lamport: m.Lamport, kind: m.Kind, text: len(m.Text), counter: m.Counter}
+	if changes(m.Kind) {
+		copy(n.target[:], m.Text)
+	}
+	return n
+}
+
+// empty reports whether nothing follows the target.
+func (n *note) empty() bool { return n.text == len(n.target) }
 
 const noteSize = 32 + 8 + 8 + 1 + 2
 
@@ -94,17 +107,24 @@ func (n *note) append(b []byte) []byte {
 	b = append(b, n.id[:]...)
 	b = binary.BigEndian.AppendUint64(b, n.time)
 	b = append(binary.BigEndian.AppendUint64(b, n.lamport), n.kind)
-	return binary.BigEndian.AppendUint16(b, uint16(n.text))
+	b = binary.BigEndian.AppendUint16(b, uint16(n.text))
+	if changes(n.kind) {
+		b = append(b, n.target[:]...)
+	}
+	return b
 }
 
 func parseNote(b []byte) (n note, ok bool) {
-	if len(b) != noteSize {
+	if len(b) < noteSize {
 		return n, false
 	}
 	n.id = ake.Hash(b)
 	n.time, n.lamport = binary.BigEndian.Uint64(b[32:]), binary.BigEndian.Uint64(b[40:])
 	n.kind, n.text = b[48], int(binary.BigEndian.Uint16(b[49:]))
-	return n, true
+	if b = b[noteSize:]; changes(n.kind) && len(b) == len(n.target) {
+		n.target, b = ake.Hash(b), nil
+	}
+	return n, len(b) == 0
 }
 
 // saveHead is the head of a transcript as it is saved: whether it is past, and
@@ -185,6 +205,7 @@ func (r *Room) recall() error {
 	seconds := make(map[logRef][]uint64)
 	var closed []logRef // words for some, opened or not
 	var outside savedOutside
+	var about []recalledNote
 	forgotten := make(map[ake.Hash]bool)
 	forget := func(id ake.Hash) {
 		if !forgotten[id] {
@@ -208,7 +229,13 @@ func (r *Room) recall() error {
 				forget(s.Epoch) // it gave way to others
 				return
 			}
-			if !r.recallMessage(t, s, n, seconds) {
+			fresh := r.recallMessage(t, s, n, seconds)
+			if changes(n.kind) { // of two under one counter the later one may count
+				n.counter = s.Counter
+				about = append(about, recalledNote{logRef{t, s.Author, s.Counter}, n})
+				return
+			}
+			if !fresh {
 				return
 			}
 			if n.kind == record.KindTo {
@@ -244,6 +271,7 @@ func (r *Room) recall() error {
 		return err
 	}
 	r.recallSeconds(seconds)
+	r.recallChanges(about)
 	for _, ref := range slices.Backward(closed) { // of too many the newest
 		if len(r.words.queue) >= maxClosedWords {
 			break
@@ -270,7 +298,7 @@ func (r *Room) recall() error {
 	if len(shown) == 0 && len(rests) == 0 {
 		return nil
 	}
-	inOrder(shown)
+	InOrder(shown)
 	slices.SortStableFunc(rests, func(a, b lateRest) int { return cmp.Compare(a.Lamport, b.Lamport) })
 	r.emit(Past{})
 	over := Past{Over: true, Count: len(shown)}
@@ -284,6 +312,22 @@ func (r *Room) recall() error {
 	r.showRests(rests, 1<<63, false)
 	r.emit(over)
 	return nil
+}
+
+// A recalledNote is that of a change.
+type recalledNote struct {
+	logRef
+	note
+}
+
+// recallChanges takes those that count.
+func (r *Room) recallChanges(all []recalledNote) {
+	for _, n := range all {
+		l := n.t.log(n.index)
+		if id, _ := l.id(n.note.counter); id == n.id && n.note.counter > l.gone {
+			r.noteChange(n.t, n.index, n.note)
+		}
+	}
 }
 
 // recalled is a message that was recalled lately.
@@ -314,6 +358,7 @@ func (r *Room) readLately(all []recalled) []Delivered {
 		}
 	}
 	var out []Delivered
+	var refs []logRef
 	for _, s := range all {
 		if m := read[s.id]; m != nil {
 			r.cacheBody(s.t, s.index, m)
@@ -322,8 +367,12 @@ func (r *Room) readLately(all []recalled) []Delivered {
 				Received: s.at, History: true, Hearsay: s.t.past,
 			}
 			readWords(&d, s.t.log(s.index).words[s.counter])
-			out = append(out, d)
+			r.noteFound(d.ID, s.logRef)
+			out, refs = append(out, d), append(refs, s.logRef)
 		}
+	}
+	for i, ref := range refs {
+		r.applyChanges(&out[i], ref.t, ref.index)
 	}
 	return out
 }
@@ -350,31 +399,6 @@ func (r *Room) showRests(rests []lateRest, before uint64, skip bool) []lateRest 
 		}
 	}
 	return rests[n:]
-}
-
-// inOrder sorts messages as people read them: by Lamport time, and those of one
-// author by counter, whatever times they gave.
-func inOrder(all []Delivered) {
-	slices.SortStableFunc(all, func(a, b Delivered) int { return cmp.Compare(a.Message.Lamport, b.Message.Lamport) })
-	type author struct {
-		epoch ake.Hash
-		peer  peer.ID
-	}
-	places := make(map[author][]int)
-	for i := range all {
-		a := author{all[i].Epoch, all[i].Author.Peer}
-		places[a] = append(places[a], i)
-	}
-	for _, at := range places {
-		said := make([]Delivered, len(at))
-		for i, place := range at {
-			said[i] = all[place]
-		}
-		slices.SortFunc(said, func(a, b Delivered) int { return cmp.Compare(a.Message.Counter, b.Message.Counter) })
-		for i, place := range at {
-			all[place] = said[i]
-		}
-	}
 }
 
 // recallMessage takes one that was saved, as shown, and reports whether it is new. Where it is a second

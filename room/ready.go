@@ -205,6 +205,13 @@ type Delivered struct {
 	// the place of its text if they can be read here.
 	To      string
 	Reading Reading
+	// ReplyTo is the message that it answers; zeros: none. Quote is the beginning of that one;
+	// nil: it is not here.
+	ReplyTo ake.Hash
+	Quote   *Quote
+	// Edited: the text is the newest. Withdrawn: there is none any more.
+	Edited, Withdrawn bool
+	Reactions         []Reaction
 }
 
 // ShownAt is the time to show: the author's, but never later than arrival, and

@@ -30,6 +30,7 @@
 //	held.go       what waits to be sent                                   §9.4
 //	absence.go    what may be missing, since we were away                 §9.5
 //	words.go      words that only some can read                           §9.6
+//	about.go      replies, reactions, edits, withdrawals                  §9.8
 //	outside.go    questions from outside                                  §9.7
 //	asked.go      what is kept of them
 //	inquiry.go    who asks them
@@ -168,6 +169,7 @@ type Room struct {
 	logs     logs
 	receipts receiptTimes
 	words    closed // words for some that are not opened yet
+	about    abouts
 	outside  outsides
 
 	tasks tasks
@@ -207,6 +209,7 @@ func New(cfg Config) (*Room, error) {
 		retired:      make(map[ake.Hash]abe.Period),
 		neighbours:   make(map[peer.ID]*neighbour),
 		tasks:        tasks{done: make(map[TaskID]func(any))},
+		about:        abouts{of: make(changesOf), found: make(map[ake.Hash]logRef)},
 		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
 		logs: logs{
 			transcripts: make(map[ake.Hash]*transcript),

@@ -259,6 +259,7 @@ func (r *Room) shortenLog(t *transcript, index int, much int64) bool {
 		}
 	}
 	l.gone = rest.Last
+	r.dropChanges(l, rest.Last)
 	r.addBytes(l, -freed)
 	r.ready.Save = append(r.ready.Save, Saved{
 		Epoch: t.id, Author: index, Counter: rest.Last, Rest: true, At: r.now, Data: rest.append(nil),

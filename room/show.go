@@ -34,12 +34,14 @@ func (r *Room) show(from *exchange, t *transcript, index int) {
 // shownAfter reports whether a later message than one that came now was shown: not of those that
 // are shown otherwise.
 func (l *authorLog) shownAfter(counter uint64) bool {
-	if len(l.outside) == 0 {
+	if len(l.outside) == 0 && len(l.about) == 0 {
 		return true
 	}
 	for c := counter + 1; c <= l.shown; c++ {
 		if _, ok := l.id(c); ok && !l.outside[c] {
-			return true
+			if _, about := l.about[c]; !about {
+				return true
+			}
 		}
 	}
 	return false
@@ -85,12 +87,18 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 	if isOutside(m.Kind) {
 		return // shown otherwise
 	}
+	if changes(m.Kind) {
+		r.tellChange(t, index, m)
+		return
+	}
 	d := Delivered{
 		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
 		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
 		Away: t.reader && t.ownIndex < 0,
 	}
 	readWords(&d, t.log(index).words[m.Counter])
+	r.noteFound(d.ID, logRef{t, index, m.Counter})
+	r.applyChanges(&d, t, index)
 	r.countAbsent(m, d.Self)
 	if (d.History || d.Away) && from != nil {
 		d.By = from.peer

@@ -60,6 +60,7 @@ type seenOf struct {
 	gone     map[[32]byte]bool // working keys of whom it was told that they left
 	openings []time.Time       // of strangers' encapsulations
 	closed   map[ake.Hash]bool // words for some that are not opened yet
+	views    map[ake.Hash]*Delivered
 }
 
 func (k *looker) init(w *sim) {
@@ -118,6 +119,7 @@ func (k *looker) saved(s *simNode, m Saved) {
 	if _, ok := k.texts[key]; !ok {
 		d := Delivered{Message: b.Body}
 		readWords(&d, t.log(m.Author).words[m.Counter])
+		changesOf(nil).apply(&d, [32]byte{}, [32]byte{}, nil)
 		k.texts[key] = d.Message.Text
 	}
 }
@@ -210,7 +212,10 @@ func (k *looker) took(s *simNode, e Event) {
 			k.texts[said{e.Epoch, s.actor.Self(), e.Counter}] = text
 		}
 		k.maySend(s, e)
+	case Changed:
+		k.changed(s, e)
 	case Delivered:
+		k.views(s)[e.ID] = &e
 		m := said{e.Epoch, e.Author.Peer, e.Message.Counter}
 		if o.had[m] || !e.History && k.had[k.peer(s)][m] {
 			k.w.fail("twice", "%s was given %q by %s twice", s.name, e.Message.Text, e.Author.Name)
@@ -226,13 +231,15 @@ func (k *looker) took(s *simNode, e Event) {
 		}
 		o.last[author] = max(o.last[author], m.counter)
 		k.reads(s, e)
-		if e.To == "" || e.Reading == Read {
+		if e.Edited || e.Withdrawn {
+			k.changedText(s, e)
+		} else if e.To == "" || e.Reading == Read {
 			if was, ok := k.byText[e.Message.Text]; ok && was != m {
 				k.w.fail("again", "%s was given %q by %s, which was said before", s.name, e.Message.Text, e.Author.Name)
 			}
 			k.byText[e.Message.Text] = m
 		}
-		if text, ok := k.texts[m]; !ok || text != e.Message.Text && (e.To == "" || e.Reading == Read) {
+		if text, ok := k.texts[m]; !ok || text != e.Message.Text && !e.Edited && !e.Withdrawn && (e.To == "" || e.Reading == Read) {
 			k.w.fail("forged", "%s was given %q as by %s, who said %q", s.name, e.Message.Text, e.Author.Name, text)
 		}
 		if x := s.room.logs.transcripts[e.Epoch]; x == nil || !x.reads(s.room.identity) && s.room.cfg.Descriptor.History == 0 {
@@ -256,6 +263,7 @@ func (k *looker) took(s *simNode, e Event) {
 			k.w.fail("notice", "%s takes the notice as its own", s.name)
 		}
 	case Opened:
+		k.views(s)[e.ID] = &e.Delivered
 		if k.reads(s, e.Delivered); e.Reading == NotOpened {
 			k.w.fail("words", "%s opened words and did not", s.name)
 		}
@@ -542,6 +550,9 @@ func (k *looker) atRest() *failure {
 		if f := k.logsAgree(comp); f != nil {
 			return f
 		}
+		if f := k.changesAgree(comp); f != nil {
+			return f
+		}
 	}
 	return nil
 }
@@ -571,6 +582,9 @@ func (k *looker) logsAgree(comp []*simNode) *failure {
 				for i := range x.logs {
 					author := peerOf(t.List[i].Identity)
 					for c := uint64(1); c <= x.log(i).highest(); c++ {
+						if _, about := x.log(i).about[c]; about {
+							continue
+						}
 						if x.log(i).outside[c] {
 							if what := s.lacksOutside(x, i, c); what != "" {
 								return bad("message %d of %s is %s", c, k.name(t.List[i].Identity), what)

@@ -199,6 +199,10 @@ func (w *sim) do(st step) {
 			}
 			w.drain(s)
 		}
+	case "about":
+		if s := p().proc; p().running() && s.room != nil && !s.paused {
+			w.about(s, record.KindReply+byte(st.b%4))
+		}
 	case "ask":
 		if s := p().proc; p().running() && s.room != nil && !s.paused && w.desc.Questions {
 			w.said++

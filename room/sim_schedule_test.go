@@ -45,6 +45,7 @@ type step struct {
 //	leave a       leave; the process ends a second later
 //	say a         send a message
 //	to a b        say something to some: to those who satisfy simPolicies[b]
+//	about a b     say something of kind 6 + b about a message, whether it counts or not
 //	ask a b       somebody outside hands a question to peer a: for all, or for those who satisfy simPolicies[b-1]
 //	answer a      peer a answers the last question that it reads
 //	pause a       suspend the process
@@ -234,9 +235,18 @@ func draw(seed uint64, withNotices bool) *schedule {
 			}
 		}
 	}
+	if seed >= firstAboutSeed {
+		about := rand.New(rand.NewPCG(seed, 5))
+		for range 5 + about.IntN(30) {
+			add(last/4+about.IntN(last+1), "about", about.IntN(total), about.IntN(4))
+		}
+	}
 	slices.SortStableFunc(s.steps, func(a, b step) int { return a.ms - b.ms })
 	return s
 }
+
+// firstAboutSeed is the first seed of which some messages are about others.
+const firstAboutSeed = 30_000_000
 
 // firstAskSeed is the first seed of which some rooms take questions from outside.
 const firstAskSeed = 20_000_000

@@ -51,6 +51,8 @@ type authorLog struct {
 	gone           uint64                    // up to here messages are not kept; see shorten
 	words          map[uint64]*words         // what came of messages for some
 	outside        map[uint64]bool           // which are questions from outside, or answers
+	about          map[uint64]ake.Hash       // which change what is shown of others: the targets
+	aboutLog       *aboutLog                 // what these are noted under
 
 	shown        uint64      // the last one shown
 	unnamed      bool        // the next one waits for its author's name
@@ -296,6 +298,7 @@ func (r *Room) dropTranscript(t *transcript) {
 		return
 	}
 	for i := range t.logs {
+		r.dropChanges(t.log(i), t.log(i).highest())
 		if l := t.log(i); l.account != nil {
 			l.account.messages -= len(l.ids) + len(l.ahead)
 		}
@@ -358,6 +361,9 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	r.countBytes(l, m.Counter, savedBytes(m.Kind, len(m.Text)))
 	if isOutside(m.Kind) {
 		r.noteOutside(t, index, m, false)
+	}
+	if changes(m.Kind) {
+		r.noteChange(t, index, noteOf(r.id, m))
 	}
 	if m.Kind == record.KindTo {
 		r.queueWords(t, index, m.Counter, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)
@@ -441,6 +447,7 @@ func (r *Room) keepSecondMessage(t *transcript, index int, m *record.Signed, id,
 	l.replace(m.Counter, id)
 	r.cacheBody(t, index, m)
 	l.addSecondMessage(m.Counter, first)
+	r.replaceChange(t, index, m)
 }
 
 // hearLamport moves our clock past an author's, unless that would bring it to its

@@ -382,6 +382,7 @@ func (r *Room) openedWords(w *closedWords, key *ake.WordsKey) {
 			Away: w.t.reader && w.t.ownIndex < 0,
 		}
 		readWords(&d, w.words)
+		r.applyChanges(&d, w.t, w.index)
 		r.emit(Opened{d})
 	}
 }

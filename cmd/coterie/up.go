@@ -249,7 +249,7 @@ type reader struct {
 
 func (r *reader) Show(s *chat.State, e chat.Event, said []chat.Line) {
 	switch e.What.(type) {
-	case room.Delivered, room.Opened:
+	case room.Delivered, room.Opened, room.Changed:
 		r.Face.Show(s, e, nil)
 		return
 	case chat.Waiting: // what was before ends with it

@@ -31,7 +31,7 @@ const Beside = 1 << 63
 // Bounds of what can be appended.
 const (
 	MaxData  = 1 << 20   // bytes of an epoch's or a message's Data
-	MaxNote  = 64        // bytes of a message's Note
+	MaxNote  = 96        // bytes of a message's Note
 	MaxMeta  = 64 << 10  // bytes of a meta's Data
 	MaxName  = 128       // bytes of a meta's Name
 	MaxMetas = 8192      // metas in a room

@@ -89,9 +89,9 @@ func recordFormats() []format {
 		again: reencode(ParseMessage, func(m *Message) []byte { return m.Append(nil) }),
 	}, {
 		name: "content",
-		good: [][]byte{said.Content(), newSigned(ann, string(make([]byte, MaxText))).Content(),
+		good: append([][]byte{said.Content(), newSigned(ann, string(make([]byte, MaxText))).Content(),
 			newWords(ann, nil).Content(), asMessage(ann, KindQuestion, newOutside(nil).Append(nil)).Content(),
-			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).Content()},
+			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).Content()}, encoded(goodAbout(), (*Signed).Content)...),
 		// Epoch and author are not in it.
 		again:  reencode(content, (*Signed).Content),
 		verify: verified(content, bySigner),
@@ -127,9 +127,9 @@ func frameFormats() []format {
 		again: reencode(ParseTerms, func(terms []ake.MemberTerm) []byte { return EncodeTerms(terms)[1:] }),
 	}, {
 		name: "log", typ: FrameLog,
-		good: [][]byte{said.AppendLog(nil), newWords(ann, nil).AppendLog(nil),
+		good: append([][]byte{said.AppendLog(nil), newWords(ann, nil).AppendLog(nil),
 			asMessage(ann, KindQuestion, newOutside(nil).Append(nil)).AppendLog(nil),
-			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).AppendLog(nil)},
+			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).AppendLog(nil)}, encoded(goodAbout(), inLog)...),
 		again:  reencode(ParseLog, func(m *Signed) []byte { return m.AppendLog(nil) }),
 		verify: verified(ParseLog, func(m *Signed) error { return m.Verify(testRoom, ann.contribution) }),
 	}, {

@@ -18,6 +18,12 @@ const (
 
 	KindQuestion byte = 4 // a question from outside: the text is of Outside
 	KindAnswer   byte = 5 // the answer to one: the text is of OutsideAnswer
+
+	// About a message: the text is of About.
+	KindReply      byte = 6
+	KindReaction   byte = 7
+	KindEdit       byte = 8
+	KindWithdrawal byte = 9
 )
 
 // A Body is what an author says and signs: PROTOCOL.md §9.
@@ -74,7 +80,9 @@ func parseBody(b []byte) (*Body, error) {
 			return nil, err
 		}
 	default:
-		return nil, formError("message")
+		if _, err := ParseAbout(m.Kind, m.Text); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }

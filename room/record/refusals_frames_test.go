@@ -48,7 +48,7 @@ func (r *refusals) messages() {
 	changed("kind 3", func(m *Signed) { m.Kind = 3 })
 	changed("kind 4", func(m *Signed) { m.Kind = 4 })
 	changed("kind 5", func(m *Signed) { m.Kind = 5 })
-	changed("kind 6", func(m *Signed) { m.Kind = 6 })
+	changed("kind 10", func(m *Signed) { m.Kind = 10 })
 	changed("kind 255", func(m *Signed) { m.Kind = 255 })
 	for _, bad := range notUTF8 {
 		changed(fmt.Sprintf("text %x is not UTF-8", bad), func(m *Signed) { m.Text = bad })

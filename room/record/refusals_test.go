@@ -226,6 +226,7 @@ func TestRefusals(t *testing.T) {
 	r.transcripts()
 	r.questions()
 	r.outside()
+	r.about()
 	ann := newPerson("ann").contribution
 	epoch, cid := newSigned(newPerson("ann"), "").Epoch, ann.ID()
 	type file struct {

@@ -140,6 +140,10 @@ func TestVectorsRecords(t *testing.T) {
 	asked, answered := asMessage(ann, KindQuestion, newOutside(nil).Append(nil)), asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil))
 	add("question from outside that ann took, as in logs", "message", asked.signedPart(), asked.ID(testRoom), asked.AppendLog([]byte{FrameLog}))
 	add("answer of ann to one, as in logs", "message", answered.signedPart(), answered.ID(testRoom), answered.AppendLog([]byte{FrameLog}))
+	for i, name := range []string{"reply of ann", "reaction of ann", "reaction of ann, taken back", "edit of ann", "withdrawal of ann"} {
+		about := goodAbout()[i]
+		add(name+", as in logs", "message", about.signedPart(), about.ID(testRoom), about.AppendLog([]byte{FrameLog}))
+	}
 
 	// A later commit in each of its forms, and commits with evidence.
 	base, listed := baseList(), newList(ann, bob, newPerson("eve"))

@@ -7,6 +7,7 @@ import (
 
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
+	"coterie/room/record"
 )
 
 // A Command is something that the user wants: one of the types below. Where a peer stands,
@@ -15,12 +16,18 @@ type Command interface{ do(visit) }
 
 type (
 	// Say sends a message. Ref comes back with what became of it. To: only those can read it
-	// whose key satisfies this policy.
+	// whose key satisfies this policy. About: it is about a message, and this is its kind, of 6
+	// to 9; Which is the id of that message, or if Typed the text says at its beginning which. Back:
+	// it is a reaction that is taken back.
 	Say struct {
 		Ref    any
 		Text   string
 		Action bool
 		To     string
+		About  byte
+		Which  string
+		Typed  bool
+		Back   bool
 	}
 	// Quit goes away, after waiting for at most Linger until somebody has what was said. End: it
 	// is the input that is over; the user said nothing of going. Leave: for good.
@@ -95,6 +102,8 @@ type (
 	}
 	// Set changes a setting of this room.
 	Set struct{ Name, Value string }
+	// Export writes what was said to a new file.
+	Export struct{ File string }
 	// MarkUnread keeps where the unread mark is. A zero ID: nowhere.
 	MarkUnread struct {
 		ID ake.Hash
@@ -122,6 +131,15 @@ var Slashes = []Slash{
 	{"leave", "", "leave the room for good", func(string) Command { return Quit{Leave: true} }},
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
 	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
+	{"reply", "WHICH WORDS", "answer a message: WHICH is who said it last, or #N (/recent)", about(record.KindReply)},
+	{"react", "[WHICH] EMOJI", "react to a message; alone, to the last one of another", about(record.KindReaction)},
+	{"unreact", "[WHICH]", "take your reaction back",
+		func(s string) Command { return Say{About: record.KindReaction, Text: s, Typed: true, Back: true} }},
+	{"edit", "[#N] WORDS", "other words for what you said last; who has read it has read it", about(record.KindEdit)},
+	{"withdraw", "[#N]", "withdraw what you said last; who has read it has read it", about(record.KindWithdrawal)},
+	{"recent", "[N]", "the last messages, and their numbers", parseRecent},
+	{"export", "FILE", "all that is kept of what was said: as text, or JSON lines if FILE ends in .json",
+		func(s string) Command { return Export{s} }},
 	{"who", "", "who can read, how they are reached, what they have", func(string) Command { return Who{} }},
 	{"info", "", "room, domain, policy, your way in, history, epoch", func(string) Command { return Info{} }},
 	{"link", "", "the room's link, to invite others", func(string) Command { return Link{} }},

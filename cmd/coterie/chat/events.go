@@ -138,6 +138,14 @@ type (
 		Since    time.Time
 		All      bool
 	}
+	// Exported: so many messages were written to a file. Gone are those that are not kept any more;
+	// Memory: nothing is kept here, so these are those since the room was opened.
+	Exported struct {
+		File   string
+		Count  int
+		Gone   int
+		Memory bool
+	}
 	// Logged is a line of the log.
 	Logged struct{ Line string }
 )
@@ -159,6 +167,8 @@ const (
 	Arrived              // they are not
 	Mark                 // about a message of one's own, for whoever cannot mark it
 	Question             // somebody asks for a proof
+	Above                // about the message of the event: what it answers
+	Below                // the same, or of one before, for whoever cannot draw it there
 )
 
 // A Line is what is said of an event.

@@ -51,6 +51,9 @@ func (s *State) Waits(c ShowHeld, all []room.HeldMessage, now time.Time) Answer 
 		if m.Kind == record.KindAction {
 			said = "/me " + said
 		}
+		if record.IsAbout(m.Kind) {
+			said = verb(m.Kind) + " " + said
+		}
 		if m.To != "" {
 			said = "/to (" + m.To + ") " + said
 		}

@@ -54,8 +54,14 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, g
 	if n := wanted(); len(past) > n {
 		past, all = lastOf(past, n), false
 	}
+	var oldest time.Time
+	if len(past) > 0 {
+		oldest = TimeOf(past[0].Message.Time)
+	}
+	room.InOrder(past)
+	room.Quotes(past)
 	gone = slices.DeleteFunc(gone, func(s room.Shortened) bool {
-		return !s.Until.Before(before) || !all && s.Until.Before(TimeOf(past[0].Message.Time))
+		return !s.Until.Before(before) || !all && s.Until.Before(oldest)
 	})
 	return past, room.JoinShortened(gone), all, err
 }
@@ -88,7 +94,7 @@ func (q *Query) matches(d room.Delivered) bool {
 	switch {
 	case !q.After.IsZero() && !at.After(q.After), !q.Before.IsZero() && !at.Before(q.Before):
 		return false
-	case q.Ignored[d.Author.Peer], q.From != nil && !q.From(d):
+	case d.Withdrawn, q.Ignored[d.Author.Peer], q.From != nil && !q.From(d):
 		return false
 	}
 	return strings.Contains(text.Fold(d.Message.Text), q.Words)

@@ -8,6 +8,7 @@ import (
 
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
+	"coterie/crypto/ake"
 	"coterie/node"
 	"coterie/room"
 	"coterie/room/record"
@@ -87,6 +88,7 @@ func (b *outbox) ours() (n int) {
 // say hands a message to the room, as soon as that can take it.
 func (r *Room) say(ctx context.Context, c Say) {
 	o := &outgoing{ref: c.Ref, at: r.cfg.Now()}
+	var target ake.Hash
 	send := func(kind byte) error { return r.node.Send(o, kind, c.Text) }
 	kind := byte(record.KindText)
 	if c.Action {
@@ -100,13 +102,24 @@ func (r *Room) say(ctx context.Context, c Say) {
 		}
 		send = func(byte) error { return r.node.SendTo(o, policy, c.Text) }
 	}
+	var bad *cli.Error
+	if c.About != 0 {
+		send = func(byte) error { return r.node.SendAbout(o, c.About, target, c.Text) }
+	}
 	// It is in the outbox before anything can become of it.
 	if r.inside(ctx, func() {
-		if ctx.Err() == nil {
+		if c.About != 0 {
+			target, c.Text, bad = r.target(c)
+		}
+		if ctx.Err() == nil && bad == nil {
 			r.box.waiting = append(r.box.waiting, o)
 		}
 	}) != nil {
 		r.post(func() { r.box.remove(o) })
+		return
+	}
+	if bad != nil {
+		r.tell(Rejected{c.Ref, bad})
 		return
 	}
 	for {
@@ -123,7 +136,11 @@ func (r *Room) say(ctx context.Context, c Say) {
 		if err == nil || errors.Is(err, node.ErrEnded) || errors.Is(err, room.ErrLeft) {
 			return // what was not sent is answered at the end
 		}
-		r.reject(o, sendError(err, c.Text))
+		if c.About != 0 {
+			r.reject(o, aboutError(c.About, err, c.Text))
+		} else {
+			r.reject(o, sendError(err, c.Text))
+		}
 		return
 	}
 }

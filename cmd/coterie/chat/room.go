@@ -73,7 +73,9 @@ type Config struct {
 	ReadNotice func(path string) (*abe.Notice, error)
 	// KeepNotice keeps the domain's newest notice; nil: nothing is kept.
 	KeepNotice func(*abe.Notice) error
-	Now        func() time.Time
+	// Export writes what was said to a new file; nil: nothing can be.
+	Export func(about About, file string, all []room.Delivered, gone []room.Shortened) error
+	Now    func() time.Time
 	// Joined: the node is in an epoch already, and tells of it first. ByRelay: peers are to meet at a
 	// relay. Both are so in the demonstration.
 	Joined, ByRelay bool
@@ -88,6 +90,7 @@ type Room struct {
 	state *State
 
 	seen     []room.Delivered
+	seenGone int // how many there were before these
 	watch    health.Watch
 	soon     <-chan time.Time // when health is judged, if not before
 	began    time.Time
@@ -366,8 +369,22 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.Author.Peer] {
 			return
 		}
+		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions),
+			func(o room.Reaction) bool { return r.state.Ignored[o.By] })
+		e = ev
 		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
 			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)
+			r.seenGone += MaxFound / 10
+		}
+	case room.Changed:
+		if r.state.Ignored[ev.By.Peer] {
+			return
+		}
+		for i := len(r.seen) - 1; i >= 0; i-- {
+			if r.seen[i].ID == ev.Target {
+				r.seen[i].Change(ev)
+				break
+			}
 		}
 	case room.Opened:
 		if r.state.Ignored[ev.Author.Peer] {

@@ -94,8 +94,9 @@ type State struct {
 	answered map[string]bool             // the addresses to begin at where somebody did
 	// questionOver is when a question for us was over, answered or not.
 	questionOver time.Time
-	shortenedAt  time.Time // when it was last said that something is not kept any more
-	rejection    string    // the code of the last message's, if nothing was said since
+	shortenedAt  time.Time            // when it was last said that something is not kept any more
+	unasked      map[ake.Hash]peer.ID // who answered what is not here
+	rejection    string               // the code of the last message's, if nothing was said since
 }
 
 const (
@@ -114,7 +115,8 @@ func NewState(about About, now time.Time) *State {
 		Here: make(map[peer.ID]time.Time), Departed: make(map[peer.ID]Leave), Ignored: make(map[peer.ID]bool),
 		past: make(map[ake.Hash]pastEpoch), facts: make(map[peer.ID][]string),
 		refused: make(map[peer.ID]bool), looked: make(map[peer.ID]string), answered: make(map[string]bool),
-		proved: make(map[string]map[peer.ID]bool), toldTo: make(map[string]bool),
+		unasked: make(map[ake.Hash]peer.ID),
+		proved:  make(map[string]map[peer.ID]bool), toldTo: make(map[string]bool),
 	}
 	s.Names.Take(about.Self, about.Nick, now)
 	return s
@@ -189,6 +191,11 @@ func (s *State) KeyDays(now time.Time) int { return int(s.Expires) - int(abe.Day
 
 // NamesMe reports whether a text has the user's name in it as a word, or the tag.
 func (s *State) NamesMe(said string) bool { return s.Names.InText(s.Self, said) }
+
+// Concerns reports whether a message names the user, or answers them.
+func (s *State) Concerns(d room.Delivered) bool {
+	return !d.Self && (s.NamesMe(d.Message.Text) || d.Quote != nil && d.Quote.Self)
+}
 
 // Flags say what is odd in a message, by names for programs.
 func (s *State) Flags(d room.Delivered) []string {

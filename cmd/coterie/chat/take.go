@@ -37,7 +37,9 @@ func (s *State) Take(e Event) []Line {
 	case room.Renamed:
 		return s.renamed(w.Member, e.At)
 	case room.Delivered:
-		return s.delivered(w, e.At)
+		return append(s.delivered(w, e.At), s.beside(w)...)
+	case room.Changed:
+		return s.changed(w)
 	case room.Sent:
 		return s.saidTo(w.To)
 	case Answer:
@@ -206,6 +208,8 @@ func (s *State) own(e Event) []Line {
 			when = ""
 		}
 		return note("%s out%s", text.Plural(w.N, "message")+either(w.N == 1, " goes", " go"), when)
+	case Exported:
+		return note("%s", s.exportedText(w))
 	case SettingKept:
 		if w.Name == "time" {
 			if s.Clock = w.Value; !IsClock(s.Clock) {

@@ -65,7 +65,7 @@ func init() {
 		node.Bootstrapped{}, node.Connected{},
 		LinkChanged{}, Ready{}, Warning{}, NotDone{}, Rejected{}, Waiting{}, StillAlone{}, MemberState{}, PathChanged{},
 		HealthChanged{}, Pinged{}, ProofAsked{}, Ignored{}, Dropped{}, SettingKept{}, Kept{}, SendingHeld{}, Found{},
-		Earlier{}, Logged{}, Bye{}, wireSnapshot{}, wireNotice{}, wireAnswer{},
+		Earlier{}, Exported{}, Logged{}, Bye{}, room.Changed{}, wireSnapshot{}, wireNotice{}, wireAnswer{},
 		json.Number(""), map[string]any{}, []any{}, []string{}, time.Duration(0),
 	} {
 		gob.Register(v)
@@ -181,7 +181,7 @@ func init() {
 	for _, c := range []Command{
 		Say{}, Quit{}, Who{}, Info{}, Status{}, Whois{}, Link{}, Help{}, Peers{}, Ignores{}, To{}, Nick{}, Rekey{}, Drop{},
 		SendHeld{}, ShowHeld{}, Ping{}, Prove{}, Allow{}, Ignore{}, Cut{}, Notice{}, Search{}, Older{}, Set{}, MarkUnread{},
-		Debug{}, Forget{}, Bad{}, Questions{}, Reply{},
+		Debug{}, Forget{}, Bad{}, Questions{}, Reply{}, Recent{}, Export{},
 	} {
 		commands[nameOf(c)] = reflect.TypeOf(c)
 	}
@@ -256,7 +256,9 @@ func DecodeCommand(line []byte) (Command, error) {
 	}
 	switch w := c.(type) {
 	case Say:
-		w.Ref = ref
+		if w.Ref = ref; w.About != 0 && !record.IsAbout(w.About) {
+			return nil, errors.New("nothing that is about a message")
+		}
 		return w, nil
 	case Search:
 		w.Ref, w.Limit = ref, min(max(w.Limit, 1), MaxFound)
@@ -266,6 +268,9 @@ func DecodeCommand(line []byte) (Command, error) {
 		return w, nil
 	case Questions:
 		w.Ref = ref
+		return w, nil
+	case Recent:
+		w.Count = min(max(w.Count, 1), maxRecent)
 		return w, nil
 	case Older:
 		w.Count = min(max(w.Count, 0), maxBack)
@@ -283,8 +288,8 @@ func DecodeCommand(line []byte) (Command, error) {
 
 // TooLong is the error for a message that no room takes, nil: it is not too long.
 func (c Say) TooLong() *cli.Error {
-	if len(c.Text) <= record.MaxText {
-		return nil
+	if len(c.Text) <= record.MaxText || c.About != 0 {
+		return nil // or it is seen which message it is about
 	}
 	return sendError(room.ErrTooLong, c.Text)
 }

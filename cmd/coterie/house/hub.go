@@ -70,7 +70,8 @@ func remembered(e chat.Event) bool {
 	}
 	switch w := e.What.(type) {
 	case chat.Ready, chat.Snapshot, chat.Waiting, chat.PathChanged, chat.Bye, room.Reached, room.Held, room.Sent,
-		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Pinged:
+		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Pinged,
+		chat.Exported:
 		return false
 	case room.EpochStarted:
 		return w.ID != (ake.Hash{})
@@ -82,9 +83,11 @@ func remembered(e chat.Event) bool {
 func weight(e chat.Event) int {
 	switch w := e.What.(type) {
 	case room.Delivered:
-		return 512 + len(w.Message.Text)
+		return size(w)
 	case room.Opened:
-		return 512 + len(w.Message.Text)
+		return size(w.Delivered)
+	case room.Changed:
+		return 512 + len(w.Text) + len(w.Of.Text)
 	case room.EpochStarted:
 		return 512 + 64*(len(w.Members)+len(w.Joined)+len(w.Left)+len(w.Away))
 	case chat.Found:
@@ -95,6 +98,14 @@ func weight(e chat.Event) int {
 		return 512 + 256*(len(w.Status.Room.Members)+len(w.Status.Peers))
 	}
 	return 512
+}
+
+func size(d room.Delivered) int {
+	n := 512 + len(d.Message.Text) + 128*len(d.Reactions)
+	if d.Quote != nil {
+		n += len(d.Quote.Text)
+	}
+	return n
 }
 
 // Show is of chat.Face.
@@ -181,7 +192,7 @@ func (h *Hub) count(s *chat.State, d room.Delivered) {
 		h.room.TryDo(h.mark)
 	}
 	h.unread++
-	if s.NamesMe(d.Message.Text) {
+	if s.Concerns(d) {
 		h.mentions++
 	}
 }

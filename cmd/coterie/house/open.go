@@ -11,6 +11,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/control"
+	"coterie/cmd/coterie/lines"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/abe"
@@ -116,7 +117,7 @@ func (h *House) NewRoom(p *Plan, n *node.Node, kept *profile.History, log *chat.
 	}
 	cfg.KeepNotice = h.keepNotice(p)
 	cfg.ReadNotice = func(path string) (*abe.Notice, error) { return profile.ReadNotice(path, p.Key.Domain()) }
-	cfg.Prefs = &prefs{h, p}
+	cfg.Export, cfg.Prefs = lines.Export, &prefs{h, p}
 	demonstration := p.Settings == nil
 	cfg.Joined, cfg.ByRelay = demonstration, demonstration
 	if kept != nil {

@@ -267,6 +267,13 @@ func (r *Remote) Pending() (out []any) {
 	return out
 }
 
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
 func (r *Remote) line(c chat.Command) (e errand) {
 	switch w := c.(type) {
 	case chat.Say:
@@ -283,9 +290,10 @@ func (r *Remote) line(c chat.Command) (e errand) {
 		w.Ref = r.number(w.Ref, false)
 		c = w
 	case chat.Notice: // the other process has another folder
-		if path, err := filepath.Abs(w.File); err == nil {
-			w.File = path
-		}
+		w.File = absolute(w.File)
+		c = w
+	case chat.Export:
+		w.File = absolute(w.File)
 		c = w
 	}
 	line, err := chat.EncodeCommand(c)

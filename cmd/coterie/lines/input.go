@@ -10,6 +10,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/cli"
+	"coterie/room/record"
 )
 
 // MaxLine is the longest line of input in bytes.
@@ -85,35 +86,40 @@ type jsonInput struct {
 	// To is what was given, so that null is not taken for words for all.
 	To json.RawMessage `json:"to"`
 
-	Send   *string `json:"send"`
-	Action *bool   `json:"action"`
-	Quit   *bool   `json:"quit"`
-	Leave  *bool   `json:"leave"`
-	Linger *int64  `json:"linger_ms"`
-	Nick   *string `json:"nick"`
-	Rekey  *bool   `json:"rekey"`
-	Ping   *string `json:"ping"`
-	Status *bool   `json:"status"`
-	Search *string `json:"search"`
-	From   *string `json:"from"`
-	After  *string `json:"after"`
-	Before *string `json:"before"`
-	Limit  *int    `json:"limit"`
-	Prove  *string `json:"prove"`
-	Expr   *string `json:"expr"`
-	Answer *string `json:"answer"`
-	Allow  *bool   `json:"allow"`
-	Drop   *bool   `json:"drop"`
-	Resend *bool   `json:"send_held"`
-	Held   *bool   `json:"held"`
-	Ignore *string `json:"ignore"`
-	Cut    *string `json:"cut"`
-	Uncut  *string `json:"uncut"`
-	Notice *string `json:"notice"`
-	Asked  *bool   `json:"questions"`
-	Reply  *int    `json:"answer_question"`
-	Text   *string `json:"text"`
-	Ref    any     `json:"ref"`
+	Send     *string `json:"send"`
+	Action   *bool   `json:"action"`
+	Quit     *bool   `json:"quit"`
+	Leave    *bool   `json:"leave"`
+	Linger   *int64  `json:"linger_ms"`
+	Nick     *string `json:"nick"`
+	Rekey    *bool   `json:"rekey"`
+	Ping     *string `json:"ping"`
+	Status   *bool   `json:"status"`
+	Search   *string `json:"search"`
+	From     *string `json:"from"`
+	After    *string `json:"after"`
+	Before   *string `json:"before"`
+	Limit    *int    `json:"limit"`
+	Prove    *string `json:"prove"`
+	Expr     *string `json:"expr"`
+	Answer   *string `json:"answer"`
+	Allow    *bool   `json:"allow"`
+	Drop     *bool   `json:"drop"`
+	Resend   *bool   `json:"send_held"`
+	Held     *bool   `json:"held"`
+	Ignore   *string `json:"ignore"`
+	Cut      *string `json:"cut"`
+	Uncut    *string `json:"uncut"`
+	Notice   *string `json:"notice"`
+	Asked    *bool   `json:"questions"`
+	Reply    *int    `json:"answer_question"`
+	Text     *string `json:"text"`
+	Answers  *string `json:"reply_to"`
+	React    *string `json:"react"`
+	Edit     *string `json:"edit"`
+	Withdraw *string `json:"withdraw"`
+	Export   *string `json:"export"`
+	Ref      any     `json:"ref"`
 }
 
 // ParseJSON reads one line of input: an object, or a message word for word. What looks like a
@@ -163,6 +169,10 @@ func ParseJSON(s string) chat.Command {
 		{in.Uncut != nil, chat.Cut{Who: is(in.Uncut)}},
 		{in.Notice != nil, chat.Notice{File: is(in.Notice)}},
 		{is(in.Asked), chat.Questions{Ref: in.Ref}},
+		{in.React != nil, chat.Say{Ref: in.Ref, About: record.KindReaction, Which: is(in.React), Text: is(in.Text)}},
+		{in.Edit != nil, chat.Say{Ref: in.Ref, About: record.KindEdit, Which: is(in.Edit), Text: is(in.Text)}},
+		{in.Withdraw != nil, chat.Say{Ref: in.Ref, About: record.KindWithdrawal, Which: is(in.Withdraw)}},
+		{in.Export != nil, chat.Export{File: is(in.Export)}},
 		{in.Reply != nil, chat.Reply{Number: is(in.Reply), Text: is(in.Text)}},
 	} {
 		if v.given {
@@ -171,20 +181,33 @@ func ParseJSON(s string) chat.Command {
 	}
 	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
-			"drop, send_held, held, ignore, cut, uncut, notice, questions, answer_question")
+			"drop, send_held, held, ignore, cut, uncut, notice, questions, answer_question, react, edit, withdraw, export")
 	}
 	if in.To != nil && in.Send == nil {
 		return bad("to goes with send")
 	}
-	if in.Text != nil && in.Reply == nil {
-		return bad("text goes with answer_question")
+	if (in.Text != nil) != (in.Reply != nil || in.React != nil || in.Edit != nil) {
+		return bad("text goes with answer_question, react and edit, and they need it")
+	}
+	if in.Answers != nil && (in.Send == nil || in.To != nil || is(in.Action)) {
+		return bad("reply_to goes with send, without to and action")
 	}
 	switch c := given[0].(type) {
 	case chat.Reply:
 		if c.Number < 1 || c.Text == "" {
 			return bad("answer_question is the number of a question, and needs text")
 		}
+	case chat.Export:
+		if c.File == "" {
+			return bad("export is a file")
+		}
 	case chat.Say:
+		if in.Answers != nil {
+			c.About, c.Which = record.KindReply, is(in.Answers)
+		}
+		if least, _ := record.WordsAbout(c.About); c.About != 0 && (least == 0 || c.Text != "") {
+			return c
+		}
 		if c.Text == "" {
 			return bad("an empty message")
 		}

@@ -140,6 +140,8 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		j.Put(message("message", s, w))
 	case room.Opened:
 		j.Put(message("opened", s, w.Delivered))
+	case room.Changed:
+		j.Put(changed(s, w))
 	case room.Sent:
 		j.Put(answering("sent", w.Ref).Add("id", ID(w.ID)).Add("seq", w.Counter).Add("epoch", ID(w.Epoch)).
 			Add("readers", w.Readers).Maybe("to", w.To).Add("time", at))
@@ -150,7 +152,7 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 			o := answering("held", m.Ref).Add("reason", "before").Add("text_bytes", len(m.Text)).Add("text", m.Text).
 				Maybe("to", m.To).
 				Add("written", Stamp(m.At)).Add("action", m.Kind == record.KindAction)
-			j.Put(o)
+			j.Put(held(o, m))
 		}
 	case room.Absence:
 		o := NewObject("absence").Add("from", Stamp(w.From)).Add("count", w.Count)
@@ -187,14 +189,7 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		j.Put(NewObject("gap").Add("from", w.Author.Peer).Add("first", w.First).Add("last", w.Last).
 			Add("state", either(w.Filled, "filled", "missing")))
 	case room.Shortened:
-		o := NewObject("shortened").Add("from", w.Author.Peer).Add("count", w.Count).Add("before", w.Before)
-		if !w.Since.IsZero() {
-			o.Add("since", Stamp(w.Since))
-		}
-		if !w.Until.IsZero() {
-			o.Add("until", Stamp(w.Until))
-		}
-		j.Put(o)
+		j.Put(shortened(w))
 	case room.Equivocated:
 		j.Put(NewObject("equivocation").Add("from", w.Author.Peer).Add("seq", w.Counter).
 			Add("ids", []string{ID(w.IDs[0]), ID(w.IDs[1])}))
@@ -229,6 +224,8 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 			messages = append(messages, message("message", s, m).Close())
 		}
 		j.Put(answering("found", w.Ref).Add("total", w.Total).Add("messages", messages))
+	case chat.Exported:
+		j.Put(NewObject("exported").Add("file", w.File).Add("count", w.Count).Add("gone", w.Gone).Add("memory", w.Memory))
 	case chat.Pinged:
 		j.Put(path(NewObject("path"), w.Path))
 	case chat.PathChanged:
@@ -296,9 +293,41 @@ func waiting(all []room.HeldMessage) []json.RawMessage {
 	for _, m := range all {
 		o := new(Object).Add("text", m.Text).Add("action", m.Kind == record.KindAction).Add("written", Stamp(m.At)).
 			Add("unsaid", m.Asks).Maybe("to", m.To)
-		out = append(out, o.Close())
+		out = append(out, held(o, m).Close())
 	}
 	return out
+}
+
+// held adds what a message that waits is about.
+func held(o *Object, m room.HeldMessage) *Object {
+	if record.IsAbout(m.Kind) {
+		kinds := [...]string{"reply", "reaction", "edit", "withdrawal"}
+		o.Add("kind", kinds[m.Kind-record.KindReply]).Add("target", ID(m.Target))
+	}
+	return o
+}
+
+// changed is a reaction, an edit or a withdrawal.
+func changed(s *chat.State, c room.Changed) *Object {
+	o := NewObject(map[byte]string{record.KindReaction: "reaction", record.KindEdit: "edited",
+		record.KindWithdrawal: "withdrawn"}[c.Kind])
+	o.Add("target", ID(c.Target)).Add("from", c.By.Peer).Maybe("nick", s.Names.Nick(c.By.Peer)).Add("self", c.Self)
+	if c.Kind != record.KindWithdrawal {
+		o.Add("text", c.Text)
+	}
+	return o.Add("time", Stamp(chat.TimeOf(c.Time))).Add("history", c.History)
+}
+
+// shortened is what is not kept any more.
+func shortened(w room.Shortened) *Object {
+	o := NewObject("shortened").Add("from", w.Author.Peer).Add("count", w.Count).Add("before", w.Before)
+	if !w.Since.IsZero() {
+		o.Add("since", Stamp(w.Since))
+	}
+	if !w.Until.IsZero() {
+		o.Add("until", Stamp(w.Until))
+	}
+	return o
 }
 
 // answering is an event that answers what had a ref.
@@ -347,6 +376,22 @@ func message(event string, s *chat.State, d room.Delivered) *Object {
 		if o.Add("to", d.To); d.Reading != room.NotOpened {
 			o.Add("readable", d.Reading == room.Read)
 		}
+	}
+	if d.ReplyTo != (ake.Hash{}) {
+		o.Add("reply_to", ID(d.ReplyTo))
+	}
+	if d.Edited {
+		o.Add("edited", true)
+	}
+	if d.Withdrawn {
+		o.Add("withdrawn", true)
+	}
+	if len(d.Reactions) > 0 {
+		all := []json.RawMessage{}
+		for _, r := range d.Reactions {
+			all = append(all, new(Object).Add("by", r.By).Add("text", r.Text).Close())
+		}
+		o.Add("reactions", all)
 	}
 	return o
 }

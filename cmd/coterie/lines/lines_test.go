@@ -94,6 +94,21 @@ func everyEvent() []any {
 	later.ID, later.Reading = hashOf("later"), room.NotOpened
 	opened := some
 	opened.ID = later.ID
+	reply, unasked, question, withdrawn := said, said, said, said
+	reply.ID, reply.Message.Kind, reply.Message.Text = hashOf("reply"), record.KindReply, "at nine, kari\x1b[2J"
+	unasked.Message = reply.Message
+	reply.ReplyTo, reply.Quote = said.ID, &room.Quote{Author: me, Self: true, Text: "when is it?\nand where \u202e?"}
+	unasked.ID, unasked.ReplyTo, unasked.Late = hashOf("unasked"), hashOf("question"), true
+	question.ID, question.Edited = hashOf("question"), true
+	question.Message.Kind, question.Message.Text = record.KindText, "why, kari?"
+	question.Reactions = []room.Reaction{{By: other, Text: "👍"}, {By: self, Text: "👍"},
+		{By: relay, Text: "\x1b[2Jx\u202e"}}
+	withdrawn.ID, withdrawn.Withdrawn, withdrawn.Message.Text = hashOf("withdrawn"), true, ""
+	of := room.Quote{Author: ann, Text: "hei kari", Time: said.Message.Time}
+	change := func(kind byte, by room.Member, text string) room.Changed {
+		return room.Changed{Target: said.ID, Kind: kind, By: by, Self: by == me, Text: text, Time: said.Message.Time,
+			Received: at, Of: of}
+	}
 	alone := health.Item{Code: health.Alone, Severity: health.Warn, Text: "x"}
 	checked := health.Check(health.Facts{KeyDays: 90})
 	status := node.Status{
@@ -130,9 +145,15 @@ func everyEvent() []any {
 		room.OutsideAnswer{Number: 1, ID: hashOf("asked"), By: ann, At: at, Text: "on Monday"},
 		room.OutsideAnswer{Number: 1, ID: hashOf("asked"), By: me, Self: true, At: at, Text: "or Tuesday"},
 		room.OutsideAnswer{Number: 2, ID: hashOf("asked before"), By: ann, At: at, Text: "x", History: true},
+		reply, unasked, question, withdrawn,
+		change(record.KindReaction, ann, "👍"), change(record.KindReaction, me, "\x1b[2J\u202e"),
+		change(record.KindReaction, ann, ""),
+		change(record.KindEdit, ann, "hei, kari\nforged\x1b[2J"), change(record.KindWithdrawal, ann, ""),
+		chat.Exported{File: "a\u202e.txt", Count: 3, Gone: 1}, chat.Exported{File: "b.json", Count: 1, Memory: true},
 		room.Held{Ref: json.Number("8"), Bytes: 5, Alone: true},
 		room.Restored{Messages: []room.HeldMessage{{Ref: room.HeldNumber(4), Text: "from before\u202e",
-			At: at.Add(-time.Hour), Asks: true}, {Ref: room.HeldNumber(5), Text: "waves", Kind: record.KindAction, At: at}}},
+			At: at.Add(-time.Hour), Asks: true}, {Ref: room.HeldNumber(5), Text: "waves", Kind: record.KindAction, At: at},
+			{Ref: room.HeldNumber(6), Text: "new words", Kind: record.KindEdit, Target: said.ID, At: at}}},
 		room.Absence{From: at.Add(-20 * time.Hour), Missing: true, MissingFrom: at.Add(-20 * time.Hour)},
 		room.Absence{From: at.Add(-20 * time.Hour), To: at, Count: 1, Missing: true, MissingFrom: at.Add(-9 * time.Hour),
 			MissingTo: at},
@@ -204,7 +225,7 @@ var whatever = []any{
 	chat.MemberState{}, chat.PathChanged{},
 	chat.HealthChanged{}, chat.Pinged{}, chat.ProofAsked{}, chat.Ignored{}, chat.Dropped{}, chat.SettingKept{},
 	chat.Kept{}, chat.SendingHeld{},
-	chat.Found{}, chat.Earlier{}, chat.Logged{},
+	chat.Found{}, chat.Earlier{}, chat.Logged{}, chat.Exported{}, room.Changed{},
 }
 
 // TestEveryEventIsThere: the list of events is whole.
@@ -377,7 +398,8 @@ func TestFacesAgree(t *testing.T) {
 					if !strings.Contains(strings.ReplaceAll(printed, "!! ", ""), text) {
 						t.Errorf("plain lines say %q, not %q", printed, text)
 					}
-					if l.Kind != chat.Mark && l.Kind != chat.Standing && !strings.Contains(screen, text) {
+					drawn := []chat.Kind{chat.Mark, chat.Standing, chat.Above, chat.Below} // otherwise
+					if !slices.Contains(drawn, l.Kind) && !strings.Contains(screen, text) {
 						t.Errorf("the terminal says %s, not %q", screen, text)
 					}
 				}
@@ -405,6 +427,12 @@ func TestFacesAgree(t *testing.T) {
 				}
 				if closed := chat.Closed(w); closed != "" {
 					if !strings.Contains(printed, closed) || !strings.Contains(screen, closed) {
+						t.Errorf("plain %q\nscreen %s", printed, screen)
+					}
+					break
+				}
+				if w.Withdrawn {
+					if !strings.Contains(printed, "(withdrawn)") || !strings.Contains(screen, "(withdrawn)") {
 						t.Errorf("plain %q\nscreen %s", printed, screen)
 					}
 					break

@@ -93,11 +93,25 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		return
 	}
 	p.at = e.At
+	if d, ok := e.What.(room.Delivered); ok {
+		p.at = d.ShownAt() // what is said of it belongs to it
+	}
+	for _, l := range said {
+		if l.Kind == chat.Above {
+			p.say(l)
+		}
+	}
 	switch w := e.What.(type) {
 	case room.Delivered:
 		p.message(s, w)
 	case room.Opened:
 		p.message(s, w.Delivered)
+	case room.Changed:
+		if w.Kind == record.KindEdit {
+			d := room.Delivered{Author: w.By, Self: w.Self, Received: w.Received, Edited: true}
+			d.Message.Text, d.Message.Time = w.Text, w.Time
+			p.message(s, d)
+		}
 	case chat.Answer:
 		for _, l := range w.Lines {
 			p.note(cli.Clean(l))
@@ -110,7 +124,9 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		}
 	}
 	for _, l := range said {
-		p.say(l)
+		if l.Kind != chat.Above {
+			p.say(l)
+		}
 	}
 	if bye, ok := e.What.(chat.Bye); ok && bye.Undelivered > 0 {
 		p.undelivered(bye)
@@ -154,6 +170,13 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 		p.put("%s%s (%s)", at, name, closed)
 		return
 	}
+	if d.Withdrawn {
+		p.put("%s%s (withdrawn)", at, name)
+		return
+	}
+	if d.Edited {
+		name += " (edited)"
+	}
 	head, sep := at+name, ":"
 	if d.Message.Kind == record.KindAction {
 		head, sep = at+"* "+name, ""
@@ -162,7 +185,11 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 		if i > 0 {
 			sep = "|"
 		}
-		p.put("%s%s %s", head, sep, spoken(l))
+		line := spoken(l)
+		if p.colour && s.Concerns(d) {
+			line = p.paint(line, codeBold)
+		}
+		p.put("%s%s %s", head, sep, line)
 	}
 }
 

@@ -72,6 +72,8 @@ func TestEventsGoOver(t *testing.T) {
 func TestCommandsGoOver(t *testing.T) {
 	for _, c := range []chat.Command{
 		chat.Say{Ref: uint64(7), Text: "hei \x1b[2J", To: "Professor"}, chat.Quit{Linger: time.Second, Leave: true},
+		chat.Say{About: 6, Text: "bob hei", Typed: true}, chat.Say{Ref: uint64(8), About: 9, Which: "00"},
+		chat.Recent{Count: 3}, chat.Export{File: "x"},
 		chat.Who{}, chat.Whois{Who: "ann"}, chat.Prove{Who: "ann", Expr: `"Professor"`}, chat.Allow{ID: "00", Allow: true},
 		chat.Search{Ref: uint64(8), Words: "x", From: "a", Begin: true, After: nine, Limit: 3},
 		chat.Older{Before: nine, Count: 100}, chat.Set{Name: "nick", Value: "x"}, chat.MarkUnread{ID: hashOf("x"), At: nine},

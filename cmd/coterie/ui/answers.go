@@ -121,6 +121,7 @@ func (m *Model) readersOf(e *entry) []string {
 const helpKeys = `Enter send              Alt+Enter, Ctrl+J new line    Tab complete
 Up, Down earlier input  PgUp, PgDn scroll             Alt+Home, Alt+End oldest, newest
 Alt+U first unread      Alt+N, Alt+P lines naming you Ctrl+F search, Ctrl+R own input
+Alt+Up pick a message: r reply, + react, e edit, w withdraw, c copy it whole, o open
 Alt+M members           Alt+S status                  Alt+I room and policy
 Alt+O long message      Alt+E editor                  Alt+L bare, to select with the mouse
 Alt+1 .. Alt+9 a room   Alt+A next room with news     (with several rooms)

@@ -531,11 +531,11 @@ func TestLate(t *testing.T) {
 	s.say(mAnn, "one")
 	s.say(mAnn, "four")
 	s.say(mAnn, "five")
-	late := func(text string, lamport uint64) {
-		s.say(mProf, text, func(d *room.Delivered) { d.Late, d.Message.Lamport = true, lamport })
+	late := func(text string, id byte) { // at one time the ids decide
+		s.say(mProf, text, func(d *room.Delivered) { d.Late, d.Message.Lamport, d.ID[0] = true, 1, id })
 	}
-	late("two", 1)
-	late("three", 1)
+	late("three", 0xff)
+	late("two", 0xfe)
 	screen := s.screen()
 	var order []int
 	for _, w := range []string{"ann  one", "<  prof  two", "<  prof  three", "ann  four", "ann  five",

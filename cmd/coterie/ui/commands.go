@@ -59,8 +59,11 @@ func own() []slash {
 	add("help", "[COMMAND]", "this, or one command", (*Model).help)
 	add("me", "WORDS", "say what you do", func(m *Model, args string) { m.speak(args, true) })
 	for _, c := range chat.Slashes {
-		if c.Name == "to" {
+		switch c.Name {
+		case "to":
 			add(c.Name, c.Args, c.Help, (*Model).sayTo)
+		case "export":
+			all = append(all, slash{Slash: c, do: (*Model).export, file: true})
 		}
 	}
 	add("search", "WORDS", "also from:NICK before:DATE after:DATE", (*Model).startSearch)
@@ -141,6 +144,14 @@ func (m *Model) save(path string) tea.Cmd {
 	return nil
 }
 
+func (m *Model) export(path string) tea.Cmd {
+	m.asking(0, ask{
+		text: fmt.Sprintf("Write all that is kept of this room to %s? It will not be encrypted. [y/N]", m.clean(path)),
+		yes:  func() { m.out.Do(chat.Export{File: path}) },
+	})
+	return nil
+}
+
 func (m *Model) forget() {
 	if !m.cfg.Kept {
 		m.note("nothing of this room is kept here")
@@ -173,6 +184,9 @@ func (m *Model) transcript() string {
 			head = "!! "
 		case e.kind == kindGap:
 			head = "? "
+		}
+		if b.WriteString(m.quoteText(e)); e.edited {
+			head = strings.TrimSuffix(head, ": ") + " (edited): "
 		}
 		fmt.Fprintf(&b, "%s%s%s\n", stamp, head, strings.ReplaceAll(e.text, "\n", "\n    "))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
+	"coterie/room"
 )
 
 // A kind is what an entry is.
@@ -63,6 +64,11 @@ type entry struct {
 	lamport  uint64
 	received time.Time
 	own      *delivery // for one's own
+
+	replyTo           ake.Hash // the message that it answers; zeros: none
+	quote             *room.Quote
+	edited, withdrawn bool
+	reactions         []room.Reaction
 
 	rows []row
 	key  drawKey
@@ -247,21 +253,25 @@ func (m *Model) drawMessage(e *entry) []row {
 	cells += len(sep)
 	if cells > width-8 { // a name that leaves no room has its own line
 		name := m.row(text.Truncate(dim(at)+head, width, m.method))
-		return append([]row{name}, m.body(e, strings.Repeat(" ", min(margin, width/2)), min(margin, width/2),
-			min(margin, width/2))...)
+		return m.withBeside(e, append([]row{name}, m.body(e, strings.Repeat(" ", min(margin, width/2)), min(margin, width/2),
+			min(margin, width/2))...), min(margin, width/2))
 	}
 	line := dim(at) + head + mirror(e.text) + sep
 	if e.action {
 		line += m.nick(m.name(e.peer), e.peer) + " "
 		cells += m.method.StringWidth(m.name(e.peer)) + 1
 	}
-	return m.body(e, line, cells, min(margin, width/2))
+	return m.withBeside(e, m.body(e, line, cells, min(margin, width/2)), min(margin, width/2))
 }
 
 // body is a message's text, folded if it is long.
 func (m *Model) body(e *entry, head string, cells, indent int) []row {
-	rows := m.flow(head, cells, e.text, m.bodyWidth(), indent)
-	if m.find != nil && m.find.at == e {
+	said := e.text
+	if e.edited {
+		said += " (edited)"
+	}
+	rows := m.flow(head, cells, said, m.bodyWidth(), indent)
+	if m.find != nil && m.find.at == e || m.picked == e {
 		for i := range rows {
 			rows[i].s = mark(ansi.Strip(rows[i].s))
 		}
@@ -323,7 +333,7 @@ func (m *Model) drawNarrow(e *entry) []row {
 		head += " " + sign
 	}
 	rows := []row{m.row(text.Truncate(head, width, m.method))}
-	return append(rows, m.body(e, " ", 1, 1)...)
+	return append(rows, m.withBeside(e, m.body(e, " ", 1, 1), 1)...)
 }
 
 // mirror is one U+200E of ours, where a text has letters that are written from

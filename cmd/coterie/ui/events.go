@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,6 +47,8 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 		}
 	case room.Opened:
 		m.opened(w)
+	case room.Changed:
+		m.changed(w)
 	case room.Sent:
 		m.sent(w)
 	case room.Held:
@@ -102,6 +105,7 @@ func (m *Model) say(l chat.Line) {
 		m.note("%s; still trying (/peers says more)", m.clean(l.Text))
 	case chat.Alarm, chat.Warn:
 		m.trouble(Trouble{Text: l.Text, Hints: slices.Concat(l.Details, l.Hints)})
+	case chat.Above, chat.Below: // drawn with the message
 	case chat.Mark, chat.Standing: // the message has one; the header says so, and /peers
 	default:
 		m.note("%s", l.Text)
@@ -129,6 +133,9 @@ func (m *Model) message(e room.Delivered) *entry {
 	if closed := chat.Closed(e); closed != "" {
 		out.text = "(" + closed + ")"
 	}
+	if out.reply(e); e.Withdrawn {
+		out.text, out.raw = "(withdrawn)", ""
+	}
 	return out
 }
 
@@ -137,7 +144,7 @@ func (m *Model) opened(e room.Opened) {
 	for _, o := range slices.Backward(m.log.entries) {
 		if o.kind == kindMessage && o.id == e.ID {
 			now := m.message(e.Delivered)
-			o.text, o.raw, o.flags = now.text, now.raw, now.flags
+			o.text, o.raw, o.flags, o.withdrawn = now.text, now.raw, now.flags, now.withdrawn
 			o.touch()
 			return
 		}
@@ -149,8 +156,8 @@ func (m *Model) delivered(e room.Delivered) {
 		return
 	}
 	out := m.message(e)
-	out.namesMe = !e.Self && !e.History && m.room.NamesMe(e.Message.Text)
-	if e.Late || e.Away || e.History && e.By != "" {
+	out.namesMe = !e.History && m.room.Concerns(e)
+	if e.Late || e.Away || e.History && e.By != "" || m.log.firstAnswer(e.ID) >= 0 {
 		m.insertLate(out)
 	} else {
 		m.log.add(out)
@@ -188,12 +195,19 @@ func (m *Model) insertLate(e *entry) {
 			break
 		}
 		if o.kind == kindMessage {
-			if o.lamport < e.lamport || o.lamport == e.lamport && !o.at.After(e.at) {
+			if o.lamport < e.lamport || o.lamport == e.lamport && bytes.Compare(o.id[:], e.id[:]) < 0 {
 				break
 			}
 			at = i
 		}
 	}
+	if question := s.find(e.replyTo); question != nil { // an answer stands below its question
+		at = max(at, s.index(question)+1)
+	}
+	if answer := s.firstAnswer(e.id); answer >= 0 {
+		at = min(at, answer)
+	}
+	defer m.touchReplies(e.id)
 	if at == len(s.entries) {
 		e.late = false
 		s.add(e)

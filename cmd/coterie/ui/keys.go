@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/room/record"
 )
 
 // The actions that have keys, and the keys: config [keys] can give others.
@@ -14,6 +15,7 @@ var bindings = map[string]string{
 	"alt+home": "oldest", "alt+end": "newest", "pgup": "page-up", "pgdown": "page-down",
 	"alt+u": "first-unread", "alt+n": "next-mention", "alt+p": "previous-mention",
 	"ctrl+f": "search", "ctrl+r": "search-input", "alt+m": "members", "alt+s": "status", "alt+i": "info",
+	"alt+up": "pick", "alt+down": "pick-next",
 	"alt+o": "open", "alt+e": "editor", "alt+l": "bare", "ctrl+l": "redraw", "ctrl+z": "suspend", "f1": "help",
 	"alt+a": "next-news", "alt+1": "room-1", "alt+2": "room-2", "alt+3": "room-3", "alt+4": "room-4", "alt+5": "room-5",
 	"alt+6": "room-6", "alt+7": "room-7", "alt+8": "room-8", "alt+9": "room-9",
@@ -69,6 +71,15 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		return nil
 	case m.panel != nil && m.panelKey(name):
 		return nil
+	}
+	if m.picked != nil {
+		cmd, taken := m.pickedKey(name)
+		if taken {
+			return cmd
+		}
+		if a := m.action(name); a != "pick" && a != "pick-next" {
+			m.setPicked(nil) // whoever types writes a message
+		}
 	}
 	if name == "esc" {
 		m.escape()
@@ -150,6 +161,7 @@ func (m *Model) interrupt() tea.Cmd {
 	was := m.input.String()
 	m.input.clear()
 	m.guard.drop()
+	m.about = nil
 	if was == "" {
 		m.input.insert("/quit", false)
 	}
@@ -179,6 +191,11 @@ func (m *Model) escape() {
 	case m.guard.kind != guardNone:
 		m.input.clear()
 		m.guard.drop()
+	case m.about != nil:
+		if m.about.kind == record.KindEdit {
+			m.input.clear()
+		}
+		m.about = nil
 	default:
 		m.newest()
 	}
@@ -191,6 +208,10 @@ func (m *Model) act(a string) tea.Cmd {
 		m.oldest()
 	case "newest":
 		m.newest()
+	case "pick":
+		m.pick(-1)
+	case "pick-next":
+		m.pick(1)
 	case "page-up":
 		m.up(max(m.bodyHeight()-1, 1))
 	case "page-down":

@@ -8,6 +8,7 @@ import (
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/cli"
 	"coterie/room"
+	"coterie/room/record"
 )
 
 // sender has what was typed and is on its way.
@@ -37,6 +38,9 @@ func (m *Model) tell(say chat.Say) {
 	d := room.Delivered{}
 	d.Message.Text = s
 	e.text, e.flags = m.message(d).text, 0
+	if m.answers != nil {
+		e.replyTo = m.answers.id
+	}
 	m.log.add(e)
 	m.log.lamport(e)
 	m.send.pending[ref] = e
@@ -74,11 +78,14 @@ func (m *Model) held(h room.Held) {
 // restored shows what waits from an earlier run.
 func (m *Model) restored(all []room.HeldMessage) {
 	for _, h := range all {
+		if record.IsAbout(h.Kind) && h.Kind != record.KindReply {
+			continue // /held shows it
+		}
 		d := room.Delivered{Author: room.Member{Peer: m.cfg.Self}, Self: true}
 		d.Message.Text, d.Message.Kind, d.Message.Time = h.Text, h.Kind, uint64(h.At.UnixMilli())
 		e := m.message(d)
 		e.state, e.raw, e.flags, e.received, e.own = stateHeld, h.Text, 0, h.At, &delivery{since: h.At}
-		e.to = m.shown(cli.Clean(h.To))
+		e.to, e.replyTo = m.shown(cli.Clean(h.To)), h.Target
 		m.log.add(e)
 		m.log.lamport(e)
 		m.send.pending[h.Ref] = e
@@ -156,7 +163,12 @@ func (m *Model) enter() tea.Cmd {
 	if strings.TrimSpace(s) == "" {
 		m.input.clear()
 		m.guard.drop()
-		if len(m.asks) > 0 && !now.Before(m.asks[0].first.Add(readTime)) {
+		if m.about != nil {
+			if m.about.kind == record.KindReaction {
+				m.sayAbout("")
+			}
+			m.about = nil
+		} else if len(m.asks) > 0 && !now.Before(m.asks[0].first.Add(readTime)) {
 			m.begun = now
 			m.answered("n") // as [y/N] says
 		}
@@ -181,6 +193,8 @@ func (m *Model) submit(s string) tea.Cmd {
 		return nil
 	}
 	switch {
+	case m.about != nil:
+		m.sayAbout(s)
 	case strings.HasPrefix(s, "//"):
 		m.speak(s[1:], false)
 	case strings.HasPrefix(s, "/"):

@@ -143,6 +143,9 @@ type Model struct {
 	debug    debugLog
 	who      bool // the members are shown over the messages
 	bare     bool
+	picked   *entry     // the message about which a key says something
+	about    *composing // what the input is about; nil: nothing
+	answers  *entry     // the message that what is being told answers
 	unread   unread
 
 	ctrlC time.Time

@@ -295,6 +295,8 @@ func (m *Model) prompt() string {
 		return " "
 	case m.find != nil:
 		return " " + m.find.line()
+	case m.about != nil:
+		return text.Truncate(m.aboutPrompt(), max(m.width/2, 4), m.method)
 	case m.layout() == narrow:
 		return "> "
 	}
