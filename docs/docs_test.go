@@ -72,8 +72,9 @@ var may = map[string]struct {
 	"kms/keyfile":  {[]string{"crypto/abe", "kms/words"}, nil},
 	"cmd/coterie": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/demo", "cmd/coterie/doctor", "cmd/coterie/house",
-		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/ui", "cmd/coterie/web",
-		"cmd/internal/cli", "cmd/internal/text", "crypto/abe", "kms/keyfile", "kms/request", "node", "node/store", "room",
+		"cmd/coterie/inquire", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/coterie/relay", "cmd/coterie/ui",
+		"cmd/coterie/web", "cmd/internal/cli", "cmd/internal/text", "crypto/abe",
+		"kms/keyfile", "kms/request", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/demo": {[]string{
 		"cmd/coterie/lines", "cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room", "room/record",
@@ -97,15 +98,19 @@ var may = map[string]struct {
 	}, nil},
 	"cmd/coterie/control": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/health", "cmd/coterie/lines", "cmd/internal/cli", "crypto/ake", "node",
+		"node/store",
 	}, nil},
 	// A house knows no terminal: faces come to it.
 	"cmd/coterie/inquire": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/internal/cli", "crypto/abe", "kms/keyfile",
 		"node", "room",
 	}, nil},
+	"cmd/coterie/relay": {[]string{
+		"cmd/coterie/chat", "cmd/coterie/house", "cmd/coterie/lines", "cmd/coterie/profile", "cmd/internal/cli", "node",
+	}, nil},
 	"cmd/coterie/house": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/control", "cmd/coterie/health", "cmd/coterie/lines", "cmd/coterie/profile",
-		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "room",
+		"cmd/internal/cli", "crypto/abe", "crypto/ake", "kms/keyfile", "node", "node/store", "room",
 	}, nil},
 	"cmd/coterie/web": {[]string{
 		"cmd/coterie/chat", "cmd/coterie/house", "cmd/coterie/lines", "cmd/coterie/people", "cmd/coterie/profile",
@@ -198,7 +203,7 @@ func TestTopLevel(t *testing.T) {
 	}
 	rooms := []string{
 		"cmd", "node", "room", "crypto", "kms", "docs", "scripts", "go.mod", "go.sum", "README.md", "LICENSE",
-		"SECURITY.md", "bin",
+		"SECURITY.md", "CHANGELOG.md", "bin",
 	}
 	for _, e := range entries {
 		if !contains(rooms, e.Name()) && !strings.HasPrefix(e.Name(), ".") {

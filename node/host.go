@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -41,10 +43,19 @@ func (e *ListenError) Error() string {
 
 func (e *ListenError) Unwrap() error { return e.Err }
 
-// anywhere is any free port on every interface.
+// anywhere is a port on every interface.
 var anywhere = []string{
-	"/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0",
-	"/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/udp/0/quic-v1",
+	"/ip4/0.0.0.0/tcp/%d", "/ip6/::/tcp/%d",
+	"/ip4/0.0.0.0/udp/%d/quic-v1", "/ip6/::/udp/%d/quic-v1",
+}
+
+// usualPort is the port that a peer takes where it is free, so that addresses others remember, and
+// what a router forwards, stay right from start to start. Systems give ports below 32768 to nobody
+// who did not ask for one. It is drawn from the secret key, so that it shows nothing of others.
+func usualPort(identity ed25519.PrivateKey) int {
+	const first, beyond = 20000, 32768
+	h := sha256.Sum256(append([]byte("coterie usual port"), identity.Seed()...))
+	return first + int(binary.BigEndian.Uint32(h[:]))%(beyond-first)
 }
 
 // newHost makes a libp2p host over TCP, QUIC and WebSocket, with a peer's limits.
@@ -115,16 +126,16 @@ func newHostWith(
 		m.Close()
 		return nil, fmt.Errorf("starting the network: %w", err)
 	}
-	if err := listenOn(h, listen); err != nil {
+	if err := listenOn(h, identity, listen); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
 
 // listenOn has a host listen; nil: anywhere. It closes a host that cannot.
-func listenOn(h host.Host, listen []ma.Multiaddr) error {
+func listenOn(h host.Host, identity ed25519.PrivateKey, listen []ma.Multiaddr) error {
 	if listen == nil {
-		return listenAnywhere(h)
+		return listenAnywhere(h, usualPort(identity))
 	}
 	// Each address on its own: libp2p is content if one of many works, and the
 	// user is not.
@@ -158,17 +169,31 @@ func probe(a ma.Multiaddr) error {
 	return l.Close()
 }
 
-func listenAnywhere(h host.Host) error {
+// listenAnywhere has a host listen on every interface, on a port or where that is taken on any
+// other. It closes a host that cannot.
+func listenAnywhere(h host.Host, port int) error {
+	var failed error
 	var all []ma.Multiaddr
+	listens := false
 	for _, s := range anywhere {
-		all = append(all, ma.StringCast(s))
+		usual, free := ma.StringCast(fmt.Sprintf(s, port)), ma.StringCast(fmt.Sprintf(s, 0))
+		err := probe(usual)
+		if err == nil {
+			err = h.Network().Listen(usual)
+		}
+		if err != nil {
+			err = h.Network().Listen(free)
+		}
+		if all = append(all, free); err != nil {
+			failed = err
+		}
+		listens = listens || err == nil
 	}
-	// A machine without IPv6 is no reason to stop.
-	if err := h.Network().Listen(all...); err != nil {
-		h.Close()
-		return &ListenError{Addresses: all, Err: err}
+	if listens { // a machine without IPv6 is no reason to stop
+		return nil
 	}
-	return nil
+	h.Close()
+	return &ListenError{Addresses: all, Err: failed}
 }
 
 // What goes into a presence.

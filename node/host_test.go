@@ -2,6 +2,8 @@ package node
 
 import (
 	"io"
+	"net"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -122,4 +124,42 @@ func TestEndedConnectionsDoNotCount(t *testing.T) {
 	time.Sleep(100 * time.Millisecond) // for the host to see that they are closed
 	taken()
 	await(0)
+}
+
+// TestUsualPort: a peer has the same port from start to start, over TCP and UDP, and another where
+// a program has that one.
+func TestUsualPort(t *testing.T) {
+	identity := drawIdentity(t)
+	ports := func() (out []string) {
+		h, err := newHost(identity, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		for _, a := range h.Network().ListenAddresses() {
+			if _, err := a.ValueForProtocol(ma.P_IP4); err != nil {
+				continue
+			}
+			_, port, err := manet.DialArgs(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, port, err = net.SplitHostPort(port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, port)
+		}
+		return out
+	}
+	usual := strconv.Itoa(usualPort(identity))
+	first := ports()
+	if len(first) != 2 || first[0] != usual || first[1] != usual {
+		t.Errorf("listens on %q, want %s", first, usual)
+	}
+	for _, p := range ports() { // the first has them
+		if p == usual {
+			t.Error("two have one port")
+		}
+	}
 }

@@ -135,7 +135,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r.site = r.siteOfPeer
 	// Before anybody connects: by this others know it for a relay.
 	h.SetStreamHandler(ProtocolPeers, r.introduce)
-	if err := listenOn(h, cfg.Listen); err != nil {
+	if err := listenOn(h, r.cfg.Identity, cfg.Listen); err != nil {
 		return nil, err
 	}
 	g.guard(h)

@@ -423,7 +423,8 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 		Target: a.Target, Kind: m.Kind, By: r.author(t, index), Self: index == t.ownIndex, Text: a.Words, Time: m.Time,
 		Received: r.now, History: t.past,
 	}
-	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex, Message: target.Body}
+	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex}
+	d.Message = target.Body
 	r.about.of.apply(&d, author, r.identity, r.readChange)
 	e.Of = *d.quoted()
 	r.emit(e)

@@ -54,6 +54,7 @@ const (
 	droppedTime         = time.Minute // until a commit that was dropped is taken again
 	exchangeTime        = 30 * time.Second
 	keysKept            = 2 * time.Minute
+	nameTime            = time.Second      // that a newcomer's first words wait for their name
 	gapReportTime       = time.Second      // until a gap is spoken of
 	gapTime             = 15 * time.Second // until what comes after it is shown
 	receiptPeriod       = time.Second

@@ -80,3 +80,36 @@ func TestShownAt(t *testing.T) {
 		t.Error("a time beyond all wraps around")
 	}
 }
+
+// TestNameFirst: what a newcomer says waits for their name, if that is on its way; but not for long.
+func TestNameFirst(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		n := newNetwork(t, 93)
+		all := n.party("ann", "bob")
+		ann, bob := all[0], all[1]
+		var name *record.Name
+		for _, p := range bob.room.processes {
+			if p.name != nil && p.name.Text == "ann" {
+				name, p.name = p.name, nil
+			}
+		}
+		bob.room.head.since = n.now // it came just now
+		ann.say("one")
+		ann.say("two")
+		n.run(300 * time.Millisecond)
+		if len(bob.messages) > 0 {
+			t.Fatalf("shown as %q", bob.messages[0].Author.Name)
+		}
+		want := ""
+		if comes {
+			bob.room.addName(name)
+			want = "ann"
+		}
+		n.until(2*time.Second, "both are shown", func() bool { return len(bob.messages) == 2 })
+		for i, text := range []string{"one", "two"} {
+			if m := bob.messages[i]; m.Author.Name != want || m.Message.Text != text || m.Late {
+				t.Errorf("shown as %q by %q, late %v", m.Message.Text, m.Author.Name, m.Late)
+			}
+		}
+	}
+}

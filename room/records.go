@@ -281,10 +281,11 @@ func (r *Room) addName(n *record.Name) outcome {
 	return kept
 }
 
-// newNames are those that channels are to bring to others.
+// newNames are those that channels are to bring to others, and those that are to come.
 type newNames struct {
-	fresh  map[[32]byte]bool // of these processes ..
-	sendAt time.Time         // .. not before then
+	fresh   map[[32]byte]bool // of these processes ..
+	sendAt  time.Time         // .. not before then
+	awaited []logRef          // what their authors said waits for their names
 }
 
 // sendNames passes new names on over channels, every few seconds at most: what is

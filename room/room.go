@@ -378,6 +378,7 @@ func (r *Room) finish() {
 		r.wakeAt(r.now.Add(time.Second))
 	}
 	r.sendNames()
+	r.showNamed()
 	r.chase()
 	r.considerOpening()
 	r.flush()

@@ -12,7 +12,7 @@ import (
 func (r *Room) show(from *exchange, t *transcript, index int) {
 	l := t.log(index)
 	for {
-		if _, ok := l.id(l.shown + 1); !ok || l.holds() {
+		if _, ok := l.id(l.shown + 1); !ok || l.holds() || r.awaitName(t, index) {
 			break
 		}
 		l.shown++
@@ -47,10 +47,38 @@ func (l *authorLog) shownAfter(counter uint64) bool {
 	return false
 }
 
-// holds reports whether the next message is being opened, and shown then.
+// holds reports whether the next message is being opened, or its author's name is on its way: it is
+// shown then.
 func (l *authorLog) holds() bool {
 	w := l.words[l.shown+1]
-	return w != nil && w.holds
+	return w != nil && w.holds || l.unnamed
+}
+
+// awaitName reports whether the author's name may still come: channels bring it to who is new, and
+// what they say on the topic can be faster. It is waited for a second from when their commit came.
+func (r *Room) awaitName(t *transcript, index int) bool {
+	if r.head == nil || r.head.commit.ID() != t.id || index == t.ownIndex || r.author(t, index).Name != "" ||
+		!r.now.Before(r.head.since.Add(nameTime)) {
+		return false
+	}
+	t.log(index).unnamed = true
+	r.names.awaited = append(r.names.awaited, logRef{t: t, index: index})
+	return true
+}
+
+// showNamed shows what waited for its author's name.
+func (r *Room) showNamed() {
+	all := r.names.awaited
+	r.names.awaited = nil
+	for _, ref := range all {
+		if r.logs.transcripts[ref.t.id] == ref.t {
+			ref.t.log(ref.index).unnamed = false
+			r.show(nil, ref.t, ref.index) // or it waits on
+		}
+	}
+	if len(r.names.awaited) > 0 {
+		r.wakeAt(r.head.since.Add(nameTime))
+	}
 }
 
 // deliver shows one message; late tells that later ones of its author were shown

@@ -55,6 +55,7 @@ type authorLog struct {
 	aboutLog       *aboutLog                 // what these are noted under
 
 	shown        uint64      // the last one shown
+	unnamed      bool        // the next one waits for its author's name
 	gapSince     time.Time   // when the next one was first waited for
 	reportedGaps [][2]uint64 // what the user was told is missing: first and last
 }

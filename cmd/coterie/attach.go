@@ -51,7 +51,10 @@ func (a *app) joinAt(ctx context.Context, home *house.Home, name string, f house
 			notice = f.Notice
 		}
 		other := func(flag string) bool { return flag != "notice" && f.Given(flag) }
-		if i := slices.IndexFunc(planned, other); !fresh && i >= 0 && !room.IsLink(name) {
+		if i := slices.IndexFunc(planned, other); !fresh && i >= 0 {
+			if l, err := room.ParseLink(name); err == nil {
+				name = l.Name
+			}
 			out.Warn(cli.Fail("already-open", "the room is open already: what was typed of it (--%s) changes nothing",
 				planned[i]).Hint("coterie close %s, and once more", cli.Quote(name)))
 		}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"coterie/cmd/internal/drive"
@@ -62,7 +61,7 @@ func runWith(t *testing.T, dir, at, input string, env []string, args ...string) 
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal
+	detach(cmd)
 	err = cmd.Run()
 	if ctx.Err() != nil {
 		t.Fatalf("coterie %q did not end", args)

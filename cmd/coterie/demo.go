@@ -75,9 +75,16 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		out = &terminal{Plain: plain, app: a}
 	}
 	fmt.Fprintln(a.stdout)
-	cli.Print(a.stdout, "Opening the room. Type something; ann and prof answer. /who says who can read. /quit ends it.",
-		"")
+	cli.Print(a.stdout, "Now it is your turn, as one of the three in the room. ann and prof say what to try. "+
+		"/quit ends it.", "")
 	fmt.Fprintln(a.stdout)
+	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
+	if _, onTerminal := out.(*terminal); onTerminal { // which covers all this
+		fmt.Fprint(a.stdout, "Press Enter to go in. ")
+		if _, err := in.ReadString('\n'); err != nil {
+			return nil
+		}
+	}
 	n, key, d := st.You()
 	p := &house.Plan{
 		Key: key, Nick: demo.Nick, Descriptor: d, Hold: 10 * time.Minute, Kept: make(profile.Values),
@@ -90,7 +97,6 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		t.show(r, p, ui.Config{})
 	}
 	events, ended := st.TakeOver()
-	in := bufio.NewReaderSize(a.stdin, lines.MaxLine)
 	if err := a.attend(context.Background(), r, p, in, out, events, ended); err != nil {
 		return err
 	}

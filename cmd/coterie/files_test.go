@@ -339,7 +339,7 @@ func TestFullOutput(t *testing.T) {
 		cmd.Env = append(append(os.Environ(), asProcess+"=1"), home(dir)...)
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		detach(cmd)
 		cmd.Run()
 		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("coterie %s: status %d: %s", strings.Join(args, " "), cmd.ProcessState.ExitCode(), stderr.String())

@@ -40,7 +40,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags.StringVar(&f.Policy, "policy", "", "who may enter: `EXPR`, as 'kms policy' explains it")
 	flags.StringArrayVar(&f.Bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as relay.ntnu.no or "+
 		"10.0.0.7:4001; may be given several times")
-	flags.StringArrayVar(&f.Listen, "listen", nil, "listen on `MULTIADDR` (default: any free port)")
+	flags.StringArrayVar(&f.Listen, "listen", nil, "listen on `MULTIADDR` (default: a port of the room's own)")
 	flags.StringVar(&f.Nick, "nick", "", "what you call yourself: `NAME`")
 	flags.StringVar(&f.History, "history", "", "how far back newcomers may read: `SPAN`, such as 7d; part of the room")
 	flags.BoolVar(&f.Questions, "questions", false, "whoever has the link may ask without a key; part of the room")

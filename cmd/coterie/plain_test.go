@@ -95,4 +95,9 @@ func TestPassphraseCommand(t *testing.T) {
 		"/ip4/127.0.0.1/tcp/0"); status != 0 {
 		t.Errorf("status %d: %s", status, stderr)
 	}
+	for _, args := range [][]string{{"key", "sealed.key"}, {"request", "--name", "Kari", "--want", "ONE"}} {
+		if _, stderr, status := run(t, dir, "", args...); status != 0 {
+			t.Errorf("%q: status %d: %s", args, status, stderr)
+		}
+	}
 }

@@ -139,7 +139,11 @@ func (f *requestFlags) parse(today abe.Day) (*request.Request, error) {
 
 // recipient is that of the identity that is there.
 func (a *app) recipient(path string, f requestFlags) (string, error) {
-	ids, err := cli.Identities(path, cli.PassphraseOptions{File: f.passphraseFile, Name: profile.Tilde(path)})()
+	open, err := a.Identities(path, f.passphraseFile)
+	if err != nil {
+		return "", err
+	}
+	ids, err := open()
 	if err != nil {
 		return "", err
 	}

@@ -114,13 +114,20 @@ func (a *app) down(s *house.Server, signals <-chan os.Signal) error {
 // statusAborted is the exit status after a second signal.
 const statusAborted = 130
 
-// home is the process of coterie up.
-func (a *app) home() (*house.Home, error) {
+// at is the process of coterie up, and a room that it has open.
+func (a *app) at(name string) (*house.Home, house.Entry, error) {
 	home, err := house.FindHome(&a.Profile)
 	if err == nil && home == nil {
 		err = cli.Fail("not-up", "coterie up does not run").Hint("coterie up")
 	}
-	return home, err
+	if err != nil {
+		return nil, house.Entry{}, err
+	}
+	e, open, err := home.Find(name)
+	if err == nil && !open {
+		err = notRunning(name)
+	}
+	return home, e, err
 }
 
 func (a *app) closeCommand() *cobra.Command {
@@ -132,11 +139,11 @@ func (a *app) closeCommand() *cobra.Command {
 		Args:              cli.Args("ROOM"),
 		ValidArgsFunction: a.completeRooms,
 		RunE: func(_ *cobra.Command, args []string) error {
-			home, err := a.home()
+			home, e, err := a.at(args[0])
 			if err != nil {
 				return err
 			}
-			return home.Close(args[0])
+			return home.Close(e.ID)
 		},
 	}
 }
@@ -173,11 +180,11 @@ func (a *app) say(ctx context.Context, name, said, to string, linger time.Durati
 	if bad := isCommand(name, said); bad != nil {
 		return bad
 	}
-	home, err := a.home()
+	home, e, err := a.at(name)
 	if err != nil {
 		return err
 	}
-	return home.Say(ctx, name, said, to, linger)
+	return home.Say(ctx, e, said, to, linger)
 }
 
 // isCommand is the error for words that are a command where they are typed: all would read them.
@@ -218,14 +225,7 @@ func (a *app) readCommand() *cobra.Command {
 }
 
 func (a *app) read(ctx context.Context, name string, f house.Flags, follow bool) error {
-	home, err := a.home()
-	if err != nil {
-		return err
-	}
-	e, open, err := home.Find(name)
-	if err == nil && !open {
-		err = notRunning(name)
-	}
+	home, e, err := a.at(name)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
-	"coterie/kms/words"
 	"coterie/room/record"
 )
 
@@ -149,7 +148,7 @@ var Slashes = []Slash{
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
 	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
 	{"reply", "WHICH WORDS", "answer a message: WHICH is who said it last, or #N (/recent)", about(record.KindReply)},
-	{"react", "[WHICH] EMOJI", "react to a message; without WHICH, to the last one of another", about(record.KindReaction)},
+	{"react", "[WHICH] EMOJI", "react to a message; alone, to the last one of another", about(record.KindReaction)},
 	{"unreact", "[WHICH]", "take your reaction back",
 		func(s string) Command { return Say{About: record.KindReaction, Text: s, Typed: true, Back: true} }},
 	{"edit", "[#N] WORDS", "other words for what you said last; who has read it has read it", about(record.KindEdit)},
@@ -232,17 +231,4 @@ func (c *Slash) Check(args string) *cli.Error {
 		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("/help %s", c.Name)
 	}
 	return nil
-}
-
-// NoCommand is the error for a name that is none of them.
-func NoCommand(word string, all []Slash) *cli.Error {
-	e := cli.Fail("bad-input", "there is no command /%s", cli.Clean(word))
-	var names []string
-	for _, c := range all {
-		names = append(names, c.Name)
-	}
-	if like := words.Near(word, names, 1); len(like) > 0 {
-		e.Hint("did you mean /%s?", like[0])
-	}
-	return e.Hint("/help lists the commands; //%s sends it as text", cli.Clean(word))
 }

@@ -22,8 +22,9 @@ import (
 // keys, no names, and ids shortened. It goes to a file, to whoever watches, or to
 // both; a nil one tells nothing.
 type Log struct {
-	file        *os.File
-	log, viewer *slog.Logger // nil: nobody
+	file    *os.File
+	log     *slog.Logger         // nil: nobody
+	viewers map[any]*slog.Logger // of each face that watches; for the room's goroutine alone
 }
 
 // libraries is where libraries' own words go: into the log if there is one, and never
@@ -33,8 +34,8 @@ var libraries libraryLog
 type libraryLog struct{ to atomic.Pointer[Log] }
 
 func (w *libraryLog) Write(b []byte) (int, error) {
-	if l := w.to.Load(); l != nil {
-		l.alert("library", "text", strings.TrimSpace(string(b)))
+	if l := w.to.Load(); l != nil && l.log != nil { // on any goroutine: not for viewers
+		l.log.Warn("library", "text", strings.TrimSpace(string(b)))
 	}
 	return len(b), nil
 }
@@ -76,12 +77,16 @@ func (l *Log) Close() {
 	}
 }
 
-// watch lets tell have each line from here on; a nil one ends that.
-func (l *Log) watch(tell func(line string)) {
-	l.viewer = nil
-	if tell != nil {
-		l.viewer = slog.New(slog.NewTextHandler(lineWriter(tell), nil))
+// watch lets a face have each line from here on; a nil tell ends that.
+func (l *Log) watch(by any, tell func(line string)) {
+	if tell == nil {
+		delete(l.viewers, by)
+		return
 	}
+	if l.viewers == nil {
+		l.viewers = make(map[any]*slog.Logger)
+	}
+	l.viewers[by] = slog.New(slog.NewTextHandler(lineWriter(tell), nil))
 }
 
 // A lineWriter is told each line; a handler of slog writes one at a time.
@@ -93,10 +98,11 @@ func (w lineWriter) Write(b []byte) (int, error) {
 }
 
 func (l *Log) put(level slog.Level, msg string, args ...any) {
-	for _, to := range []*slog.Logger{l.log, l.viewer} {
-		if to != nil {
-			to.Log(context.Background(), level, msg, args...)
-		}
+	if l.log != nil {
+		l.log.Log(context.Background(), level, msg, args...)
+	}
+	for _, v := range l.viewers {
+		v.Log(context.Background(), level, msg, args...)
 	}
 }
 

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -61,8 +62,8 @@ func (c SendHeld) do(r visit) { r.busy(r.sendHeld) }
 func (c ShowHeld) do(r visit) { r.busy(func() { r.showHeld(c) }) }
 
 func (c Quit) do(r visit) {
-	if n := len(r.box.waiting); c.Leave && n > 0 && r.quit == nil && !r.asked {
-		r.asked = true
+	if n := len(r.box.waiting); c.Leave && n > 0 && r.quit == nil && !r.asked.covers(r) {
+		r.asked = leaving{r.by, slices.Clone(r.box.waiting)}
 		r.refuse(cli.Fail("held", "%s to be sent, and leaving for good gives %s up", text.Plural(n, "message")+
 			either(n == 1, " waits", " wait"), either(n == 1, "it", "them")).
 			Hint("/held shows what waits; /quit keeps it; once more leaves all the same"))
@@ -71,6 +72,18 @@ func (c Quit) do(r visit) {
 	if r.quit == nil || !r.quit.Leave {
 		r.quit = &c
 	}
+}
+
+// A leaving is whom of several faces it was said to that leaving gives messages up, and which.
+type leaving struct {
+	by   any
+	lost []*outgoing
+}
+
+// covers reports whether it was said to who wants to leave now, of all that waits.
+func (l leaving) covers(r visit) bool {
+	untold := func(o *outgoing) bool { return !slices.Contains(l.lost, o) }
+	return l.by == r.by && !slices.ContainsFunc(r.box.waiting, untold)
 }
 
 func (c MarkUnread) do(r visit) { r.busy(func() { markUnread(r.cfg.Store, c.ID, c.At) }) }
@@ -224,10 +237,10 @@ func (c Debug) do(r visit) {
 		r.cfg.Log = new(Log) // in the demonstration
 	}
 	if !c.On {
-		r.cfg.Log.watch(nil)
+		r.cfg.Log.watch(r.by, nil)
 		return
 	}
-	r.cfg.Log.watch(func(line string) {
+	r.cfg.Log.watch(r.by, func(line string) {
 		r.cfg.Face.Show(r.state, Event{Room: r.state.ID, At: r.cfg.Now(), What: Logged{line}, For: r.by}, nil)
 	})
 	r.cfg.Log.info("watched", "version", cli.ProgramVersion())

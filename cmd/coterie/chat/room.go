@@ -76,8 +76,9 @@ type Config struct {
 	// Export writes what was said to a new file; nil: nothing can be.
 	Export func(about About, file string, all []room.Delivered, gone []room.Shortened) error
 	Now    func() time.Time
-	// Joined: the node is in an epoch already, and tells of it first.
-	Joined bool
+	// Joined: the node is in an epoch already, and tells of it first. ByRelay: peers are to meet at a
+	// relay. Both are so in the demonstration.
+	Joined, ByRelay bool
 }
 
 // A Room is an open room. Its goroutine takes what happens and what the user wants, and shows
@@ -99,10 +100,10 @@ type Room struct {
 	refused  int               // lines of input that were not done
 	box      outbox
 	files    shownFiles
-	quit     *Quit // nothing more comes from the user
-	asked    bool  // whether to leave for good what waits
-	unsaid   int   // messages that wait for a word
-	forget   bool  // nothing of this room is to be left here
+	quit     *Quit   // nothing more comes from the user
+	asked    leaving // for good, with messages that wait
+	unsaid   int     // messages that wait for a word
+	forget   bool    // nothing of this room is to be left here
 
 	mail       chan func()   // to the room's goroutine
 	typed      chan wish     // from a face that cannot wait
@@ -370,7 +371,8 @@ func (r *Room) handle(e node.Event) {
 			return
 		}
 		r.files.note(&ev)
-		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions), func(o room.Reaction) bool { return r.state.Ignored[o.By] })
+		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions),
+			func(o room.Reaction) bool { return r.state.Ignored[o.By] })
 		e = ev
 		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
 			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)

@@ -301,3 +301,63 @@ func TestAddressesForTheNextTime(t *testing.T) {
 		t.Errorf("%d of the first eight are of those who are here, %d in all: %v", fellows, len(all), all)
 	}
 }
+
+// TestLeaveAsks: what is given up is said to who leaves for good, and of nothing else: not if
+// another window was told, nor if more waits by then.
+func TestLeaveAsks(t *testing.T) {
+	r, face := open(t)
+	one, two := visit{r, "one"}, visit{r, "two"}
+	asks := func(v visit) bool {
+		t.Helper()
+		before := len(face.events)
+		Quit{Leave: true}.do(v)
+		asked := len(face.events) > before
+		if asked == (r.quit != nil) {
+			t.Errorf("asked: %v, goes: %v", asked, r.quit != nil)
+		}
+		r.quit = nil
+		return asked
+	}
+	if asks(one) {
+		t.Error("asked, and nothing waits")
+	}
+	r.box.waiting = []*outgoing{{ref: 1}}
+	if !asks(one) || !asks(two) {
+		t.Error("not everybody was asked")
+	}
+	if asks(two) {
+		t.Error("asked twice")
+	}
+	r.box.waiting = []*outgoing{{ref: 1}, {ref: 2}}
+	if !asks(two) {
+		t.Error("not asked of what was typed since")
+	}
+	r.node.Leave()
+	r.node.Run(t.Context())
+}
+
+// TestWatchers: each face that wants the log has it, until it wants it no more.
+func TestWatchers(t *testing.T) {
+	r, face := open(t)
+	watched := func() (by []any) {
+		face.events = nil
+		r.cfg.Log.event(room.Sent{Counter: 1})
+		for _, e := range face.events {
+			if _, ok := e.What.(Logged); ok {
+				by = append(by, e.For)
+			}
+		}
+		return by
+	}
+	Debug{On: true}.do(visit{r, "one"})
+	Debug{On: true}.do(visit{r, "two"})
+	if by := watched(); len(by) != 2 {
+		t.Errorf("told to %v", by)
+	}
+	Debug{}.do(visit{r, "one"})
+	if by := watched(); len(by) != 1 || by[0] != "two" {
+		t.Errorf("told to %v", by)
+	}
+	r.node.Leave()
+	r.node.Run(t.Context())
+}

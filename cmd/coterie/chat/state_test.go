@@ -2,6 +2,8 @@ package chat
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +199,25 @@ func TestParse(t *testing.T) {
 	for _, bad := range []string{"/", "/qiut", "/me", "/who ann", "/prove ann", "/nick"} {
 		if got, ok := Parse(bad).(Bad); !ok || got.Err.Code != "bad-input" {
 			t.Errorf("%q is taken as %+v", bad, Parse(bad))
+		}
+	}
+}
+
+// TestOtherProgramsCommands: what is typed as in another program is answered by what there is here,
+// which exists.
+func TestOtherProgramsCommands(t *testing.T) {
+	is := func(name string) bool {
+		return slices.ContainsFunc(Slashes, func(c Slash) bool { return c.Name == name })
+	}
+	for word, has := range instead {
+		bad, ok := Parse("/" + word + " x").(Bad)
+		if !ok || len(bad.Err.Hints) != 1 || bad.Err.Hints[0] != has {
+			t.Errorf("/%s: %+v", word, bad)
+		}
+		for _, m := range regexp.MustCompile(`/([a-z]+)`).FindAllStringSubmatch(has, -1) {
+			if !is(m[1]) {
+				t.Errorf("/%s: there is no /%s", word, m[1])
+			}
 		}
 	}
 }

@@ -132,6 +132,7 @@ func (r *Room) facts(st node.Status) health.Facts {
 		Others: st.Room.Heard, Skew: st.Ahead.Round(time.Second), SkewOf: st.Clocks,
 		SetBack: st.SetBack.Round(time.Second), ClockApart: s.clockApart,
 		Newer: st.Newer, Peers: st.Speaking, Version: st.Version, UDPBlocked: st.UDPBlocked, Mute: st.Mute,
+		ByRelay: r.cfg.ByRelay,
 	}
 	if s.Joined() {
 		f.Members, f.Parted = len(s.Readers()), s.parted()

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -29,6 +30,7 @@ import (
 	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	"coterie/node"
+	"coterie/node/store"
 )
 
 const (
@@ -77,6 +79,7 @@ type Answer struct {
 // A Server answers for an open room.
 type Server struct {
 	l    net.Listener
+	lock io.Closer // of its path
 	name string
 
 	mu         sync.Mutex
@@ -94,17 +97,45 @@ const NotRunning = "not-running"
 // Listen makes the socket of a room in a folder. Where there can be none, the error says why.
 func Listen(dir, socket, name string) (*Server, error) {
 	path := filepath.Join(dir, socket)
-	if pid := PID(path); pid != 0 {
-		return nil, cli.Fail(Running, "%s is already open in another process (pid %d)", cli.Clean(name), pid).
-			Hint("one process a room; or use another profile: --profile second")
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return nil, err
 	}
-	os.Remove(path) // of a process that is no more
+	// Two that begin in one moment would take each other's socket away.
+	lock, err := store.LockFile(path)
+	var other *store.RunningError
+	if errors.As(err, &other) {
+		return nil, running(name, other)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if pid := PID(path); pid != 0 { // a lock does not outlast somebody's rm
+		lock.Close()
+		return nil, running(name, &store.RunningError{Path: path, PID: pid})
+	}
+	s := &Server{lock: lock, name: name, visits: make(map[int]int), most: maxVisits, each: maxShare}
+	if s.l, err = listen(path); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func running(name string, other *store.RunningError) error {
+	who := "another process"
+	if other.PID != 0 {
+		who += fmt.Sprintf(" (pid %d)", other.PID)
+	}
+	return cli.Fail(Running, "%s is already open in %s", cli.Clean(name), who).Because(other).
+		Hint("one process a room; or use another profile: --profile second")
+}
+
+// listen makes the socket, in the place of one of a process that is no more.
+func listen(path string) (net.Listener, error) {
+	os.Remove(path)
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EINVAL) {
 		return nil, cli.Fail("long-path", "the path of its socket is too long (%s)", cli.Plural(len(path), "byte")).
@@ -117,7 +148,7 @@ func Listen(dir, socket, name string) (*Server, error) {
 		l.Close()
 		return nil, err
 	}
-	return &Server{l: l, name: name, visits: make(map[int]int), most: maxVisits, each: maxShare}, nil
+	return l, nil
 }
 
 // Admit sets how many visits there may be at a time, and of one process.
@@ -140,7 +171,8 @@ func PID(path string) int {
 // Close takes the socket away. A nil server has none.
 func (s *Server) Close() {
 	if s != nil {
-		s.l.Close()
+		s.l.Close() // which takes it away
+		s.lock.Close()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,5 +135,37 @@ func TestLongPath(t *testing.T) {
 	dir := filepath.Join(short(t), strings.Repeat("long/", 30))
 	if _, err := Listen(dir, "a.sock", "den"); err == nil || !strings.Contains(err.Error(), "too long") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCaller: the system says which user and which process is at the other end of a socket; FreeBSD
+// tells no process.
+func TestCaller(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(short(t), "a.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	want := os.Getpid()
+	if runtime.GOOS == "freebsd" {
+		want = 0
+	}
+	for _, end := range []net.Conn{conn, far} {
+		if uid, pid, err := peer(end.(*net.UnixConn)); err != nil || uid != os.Geteuid() || pid != want {
+			t.Errorf("user %d, process %d, %v", uid, pid, err)
+		}
+	}
+	if _, err := caller(conn, os.Geteuid()+1); err == nil && os.Geteuid() != 0 {
+		t.Error("somebody else's socket is believed")
 	}
 }

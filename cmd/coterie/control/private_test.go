@@ -42,6 +42,37 @@ func TestPrivate(t *testing.T) {
 	}
 }
 
+// TestOneMoment: of many that begin in one moment one has the socket, and keeps it.
+func TestOneMoment(t *testing.T) {
+	for range 20 {
+		dir := folder(t)
+		got := make(chan *Server)
+		for range 8 {
+			go func() {
+				s, err := Listen(dir, "a.sock", "exam")
+				var running *cli.Error
+				if err != nil && (!errors.As(err, &running) || running.Code != Running) {
+					t.Error(err)
+				}
+				if s != nil {
+					go s.Serve(nil)
+				}
+				got <- s
+			}()
+		}
+		var all []*Server
+		for range 8 {
+			if s := <-got; s != nil {
+				all = append(all, s)
+			}
+		}
+		if open, err := Open(dir, ""); len(all) != 1 || err != nil || len(open) != 1 {
+			t.Fatalf("%d have the socket, and %d answer: %v", len(all), len(open), err)
+		}
+		all[0].Close()
+	}
+}
+
 // TestOneProcess: a room that is open is not opened again, and what a process that is no more
 // left is no room that is open.
 func TestOneProcess(t *testing.T) {

@@ -50,7 +50,7 @@ func newStage(domain *abe.Domain, keys map[string]*abe.Key, out Out, now func() 
 	if err != nil {
 		return nil, err
 	}
-	desc, err := room.NewDescriptor(domain, "demo", policy, 0)
+	desc, err := room.NewDescriptor(domain, "den", policy, 0)
 	if err != nil {
 		return nil, err
 	}

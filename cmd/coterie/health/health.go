@@ -73,6 +73,8 @@ type Facts struct {
 	// Direct and Relayed are how many peers are connected on such paths, relays
 	// left out; Relays how many of those are.
 	Direct, Relayed, Relays int
+	// ByRelay: peers are to meet at a relay, as in the demonstration.
+	ByRelay bool
 	// Mute: on the connections that there are nobody answers.
 	Mute bool
 	// UDPBlocked: UDP does not get out of this network.
@@ -251,7 +253,7 @@ func Check(f Facts) []Item {
 			Args: map[string]any{"messages": f.Missing}, DependsOn: []Code{Offline, Alone}, TimeToVisible: blip,
 		})
 	}
-	if f.Direct == 0 && f.Relayed > 0 {
+	if f.Direct == 0 && f.Relayed > 0 && !f.ByRelay {
 		text, hint := "Every path is relayed: neither end could dial the other.",
 			"what is said is as secret through relays; a port that your router forwards to this computer, with --listen, helps"
 		if f.UDPBlocked {

@@ -168,8 +168,8 @@ func (h *Home) Close(name string) error {
 }
 
 // Say says something in a room there, and waits until it is sent.
-func (h *Home) Say(ctx context.Context, name, text, to string, linger time.Duration) error {
-	r, err := h.Attach(name, false)
+func (h *Home) Say(ctx context.Context, in Entry, text, to string, linger time.Duration) error {
+	r, err := h.Attach(in.ID, false)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (h *Home) Say(ctx context.Context, name, text, to string, linger time.Durat
 				return errUnsure()
 			}
 			return cli.Fail("waits", "nobody can read it yet: it waits, and is sent when somebody can").
-				Hint("coterie status %s", cli.Quote(name)).
+				Hint("coterie status %s", cli.Quote(in.Room)).
 				Hint("what has waited for over 10 minutes (hold in config.toml) goes out at /send in the room")
 		}
 		if err != nil {

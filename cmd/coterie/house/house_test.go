@@ -418,6 +418,36 @@ func TestUnreadWithoutAFace(t *testing.T) {
 	}
 }
 
+// TestUnreadReadBack: what is new of what is read back begins at the mark, or if that message is
+// not read back any more, at the mark's time.
+func TestUnreadReadBack(t *testing.T) {
+	o := open(t, houseOf(t, "ann"), "one", alone(t))
+	s := chat.NewState(o.room.About(), time.Now())
+	show := func(what any) { o.Hub.Show(s, chat.Event{Room: s.ID, At: time.Now(), What: what}, nil) }
+	since := time.Now().Add(-time.Hour).Truncate(time.Second)
+	for _, test := range []struct {
+		mark byte // the message it is before
+		want int
+	}{{3, 3}, {99, 2}, {0, 0}} {
+		mark := chat.MarkUnread{}
+		if test.mark > 0 {
+			mark = chat.MarkUnread{ID: [32]byte{test.mark}, At: since}
+		}
+		o.Hub.marked(mark)
+		o.Hub.counting, o.Hub.unread = false, 0 // as it begins
+		show(room.Past{})
+		for i := range 5 {
+			d := room.Delivered{ID: [32]byte{byte(i + 1)}, Author: room.Member{Peer: somePeer(1)}, History: true}
+			d.Message.Text, d.Message.Time = "hei", uint64(since.Add(time.Duration(i-3)*time.Minute).UnixMilli())
+			show(d)
+		}
+		show(room.Past{Over: true, Count: 5})
+		if e := o.entry(); e.Unread != test.want {
+			t.Errorf("mark %d: %d are new, want %d", test.mark, e.Unread, test.want)
+		}
+	}
+}
+
 // TestRoomsAreApart: what is wrong with one room, or done to it, is nothing to another.
 func TestRoomsAreApart(t *testing.T) {
 	key := alone(t)

@@ -52,11 +52,14 @@ type Hub struct {
 	over   error // why there is nothing more; nil: there is
 
 	// mark is where what nobody has seen begins, and unread and mentions are how much that is.
-	mark             chat.MarkUnread
-	counting         bool
-	unread, mentions int
-	readers, away    int
-	word             health.Code
+	mark     chat.MarkUnread
+	counting bool
+	// later and laterMentions are those read back from the mark's time on, in case that the message
+	// of the mark is not.
+	later, laterMentions int
+	unread, mentions     int
+	readers, away        int
+	word                 health.Code
 }
 
 // remembered reports whether whoever comes later is told of an event. Answers are for whoever
@@ -67,7 +70,8 @@ func remembered(e chat.Event) bool {
 	}
 	switch w := e.What.(type) {
 	case chat.Ready, chat.Snapshot, chat.Waiting, chat.PathChanged, chat.Bye, room.Reached, room.Held, room.Sent,
-		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Exported, chat.Pinged:
+		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Pinged,
+		chat.Exported:
 		return false
 	case room.FileChanged:
 		return w.State != room.FileFetching
@@ -130,6 +134,10 @@ func (h *Hub) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		h.gone(w.Ref)
 	case room.Delivered:
 		h.count(s, w)
+	case room.Past:
+		if w.Over && w.By == "" {
+			h.readBack()
+		}
 	case room.EpochStarted, room.Departed:
 		h.readers, h.away = len(s.Readers()), len(s.Away())
 	case chat.SettingKept:
@@ -166,7 +174,19 @@ func (h *Hub) count(s *chat.State, d room.Delivered) {
 	if d.ID == h.mark.ID && d.ID != (ake.Hash{}) {
 		h.counting = true // what was read back from the disk has come to the mark
 	}
-	if d.Self || d.Reading == room.Unread || d.History && !h.counting || h.watched() && !h.counting {
+	if d.Self || d.Reading == room.Unread {
+		return
+	}
+	if d.History && !h.counting {
+		if h.mark.ID != (ake.Hash{}) && !d.ShownAt().Before(h.mark.At) {
+			h.later++
+			if s.NamesMe(d.Message.Text) {
+				h.laterMentions++
+			}
+		}
+		return
+	}
+	if h.watched() && !h.counting {
 		return
 	}
 	if h.mark.ID == (ake.Hash{}) {
@@ -177,6 +197,14 @@ func (h *Hub) count(s *chat.State, d room.Delivered) {
 	if s.Concerns(d) {
 		h.mentions++
 	}
+}
+
+// readBack: what this computer has of what was said is here.
+func (h *Hub) readBack() {
+	if h.mark.ID != (ake.Hash{}) && !h.counting {
+		h.counting, h.unread, h.mentions = true, h.later, h.laterMentions
+	}
+	h.later, h.laterMentions = 0, 0
 }
 
 // marked takes where a face has put the mark, or that there is none.
@@ -490,4 +518,5 @@ func (g *Guest) Close() {
 	delete(g.hub.guests, g)
 	g.hub.mu.Unlock()
 	g.finish(io.EOF)
+	g.hub.room.TryDoFor(g, chat.Debug{}) // nobody watches there any more
 }

@@ -117,8 +117,9 @@ func (h *House) NewRoom(p *Plan, n *node.Node, kept *profile.History, log *chat.
 	}
 	cfg.KeepNotice = h.keepNotice(p)
 	cfg.ReadNotice = func(path string) (*abe.Notice, error) { return profile.ReadNotice(path, p.Key.Domain()) }
-	cfg.Export = lines.Export
-	cfg.Prefs, cfg.Joined = &prefs{h, p}, p.Settings == nil // in the demonstration
+	cfg.Export, cfg.Prefs = lines.Export, &prefs{h, p}
+	demonstration := p.Settings == nil
+	cfg.Joined, cfg.ByRelay = demonstration, demonstration
 	if kept != nil {
 		cfg.Store = kept.Store
 	}

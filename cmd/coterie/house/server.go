@@ -5,16 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
+	"coterie/node/store"
 )
 
 // The socket of a house: one line that asks, and what answers it. A face that attaches gets
@@ -95,10 +96,15 @@ func (h *House) Listen() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pid := control.PID(filepath.Join(dir, socketName)); pid != 0 {
-		return nil, cli.Fail("up-running", "coterie up runs already (pid %d)", pid).Hint("coterie status")
-	}
 	s, err := control.Listen(dir, socketName, "")
+	var other *store.RunningError
+	if errors.As(err, &other) {
+		e := cli.Fail("up-running", "coterie up runs already").Because(err).Hint("coterie status")
+		if other.PID != 0 {
+			e.Text += fmt.Sprintf(" (pid %d)", other.PID)
+		}
+		return nil, e
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,6 @@ func (p *Profile) Settings() (*Settings, error) {
 	if err := p.parse(c, string(data)); err != nil {
 		return nil, err
 	}
-	p.passphraseCommand = c.List("passphrase_command")
 	return c, nil
 }
 

@@ -15,18 +15,31 @@ import (
 	"coterie/kms/keyfile"
 )
 
-// IdentityPath is where a member's identity is unless a flag says otherwise: an
-// age identity, mode 0600, with or without a passphrase. It opens every key that
-// was sealed for them.
+// IdentityPath is where a member's identity is, as a flag says, or the settings, or where it is
+// usually: an age identity, mode 0600, with or without a passphrase. It opens every key that was
+// sealed for them.
 func (p *Profile) IdentityPath(flag string) (string, error) {
-	if flag != "" {
-		return flag, nil
+	path, err := p.givenIdentity(flag)
+	if path != "" || err != nil {
+		return path, err
 	}
 	dir, err := p.ConfigDir()
 	if err != nil {
 		return "", err
 	}
 	return filepath.Join(dir, "identity"), nil
+}
+
+// givenIdentity is the path that a flag or the settings give; empty: neither does.
+func (p *Profile) givenIdentity(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	c, err := p.Settings()
+	if err != nil {
+		return "", err
+	}
+	return c.Text("identity"), nil
 }
 
 // Identities returns what keyfile.LoadKey calls for a sealed key: it reads the
@@ -37,6 +50,10 @@ func (p *Profile) Identities(flag, passphraseFile string) (func() ([]age.Identit
 
 // IdentitiesWith is Identities for a passphrase that comes from elsewhere.
 func (p *Profile) IdentitiesWith(flag string, opts cli.PassphraseOptions) (func() ([]age.Identity, error), error) {
+	flag, err := p.givenIdentity(flag)
+	if err != nil {
+		return nil, err
+	}
 	path, err := p.IdentityPath(flag)
 	if isNoHome(err) {
 		return nil, nil
@@ -47,8 +64,14 @@ func (p *Profile) IdentitiesWith(flag string, opts cli.PassphraseOptions) (func(
 	if _, err := os.Lstat(path); flag == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	opts.Command, opts.Name = p.passphraseCommand, Tilde(path)
-	return cli.Identities(path, opts), nil
+	return func() ([]age.Identity, error) {
+		c, err := p.Settings()
+		if err != nil {
+			return nil, err
+		}
+		opts.Command, opts.Name = c.List("passphrase_command"), Tilde(path)
+		return cli.Identities(path, opts)()
+	}, nil
 }
 
 // Tilde writes a path for people, with ~ for the home folder.

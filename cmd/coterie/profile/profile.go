@@ -36,8 +36,6 @@ type Profile struct {
 	Actions func() []string
 	// Removed tells of a file that an interrupted run had not finished, and that is gone now.
 	Removed func(*cli.Error)
-
-	passphraseCommand []string // from the settings
 }
 
 // ConfigDir is for what a person writes or would miss: identity, config.toml,

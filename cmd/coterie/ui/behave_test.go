@@ -28,6 +28,7 @@ func TestPasteNeverSends(t *testing.T) {
 		{strings.Repeat("0123456789012345678901234567890123456789012\n", 214),
 			"214 lines (9.4 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
 		{strings.Repeat("x", 5000), "1 line (5.0 kB) pasted: one message.  Type yes to send, Alt+E editor, Esc drops"},
+		{strings.Repeat("x", 100_000), "1 line pasted; only 16.4 kB of 100.0 kB fit.  Type yes to send those"},
 		{"a\rb\x1b[201~\x1b[31m", "2 lines pasted: one message."},
 		{"one\rtwo\r\nthree\r", "3 lines pasted: one message."},
 	} {
@@ -374,6 +375,30 @@ func TestUnreadIsKept(t *testing.T) {
 	}
 }
 
+// TestUnreadIsLost: of a mark before a message that is not read back any more there is one before
+// what came after it, or none.
+func TestUnreadIsLost(t *testing.T) {
+	for _, after := range []bool{true, false} {
+		s := newStage(t, 80, 24, func(c *Config) {
+			c.Unread, c.UnreadSince = [32]byte{9}, time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC)
+		})
+		d := room.Delivered{ID: [32]byte{1}, Author: mAnn, History: true}
+		d.Message.Text, d.Message.Time = "old", uint64(s.m.cfg.UnreadSince.Add(-time.Minute).UnixMilli())
+		s.do(room.Past{}, d)
+		if after {
+			d.ID, d.Message.Text, d.Message.Time = [32]byte{2}, "new", d.Message.Time+120_000
+			s.do(d)
+		}
+		s.do(room.Past{Over: true, Count: 2})
+		rows := s.screen()
+		old, mark, fresh := strings.Index(rows, "ann  old"), strings.Index(rows, "new since"), strings.Index(rows, "ann  new")
+		_, told := asked[chat.MarkUnread](s.b)
+		if after != (mark > old) || after != (fresh > mark) || after == told {
+			t.Errorf("after %v: told %v\n%s", after, told, rows)
+		}
+	}
+}
+
 // TestNotify: only without focus, only for one's name, and without what was said.
 func TestNotify(t *testing.T) {
 	s := newStage(t, 80, 24, func(c *Config) { c.Desktop = "777" })
@@ -692,6 +717,16 @@ func TestQuestion(t *testing.T) {
 	s.types("n")
 	s.enter()
 	if a, _ := asked[chat.Allow](s.b); a.ID != "q2" || a.Allow {
+		t.Errorf("answered %+v", a)
+	}
+	s.do(room.Asked{ID: "q3", Member: mAnn, Policy: `x`})
+	s.enter() // of before it could be read
+	if a, _ := asked[chat.Allow](s.b); a.ID == "q3" {
+		t.Errorf("answered %+v", a)
+	}
+	s.now = s.now.Add(readTime)
+	s.enter()
+	if a, _ := asked[chat.Allow](s.b); a.ID != "q3" || a.Allow {
 		t.Errorf("answered %+v", a)
 	}
 }

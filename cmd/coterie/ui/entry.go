@@ -210,7 +210,7 @@ func (m *Model) paintState(s string, e *entry) string {
 // can look like that, since policies have quotes or comparisons in them.
 func (m *Model) sayer(e *entry) (bare, painted string) {
 	name := m.name(e.peer)
-	bare, painted = name, nick(name, e.peer, e.self)
+	bare, painted = name, m.nick(name, e.peer)
 	if e.to != "" {
 		to := text.Truncate(" to "+e.to, max(m.bodyWidth()/2, 16), m.method)
 		bare, painted = bare+to, painted+dim(to)
@@ -259,7 +259,7 @@ func (m *Model) drawMessage(e *entry) []row {
 	}
 	line := dim(at) + head + mirror(e.text) + sep
 	if e.action {
-		line += nick(m.name(e.peer), e.peer, e.self) + " "
+		line += m.nick(m.name(e.peer), e.peer) + " "
 		cells += m.method.StringWidth(m.name(e.peer)) + 1
 	}
 	return m.withBeside(e, m.body(e, line, cells, min(margin, width/2)), min(margin, width/2))

@@ -41,6 +41,10 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 		}
 	case room.Delivered:
 		m.delivered(w)
+	case room.Past:
+		if w.Over && w.By == "" {
+			m.unread.lost(m)
+		}
 	case room.Opened:
 		m.opened(w)
 	case room.FileChanged:

@@ -29,6 +29,7 @@ type guard struct {
 	kind  guardKind
 	lines int
 	bytes int
+	lost  int       // bytes of the paste that a message has no room for
 	word  string    // what was typed for an answer
 	ended time.Time // when the last paste did
 }
@@ -66,6 +67,10 @@ func (g *guard) line() string {
 	case guardPaste:
 		return fmt.Sprintf("%d lines pasted: one message.  Enter sends   Alt+E editor   Esc drops", g.lines)
 	case guardYes:
+		if g.lost > 0 {
+			return fmt.Sprintf("%s pasted; only %s of %s fit.  Type yes to send those, Alt+E editor, Esc drops",
+				text.Plural(g.lines, "line"), text.Size(g.bytes), text.Size(g.bytes+g.lost))
+		}
 		return fmt.Sprintf("%s (%s) pasted: one message.  Type yes to send, Alt+E editor, Esc drops",
 			text.Plural(g.lines, "line"), text.Size(g.bytes))
 	case guardSecret:
@@ -147,6 +152,10 @@ func (m *Model) paste(s string) {
 	m.input.insert(clean, false)
 	if before == "" || strings.Contains(clean, "\n") || m.guard.kind != guardNone || len(clean) > askBytes {
 		m.guard.pasted(m.input.String(), m.now())
+		m.guard.lost = 0
+		if all := len(before) + len(s); len(s) > text.MaxSize/2 && all > m.guard.bytes && m.guard.bytes > text.MaxSize-64 {
+			m.guard.lost = all - m.guard.bytes
+		}
 	} else {
 		m.guard.ended = m.now()
 	}

@@ -34,7 +34,7 @@ func (m *Model) memberRows(width, height int) []string {
 	// Oneself comes first, as whom one knows; the others in the list's order.
 	for _, mb := range shown {
 		if mb.Peer == m.cfg.Self {
-			add("  " + nick(m.name(mb.Peer), mb.Peer, true) + "  you")
+			add("  " + m.nick(m.name(mb.Peer), mb.Peer) + "  you")
 		}
 	}
 	for _, mb := range shown {
@@ -75,7 +75,7 @@ func (m *Model) memberRow(p peer.ID, width int) string {
 		rtt = "silent"
 	}
 	cells := m.method.StringWidth(name)
-	shown := nick(name, p, false)
+	shown := m.nick(name, p)
 	if rtt == "" && kind == " " {
 		return "  " + shown
 	}

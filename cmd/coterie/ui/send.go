@@ -168,6 +168,9 @@ func (m *Model) enter() tea.Cmd {
 				m.sayAbout("")
 			}
 			m.about = nil
+		} else if len(m.asks) > 0 && !now.Before(m.asks[0].first.Add(readTime)) {
+			m.begun = now
+			m.answered("n") // as [y/N] says
 		}
 		return nil
 	}

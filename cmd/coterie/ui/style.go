@@ -34,24 +34,50 @@ func paint(s string, attrs ...ansi.Attr) string {
 func bold(s string) string { return paint(s, ansi.AttrBold) }
 func dim(s string) string  { return paint(s, ansi.AttrFaint) }
 func mark(s string) string { return paint(s, ansi.AttrReverse) }
-func warn(s string) string { return paint(s, ansi.AttrBold, ansi.AttrYellowForegroundColor) }
-func bad(s string) string  { return paint(s, ansi.AttrBold, ansi.AttrRedForegroundColor) }
+func warn(s string) string { return tint(s, amber, ansi.AttrBold) }
+func bad(s string) string  { return tint(s, red, ansi.AttrBold) }
 
-var nickColours = []ansi.Attr{
-	ansi.AttrCyanForegroundColor, ansi.AttrGreenForegroundColor, ansi.AttrMagentaForegroundColor,
-	ansi.AttrBlueForegroundColor, ansi.AttrBrightCyanForegroundColor, ansi.AttrBrightMagentaForegroundColor,
+// Colours are of the 256 that terminals have alike, and can be read on black and on white: a
+// terminal's own yellow cannot.
+const amber, red = ansi.IndexedColor(136), ansi.IndexedColor(160)
+
+// nickColours: blue, green, magenta, brown, teal, violet, pink, olive.
+var nickColours = [...]ansi.IndexedColor{33, 28, 163, 130, 30, 99, 168, 64}
+
+func tint(s string, c ansi.IndexedColor, attrs ...ansi.Attr) string {
+	if s == "" {
+		return s
+	}
+	return ansi.NewStyle(attrs...).ForegroundColor(c).Styled(s)
 }
 
-// nick colours a name by whose it is.
-func nick(s string, p peer.ID, self bool) string {
-	if self {
-		return bold(s)
+// maxColoured is how many peers keep the colour they had.
+const maxColoured = 4096
+
+// nick colours a name by whose it is. Who comes has the colour that fewest of those here have.
+func (m *Model) nick(name string, p peer.ID) string {
+	if p == m.cfg.Self {
+		return bold(name)
 	}
-	sum := 0
-	for i := range len(p) {
-		sum = sum*31 + int(p[i])
+	c, ok := m.colours[p]
+	if !ok {
+		var taken [len(nickColours)]int
+		for _, r := range m.room.Readers() {
+			if c, ok := m.colours[r.Peer]; ok {
+				taken[c]++
+			}
+		}
+		for i := range taken {
+			if taken[i] < taken[c] {
+				c = i
+			}
+		}
+		if m.colours == nil || len(m.colours) >= maxColoured {
+			m.colours = make(map[peer.ID]int)
+		}
+		m.colours[p] = c
 	}
-	return paint(s, nickColours[uint(sum)%uint(len(nickColours))])
+	return tint(name, nickColours[c])
 }
 
 // rule is a line across.

@@ -123,6 +123,7 @@ type Model struct {
 
 	width, height int
 	method        text.Method
+	colours       map[peer.ID]int // of names, by place in nickColours
 
 	log    scroll
 	epochs epochs

@@ -3,6 +3,8 @@ package ui
 import (
 	"flag"
 	"fmt"
+	"image/color"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +14,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/cmd/coterie/chat"
@@ -375,4 +378,48 @@ func (s *stage) sendPending() {
 		s.do(sent)
 	}
 	s.b.refs = nil
+}
+
+// TestNickColours: the first eight who come differ, and whoever comes next has a colour that is
+// free; each can be read on black and on white.
+func TestNickColours(t *testing.T) {
+	s := newStage(t, 80, 24)
+	members := []room.Member{mKari}
+	for i := range 8 {
+		members = append(members, member(peer.ID(fmt.Sprint("peer", i)), fmt.Sprint("p", i)))
+	}
+	s.epoch(1, room.ReasonFirst, nil, nil, members...)
+	seen := make(map[string]bool)
+	for _, m := range members[1:] {
+		seen[s.m.nick("x", m.Peer)] = true
+	}
+	if len(seen) != 8 {
+		t.Errorf("%d colours for eight", len(seen))
+	}
+	freed := s.m.nick("x", members[3].Peer)
+	left := members[3]
+	members[3] = member("late", "late")
+	s.epoch(2, room.ReasonJoined, []room.Member{members[3]}, []room.Member{left}, members...)
+	if got := s.m.nick("x", "late"); got != freed {
+		t.Errorf("%q, want %q, which is free", got, freed)
+	}
+	for _, c := range append([]ansi.IndexedColor{amber, red}, nickColours[:]...) {
+		l := luminance(c)
+		if black, white := (l+0.05)/0.05, 1.05/(l+0.05); black < 3 || white < 3 {
+			t.Errorf("colour %d has a contrast of %.1f on black and %.1f on white", c, black, white)
+		}
+	}
+}
+
+// luminance is that of WCAG 2.1, relative luminance.
+func luminance(c color.Color) float64 {
+	linear := func(v uint32) float64 {
+		x := float64(v) / 0xffff
+		if x <= 0.04045 {
+			return x / 12.92
+		}
+		return math.Pow((x+0.055)/1.055, 2.4)
+	}
+	r, g, b, _ := c.RGBA()
+	return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/crypto/ake"
 )
 
 // unread is the mark before what one has not seen, and who is told about it.
@@ -68,6 +69,22 @@ func (u *unread) clear(m *Model) {
 		m.out.Do(chat.MarkUnread{})
 	}
 	u.armed, u.mark, u.count, u.mentions, u.byHand = false, 0, 0, 0, false
+}
+
+// lost: what was read back is all here, and the message that the mark is before may not be. Then
+// it is before the first that came after that.
+func (u *unread) lost(m *Model) {
+	if m.cfg.Unread == (ake.Hash{}) {
+		return
+	}
+	m.cfg.Unread = ake.Hash{}
+	for _, e := range m.log.entries {
+		if e.id != (ake.Hash{}) && !e.self && !e.at.Before(m.cfg.UnreadSince) {
+			u.mark, u.since = e.seq, m.cfg.UnreadSince
+			return
+		}
+	}
+	m.out.Do(chat.MarkUnread{})
 }
 
 // arrived takes a new message.

@@ -335,8 +335,11 @@ func (m *Model) inputRows() (out []string, at cell) {
 			out = append(out, strings.Repeat(" ", cells)+r)
 		}
 	}
-	const hint = "F1 help  Alt+S status"
-	if m.layout() == wide && len(out) == 1 && m.find == nil {
+	hint := "F1 help"
+	if m.layout() == wide {
+		hint += "  Alt+S status"
+	}
+	if len(out) == 1 && m.find == nil {
 		if used := m.method.StringWidth(out[0]); used+2+len(hint)+2 < m.width {
 			out[0] += strings.Repeat(" ", m.width-used-len(hint)-2) + dim(hint)
 		}

@@ -8,8 +8,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Version returns the version subcommand of a program. The number is the
-// module's, or the commit it was built from.
+// Number is the version that this tree is, or is on the way to: the newest of CHANGELOG.md.
+const Number = "0.1.0"
+
+// released is the version that scripts/release builds; "": it built something else.
+var released string
+
+// Version returns the version subcommand of a program.
 func Version(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -24,11 +29,7 @@ func Version(program string) *cobra.Command {
 
 // versionLine is what the command version and the flag --version print.
 func versionLine(program string) string {
-	v := ProgramVersion()
-	if v == unknownVersion {
-		return program + " (" + v + ")"
-	}
-	return fmt.Sprintf("%s %s (%s, %s/%s)", program, v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s %s (%s, %s/%s)", program, ProgramVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // versionFlag gives a program the flag --version. The help has the command.
@@ -39,23 +40,34 @@ func versionFlag(root *cobra.Command) {
 	root.Flags().Lookup("version").Hidden = true
 }
 
-// unknownVersion is that of a program that was not built from a commit.
-const unknownVersion = "devel"
-
-// ProgramVersion is the number of the module's version, or the commit it was
-// built from.
+// ProgramVersion is Number in a release and in what was built from the commit with its tag. In
+// anything else it says so, and of which commit it is if the go command noted that:
+// 0.1.0-devel+0123456789ab, and .changed behind it if files were changed since.
 func ProgramVersion() string {
+	if released != "" {
+		return released
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return unknownVersion
+		info = new(debug.BuildInfo)
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
+	if info.Main.Version == "v"+Number {
+		return Number
 	}
+	noted := make(map[string]string)
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
+		noted[s.Key] = s.Value
+	}
+	v := Number + "-devel"
+	if commit := noted["vcs.revision"]; len(commit) >= 12 {
+		v += "+" + commit[:12]
+		if noted["vcs.modified"] == "true" {
+			v += ".changed"
 		}
 	}
-	return unknownVersion
+	return v
 }
