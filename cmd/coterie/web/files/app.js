@@ -8,6 +8,7 @@ import * as dialogs from "./dialogs.js";
 
 let here = null; // the room that is shown
 let fault = null; // why nothing comes
+let wanted = null; // the room that is to be shown when it comes
 let ready = false; // all that was before has come
 let redraw = new Set();
 let frame = 0;
@@ -43,7 +44,11 @@ export const acts = {
     item.version++;
     later("log");
   },
-  show,
+  // want shows a room as soon as it is there.
+  want(id) {
+    wanted = id;
+    if (rooms.get(id)?.view) show(rooms.get(id));
+  },
   failed,
 };
 
@@ -252,6 +257,7 @@ function show(r) {
   if (here) here.draft = $("words").value;
   if (here && here !== r && here.unread === 0) here.mark = null; // it was seen
   here = r;
+  wanted = null;
   $("words").value = r.draft;
   grow();
   close("rooms");
@@ -391,6 +397,7 @@ function took(what) {
     news.room.change(what.mark, () => {});
     later("log");
   }
+  if (ready && what.view && (!here || wanted === news.room.id)) show(news.room);
   if (news.room === here || !here) {
     if (news.spoken?.length) speak(news.spoken);
     if (news.answer) dialogs.answered(acts, news.answer);

@@ -1,7 +1,6 @@
 // What opens above the page: one dialog at a time.
 import { $, ask, button, clock, day, faultBox, h } from "./dom.js";
 import { save } from "./file.js";
-import { rooms } from "./model.js";
 
 // open opens the dialog.
 let turn = 0; // how often it was opened
@@ -384,8 +383,7 @@ export async function join(acts) {
         passphrase: word.value,
       });
       shut();
-      const r = rooms.get(got.room);
-      if (r?.view) acts.show(r);
+      acts.want(got.room);
     } catch (error) {
       out.replaceChildren(faultBox(error));
     }
