@@ -136,12 +136,18 @@ func (b *Browser) Text(selector string) string {
 	return out
 }
 
-// Until waits until an expression is true.
+// Until waits until an expression is true. While another page is loaded there is none.
 func (b *Browser) Until(expression string) {
 	b.t.Helper()
-	for until := time.Now().Add(patience); !Eval[bool](b, "Boolean("+expression+")"); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		if err == nil && is {
+			return
+		}
 		if time.Now().After(until) {
-			b.t.Fatalf("never: %s\n%s\n%v", expression, b.Text("body"), b.bad)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.t.Fatalf("never: %s (%v)\n%s\n%v", expression, err, b.Text("body"), b.bad)
 		}
 	}
 }
