@@ -2,6 +2,7 @@
 // here; what it means is decided in package room.
 //
 //	node.go       the loop that owns the room, and what the user asks of it
+//	events.go     what a user may want to see of the network
 //	workers.go    what takes milliseconds, beside the loop
 //	broken.go     the end of a loop that broke
 //	host.go       the libp2p host
@@ -15,6 +16,7 @@
 //	pace.go       what one forwarder may bring
 //	score.go      what becomes of those that bring garbage
 //	disk.go       what is kept                              PROTOCOL.md §9.2
+//	files.go      files                                     PROTOCOL.md §9.9
 //	offtopic.go   peers that are met without the topic
 //	clock.go      the room's time
 //	udp.go        whether UDP gets out
@@ -95,7 +97,9 @@ type Config struct {
 	Store Store
 	// Replay is how many of the last messages in the store are shown at the start.
 	Replay int
-	// Keep is about how many bytes the store may come to; 0: no bound.
+	// Pieces keeps pieces of files, beside the store; nil: they are in memory.
+	Pieces room.Pieces
+	// Keep is about how many bytes store and pieces may come to; 0: no bound.
 	Keep int64
 	// Hold is as in room.Config.
 	Hold time.Duration
@@ -138,26 +142,6 @@ func (c *Config) validate() error {
 // those of this one.
 type Event any
 
-// Bootstrapped: a bootstrap address answered.
-type Bootstrapped struct {
-	Address ma.Multiaddr
-	Peer    peer.ID
-	Took    time.Duration
-}
-
-// BootstrapFailed: none of the bootstrap addresses answered. They are tried
-// again as long as nobody is connected.
-type BootstrapFailed struct {
-	Addresses []ma.Multiaddr
-	Errors    []error
-}
-
-// Connected: a peer of the room's topic is directly connected, or is no more.
-type Connected struct {
-	Peer peer.ID
-	Gone bool
-}
-
 // eventBuffer is how many events may wait for whoever shows them; then the room
 // waits too, since nothing may be lost. Only once it is to be left, what nobody
 // reads is lost.
@@ -193,6 +177,9 @@ type Node struct {
 	forget     []ake.Hash // what the store is to forget, and has not yet
 	superseded bool       // another process takes part as this peer
 	revoked    bool       // a notice names our key
+
+	diskTasks []room.Task // that are not done yet, in order
+	pieces    room.Pieces // used beside the loop, too
 
 	queued     atomic.Int64 // bytes that wait to be sent on streams
 	relaySlots relaySlots   // on relays
@@ -252,6 +239,8 @@ func New(cfg Config) (*Node, error) {
 			return nil, err
 		}
 	}
+	var keepFiles, keep int64
+	n.pieces, keepFiles, keep = n.cfg.keepsFiles()
 	encapsulator := n.cfg.Suite
 	if encapsulator == nil {
 		encapsulator = room.NewABE(n.cfg.Key, n.cfg.Room.Policy)
@@ -267,8 +256,8 @@ func New(cfg Config) (*Node, error) {
 		Serial: serial, CheckNotice: checkNotice, Notice: n.cfg.Notice,
 		Descriptor: n.cfg.Room, Identity: n.cfg.Identity, Encapsulator: encapsulator, ValidOn: validOn,
 		Rand: rand.Reader, Now: n.now(), Name: n.cfg.Name, Addresses: n.addresses(),
-		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Keep: n.cfg.Keep, Hold: n.cfg.Hold,
-		Rate: n.cfg.Rate,
+		Journal: journal(n.cfg.Store), Replay: n.cfg.Replay, Keep: keep, Hold: n.cfg.Hold,
+		Rate: n.cfg.Rate, Pieces: n.pieces, KeepFiles: keepFiles,
 	})
 	if err != nil {
 		n.closeHost()
@@ -454,6 +443,10 @@ func (n *Node) drain() {
 			}
 		}
 		for _, t := range out.Tasks {
+			if t.Disk {
+				n.diskTask(t)
+				continue
+			}
 			n.spawn(func() { n.queue(t) })
 		}
 		for _, e := range out.Events {

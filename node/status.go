@@ -86,7 +86,7 @@ func (n *Node) Status() Status {
 		Relays: n.relaySlots.peers(),
 	}
 	if n.cfg.Store != nil {
-		s.Disk, s.Keep = n.cfg.Store.Size(), n.cfg.Keep
+		s.Disk, s.Keep = n.diskSize(), n.cfg.Keep
 	}
 	onTopic := make(map[peer.ID]bool)
 	n.do(func() {

@@ -36,7 +36,7 @@ const (
 // streams in channels.
 var (
 	protocols = []string{room.ProtocolProve, room.ProtocolSync}
-	inside    = []string{room.ProtocolSync, room.ProtocolAsk}
+	inside    = []string{room.ProtocolSync, room.ProtocolAsk, room.ProtocolFile}
 )
 
 // plainProtocols are those of the streams that others may open outside channels, in this room.

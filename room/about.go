@@ -94,7 +94,7 @@ func (c Changed) At() time.Time {
 func (d *Delivered) Change(c Changed) {
 	switch c.Kind {
 	case record.KindWithdrawal:
-		d.Withdrawn, d.Edited, d.Message.Text, d.Reactions = true, false, "", nil
+		d.Withdrawn, d.Edited, d.Message.Text, d.Reactions, d.File = true, false, "", nil, nil
 	case record.KindEdit:
 		d.Edited, d.Message.Text = true, c.Text
 	case record.KindReaction:
@@ -119,14 +119,11 @@ func takesAbout(kind, target byte) bool {
 		return true
 	case record.KindTo:
 		return kind == record.KindWithdrawal
-	case kindFile:
+	case record.KindFile:
 		return kind != record.KindEdit
 	}
 	return false
 }
-
-// kindFile is that of files.
-const kindFile = 10
 
 // changes reports whether messages of a kind change what is shown of others, and are not
 // shown themselves.
@@ -234,7 +231,7 @@ func (of changesOf) apply(d *Delivered, author, self [32]byte, read func(change)
 		return
 	}
 	if _, ok := of.last(d.ID, record.KindWithdrawal, author); ok && takesAbout(record.KindWithdrawal, d.Message.Kind) {
-		d.Withdrawn, d.Message.Text = true, ""
+		d.Withdrawn, d.Message.Text, d.File = true, "", nil
 		return
 	}
 	if takesAbout(record.KindEdit, d.Message.Kind) {
@@ -381,6 +378,7 @@ func (r *Room) quote(id ake.Hash) *Quote {
 		return nil
 	}
 	d := Delivered{ID: id, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex, Message: m.Body}
+	readFile(&d)
 	r.about.of.apply(&d, ref.t.List[ref.index].Identity, r.identity, r.readChange)
 	return d.quoted()
 }

@@ -216,20 +216,23 @@ func (r *Room) askOver(q *question, reason string) {
 	r.emit(Attested{Member: q.member, Policy: q.Policy, Reason: reason})
 }
 
-// mayAsk reports whether a peer may open a stream with a question now, if need be in place
-// of whoever gives way.
-func (r *Room) mayAsk(p peer.ID) bool {
+// mayAsk reports whether a peer may open a stream with a question now.
+func (r *Room) mayAsk(p peer.ID) bool { return r.mayHaveStream(p, ProtocolAsk, maxQuestions) }
+
+// mayHaveStream reports whether a peer may open a stream of which it has one at a time, and all
+// together so many, if need be in place of whoever gives way.
+func (r *Room) mayHaveStream(p peer.ID, protocol string, most int) bool {
 	var open []*exchange
 	var peers []peer.ID
 	for _, id := range r.streams.sorted() {
-		if x := r.streams.byID[id]; x.protocol == ProtocolAsk && !x.dialler {
+		if x := r.streams.byID[id]; x.protocol == protocol && !x.dialler {
 			if x.peer == p {
 				return false
 			}
 			open, peers = append(open, x), append(peers, x.peer)
 		}
 	}
-	if len(open) < maxQuestions {
+	if len(open) < most {
 		return true
 	}
 	i := r.GivesWay(append(peers, p))

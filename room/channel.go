@@ -161,6 +161,7 @@ func (r *Room) channelUp(ch *channel) {
 	}
 	r.channels.considerAt = r.now
 	ch.up, ch.termsKnown = true, make(map[ake.Hash]bool)
+	r.hasAgain(ch.working)
 	for _, e := range r.commits {
 		delete(e.secretHolders, ch.working)
 	}

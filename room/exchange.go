@@ -78,6 +78,12 @@ type exchange struct {
 	sentWhole  []ake.Hash // transcripts that they did not name
 	sentTold   bool       // we answered those
 	history    Past       // what came that was said before we did
+
+	// Pieces of files: PROTOCOL.md §11.6.
+	seeks   []ake.Hash // that are asked for
+	sought  int        // of these, how many were answered
+	brought int        // .. with the piece
+	garbage bool       // .. with another one
 }
 
 // PeerConnected tells the room of a peer that has joined the topic.
@@ -134,6 +140,8 @@ func (r *Room) StreamOpened(now time.Time, id StreamID, p peer.ID, working [32]b
 		ok = !inside && r.roomToAnswer(p)
 	case protocol == ProtocolAsk:
 		ok = inside && r.mayAsk(p)
+	case protocol == ProtocolFile:
+		ok = inside && r.mayServe(p)
 	case protocol == ProtocolOutside:
 		ok = !inside && r.mayOutside(p)
 	}
@@ -171,6 +179,8 @@ func (r *Room) StreamFrame(now time.Time, id StreamID, data []byte) {
 		switch {
 		case x.protocol == ProtocolAsk:
 			ok = x.working != [32]byte{} && r.askFrame(x, data[0], data[1:])
+		case x.protocol == ProtocolFile:
+			ok = x.working != [32]byte{} && r.fileFrame(x, data[0], data[1:])
 		case x.protocol == ProtocolProve:
 			ok = r.proveFrame(x, data[0], data[1:])
 		case x.protocol == ProtocolOutside:
@@ -293,6 +303,7 @@ func (r *Room) dropExchange(x *exchange) {
 		r.proofs.noteIdler(x, r.now)
 	}
 	r.questionOver(x)
+	r.seekOver(x)
 	x.endHistory(r)
 	if n := r.neighbours[x.peer]; n != nil && !(x.gotDone && x.sentDone) {
 		for _, id := range x.sentWhole {

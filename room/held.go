@@ -238,6 +238,9 @@ func (r *Room) heldMessage(m *held) HeldMessage {
 	if a, err := record.ParseAbout(m.kind, m.text); err == nil {
 		h.Target, h.Text = a.Target, a.Words
 	}
+	if f, err := record.ParseFile(m.text); err == nil && m.kind == record.KindFile {
+		h.Text = f.Name
+	}
 	return h
 }
 
@@ -267,6 +270,7 @@ func (r *Room) Drop(now time.Time, which func(HeldMessage) bool) []HeldMessage {
 			return false
 		}
 		out = append(out, m)
+		r.droppedHeld(&h)
 		o.bytes -= len(h.text)
 		r.eraseHeld(h)
 		return true

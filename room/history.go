@@ -39,6 +39,7 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 				}
 				readWords(&d, w)
 			}
+			readFile(&d)
 			about.apply(&d, t.List[s.Author].Identity, own, func(c change) (string, bool) {
 				words, err := c.saved(j, room)
 				failed = cmp.Or(failed, err)

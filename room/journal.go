@@ -205,6 +205,7 @@ func (r *Room) recall() error {
 	seconds := make(map[logRef][]uint64)
 	var closed []logRef // words for some, opened or not
 	var outside savedOutside
+	var files []logRef
 	var about []recalledNote
 	forgotten := make(map[ake.Hash]bool)
 	forget := func(id ake.Hash) {
@@ -237,6 +238,9 @@ func (r *Room) recall() error {
 			}
 			if !fresh {
 				return
+			}
+			if n.kind == record.KindFile {
+				files = append(files, logRef{t, s.Author, s.Counter})
 			}
 			if n.kind == record.KindTo {
 				closed = append(closed, logRef{t, s.Author, s.Counter})
@@ -279,6 +283,7 @@ func (r *Room) recall() error {
 		r.queueWords(ref.t, ref.index, ref.counter, false)
 	}
 	r.recallOutside(outside)
+	r.recallFiles(files)
 	var last *transcript // that we were in
 	for _, t := range r.logs.transcripts {
 		if t.ours && t.ownIndex >= 0 && (last == nil || cmp.Or(cmp.Compare(t.Brief.Period, last.Brief.Period),
@@ -367,6 +372,7 @@ func (r *Room) readLately(all []recalled) []Delivered {
 				Received: s.at, History: true, Hearsay: s.t.past,
 			}
 			readWords(&d, s.t.log(s.index).words[s.counter])
+			r.showFile(&d)
 			r.noteFound(d.ID, s.logRef)
 			out, refs = append(out, d), append(refs, s.logRef)
 		}

@@ -49,6 +49,8 @@ type TaskID uint64
 type Task struct {
 	ID  TaskID
 	Run func() any
+	// Disk: it waits for the disk. Such tasks are done one after the other, in their order.
+	Disk bool
 }
 
 // Ready is what the room wants done. What is to be saved is, streams are opened before frames are sent,
@@ -201,6 +203,8 @@ type Delivered struct {
 	Hearsay bool
 	// Away: it was said while this peer was away.
 	Away bool
+	// File is that of a message with one; its name is the text of Message then.
+	File *FileInfo
 	// To is the policy, in canonical text, of words for some, which Message has in
 	// the place of its text if they can be read here.
 	To      string

@@ -34,6 +34,9 @@
 //	outside.go    questions from outside                                  §9.7
 //	asked.go      what is kept of them
 //	inquiry.go    who asks them
+//	files.go      files, and which of their pieces are here              §9.9
+//	keepfiles.go  .. and what gives way                                  §9.9
+//	fetch.go      how these go from member to member                     §11.6
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	show.go       what is shown of it                                     §9.1
@@ -97,6 +100,10 @@ type Config struct {
 	Journal Journal
 	// Keep is about how many bytes the journal may come to; 0: no bound.
 	Keep int64
+	// Pieces is where pieces of files are kept; nil: nowhere, so that none is sent or fetched.
+	// KeepFiles is up to how many bytes.
+	Pieces    Pieces
+	KeepFiles int64
 	// Replay is how many of the last messages in the journal are shown at the
 	// start, as history.
 	Replay int
@@ -171,6 +178,7 @@ type Room struct {
 	words    closed // words for some that are not opened yet
 	about    abouts
 	outside  outsides
+	files    files
 
 	tasks tasks
 	ready Ready
@@ -209,6 +217,7 @@ func New(cfg Config) (*Room, error) {
 		retired:      make(map[ake.Hash]abe.Period),
 		neighbours:   make(map[peer.ID]*neighbour),
 		tasks:        tasks{done: make(map[TaskID]func(any))},
+		files:        newFiles(cfg.KeepFiles),
 		about:        abouts{of: make(changesOf), found: make(map[ake.Hash]logRef)},
 		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
 		logs: logs{
@@ -244,6 +253,7 @@ func New(cfg Config) (*Room, error) {
 		if err := r.recallAbsence(); err != nil {
 			return nil, err
 		}
+		r.sweepFiles()
 	}
 	r.finish()
 	return r, nil
@@ -378,6 +388,7 @@ func (r *Room) finish() {
 	r.considerCommit()
 	r.considerDialling()
 	r.considerChannels()
+	r.fetch()
 	r.poseQuestion()
 	r.wakeQuestions()
 	r.chaseReceipts()

@@ -259,6 +259,7 @@ func (r *Room) shortenLog(t *transcript, index int, much int64) bool {
 		}
 	}
 	l.gone = rest.Last
+	r.forgetFiles(func(f *file) bool { return f.ref.t == t && f.ref.index == index && f.ref.counter <= l.gone })
 	r.dropChanges(l, rest.Last)
 	r.addBytes(l, -freed)
 	r.ready.Save = append(r.ready.Save, Saved{

@@ -97,6 +97,7 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 		Away: t.reader && t.ownIndex < 0,
 	}
 	readWords(&d, t.log(index).words[m.Counter])
+	r.showFile(&d)
 	r.noteFound(d.ID, logRef{t, index, m.Counter})
 	r.applyChanges(&d, t, index)
 	r.countAbsent(m, d.Self)

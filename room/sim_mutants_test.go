@@ -739,8 +739,8 @@ var mutants = []mutant{
 	{"the edit that came last counts", "about.go",
 		`cmp.Compare(b.lamport, a.lamport), compareHashes(b.id, a.id))`, `0)`, "TestAboutOrderFree"},
 	{"what is withdrawn can be edited", "about.go",
-		`d.Withdrawn, d.Message.Text = true, ""
-		return`, `d.Withdrawn, d.Message.Text = true, ""`, "TestAboutOrderFree"},
+		`d.Withdrawn, d.Message.Text, d.File = true, "", nil
+		return`, `d.Withdrawn, d.Message.Text, d.File = true, "", nil`, "TestAboutOrderFree"},
 	{"a change of what is withdrawn is told", "about.go",
 		`gone && m.Kind != record.KindWithdrawal {`, `gone && false {`, "TestSimulateAbout"},
 	{"an older change is told", "about.go",

@@ -304,6 +304,7 @@ func (r *Room) dropTranscript(t *transcript) {
 		}
 		r.addBytes(t.log(i), -t.log(i).bytes)
 	}
+	r.forgetFiles(func(f *file) bool { return f.ref.t == t })
 	r.logs.messages -= t.count
 	r.logs.inMemory = slices.DeleteFunc(r.logs.inMemory, func(ref logRef) bool { return ref.t == t })
 	if len(r.logs.dropped) >= maxRemembered {
@@ -362,8 +363,12 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	if isOutside(m.Kind) {
 		r.noteOutside(t, index, m, false)
 	}
+	if m.Kind == record.KindFile {
+		r.noteFile(t, index, m, false)
+	}
 	if changes(m.Kind) {
 		r.noteChange(t, index, noteOf(r.id, m))
+		r.withdrawFile(m, t.List[index].Identity)
 	}
 	if m.Kind == record.KindTo {
 		r.queueWords(t, index, m.Counter, !t.past && t.ownIndex >= 0 && m.Counter > l.shown)

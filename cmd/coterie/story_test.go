@@ -35,7 +35,7 @@ func TestStories(t *testing.T) {
 			e.Setenv("FREE", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 			e.Setenv("HOME", e.WorkDir)
 			// The path of a socket is short on every system.
-			for _, name := range []string{"XDG_RUNTIME_DIR", "RUN2"} {
+			for _, name := range []string{"XDG_RUNTIME_DIR", "RUN2", "RUN3"} {
 				run, err := os.MkdirTemp("", "c")
 				if err != nil {
 					return err

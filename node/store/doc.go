@@ -6,6 +6,7 @@
 //	ROOMID.db       the database: which logs there are, and the small values
 //	ROOMID.N.log    a log: what was appended, in order; the last one is written to
 //	ROOMID.N.idx    the index of a log that is closed
+//	ROOMID.files/   pieces of files (Pieces)
 //	ROOMID.key      the data key (DataKey)
 //	ROOMID.lock     locked while a process has the room open; has its pid
 //	ROOMID….new     unfinished; the next process removes them

@@ -24,7 +24,9 @@ const overhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
 type sealer struct {
 	aead  cipher.AEAD
 	check [32]byte // tells that the data key is the right one; shows nothing of it
-	bound []byte   // room and generation, in everything's associated data
+	// pieces gives pieces of files their names.
+	pieces [32]byte
+	bound  []byte // room and generation, in everything's associated data
 }
 
 func newSealer(key, room, generation [32]byte) *sealer {
@@ -41,6 +43,7 @@ func newSealer(key, room, generation [32]byte) *sealer {
 	}
 	s := &sealer{aead: aead, bound: append(room[:len(room):len(room)], generation[:]...)}
 	copy(s.check[:], derive(labelCheck))
+	copy(s.pieces[:], derive(labelPieces))
 	return s
 }
 

@@ -16,7 +16,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVar) != "" {
+	switch {
+	case os.Getenv(childVar+"_PIECES") != "":
+		piecesChild()
+		return
+	case os.Getenv(childVar) != "":
 		child()
 		return
 	}

@@ -91,7 +91,7 @@ func recordFormats() []format {
 		name: "content",
 		good: append([][]byte{said.Content(), newSigned(ann, string(make([]byte, MaxText))).Content(),
 			newWords(ann, nil).Content(), asMessage(ann, KindQuestion, newOutside(nil).Append(nil)).Content(),
-			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).Content()}, encoded(goodAbout(), (*Signed).Content)...),
+			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).Content()}, encoded(append(goodAbout(), goodFiles()...), (*Signed).Content)...),
 		// Epoch and author are not in it.
 		again:  reencode(content, (*Signed).Content),
 		verify: verified(content, bySigner),
@@ -129,7 +129,7 @@ func frameFormats() []format {
 		name: "log", typ: FrameLog,
 		good: append([][]byte{said.AppendLog(nil), newWords(ann, nil).AppendLog(nil),
 			asMessage(ann, KindQuestion, newOutside(nil).Append(nil)).AppendLog(nil),
-			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).AppendLog(nil)}, encoded(goodAbout(), inLog)...),
+			asMessage(ann, KindAnswer, newOutsideAnswer(boxSize).Append(nil)).AppendLog(nil)}, encoded(append(goodAbout(), goodFiles()...), inLog)...),
 		again:  reencode(ParseLog, func(m *Signed) []byte { return m.AppendLog(nil) }),
 		verify: verified(ParseLog, func(m *Signed) error { return m.Verify(testRoom, ann.contribution) }),
 	}, {
@@ -167,5 +167,5 @@ func frameFormats() []format {
 		name: "answer", typ: FrameAnswer,
 		good:  [][]byte{newHave().Epoch[:]},
 		again: reencode(ParseAnswer, func(h ake.Hash) []byte { return h[:] }),
-	}}, outsideFormats()...)
+	}}, append(outsideFormats(), fileFormats()...)...)
 }

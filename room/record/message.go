@@ -24,6 +24,8 @@ const (
 	KindReaction   byte = 7
 	KindEdit       byte = 8
 	KindWithdrawal byte = 9
+
+	KindFile byte = 10 // a file: the text is of File
 )
 
 // A Body is what an author says and signs: PROTOCOL.md §9.
@@ -77,6 +79,10 @@ func parseBody(b []byte) (*Body, error) {
 		}
 	case KindAnswer:
 		if _, err := ParseOutsideAnswer([]byte(m.Text)); err != nil {
+			return nil, err
+		}
+	case KindFile:
+		if _, err := ParseFile(m.Text); err != nil {
 			return nil, err
 		}
 	default:

@@ -227,6 +227,7 @@ func TestRefusals(t *testing.T) {
 	r.questions()
 	r.outside()
 	r.about()
+	r.files()
 	ann := newPerson("ann").contribution
 	epoch, cid := newSigned(newPerson("ann"), "").Epoch, ann.ID()
 	type file struct {

@@ -144,6 +144,8 @@ func TestVectorsRecords(t *testing.T) {
 		about := goodAbout()[i]
 		add(name+", as in logs", "message", about.signedPart(), about.ID(testRoom), about.AppendLog([]byte{FrameLog}))
 	}
+	file := goodFiles()[1]
+	add("file of ann, as in logs", "message", file.signedPart(), file.ID(testRoom), file.AppendLog([]byte{FrameLog}))
 
 	// A later commit in each of its forms, and commits with evidence.
 	base, listed := baseList(), newList(ann, bob, newPerson("eve"))
@@ -236,6 +238,7 @@ func TestVectorsFrames(t *testing.T) {
 		{Name: "65: answer", Bytes: append([]byte{FrameAnswer}, answer[:]...)},
 		{Name: "72: question from outside", Bytes: EncodeOutside(testTopic, newOutside(nil).Append(nil))},
 		{Name: "73: token", Bytes: EncodeFetch(testTopic, secretOf("token"))},
+		{Name: "80: seek", Bytes: EncodeSeek(sortedHashes("a", "b"))},
 		{Name: "74: reply, not known", Bytes: EncodeReply(ReplyUnknown, nil)},
 		{Name: "74: reply, taken, one answer", Bytes: EncodeReply(ReplyTaken, newBoxes(1))},
 	}...)

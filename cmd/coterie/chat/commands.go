@@ -102,6 +102,22 @@ type (
 	}
 	// Set changes a setting of this room.
 	Set struct{ Name, Value string }
+	// File sends a file. Ref is as in Say. Fetch has one fetched, by the id of its message; Save
+	// does that, too, and then saves it: by that id, or by the number that it was shown with. Paths
+	// are absolute; one that ends in a separator, or is a folder, is where the file goes by its own
+	// name. Files lists them.
+	File struct {
+		Ref  any
+		Path string
+	}
+	Fetch struct{ ID ake.Hash }
+	Save  struct {
+		ID     ake.Hash
+		Number int
+		Path   string
+		by     any // the face
+	}
+	Files struct{}
 	// Export writes what was said to a new file.
 	Export struct{ File string }
 	// MarkUnread keeps where the unread mark is. A zero ID: nowhere.
@@ -155,6 +171,9 @@ var Slashes = []Slash{
 	{"no", "[WHO]", "do not allow it", func(s string) Command { return Allow{Who: s} }},
 	{"questions", "", "what was asked from outside, and what was answered", func(string) Command { return Questions{} }},
 	{"answer", "N WORDS", "answer a question from outside; its asker reads it", ParseReply},
+	{"file", "PATH", "send a file, up to 32 MiB", func(s string) Command { return File{Path: Path(s)} }},
+	{"files", "", "the files that were sent, and what is here of them", func(string) Command { return Files{} }},
+	{"save", "N [PATH]", "save file N, fetching it if need be; nothing is overwritten", parseSave},
 	{"search", "WORDS", "in what was said", func(s string) Command { return Search{Words: s, Limit: 20} }},
 	{"ignore", "WHO", "show nothing more of a peer", func(s string) Command { return Ignore{s, true} }},
 	{"unignore", "WHO", "show it again", func(s string) Command { return Ignore{s, false} }},

@@ -138,6 +138,17 @@ type (
 		Since    time.Time
 		All      bool
 	}
+	// Fetching: a file is asked for, and is saved when it is here.
+	Fetching struct {
+		ID   ake.Hash
+		File room.FileInfo
+	}
+	// Saved: a file was saved at Path.
+	Saved struct {
+		ID   ake.Hash
+		File room.FileInfo
+		Path string
+	}
 	// Exported: so many messages were written to a file. Gone are those that are not kept any more;
 	// Memory: nothing is kept here, so these are those since the room was opened.
 	Exported struct {

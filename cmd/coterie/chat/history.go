@@ -172,7 +172,11 @@ func (c Search) do(r visit) {
 		if err := r.history().Search(context.Background(), q, memory); err != nil {
 			r.report(err)
 		}
-		r.tell(Found{c.Ref, q.Total, q.Found})
+		states := r.fileStates(q.Found)
+		r.post(func() {
+			r.noteFiles(q.Found, states)
+			r.show(Found{c.Ref, q.Total, q.Found})
+		})
 	})
 }
 
@@ -188,7 +192,9 @@ func (r visit) older(c Older) {
 		r.report(err)
 		return
 	}
+	states := r.fileStates(past)
 	r.post(func() {
+		r.noteFiles(past, states)
 		past = slices.DeleteFunc(past, func(d room.Delivered) bool { return r.state.Ignored[d.Author.Peer] })
 		gone = slices.DeleteFunc(gone, func(s room.Shortened) bool { return r.state.Ignored[s.Author.Peer] })
 		r.show(Earlier{past, gone, c.Since, all})

@@ -99,6 +99,7 @@ type Room struct {
 	unread   map[ake.Hash]bool // sent, and nobody is known to have it yet
 	refused  int               // lines of input that were not done
 	box      outbox
+	files    shownFiles
 	quit     *Quit   // nothing more comes from the user
 	asked    leaving // for good, with messages that wait
 	unsaid   int     // messages that wait for a word
@@ -369,6 +370,7 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.Author.Peer] {
 			return
 		}
+		r.files.note(&ev)
 		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions),
 			func(o room.Reaction) bool { return r.state.Ignored[o.By] })
 		e = ev
@@ -397,6 +399,11 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.By.Peer] {
 			return
 		}
+	case room.FileChanged:
+		e = r.fileChanged(ev)
+	case room.FileFailed:
+		r.failedFile(ev)
+		return
 	case room.NoticeTaken:
 		r.keepNotice(ev.Notice)
 	case room.EpochStarted:
@@ -490,11 +497,3 @@ func (r *Room) work(ctx context.Context, todo <-chan func()) {
 		}
 	}
 }
-
-// Link is the room's link, with our addresses in it.
-func (r *Room) Link() string {
-	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: forLink(r.node.Addresses())}).String()
-}
-
-// Now is the room's clock.
-func (r *Room) Now() time.Time { return r.cfg.Now() }

@@ -184,6 +184,11 @@ func (s *State) own(e Event) []Line {
 		return note("%s is back", s.name(w.Member.Peer))
 	case HealthChanged:
 		s.Health = w.Shown
+	case Fetching:
+		return note("%s (%s) is asked for, and saved when it is here", FileName(w.File.Name),
+			text.Size(int(w.File.Size)))
+	case Saved:
+		return note("%s is saved as %s", FileName(w.File.Name), cli.Clean(w.Path))
 	case Pinged:
 		return note("%s", s.pong(w.Path))
 	case ProofAsked:
@@ -232,7 +237,8 @@ func waits(n int) string {
 // quiet reports whether nothing is ever said of such an event.
 func quiet(what any) bool {
 	switch what.(type) {
-	case Snapshot, Waiting, Kept, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent, node.Connected:
+	case Snapshot, Waiting, Kept, PathChanged, HealthChanged, LinkChanged, room.Reached, room.Sent,
+		room.FileChanged, node.Connected:
 		return true
 	}
 	return false

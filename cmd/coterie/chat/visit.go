@@ -1,6 +1,11 @@
 package chat
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"coterie/room"
+)
 
 // A visit is a room as one of its faces sees it: what answers that face is for it alone. What
 // happens in the room is for all.
@@ -50,6 +55,9 @@ func (r *Room) TryDoFor(face any, c Command) bool {
 // Answered waits until what was wanted before is done, and what answers it is shown; not for what
 // others have to answer.
 func (r *Room) Answered(ctx context.Context) {
+	if r.inside(ctx, func() {}) != nil { // the last of it has begun
+		return
+	}
 	done := make(chan struct{})
 	select {
 	case r.background <- func() { close(done) }:
@@ -65,3 +73,11 @@ func (r *Room) Answered(ctx context.Context) {
 	case <-r.over:
 	}
 }
+
+// Link is the room's link, with our addresses in it.
+func (r *Room) Link() string {
+	return (&room.Link{Descriptor: r.cfg.Descriptor, Addresses: forLink(r.node.Addresses())}).String()
+}
+
+// Now is the room's clock.
+func (r *Room) Now() time.Time { return r.cfg.Now() }

@@ -61,11 +61,12 @@ func init() {
 		room.EpochStarted{}, room.LeftOut{}, room.Cut{}, room.Departed{}, room.Renamed{}, room.Delivered{}, room.Sent{},
 		room.Held{}, room.Restored{}, room.Unsaid{}, room.Absence{}, room.Proved{}, room.Refused{}, room.Contributed{},
 		room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{}, room.Asked{}, room.Attested{},
-		room.Opened{}, room.HeldNumber(0), room.OutsideQuestion{}, room.OutsideAnswer{},
+		room.Opened{}, room.FileChanged{}, room.HeldNumber(0), room.OutsideQuestion{}, room.OutsideAnswer{},
 		node.Bootstrapped{}, node.Connected{},
 		LinkChanged{}, Ready{}, Warning{}, NotDone{}, Rejected{}, Waiting{}, StillAlone{}, MemberState{}, PathChanged{},
 		HealthChanged{}, Pinged{}, ProofAsked{}, Ignored{}, Dropped{}, SettingKept{}, Kept{}, SendingHeld{}, Found{},
-		Earlier{}, Exported{}, Logged{}, Bye{}, room.Changed{}, wireSnapshot{}, wireNotice{}, wireAnswer{},
+		Earlier{}, Fetching{}, Saved{}, Exported{}, Logged{}, Bye{}, room.Changed{}, wireSnapshot{}, wireNotice{},
+		wireAnswer{},
 		json.Number(""), map[string]any{}, []any{}, []string{}, time.Duration(0),
 	} {
 		gob.Register(v)
@@ -181,7 +182,7 @@ func init() {
 	for _, c := range []Command{
 		Say{}, Quit{}, Who{}, Info{}, Status{}, Whois{}, Link{}, Help{}, Peers{}, Ignores{}, To{}, Nick{}, Rekey{}, Drop{},
 		SendHeld{}, ShowHeld{}, Ping{}, Prove{}, Allow{}, Ignore{}, Cut{}, Notice{}, Search{}, Older{}, Set{}, MarkUnread{},
-		Debug{}, Forget{}, Bad{}, Questions{}, Reply{}, Recent{}, Export{},
+		Debug{}, Forget{}, Bad{}, Questions{}, Reply{}, Recent{}, Export{}, File{}, Fetch{}, Save{}, Files{},
 	} {
 		commands[nameOf(c)] = reflect.TypeOf(c)
 	}
@@ -212,6 +213,9 @@ func EncodeCommand(c Command) ([]byte, error) {
 	var err error
 	switch c := c.(type) {
 	case Say:
+		c.Ref = ref(c.Ref)
+		out.With, err = json.Marshal(c)
+	case File:
 		c.Ref = ref(c.Ref)
 		out.With, err = json.Marshal(c)
 	case Search:
@@ -259,6 +263,9 @@ func DecodeCommand(line []byte) (Command, error) {
 		if w.Ref = ref; w.About != 0 && !record.IsAbout(w.About) {
 			return nil, errors.New("nothing that is about a message")
 		}
+		return w, nil
+	case File:
+		w.Ref = ref
 		return w, nil
 	case Search:
 		w.Ref, w.Limit = ref, min(max(w.Limit, 1), MaxFound)

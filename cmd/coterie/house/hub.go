@@ -73,6 +73,8 @@ func remembered(e chat.Event) bool {
 		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Pinged,
 		chat.Exported:
 		return false
+	case room.FileChanged:
+		return w.State != room.FileFetching
 	case room.EpochStarted:
 		return w.ID != (ake.Hash{})
 	}
@@ -474,8 +476,11 @@ func (g *Guest) TryDo(c chat.Command) bool {
 	if g.hub.room.TryDoFor(g, c) {
 		return true
 	}
-	if say, ok := c.(chat.Say); ok {
-		g.mine(say.Ref, true)
+	switch w := c.(type) {
+	case chat.Say:
+		g.mine(w.Ref, true)
+	case chat.File:
+		g.mine(w.Ref, true)
 	}
 	return false
 }
@@ -491,6 +496,9 @@ func (g *Guest) Do(ctx context.Context, c chat.Command) {
 func (g *Guest) wants(c chat.Command) (chat.Command, bool) {
 	switch w := c.(type) {
 	case chat.Say:
+		w.Ref = g.ref(w.Ref)
+		return w, true
+	case chat.File:
 		w.Ref = g.ref(w.Ref)
 		return w, true
 	case chat.MarkUnread:

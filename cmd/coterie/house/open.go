@@ -65,7 +65,7 @@ func (h *House) Begin(p *Plan, out Joiner, face chat.Face) (_ *Room, err error) 
 			return nil, err
 		}
 		cfg.Store, cfg.Identity, cfg.Replay = node.NewStore(o.history.Store), o.history.Identity, replay
-		cfg.Keep = p.keep
+		cfg.Keep, cfg.Pieces = p.keep, o.history.Pieces
 	}
 	dir, err := h.RuntimeDir()
 	if err == nil {

@@ -280,6 +280,10 @@ func (r *Remote) line(c chat.Command) (e errand) {
 		e.message = r.number(w.Ref, true)
 		w.Ref = e.message
 		c = w
+	case chat.File:
+		e.message = r.number(w.Ref, true)
+		w.Ref = e.message
+		c = w
 	case chat.Search:
 		w.Ref = r.number(w.Ref, false)
 		c = w

@@ -2,6 +2,7 @@ package lines
 
 import (
 	"bufio"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/cli"
+	"coterie/crypto/ake"
 	"coterie/room/record"
 )
 
@@ -119,6 +121,10 @@ type jsonInput struct {
 	Edit     *string `json:"edit"`
 	Withdraw *string `json:"withdraw"`
 	Export   *string `json:"export"`
+	File     *string `json:"file"`
+	Fetch    *string `json:"fetch"`
+	Save     *string `json:"save"`
+	Path     *string `json:"path"`
 	Ref      any     `json:"ref"`
 }
 
@@ -174,6 +180,9 @@ func ParseJSON(s string) chat.Command {
 		{in.Withdraw != nil, chat.Say{Ref: in.Ref, About: record.KindWithdrawal, Which: is(in.Withdraw)}},
 		{in.Export != nil, chat.Export{File: is(in.Export)}},
 		{in.Reply != nil, chat.Reply{Number: is(in.Reply), Text: is(in.Text)}},
+		{in.File != nil, chat.File{Ref: in.Ref, Path: chat.Path(is(in.File))}},
+		{in.Fetch != nil, chat.Fetch{ID: messageID(in.Fetch)}},
+		{in.Save != nil, chat.Save{ID: messageID(in.Save), Path: chat.Path(is(in.Path))}},
 	} {
 		if v.given {
 			given = append(given, v.c)
@@ -181,7 +190,8 @@ func ParseJSON(s string) chat.Command {
 	}
 	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
-			"drop, send_held, held, ignore, cut, uncut, notice, questions, answer_question, react, edit, withdraw, export")
+			"drop, send_held, held, ignore, cut, uncut, notice, questions, answer_question, react, edit, withdraw, export, " +
+			"file, fetch, save")
 	}
 	if in.To != nil && in.Send == nil {
 		return bad("to goes with send")
@@ -192,7 +202,18 @@ func ParseJSON(s string) chat.Command {
 	if in.Answers != nil && (in.Send == nil || in.To != nil || is(in.Action)) {
 		return bad("reply_to goes with send, without to and action")
 	}
+	if (in.Path == nil || *in.Path == "") != (in.Save == nil) {
+		return bad("save needs path, and nothing else has one")
+	}
 	switch c := given[0].(type) {
+	case chat.File:
+		if is(in.File) == "" {
+			return bad("file is a path")
+		}
+	case chat.Fetch, chat.Save:
+		if messageID(in.Fetch) == (ake.Hash{}) && messageID(in.Save) == (ake.Hash{}) {
+			return bad("fetch and save want the id of a message, in hexadecimal")
+		}
 	case chat.Reply:
 		if c.Number < 1 || c.Text == "" {
 			return bad("answer_question is the number of a question, and needs text")
@@ -240,6 +261,14 @@ func is[T any](field *T) (value T) {
 		value = *field
 	}
 	return value
+}
+
+// messageID is the id of a message; zeros: it is none.
+func messageID(field *string) (id ake.Hash) {
+	if b, err := hex.DecodeString(is(field)); err == nil && len(b) == len(id) {
+		copy(id[:], b)
+	}
+	return id
 }
 
 func searchInput(c chat.Search, in *jsonInput, bad func(string, ...any) chat.Command) chat.Command {

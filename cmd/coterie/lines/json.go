@@ -140,6 +140,10 @@ func (j *JSON) Show(s *chat.State, e chat.Event, _ []chat.Line) {
 		j.Put(message("message", s, w))
 	case room.Opened:
 		j.Put(message("opened", s, w.Delivered))
+	case room.FileChanged:
+		j.Put(file(w.ID, w.FileInfo))
+	case chat.Saved:
+		j.Put(file(w.ID, w.File).Add("path", w.Path))
 	case room.Changed:
 		j.Put(changed(s, w))
 	case room.Sent:
@@ -372,6 +376,9 @@ func message(event string, s *chat.State, d room.Delivered) *Object {
 		Add("lamport", d.Message.Lamport).Add("epoch", ID(d.Epoch)).Add("self", d.Self).
 		Add("action", d.Message.Kind == record.KindAction).Add("history", d.History).Add("away", d.Away).Add("late", d.Late).
 		Add("flags", s.Flags(d)).Add("names_me", !d.Self && s.NamesMe(d.Message.Text))
+	if d.File != nil {
+		o.Add("file", new(Object).Add("name", d.File.Name).Add("size", d.File.Size).Add("state", d.File.State).Close())
+	}
 	if d.To != "" {
 		if o.Add("to", d.To); d.Reading != room.NotOpened {
 			o.Add("readable", d.Reading == room.Read)
@@ -394,6 +401,11 @@ func message(event string, s *chat.State, d room.Delivered) *Object {
 		o.Add("reactions", all)
 	}
 	return o
+}
+
+// file is what has become of one.
+func file(id ake.Hash, f room.FileInfo) *Object {
+	return NewObject("file").Add("target", ID(id)).Add("state", f.State).Add("have", f.Have).Add("of", f.Size)
 }
 
 func path(o *Object, p node.Path) *Object {

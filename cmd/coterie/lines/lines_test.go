@@ -94,6 +94,15 @@ func everyEvent() []any {
 	later.ID, later.Reading = hashOf("later"), room.NotOpened
 	opened := some
 	opened.ID = later.ID
+	sent := said
+	sent.ID, sent.Message.Kind, sent.Message.Text = hashOf("file"), record.KindFile, "../plan\u202e.pdf"
+	sent.File = &room.FileInfo{Name: sent.Message.Text, Size: 1_200_000, State: room.FileThere, Number: 1}
+	own := sent
+	own.ID, own.Self, own.Author = hashOf("own file"), true, me
+	own.File = &room.FileInfo{Name: "notes.txt", Size: 12, State: room.FileHere, Have: 12, Number: 2}
+	fileIn := func(state string, have int64) room.FileInfo {
+		return room.FileInfo{Name: sent.Message.Text, Size: 1_200_000, State: state, Have: have, Number: 1}
+	}
 	reply, unasked, question, withdrawn := said, said, said, said
 	reply.ID, reply.Message.Kind, reply.Message.Text = hashOf("reply"), record.KindReply, "at nine, kari\x1b[2J"
 	unasked.Message = reply.Message
@@ -138,6 +147,11 @@ func everyEvent() []any {
 		room.EpochStarted{ID: hashOf("fifth"), Previous: hashOf("fourth"), SID: hashOf("sid"), Members: []room.Member{me,
 			ann}, Committer: self, Reason: room.ReasonRotated},
 		room.Renamed{Member: room.Member{Peer: other, Name: "anna"}}, room.Renamed{Member: ann},
+		sent, own, room.FileChanged{ID: sent.ID, FileInfo: fileIn(room.FileFetching, 600_000)},
+		chat.Fetching{ID: sent.ID, File: fileIn(room.FileFetching, 0)},
+		room.FileChanged{ID: sent.ID, FileInfo: fileIn(room.FileHere, 1_200_000)},
+		chat.Saved{ID: sent.ID, File: fileIn(room.FileHere, 1_200_000), Path: "/home/kari/plan.pdf"},
+		room.FileChanged{ID: sent.ID, FileInfo: fileIn(room.FileGone, 0)},
 		said, history, some, closed, later, room.Opened{Delivered: opened},
 		room.OutsideQuestion{Number: 1, ID: hashOf("asked"), By: ann, At: at, For: `"Professor"`, Text: "when\nis it\u202e?"},
 		room.OutsideQuestion{Number: 2, ID: hashOf("asked before"), By: ann, At: at, Text: "before", History: true,
@@ -218,7 +232,8 @@ var whatever = []any{
 	room.Refused{},
 	room.Contributed{}, room.Failed{}, room.Reached{}, room.Gap{}, room.Shortened{}, room.Equivocated{}, room.Past{},
 	room.Asked{},
-	room.Attested{}, room.Opened{}, room.OutsideQuestion{}, room.OutsideAnswer{},
+	room.Attested{}, room.Opened{}, room.FileChanged{}, chat.Fetching{}, chat.Saved{},
+	room.OutsideQuestion{}, room.OutsideAnswer{},
 	node.Bootstrapped{}, node.BootstrapFailed{}, node.Connected{}, node.NotSaving{}, node.RelayRefused{},
 	chat.LinkChanged{},
 	chat.Ready{}, chat.Warning{}, chat.NotDone{}, chat.Rejected{}, chat.Waiting{}, chat.StillAlone{}, chat.Snapshot{},
@@ -422,6 +437,12 @@ func TestFacesAgree(t *testing.T) {
 				}
 			case room.Delivered:
 				text := cli.Clean(w.Message.Text)
+				if w.File != nil {
+					if text = chat.FileText(w.File, w.Self); !strings.Contains(printed, text) || !strings.Contains(screen, text) {
+						t.Errorf("plain %q\nscreen %s", printed, screen)
+					}
+					break
+				}
 				if w.To != "" && (!strings.Contains(printed, "ann to "+w.To) || !strings.Contains(screen, "ann to "+w.To)) {
 					t.Errorf("for whom? %q\n%s", printed, screen)
 				}

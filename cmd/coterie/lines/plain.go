@@ -177,6 +177,10 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 	if d.Edited {
 		name += " (edited)"
 	}
+	if d.File != nil {
+		p.put("%s* %s %s", at, name, chat.FileText(d.File, d.Self))
+		return
+	}
 	head, sep := at+name, ":"
 	if d.Message.Kind == record.KindAction {
 		head, sep = at+"* "+name, ""

@@ -20,6 +20,7 @@ import (
 // peer that it is there.
 type History struct {
 	Store    *store.Store
+	Pieces   *store.Pieces // of files
 	Identity ed25519.PrivateKey
 	// Plain: the key of the history lies beside it, for everybody who copies the folder.
 	Plain bool
@@ -81,6 +82,9 @@ func openHistory(path string, d *room.Descriptor, opened []age.Identity,
 		if _, out.Identity, err = ed25519.GenerateKey(rand.Reader); err == nil {
 			err = s.SetIdentity(out.Identity)
 		}
+	}
+	if err == nil {
+		out.Pieces, err = s.Pieces()
 	}
 	if err != nil {
 		s.Close()

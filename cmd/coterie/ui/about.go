@@ -238,6 +238,9 @@ func (m *Model) changed(c room.Changed) {
 	d := room.Delivered{Reactions: e.reactions, Edited: e.edited}
 	d.Change(c)
 	e.reactions, e.edited, e.withdrawn = d.Reactions, d.Edited, d.Withdrawn
+	if e.withdrawn {
+		e.file = nil
+	}
 	if c.Kind != record.KindReaction {
 		now := m.message(d)
 		e.text, e.raw, e.flags = now.text, now.raw, now.flags

@@ -634,13 +634,13 @@ func TestComplete(t *testing.T) {
 		t.Errorf("back is %q", got)
 	}
 	s.m.input.clear()
-	s.types("/save no")
+	s.types("/scrollback no")
 	s.press("tab")
 	if c, ok := asked[CompleteFile](s.b); !ok || c.Begin != "no" {
 		t.Errorf("asked %+v", c)
 	}
 	s.do(Files{"notes.txt"})
-	if got := s.m.input.String(); got != "/save notes.txt" {
+	if got := s.m.input.String(); got != "/scrollback notes.txt" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -771,7 +771,7 @@ func TestQuestionWhileTyping(t *testing.T) {
 	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
 	s.do(room.Asked{ID: "q1", Member: mAnn, Policy: `"Professor"`}, room.Asked{ID: "q2", Member: mProf, Policy: `"NTNU"`})
 	s.now = s.now.Add(time.Minute)
-	s.types("/save x")
+	s.types("/scrollback x")
 	s.enter()
 	s.types("n")
 	s.enter()

@@ -24,7 +24,8 @@ func slashes() []slash {
 	var all []slash
 	here := own()
 	for _, c := range chat.Slashes {
-		mine := slash{Slash: c, do: func(m *Model, args string) tea.Cmd { m.out.Do(c.Make(args)); return nil }}
+		mine := slash{Slash: c, file: c.Name == "file",
+			do: func(m *Model, args string) tea.Cmd { m.out.Do(c.Make(args)); return nil }}
 		if i := slices.IndexFunc(here, func(o slash) bool { return o.Name == c.Name }); i >= 0 {
 			mine = here[i]
 			here = slices.Delete(here, i, i+1)
@@ -45,7 +46,7 @@ func own() []slash {
 		slash{Slash: chat.Slash{Name: "quit", Args: "[WORDS]",
 			Help: "say WORDS; go away, or (coterie up) close the window"}, do: (*Model).quitWith},
 		slash{Slash: chat.Slash{Name: "link", Args: "[qr|copy]", Help: "the room's link"}, do: (*Model).link},
-		slash{Slash: chat.Slash{Name: "save", Args: "FILE", Help: "the scrollback as text"}, do: (*Model).save,
+		slash{Slash: chat.Slash{Name: "scrollback", Args: "FILE", Help: "what is above, as text"}, do: (*Model).save,
 			file: true})
 	answer := func(word string, help string) {
 		add(word, "[WHO]", help, func(m *Model, who string) {

@@ -63,7 +63,8 @@ type entry struct {
 	counter  uint64
 	lamport  uint64
 	received time.Time
-	own      *delivery // for one's own
+	file     *room.FileInfo // nil: it is no file
+	own      *delivery      // for one's own
 
 	replyTo           ake.Hash // the message that it answers; zeros: none
 	quote             *room.Quote

@@ -47,6 +47,8 @@ func (m *Model) event(e chat.Event) tea.Cmd {
 		}
 	case room.Opened:
 		m.opened(w)
+	case room.FileChanged:
+		m.fileChanged(w)
 	case room.Changed:
 		m.changed(w)
 	case room.Sent:
@@ -133,10 +135,32 @@ func (m *Model) message(e room.Delivered) *entry {
 	if closed := chat.Closed(e); closed != "" {
 		out.text = "(" + closed + ")"
 	}
+	if e.File != nil {
+		out.file, out.action = e.File, true
+		m.drawFile(out)
+	}
 	if out.reply(e); e.Withdrawn {
 		out.text, out.raw = "(withdrawn)", ""
 	}
 	return out
+}
+
+// drawFile is what is said of a file, in the place of words.
+func (m *Model) drawFile(e *entry) {
+	clean, flags := text.Clean(chat.FileText(e.file, e.self))
+	e.text, e.raw, e.flags = m.shown(clean), "", flags
+	e.touch()
+}
+
+// fileChanged is what has become of a file that was shown.
+func (m *Model) fileChanged(c room.FileChanged) {
+	for _, e := range slices.Backward(m.log.entries) {
+		if e.kind == kindMessage && e.id == c.ID && e.file != nil {
+			e.file = &c.FileInfo
+			m.drawFile(e)
+			return
+		}
+	}
 }
 
 // opened is what came of words for some that were shown before.

@@ -48,9 +48,19 @@ type Event struct {
 	Count     int      `json:"count"`
 	To        string   `json:"to"`
 	Missing   any      `json:"missing"` // whether anything is, or who lacks it
+	File      *File    `json:"file"`
+	Target    string   `json:"target"`
+	Path      string   `json:"path"`
 
 	// At is when the line was read.
 	At time.Time `json:"-"`
+}
+
+// A File is one that a message has.
+type File struct {
+	Name  string `json:"name"`
+	Size  int    `json:"size"`
+	State string `json:"state"`
 }
 
 // A Peer is a running process.

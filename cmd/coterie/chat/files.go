@@ -1,0 +1,420 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"coterie/cmd/internal/cli"
+	"coterie/cmd/internal/text"
+	"coterie/crypto/ake"
+	"coterie/node"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// Files that members send: PROTOCOL.md §9.9. Nothing here opens one, or shows what is in it.
+
+const (
+	// maxSeenFiles is how many files have a number.
+	maxSeenFiles = 4096
+	// maxSaving is how many are waited for, to be saved.
+	maxSaving = 64
+	// maxCopies is how many files of one name a folder may have.
+	maxCopies = 999
+	// retryFile is how often it is tried again while other files are being sealed.
+	retryFile = 100 * time.Millisecond
+)
+
+// A seenFile is one that was shown.
+type seenFile struct {
+	id   ake.Hash
+	info room.FileInfo
+	from room.Member
+	self bool
+	at   time.Time
+}
+
+// shownFiles are those that were shown, by number, and what is to be saved when it is here. They
+// belong to the room's goroutine.
+type shownFiles struct {
+	all    []seenFile
+	number map[ake.Hash]int // from 1
+	saving map[ake.Hash][]Save
+}
+
+// note gives a file its number.
+func (f *shownFiles) note(d *room.Delivered) {
+	if d.File == nil {
+		return
+	}
+	info := *d.File
+	if f.number == nil {
+		f.number, f.saving = make(map[ake.Hash]int), make(map[ake.Hash][]Save)
+	}
+	if f.number[d.ID] == 0 && len(f.all) < maxSeenFiles {
+		f.all = append(f.all, seenFile{d.ID, info, d.Author, d.Self, d.ShownAt()})
+		f.number[d.ID] = len(f.all)
+	}
+	info.Number = f.number[d.ID]
+	d.File = &info
+}
+
+// noteFiles is note for what was read back, and says how it stands with each.
+func (r *Room) noteFiles(all []room.Delivered, states map[ake.Hash]room.FileInfo) {
+	for i := range all {
+		if info, ok := states[all[i].ID]; ok && all[i].File != nil {
+			all[i].File = &info
+		}
+		r.files.note(&all[i])
+	}
+}
+
+// fileStates asks how it stands with the files among messages.
+func (r *Room) fileStates(all []room.Delivered) map[ake.Hash]room.FileInfo {
+	var ids []ake.Hash
+	for _, d := range all {
+		if d.File != nil {
+			ids = append(ids, d.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return r.node.FileStates(ids)
+}
+
+// fileChanged takes what has become of a file.
+func (r *Room) fileChanged(c room.FileChanged) room.FileChanged {
+	c.Number = r.files.number[c.ID]
+	if c.Number > 0 {
+		r.files.all[c.Number-1].info = c.FileInfo
+	}
+	waiting := r.files.saving[c.ID]
+	switch c.State {
+	case room.FileHere:
+		delete(r.files.saving, c.ID)
+		for _, s := range waiting {
+			s.do(visit{r, s.by})
+		}
+	case room.FileGone:
+		delete(r.files.saving, c.ID)
+		for _, s := range waiting {
+			visit{r, s.by}.refuse(cli.Fail("file-gone", "%s is not saved: its message is not kept any more",
+				FileName(c.Name)))
+		}
+	}
+	return c
+}
+
+// Path makes a path absolute, as whoever types it means it: they may be in another process than
+// the room.
+func Path(typed string) string {
+	if rest, ok := strings.CutPrefix(typed, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			typed = filepath.Join(home, rest) + trailing(typed)
+		}
+	}
+	if abs, err := filepath.Abs(typed); err == nil {
+		return abs + trailing(typed)
+	}
+	return typed
+}
+
+// trailing is the separator at the end of a path that names a folder.
+func trailing(p string) string {
+	if n := len(p); n > 0 && os.IsPathSeparator(p[n-1]) {
+		return string(filepath.Separator)
+	}
+	return ""
+}
+
+// parseSave reads what follows /save: the file's number, and where to.
+func parseSave(args string) Command {
+	which, to, _ := strings.Cut(args, " ")
+	n, err := strconv.Atoi(which)
+	if err != nil || n < 1 {
+		return Bad{cli.Fail("bad-input", "usage: /save N [PATH]").Hint("/files lists the files, with their numbers")}
+	}
+	return Save{Number: n, Path: Path(strings.TrimSpace(to) + either(strings.TrimSpace(to) == "", "./", ""))}
+}
+
+func (c Files) do(r visit) {
+	all := slices.Clone(r.files.all)
+	r.busy(func() {
+		ids := make([]ake.Hash, len(all))
+		for i, f := range all {
+			ids[i] = f.id
+		}
+		states := r.node.FileStates(ids)
+		r.post(func() {
+			a := Answer{To: c, Title: "files"}
+			for i, f := range all {
+				if info, ok := states[f.id]; ok {
+					f.info = info
+				} else if f.info.State != room.FileGone {
+					f.info.State = room.FileThere
+				}
+				who := either(f.self, "you", r.state.name(f.from.Peer))
+				a.Lines = append(a.Lines, fmt.Sprintf("%d  %s  %s  %s (%s)  %s", i+1, r.state.dayClock(f.at, r.cfg.Now()),
+					who, FileName(f.info.Name), text.Size(int(f.info.Size)), fileState(f.info)))
+			}
+			if len(all) == 0 {
+				a.Lines = []string{"No file was sent here since you opened the room; /file PATH sends one."}
+			}
+			r.show(a)
+		})
+	})
+}
+
+// fileState says in words how it stands with a file.
+func fileState(f room.FileInfo) string {
+	switch f.State {
+	case room.FileHere:
+		return "here"
+	case room.FileFetching:
+		return fmt.Sprintf("fetching, %d %%", f.Have*100/max(f.Size, 1))
+	case room.FileGone:
+		return "gone"
+	}
+	return "not here; others may have it"
+}
+
+// FileText is what is said of a file that was sent.
+func FileText(f *room.FileInfo, self bool) string {
+	out := fmt.Sprintf("sent %s (%s)", FileName(f.Name), text.Size(int(f.Size)))
+	switch {
+	case f.State == room.FileGone:
+		return out + "; not kept any more"
+	case f.State == room.FileFetching && f.Have > 0:
+		out += "; " + fileState(*f)
+	}
+	if self || f.Number == 0 {
+		return out
+	}
+	return fmt.Sprintf("%s; /save %d", out, f.Number)
+}
+
+// do reads a file and sends it. It is in the outbox before anything can become of it.
+func (c File) do(r visit) {
+	o := &outgoing{ref: c.Ref, at: r.cfg.Now()}
+	r.box.waiting = append(r.box.waiting, o)
+	if !r.beside(func() { r.sendFile(o, c.Path) }) {
+		r.rejected(o, cli.Fail("busy", "too many requests at once").Hint("wait for the answers"))
+	}
+}
+
+func (r *Room) sendFile(o *outgoing, path string) {
+	name, data, bad := readFile(path)
+	if bad != nil {
+		r.reject(o, bad)
+		return
+	}
+	err := r.node.SendFile(o, name, data)
+	for tries := 0; errors.Is(err, room.ErrFilesBusy) && tries < 100; tries++ {
+		time.Sleep(retryFile)
+		err = r.node.SendFile(o, name, data)
+	}
+	if err != nil && !errors.Is(err, node.ErrEnded) && !errors.Is(err, room.ErrLeft) {
+		r.reject(o, fileError(err))
+	}
+}
+
+// readFile reads a file that is to be sent, and how others are to call it.
+func readFile(path string) (name string, data []byte, bad *cli.Error) {
+	shown := cli.Clean(path)
+	cannot := func(err error) (string, []byte, *cli.Error) {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return "", nil, cli.Fail("file", "cannot read %s: %v", shown, err).Because(err)
+	}
+	if !filepath.IsAbs(path) {
+		return "", nil, cli.Fail("file", "%s is no absolute path", shown)
+	}
+	// What is no file could be waited for without end: it is not opened.
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return cannot(err)
+	case !info.Mode().IsRegular():
+		return "", nil, cli.Fail("file", "%s is no file", shown).Hint("a folder goes as an archive of it")
+	case info.Size() == 0:
+		return "", nil, cli.Fail("file", "%s is empty", shown)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return cannot(err)
+	}
+	defer f.Close()
+	if data, err = io.ReadAll(io.LimitReader(f, record.MaxFile+1)); err != nil {
+		return cannot(err)
+	}
+	if len(data) > record.MaxFile {
+		return "", nil, cli.Fail("too-long", "%s has over 32 MiB; no larger file can be sent", shown)
+	}
+	return FileName(filepath.Base(path)), data, nil
+}
+
+// fileError says why a file was not sent or fetched.
+func fileError(err error) *cli.Error {
+	switch {
+	case errors.Is(err, room.ErrNoFile):
+		return cli.Fail("no-file", "there is no such file").Hint("/files lists them").Because(err)
+	case errors.Is(err, room.ErrFilesFull):
+		return cli.Fail("files-full", "there is no room for the file in what is kept of this room").
+			Hint("/set keep 4GB keeps more, from the next time").Because(err)
+	case errors.Is(err, room.ErrFilesBusy):
+		return cli.Fail("busy", "too many files are being sent or fetched").Because(err)
+	case errors.Is(err, room.ErrHeldFull):
+		return cli.Fail("busy", "too much waits to be sent").Hint("/held shows it").Because(err)
+	}
+	return Describe(err)
+}
+
+// failedFile answers a file that was not sent after all.
+func (r *Room) failedFile(e room.FileFailed) {
+	if o, ok := e.Ref.(*outgoing); ok {
+		r.rejected(o, fileError(e.Err))
+	}
+}
+
+func (c Fetch) do(r visit) {
+	r.busy(func() {
+		if err := r.node.FetchFile(c.ID); err != nil {
+			r.tell(NotDone{fileError(err)})
+		}
+	})
+}
+
+// do saves a file, or has it fetched first.
+func (c Save) do(r visit) {
+	if c.Number > 0 {
+		if c.Number > len(r.files.all) {
+			r.refuse(cli.Fail("no-file", "there is no file %d", c.Number).Hint("/files lists them"))
+			return
+		}
+		c.ID, c.Number = r.files.all[c.Number-1].id, 0
+	}
+	c.by = r.by
+	r.busy(func() {
+		saved, err := r.save(c)
+		switch {
+		case errors.Is(err, room.ErrNotHere):
+			r.fetchToSave(c)
+		case err != nil:
+			r.tell(NotDone{saveError(err)})
+		default:
+			r.tell(saved)
+		}
+	})
+}
+
+// fetchToSave has a file fetched that is to be saved then.
+func (r visit) fetchToSave(c Save) {
+	full := false
+	if r.inside(context.Background(), func() {
+		if full = len(r.files.saving) >= maxSaving || len(r.files.saving[c.ID]) >= 8; !full {
+			if r.files.saving == nil {
+				r.files.number, r.files.saving = make(map[ake.Hash]int), make(map[ake.Hash][]Save)
+			}
+			r.files.saving[c.ID] = append(r.files.saving[c.ID], c)
+		}
+	}) != nil {
+		return
+	}
+	err := error(room.ErrFilesBusy)
+	if !full {
+		err = r.node.FetchFile(c.ID)
+	}
+	if err != nil {
+		r.post(func() {
+			delete(r.files.saving, c.ID)
+			r.show(NotDone{fileError(err)})
+		})
+		return
+	}
+	r.post(func() {
+		if n := r.files.number[c.ID]; n > 0 {
+			r.show(Fetching{c.ID, r.files.all[n-1].info})
+		}
+	})
+}
+
+func saveError(err error) *cli.Error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return cli.Fail("file", "cannot save as %s: %v", cli.Clean(path.Path), path.Err).Because(err)
+	case errors.As(err, &link):
+		return cli.Fail("file", "cannot save as %s: %v", cli.Clean(link.New), link.Err).Because(err)
+	case errors.Is(err, ake.ErrNotOpened):
+		return cli.Fail("file-damaged", "the file does not open: who sent it has sealed it wrongly").Because(err)
+	}
+	return fileError(err)
+}
+
+// save writes a file that is here, under a name that nothing has.
+func (r *Room) save(c Save) (saved Saved, err error) {
+	states := r.node.FileStates([]ake.Hash{c.ID})
+	info, ok := states[c.ID]
+	if !ok || info.State != room.FileHere {
+		return saved, room.ErrNotHere
+	}
+	folder, name := filepath.Split(c.Path)
+	if at, err := os.Stat(c.Path); err == nil && at.IsDir() {
+		folder, name = c.Path, ""
+	}
+	if name == "" {
+		name = FileName(info.Name)
+	}
+	if !filepath.IsAbs(folder) {
+		return saved, &fs.PathError{Op: "save", Path: c.Path, Err: errors.New("it is no absolute path")}
+	}
+	// Under another name first: what has the name is whole.
+	temp, err := os.CreateTemp(folder, ".coterie-*") // mode 0600
+	if err != nil {
+		return saved, err
+	}
+	defer os.Remove(temp.Name())
+	err = r.node.WriteFile(c.ID, temp)
+	if closed := temp.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return saved, err
+	}
+	at, err := takeName(temp.Name(), folder, name)
+	return Saved{c.ID, info, at}, err
+}
+
+// takeName gives a file a name in a folder that nothing there has.
+func takeName(temp, folder, name string) (string, error) {
+	stem, ext := splitName(name)
+	for n := 1; ; n++ {
+		path := filepath.Join(folder, name)
+		err := os.Link(temp, path) // fails where a rename would overwrite
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			// FAT and some network file systems know no links.
+			if _, there := os.Lstat(path); errors.Is(there, fs.ErrNotExist) {
+				err = os.Rename(temp, path)
+			} else if there == nil {
+				err = fs.ErrExist
+			}
+		}
+		if err == nil || !errors.Is(err, fs.ErrExist) || n == maxCopies {
+			return path, err
+		}
+		name = fmt.Sprintf("%s (%d)%s", stem, n+1, ext)
+	}
+}

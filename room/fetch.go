@@ -1,0 +1,358 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coterie/crypto/ake"
+	"coterie/room/record"
+)
+
+// How pieces of files go from member to member: PROTOCOL.md §11.6.
+
+// ProtocolFile is the protocol of streams with pieces of files.
+const ProtocolFile = "/coterie/2/file"
+
+const (
+	maxSeeking       = 4 // streams on which we ask for pieces
+	maxSeekingBranch = 2 // .. of one branch
+	maxServing       = 16
+
+	// What is served, in bytes: to one peer, and to all.
+	servedAtOnce, servedRate       = 8 << 20, 1 << 20
+	allServedAtOnce, allServedRate = 32 << 20, 4 << 20
+
+	lackTime     = 20 * time.Second // until who has not a file is asked for it again; then twice as long
+	mostLackTime = 10 * time.Minute
+	laterTime    = 5 * time.Second // until who served nothing now is asked again
+	slowTime     = time.Minute
+	garbageTime  = 10 * time.Minute
+	maxPaused    = 1024
+)
+
+// A lack is that a process has not a file, as it says.
+type lack struct {
+	until time.Time
+	span  time.Duration
+}
+
+// fetching is what is being asked for, and what was served.
+type fetching struct {
+	asking map[ake.Hash]bool      // on a stream, or being written to the disk
+	paused map[[32]byte]time.Time // by identity: until when it is asked for nothing
+	served map[[32]byte]*pace     // by identity
+	// allServed is the pace of what is served to all.
+	allServed pace
+}
+
+func newFetching() fetching {
+	return fetching{
+		asking: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
+	}
+}
+
+// diskTask is task for what waits for the disk.
+func (r *Room) diskTask(work func() any, done func(result any)) {
+	r.task(work, done)
+	r.ready.Tasks[len(r.ready.Tasks)-1].Disk = true
+}
+
+// fetch asks for pieces that are wanted.
+func (r *Room) fetch() {
+	if len(r.files.wanted) == 0 {
+		return
+	}
+	slices.SortStableFunc(r.files.wanted, func(a, b *file) int { return differ(b.asked, a.asked) })
+	open, of, busy := 0, make(map[[32]byte]int), make(map[[32]byte]bool)
+	for _, x := range r.streams.byID {
+		if x.protocol == ProtocolFile && x.dialler {
+			b, _ := r.branchOf(r.today(), ake.Hash{}, x.identity)
+			open, busy[x.identity] = open+1, true
+			of[b]++
+		}
+	}
+	var authors, others []*channel
+	for _, w := range r.channels.sorted() {
+		ch := r.channels.byKey[w]
+		switch until := r.files.paused[ch.identity]; {
+		case !ch.up || busy[ch.identity]:
+		case until.After(r.now):
+			r.wakeAt(until)
+		case slices.ContainsFunc(r.files.wanted, func(f *file) bool { return f.author() == ch.identity }):
+			authors = append(authors, ch)
+		default:
+			others = append(others, ch)
+		}
+	}
+	for i := range others { // at random
+		if open < maxSeeking {
+			j := i + r.random(len(others)-i)
+			others[i], others[j] = others[j], others[i]
+		}
+	}
+	for _, ch := range append(authors, others...) {
+		b, _ := r.branchOf(r.today(), ake.Hash{}, ch.identity)
+		if open >= maxSeeking || of[b] >= maxSeekingBranch || busy[ch.identity] {
+			continue
+		}
+		if hashes := r.missing(ch); len(hashes) > 0 {
+			x := r.openChannelStream(ch, ProtocolFile)
+			x.seeks = hashes
+			r.send(x, record.EncodeSeek(hashes))
+			open, busy[ch.identity] = open+1, true
+			of[b]++
+		}
+	}
+}
+
+// author is the identity of who sent the file.
+func (f *file) author() (identity [32]byte) {
+	if f.ref.t != nil {
+		identity = f.ref.t.List[f.ref.index].Identity
+	}
+	return identity
+}
+
+// missing are pieces to ask a process for.
+func (r *Room) missing(ch *channel) (out []ake.Hash) {
+	for _, f := range r.files.wanted {
+		if l := f.lacks[ch.working]; l.until.After(r.now) {
+			r.wakeAt(l.until)
+			continue
+		}
+		for n := range f.Hashes {
+			i := (f.first + n) % len(f.Hashes)
+			h := f.Hashes[i]
+			if len(out) == record.MaxSeek {
+				return out
+			}
+			if !f.have[i] && !r.files.asking[h] {
+				r.files.asking[h] = true
+				out = append(out, h)
+			}
+		}
+	}
+	return out
+}
+
+// fileFrame takes a frame on a stream with pieces.
+func (r *Room) fileFrame(x *exchange, typ byte, body []byte) bool {
+	switch {
+	case typ == record.FrameSeek && !x.dialler:
+		return r.tookSeek(x, body)
+	case typ == record.FramePiece && x.dialler:
+		return r.tookPiece(x, body)
+	}
+	return false
+}
+
+// tookPiece takes a piece that we asked for, or that it is not there.
+func (r *Room) tookPiece(x *exchange, piece []byte) bool {
+	if x.sought == len(x.seeks) {
+		return false
+	}
+	h := x.seeks[x.sought]
+	x.sought++
+	switch {
+	case len(piece) == 0:
+		delete(r.files.asking, h)
+		r.hasNot(x, h)
+	case ake.PieceHash(piece) != h:
+		delete(r.files.asking, h)
+		r.pauseSeeking(x, garbageTime)
+		x.garbage = true
+		return false
+	default:
+		x.brought++
+		r.putPiece(h, piece)
+	}
+	if x.sought == len(x.seeks) {
+		r.hangUp(x)
+	}
+	return true
+}
+
+// hasNot notes that a process has not the file of a piece.
+func (r *Room) hasNot(x *exchange, h ake.Hash) {
+	for _, f := range r.files.wanted {
+		if !slices.Contains(f.Hashes, h) {
+			continue
+		}
+		if l := f.lacks[x.working]; !l.until.After(r.now) {
+			if f.lacks == nil {
+				f.lacks = make(map[[32]byte]lack)
+			}
+			if len(f.lacks) >= maxPaused {
+				clear(f.lacks)
+			}
+			l.span = min(max(2*l.span, lackTime), mostLackTime)
+			l.until = r.now.Add(l.span)
+			f.lacks[x.working] = l
+		}
+	}
+}
+
+// hasAgain forgets that a process has not files: it has a new channel.
+func (r *Room) hasAgain(working [32]byte) {
+	for _, f := range r.files.wanted {
+		delete(f.lacks, working)
+	}
+}
+
+// putPiece keeps a piece that is right.
+func (r *Room) putPiece(h ake.Hash, piece []byte) {
+	r.diskTask(func() any { return r.cfg.Pieces.Put(h, piece) }, func(result any) {
+		delete(r.files.asking, h)
+		if r.files.refs[h] == 0 { // its file went meanwhile
+			r.forgetPieces([][32]byte{h})
+			return
+		}
+		err, _ := result.(error)
+		if err != nil {
+			r.emit(Failed{Doing: "keeping a file", Err: err})
+		}
+		for _, f := range slices.Clone(r.files.wanted) {
+			if i := slices.Index(f.Hashes, h); i >= 0 && !f.have[i] {
+				if err != nil {
+					r.unwant(f)
+					r.fileChanged(f)
+					continue
+				}
+				r.tookOf(f, i)
+			}
+		}
+	})
+}
+
+// tookOf notes that a piece of a file is here now.
+func (r *Room) tookOf(f *file, i int) {
+	f.have[i] = true
+	f.missing--
+	if f.missing == 0 {
+		r.unwant(f)
+	}
+	if part := (len(f.have) - f.missing) * 16 / len(f.have); part > f.told || f.missing == 0 {
+		f.told = part
+		r.fileChanged(f)
+	}
+}
+
+// lostPieces notes that pieces are not here any more: the disk has damaged them.
+func (r *Room) lostPieces(hashes []ake.Hash) {
+	for _, h := range hashes {
+		for _, f := range r.files.byID {
+			if i := slices.Index(f.Hashes, h); i >= 0 && f.have[i] {
+				f.have[i] = false
+				f.missing++
+				r.want(f)
+				r.fileChanged(f)
+			}
+		}
+	}
+}
+
+// LostPiece tells the room that a piece could not be read.
+func (r *Room) LostPiece(now time.Time, h ake.Hash) {
+	r.advance(now)
+	r.lostPieces([]ake.Hash{h})
+	r.finish()
+}
+
+func (r *Room) pauseSeeking(x *exchange, span time.Duration) {
+	for who, until := range r.files.paused {
+		if len(r.files.paused) >= maxPaused || !until.After(r.now) {
+			delete(r.files.paused, who)
+		}
+	}
+	r.files.paused[x.identity] = r.now.Add(span)
+}
+
+// seekOver is called when a stream with pieces has ended.
+func (r *Room) seekOver(x *exchange) {
+	if x.protocol != ProtocolFile || !x.dialler {
+		return
+	}
+	for _, h := range x.seeks[x.sought:] {
+		delete(r.files.asking, h)
+	}
+	took := r.now.Sub(x.began)
+	switch {
+	case x.garbage || x.sought == len(x.seeks): // it was judged, or has done all
+	case took < laterTime || x.brought > 0:
+		r.pauseSeeking(x, laterTime)
+	default:
+		r.pauseSeeking(x, slowTime)
+	}
+}
+
+// mayServe reports whether a peer may ask for pieces now, if need be in place of whoever gives way.
+func (r *Room) mayServe(p peer.ID) bool {
+	return r.cfg.Pieces != nil && r.mayHaveStream(p, ProtocolFile, maxServing)
+}
+
+// tookSeek answers who asks for pieces. What is not in a file whose message we keep is not here.
+func (r *Room) tookSeek(x *exchange, body []byte) bool {
+	hashes, err := record.ParseSeek(body)
+	if err != nil || x.seeks != nil {
+		return false
+	}
+	x.seeks = hashes
+	p := r.files.servedTo(x.identity, r.now)
+	p.refill(r.now, servedRate, servedAtOnce)
+	r.files.allServed.refill(r.now, allServedRate, allServedAtOnce)
+	here := make([]bool, 0, len(hashes))
+	for _, h := range hashes {
+		has := r.files.refs[h] > 0 && r.cfg.Pieces.Has(h)
+		if has {
+			if min(p.tokens, r.files.allServed.tokens) < ake.MaxPiece {
+				break
+			}
+			p.tokens -= ake.MaxPiece
+			r.files.allServed.tokens -= ake.MaxPiece
+		}
+		here = append(here, has)
+	}
+	type served struct {
+		frames [][]byte
+		lost   []ake.Hash
+	}
+	r.diskTask(func() any {
+		var out served
+		for i, has := range here {
+			frame := []byte{record.FramePiece}
+			if has {
+				piece, err := r.cfg.Pieces.Get(hashes[i])
+				if err != nil {
+					out.lost = append(out.lost, hashes[i])
+				}
+				frame = append(frame, piece...)
+			}
+			out.frames = append(out.frames, frame)
+		}
+		return out
+	}, func(result any) {
+		out := result.(served)
+		r.lostPieces(out.lost)
+		if r.streams.byID[x.id] == x {
+			r.send(x, out.frames...)
+			r.hangUp(x)
+		}
+	})
+	return true
+}
+
+// servedTo finds or begins the pace of what a peer is served, and forgets those that are full again.
+func (f *fetching) servedTo(identity [32]byte, now time.Time) *pace {
+	if p := f.served[identity]; p != nil {
+		return p
+	}
+	for who, p := range f.served {
+		if p.refill(now, servedRate, servedAtOnce); p.tokens == servedAtOnce {
+			delete(f.served, who)
+		}
+	}
+	f.served[identity] = new(pace)
+	return f.served[identity]
+}
