@@ -57,8 +57,8 @@ func TestWhichMessage(t *testing.T) {
 	}
 	for typed, code := range map[string]string{
 		"/reply nobody hello": "not-member", "/reply ann": "bad-input", "/reply #1": "bad-input", "/reply #9 x": "no-message",
-		"/reply #0 x": "no-message", "/reply #-1 x": "no-message", "/edit #2": "bad-input", "/withdraw it": "bad-input", "/unreact ann x": "bad-input",
-		"/withdraw #2 x": "bad-input",
+		"/reply #0 x": "no-message", "/reply #-1 x": "no-message", "/edit #2": "bad-input", "/withdraw it": "bad-input",
+		"/unreact ann x": "bad-input", "/withdraw #2 x": "bad-input",
 	} {
 		c, ok := Parse(typed).(Say)
 		if !ok {
@@ -107,7 +107,8 @@ func mAnnTag(r *Room) string { return r.state.Names.Tag(ann) }
 func TestChangesInMemory(t *testing.T) {
 	r, face := open(t)
 	r.state.Ignored[per] = true
-	d := room.Delivered{ID: ake.Hash{1}, Author: mAnn, Received: time.Now(), Reactions: []room.Reaction{{By: per, Text: "x"}}}
+	d := room.Delivered{ID: ake.Hash{1}, Author: mAnn, Received: time.Now(),
+		Reactions: []room.Reaction{{By: per, Text: "x"}}}
 	d.Message.Text = "old words"
 	r.handle(d)
 	if got, _ := last[room.Delivered](face); len(got.Reactions) > 0 {

@@ -20,7 +20,8 @@ import (
 // JSON lines that fit the schema; nothing is overwritten, and nothing in it moves a terminal.
 func TestExport(t *testing.T) {
 	all := []room.Delivered{
-		{ID: hashOf("one"), Author: ann, Received: nine, Message: record.Body{Kind: record.KindText, Text: "when?\x1b[2J\nforged\u202e"},
+		{ID: hashOf("one"), Author: ann, Received: nine,
+			Message:   record.Body{Kind: record.KindText, Text: "when?\x1b[2J\nforged\u202e"},
 			Reactions: []room.Reaction{{By: self, Text: "👍"}}},
 		{ID: hashOf("two"), Author: me, Self: true, Received: nine, Edited: true, ReplyTo: hashOf("one"),
 			Quote: &room.Quote{Author: ann, Text: "when?"}, Message: record.Body{Kind: record.KindReply, Text: "at nine"}},
@@ -79,7 +80,8 @@ func TestExport(t *testing.T) {
 	if n := strings.Count(asJSON, "\n"); n != 6 || read("EXAM.JSON") != asJSON {
 		t.Errorf("%d lines", n)
 	}
-	if err := lines.Export(aRoom(), filepath.Join(dir, "nosuch", "x"), all, nil); err == nil || cli.Describe(err).Code != "output" {
+	err = lines.Export(aRoom(), filepath.Join(dir, "nosuch", "x"), all, nil)
+	if err == nil || cli.Describe(err).Code != "output" {
 		t.Error(err)
 	}
 }

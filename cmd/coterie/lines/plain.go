@@ -166,12 +166,12 @@ func (p *Plain) say(l chat.Line) {
 func (p *Plain) message(s *chat.State, d room.Delivered) {
 	at := p.clock(d.ShownAt())
 	name := p.paint(chat.ToHead(s.Names.Show(d.Author.Peer), d), codeBold)
-	if closed := chat.Closed(d); closed != "" {
-		p.put("%s%s (%s)", at, name, closed)
-		return
-	}
 	if d.Withdrawn {
 		p.put("%s%s (withdrawn)", at, name)
+		return
+	}
+	if closed := chat.Closed(d); closed != "" {
+		p.put("%s%s (%s)", at, name, closed)
 		return
 	}
 	if d.Edited {
