@@ -658,11 +658,27 @@ func (m *mutator) signed() *record.Signed {
 	return s
 }
 
+// someAbout makes some messages about others, of which it is the author or not.
+func (m *mutator) someAbout(s *record.Signed) {
+	a := record.About{Target: m.id}
+	if of := m.about.order; len(of) > 0 {
+		a.Target = of[s.Counter*31%uint64(len(of))]
+	}
+	s.Kind = record.KindReply + byte(s.Counter/3%4)
+	if s.Kind != record.KindWithdrawal {
+		a.Words = "about it"
+	}
+	s.Text = a.Text()
+}
+
 // someWords makes some messages words for some: well made ones, ones that do not open, and
 // others'.
 func (m *mutator) someWords(t *transcript, index int, s *record.Signed) {
 	if s.Counter%3 == 2 {
 		m.someOutside(s)
+	}
+	if s.Counter%3 == 0 {
+		m.someAbout(s)
 	}
 	if s.Counter%3 != 1 {
 		return

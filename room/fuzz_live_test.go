@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -260,6 +261,13 @@ func (w *live) say(s *simNode) string {
 
 // saySome says something to some: one in four of what is said while there is a mutator.
 func (w *live) saySome(s *simNode) {
+	if w.said%4 == 1 && len(s.messages) > 0 {
+		w.said++
+		s.room.SendAbout(s.clock(), nil, record.KindReply+byte(w.said/4%4), s.messages[w.said*31%len(s.messages)].ID,
+			strings.Repeat(fmt.Sprintf("%s #%d", s.name, w.said), map[bool]int{true: 1}[w.said/4%4 < 3]))
+		w.drain(s)
+		return
+	}
 	if w.said%4 != 3 {
 		w.say(s)
 		return
@@ -344,6 +352,13 @@ func (w *live) mends() {
 		w.wait(liveSpread, "heard", func() bool {
 			return !slices.ContainsFunc(w.honest, func(s *simNode) bool { return !s.heard(text) })
 		})
+	}
+	for _, s := range w.honest {
+		for _, o := range w.honest {
+			if target := differAbout(s, o); target != nil {
+				w.fail("about", "%s and %s differ about %x", s.name, o.name, target[:4])
+			}
+		}
 	}
 	if w.ticks >= 30 && w.free*liveMaySend < w.ticks {
 		w.fail("send", "honest members might send in %d of %d seconds", w.free, w.ticks)

@@ -88,21 +88,30 @@ func (k *looker) changesAgree(comp []*simNode) *failure {
 			}
 			now := Delivered{ID: id, Message: r.body(ref.t, ref.index, ref.counter).Body}
 			readWords(&now, ref.t.log(ref.index).words[ref.counter])
-			r.about.of.apply(&now, ref.t.List[ref.index].Identity, r.identity, r.readChange)
+			r.about.of.apply(&now, ref.t.List[ref.index].Identity, r.viewer())
 			if a, b := shownAs(d), shownAs(&now); a != b {
 				return &failure{rule: "rest-about", text: fmt.Sprintf("%s shows %s, and holds %s", s.name, a, b)}
 			}
 		}
 		for _, o := range comp {
-			for target := range r.about.of {
-				both := func(c change) bool {
-					t, x := r.logs.transcripts[c.epoch], o.room.logs.transcripts[c.epoch]
-					return t != nil && x != nil && t.sum(r.id) == x.sum(o.room.id)
-				}
-				if a, b := counting(r, target, both), counting(o.room, target, both); !slices.Equal(a, b) {
-					return &failure{rule: "rest-about", text: fmt.Sprintf("%s and %s differ about %x", s.name, o.name, target[:4])}
-				}
+			if target := differAbout(s, o); target != nil {
+				return &failure{rule: "rest-about", text: fmt.Sprintf("%s and %s differ about %x", s.name, o.name, target[:4])}
 			}
+		}
+	}
+	return nil
+}
+
+// differAbout is a message of which two that hold the same of what was said about it do not
+// show the same; nil: there is none.
+func differAbout(a, b *simNode) *ake.Hash {
+	both := func(c change) bool {
+		t, x := a.room.logs.transcripts[c.epoch], b.room.logs.transcripts[c.epoch]
+		return t != nil && x != nil && t.sum(a.room.id) == x.sum(b.room.id)
+	}
+	for target := range a.room.about.of {
+		if !slices.Equal(counting(a.room, target, both), counting(b.room, target, both)) {
+			return &target
 		}
 	}
 	return nil

@@ -62,7 +62,7 @@ func (a *app) run(args []string) int {
 	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(),
 		a.roomsCommand(), a.upCommand(), a.closeCommand(), a.sayCommand(), a.readCommand(),
 		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(),
-		a.configCommand(), a.askCommand(),
+		a.configCommand(), a.askCommand(), a.exportCommand(),
 		cli.Version("coterie"), cli.ManCommand())
 	root.AddCommand(topics()...)
 	for _, cmd := range root.Commands() {

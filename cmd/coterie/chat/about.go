@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -120,6 +121,7 @@ func (r *Room) target(c Say) (id ake.Hash, words string, bad *cli.Error) {
 		if bad != nil {
 			return id, "", bad.Hint("or the number of a message, such as #12; /recent says which there are")
 		}
+		rest = lastFields(c.Text, len(strings.Fields(rest)))
 		if bad := r.wordless(c.About, rest); bad != nil {
 			return id, "", bad
 		}
@@ -134,6 +136,15 @@ func (r *Room) target(c Say) (id ake.Hash, words string, bad *cli.Error) {
 		}
 	}
 	return id, "", cli.Fail("no-message", "there is no such message here").Hint("/recent says which there are")
+}
+
+// lastFields are the last n words of a text, with what is between them as it is.
+func lastFields(s string, n int) string {
+	for skip := len(strings.Fields(s)) - n; skip > 0; skip-- {
+		s = strings.TrimLeftFunc(s, unicode.IsSpace)
+		s = s[max(strings.IndexFunc(s+" ", unicode.IsSpace), 0):]
+	}
+	return strings.TrimSpace(s)
 }
 
 // wordless is what is wrong with words that are missing, or too many.

@@ -149,7 +149,7 @@ var Slashes = []Slash{
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
 	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
 	{"reply", "WHICH WORDS", "answer a message: WHICH is who said it last, or #N (/recent)", about(record.KindReply)},
-	{"react", "[WHICH] EMOJI", "react to a message; without WHICH, to the last one of another", about(record.KindReaction)},
+	{"react", "[WHICH] EMOJI", "react to a message; alone, to the last one of another", about(record.KindReaction)},
 	{"unreact", "[WHICH]", "take your reaction back",
 		func(s string) Command { return Say{About: record.KindReaction, Text: s, Typed: true, Back: true} }},
 	{"edit", "[#N] WORDS", "other words for what you said last; who has read it has read it", about(record.KindEdit)},

@@ -55,8 +55,8 @@ func (r *Room) export(file string, memory []room.Delivered) (done Exported, err 
 	return done, r.cfg.Export(r.state.About, file, all, gone)
 }
 
-// exportedText says what was written, and what was not.
-func (s *State) exportedText(e Exported) string {
+// Text says what was written, and what was not.
+func (e Exported) Text() string {
 	out := fmt.Sprintf("%s in %s, which is not encrypted", text.Plural(e.Count, "message"), cli.Clean(e.File))
 	if e.Memory {
 		out += "; nothing is kept here, so these are those since you opened the room"

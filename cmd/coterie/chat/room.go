@@ -370,7 +370,8 @@ func (r *Room) handle(e node.Event) {
 			return
 		}
 		r.files.note(&ev)
-		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions), func(o room.Reaction) bool { return r.state.Ignored[o.By] })
+		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions),
+			func(o room.Reaction) bool { return r.state.Ignored[o.By] })
 		e = ev
 		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
 			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)

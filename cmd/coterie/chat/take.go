@@ -214,7 +214,7 @@ func (s *State) own(e Event) []Line {
 		}
 		return note("%s out%s", text.Plural(w.N, "message")+either(w.N == 1, " goes", " go"), when)
 	case Exported:
-		return note("%s", s.exportedText(w))
+		return note("%s", w.Text())
 	case SettingKept:
 		if w.Name == "time" {
 			if s.Clock = w.Value; !IsClock(s.Clock) {

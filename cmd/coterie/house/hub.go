@@ -67,7 +67,8 @@ func remembered(e chat.Event) bool {
 	}
 	switch w := e.What.(type) {
 	case chat.Ready, chat.Snapshot, chat.Waiting, chat.PathChanged, chat.Bye, room.Reached, room.Held, room.Sent,
-		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Exported, chat.Pinged:
+		room.Restored, room.Unsaid, chat.Rejected, chat.Kept, chat.Logged, chat.Found, chat.Earlier, chat.Pinged,
+		chat.Exported:
 		return false
 	case room.FileChanged:
 		return w.State != room.FileFetching

@@ -37,7 +37,7 @@ func Export(about chat.About, file string, all []room.Delivered, gone []room.Sho
 	return nil
 }
 
-// writeExport writes with names as people had them then: each message tells its author's.
+// writeExport writes with names as people had them: each message tells its author's.
 func writeExport(w io.Writer, about chat.About, asJSON bool, all []room.Delivered, gone []room.Shortened) {
 	s := chat.NewState(about, time.Time{})
 	take := func(d room.Delivered) {
@@ -52,6 +52,9 @@ func writeExport(w io.Writer, about chat.About, asJSON bool, all []room.Delivere
 			w.Write(message("message", s, d).Line())
 		}
 		return
+	}
+	for _, d := range all {
+		take(d)
 	}
 	fmt.Fprintf(w, "-- %s of %s, %s\n", cli.Clean(about.Name), cli.Clean(about.Domain), cli.Plural(len(all), "message"))
 	for _, g := range gone {

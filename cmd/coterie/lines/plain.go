@@ -108,8 +108,8 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		p.message(s, w.Delivered)
 	case room.Changed:
 		if w.Kind == record.KindEdit {
-			d := room.Delivered{Author: w.By, Self: w.Self, Message: record.Body{Text: w.Text, Time: w.Time}, Received: w.Received,
-				Edited: true}
+			d := room.Delivered{Author: w.By, Self: w.Self, Received: w.Received, Edited: true}
+			d.Message.Text, d.Message.Time = w.Text, w.Time
 			p.message(s, d)
 		}
 	case chat.Answer:
@@ -166,12 +166,12 @@ func (p *Plain) say(l chat.Line) {
 func (p *Plain) message(s *chat.State, d room.Delivered) {
 	at := p.clock(d.ShownAt())
 	name := p.paint(chat.ToHead(s.Names.Show(d.Author.Peer), d), codeBold)
-	if closed := chat.Closed(d); closed != "" {
-		p.put("%s%s (%s)", at, name, closed)
-		return
-	}
 	if d.Withdrawn {
 		p.put("%s%s (withdrawn)", at, name)
+		return
+	}
+	if closed := chat.Closed(d); closed != "" {
+		p.put("%s%s (%s)", at, name, closed)
 		return
 	}
 	if d.Edited {

@@ -182,7 +182,7 @@ func (m *Model) quoteRow(e *entry, indent int) *row {
 		quote = &room.Quote{Author: room.Member{Peer: o.peer}, Self: o.self, Text: o.text, Withdrawn: o.withdrawn}
 	}
 	line := "> a message that is not here"
-	if quote != nil {
+	if quote != nil && !m.room.Ignored[quote.Author.Peer] {
 		line = "> " + m.shown(m.room.Said(quote))
 	}
 	return m.beside(line, indent)

@@ -122,7 +122,8 @@ func TestPick(t *testing.T) {
 	}
 	// Long texts and links are copied whole.
 	s.press("alt+up", "up", "up", "up")
-	if cmd, _ := s.m.pickedKey("c"); cmd == nil || fmt.Sprint(cmd()) != fmt.Sprint(tea.SetClipboard(question.Message.Text)()) {
+	copied := fmt.Sprint(tea.SetClipboard(question.Message.Text)())
+	if cmd, _ := s.m.pickedKey("c"); cmd == nil || fmt.Sprint(cmd()) != copied {
 		t.Error("not copied whole")
 	}
 }
@@ -143,5 +144,28 @@ func TestAnswerBeforeItsQuestion(t *testing.T) {
 	if q, a := strings.Index(screen, "ann  when?"), strings.Index(screen, "prof  at nine"); q < 0 || q > a ||
 		!strings.Contains(screen, "> ann: when?") {
 		t.Errorf("got\n%s", screen)
+	}
+}
+
+// TestExportAsks: what is written in clear is written once one has said yes.
+func TestExportAsks(t *testing.T) {
+	s := newStage(t, 80, 16)
+	s.types("/export exam.txt")
+	s.enter()
+	exports := func() (n int) {
+		for _, c := range s.b.did {
+			if e, ok := c.(chat.Export); ok && e.File == "exam.txt" {
+				n++
+			}
+		}
+		return n
+	}
+	if exports() != 0 || !s.contains("It will not be encrypted") {
+		t.Errorf("got\n%s", s.screen())
+	}
+	s.types("y")
+	s.enter()
+	if exports() != 1 {
+		t.Error("not written")
 	}
 }

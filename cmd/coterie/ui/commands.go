@@ -60,8 +60,11 @@ func own() []slash {
 	add("help", "[COMMAND]", "this, or one command", (*Model).help)
 	add("me", "WORDS", "say what you do", func(m *Model, args string) { m.speak(args, true) })
 	for _, c := range chat.Slashes {
-		if c.Name == "to" {
+		switch c.Name {
+		case "to":
 			add(c.Name, c.Args, c.Help, (*Model).sayTo)
+		case "export":
+			all = append(all, slash{Slash: c, do: (*Model).export, file: true})
 		}
 	}
 	add("search", "WORDS", "also from:NICK before:DATE after:DATE", (*Model).startSearch)
@@ -138,6 +141,14 @@ func (m *Model) save(path string) tea.Cmd {
 	m.asking(0, ask{
 		text: fmt.Sprintf("Save the scrollback to %s? It will not be encrypted. [y/N]", m.clean(path)),
 		yes:  func() { m.out.Run(Save{Path: path, Text: m.transcript()}) },
+	})
+	return nil
+}
+
+func (m *Model) export(path string) tea.Cmd {
+	m.asking(0, ask{
+		text: fmt.Sprintf("Write all that is kept of this room to %s? It will not be encrypted. [y/N]", m.clean(path)),
+		yes:  func() { m.out.Do(chat.Export{File: path}) },
 	})
 	return nil
 }

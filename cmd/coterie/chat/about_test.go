@@ -1,0 +1,160 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"coterie/cmd/internal/text"
+	"coterie/crypto/ake"
+	"coterie/room"
+	"coterie/room/record"
+)
+
+// TestWhichMessage: which message something is about, as people type it.
+func TestWhichMessage(t *testing.T) {
+	r, _ := open(t)
+	n := byte(0)
+	say := func(by room.Member, words string) ake.Hash {
+		n++
+		d := room.Delivered{ID: ake.Hash{n}, Author: by, Self: by.Peer == r.state.Self, Received: time.Now()}
+		d.Message.Text, d.Message.Kind = words, record.KindText
+		r.handle(d)
+		return d.ID
+	}
+	me := room.Member{Peer: r.state.Self, Name: "kari"}
+	if _, _, bad := r.target(Parse("/edit x").(Say)); bad == nil || bad.Code != "no-message" {
+		t.Errorf("nothing was said: %v", bad)
+	}
+	first, own, pers, anns := say(mAnn, "one"), say(me, "two"), say(mPer, "three"), say(mAnn, "four")
+	for typed, want := range map[string]struct {
+		id    ake.Hash
+		words string
+	}{
+		"/reply ann at nine":            {anns, "at nine"},
+		"/reply per olav at  nine":      {pers, "at  nine"},
+		"/reply ann at\n nine\nor ten":  {anns, "at\n nine\nor ten"},
+		"/reply #1 at nine":             {first, "at nine"},
+		"/reply " + mAnnTag(r) + " yes": {anns, "yes"},
+		"/react 👍":                      {anns, "👍"},
+		"/react per olav 👍":             {pers, "👍"},
+		"/react #2 👍":                   {own, "👍"},
+		"/unreact":                      {anns, ""},
+		"/unreact per olav":             {pers, ""},
+		"/unreact #1":                   {first, ""},
+		"/edit other words":             {own, "other words"},
+		"/edit #2 other words":          {own, "other words"},
+		"/edit #none of these":          {own, "#none of these"},
+		"/withdraw":                     {own, ""},
+		"/withdraw #2":                  {own, ""},
+	} {
+		id, words, bad := r.target(Parse(typed).(Say))
+		if bad != nil || id != want.id || words != want.words {
+			t.Errorf("%s: %x %q %v", typed, id[:1], words, bad)
+		}
+	}
+	for typed, code := range map[string]string{
+		"/reply nobody hello": "not-member", "/reply ann": "bad-input", "/reply #1": "bad-input", "/reply #9 x": "no-message",
+		"/reply #0 x": "no-message", "/reply #-1 x": "no-message", "/edit #2": "bad-input", "/withdraw it": "bad-input",
+		"/unreact ann x": "bad-input", "/withdraw #2 x": "bad-input",
+	} {
+		c, ok := Parse(typed).(Say)
+		if !ok {
+			if code != "bad-input" {
+				t.Errorf("%s is no command", typed)
+			}
+			continue
+		}
+		if _, _, bad := r.target(c); bad == nil || bad.Code != code {
+			t.Errorf("%s: %v, not %s", typed, bad, code)
+		}
+	}
+	// What one said last is not sent yet: an earlier one is not meant.
+	r.box.waiting = append(r.box.waiting, &outgoing{})
+	for _, typed := range []string{"/edit x", "/withdraw"} {
+		if _, _, bad := r.target(Parse(typed).(Say)); bad == nil || bad.Code != "not-sent" {
+			t.Errorf("%s: %v", typed, bad)
+		}
+	}
+	if id, _, bad := r.target(Parse("/withdraw #2").(Say)); bad != nil || id != own {
+		t.Error(bad)
+	}
+	r.box.waiting = nil
+	// Numbers stay when the oldest are forgotten, and what is withdrawn is not the last.
+	r.handle(room.Changed{Target: own, Kind: record.KindWithdrawal, By: me, Self: true})
+	if _, _, bad := r.target(Parse("/edit x").(Say)); bad == nil {
+		t.Error("a withdrawn message is edited")
+	}
+	for range MaxFound {
+		say(mPer, "more")
+	}
+	say(mAnn, "last")
+	id, _, bad := r.target(Parse(fmt.Sprintf("/reply #%d x", MaxFound+5)).(Say))
+	if want := r.seen[len(r.seen)-1].ID; bad != nil || id != want {
+		t.Error(bad)
+	}
+	if _, _, bad := r.target(Parse("/reply #1 x").(Say)); bad == nil {
+		t.Error("what is forgotten is found")
+	}
+}
+
+func mAnnTag(r *Room) string { return r.state.Names.Tag(ann) }
+
+// TestChangesInMemory: a search finds the newest words, and what is withdrawn is not found;
+// reactions of whom one ignores are not shown.
+func TestChangesInMemory(t *testing.T) {
+	r, face := open(t)
+	r.state.Ignored[per] = true
+	d := room.Delivered{ID: ake.Hash{1}, Author: mAnn, Received: time.Now(),
+		Reactions: []room.Reaction{{By: per, Text: "x"}}}
+	d.Message.Text = "old words"
+	r.handle(d)
+	if got, _ := last[room.Delivered](face); len(got.Reactions) > 0 {
+		t.Error("a reaction of whom one ignores is shown")
+	}
+	r.handle(room.Changed{Target: d.ID, Kind: record.KindReaction, By: mPer, Text: "👍"})
+	if _, told := last[room.Changed](face); told {
+		t.Error("and told")
+	}
+	find := func(words string) int {
+		q := &Query{Words: text.Fold(words), Limit: 10}
+		if err := new(History).Search(context.Background(), q, r.seen); err != nil {
+			t.Fatal(err)
+		}
+		return q.Total
+	}
+	r.handle(room.Changed{Target: d.ID, Kind: record.KindEdit, By: mAnn, Text: "new words"})
+	if find("old") != 0 || find("new") != 1 {
+		t.Error("not the newest words are found")
+	}
+	r.handle(room.Changed{Target: d.ID, Kind: record.KindWithdrawal, By: mAnn})
+	if find("") != 0 {
+		t.Error("what is withdrawn is found")
+	}
+}
+
+// TestAboutWhatIsNotThere: a program's command about no message is answered.
+func TestAboutWhatIsNotThere(t *testing.T) {
+	r, face := open(t)
+	if err := running(t, r, func(ctx context.Context) {
+		for i, which := range []string{strings.Repeat("00", 32), "0011", "", strings.Repeat("z", 64)} {
+			r.Do(ctx, Say{Ref: i, About: record.KindReaction, Which: which, Text: "👍"})
+		}
+		r.Do(ctx, Quit{})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	codes := make(map[any]string)
+	for _, e := range face.events {
+		if w, ok := e.What.(Rejected); ok {
+			codes[w.Ref] += w.Err.Code
+		}
+	}
+	for i, want := range []string{"no-message", "bad-input", "bad-input", "bad-input"} {
+		if codes[i] != want {
+			t.Errorf("%d: %q, not %q", i, codes[i], want)
+		}
+	}
+}
