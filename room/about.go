@@ -199,29 +199,50 @@ func (of changesOf) last(target ake.Hash, kind byte, identity [32]byte) (change,
 	return all[at], true
 }
 
-// reactions are those that are shown: the first of each peer's last, one's own among them.
-func (of changesOf) reactions(target ake.Hash, self [32]byte) (out []change) {
+// A viewer is for whom it is worked out what is shown.
+type viewer struct {
+	self   [32]byte
+	branch func(identity [32]byte) [32]byte // PROTOCOL.md §7.3; nil: nobody knows
+	read   func(change) (words string, ok bool)
+}
+
+// reactions are those that are shown, of each peer the last: one's own, and of too many the
+// first, by turns of branches.
+func (of changesOf) reactions(target ake.Hash, v viewer) (out []change) {
 	var own []change
 	for i, c := range of[target] {
 		if c.kind != record.KindReaction || i > 0 && of[target][i-1].alike(&c) || c.empty {
 			continue
 		}
-		if c.identity == self {
+		if c.identity == v.self {
 			own = append(own, c)
 			continue
 		}
 		out = append(out, c)
 	}
+	most := MaxReactions - len(own)
 	said := func(a, b change) int { return cmp.Or(cmp.Compare(a.lamport, b.lamport), compareHashes(a.id, b.id)) }
 	slices.SortFunc(out, said)
-	out = append(out[:min(len(out), MaxReactions-len(own))], own...)
+	if len(out) > most {
+		if v.branch != nil {
+			turns, turn := make(map[[32]byte]int), make(map[ake.Hash]int, len(out))
+			for _, c := range out {
+				b := v.branch(c.identity)
+				turn[c.id] = turns[b]
+				turns[b]++
+			}
+			slices.SortStableFunc(out, func(a, b change) int { return turn[a.id] - turn[b.id] })
+		}
+		out = out[:most]
+	}
+	out = append(out, own...)
 	slices.SortFunc(out, said)
 	return out
 }
 
 // apply puts into what is shown of a message what was said about it. The words of a change
 // are read where they are.
-func (of changesOf) apply(d *Delivered, author, self [32]byte, read func(change) (words string, ok bool)) {
+func (of changesOf) apply(d *Delivered, author [32]byte, v viewer) {
 	if d.Message.Kind == record.KindReply {
 		if a, err := record.ParseAbout(record.KindReply, d.Message.Text); err == nil {
 			d.ReplyTo, d.Message.Text = a.Target, a.Words
@@ -236,14 +257,14 @@ func (of changesOf) apply(d *Delivered, author, self [32]byte, read func(change)
 	}
 	if takesAbout(record.KindEdit, d.Message.Kind) {
 		if c, ok := of.last(d.ID, record.KindEdit, author); ok {
-			if words, ok := read(c); ok {
+			if words, ok := v.read(c); ok {
 				d.Edited, d.Message.Text = true, words
 			}
 		}
 	}
 	if takesAbout(record.KindReaction, d.Message.Kind) {
-		for _, c := range of.reactions(d.ID, self) {
-			if words, ok := read(c); ok {
+		for _, c := range of.reactions(d.ID, v) {
+			if words, ok := v.read(c); ok {
 				d.Reactions = append(d.Reactions, Reaction{peerOf(c.identity), words})
 			}
 		}
@@ -358,10 +379,18 @@ func (r *Room) readChange(c change) (string, bool) {
 	return wordsAbout(m)
 }
 
+func (r *Room) viewer() viewer {
+	branch := func(identity [32]byte) [32]byte {
+		b, _ := r.branchOf(r.today(), ake.Hash{}, identity)
+		return b
+	}
+	return viewer{r.identity, branch, r.readChange}
+}
+
 // applyChanges puts into what is shown of a message what was said about it, and the quote of
 // what it answers.
 func (r *Room) applyChanges(d *Delivered, t *transcript, index int) {
-	r.about.of.apply(d, t.List[index].Identity, r.identity, r.readChange)
+	r.about.of.apply(d, t.List[index].Identity, r.viewer())
 	if d.ReplyTo != (ake.Hash{}) {
 		d.Quote = r.quote(d.ReplyTo)
 	}
@@ -379,7 +408,7 @@ func (r *Room) quote(id ake.Hash) *Quote {
 	}
 	d := Delivered{ID: id, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex, Message: m.Body}
 	readFile(&d)
-	r.about.of.apply(&d, ref.t.List[ref.index].Identity, r.identity, r.readChange)
+	r.about.of.apply(&d, ref.t.List[ref.index].Identity, r.viewer())
 	return d.quoted()
 }
 
@@ -425,7 +454,7 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	}
 	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex}
 	d.Message = target.Body
-	r.about.of.apply(&d, author, r.identity, r.readChange)
+	r.about.of.apply(&d, author, r.viewer())
 	e.Of = *d.quoted()
 	r.emit(e)
 }

@@ -385,8 +385,20 @@ func TestAttackManyReactions(t *testing.T) {
 		t.Error("an older one counts")
 	}
 	add("own", 5000)
-	if got := of.reactions(target, own); len(got) != MaxReactions || got[MaxReactions-1].identity != own {
+	if got := of.reactions(target, viewer{self: own}); len(got) != MaxReactions || got[MaxReactions-1].identity != own {
 		t.Errorf("%d are shown", len(got))
+	}
+	// All were made up by one, but that of a member of another branch: it has its turn.
+	one := [32]byte(ake.Sum("one"))
+	branch := func(identity [32]byte) (b [32]byte) {
+		if identity == one {
+			b[0] = 1
+		}
+		return b
+	}
+	got := of.reactions(target, viewer{self: own, branch: branch})
+	if !slices.ContainsFunc(got, func(c change) bool { return c.identity == one }) || len(got) != MaxReactions {
+		t.Errorf("of %d none is the other branch's", len(got))
 	}
 	if got := len(of[target]); got != 1001+maxAlike {
 		t.Errorf("%d are kept", got)

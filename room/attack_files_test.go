@@ -113,19 +113,68 @@ func TestFileSlow(t *testing.T) {
 	n.run(30 * time.Second)
 	n.stop(ann)
 	n.run(time.Minute)
-	c := n.countSeeks(func(s *simNode, frame []byte) []byte {
-		if slow[s] && frame[0] == record.FramePiece {
-			return nil
-		}
-		return frame
-	})
+	for s := range slow {
+		n.pause(s)
+	}
 	n.fetchFile(t, cyn, id)
-	n.run(3 * time.Minute)
+	n.run(time.Second)
+	waits := 0
+	for _, x := range cyn.room.streams.byID {
+		if x.protocol == ProtocolFile && x.peer != bob.actor.Self() {
+			waits++
+		}
+	}
+	if waits == 0 || waits > maxSeekingBranch {
+		t.Errorf("cyn waits for %d that are slow", waits)
+	}
+	n.run(time.Minute)
 	if !n.has(t, cyn, id, data) {
 		_, info, _ := cyn.room.File(id)
 		t.Fatalf("cyn has %d of %d bytes, and bob has all", info.Have, len(data))
 	}
-	t.Logf("%d seeks", c.seeks["cyn"])
+}
+
+// TestFileSilent: who takes what it is asked and answers nothing is left alone for a minute; who is
+// back on a new channel, and has it now, is asked at once, whatever it said before.
+func TestFileSilent(t *testing.T) {
+	n, pieces := fileNetwork(t, 1<<30)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	data := someFile(2 << 20)
+	id := n.sendFile(t, ann, "talk.mp4", data)
+	n.run(2 * time.Second)
+	n.stop(ann)
+	n.run(5 * time.Second)
+	silent := true
+	c := n.countSeeks(func(s *simNode, frame []byte) []byte {
+		if silent && frame[0] == record.FrameSeek {
+			return nil // bob does as if he had not heard
+		}
+		return frame
+	})
+	n.fetchFile(t, cyn, id)
+	n.run(5 * time.Minute)
+	if c.seeks["cyn"] < 3 || c.seeks["cyn"] > 4 {
+		t.Errorf("bob, who says nothing, is asked %d times in 5 minutes", c.seeks["cyn"])
+	}
+	silent = false
+	n.run(10 * time.Minute) // he says that he has it not
+	for h, piece := range pieces["ann"].of {
+		must(t, pieces["bob"].Put(h, piece))
+	}
+	n.fetchFile(t, bob, id)
+	c.seeks["cyn"] = 0
+	n.run(time.Minute)
+	if c.seeks["cyn"] > 0 {
+		t.Fatal("bob is asked all the time: the test shows nothing")
+	}
+	n.disconnect(bob, cyn)
+	n.run(10 * time.Second)
+	n.connect(bob, cyn)
+	n.run(30 * time.Second)
+	if !n.has(t, cyn, id, data) {
+		t.Error("cyn does not have it, and bob has")
+	}
 }
 
 // TestFileStrangers: who is no member, asks outside a channel, or asks for what is in no message that

@@ -24,12 +24,13 @@ const (
 	servedAtOnce, servedRate       = 8 << 20, 1 << 20
 	allServedAtOnce, allServedRate = 32 << 20, 4 << 20
 
-	lackTime     = 20 * time.Second // until who has not a file is asked for it again; then twice as long
-	mostLackTime = 10 * time.Minute
-	laterTime    = 5 * time.Second // until who served nothing now is asked again
-	slowTime     = time.Minute
-	garbageTime  = 10 * time.Minute
-	maxPaused    = 1024
+	lackTime      = 20 * time.Second // until who has not a file is asked for it again; then twice as long
+	mostLackTime  = 10 * time.Minute
+	seekAgainTime = 10 * time.Second // until another is asked for a piece, too
+	laterTime     = 5 * time.Second  // until who served nothing now is asked again
+	slowTime      = time.Minute
+	garbageTime   = 10 * time.Minute
+	maxPaused     = 1024
 )
 
 // A lack is that a process has not a file, as it says.
@@ -40,7 +41,7 @@ type lack struct {
 
 // fetching is what is being asked for, and what was served.
 type fetching struct {
-	asking map[ake.Hash]bool      // on a stream, or being written to the disk
+	asking map[ake.Hash]time.Time // on a stream, or being written to the disk
 	paused map[[32]byte]time.Time // by identity: until when it is asked for nothing
 	served map[[32]byte]*pace     // by identity
 	// allServed is the pace of what is served to all.
@@ -49,7 +50,7 @@ type fetching struct {
 
 func newFetching() fetching {
 	return fetching{
-		asking: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
+		asking: make(map[ake.Hash]time.Time), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
 	}
 }
 
@@ -128,10 +129,15 @@ func (r *Room) missing(ch *channel) (out []ake.Hash) {
 			if len(out) == record.MaxSeek {
 				return out
 			}
-			if !f.have[i] && !r.files.asking[h] {
-				r.files.asking[h] = true
-				out = append(out, h)
+			if f.have[i] {
+				continue
 			}
+			if at, ok := r.files.asking[h]; ok && r.now.Sub(at) < seekAgainTime {
+				r.wakeAt(at.Add(seekAgainTime))
+				continue
+			}
+			r.files.asking[h] = r.now
+			out = append(out, h)
 		}
 	}
 	return out

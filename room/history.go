@@ -40,11 +40,11 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 				readWords(&d, w)
 			}
 			readFile(&d)
-			about.apply(&d, t.List[s.Author].Identity, own, func(c change) (string, bool) {
+			about.apply(&d, t.List[s.Author].Identity, viewer{self: own, read: func(c change) (string, bool) {
 				words, err := c.saved(j, room)
 				failed = cmp.Or(failed, err)
 				return words, err == nil
-			})
+			}})
 			return failed == nil && visit(d)
 		},
 	})

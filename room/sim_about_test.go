@@ -88,7 +88,7 @@ func (k *looker) changesAgree(comp []*simNode) *failure {
 			}
 			now := Delivered{ID: id, Message: r.body(ref.t, ref.index, ref.counter).Body}
 			readWords(&now, ref.t.log(ref.index).words[ref.counter])
-			r.about.of.apply(&now, ref.t.List[ref.index].Identity, r.identity, r.readChange)
+			r.about.of.apply(&now, ref.t.List[ref.index].Identity, r.viewer())
 			if a, b := shownAs(d), shownAs(&now); a != b {
 				return &failure{rule: "rest-about", text: fmt.Sprintf("%s shows %s, and holds %s", s.name, a, b)}
 			}

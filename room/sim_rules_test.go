@@ -119,7 +119,7 @@ func (k *looker) saved(s *simNode, m Saved) {
 	if _, ok := k.texts[key]; !ok {
 		d := Delivered{Message: b.Body}
 		readWords(&d, t.log(m.Author).words[m.Counter])
-		changesOf(nil).apply(&d, [32]byte{}, [32]byte{}, nil)
+		changesOf(nil).apply(&d, [32]byte{}, viewer{})
 		k.texts[key] = d.Message.Text
 	}
 }

@@ -55,7 +55,7 @@ func sendError(err error, text string) *cli.Error {
 	case errors.Is(err, room.ErrTooLong):
 		return cli.Fail("too-long", "the message has %s bytes; the limit is %s", cli.Count(len(text)),
 			cli.Count(record.MaxText)).
-			Hint("split it, or send it as a file by other means").Because(err)
+			Hint("split it, or send it as a file: /file PATH").Because(err)
 	case errors.Is(err, room.ErrNoWords):
 		return cli.Fail("failed", "nothing can be said to some alone here").Because(err)
 	case errors.Is(err, room.ErrText):

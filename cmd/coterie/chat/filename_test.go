@@ -52,7 +52,8 @@ func TestFileName(t *testing.T) {
 }
 
 func FuzzFileName(f *testing.F) {
-	for _, s := range []string{"a.txt", "../x", "CON", "\u202e", "...", strings.Repeat("é", 200), "a." + strings.Repeat("b", 300)} {
+	for _, s := range []string{"a.txt", "../x", "CON", "\u202e", "...", strings.Repeat("é", 200),
+		"a." + strings.Repeat("b", 300)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
