@@ -6,6 +6,7 @@
 //	open.go     a room, opened
 //	rooms.go    rooms that go on whether somebody looks or not
 //	hub.go      the face of such a room, which has many, or none
+//	guest.go    one of those
 //	server.go   the socket for faces in other processes
 //	client.go   the house of another process
 //	remote.go   a face's visit to a room there
