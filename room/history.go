@@ -17,7 +17,7 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 	visit func(Delivered) bool) (gone []Shortened, err error) {
 	var failed error
 	own, _ := identityOf(self)
-	about, err := readChanges(j, room)
+	about, heads, err := readChanges(j, room)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +32,9 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 				return true
 			}
 			d := delivered(t, room, self, s, m)
+			if h, ok := heads[s.Epoch]; ok && d.Author.Name == "" { // it was saved later
+				d.Author = h.author(s.Author)
+			}
 			if m.Kind == record.KindTo {
 				w, err := savedWords(j, s.Epoch, s.Author, m.Counter)
 				if failed = err; err != nil {
@@ -51,8 +54,9 @@ func ReadBack(j Journal, room ake.Hash, self peer.ID, worth func(*record.Signed)
 	return gone, cmp.Or(err, failed)
 }
 
-// readChanges reads what was said about messages, by their notes alone.
-func readChanges(j Journal, room ake.Hash) (changesOf, error) {
+// readChanges reads what was said about messages, by their notes alone, and who spoke, with the names
+// that were saved.
+func readChanges(j Journal, room ake.Hash) (changesOf, map[ake.Hash]savedHead, error) {
 	type place struct {
 		epoch   ake.Hash
 		author  int
@@ -92,7 +96,7 @@ func readChanges(j Journal, room ake.Hash) (changesOf, error) {
 			of.add(c.target, c.change)
 		}
 	}
-	return of, err
+	return of, heads, err
 }
 
 // saved reads the words of a change.

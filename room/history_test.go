@@ -63,7 +63,12 @@ func TestReadBack(t *testing.T) {
 		damage func(all []Saved) []Saved
 		left   int
 	}{
-		"a head twice":     {func(all []Saved) []Saved { return slices.Insert(all, 1, all[0]) }, 5},
+		"a head twice": {func(all []Saved) []Saved { return slices.Insert(all, 1, all[0]) }, 5},
+		"names that came later": {func(all []Saved) []Saved {
+			isName := func(s Saved) bool { return s.Counter == 0 && s.Author != Head && !s.Rest }
+			names := slices.DeleteFunc(slices.Clone(all), func(s Saved) bool { return !isName(s) })
+			return append(slices.DeleteFunc(all, isName), names...)
+		}, 5},
 		"no head":          {func(all []Saved) []Saved { return all[1:] }, 0},
 		"a damaged head":   {func(all []Saved) []Saved { all[0].Data = all[0].Data[1:]; return all }, 0},
 		"no data":          {func(all []Saved) []Saved { all[0].Data = nil; return all }, 0},

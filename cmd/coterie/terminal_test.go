@@ -180,3 +180,36 @@ func TestDemoFits(t *testing.T) {
 	}
 	s.Exit()
 }
+
+// TestDemoExplains: the demonstration waits until it was read, says what to try, one thing after the
+// other, and raises no alarm, on the smallest terminal that people have.
+func TestDemoExplains(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := screen.Start(t, 80, 24, []string{asProcess + "=1", "HOME=" + t.TempDir(), "TERM=xterm-256color", "NO_COLOR=1",
+		"LC_ALL=C.UTF-8", "TMUX="}, exe, "demo")
+	s.Shows("Press Enter to go in.")
+	s.Keys("\r")
+	s.Shows("F1 help")
+	for _, step := range []struct{ says, typed string }{
+		{"Type something", "hello"},
+		{"/who lists everybody", "and more"},
+		{"Nobody here can see", "what?"},
+		{"Type this, and press Enter: /prove", "/prove prof Professor"},
+		{"You alone saw that proof", "/to Professor hello"},
+		{"I read it", "good"},
+		{"That was all.", "/quit"},
+	} {
+		s.Shows(step.says)
+		s.Keys(step.typed + "\r")
+	}
+	if status := s.Exit(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	if out := s.Written(); strings.Contains(out, "RELAYED") || strings.Contains(out, "!!") {
+		t.Errorf("an alarm:\n%s", out)
+	}
+}
