@@ -87,7 +87,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	ref := q.Get("ref")
 	room.mu.Lock()
-	room.uploads[ref] = dir
+	room.uploads[ref] = append(room.uploads[ref], dir) // two pages may have one ref
 	room.mu.Unlock()
 	time.AfterFunc(keepUpload, func() { os.RemoveAll(dir) })
 	if !room.visit.TryDo(chat.File{Ref: ref, Path: path}) {
@@ -114,9 +114,13 @@ func write(path string, from io.Reader) error {
 // the room's lock.
 func (r *room) taken(ref any) {
 	name, ok := ref.(string)
-	if dir := r.uploads[name]; ok && dir != "" {
+	dirs := r.uploads[name]
+	if !ok || len(dirs) == 0 {
+		return
+	}
+	os.RemoveAll(dirs[0])
+	if r.uploads[name] = dirs[1:]; len(dirs) == 1 {
 		delete(r.uploads, name)
-		os.RemoveAll(dir)
 	}
 }
 

@@ -49,7 +49,7 @@ type room struct {
 	viewed []byte
 	names  int
 
-	uploads map[string]string      // folders of files that are sent, by their refs
+	uploads map[string][]string    // folders of files that are sent, by their refs
 	saves   map[string]chan string // whom a saved file is for, by its folder
 
 	asking  sync.Mutex        // one question at a time for older messages
@@ -91,7 +91,7 @@ func (s *Server) look() {
 		w := v.Hello()
 		r = &room{id: id, visit: v, s: s, state: chat.NewState(w.About, s.cfg.Now()), mark: w.Mark.ID,
 			sent: make(map[ake.Hash]*chat.Receipt), earlier: make(chan chat.Earlier, 1),
-			uploads: make(map[string]string), saves: make(map[string]chan string)}
+			uploads: make(map[string][]string), saves: make(map[string]chan string)}
 		s.mu.Lock()
 		s.rooms[id] = r
 		s.mu.Unlock()
