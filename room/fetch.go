@@ -172,12 +172,33 @@ func (r *Room) tookPiece(x *exchange, piece []byte) bool {
 		return false
 	default:
 		x.brought++
-		r.putPiece(h, piece)
+		if r.fits(h, len(piece)) {
+			r.putPiece(h, piece)
+		} else {
+			delete(r.files.asking, h)
+		}
 	}
 	if x.sought == len(x.seeks) {
 		r.hangUp(x)
 	}
 	return true
+}
+
+// fits reports whether a file wants a piece of such a length. One whose piece has another length than
+// its message says goes: what it takes would not be what it is charged for. Its author is to blame,
+// and not who served it.
+func (r *Room) fits(h ake.Hash, length int) (fits bool) {
+	for _, f := range slices.Clone(r.files.wanted) {
+		i := slices.Index(f.Hashes, h)
+		switch {
+		case i < 0 || f.have[i]:
+		case length == f.PieceLength(i)+ake.PieceOverhead:
+			fits = true
+		default:
+			r.fileLeaves(f, FileThere)
+		}
+	}
+	return fits
 }
 
 // hasNot notes that a process has not the file of a piece.

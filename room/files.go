@@ -379,8 +379,11 @@ func (r *Room) withdrawn(id ake.Hash, author [32]byte) bool {
 // withdrawFile lets go of a file whose author has withdrawn its message.
 func (r *Room) withdrawFile(m *record.Signed, by [32]byte) {
 	a, err := record.ParseAbout(m.Kind, m.Text)
-	if err == nil && m.Kind == record.KindWithdrawal {
-		r.forgetFiles(func(f *file) bool { return f.id == a.Target && f.author() == by })
+	if err != nil || m.Kind != record.KindWithdrawal {
+		return
+	}
+	if f := r.files.byID[a.Target]; f != nil && f.ref.t != nil && f.author() == by {
+		r.fileLeaves(f, FileGone)
 	}
 }
 
