@@ -218,8 +218,7 @@ func (r *Room) mayFetchUnasked(size uint32, branch [32]byte) bool {
 	if of >= maxWantedBranch || all >= maxWantedUnasked {
 		return false
 	}
-	p := r.files.unaskedPace(branch, r.now)
-	p.refill(r.now, unaskedRate, unaskedAtOnce)
+	p := paceOf(r.files.unasked, branch, r.now, unaskedRate, unaskedAtOnce)
 	r.files.all.refill(r.now, allUnaskedRate, allUnaskedAtOnce)
 	if min(p.tokens, r.files.all.tokens) < float64(size) || !r.makeRoom(costOfFile(size), branch, false) {
 		return false
@@ -227,20 +226,6 @@ func (r *Room) mayFetchUnasked(size uint32, branch [32]byte) bool {
 	p.tokens -= float64(size)
 	r.files.all.tokens -= float64(size)
 	return true
-}
-
-// unaskedPace finds or begins a branch's, and forgets those that are full again.
-func (fs *files) unaskedPace(branch [32]byte, now time.Time) *pace {
-	if p := fs.unasked[branch]; p != nil {
-		return p
-	}
-	for b, p := range fs.unasked {
-		if p.refill(now, unaskedRate, unaskedAtOnce); p.tokens == unaskedAtOnce {
-			delete(fs.unasked, b)
-		}
-	}
-	fs.unasked[branch] = new(pace)
-	return fs.unasked[branch]
 }
 
 // SendFile seals a file and sends it, or holds it, as Send does with words: FileFailed follows, or
