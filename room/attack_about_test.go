@@ -285,7 +285,7 @@ func TestAboutOrderFree(t *testing.T) {
 		n.drain(fresh)
 		look := func(s *simNode) (got string) {
 			for _, id := range []ake.Hash{first, second} {
-				ref, ok := s.room.find(id, true)
+				ref, ok := s.room.find(id, nil, 0)
 				if !ok {
 					t.Fatal("a message is not found")
 				}
@@ -420,8 +420,12 @@ func TestFindIsPaced(t *testing.T) {
 		eve.about(record.KindReaction, ake.Sum("not here", []byte{byte(i)}), "👍")
 	}
 	n.run(2 * time.Second)
-	if ann.room.about.pace.tokens > 25 {
-		t.Errorf("%v are left of what may be looked for", ann.room.about.pace.tokens)
+	b, _ := ann.room.branchOf(ann.room.today(), ake.Hash{}, eve.room.identity)
+	if p := ann.room.about.paces[b]; p == nil || p.tokens > 10 {
+		t.Errorf("%+v is left of what eve may have looked for", p)
+	}
+	if left := ann.room.about.pace.tokens; left < 20 {
+		t.Errorf("%v are left for others", left)
 	}
 	// Who is among those shown last is found all the same.
 	eve.about(record.KindReaction, ann.idOf("here"), "👍")
@@ -430,7 +434,7 @@ func TestFindIsPaced(t *testing.T) {
 		t.Errorf("reactions: %v", got)
 	}
 	n.run(time.Minute)
-	if _, ok := ann.room.find(ake.Sum("nothing"), false); ok {
+	if _, ok := ann.room.find(ake.Sum("nothing"), nil, 0); ok {
 		t.Error("it is found")
 	}
 }

@@ -340,7 +340,7 @@ func (r *Room) FetchFile(now time.Time, id ake.Hash) error {
 
 // fileMessage finds a file by the id of its message.
 func (r *Room) fileMessage(id ake.Hash) (*record.File, logRef) {
-	ref, ok := r.find(id, true)
+	ref, ok := r.find(id, nil, 0)
 	if !ok || r.withdrawn(id, ref.t.List[ref.index].Identity) {
 		return nil, ref
 	}

@@ -110,20 +110,6 @@ func (c *change) saved(j Journal, room ake.Hash) (string, error) {
 	return "", nil
 }
 
-// Quotes puts quotes into replies to messages that are among them.
-func Quotes(all []Delivered) {
-	at := make(map[ake.Hash]int, len(all))
-	for i := range all {
-		at[all[i].ID] = i
-	}
-	for i := range all {
-		d := &all[i]
-		if target, ok := at[d.ReplyTo]; ok && d.Quote == nil && takesAbout(record.KindReply, all[target].Message.Kind) {
-			d.Quote = all[target].quoted()
-		}
-	}
-}
-
 // A savedHead is what was saved of an epoch. Past: only the member that served it says who
 // was there.
 type savedHead struct {
