@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -26,12 +25,11 @@ const (
 	// the last counts, and others if that is not held any more.
 	maxAlike = 8
 	// maxFound is how many of the messages shown last are found by their ids at once; others
-	// are looked for, findsAtOnce at once and findRate a second: anybody can name what is not here.
+	// are looked for, findsAtOnce at once and findRate a second, for those of one branch half of that and
+	// a fifth: anybody can name what is not here.
 	maxFound    = 8192
 	findRate    = 10.
 	findsAtOnce = 50.
-	// maxQuote is how many bytes are quoted of a message.
-	maxQuote = 512
 )
 
 var (
@@ -53,15 +51,6 @@ var (
 type Reaction struct {
 	By   peer.ID
 	Text string
-}
-
-// A Quote is the beginning of the message that a reply answers, as it is here.
-type Quote struct {
-	Author    Member
-	Self      bool
-	Text      string
-	Withdrawn bool
-	Time      uint64 // the author's, in milliseconds
 }
 
 // Changed: something was said about a message that was shown, and counts. Kind is that of
@@ -240,9 +229,21 @@ func (of changesOf) reactions(target ake.Hash, v viewer) (out []change) {
 	return out
 }
 
-// apply puts into what is shown of a message what was said about it. The words of a change
-// are read where they are.
+// apply puts into what is shown of a message what was said about it.
 func (of changesOf) apply(d *Delivered, author [32]byte, v viewer) {
+	of.applyWords(d, author, v)
+	if d.Withdrawn || !takesAbout(record.KindReaction, d.Message.Kind) || len(of[d.ID]) == 0 {
+		return
+	}
+	for _, c := range of.reactions(d.ID, v) {
+		if words, ok := v.read(c); ok {
+			d.Reactions = append(d.Reactions, Reaction{peerOf(c.identity), words})
+		}
+	}
+}
+
+// applyWords is apply without the reactions, of which each is read where it is: a quote has none.
+func (of changesOf) applyWords(d *Delivered, author [32]byte, v viewer) {
 	if d.Message.Kind == record.KindReply {
 		if a, err := record.ParseAbout(record.KindReply, d.Message.Text); err == nil {
 			d.ReplyTo, d.Message.Text = a.Target, a.Words
@@ -259,13 +260,6 @@ func (of changesOf) apply(d *Delivered, author [32]byte, v viewer) {
 		if c, ok := of.last(d.ID, record.KindEdit, author); ok {
 			if words, ok := v.read(c); ok {
 				d.Edited, d.Message.Text = true, words
-			}
-		}
-	}
-	if takesAbout(record.KindReaction, d.Message.Kind) {
-		for _, c := range of.reactions(d.ID, v) {
-			if words, ok := v.read(c); ok {
-				d.Reactions = append(d.Reactions, Reaction{peerOf(c.identity), words})
 			}
 		}
 	}
@@ -289,6 +283,7 @@ type abouts struct {
 	found map[ake.Hash]logRef // of those shown last
 	order []ake.Hash          // of these, oldest first
 	pace  pace
+	paces map[[32]byte]*pace // by branch
 }
 
 // noteChange takes a change that counts: it reports whether it is the last of its kind.
@@ -340,14 +335,14 @@ func (r *Room) noteFound(id ake.Hash, ref logRef) {
 	}
 }
 
-// find is where a message is; freely: however often that is asked.
-func (r *Room) find(id ake.Hash, freely bool) (ref logRef, ok bool) {
+// find is where a message is that an author names; no transcript: our user does.
+func (r *Room) find(id ake.Hash, by *transcript, index int) (ref logRef, ok bool) {
 	if ref, ok := r.about.found[id]; ok && r.logs.transcripts[ref.t.id] == ref.t {
 		if held, _ := ref.t.log(ref.index).id(ref.counter); held == id {
 			return ref, true
 		}
 	}
-	if !freely && !r.about.pace.spend(1, r.now, findRate, findsAtOnce) {
+	if by != nil && index != by.ownIndex && !r.mayLook(r.authorBranch(by, index)) {
 		return ref, false
 	}
 	for _, t := range r.logs.transcripts {
@@ -364,6 +359,19 @@ func (r *Room) find(id ake.Hash, freely bool) (ref logRef, ok bool) {
 		}
 	}
 	return ref, false
+}
+
+// mayLook reports whether a message may be looked for that those of a branch name.
+func (r *Room) mayLook(branch [32]byte) bool {
+	all := &r.about.pace
+	all.refill(r.now, findRate, findsAtOnce)
+	p := paceOf(r.about.paces, branch, r.now, findRate/5, findsAtOnce/2)
+	if min(p.tokens, all.tokens) < 1 {
+		return false
+	}
+	p.tokens--
+	all.tokens--
+	return true
 }
 
 // read reads the words of a change.
@@ -392,35 +400,8 @@ func (r *Room) viewer() viewer {
 func (r *Room) applyChanges(d *Delivered, t *transcript, index int) {
 	r.about.of.apply(d, t.List[index].Identity, r.viewer())
 	if d.ReplyTo != (ake.Hash{}) {
-		d.Quote = r.quote(d.ReplyTo)
+		d.Quote = r.quote(d.ReplyTo, t, index)
 	}
-}
-
-// quote is the beginning of a message as it is here; nil: it is not, or is for some.
-func (r *Room) quote(id ake.Hash) *Quote {
-	ref, ok := r.find(id, false)
-	if !ok {
-		return nil
-	}
-	m := r.body(ref.t, ref.index, ref.counter)
-	if m == nil || !takesAbout(record.KindReply, m.Kind) || m.ID(r.id) != id {
-		return nil
-	}
-	d := Delivered{ID: id, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex, Message: m.Body}
-	readFile(&d)
-	r.about.of.apply(&d, ref.t.List[ref.index].Identity, r.viewer())
-	return d.quoted()
-}
-
-// quoted is what is quoted of a message as it is shown.
-func (d *Delivered) quoted() *Quote {
-	q := &Quote{Author: d.Author, Self: d.Self, Text: d.Message.Text, Withdrawn: d.Withdrawn, Time: d.Message.Time}
-	for n := maxQuote; len(q.Text) > maxQuote; n-- {
-		if utf8.RuneStart(q.Text[n]) {
-			q.Text = q.Text[:n]
-		}
-	}
-	return q
 }
 
 // tellChange tells of a change that was said now, if it counts, and its target is here.
@@ -433,7 +414,7 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	if last, ok := r.about.of.last(a.Target, m.Kind, by); !ok || last.id != id {
 		return
 	}
-	ref, ok := r.find(a.Target, index == t.ownIndex)
+	ref, ok := r.find(a.Target, t, index)
 	if !ok || ref.counter > ref.t.log(ref.index).shown {
 		return // it is shown so when it comes
 	}
@@ -454,7 +435,8 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	}
 	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex}
 	d.Message = target.Body
-	r.about.of.apply(&d, author, r.viewer())
+	readFile(&d)
+	r.about.of.applyWords(&d, author, r.viewer())
 	e.Of = *d.quoted()
 	r.emit(e)
 }
@@ -472,7 +454,7 @@ func (r *Room) SendAbout(now time.Time, ref any, kind byte, target ake.Hash, wor
 	if err := checkText(words, most); err != nil {
 		return err
 	}
-	at, ok := r.find(target, true)
+	at, ok := r.find(target, nil, 0)
 	if !ok {
 		return ErrNoTarget
 	}

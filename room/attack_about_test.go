@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -285,7 +286,7 @@ func TestAboutOrderFree(t *testing.T) {
 		n.drain(fresh)
 		look := func(s *simNode) (got string) {
 			for _, id := range []ake.Hash{first, second} {
-				ref, ok := s.room.find(id, true)
+				ref, ok := s.room.find(id, nil, 0)
 				if !ok {
 					t.Fatal("a message is not found")
 				}
@@ -420,8 +421,12 @@ func TestFindIsPaced(t *testing.T) {
 		eve.about(record.KindReaction, ake.Sum("not here", []byte{byte(i)}), "👍")
 	}
 	n.run(2 * time.Second)
-	if ann.room.about.pace.tokens > 25 {
-		t.Errorf("%v are left of what may be looked for", ann.room.about.pace.tokens)
+	b, _ := ann.room.branchOf(ann.room.today(), ake.Hash{}, eve.room.identity)
+	if p := ann.room.about.paces[b]; p == nil || p.tokens > 10 {
+		t.Errorf("%+v is left of what eve may have looked for", p)
+	}
+	if left := ann.room.about.pace.tokens; left < 20 {
+		t.Errorf("%v are left for others", left)
 	}
 	// Who is among those shown last is found all the same.
 	eve.about(record.KindReaction, ann.idOf("here"), "👍")
@@ -430,7 +435,7 @@ func TestFindIsPaced(t *testing.T) {
 		t.Errorf("reactions: %v", got)
 	}
 	n.run(time.Minute)
-	if _, ok := ann.room.find(ake.Sum("nothing"), false); ok {
+	if _, ok := ann.room.find(ake.Sum("nothing"), nil, 0); ok {
 		t.Error("it is found")
 	}
 }
@@ -464,6 +469,124 @@ func TestReplyBelow(t *testing.T) {
 		if want := []string{"1", "2", "4", "question", "answer", "answer to it"}; !slices.Equal(got, want) {
 			t.Fatalf("%q, want %q", got, want)
 		}
+	}
+}
+
+// TestManyRepliesBelow: thousands of replies that stand before what they answer, which one member can
+// write, are put in order in a few steps each.
+func TestManyRepliesBelow(t *testing.T) {
+	const count = 5000
+	question := Delivered{ID: ake.Sum("question"), Message: record.Body{Lamport: 1 << 40}}
+	all := []Delivered{question}
+	for i := range count {
+		d := Delivered{ID: ake.Sum("answer", []byte{byte(i), byte(i >> 8)}), ReplyTo: question.ID, Epoch: ake.Sum("another")}
+		d.Message.Lamport, d.Message.Counter = 1, uint64(i+1)
+		all = append(all, d)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	InOrder(all)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 200<<20 { // each copied for each would be gigabytes
+		t.Errorf("it takes %d MiB", took>>20)
+	}
+	for i, d := range all {
+		if i == 0 && d.ID != question.ID || i > 0 && d.Message.Counter != uint64(i) {
+			t.Fatalf("%d stands at %d", d.Message.Counter, i)
+		}
+	}
+}
+
+// TestChangeIsSecond: of two messages under one counter that of the least id counts in what is read back,
+// too, though it is no change and came first.
+func TestChangeIsSecond(t *testing.T) {
+	n := newNetwork(t, 9806)
+	disks, all := n.onDisks("ann", "bob")
+	ann, bob := all[0], all[1]
+	ann.say("here")
+	n.allHear(5*time.Second, "here", bob)
+	target := ann.idOf("here")
+	for i, textCounts := range []bool{true, false} {
+		counter := uint64(10 + i)
+		change := ann.signed(counter, ake.Hash{}, "")
+		change.Kind, change.Text = record.KindEdit, string(target[:])+fmt.Sprint("edit ", i)
+		change.Sign(ann.room.id, ann.room.working)
+		id := change.ID(n.desc.ID())
+		first := ann.signed(counter, ake.Hash{}, "")
+		for k := 0; ; k++ {
+			first.Text = fmt.Sprint("another ", k)
+			if other := first.ID(n.desc.ID()); (compareHashes(other, id) < 0) == textCounts {
+				break
+			}
+		}
+		first.Sign(ann.room.id, ann.room.working)
+		for _, m := range []*record.Signed{first, change} {
+			bob.takeFrom(m.AppendLog([]byte{record.FrameLog}), ann)
+		}
+		n.drain(bob)
+		want := "here"
+		if !textCounts {
+			want = "edit 1"
+		}
+		seen := false
+		_, err := ReadBack(disks[1], n.desc.ID(), bob.room.self, func(*record.Signed) bool { return true },
+			func(d Delivered) bool {
+				if d.ID == target {
+					if seen = true; d.Message.Text != want {
+						t.Errorf("%q is read back, want %q", d.Message.Text, want)
+					}
+				}
+				return true
+			})
+		must(t, err)
+		ref, _ := bob.room.find(target, nil, 0)
+		d := Delivered{ID: target, Message: bob.room.body(ref.t, ref.index, ref.counter).Body}
+		if bob.room.applyChanges(&d, ref.t, ref.index); d.Message.Text != want || !seen {
+			t.Errorf("%q is shown, want %q; read back: %v", d.Message.Text, want, seen)
+		}
+	}
+}
+
+// TestWithdrawnStaysSo: where less is kept than was said, what was withdrawn goes before what says so,
+// though that was said in another epoch, of which there is more.
+func TestWithdrawnStaysSo(t *testing.T) {
+	n := newNetwork(t, 9805)
+	disks, all := n.onDisks("ann", "bob")
+	ann, bob := all[0], all[1]
+	ann.say("oops")
+	n.allHear(5*time.Second, "oops", bob)
+	oops := ann.idOf("oops")
+	epoch := bob.room.head.commit.ID()
+	cyn := n.add("cyn", true)
+	n.connectAll()
+	n.until(20*time.Second, "cyn is in", func() bool { return together(ann, bob, cyn) })
+	must(t, ann.sendAbout(record.KindWithdrawal, oops, ""))
+	for i := range 5 {
+		ann.say(fmt.Sprint(i, strings.Repeat("x", 1000)))
+		n.run(2 * time.Second)
+	}
+	if bob.room.head.commit.ID() == epoch || !bob.view(oops).Withdrawn {
+		t.Fatal("the test shows nothing")
+	}
+	went := 0
+	for range 20 {
+		a, second := bob.room.logs.largest()
+		if a.bytes == 0 || !bob.room.shortenAccount(a, bob.room.logs.bytes-1, second) {
+			break
+		}
+		n.drain(bob)
+		went++
+		_, err := ReadBack(disks[1], n.desc.ID(), bob.room.self, func(*record.Signed) bool { return true },
+			func(d Delivered) bool {
+				if d.ID == oops && !d.Withdrawn {
+					t.Errorf("what was withdrawn is back when %d messages are not kept", went)
+				}
+				return true
+			})
+		must(t, err)
+	}
+	if went < 7 {
+		t.Errorf("%d messages went: the test shows nothing", went)
 	}
 }
 

@@ -560,3 +560,96 @@ func TestFileServedPace(t *testing.T) {
 		t.Errorf("in 30 s %d MiB were served", served>>20)
 	}
 }
+
+// TestFileServedBranch: a member and those whom they made up, who ask again and again for what they have,
+// are served a part of what there is; who hangs on another branch is served at once.
+func TestFileServedBranch(t *testing.T) {
+	n, _ := fileNetwork(t, 1<<30)
+	all := n.party("ann", "cyn")
+	ann, cyn := all[0], all[1]
+	mallory := n.add("mallory", true) // whom ann let in, and who makes up the others
+	n.connect(mallory, ann)
+	n.run(5 * time.Second)
+	greedy := []*simNode{mallory}
+	for i := range 5 {
+		s := n.add(fmt.Sprint("made up ", i), true)
+		n.connect(s, mallory)
+		n.run(3 * time.Second)
+		greedy = append(greedy, s)
+	}
+	n.connectAll()
+	n.run(20 * time.Second)
+	id := n.sendFile(t, ann, "plan", someFile(1<<20))
+	n.run(30 * time.Second)
+	for _, s := range greedy {
+		if b, _ := ann.room.branchOf(ann.room.today(), ake.Hash{}, s.room.identity); b != mallory.room.identity {
+			t.Fatalf("%s is of another branch: the test shows nothing", s.name)
+		}
+	}
+	f, _, err := cyn.room.File(id)
+	must(t, err)
+	ask := func(s *simNode) *exchange {
+		ch := s.room.channelTo(ann.actor.Self())
+		if ch == nil {
+			t.Fatalf("%s has no channel", s.name)
+		}
+		x := s.room.openChannelStream(ch, ProtocolFile)
+		x.seeks = f.Hashes[:8]
+		s.room.send(x, record.EncodeSeek(x.seeks))
+		n.drain(s)
+		return x
+	}
+	c := n.countSeeks(nil)
+	for range 200 {
+		for _, s := range greedy {
+			ask(s)
+		}
+		n.run(100 * time.Millisecond)
+	}
+	served := c.pieces["ann"] * ake.PieceSize
+	if served < 16<<20 || served > (16+2*20+2)<<20 {
+		t.Errorf("in 20 s %d MiB were served", served>>20)
+	}
+	x := ask(cyn)
+	if n.run(time.Second); x.brought != 8 {
+		t.Errorf("cyn was served %d pieces", x.brought)
+	}
+}
+
+// TestFileLies: of a file whose pieces have other lengths than its message says nothing is kept, nor is
+// it fetched again: what is charged for a file is what it takes. What is right beside it is kept.
+func TestFileLies(t *testing.T) {
+	for name, lengths := range map[string][]int{
+		"far longer": {record.MaxFrame - 1}, "longer": {ake.MaxPiece}, "a byte longer": {2 + ake.PieceOverhead},
+		"shorter": {ake.PieceOverhead}, "the second longer": {ake.MaxPiece, 3 + ake.PieceOverhead},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, pieces := fileNetwork(t, 1<<30)
+			all := n.party("bob", "eve")
+			bob, eve := all[0], all[1]
+			lie := record.File{Name: "lie", Size: 1 + uint32(len(lengths)-1)*ake.PieceSize, Key: eve.room.draw()}
+			for _, length := range lengths {
+				piece := someFile(length)
+				h := ake.PieceHash(piece)
+				pieces["eve"].of[h] = piece
+				lie.Hashes = append(lie.Hashes, h)
+			}
+			sent := n.countSeeks(nil)
+			must(t, eve.room.say(eve.clock(), held{kind: record.KindFile, text: string(lie.Append(nil))}))
+			n.drain(eve)
+			n.run(time.Minute)
+			if sent.pieces["eve"] == 0 || sent.pieces["eve"] > len(lengths) {
+				t.Errorf("eve sent %d pieces", sent.pieces["eve"])
+			}
+			if k := len(pieces["bob"].of); k > 0 || bob.room.files.bytes != 0 || len(bob.room.files.byID) > 0 {
+				t.Errorf("bob keeps %d pieces, and is charged %d", k, bob.room.files.bytes)
+			}
+			data := someFile(1000)
+			id := n.sendFile(t, eve, "no lie", data)
+			n.run(5 * time.Second)
+			if !n.has(t, bob, id, data) {
+				t.Error("bob does not have what is no lie")
+			}
+		})
+	}
+}

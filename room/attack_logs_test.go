@@ -196,6 +196,40 @@ func TestHistoryOver(t *testing.T) {
 	}
 }
 
+// TestClocksGoOn: whoever brings all clocks as far as they are heard has not brought them to an end: what
+// is said then is still in its order.
+func TestClocksGoOn(t *testing.T) {
+	n := newNetwork(t, 206)
+	all := n.party("ann", "bob", "eve")
+	ann, bob, eve := all[0], all[1], all[2]
+	m := eve.signed(1, ake.Hash{}, "evil")
+	m.Lamport = mostLamport(ann.clock())
+	m.Sign(eve.room.id, eve.room.working)
+	for _, s := range []*simNode{ann, bob} {
+		s.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)
+		if n.drain(s); s.room.lamport != m.Lamport {
+			t.Fatal("it is not heard: the test shows nothing")
+		}
+	}
+	n.run(10 * time.Second)
+	for i := range 6 {
+		all[i%2].say(fmt.Sprint("after ", i))
+		n.run(time.Second)
+	}
+	last, count := m.Lamport, 0
+	for _, d := range bob.messages {
+		if strings.HasPrefix(d.Message.Text, "after ") {
+			if count++; d.Message.Lamport <= last {
+				t.Errorf("%q has %d, after %d", d.Message.Text, d.Message.Lamport, last)
+			}
+			last = d.Message.Lamport
+		}
+	}
+	if count != 6 {
+		t.Errorf("bob has heard %d", count)
+	}
+}
+
 // TestClaimedTime: a message that claims to be of the end of time hides nobody's
 // history, and brings no clock to its end.
 func TestClaimedTime(t *testing.T) {
@@ -208,7 +242,7 @@ func TestClaimedTime(t *testing.T) {
 	}
 	m := eve.signed(1, ake.Hash{}, "evil")
 	m.Time = 1<<64 - 1
-	m.Lamport = maxLamport
+	m.Lamport = 1<<62 - 1
 	m.Sign(eve.room.id, eve.room.working)
 	ann.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)
 	bob.takeFrom(m.AppendLog([]byte{record.FrameLog}), eve)

@@ -20,9 +20,10 @@ const (
 	maxSeekingBranch = 2 // .. of one branch
 	maxServing       = 16
 
-	// What is served, in bytes: to one peer, and to all.
-	servedAtOnce, servedRate       = 8 << 20, 1 << 20
-	allServedAtOnce, allServedRate = 32 << 20, 4 << 20
+	// What is served, in bytes: to one peer, to those of one branch, and to all.
+	servedAtOnce, servedRate             = 8 << 20, 1 << 20
+	servedBranchAtOnce, servedBranchRate = 16 << 20, 2 << 20
+	allServedAtOnce, allServedRate       = 32 << 20, 4 << 20
 
 	lackTime      = 20 * time.Second // until who has not a file is asked for it again; then twice as long
 	mostLackTime  = 10 * time.Minute
@@ -44,6 +45,8 @@ type fetching struct {
 	asking map[ake.Hash]time.Time // on a stream, or being written to the disk
 	paused map[[32]byte]time.Time // by identity: until when it is asked for nothing
 	served map[[32]byte]*pace     // by identity
+	// servedBranch is by branch: members that one makes up are not served what there is for all.
+	servedBranch map[[32]byte]*pace
 	// allServed is the pace of what is served to all.
 	allServed pace
 }
@@ -51,6 +54,7 @@ type fetching struct {
 func newFetching() fetching {
 	return fetching{
 		asking: make(map[ake.Hash]time.Time), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
+		servedBranch: make(map[[32]byte]*pace),
 	}
 }
 
@@ -172,12 +176,33 @@ func (r *Room) tookPiece(x *exchange, piece []byte) bool {
 		return false
 	default:
 		x.brought++
-		r.putPiece(h, piece)
+		if r.fits(h, len(piece)) {
+			r.putPiece(h, piece)
+		} else {
+			delete(r.files.asking, h)
+		}
 	}
 	if x.sought == len(x.seeks) {
 		r.hangUp(x)
 	}
 	return true
+}
+
+// fits reports whether a file wants a piece of such a length. One whose piece has another length than
+// its message says goes: what it takes would not be what it is charged for. Its author is to blame,
+// and not who served it.
+func (r *Room) fits(h ake.Hash, length int) (fits bool) {
+	for _, f := range slices.Clone(r.files.wanted) {
+		i := slices.Index(f.Hashes, h)
+		switch {
+		case i < 0 || f.have[i]:
+		case length == f.PieceLength(i)+ake.PieceOverhead:
+			fits = true
+		default:
+			r.fileLeaves(f, FileThere)
+		}
+	}
+	return fits
 }
 
 // hasNot notes that a process has not the file of a piece.
@@ -305,18 +330,20 @@ func (r *Room) tookSeek(x *exchange, body []byte) bool {
 		return false
 	}
 	x.seeks = hashes
-	p := r.files.servedTo(x.identity, r.now)
-	p.refill(r.now, servedRate, servedAtOnce)
+	branch, _ := r.branchOf(r.today(), ake.Hash{}, x.identity)
+	paces := []*pace{paceOf(r.files.served, x.identity, r.now, servedRate, servedAtOnce),
+		paceOf(r.files.servedBranch, branch, r.now, servedBranchRate, servedBranchAtOnce), &r.files.allServed}
 	r.files.allServed.refill(r.now, allServedRate, allServedAtOnce)
 	here := make([]bool, 0, len(hashes))
 	for _, h := range hashes {
 		has := r.files.refs[h] > 0 && r.cfg.Pieces.Has(h)
 		if has {
-			if min(p.tokens, r.files.allServed.tokens) < ake.MaxPiece {
+			if slices.ContainsFunc(paces, func(p *pace) bool { return p.tokens < ake.MaxPiece }) {
 				break
 			}
-			p.tokens -= ake.MaxPiece
-			r.files.allServed.tokens -= ake.MaxPiece
+			for _, p := range paces {
+				p.tokens -= ake.MaxPiece
+			}
 		}
 		here = append(here, has)
 	}
@@ -347,18 +374,4 @@ func (r *Room) tookSeek(x *exchange, body []byte) bool {
 		}
 	})
 	return true
-}
-
-// servedTo finds or begins the pace of what a peer is served, and forgets those that are full again.
-func (f *fetching) servedTo(identity [32]byte, now time.Time) *pace {
-	if p := f.served[identity]; p != nil {
-		return p
-	}
-	for who, p := range f.served {
-		if p.refill(now, servedRate, servedAtOnce); p.tokens == servedAtOnce {
-			delete(f.served, who)
-		}
-	}
-	f.served[identity] = new(pace)
-	return f.served[identity]
 }

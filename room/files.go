@@ -218,8 +218,7 @@ func (r *Room) mayFetchUnasked(size uint32, branch [32]byte) bool {
 	if of >= maxWantedBranch || all >= maxWantedUnasked {
 		return false
 	}
-	p := r.files.unaskedPace(branch, r.now)
-	p.refill(r.now, unaskedRate, unaskedAtOnce)
+	p := paceOf(r.files.unasked, branch, r.now, unaskedRate, unaskedAtOnce)
 	r.files.all.refill(r.now, allUnaskedRate, allUnaskedAtOnce)
 	if min(p.tokens, r.files.all.tokens) < float64(size) || !r.makeRoom(costOfFile(size), branch, false) {
 		return false
@@ -227,20 +226,6 @@ func (r *Room) mayFetchUnasked(size uint32, branch [32]byte) bool {
 	p.tokens -= float64(size)
 	r.files.all.tokens -= float64(size)
 	return true
-}
-
-// unaskedPace finds or begins a branch's, and forgets those that are full again.
-func (fs *files) unaskedPace(branch [32]byte, now time.Time) *pace {
-	if p := fs.unasked[branch]; p != nil {
-		return p
-	}
-	for b, p := range fs.unasked {
-		if p.refill(now, unaskedRate, unaskedAtOnce); p.tokens == unaskedAtOnce {
-			delete(fs.unasked, b)
-		}
-	}
-	fs.unasked[branch] = new(pace)
-	return fs.unasked[branch]
 }
 
 // SendFile seals a file and sends it, or holds it, as Send does with words: FileFailed follows, or
@@ -355,7 +340,7 @@ func (r *Room) FetchFile(now time.Time, id ake.Hash) error {
 
 // fileMessage finds a file by the id of its message.
 func (r *Room) fileMessage(id ake.Hash) (*record.File, logRef) {
-	ref, ok := r.find(id, true)
+	ref, ok := r.find(id, nil, 0)
 	if !ok || r.withdrawn(id, ref.t.List[ref.index].Identity) {
 		return nil, ref
 	}
@@ -379,8 +364,11 @@ func (r *Room) withdrawn(id ake.Hash, author [32]byte) bool {
 // withdrawFile lets go of a file whose author has withdrawn its message.
 func (r *Room) withdrawFile(m *record.Signed, by [32]byte) {
 	a, err := record.ParseAbout(m.Kind, m.Text)
-	if err == nil && m.Kind == record.KindWithdrawal {
-		r.forgetFiles(func(f *file) bool { return f.id == a.Target && f.author() == by })
+	if err != nil || m.Kind != record.KindWithdrawal {
+		return
+	}
+	if f := r.files.byID[a.Target]; f != nil && f.ref.t != nil && f.author() == by {
+		r.fileLeaves(f, FileGone)
 	}
 }
 

@@ -193,6 +193,30 @@ func (s *simNode) fileStates(id ake.Hash) (out []string) {
 	return out
 }
 
+// TestFileIsQuoted: who answers a file, or reacts to it, is shown with its name, and with no more of what
+// its message has.
+func TestFileIsQuoted(t *testing.T) {
+	n, _ := fileNetwork(t, 1<<30)
+	all := n.party("ann", "bob")
+	ann, bob := all[0], all[1]
+	id := n.sendFile(t, ann, "plan.pdf", someFile(1000))
+	n.run(3 * time.Second)
+	must(t, bob.sendAbout(record.KindReply, id, "thanks"))
+	must(t, bob.sendAbout(record.KindReaction, id, "👍"))
+	n.run(3 * time.Second)
+	must(t, ann.sendAbout(record.KindWithdrawal, id, ""))
+	n.run(3 * time.Second)
+	for _, s := range all {
+		if d := s.view(s.idOf("thanks")); d.Quote == nil || d.Quote.Text != "plan.pdf" {
+			t.Errorf("%s: the answer quotes %+v", s.name, d.Quote)
+		}
+		changes := events[Changed](s)
+		if len(changes) != 2 || changes[0].Of.Text != "plan.pdf" || changes[1].Of.Text != "" || !changes[1].Of.Withdrawn {
+			t.Errorf("%s: %+v", s.name, changes)
+		}
+	}
+}
+
 // TestFileLimits: what cannot be sent is refused, and nothing was done.
 func TestFileLimits(t *testing.T) {
 	n, pieces := fileNetwork(t, 1<<20)

@@ -69,27 +69,38 @@ func readChanges(j Journal, room ake.Hash) (changesOf, map[ake.Hash]savedHead, e
 	var all []targeted
 	logs := make(map[place]*aboutLog) // by counter 0
 	heads := make(map[ake.Hash]savedHead)
-	counts := make(map[place]ake.Hash) // of two under one counter
+	counts := make(map[place]ake.Hash)    // of two under one counter
+	highest := make(map[place]uint64)     // the greatest counter of a log so far
+	again := false                        // what came before may have had a counter, too
+	least := func(s Saved, n note) bool { // .. whatever its kind
+		at := place{s.Epoch, s.Author, s.Counter}
+		was, held := counts[at]
+		if held && compareHashes(n.id, was) < 0 {
+			counts[at] = n.id
+		}
+		return held
+	}
 	err := readJournal(j, room, savedReader{
 		head: func(s Saved, t savedHead) bool { heads[s.Epoch] = t; return true },
 		noted: func(s Saved, n note) {
-			at := place{epoch: s.Epoch, author: s.Author, counter: s.Counter}
-			if was, twice := counts[at]; twice && compareHashes(n.id, was) < 0 {
-				counts[at] = n.id // whatever its kind
-			}
+			at := place{epoch: s.Epoch, author: s.Author}
+			held, late := least(s, n), s.Counter <= highest[at]
+			highest[at] = max(highest[at], s.Counter)
 			if !changes(n.kind) {
 				return
 			}
-			if _, twice := counts[at]; !twice {
-				counts[at] = n.id
+			if !held {
+				counts[place{s.Epoch, s.Author, s.Counter}], again = n.id, again || late
 			}
-			at.counter = 0
 			if logs[at] == nil {
 				logs[at] = &aboutLog{s.Epoch, s.Author, heads[s.Epoch].List[s.Author].Identity}
 			}
 			all = append(all, targeted{n.target, change{logs[at], s.Counter, n.lamport, n.id, n.kind, n.empty()}})
 		},
 	})
+	if err == nil && again {
+		err = readJournal(j, room, savedReader{noted: func(s Saved, n note) { least(s, n) }})
+	}
 	of := make(changesOf)
 	for _, c := range all {
 		if counts[place{c.epoch, c.author, c.counter}] == c.id {
@@ -112,20 +123,6 @@ func (c *change) saved(j Journal, room ake.Hash) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// Quotes puts quotes into replies to messages that are among them.
-func Quotes(all []Delivered) {
-	at := make(map[ake.Hash]int, len(all))
-	for i := range all {
-		at[all[i].ID] = i
-	}
-	for i := range all {
-		d := &all[i]
-		if target, ok := at[d.ReplyTo]; ok && d.Quote == nil && takesAbout(record.KindReply, all[target].Message.Kind) {
-			d.Quote = all[target].quoted()
-		}
-	}
 }
 
 // A savedHead is what was saved of an epoch. Past: only the member that served it says who

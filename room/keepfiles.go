@@ -72,12 +72,17 @@ func (r *Room) filesFailed(doing string) func(result any) {
 func (r *Room) forgetFiles(goes func(f *file) bool) {
 	for _, id := range sortedHashes(r.files.byID) {
 		if f := r.files.byID[id]; f.ref.t != nil && goes(f) {
-			r.forgetFile(f)
-			info := f.info()
-			info.State, info.Have = FileGone, 0
-			r.emit(FileChanged{f.id, info})
+			r.fileLeaves(f, FileGone)
 		}
 	}
+}
+
+// fileLeaves lets go of a file, and tells how it stands then.
+func (r *Room) fileLeaves(f *file, state string) {
+	r.forgetFile(f)
+	info := f.info()
+	info.State, info.Have = state, 0
+	r.emit(FileChanged{f.id, info})
 }
 
 // makeRoom makes room for a file. What our user did not ask for displaces nothing that they did,
@@ -110,10 +115,7 @@ func (r *Room) makeRoom(cost int64, branch [32]byte, asked bool) bool {
 		if first == nil {
 			return false
 		}
-		r.forgetFile(first)
-		info := first.info()
-		info.State, info.Have = FileThere, 0
-		r.emit(FileChanged{first.id, info})
+		r.fileLeaves(first, FileThere)
 	}
 }
 

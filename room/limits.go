@@ -28,7 +28,7 @@ const (
 	maxTranscripts     = 32768   // an epoch every 4 s for a day and a half
 	maxPlaces          = 262144  // in their lists
 	maxAuthorLog       = 400000  // .. of one author in one epoch: more than the pace allows in an hour
-	maxLamport         = 1 << 62
+	lamportRate        = 1 << 11 // by how much the greatest Lamport time that is heard grows in a millisecond
 	maxSecondMessages  = 16      // messages of one author and epoch that contradict each other
 	maxLogBytes        = 8 << 20 // of logs sent in one comparison
 	maxReceipts        = 1000    // messages of ours of which it is told how far they have come

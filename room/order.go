@@ -50,9 +50,12 @@ func repliesBelow(all []Delivered) {
 			waiting[d.ReplyTo] = append(waiting[d.ReplyTo], d)
 			continue
 		}
-		for next := []Delivered{d}; len(next) > 0; {
-			d := next[0]
-			out, next = append(out, d), append(waiting[d.ID], next[1:]...)
+		for next := []Delivered{d}; len(next) > 0; { // the one that is due is the last
+			d := next[len(next)-1]
+			out, next = append(out, d), next[:len(next)-1]
+			for _, w := range slices.Backward(waiting[d.ID]) {
+				next = append(next, w)
+			}
 			delete(waiting, d.ID)
 			delete(comes, d.ID)
 		}

@@ -50,6 +50,22 @@ func (p *pace) spend(n float64, now time.Time, rate, burst float64) bool {
 // take takes the token of a message.
 func (p *pace) take(now time.Time, rate float64) bool { return p.spend(1, now, rate, rate*burstTime) }
 
+// paceOf finds or begins the pace of somebody, and forgets those that are full again.
+func paceOf(all map[[32]byte]*pace, who [32]byte, now time.Time, rate, burst float64) *pace {
+	p := all[who]
+	if p == nil {
+		for o, p := range all {
+			if p.refill(now, rate, burst); p.tokens == burst {
+				delete(all, o)
+			}
+		}
+		p = new(pace)
+		all[who] = p
+	}
+	p.refill(now, rate, burst)
+	return p
+}
+
 // next is when there will be a token again.
 func (p *pace) next(rate float64) time.Time {
 	return p.at.Add(time.Duration((1-p.tokens)/rate*float64(time.Second)).Truncate(time.Millisecond) + time.Millisecond)

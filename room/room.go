@@ -218,7 +218,7 @@ func New(cfg Config) (*Room, error) {
 		neighbours:   make(map[peer.ID]*neighbour),
 		tasks:        tasks{done: make(map[TaskID]func(any))},
 		files:        newFiles(cfg.KeepFiles),
-		about:        abouts{of: make(changesOf), found: make(map[ake.Hash]logRef)},
+		about:        abouts{of: make(changesOf), found: make(map[ake.Hash]logRef), paces: make(map[[32]byte]*pace)},
 		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
 		logs: logs{
 			transcripts: make(map[ake.Hash]*transcript),

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 )
 
 // What is kept of what was said has a bound in bytes, too: PROTOCOL.md §9.1. The branch
-// with most gives way. Of its longest log the beginning goes, but for the ids: so two
+// with most gives way. Of its author with most what is oldest goes, but for the ids: so two
 // members compare as before, and nothing that went is fetched again.
 
 const (
@@ -198,23 +199,25 @@ func (l *logs) largest() (most *account, second int64) {
 	return most, second
 }
 
-// shortenAccount makes the logs of an account shorter, the longest first, until all is
-// within the goal or another account has more. It returns false if nothing went.
+// shortenAccount makes the logs of an account shorter, of the author with most first and of theirs
+// the oldest, until all is within the goal or another account has more. So what was withdrawn goes
+// before the withdrawal, which may be in a later epoch. It returns false if nothing went.
 func (r *Room) shortenAccount(a *account, goal, second int64) (some bool) {
-	type ref struct {
-		logRef
-		bytes int64
-	}
-	var all []ref
+	var all []logRef
+	of := make(map[[32]byte]int64) // bytes of an author
 	for _, t := range r.logs.transcripts {
 		for i := range t.logs {
 			if l := t.log(i); l.account == a && l.bytes > 0 {
-				all = append(all, ref{logRef{t: t, index: i}, l.bytes})
+				all = append(all, logRef{t: t, index: i})
+				of[t.List[i].Identity] += l.bytes
 			}
 		}
 	}
-	slices.SortFunc(all, func(x, y ref) int {
-		return cmp.Or(cmp.Compare(y.bytes, x.bytes), compareHashes(x.t.id, y.t.id), x.index-y.index)
+	slices.SortFunc(all, func(x, y logRef) int {
+		one, two := x.t.List[x.index].Identity, y.t.List[y.index].Identity
+		return cmp.Or(cmp.Compare(of[two], of[one]), bytes.Compare(one[:], two[:]),
+			cmp.Compare(x.t.Brief.Period, y.t.Brief.Period), cmp.Compare(x.t.Brief.Height, y.t.Brief.Height),
+			compareHashes(x.t.id, y.t.id), x.index-y.index)
 	})
 	for _, x := range all {
 		if r.logs.bytes <= goal || some && a.bytes < second {

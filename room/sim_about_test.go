@@ -82,7 +82,7 @@ func (k *looker) changesAgree(comp []*simNode) *failure {
 	for _, s := range comp {
 		r := s.room
 		for id, d := range k.views(s) {
-			ref, ok := r.find(id, true)
+			ref, ok := r.find(id, nil, 0)
 			if !ok || d.Reading == NotOpened {
 				continue
 			}

@@ -455,12 +455,18 @@ func (r *Room) keepSecondMessage(t *transcript, index int, m *record.Signed, id,
 	r.replaceChange(t, index, m)
 }
 
-// hearLamport moves our clock past an author's, unless that would bring it to its
-// end.
+// hearLamport moves our clock past an author's, unless it is far beyond what was ever said. What may
+// be heard grows faster than anybody talks: whoever brings clocks to that end holds them there for a
+// moment, and not for good.
 func (r *Room) hearLamport(theirs uint64) {
-	if theirs < maxLamport {
+	if theirs <= mostLamport(r.now) {
 		r.lamport = max(r.lamport, theirs)
 	}
+}
+
+// mostLamport is the greatest Lamport time that is heard now: below 2^53, as long as calendars have days.
+func mostLamport(now time.Time) uint64 {
+	return uint64(min(max(now.Add(24*time.Hour).UnixMilli(), 0), 1<<42-1)) * lamportRate
 }
 
 // addSecondMessage keeps a second message, of the least counters.

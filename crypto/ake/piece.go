@@ -13,8 +13,10 @@ import (
 const (
 	// PieceSize is how many bytes of a file a piece has; the last one has what is left.
 	PieceSize = 128 << 10
+	// PieceOverhead is by how many bytes a piece is longer when it is sealed.
+	PieceOverhead = chacha20poly1305.Overhead
 	// MaxPiece is the size of a piece as it is sent.
-	MaxPiece = PieceSize + chacha20poly1305.Overhead
+	MaxPiece = PieceSize + PieceOverhead
 )
 
 // SealPiece encrypts a piece of a file in a room.

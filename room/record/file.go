@@ -61,8 +61,14 @@ func ParseFile(text string) (*File, error) {
 	if f.Name == "" || !utf8.ValidString(f.Name) || f.Size == 0 || f.Size > MaxFile {
 		return nil, formError("file")
 	}
+	seen := make(map[ake.Hash]bool) // no two pieces of a file are sealed alike
 	for range Pieces(f.Size) {
-		f.Hashes = append(f.Hashes, r.hash())
+		h := r.hash()
+		if seen[h] {
+			return nil, formError("file")
+		}
+		seen[h] = true
+		f.Hashes = append(f.Hashes, h)
 	}
 	if !r.end() {
 		return nil, formError("file")

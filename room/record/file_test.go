@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -86,5 +87,17 @@ func TestFilesFit(t *testing.T) {
 	last := newFile(ake.PieceSize+1, nil)
 	if last.PieceLength(0) != ake.PieceSize || last.PieceLength(1) != 1 {
 		t.Errorf("pieces of %d and %d bytes", last.PieceLength(0), last.PieceLength(1))
+	}
+}
+
+// TestPieceTwice: no file has the same piece in two places. Whoever fetched one would never have all.
+func TestPieceTwice(t *testing.T) {
+	f := newFile(300_000, nil)
+	if _, err := ParseFile(string(f.Append(nil))); err != nil {
+		t.Fatal(err)
+	}
+	f.Hashes[2] = f.Hashes[0]
+	if _, err := ParseFile(string(f.Append(nil))); !errors.Is(err, ErrForm) {
+		t.Errorf("%v", err)
 	}
 }

@@ -222,15 +222,40 @@ func Reacted(all []room.Reaction) []ReactionCount {
 func (s *State) ReactionsText(all []room.Reaction) string {
 	var parts []string
 	for _, c := range Reacted(all) {
-		parts = append(parts, c.Text+" "+s.List(c.By))
+		parts = append(parts, besideNames(c.Text)+" "+s.List(c.By))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// besideNames is a reaction where names stand beside it: in quotes if there is anything in it that
+// names or lists of them have. So it says of nobody else that they reacted.
+func besideNames(clean string) string {
+	if !strings.ContainsFunc(clean, func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsSpace(r) || strings.ContainsRune(`,;:~"`, r)
+	}) {
+		return clean
+	}
+	return `"` + strings.ReplaceAll(clean, `"`, "'") + `"`
 }
 
 // A ReactionCount is how many reacted alike.
 type ReactionCount struct {
 	Text string // clean
 	By   []peer.ID
+}
+
+// changeSeen changes what was shown of a message, and where it is quoted: that is searched, and exported.
+func (r *Room) changeSeen(c room.Changed) {
+	for i := range r.seen {
+		d := &r.seen[i]
+		if d.ID == c.Target {
+			d.Change(c)
+		}
+		if d.Quote != nil && d.ReplyTo == c.Target {
+			of := c.Of // faces have the old one
+			d.Quote = &of
+		}
+	}
 }
 
 // changed is what is said of a reaction and of a withdrawal. New words are shown as a
@@ -245,7 +270,8 @@ func (s *State) changed(c room.Changed) []Line {
 	case c.Text == "":
 		return below("%s took back %s reaction to %s", who, either(c.Self, "your", "their"), s.Said(&c.Of))
 	}
-	return below("%s %s %s to %s", who, either(c.Self, "react", "reacts"), inShort(c.Text), s.Said(&c.Of))
+	return below("%s %s %s to %s", who, either(c.Self, "react", "reacts"), besideNames(inShort(c.Text)),
+		s.Said(&c.Of))
 }
 
 func below(format string, a ...any) []Line {

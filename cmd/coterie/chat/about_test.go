@@ -158,3 +158,52 @@ func TestAboutWhatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+// TestQuotesInMemory: a quote in what is searched and exported without a disk has the newest words, and
+// none of what was withdrawn.
+func TestQuotesInMemory(t *testing.T) {
+	r, _ := open(t)
+	d := room.Delivered{ID: ake.Hash{2}, Author: mAnn, ReplyTo: ake.Hash{1}, Received: time.Now()}
+	d.Message.Kind, d.Quote = record.KindReply, &room.Quote{Author: mPer, Text: "old words"}
+	r.handle(d)
+	for _, c := range []room.Changed{
+		{Target: ake.Hash{3}, Kind: record.KindEdit, By: mPer, Text: "another's", Of: room.Quote{Text: "another's"}},
+		{Target: ake.Hash{1}, Kind: record.KindEdit, By: mPer, Text: "new words", Of: room.Quote{Text: "new words"}},
+	} {
+		r.handle(c)
+	}
+	if q := r.seen[0].Quote; q.Text != "new words" {
+		t.Errorf("%+v", q)
+	}
+	r.handle(room.Changed{Target: ake.Hash{1}, Kind: record.KindWithdrawal, By: mPer, Of: room.Quote{Withdrawn: true}})
+	if q := r.seen[0].Quote; q.Text != "" || !q.Withdrawn {
+		t.Errorf("%+v", q)
+	}
+	if d.Quote.Text != "old words" {
+		t.Error("what a face has is changed, too")
+	}
+}
+
+// TestReactionNamesNobody: whatever somebody reacts with, it does not look as if others had reacted, too.
+func TestReactionNamesNobody(t *testing.T) {
+	r, _ := open(t)
+	one, two := r.state.name(ann), r.state.name(per)
+	for text, want := range map[string]string{
+		"🎉":                  "🎉 " + two,
+		"❤️":                 "❤️ " + two,
+		"🎉 " + one + "; 👎":   `"🎉 ` + one + `; 👎" ` + two,
+		`🎉" ` + one + `; "👎`: `"🎉' ` + one + `; '👎" ` + two,
+		"🎉,👎":                `"🎉,👎" ` + two,
+		"yes":                `"yes" ` + two,
+		"1":                  `"1" ` + two,
+	} {
+		if got := r.state.ReactionsText([]room.Reaction{{By: ann, Text: "👍"}, {By: per, Text: text}}); got != "👍 "+one+"; "+want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	said := r.state.changed(room.Changed{Kind: record.KindReaction, By: mPer, Text: "🎉 to " + one + ": x",
+		Of: room.Quote{Author: mAnn, Text: "y"}})
+	if want := two + ` reacts "🎉 to ` + one + `: x" to ` + one + ": y"; len(said) != 1 || said[0].Text != want {
+		t.Errorf("%+v", said)
+	}
+}

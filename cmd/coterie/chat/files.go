@@ -24,7 +24,7 @@ import (
 // Files that members send: PROTOCOL.md §9.9. Nothing here opens one, or shows what is in it.
 
 const (
-	// maxSeenFiles is how many files have a number.
+	// maxSeenFiles is how many files have a number; of more the newest.
 	maxSeenFiles = 4096
 	// maxSaving is how many are waited for, to be saved.
 	maxSaving = 64
@@ -47,6 +47,7 @@ type seenFile struct {
 // belong to the room's goroutine.
 type shownFiles struct {
 	all    []seenFile
+	gone   int              // how many there were before these
 	number map[ake.Hash]int // from 1
 	saving map[ake.Hash][]Save
 }
@@ -60,12 +61,26 @@ func (f *shownFiles) note(d *room.Delivered) {
 	if f.number == nil {
 		f.number, f.saving = make(map[ake.Hash]int), make(map[ake.Hash][]Save)
 	}
-	if f.number[d.ID] == 0 && len(f.all) < maxSeenFiles {
+	if f.number[d.ID] == 0 {
 		f.all = append(f.all, seenFile{d.ID, info, d.Author, d.Self, d.ShownAt()})
-		f.number[d.ID] = len(f.all)
+		f.number[d.ID] = f.gone + len(f.all)
+	}
+	if n := maxSeenFiles / 16; len(f.all) > maxSeenFiles { // whoever sends many has no other go without one
+		for _, o := range f.all[:n] {
+			delete(f.number, o.id)
+		}
+		f.all, f.gone = append([]seenFile(nil), f.all[n:]...), f.gone+n
 	}
 	info.Number = f.number[d.ID]
 	d.File = &info
+}
+
+// at is the file of a number; nil: there is none.
+func (f *shownFiles) at(number int) *seenFile {
+	if i := number - f.gone - 1; i >= 0 && i < len(f.all) {
+		return &f.all[i]
+	}
+	return nil
 }
 
 // noteFiles is note for what was read back, and says how it stands with each.
@@ -95,8 +110,8 @@ func (r *Room) fileStates(all []room.Delivered) map[ake.Hash]room.FileInfo {
 // fileChanged takes what has become of a file.
 func (r *Room) fileChanged(c room.FileChanged) room.FileChanged {
 	c.Number = r.files.number[c.ID]
-	if c.Number > 0 {
-		r.files.all[c.Number-1].info = c.FileInfo
+	if f := r.files.at(c.Number); f != nil {
+		f.info = c.FileInfo
 	}
 	waiting := r.files.saving[c.ID]
 	switch c.State {
@@ -148,7 +163,7 @@ func parseSave(args string) Command {
 }
 
 func (c Files) do(r visit) {
-	all := slices.Clone(r.files.all)
+	all, gone := slices.Clone(r.files.all), r.files.gone
 	r.busy(func() {
 		ids := make([]ake.Hash, len(all))
 		for i, f := range all {
@@ -164,7 +179,7 @@ func (c Files) do(r visit) {
 					f.info.State = room.FileThere
 				}
 				who := either(f.self, "you", r.state.name(f.from.Peer))
-				a.Lines = append(a.Lines, fmt.Sprintf("%d  %s  %s  %s (%s)  %s", i+1, r.state.dayClock(f.at, r.cfg.Now()),
+				a.Lines = append(a.Lines, fmt.Sprintf("%d  %s  %s  %s (%s)  %s", gone+i+1, r.state.dayClock(f.at, r.cfg.Now()),
 					who, FileName(f.info.Name), text.Size(int(f.info.Size)), fileState(f.info)))
 			}
 			if len(all) == 0 {
@@ -299,11 +314,12 @@ func (c Fetch) do(r visit) {
 // do saves a file, or has it fetched first.
 func (c Save) do(r visit) {
 	if c.Number > 0 {
-		if c.Number > len(r.files.all) {
+		f := r.files.at(c.Number)
+		if f == nil {
 			r.refuse(cli.Fail("no-file", "there is no file %d", c.Number).Hint("/files lists them"))
 			return
 		}
-		c.ID, c.Number = r.files.all[c.Number-1].id, 0
+		c.ID, c.Number = f.id, 0
 	}
 	c.by = r.by
 	r.busy(func() {
@@ -332,22 +348,28 @@ func (r visit) fetchToSave(c Save) {
 	}) != nil {
 		return
 	}
-	err := error(room.ErrFilesBusy)
-	if !full {
-		err = r.node.FetchFile(c.ID)
+	if full {
+		r.tell(NotDone{fileError(room.ErrFilesBusy)})
+		return
 	}
-	if err != nil {
-		r.post(func() {
-			delete(r.files.saving, c.ID)
-			r.show(NotDone{fileError(err)})
-		})
+	if err := r.node.FetchFile(c.ID); err != nil {
+		r.post(func() { r.notSaved(c.ID, err) })
 		return
 	}
 	r.post(func() {
-		if n := r.files.number[c.ID]; n > 0 {
-			r.show(Fetching{c.ID, r.files.all[n-1].info})
+		if f := r.files.at(r.files.number[c.ID]); f != nil {
+			r.show(Fetching{c.ID, f.info})
 		}
 	})
+}
+
+// notSaved tells all who wait for a file that it cannot be fetched.
+func (r *Room) notSaved(id ake.Hash, err error) {
+	waiting := r.files.saving[id]
+	delete(r.files.saving, id)
+	for _, s := range waiting {
+		visit{r, s.by}.show(NotDone{fileError(err)})
+	}
 }
 
 func saveError(err error) *cli.Error {

@@ -382,12 +382,7 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.By.Peer] {
 			return
 		}
-		for i := len(r.seen) - 1; i >= 0; i-- {
-			if r.seen[i].ID == ev.Target {
-				r.seen[i].Change(ev)
-				break
-			}
-		}
+		r.changeSeen(ev)
 	case room.Opened:
 		if r.state.Ignored[ev.Author.Peer] {
 			return

@@ -231,7 +231,17 @@ func (s *scroll) find(id ake.Hash) *entry {
 
 // changed takes what was said about a message.
 func (m *Model) changed(c room.Changed) {
-	e := m.log.find(c.Target)
+	var e *entry
+	for _, o := range m.log.entries { // all of them: nothing stays that was withdrawn
+		if o.kind == kindMessage && o.id == c.Target {
+			e = o
+		}
+		if o.quote != nil && o.replyTo == c.Target {
+			of := c.Of
+			o.quote = &of
+			o.touch()
+		}
+	}
 	if e == nil {
 		return
 	}

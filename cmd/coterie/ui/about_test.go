@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coterie/cmd/coterie/chat"
+	"coterie/crypto/ake"
 	"coterie/room"
 	"coterie/room/record"
 )
@@ -48,6 +49,42 @@ func TestAboutScreens(t *testing.T) {
 			!strings.Contains(screen, "> ann (withdrawn)") {
 			t.Errorf("got\n%s", screen)
 		}
+	}
+}
+
+// TestQuoteOfWhatIsNotHere: a quote of a message that is not in the window changes with it.
+func TestQuoteOfWhatIsNotHere(t *testing.T) {
+	s := newStage(t, 80, 20)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
+	of := ake.Hash{9, 9}
+	s.say(mProf, "at nine", func(d *room.Delivered) {
+		d.Message.Kind, d.ReplyTo, d.Quote = record.KindReply, of, &room.Quote{Author: mAnn, Text: "when is it"}
+	})
+	if screen := s.screen(); !strings.Contains(screen, "when is it") {
+		t.Fatalf("got\n%s", screen)
+	}
+	s.do(room.Changed{Target: of, Kind: record.KindWithdrawal, By: mAnn, Received: s.now,
+		Of: room.Quote{Author: mAnn, Withdrawn: true}})
+	if screen := s.screen(); strings.Contains(screen, "when is it") || !strings.Contains(screen, "> ann (withdrawn)") {
+		t.Errorf("got\n%s", screen)
+	}
+}
+
+// TestWithdrawnFarAbove: what was withdrawn is so however much was said since.
+func TestWithdrawnFarAbove(t *testing.T) {
+	s := newStage(t, 80, 20)
+	s.epoch(1, room.ReasonFirst, nil, nil, mAnn, mKari, mProf)
+	first := s.say(mAnn, "oops")
+	e := s.m.log.find(first.ID)
+	for range maxLate {
+		s.m.log.add(&entry{kind: kindNote, text: "x"})
+	}
+	if e.gone {
+		t.Fatal("the test shows nothing")
+	}
+	s.do(room.Changed{Target: first.ID, Kind: record.KindWithdrawal, By: mAnn, Received: s.now})
+	if !e.withdrawn || strings.Contains(e.text, "oops") {
+		t.Errorf("it is still %q", e.text)
 	}
 }
 

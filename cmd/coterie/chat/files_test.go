@@ -1,0 +1,56 @@
+package chat
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"coterie/crypto/ake"
+	"coterie/room"
+)
+
+// TestManyFiles: however many files were sent, the newest have numbers, which stay theirs.
+func TestManyFiles(t *testing.T) {
+	r, _ := open(t)
+	var d room.Delivered
+	const count = maxSeenFiles + 10
+	for i := range count {
+		d = room.Delivered{ID: ake.Hash{1, byte(i), byte(i >> 8)}, Author: mAnn, Received: time.Now()}
+		d.File = &room.FileInfo{Name: "x", Size: 1}
+		r.files.note(&d)
+		if d.File.Number != i+1 {
+			t.Fatalf("file %d has number %d", i+1, d.File.Number)
+		}
+	}
+	r.files.note(&d) // read back
+	if f := r.files.at(count); d.File.Number != count || f == nil || f.id != d.ID {
+		t.Errorf("the last one has number %d; it is %+v", d.File.Number, f)
+	}
+	r.fileChanged(room.FileChanged{ID: d.ID, FileInfo: room.FileInfo{Name: "x", State: room.FileHere}})
+	if f := r.files.at(count); f.info.State != room.FileHere {
+		t.Errorf("it is %s", f.info.State)
+	}
+	if r.files.at(1) != nil || len(r.files.all) > maxSeenFiles || len(r.files.number) != len(r.files.all) {
+		t.Errorf("%d are kept, with %d numbers", len(r.files.all), len(r.files.number))
+	}
+}
+
+// TestNotSaved: all who wait for a file are told that it cannot be fetched.
+func TestNotSaved(t *testing.T) {
+	r, face := open(t)
+	id := ake.Hash{1}
+	r.files.saving = map[ake.Hash][]Save{id: {{ID: id, by: "one"}, {ID: id, by: "two"}}, {2}: {{by: "another"}}}
+	r.notSaved(id, room.ErrFilesFull)
+	told := make(map[any]int)
+	for _, e := range face.events {
+		if bad, ok := e.What.(NotDone); ok && errors.Is(bad.Err, room.ErrFilesFull) {
+			told[e.For]++
+		}
+	}
+	if len(told) != 2 || told["one"] != 1 || told["two"] != 1 {
+		t.Errorf("told: %v", told)
+	}
+	if len(r.files.saving) != 1 {
+		t.Errorf("%v wait", r.files.saving)
+	}
+}
