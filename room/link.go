@@ -46,6 +46,16 @@ type Link struct {
 // IsLink reports whether text means to be a link.
 func IsLink(s string) bool { return strings.HasPrefix(s, linkScheme) }
 
+// Pasted is what somebody typed or pasted: of a link without the blanks and line breaks that come
+// along when it is copied from a screen on which it has several lines. No link has any. What is no
+// link stays as it is.
+func Pasted(s string) string {
+	if !IsLink(strings.TrimSpace(s)) {
+		return s
+	}
+	return strings.Join(strings.Fields(s), "")
+}
+
 // String is the link as people pass it on. What is over the limits on
 // addresses is left out.
 func (l *Link) String() string {

@@ -101,6 +101,24 @@ func TestLinkWithLineFeeds(t *testing.T) {
 	}
 }
 
+// TestPasted: a link that was copied from a screen of several lines is a link; what else was typed
+// stays what it is.
+func TestPasted(t *testing.T) {
+	for _, l := range testLinks(t) {
+		s := l.String()
+		for _, pasted := range []string{s, " " + s + "\n", s[:20] + "\r\n   " + s[20:40] + "\n\t" + s[40:]} {
+			if got, err := ParseLink(Pasted(pasted)); err != nil || got.String() != s {
+				t.Errorf("%q: %v", pasted, err)
+			}
+		}
+	}
+	for _, s := range []string{"", "exam", " 5th year ", "a coterie:2:exam:"} {
+		if Pasted(s) != s {
+			t.Errorf("%q became %q", s, Pasted(s))
+		}
+	}
+}
+
 // TestLinkDamaged: no character of a link can be changed, added or lost, and
 // nothing around it either.
 func TestLinkDamaged(t *testing.T) {

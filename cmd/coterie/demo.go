@@ -104,7 +104,8 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		cli.Print(a.stdout, fmt.Sprintf("You left; ann and prof made epoch %x without you, so you could not read on even "+
 			"with your key.", e.ID[:2]), "")
 	}
-	fmt.Fprint(a.stdout, "For real:   kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n            "+
-		"coterie request          ask somebody for one  (docs/MEMBER.md)\n")
+	fmt.Fprint(a.stdout, "For real:   two people, two computers              (README.md)\n"+
+		"            kms init MYDOMAIN        make keys             (docs/OPERATOR.md)\n"+
+		"            coterie request          ask somebody for one  (docs/MEMBER.md)\n")
 	return nil
 }

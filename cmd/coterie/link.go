@@ -45,6 +45,7 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 		}
 		what = strings.TrimSpace(line)
 	}
+	what = room.Pasted(what)
 	var l *room.Link
 	var err error
 	if room.IsLink(what) {

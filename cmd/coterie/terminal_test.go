@@ -48,7 +48,7 @@ func TestTerminalStory(t *testing.T) {
 			s := onScreen(t, dir, "bob", c.width, c.height, c.env, "--bootstrap", at)
 			s.Shows("ok   policy")
 			s.Shows("2 can read")
-			rows := s.Shows("you joined; 2 can read")
+			rows := s.Shows("; 2 can read")
 			if c.width >= 80 {
 				for y, want := range []string{"ok   key            FOUR, THREE, TWO; ",
 					`ok   policy         you satisfy it through "`, "ok   listening      tcp "} {
@@ -101,7 +101,7 @@ func TestTerminalHangUp(t *testing.T) {
 	ctx, dir := stage(t)
 	a, at := first(ctx, t, dir, "ann")
 	s := onScreen(t, dir, "bob", 80, 24, nil, "--bootstrap", at)
-	s.Shows("you joined; 2 can read")
+	s.Shows("; 2 can read")
 	s.HangUp()
 	if _, err := a.Wait(ctx, "bob's leave", func(e drive.Event) bool {
 		return e.Event == "member" && e.State == "left"

@@ -91,8 +91,12 @@ func (a *app) printDomain(w io.Writer, files kms.Files, name, fingerprint string
   %[4]s   %[5]s
   %[6]s   what you issue, encrypted
 
-Nothing can repair a lost master key.   Copy it now:   kms backup /media/usb
-Next                                    issue a key:   kms issue --domain %[7]s --request kari.request -o kari.key
+Nothing can repair a lost master key. Copy it now:
+  kms backup /media/usb
+Next: issue a key. Kari makes kari.request with coterie request:
+  kms issue --domain %[7]s --request kari.request -o kari.key
+To try it without one:
+  kms issue --domain %[7]s --name Kari --attr Professor -o kari.key
 `, cli.Clean(name), pad(files.Domain()), fingerprint, pad(files.Master()), secret, pad(files.Ledger()),
 		cli.Clean(cli.Quote(files.Prefix())))
 	return err

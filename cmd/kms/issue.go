@@ -378,7 +378,7 @@ func printIssued(w io.Writer, issued *kms.Issued, r kms.Request, domain string) 
 	} else {
 		fmt.Fprintf(&b, "Next: hand over %s where nobody else can copy it.", path)
 	}
-	fmt.Fprintf(&b, " It lapses on %s unless you renew it:  kms renew%s %d\n", issued.Expires, cli.Clean(domain),
+	fmt.Fprintf(&b, "\nIt lapses on %s unless you renew it:  kms renew%s %d\n", issued.Expires, cli.Clean(domain),
 		issued.Number)
 	_, err := io.WriteString(w, b.String())
 	return err

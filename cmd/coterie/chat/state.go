@@ -82,6 +82,7 @@ type State struct {
 	Unanswered []string
 	// clockApart: somebody answered where we began, whose clock is over an hour from ours.
 	clockApart bool
+	alone      bool // nobody was met for a while, before the first epoch
 
 	past     map[ake.Hash]pastEpoch
 	order    []ake.Hash                  // of those, oldest first

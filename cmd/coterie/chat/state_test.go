@@ -248,6 +248,34 @@ func TestMadeUpNames(t *testing.T) {
 	}
 }
 
+// TestWhoWaited: who waited for another is not told that they came late; who came to more is.
+func TestWhoWaited(t *testing.T) {
+	const late = "What was said before you came is not for you"
+	for _, test := range []struct {
+		waited bool
+		others []room.Member
+		says   string
+		late   bool
+	}{
+		{false, []room.Member{mAnn}, "you joined; 2 can read. ", true},
+		{true, []room.Member{mAnn}, "you and ann met; 2 can read", false},
+		{true, []room.Member{mAnn, mPer}, "you joined; 3 can read. ", true},
+	} {
+		s := NewState(About{Name: "den", Domain: "NTNU", Self: kari, Nick: "kari"}, noon)
+		if test.waited {
+			said := s.Take(Event{What: StillAlone{Text: "nobody answered yet (8 s)"}, At: noon})
+			if len(said) != 1 || !strings.Contains(said[0].Details[0], "To invite them: /link.") {
+				t.Errorf("alone: %v", said)
+			}
+		}
+		said := s.Take(Event{What: room.EpochStarted{ID: ake.Hash{1}, Reason: room.ReasonFirst,
+			Members: append(test.others, room.Member{Peer: kari, Name: "kari"})}, At: noon})
+		if text := said[1].Text; !strings.Contains(text, test.says) || strings.Contains(text, late) != test.late {
+			t.Errorf("waited %t for %d: %q", test.waited, len(test.others), text)
+		}
+	}
+}
+
 // TestAwayIsSaid: who went away is counted, named and spoken of as that everywhere, whether
 // an epoch without them began or nobody was left to begin one; and is back with their name.
 func TestAwayIsSaid(t *testing.T) {

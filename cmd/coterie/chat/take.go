@@ -172,8 +172,10 @@ func (s *State) own(e Event) []Line {
 	case Waiting:
 		s.Held, s.Unsaid = w.N, w.Unsaid
 	case StillAlone:
+		s.alone = true
 		return one(Line{Kind: Trying, Step: "room", Text: w.Text, Details: []string{
-			"you are first, or the others are offline. What you type is held until somebody can read it"}})
+			"you are first, or the others are offline. To invite them: /link. What you type is held until somebody " +
+				"can read it"}})
 	case Snapshot:
 		s.Snapshot = w
 	case MemberState:
@@ -298,11 +300,18 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 	switch {
 	case s.Started == 1:
 		out = one(s.FirstLine(e.ID, members))
-		joined := fmt.Sprintf("%s: you joined; %s", EpochName(e.ID), CanRead(len(members), len(e.Away)))
+		whoCame := "you joined"
+		// Of two who met, who waited was not kept from anything.
+		waited := s.alone && len(members) == 2
+		if waited {
+			others := slices.DeleteFunc(slices.Clone(members), func(p peer.ID) bool { return p == s.Self })
+			whoCame = "you and " + s.List(others) + " met"
+		}
+		joined := fmt.Sprintf("%s: %s; %s", EpochName(e.ID), whoCame, CanRead(len(members), len(e.Away)))
 		switch {
 		case e.WasAway:
 			joined += ". What was said while you were away comes from those who have it."
-		case s.History == 0:
+		case s.History == 0 && !waited:
 			joined += ". What was said before you came is not for you (history is off)."
 		}
 		out = append(out, Line{Text: joined})

@@ -102,7 +102,7 @@ func (d *diagnosis) identity() {
 
 // theRoom finds out which room is meant, if any.
 func (d *diagnosis) theRoom() {
-	name := d.Room
+	name := room.Pasted(d.Room)
 	if name == "" {
 		return
 	}

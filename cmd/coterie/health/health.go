@@ -163,6 +163,9 @@ func Check(f Facts) []Item {
 			i.Hint = partedHint
 		case f.Bootstraps > 0:
 			i.Hint = "is the network up, and are the bootstrap addresses right? they are tried again"
+		case f.Members < 2: // the first in a room, as a rule: there is nothing to mend
+			i.Text = "No peer is connected yet: /link invites others." + heldText(f.Held)
+			i.Hint = "others come here by the link, and --bootstrap gives the address of one; is the network up?"
 		}
 		if f.Bootstraps > 0 || f.Members > 1 {
 			i.TimeToVisible = blip

@@ -31,7 +31,7 @@ var cases = []struct {
 	}), Alone,
 		"Nobody else is here. 1 message is held until somebody can read it."},
 	{"no address was given, and nobody was met", with(func(f *Facts) { f.Direct, f.Members, f.Others = 0, 0, 0 }), Offline,
-		"No peer is connected."},
+		"No peer is connected yet: /link invites others."},
 	{"no address was given, and the cable is pulled", with(func(f *Facts) { f.Direct, f.Members, f.Others = 0, 8, 0 }),
 		Offline,
 		"No peer is connected."},

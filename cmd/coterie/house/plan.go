@@ -45,13 +45,13 @@ type Plan struct {
 // RoomName is what was typed for a room; for a dash, what the first line of the input has.
 func RoomName(name string, in *bufio.Reader) (string, error) {
 	if name != "-" {
-		return name, nil
+		return room.Pasted(name), nil
 	}
 	line, err := in.ReadString('\n')
 	if err != nil && (err != io.EOF || line == "") {
 		return "", cli.Usage("no link on standard input").Hint("echo 'coterie:2:...' | coterie join - --key FILE")
 	}
-	return strings.TrimSpace(line), nil
+	return room.Pasted(strings.TrimSpace(line)), nil
 }
 
 // Plan checks what was typed, and says so line by line.

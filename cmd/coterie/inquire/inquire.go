@@ -112,6 +112,7 @@ func (a *Inquirer) look(ctx context.Context, waiting []*profile.Asked, told map[
 
 // newQuestion makes a question of what was typed.
 func (a *Inquirer) newQuestion(link, words string, f Flags) (*profile.Asked, error) {
+	link = room.Pasted(link)
 	l, err := room.ParseLink(link)
 	if err != nil {
 		return nil, chat.LinkError(err)

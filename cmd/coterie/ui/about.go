@@ -95,7 +95,7 @@ func (m *Model) pickedKey(name string) (cmd tea.Cmd, taken bool) {
 		}
 	case "c":
 		m.setPicked(nil)
-		m.note("copied")
+		m.note("the message went to the terminal, to copy it; not every terminal does")
 		return tea.SetClipboard(e.text), true
 	case "o":
 		m.setPicked(nil)

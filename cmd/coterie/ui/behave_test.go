@@ -811,6 +811,22 @@ func TestLongMessage(t *testing.T) {
 	}
 }
 
+// TestSaidBehindPanel: who says something, or asks for something else, sees what comes of it, and not
+// the answer before it.
+func TestSaidBehindPanel(t *testing.T) {
+	for _, line := range []string{"/link copy", "anybody here?"} {
+		s := morning(t, 80, 24)
+		s.command("/help")
+		if s.m.panel == nil {
+			t.Fatal("no help")
+		}
+		s.command(line)
+		if s.m.panel != nil {
+			t.Errorf("%s: help is still there:\n%s", line, s.screen())
+		}
+	}
+}
+
 // TestTo: words for some show for whom they are, what cannot be read says so, and what was
 // opened later stands where it belongs. What cannot be said so stays in the input and goes out
 // to nobody.

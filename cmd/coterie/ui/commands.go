@@ -129,7 +129,7 @@ func (m *Model) link(how string) tea.Cmd {
 	case "qr":
 		m.out.Run(DrawQR{Text: m.room.Link})
 	case "copy":
-		m.note("copied")
+		m.note("the link went to the terminal, to copy it; not every terminal does: /link shows it")
 		return tea.SetClipboard(m.room.Link)
 	default:
 		m.trouble(Trouble{Text: "/link takes qr or copy, or nothing"})

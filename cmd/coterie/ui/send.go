@@ -188,6 +188,9 @@ func (m *Model) submit(s string) tea.Cmd {
 	m.guard.drop()
 	m.own.add(s)
 	m.tab = completion{}
+	if !m.debugShown() {
+		m.closePanel() // or what comes of the line is behind it
+	}
 	trimmed := strings.TrimSpace(s)
 	if len(m.asks) > 0 && m.answered(trimmed) {
 		return nil

@@ -259,10 +259,11 @@ func (m *Model) notices() []string {
 	default:
 		for _, i := range m.room.Health {
 			if i.Trouble() {
-				line = m.clean(i.Text)
+				why := "" // it is not what is cut off
 				if m.layout() != narrow {
-					line += " Alt+S: why"
+					why = " Alt+S: why"
 				}
+				line = text.Truncate(m.clean(i.Text), m.width-1-len(why), m.method) + why
 				break
 			}
 		}

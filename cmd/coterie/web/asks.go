@@ -216,7 +216,7 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return
 	}
-	if !proto.IsLink(q.Link) {
+	if q.Link = proto.Pasted(q.Link); !proto.IsLink(q.Link) {
 		refuse(w, http.StatusUnprocessableEntity, notALink())
 		return
 	}
@@ -245,7 +245,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return
 	}
-	if !proto.IsLink(q.Link) {
+	if q.Link = proto.Pasted(q.Link); !proto.IsLink(q.Link) {
 		refuse(w, http.StatusUnprocessableEntity, notALink())
 		return
 	}

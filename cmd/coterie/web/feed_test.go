@@ -159,6 +159,15 @@ func TestHungPage(t *testing.T) {
 	}
 }
 
+// TestKinds: each kind of line has a name, and what a message answers is shown there alone.
+func TestKinds(t *testing.T) {
+	for k := chat.Note; k <= chat.Below; k++ {
+		if got := lineKinds[k]; got == "" || (got == "about") != (k == chat.Above || k == chat.Below) {
+			t.Errorf("kind %d is %q", k, got)
+		}
+	}
+}
+
 // TestUnread: what comes while nobody looks is counted, from the first on; who looks takes that back,
 // in the room too.
 func TestUnread(t *testing.T) {

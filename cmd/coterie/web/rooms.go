@@ -200,7 +200,8 @@ type line struct {
 
 var lineKinds = map[chat.Kind]string{chat.Note: "note", chat.Aside: "aside", chat.Alarm: "alarm", chat.Step: "step",
 	chat.Standing: "step", chat.Trying: "trying", chat.Warn: "warn", chat.Calm: "calm", chat.Missing: "missing",
-	chat.Arrived: "arrived", chat.Mark: "mark", chat.Question: "question"}
+	chat.Arrived: "arrived", chat.Mark: "mark", chat.Question: "question",
+	chat.Above: "about", chat.Below: "about"} // these it shows where the message is
 
 func linesOf(said []chat.Line) (out []line) {
 	clean := func(all []string) (out []string) {
@@ -331,7 +332,7 @@ func (r *room) take(e chat.Event) {
 	case proto.Changed:
 		h.Drawn = drawChange(r.state, w)
 		for i := range h.Said {
-			h.Said[i].Kind = "about" // it shows where the message is
+			h.Said[i].Kind = "about"
 		}
 	case proto.Held:
 		r.taken(w.Ref)
