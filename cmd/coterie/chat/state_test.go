@@ -258,7 +258,7 @@ func TestWhoWaited(t *testing.T) {
 		late   bool
 	}{
 		{false, []room.Member{mAnn}, "you joined; 2 can read. ", true},
-		{true, []room.Member{mAnn}, "you and ann met; 2 can read", false},
+		{true, []room.Member{mAnn}, "somebody came; 2 can read", false},
 		{true, []room.Member{mAnn, mPer}, "you joined; 3 can read. ", true},
 	} {
 		s := NewState(About{Name: "den", Domain: "NTNU", Self: kari, Nick: "kari"}, noon)

@@ -301,11 +301,10 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 	case s.Started == 1:
 		out = one(s.FirstLine(e.ID, members))
 		whoCame := "you joined"
-		// Of two who met, who waited was not kept from anything.
+		// Of two who met, who waited was not kept from anything. The other's name may not be known yet.
 		waited := s.alone && len(members) == 2
 		if waited {
-			others := slices.DeleteFunc(slices.Clone(members), func(p peer.ID) bool { return p == s.Self })
-			whoCame = "you and " + s.List(others) + " met"
+			whoCame = "somebody came"
 		}
 		joined := fmt.Sprintf("%s: %s; %s", EpochName(e.ID), whoCame, CanRead(len(members), len(e.Away)))
 		switch {
