@@ -94,9 +94,9 @@ func (h *House) Begin(p *Plan, out Joiner, face chat.Face) (_ *Room, err error) 
 		return nil, err
 	}
 	if o.history != nil && o.history.Plain {
-		out.Warn(cli.Fail("history-plain", "what is said in %s is kept on this computer, "+
-			"encrypted with a key that is stored beside it", cli.Clean(p.Descriptor.Name)).
-			Hint("--ephemeral keeps nothing; a key that was sealed for your identity protects the history too"))
+		out.Warn(cli.Fail("history-plain", "what is said in %s is kept here, encrypted; its key lies beside it",
+			cli.Clean(p.Descriptor.Name)).
+			Hint("--ephemeral keeps nothing; a sealed key protects it (coterie request)"))
 	}
 	out.Step("listening", chat.Listening(o.node.Addresses()))
 	if !p.Flags.Ephemeral {
