@@ -381,7 +381,7 @@ async function start() {
   $("scroller").addEventListener("keydown", move);
   $("scroller").addEventListener("scroll", () => log.atEnd() && seen(), { passive: true });
   $("newest").addEventListener("click", () => log.newest());
-  $("join").addEventListener("click", () => dialogs.join(acts));
+  for (const id of ["join", "begin-join"]) $(id).addEventListener("click", () => dialogs.join(acts));
   $("more").addEventListener("click", () => dialogs.more(acts));
   $("health").addEventListener("click", () => dialogs.health(acts));
   for (const id of ["rooms", "members"]) $(`show-${id}`).addEventListener("click", () => open(id));

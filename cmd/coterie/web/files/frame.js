@@ -29,6 +29,7 @@ export function drawRooms(rooms, here, ready, show) {
       ),
     );
   }
+  $("begin").hidden = all.length > 0 || !ready; // a narrow page does not show the list
 }
 
 function roomItem(r, count, i, here, show) {
