@@ -144,7 +144,7 @@ func TestPageFocus(t *testing.T) {
 	_, b := ready(t, g)
 	g.tell(said(1, "first"))
 	b.Shows("#log", "first")
-	for i, at := range []string{"#room-list button", "#members li button", "#log li"} {
+	for i, at := range []string{"#room-list button", "#members li button", "#log li[data-id]"} {
 		b.Until(fmt.Sprintf(`document.querySelector(%q).focus() || document.activeElement.matches(%[1]q)`, at))
 		g.tell(said(i+2, fmt.Sprint("number ", i+2)),
 			proto.Changed{Target: idOf(1), Kind: record.KindReaction, By: proto.Member{Peer: ann, Name: "ann"}, Text: at[1:4]})
