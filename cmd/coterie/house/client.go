@@ -48,6 +48,15 @@ func FindHome(p *profile.Profile) (*Home, error) {
 	return &Home{path, g.PID, g.Version}, nil
 }
 
+// Fits says why rooms there cannot be visited; nil: they can.
+func (h *Home) Fits() error {
+	if mine := cli.ProgramVersion(); h.Version != mine {
+		return cli.Fail("other-version", "coterie up is of version %s, and this is %s", cli.Clean(h.Version), mine).
+			Hint("start coterie up again")
+	}
+	return nil
+}
+
 // ask asks, and has more take each line of the answer until it returns true.
 func (h *Home) ask(q request, within time.Duration, more func(answer) bool) (net.Conn, *bufio.Reader, error) {
 	conn, _, err := control.Visit(h.path)

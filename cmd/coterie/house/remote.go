@@ -53,9 +53,8 @@ const (
 
 // Attach has a face come to a room there. watches: a person looks at it.
 func (h *Home) Attach(name string, watches bool) (*Remote, error) {
-	if mine := cli.ProgramVersion(); h.Version != mine {
-		return nil, cli.Fail("other-version", "coterie up is of version %s, and this is %s", cli.Clean(h.Version), mine).
-			Hint("start coterie up again")
+	if err := h.Fits(); err != nil {
+		return nil, err
 	}
 	r := &Remote{
 		out: make(chan errand, 1024), written: make(chan struct{}), closed: make(chan struct{}),

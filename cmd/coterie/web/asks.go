@@ -264,7 +264,11 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.look()
-	answer(w, map[string]any{"room": id, "said": t.said})
+	// What is warned of stands in the room: how what is said there is kept, for one.
+	if warned := t.warned(); len(warned) > 0 {
+		s.feed.put(id, encoded(happening{Room: id, At: lines.Stamp(s.cfg.Now()), Said: warned}), true)
+	}
+	answer(w, map[string]any{"room": id})
 }
 
 // keys are the key files that are known.

@@ -138,6 +138,21 @@ func (r *room) saved(e chat.Saved) {
 	}
 }
 
+// unsaved takes that something was not done. A file that its sender has sealed wrongly is not waited
+// for; it is not said which one that is, so that whoever waits asks once more. The caller has the
+// room's lock.
+func (r *room) unsaved(code string) {
+	if code != "file-damaged" {
+		return
+	}
+	for _, wait := range r.saves {
+		select {
+		case wait <- "":
+		default:
+		}
+	}
+}
+
 // file gives a file that is here.
 func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	var q struct {
@@ -182,6 +197,10 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case path := <-wait:
+		if path == "" {
+			refuse(w, http.StatusUnprocessableEntity, cli.Fail("file", "the file cannot be read"))
+			return
+		}
 		give(w, path)
 	case <-late.C:
 		refuse(w, http.StatusServiceUnavailable, cli.Fail("busy", "the file is not here yet"))

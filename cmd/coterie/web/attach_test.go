@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,8 @@ import (
 // upload sends a file as a page does.
 func (p *page) upload(name string, from io.Reader) (status int) {
 	p.t.Helper()
-	where := url.Values{"room": {roomID}, "name": {name}, "ref": {"r"}}
+	p.refs++
+	where := url.Values{"room": {roomID}, "name": {name}, "ref": {strconv.Itoa(p.refs)}}
 	r := p.request(http.MethodPost, "/upload?"+where.Encode(), from)
 	r.Header.Set("Content-Type", "application/octet-stream")
 	status, _, _ = p.send(r)

@@ -160,6 +160,32 @@ func TestStolenCookie(t *testing.T) {
 	wants(t, g, p, http.StatusOK, "both")
 }
 
+// TestPagesOfABrowser: a second page in the same browser does not sign the first one out, and neither does
+// its signing out. What another program has made the browser's cookie is not taken for one.
+func TestPagesOfABrowser(t *testing.T) {
+	g := newStage("exam")
+	s := served(t, g)
+	s.has(t)
+	first := signedIn(t, s)
+	second := signedInBy(t, s, first.cookie)
+	first.cookie = second.cookie // a browser has one
+	wants(t, g, first, http.StatusOK, "the first page")
+	wants(t, g, second, http.StatusOK, "the second page")
+	status, _, cookies := second.post("/logout", map[string]string{})
+	if status != http.StatusOK || len(cookies) > 0 {
+		t.Error(status, cookies)
+	}
+	wants(t, g, second, http.StatusUnauthorized, "the second page, signed out")
+	wants(t, g, first, http.StatusOK, "the first page, after that")
+	if _, _, cookies := first.post("/logout", map[string]string{}); len(cookies) != 1 || cookies[0].MaxAge >= 0 {
+		t.Error(cookies)
+	}
+	chosen := &http.Cookie{Name: first.cookie.Name, Value: "chosen"}
+	if p := signedInBy(t, s, chosen); p.cookie.Value == chosen.Value {
+		t.Error("a cookie that somebody chose is taken")
+	}
+}
+
 // TestPrivate: nothing but the page's own files is answered without a session: no events, no
 // questions.
 func TestPrivate(t *testing.T) {
@@ -275,6 +301,9 @@ func TestTooMuch(t *testing.T) {
 		}
 	}()
 	for i := range maxStreams + 1 {
+		if i%maxPages == 0 {
+			p = signedIn(t, s) // in another browser
+		}
 		got, err := http.DefaultClient.Do(p.request(http.MethodGet, "/events", nil))
 		if err != nil {
 			t.Fatal(err)

@@ -33,8 +33,10 @@ const (
 	sessionTime = 24 * time.Hour
 	maxTokens   = 8
 	maxSessions = 16
-	// maxStreams is how many pages are told what happens, all together.
+	// maxStreams is how many pages are told what happens, all together; maxPages, how many of one browser.
+	// A browser has six connections to an address, for all its pages: more, and none could ask anything.
 	maxStreams = 32
+	maxPages   = 3
 
 	keyHeader = "Coterie-Key"
 )
@@ -60,7 +62,14 @@ type token struct {
 type session struct {
 	cookie, key secret
 	heard       time.Time
+	streams     int           // of it that are open: while there is one, it does not grow old
 	ended       chan struct{} // closed when it is over
+}
+
+// A stream tells a page what happens.
+type stream struct {
+	*session
+	moved chan struct{} // closed when it makes room for another page of the same browser
 }
 
 // A guard knows who may ask.
@@ -72,7 +81,7 @@ type guard struct {
 	mu       sync.Mutex
 	tokens   []token
 	sessions []*session
-	streams  int
+	streams  []*stream // the oldest first
 }
 
 func newGuard(host string, now func() time.Time, random io.Reader) *guard {
@@ -173,16 +182,26 @@ func (g *guard) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	cookie, key := g.draw(), g.draw()
 	g.mu.Lock()
+	// Pages of one browser share its cookie: the second one does not sign the first one out.
+	if c, err := r.Cookie(g.cookie); err == nil && g.has(secretOf(c.Value)) {
+		cookie = c.Value
+	}
 	if len(g.sessions) >= maxSessions { // the one of which least was heard lately
 		slices.SortFunc(g.sessions, func(a, b *session) int { return a.heard.Compare(b.heard) })
 		close(g.sessions[0].ended)
 		g.sessions = g.sessions[1:]
 	}
-	g.sessions = append(g.sessions, &session{secretOf(cookie), secretOf(key), g.now(), make(chan struct{})})
+	g.sessions = append(g.sessions, &session{cookie: secretOf(cookie), key: secretOf(key), heard: g.now(),
+		ended: make(chan struct{})})
 	g.mu.Unlock()
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: cookie, Path: "/", HttpOnly: true,
 		SameSite: http.SameSiteStrictMode})
 	answer(w, map[string]string{"key": key})
+}
+
+// has reports whether a session has a cookie. The caller has the lock.
+func (g *guard) has(cookie secret) bool {
+	return slices.ContainsFunc(g.sessions, func(s *session) bool { return s.cookie.is(cookie) })
 }
 
 // errNoSession says how to come in.
@@ -202,7 +221,7 @@ func (g *guard) find(r *http.Request) *session {
 	defer g.mu.Unlock()
 	var found *session
 	g.sessions = slices.DeleteFunc(g.sessions, func(s *session) bool {
-		old := now.Sub(s.heard) > sessionTime
+		old := s.streams == 0 && now.Sub(s.heard) > sessionTime
 		if old {
 			close(s.ended)
 		} else if s.cookie.is(cookie) && s.key.is(key) {
@@ -238,25 +257,50 @@ func (g *guard) end(w http.ResponseWriter, r *http.Request) {
 		g.sessions = slices.Delete(g.sessions, i, i+1)
 		close(s.ended)
 	}
+	others := g.has(s.cookie)
 	g.mu.Unlock()
-	http.SetCookie(w, &http.Cookie{Name: g.cookie, Path: "/", MaxAge: -1, HttpOnly: true,
-		SameSite: http.SameSiteStrictMode})
+	if !others {
+		http.SetCookie(w, &http.Cookie{Name: g.cookie, Path: "/", MaxAge: -1, HttpOnly: true,
+			SameSite: http.SameSiteStrictMode})
+	}
 	answer(w, map[string]bool{"ok": true})
 }
 
-// listens takes a place for a page that is told what happens; false: there is none.
-func (g *guard) listens(r *http.Request) (ended <-chan struct{}, leave func(), ok bool) {
+// listens takes a place for a page that is told what happens; false: there is none. Of too many pages
+// of one browser the oldest makes room.
+func (g *guard) listens(s *session) (*stream, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.streams >= maxStreams {
-		return nil, nil, false
+	same, first := 0, -1
+	for i, o := range g.streams {
+		if o.cookie.is(s.cookie) {
+			if same++; first < 0 {
+				first = i
+			}
+		}
 	}
-	g.streams++
-	return r.Context().Value(sessionKey{}).(*session).ended, func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.streams--
-	}, true
+	if same >= maxPages {
+		close(g.streams[first].moved)
+		g.streams = slices.Delete(g.streams, first, first+1)
+	}
+	if len(g.streams) >= maxStreams {
+		return nil, false
+	}
+	st := &stream{s, make(chan struct{})}
+	g.streams = append(g.streams, st)
+	s.streams++
+	return st, true
+}
+
+// leaves gives the place back.
+func (g *guard) leaves(st *stream) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.streams, st); i >= 0 {
+		g.streams = slices.Delete(g.streams, i, i+1)
+	}
+	st.session.streams--
+	st.heard = g.now()
 }
 
 // read takes a request's body: one object, with nothing in it that is not known.

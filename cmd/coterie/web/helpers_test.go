@@ -37,6 +37,8 @@ type stage struct {
 	past []proto.Delivered // for Older, oldest first
 	sent []sentFile
 	kept []byte // the file that is here
+	// full: too much is waiting. damaged: the file was sealed wrongly.
+	full, damaged bool
 	// conns are all connections that there were.
 	conns []net.Conn
 	news  chan struct{}
@@ -115,9 +117,14 @@ func (g *stage) Next() ([]chat.Event, error) {
 
 func (g *stage) TryDo(c chat.Command) bool {
 	g.mu.Lock()
-	g.done = append(g.done, c)
-	past := g.past
+	past, full, damaged := g.past, g.full, g.damaged
+	if !full {
+		g.done = append(g.done, c)
+	}
 	g.mu.Unlock()
+	if full {
+		return false
+	}
 	switch c := c.(type) {
 	case chat.Older:
 		n := len(past)
@@ -133,7 +140,9 @@ func (g *stage) TryDo(c chat.Command) bool {
 		g.mu.Unlock()
 		g.tell(proto.Sent{Ref: c.Ref, ID: idOf(7)})
 	case chat.Save:
-		if err := os.WriteFile(c.Path, g.kept, 0o600); err == nil {
+		if damaged {
+			g.tell(chat.NotDone{Err: cli.Fail("file-damaged", "the file does not open")})
+		} else if err := os.WriteFile(c.Path, g.kept, 0o600); err == nil {
 			g.tell(chat.Saved{ID: c.ID, Path: c.Path})
 		}
 	case chat.Say:
@@ -221,12 +230,19 @@ type page struct {
 	cookie  *http.Cookie
 	key     string
 	headers map[string]string // that are otherwise than a browser has them
+	refs    int               // of files that were sent
 }
 
 // signedIn is a page that has come in by a token.
 func signedIn(t testing.TB, s *Server) *page {
 	t.Helper()
-	p := &page{t: t, s: s}
+	return signedInBy(t, s, nil)
+}
+
+// signedInBy is one in a browser that has a cookie; nil: it has none.
+func signedInBy(t testing.TB, s *Server, has *http.Cookie) *page {
+	t.Helper()
+	p := &page{t: t, s: s, cookie: has}
 	status, body, cookies := p.post("/session", map[string]string{"token": strings.Split(s.Link(), "#")[1]})
 	var got struct{ Key string }
 	if err := json.Unmarshal(body, &got); err != nil || status != http.StatusOK || len(cookies) != 1 {

@@ -72,6 +72,8 @@ func (s *Server) watch() {
 
 // look visits the rooms that are open and not visited yet.
 func (s *Server) look() {
+	s.looking.Lock()
+	defer s.looking.Unlock()
 	open, err := s.cfg.Source.Open()
 	if err != nil {
 		return // the visits tell
@@ -310,8 +312,11 @@ func (r *room) take(e chat.Event) {
 		}
 		return
 	}
-	if got, ok := e.What.(chat.Saved); ok {
-		r.saved(got)
+	switch w := e.What.(type) {
+	case chat.Saved:
+		r.saved(w)
+	case chat.NotDone:
+		r.unsaved(w.Err.Code)
 	}
 	if _, ok := e.What.(chat.Saved); ok || e.When == chat.Known { // a page asked for the file, and has it
 		r.mu.Unlock()

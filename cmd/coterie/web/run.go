@@ -19,6 +19,11 @@ type Options struct {
 // Run shows a page until ctx ends.
 func Run(ctx context.Context, cfg Config, o Options) error {
 	cfg.Dir = o.Dir
+	if there, ok := cfg.Source.(There); ok {
+		if err := there.Fits(); err != nil {
+			return err // else the page would have no rooms, and say that none is open
+		}
+	}
 	s, err := Listen(cfg, o.Port)
 	if err != nil {
 		return err
@@ -60,5 +65,6 @@ func (s *Server) open(o Options) {
 		fmt.Fprintf(o.Out, "Open this in a browser on this computer, within 2 minutes (it works once):\n\n  %s\n\n", link)
 		return
 	}
-	fmt.Fprintf(o.Out, "Your browser opens http://%s.\n", s.Host())
+	// One in a sandbox of its own may not read the file.
+	fmt.Fprintf(o.Out, "Your browser opens http://%s. If it may not open a file: coterie web --no-browser\n", s.Host())
 }

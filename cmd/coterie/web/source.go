@@ -3,6 +3,7 @@ package web
 import (
 	"sync"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/house"
 	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
@@ -75,30 +76,30 @@ func (t There) Join(link string, f house.Flags, out house.Joiner) (string, error
 	return id, err
 }
 
-// A teller keeps what is said while a room is opened.
+// A teller keeps what is warned of while a room is opened.
 type teller struct {
 	mu   sync.Mutex
 	said []line
 }
 
-func (t *teller) put(l line) {
+func (t *teller) warned() []line {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.said = append(t.said, l)
+	return t.said
 }
 
 // Hello is of house.Joiner, and so are those below.
 func (t *teller) Hello() {}
 
-// Step notes a step.
-func (t *teller) Step(step, text string) {
-	t.put(line{Kind: "step", Step: step, Text: cli.Clean(text)})
-}
+// Step notes nothing: the room tells how far it is.
+func (t *teller) Step(string, string) {}
 
 // Warn notes a warning.
 func (t *teller) Warn(err *cli.Error) {
 	f := faultOf(err)
-	t.put(line{Kind: "warn", Text: f.Text, Details: f.Details, Hints: f.Hints})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.said = append(t.said, line{Kind: lineKinds[chat.Warn], Text: f.Text, Details: f.Details, Hints: f.Hints})
 }
 
 // Fatal gives the error back.

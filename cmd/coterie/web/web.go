@@ -84,7 +84,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	rooms    map[string]*room
-	doctored sync.Mutex    // one at a time
+	looking  sync.Mutex    // one at a time: a room is visited once
+	doctored sync.Mutex    // the same
 	moving   chan struct{} // places for files that come or go
 }
 
@@ -188,12 +189,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	fmt.Sscan(r.URL.Query().Get("after"), &after)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := http.NewResponseController(w)
-	ended, leave, ok := s.guard.listens(r)
+	st, ok := s.guard.listens(r.Context().Value(sessionKey{}).(*session))
 	if !ok {
 		refuse(w, http.StatusTooManyRequests, cli.Fail("busy", "%d pages show these rooms already", maxStreams))
 		return
 	}
-	defer leave()
+	defer s.guard.leaves(st)
 	out.SetReadDeadline(time.Time{})
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
@@ -205,6 +206,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		return out.Flush() == nil
+	}
+	if !put([]byte("\n")) { // a page that was cut off hears at once that we are there
+		return
 	}
 	for {
 		lines, upto, news := s.feed.after(after)
@@ -218,7 +222,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			if !put([]byte("\n")) {
 				return
 			}
-		case <-ended:
+		case <-st.moved:
+			put([]byte("{\"paused\":true}\n"))
+			return
+		case <-st.ended:
 			return
 		case <-r.Context().Done():
 			return

@@ -13,6 +13,11 @@ let wanted = null; // the room that is to be shown when it comes
 let ready = false; // all that was before has come
 let redraw = new Set();
 let frame = 0;
+let stream = null; // ends what is told to us
+
+// longest is how many letters are passed on: what has more is no message.
+const longest = 20_000;
+const largest = 32 << 20; // bytes of a file
 
 const log = new Log((item, before) => drawItem(here, item, before, acts), older);
 
@@ -25,9 +30,11 @@ export const acts = {
     here.about = about;
     if (text !== undefined) $("words").value = text;
     grow();
-    later("composer");
+    later("composer", "log");
     $("words").focus();
   },
+  // grows keeps what is seen where it is while something grows.
+  grows: (does) => log.keeping(log.atEnd(), does),
   reveal(id) {
     const item = here.byID.get(id);
     if (item) log.reveal(item)?.focus();
@@ -74,6 +81,11 @@ function draw(parts) {
     if (log.atEnd()) seen();
     $("newest").hidden = log.atEnd();
   }
+  retitle();
+}
+
+// retitle says how much is new, also while nobody looks and nothing is drawn.
+function retitle() {
   document.title =
     (unreadElsewhere() ? `(${unreadElsewhere()}) ` : "") + (here?.view ? here.view.name + " · " : "") + "Coterie";
 }
@@ -119,6 +131,7 @@ function drawComposer() {
 function show(r) {
   if (here) here.draft = $("words").value;
   if (here && here !== r && here.unread === 0) here.mark = null; // it was seen
+  if (here && here !== r) dialogs.shut(); // it was about the other one
   here = r;
   wanted = null;
   $("words").value = r.draft;
@@ -138,14 +151,18 @@ async function older() {
   reading = true;
   $("before").textContent = "Reading what was said before …";
   try {
-    const got = await ask("/older", {
-      room: r.id,
-      before: (r.oldest ?? new Date()).toISOString(),
-      count: r.items.length < 2000 ? 1000 : 5000,
-    });
-    const fresh = r.earlier(got.messages);
-    r.all = got.all || fresh === 0;
-    r.gone = got.gone;
+    for (let fresh = 0, moves = true; fresh === 0 && moves && !r.all; ) {
+      const before = r.oldest ?? new Date(Date.now() + 3_600_000); // other clocks may be fast
+      const got = await ask("/older", {
+        room: r.id,
+        before: before.toISOString(),
+        count: r.items.length < 2000 ? 1000 : 5000,
+      });
+      fresh = r.earlier(got.messages); // none: all of these are here already
+      moves = r.oldest !== null && r.oldest < before;
+      r.all = got.all || (fresh === 0 && !moves);
+      r.gone = got.gone;
+    }
     if (r === here) {
       log.refresh(listed(r));
       $("before").textContent = r.all ? [...(r.gone ?? []), "Nothing older is here."].join(" ") : "";
@@ -187,31 +204,52 @@ function failed(error) {
 // gone shows that nobody is signed in, and what to do.
 function gone(error) {
   signIn(null);
+  stream?.abort();
   fault = error;
   ready = true;
   later("notices", "rooms");
 }
 
 let said = 0;
-function say(event) {
+async function say(event) {
   event?.preventDefault();
+  const r = here;
   const text = $("words").value;
-  if (!here || text.trim() === "") return;
+  if (!r || text.trim() === "") return;
+  if (text.length > longest) {
+    const hints = ["send it as a file: the button is beside the input"];
+    return failed(new Fault({ code: "too-long", text: "this is too long for a message", hints }, 0));
+  }
   const ref = `${Date.now()}-${++said}`;
-  const { about } = here;
-  const command = text.startsWith("/") && !text.startsWith("//");
-  if (!command || about)
-    here.pending.set(ref, { kind: "pending", ref, text, state: "sending", version: 1, at: new Date() });
-  if (about?.kind === "edit") {
-    here.pending.delete(ref);
-    acts.command({ edit: about.item.id, text });
-  } else if (about) acts.command({ send: text, reply_to: about.item.id, ref });
-  else typed(text, ref);
-  here.about = null;
+  const { about } = r;
+  const edits = about?.kind === "edit";
+  const slash = text.startsWith("/") && !text.startsWith("//");
+  const p = { kind: "pending", ref, text, state: "sending", version: 1, at: new Date() };
+  const shown = !edits && (!slash || about);
+  if (shown) r.pending.set(ref, p);
+  let what = { typed: text, ref };
+  if (edits) what = { command: { edit: about.item.id, text } };
+  else if (about) what = { command: { send: text, reply_to: about.item.id, ref } };
+  r.about = null;
   $("words").value = "";
   grow();
   log.newest();
   later("log", "composer");
+  try {
+    await ask("/do", { room: r.id, ...what });
+  } catch (error) {
+    if (shown) unsent(p, error);
+    else if (r === here && $("words").value === "") acts.write(about, text); // it is not lost
+    failed(error);
+  }
+}
+
+// unsent says at what was said why it was not sent, as far as that is known: without an answer it may
+// have been, and then the program tells so.
+function unsent(p, error) {
+  if (p.state !== "sending") return;
+  Object.assign(p, { state: error.status ? "failed" : "lost", why: error.message, version: p.version + 1 });
+  later("log");
 }
 
 // upload sends files, one after the other.
@@ -220,15 +258,17 @@ async function upload(files) {
   for (const file of files) {
     if (!r || r.over) return;
     const ref = `${Date.now()}-${++said}`;
-    const p = { kind: "pending", ref, text: `file ${file.name}`, state: "sending", version: 1, at: new Date() };
+    const text = `file ${file.name}`;
+    const p = { kind: "pending", ref, text, file: true, state: "sending", version: 1, at: new Date() };
     r.pending.set(ref, p);
     later("log");
     try {
+      if (file.size > largest) throw new Fault({ code: "too-long", text: "a file has at most 32 MiB" }, 422);
       const where = new URLSearchParams({ room: r.id, name: file.name, ref });
       await request(`/upload?${where}`, { body: file, type: "application/octet-stream" });
     } catch (error) {
-      Object.assign(p, { state: "failed", why: error.message, version: p.version + 1 });
-      later("log");
+      unsent(p, error);
+      if (error.status === 401) return gone(error);
     }
   }
 }
@@ -241,7 +281,7 @@ function grow() {
 // speak has a screen reader say what is new.
 function speak(texts) {
   for (const t of texts.slice(-3)) {
-    $("live").append(h("p", {}, t));
+    $("live").append(h("p", {}, t.length > 300 ? t.slice(0, 300) + "…" : t));
     while ($("live").children.length > 5) $("live").firstChild.remove();
   }
 }
@@ -262,20 +302,38 @@ function took(what) {
   }
   if (ready && what.view && (!here || wanted === news.room.id)) show(news.room);
   if (news.room === here || !here) {
-    if (news.spoken?.length) speak(news.spoken);
-    if (news.answer) dialogs.answered(acts, news.answer);
-    if (news.found) dialogs.found(acts, news.room, news.found);
+    // What was before is not said again, nor are answers of then shown.
+    if (ready && news.spoken?.length) speak(news.spoken);
+    if (ready && here && news.answer) dialogs.answered(acts, news.answer);
+    if (ready && here && news.found) dialogs.found(acts, news.room, news.found);
     if (what.events || what.said) later("log");
     if (what.view) later("view");
   }
   later("rooms");
+  if (!looks()) retitle();
 }
+
+// come waits until somebody comes to this page.
+const come = () =>
+  new Promise((go) => {
+    const ends = new AbortController();
+    const came = () => {
+      if (!looks()) return;
+      ends.abort();
+      go();
+    };
+    for (const name of ["focus", "pointerdown", "keydown"]) addEventListener(name, came, { signal: ends.signal });
+    document.addEventListener("visibilitychange", came, { signal: ends.signal });
+  });
 
 // follow follows what happens, and goes on where it was if it is cut off.
 let after = 0;
 async function follow() {
   for (let wait = 500; signedIn(); wait = Math.min(wait * 2, 8000)) {
     const silence = new AbortController();
+    stream = silence;
+    let why = new Fault(lost, 0);
+    let paused = false;
     let timer = 0;
     const alive = () => {
       clearTimeout(timer);
@@ -297,29 +355,47 @@ async function follow() {
         }
         const lines = (rest + value).split("\n");
         rest = lines.pop();
-        for (const line of lines) if (line) one(JSON.parse(line));
+        for (const line of lines) {
+          const what = line ? JSON.parse(line) : {};
+          if (what.paused) paused = true;
+          else one(what);
+        }
       }
     } catch (error) {
       if (error instanceof Fault && error.status === 401) return gone(error);
+      if (error instanceof Fault) why = error;
     }
     clearTimeout(timer);
-    fault = new Fault(lost, 0);
+    if (!signedIn()) return;
+    fault = why;
+    if (paused) {
+      const hints = ["it goes on when you come back to it"];
+      fault = new Fault({ text: "this page rests, for others of this browser that show these rooms", hints }, 0);
+      later("notices");
+      await come();
+      continue;
+    }
     later("notices");
     await new Promise((go) => setTimeout(go, wait));
   }
 }
 
 function one(what) {
-  took(what);
+  try {
+    took(what);
+  } catch (error) {
+    console.error(error); // what cannot be shown holds nothing else up
+  }
   if (!what.n) return;
   after = what.n;
   if (ready) return;
   ready = true; // all that was before has come
   const still = here && rooms.get(here.id)?.view ? here : [...rooms.values()].find((r) => r.view);
-  here = null;
   requestAnimationFrame(() => performance.mark("shown"));
-  if (still) show(still);
-  else later("rooms", "view", "composer");
+  if (still) return show(still);
+  if (here) here.draft = $("words").value;
+  here = null;
+  later("rooms", "view", "composer");
 }
 
 function open(id) {
@@ -334,6 +410,7 @@ function close(id) {
 
 // keys moves among messages and rooms.
 function keys(event) {
+  if ($("dialog").open) return; // it is about the room that is shown
   if (event.altKey && /^[1-9]$/.test(event.key)) {
     const r = [...rooms.values()].filter((x) => x.view)[Number(event.key) - 1];
     if (r) show(r);

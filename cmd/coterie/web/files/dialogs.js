@@ -134,19 +134,20 @@ export function person(acts, s) {
     h(
       "div",
       { class: "row" },
-      does("Who is this?", `/whois ${s.tag}`),
+      // A peer id: anybody can make a key that has another's tag.
+      does("Who is this?", `/whois ${s.peer}`),
       s.self
         ? ""
         : [
-            does("Ping", `/ping ${s.tag}`),
+            does("Ping", `/ping ${s.peer}`),
             button("Ask for a proof", () => prove(acts, s)),
-            does("Ignore", `/ignore ${s.tag}`),
+            does("Ignore", `/ignore ${s.peer}`),
             button("Go on without them", () =>
               sure(
                 acts,
                 `Go on without ${s.name}?`,
                 "From now on they cannot read what you say. Others decide for themselves.",
-                () => acts.typed(`/cut ${s.tag}`),
+                () => acts.typed(`/cut ${s.peer}`),
               ),
             ),
           ],
@@ -373,11 +374,11 @@ export async function join(acts) {
   const { keys } = await ask("/keys", {}).catch(() => ({ keys: [] }));
   list.append(...keys.map((k) => h("option", { value: k })));
   if (keys.length === 1) key.value = keys[0];
-  const enter = async () => {
+  const enter = async (looked) => {
     out.replaceChildren(h("p", { role: "status" }, "Opening the room …"));
     try {
       const got = await ask("/join", {
-        link: link.value.trim(),
+        link: looked,
         key: key.value,
         nick: nick.value,
         passphrase: word.value,
@@ -390,12 +391,13 @@ export async function join(acts) {
   };
   const look = async (e) => {
     e.preventDefault();
+    const looked = link.value.trim();
     try {
-      const got = await ask("/link", { link: link.value.trim() });
+      const got = await ask("/link", { link: looked });
       out.replaceChildren(
         h("h3", {}, got.title),
         pre(got.lines),
-        h("div", { class: "row" }, button("Join", enter, { class: "main" })),
+        h("div", { class: "row" }, button("Join", () => enter(looked), { class: "main" })),
       );
     } catch (error) {
       out.replaceChildren(faultBox(error));

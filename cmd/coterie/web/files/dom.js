@@ -69,6 +69,21 @@ export async function request(path, { method = "POST", body, type = "application
 // ask asks something and returns what is answered.
 export const ask = async (path, what) => (await request(path, { body: JSON.stringify(what) })).json();
 
+// put has an element have others. Those that are the same stay: with them the focus, and a click that has
+// begun. What they are about is in their data-id.
+export function put(into, ...all) {
+  const fresh = all.filter((e) => e);
+  fresh.forEach((e, i) => {
+    const is = into.children[i];
+    if (!is) return into.append(e);
+    if (is.isEqualNode(e)) return;
+    const at = [...is.querySelectorAll("button")].indexOf(document.activeElement);
+    is.replaceWith(e);
+    if (at >= 0 && is.dataset.id === e.dataset.id) e.querySelectorAll("button")[at]?.focus();
+  });
+  while (into.children.length > fresh.length) into.lastElementChild.remove();
+}
+
 // faultBox shows a fault.
 export const faultBox = (f) =>
   h(

@@ -18,14 +18,22 @@ async function bytes(room, item) {
   return new Blob([await answer.arrayBuffer()], { type: pictures.has(type) ? type : "application/octet-stream" });
 }
 
+// inTurn does one thing after the other: pictures leave connections to what somebody does.
+let last = Promise.resolve();
+function inTurn(does) {
+  const mine = last.then(does);
+  last = mine.catch(() => {});
+  return mine;
+}
+
 // look is the address of a picture; nothing: it is none.
 function look(room, item) {
   if (!got.has(item.id)) {
     got.set(
       item.id,
-      bytes(room, item).then(
+      inTurn(() => bytes(room, item)).then(
         (blob) => pictures.has(blob.type) && URL.createObjectURL(blob),
-        () => got.delete(item.id) && null,
+        (error) => (error.status === 422 ? null : got.delete(item.id) && null), // 422: it is none, ever
       ),
     );
   }
@@ -65,7 +73,11 @@ export function filePart(room, item, acts) {
     part.append(" ", button("Fetch", fetchIt, { "aria-label": `Fetch ${name}`, tabindex: "-1" }));
   }
   if (f.state === "here" && f.size <= preview && named.test(name)) {
-    look(room, item).then((url) => url && part.append(h("img", { class: "picture", src: url, alt: name })));
+    look(room, item).then((url) => {
+      if (!url) return;
+      const img = h("img", { class: "picture", src: url, alt: name });
+      img.addEventListener("load", () => acts.grows(() => part.append(img)), { once: true }); // its size is known
+    });
   }
   return part;
 }

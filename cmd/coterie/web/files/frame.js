@@ -1,11 +1,12 @@
 // What is around the messages: the rooms, how the one that is shown stands, and what a person has to know.
-import { $, button, h } from "./dom.js";
+import { $, button, h, put } from "./dom.js";
 import * as dialogs from "./dialogs.js";
 
 // drawRooms draws the list of rooms, and what is new in each.
 export function drawRooms(rooms, here, ready, show) {
   const all = [...rooms.values()].filter((r) => r.view);
-  $("room-list").replaceChildren(
+  put(
+    $("room-list"),
     ...all.map((r, i) => {
       const count =
         r !== here && r.unread > 0
@@ -20,7 +21,8 @@ export function drawRooms(rooms, here, ready, show) {
     }),
   );
   if (all.length === 0 && ready) {
-    $("room-list").replaceChildren(
+    put(
+      $("room-list"),
       h(
         "li",
         { class: "soft" },
@@ -45,7 +47,7 @@ function roomItem(r, count, i, here, show) {
     h("span", { class: "name" }, r.view.name),
     count,
   );
-  return h("li", {}, b);
+  return h("li", { "data-id": r.id }, b);
 }
 
 // drawView draws how a room stands: at the top, and who can read.
@@ -67,7 +69,7 @@ export function drawView(here, acts) {
   const seat = (s) =>
     h(
       "li",
-      {},
+      { "data-id": s.peer },
       h(
         "button",
         { type: "button", onclick: () => dialogs.person(acts, s) },
@@ -79,7 +81,8 @@ export function drawView(here, acts) {
         s.quiet ? h("span", { class: "tag" }, " · nothing heard") : "",
       ),
     );
-  $("members").replaceChildren(
+  put(
+    $("members"),
     h("h2", {}, v.can_read),
     h("ul", {}, v.readers.map(seat)),
     ...(v.away.length
@@ -106,7 +109,7 @@ export function drawNotices(here, fault, acts) {
     out.push(
       h(
         "div",
-        {},
+        { "data-id": q.id },
         h("span", {}, q.text),
         button("Allow", say(true), { class: "main" }),
         button("Do not", say(false)),
@@ -118,7 +121,7 @@ export function drawNotices(here, fault, acts) {
     out.push(
       h(
         "div",
-        {},
+        { "data-id": "alone" },
         h("span", {}, v.notes[0] + why),
         button("Invite", () => dialogs.invite(acts)),
       ),
@@ -130,7 +133,7 @@ export function drawNotices(here, fault, acts) {
     out.push(
       h(
         "div",
-        {},
+        { "data-id": "held" },
         h("span", {}, v.held_text),
         button("Show", () => acts.typed("/held")),
         v.unsaid > 0 ? button("Send", () => acts.typed("/send"), { class: "main" }) : null,
@@ -140,5 +143,5 @@ export function drawNotices(here, fault, acts) {
       ),
     );
   }
-  $("notices").replaceChildren(...out);
+  put($("notices"), ...out);
 }

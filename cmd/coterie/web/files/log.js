@@ -77,11 +77,18 @@ export class Log {
       let seen = this.drawn.get(item);
       if (!seen || seen.version !== item.version || seen.before !== before) {
         const element = this.draw(item, before);
+        const focused = seen?.element.contains(document.activeElement);
         if (seen) {
           if (seen.element === at) at = at.nextSibling;
           seen.element.remove();
         }
         seen = { element, version: item.version, before };
+        if (focused) {
+          // Who is at a message stays there when somebody reacts to it.
+          this.list.insertBefore(element, at);
+          element.focus({ preventScroll: true });
+          at = element;
+        }
       }
       next.set(item, seen);
       if (seen.element === at) at = at.nextSibling;

@@ -56,7 +56,13 @@ function drawNote(li, room, { line, at }) {
   );
 }
 
-const states = { sending: "on its way", sent: "sent", held: "held until somebody can read it", failed: "not sent" };
+const states = {
+  sending: "on its way",
+  sent: "sent",
+  held: "held until somebody can read it",
+  failed: "not sent",
+  lost: "perhaps not sent",
+};
 
 function drawPending(li, room, p, acts) {
   li.className = "self";
@@ -67,17 +73,17 @@ function drawPending(li, room, p, acts) {
       h("span", { class: "name" }, "you"),
       h(
         "span",
-        { class: "state" + (p.state === "failed" ? " bad" : "") },
+        { class: "state" + (p.why ? " bad" : "") },
         states[p.state] + (p.why ? `: ${p.why}` : ""),
       ),
     ),
     h("div", { class: "text" }, p.text),
   );
-  if (p.state === "failed") {
+  if (p.why) {
     li.append(
-      button("Take it back into the input", () => {
+      button(p.file ? "Remove" : "Take it back into the input", () => {
         room.pending.delete(p.ref);
-        acts.write(null, p.text);
+        acts.write(null, p.file ? undefined : p.text);
       }),
     );
   }

@@ -22,7 +22,7 @@ class Room {
     this.mark = null;
     this.unread = this.named = 0;
     this.all = false; // nothing was said before the first
-    this.oldest = null;
+    this.oldest = null; // when the first was said of those that were read back
     this.people = this.people ?? new Map(); // numbers of peers, in the order in which they came
     this.version = (this.version ?? 0) + 1;
   }
@@ -45,8 +45,6 @@ class Room {
   message(drawn, event) {
     const known = this.byID.get(event.id);
     const at = new Date(drawn.at);
-    const said = new Date(event.time);
-    if (!this.oldest || said < this.oldest) this.oldest = said;
     event = { ...event, ...this.receipts.get(event.id) };
     const more = { drawn, at, event: { ...known?.event, ...event }, version: (known?.version ?? 0) + 1 };
     if (known) {
@@ -60,14 +58,15 @@ class Room {
     return item;
   }
 
-  // earlier takes messages from before, the oldest first.
+  // earlier takes messages from before, the oldest first. Where to read on is known from these alone: when
+  // others were said is the word of whoever said them, and one clock could hide all that is older.
   earlier(messages) {
     const fresh = [];
     for (const drawn of messages) {
       const { event } = drawn;
-      if (this.byID.has(event.id)) continue;
       const said = new Date(event.time);
       if (!this.oldest || said < this.oldest) this.oldest = said;
+      if (this.byID.has(event.id)) continue;
       const item = {
         kind: "message",
         id: event.id,
@@ -99,6 +98,15 @@ class Room {
     if (!item) return;
     does(item.event, item);
     item.version++;
+  }
+
+  // requote draws the answers to a message anew. Where the page does not have that, quote stands there now.
+  requote(id, quote) {
+    for (const item of this.items) {
+      if (item.event?.reply_to !== id) continue;
+      if (quote && !this.byID.has(id)) item.drawn = { ...item.drawn, quote };
+      item.version++;
+    }
   }
 }
 
@@ -158,14 +166,14 @@ function event(r, e, what, news) {
     }
     case "sent": {
       const p = r.pending.get(e.ref);
-      if (p) Object.assign(p, { id: e.id, state: "sent", version: p.version + 1 });
+      if (p) Object.assign(p, { id: e.id, state: "sent", why: undefined, version: p.version + 1 });
       if (p && r.byID.has(e.id)) r.pending.delete(e.ref);
-      receipt(r, e.id, { have: 0, of: e.readers.length });
+      receipt(r, e.id, { have: 0, of: (e.readers ?? []).length });
       break;
     }
     case "held": {
       const p = r.pending.get(e.ref);
-      if (p) Object.assign(p, { state: "held", version: p.version + 1 });
+      if (p) Object.assign(p, { state: "held", why: undefined, version: p.version + 1 });
       break;
     }
     case "rejected": {
@@ -190,12 +198,14 @@ function event(r, e, what, news) {
         Object.assign(m, { text: e.text, edited: true });
         item.drawn = { ...item.drawn, text: what.drawn.text };
       });
+      r.requote(e.target);
       break;
     case "withdrawn":
       r.change(e.target, (m, item) => {
         Object.assign(m, { text: "", withdrawn: true });
         item.drawn = { ...item.drawn, text: "", react: [] };
       });
+      r.requote(e.target, `${what.drawn.name} (withdrawn)`);
       break;
     case "file":
       r.change(e.target, (m) => {
