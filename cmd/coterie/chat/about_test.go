@@ -190,14 +190,15 @@ func TestReactionNamesNobody(t *testing.T) {
 	one, two := r.state.name(ann), r.state.name(per)
 	for text, want := range map[string]string{
 		"🎉":                  "🎉 " + two,
-		"❤️":                 "❤️ " + two,
+		"❤️":                 "❤ " + two,
 		"🎉 " + one + "; 👎":   `"🎉 ` + one + `; 👎" ` + two,
 		`🎉" ` + one + `; "👎`: `"🎉' ` + one + `; '👎" ` + two,
 		"🎉,👎":                `"🎉,👎" ` + two,
 		"yes":                `"yes" ` + two,
 		"1":                  `"1" ` + two,
 	} {
-		if got := r.state.ReactionsText([]room.Reaction{{By: ann, Text: "👍"}, {By: per, Text: text}}); got != "👍 "+one+"; "+want {
+		got := r.state.ReactionsText([]room.Reaction{{By: ann, Text: "👍"}, {By: per, Text: text}})
+		if got != "👍 "+one+"; "+want {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
