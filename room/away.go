@@ -76,8 +76,10 @@ func (r *Room) mayBeAway(last, day abe.Day) bool {
 
 // leftForGood reports whether a peer is not to be told any more what is said, as far
 // as we know: its newest process left. Of one that misbehaved, what else it said is not
-// passed on, so that not all would know.
+// passed on, so that not all would know. In the evening an older process of the peer's may
+// be in the next day's graph, and the newest not yet.
 func (r *Room) leftForGood(identity [32]byte) bool {
+	var last *node
 	days := r.sortedDays()
 	for _, d := range slices.Backward(days) {
 		g := r.days[d]
@@ -85,17 +87,21 @@ func (r *Room) leftForGood(identity [32]byte) bool {
 		if c == nil {
 			continue
 		}
-		n := g.nodes[c.ID()]
 		if !g.members()[c.ID()] {
-			if len(r.cut) > 0 {
+			if last == nil && len(r.cut) > 0 {
 				return true // it hangs on somebody whom our user cut
 			}
 			continue
 		}
-		p := r.processOf(n)
-		return p != nil && !p.misbehaved && p.newest != nil && p.newest.Left
+		if last == nil || c.Serial > last.contribution.Serial {
+			last = g.nodes[c.ID()]
+		}
 	}
-	return false
+	if last == nil {
+		return false
+	}
+	p := r.processOf(last)
+	return p != nil && !p.misbehaved && p.newest != nil && p.newest.Left
 }
 
 // waitedFor reports whether a commit of a day may have somebody away for our sake.

@@ -111,6 +111,39 @@ func TestAway(t *testing.T) {
 	}
 }
 
+// TestLeavesInTheEvening: who was away, is back, and leaves for good at once has left, also while the
+// next day's graph knows only the process that went away.
+func TestLeavesInTheEvening(t *testing.T) {
+	n := newNetwork(t, 613)
+	n.now = time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	tomorrow := ann.room.today() + 1
+	n.until(time.Minute, "tomorrow's proofs", func() bool {
+		return len(ann.room.days[tomorrow].members()) == 3 && len(bob.room.days[tomorrow].members()) == 3
+	})
+	cyn.goAway()
+	n.until(5*time.Second, "cyn is away", func() bool { return awayFrom(cyn, ann, bob) })
+	again := n.start("cyn again", true, cyn.room.cfg.Identity)
+	again.room.renewAt[tomorrow] = n.now.Add(time.Hour) // it takes its time
+	n.connectAll()
+	n.until(20*time.Second, "cyn is back", func() bool { return together(ann, bob, again) })
+	again.leave()
+	n.until(20*time.Second, "cyn has left", func() bool { return together(ann, bob) })
+	if len(ann.room.head.away) > 0 {
+		t.Error("cyn, who left for good, is waited for")
+	}
+	ann.say("not for cyn")
+	n.allHear(time.Second, "not for cyn", bob)
+	late := n.start("cyn once more", true, cyn.room.cfg.Identity)
+	n.connectAll()
+	n.until(30*time.Second, "cyn is there", func() bool { return together(ann, bob, late) })
+	n.run(time.Minute)
+	if late.heard("not for cyn") {
+		t.Error("cyn was told what was said after she left")
+	}
+}
+
 // TestAwayOverNight: who is away is waited for through the whole next day, and not
 // longer: what was said is not kept for longer.
 func TestAwayOverNight(t *testing.T) {
