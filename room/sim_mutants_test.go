@@ -830,6 +830,8 @@ var mutants = []mutant{
 		`if w := l.words[m.Counter]; w != nil {`, `if w := l.words[m.Counter]; w != nil && false {`, "TestOutsideStays"},
 	{"questions are kept for ever", "asked.go",
 		`if r.now.After(a.until) {`, `if r.now.After(a.until.Add(1000 * time.Hour)) {`, "TestOutsideStays"},
+	{"in the evening an older process says whether somebody left", "away.go",
+		`if last == nil || c.Serial > last.contribution.Serial {`, `if last == nil {`, "TestLeavesInTheEvening"},
 	{"a name that is on its way is not waited for", "show.go",
 		`l.holds() || r.awaitName(t, index) {`, `l.holds() {`, "TestNameFirst"},
 	{"a name that does not come is waited for", "show.go",
