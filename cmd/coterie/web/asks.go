@@ -212,12 +212,7 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		Link string `json:"link"`
 	}
-	if !read(w, r, &q) {
-		refuse(w, http.StatusBadRequest, badInput())
-		return
-	}
-	if q.Link = proto.Pasted(q.Link); !proto.IsLink(q.Link) {
-		refuse(w, http.StatusUnprocessableEntity, notALink())
+	if !readLink(w, r, &q, &q.Link) {
 		return
 	}
 	l, err := proto.ParseLink(q.Link)
@@ -228,9 +223,18 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 	answer(w, told{"", "Join?", chat.LinkText(l)})
 }
 
-func notALink() error {
-	return cli.Fail("link-not", "that is not a link").
-		Hint("a link begins with coterie: and comes from /link, or from the QR code of somebody in the room")
+// readLink reads a request with a link in it, as it was pasted. If there is none, that is answered.
+func readLink(w http.ResponseWriter, r *http.Request, q any, link *string) bool {
+	if !read(w, r, q) {
+		refuse(w, http.StatusBadRequest, badInput())
+		return false
+	}
+	if *link = proto.Pasted(*link); !proto.IsLink(*link) {
+		refuse(w, http.StatusUnprocessableEntity, cli.Fail("link-not", "that is not a link").
+			Hint("a link begins with coterie: and comes from /link, or from the QR code of somebody in the room"))
+		return false
+	}
+	return true
 }
 
 // join opens a room of a link, with a key.
@@ -241,12 +245,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 		Nick       string `json:"nick"`
 		Passphrase string `json:"passphrase"`
 	}
-	if !read(w, r, &q) {
-		refuse(w, http.StatusBadRequest, badInput())
-		return
-	}
-	if q.Link = proto.Pasted(q.Link); !proto.IsLink(q.Link) {
-		refuse(w, http.StatusUnprocessableEntity, notALink())
+	if !readLink(w, r, &q, &q.Link) {
 		return
 	}
 	f := house.Flags{Key: q.Key, Nick: q.Nick}

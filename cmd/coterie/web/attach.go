@@ -50,15 +50,22 @@ func (s *Server) folder() string { return cmp.Or(s.cfg.Dir, filepath.Clean(os.Te
 
 func folderName() string { return fmt.Sprintf("web-%d-file-", os.Getpid()) }
 
-// place takes a place for a file that comes or goes.
-func (s *Server) place(w http.ResponseWriter) (leave func(), ok bool) {
+// place takes a place for a file that comes or goes, and makes a folder for it.
+func (s *Server) place(w http.ResponseWriter) (dir string, leave func(), ok bool) {
 	select {
 	case s.moving <- struct{}{}:
-		return func() { <-s.moving }, true
 	default:
 		refuse(w, http.StatusTooManyRequests, cli.Fail("busy", "other files are on their way").Hint("once more, in a moment"))
-		return nil, false
+		return "", nil, false
 	}
+	leave = func() { <-s.moving }
+	dir, err := s.private()
+	if err != nil {
+		leave()
+		refuse(w, http.StatusInternalServerError, err)
+		return "", nil, false
+	}
+	return dir, leave, true
 }
 
 // upload takes a file and sends it to the room. Its name and its ref are in the address.
@@ -69,16 +76,11 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, cli.Fail("not-open", "this room is not open"))
 		return
 	}
-	leave, ok := s.place(w)
+	dir, leave, ok := s.place(w)
 	if !ok {
 		return
 	}
 	defer leave()
-	dir, err := s.private()
-	if err != nil {
-		refuse(w, http.StatusInternalServerError, err)
-		return
-	}
 	path := filepath.Join(dir, chat.FileName(q.Get("name")))
 	if err := write(path, r.Body); err != nil {
 		os.RemoveAll(dir)
@@ -168,16 +170,11 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return
 	}
-	leave, ok := s.place(w)
+	dir, leave, ok := s.place(w)
 	if !ok {
 		return
 	}
 	defer leave()
-	dir, err := s.private()
-	if err != nil {
-		refuse(w, http.StatusInternalServerError, err)
-		return
-	}
 	wait := make(chan string, 1)
 	room.mu.Lock()
 	room.saves[dir] = wait
