@@ -422,8 +422,11 @@ func (n *Node) endRelayed(p peer.ID, conns []network.Conn, since time.Duration) 
 func (n *Node) beginPunching() {
 	d := &n.direct
 	known, ok := n.host.(interface{ IDService() identify.IDService })
+	if d.punch != nil || !ok || len(n.host.Network().Peers()) == 0 {
+		return
+	}
 	began := n.public()
-	if d.punch != nil || !ok || len(began) == 0 {
+	if len(began) == 0 {
 		return
 	}
 	public := func() []ma.Multiaddr {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -71,8 +72,28 @@ func stranded(c network.Conn, was, links []*net.IPNet) bool {
 	return true
 }
 
-// linksText is the networks that this computer is on, as text.
+// seenLinks is what was seen last, by any room of this process: all of them ask for it,
+// and to look is most of what a room without company does.
+var seenLinks struct {
+	sync.Mutex
+	at   time.Time
+	text string
+}
+
+// linksText is the networks that this computer is on, as text, as of half a second ago
+// at most.
 func linksText() string {
+	s := &seenLinks
+	s.Lock()
+	defer s.Unlock()
+	if s.at.IsZero() || time.Since(s.at) >= linksLook/2 {
+		s.text, s.at = readLinks(), time.Now()
+	}
+	return s.text
+}
+
+// readLinks asks the system which networks this computer is on.
+func readLinks() string {
 	all, err := net.Interfaces()
 	if err != nil {
 		return ""
