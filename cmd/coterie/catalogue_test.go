@@ -294,8 +294,7 @@ func TestNoTTY(t *testing.T) {
 	if status != 0 {
 		t.Fatal(stderr)
 	}
-	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if _, stderr, status := run(t, dir, lines[len(lines)-1]+"\n", "join", "-", "--key", "bob.key", "--listen",
+	if _, stderr, status := run(t, dir, stdout, "join", "-", "--key", "bob.key", "--listen",
 		"/ip4/127.0.0.1/tcp/0"); status != 0 {
 		t.Errorf("status %d: %s", status, stderr)
 	}

@@ -23,7 +23,8 @@ A link has them all in it, and some addresses:
   coterie join 'coterie:2:exam:...' --key kari.key
   coterie join - --key kari.key          reads the link from standard input
   coterie link 'coterie:2:exam:...'      what a link says, without joining
-  coterie link exam --qr                 of a room that you joined
+  coterie link exam                      the link of a room that you joined; | pbcopy copies it
+  coterie link exam --qr                 the same, to be scanned
 
 The link of a listed room is no secret: it lets nobody in who has no key. The link of an unlisted room is: whoever has it
 knows of the room, so give it to coterie join - rather than as an argument, which other users of the computer may see.`},
