@@ -45,7 +45,7 @@ TERM=dumb             no escape codes`},
 		{"exit-codes", "what the exit status says", `0     done
 1     it failed; standard error says why
 2     wrong usage: an unknown command or flag, something missing, a policy that is none;
-      coterie status, ping, read: no such room runs
+      coterie status, ping, read, say, save: no such room runs
 130   a second signal came while leaving`},
 	} {
 		out = append(out, &cobra.Command{Use: t.name, Short: t.short, Long: t.long})

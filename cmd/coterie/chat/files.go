@@ -203,8 +203,8 @@ func fileState(f room.FileInfo) string {
 	return "not here; others may have it"
 }
 
-// FileText is what is said of a file that was sent.
-func FileText(f *room.FileInfo, self bool) string {
+// FileText is what is said of a file that was sent. save is the command that saves one.
+func FileText(f *room.FileInfo, self bool, save string) string {
 	out := fmt.Sprintf("sent %s (%s)", FileName(f.Name), text.Size(int(f.Size)))
 	switch {
 	case f.State == room.FileGone:
@@ -215,7 +215,7 @@ func FileText(f *room.FileInfo, self bool) string {
 	if self || f.Number == 0 {
 		return out
 	}
-	return fmt.Sprintf("%s; /save %d", out, f.Number)
+	return fmt.Sprintf("%s; %s %d", out, save, f.Number)
 }
 
 // do reads a file and sends it. It is in the outbox before anything can become of it.
@@ -243,39 +243,59 @@ func (r *Room) sendFile(o *outgoing, path string) {
 	}
 }
 
-// readFile reads a file that is to be sent, and how others are to call it.
-func readFile(path string) (name string, data []byte, bad *cli.Error) {
-	shown := cli.Clean(path)
-	cannot := func(err error) (string, []byte, *cli.Error) {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return "", nil, cli.Fail("file", "cannot read %s: %v", shown, err).Because(err)
-	}
+// Sendable says why a file cannot be sent, as far as that is seen without reading it; nil: nothing
+// is known against it.
+func Sendable(path string) *cli.Error {
 	if !filepath.IsAbs(path) {
-		return "", nil, cli.Fail("file", "%s is no absolute path", shown)
+		return cli.Fail("file", "%s is no absolute path", cli.Clean(path))
 	}
-	// What is no file could be waited for without end: it is not opened.
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return cannot(err)
+		return cannotRead(path, err)
+	case info.IsDir():
+		return cli.Fail("file", "%s is a folder", cli.Clean(path)).Hint("a folder goes as an archive of it")
 	case !info.Mode().IsRegular():
-		return "", nil, cli.Fail("file", "%s is no file", shown).Hint("a folder goes as an archive of it")
+		return cli.Fail("file", "%s is no plain file", cli.Clean(path))
 	case info.Size() == 0:
-		return "", nil, cli.Fail("file", "%s is empty", shown)
+		return cli.Fail("file", "%s is empty", cli.Clean(path))
+	case info.Size() > record.MaxFile:
+		return tooLarge(path, text.Size(int(info.Size())))
+	}
+	return nil
+}
+
+func cannotRead(path string, err error) *cli.Error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return cli.Fail("file", "cannot read %s: %v", cli.Clean(path), err).Because(err)
+}
+
+func tooLarge(path, size string) *cli.Error {
+	return cli.Fail("too-long", "%s has %s; 32 MiB are the limit", cli.Clean(path), size)
+}
+
+// readFile reads a file that is to be sent, and how others are to call it.
+func readFile(path string) (name string, data []byte, bad *cli.Error) {
+	// What is no file could be waited for without end: it is not opened.
+	if bad := Sendable(path); bad != nil {
+		return "", nil, bad
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return cannot(err)
+		return "", nil, cannotRead(path, err)
 	}
 	defer f.Close()
 	if data, err = io.ReadAll(io.LimitReader(f, record.MaxFile+1)); err != nil {
-		return cannot(err)
+		return "", nil, cannotRead(path, err)
 	}
-	if len(data) > record.MaxFile {
-		return "", nil, cli.Fail("too-long", "%s has over 32 MiB; no larger file can be sent", shown)
+	switch {
+	case len(data) > record.MaxFile: // it has grown meanwhile
+		return "", nil, tooLarge(path, "over 32 MiB")
+	case len(data) == 0:
+		return "", nil, cli.Fail("file", "%s is empty", cli.Clean(path))
 	}
 	return FileName(filepath.Base(path)), data, nil
 }
