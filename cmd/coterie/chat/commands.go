@@ -105,7 +105,7 @@ type (
 	// File sends a file. Ref is as in Say. Fetch has one fetched, by the id of its message; Save
 	// does that, too, and then saves it: by that id, or by the number that it was shown with. Paths
 	// are absolute; one that ends in a separator, or is a folder, is where the file goes by its own
-	// name. Files lists them.
+	// name. Stop has one fetched no more, by either. Files lists them.
 	File struct {
 		Ref  any
 		Path string
@@ -116,6 +116,10 @@ type (
 		Number int
 		Path   string
 		by     any // the face
+	}
+	Stop struct {
+		ID     ake.Hash
+		Number int
 	}
 	Files struct{}
 	// Export writes what was said to a new file.
@@ -174,6 +178,7 @@ var Slashes = []Slash{
 	{"file", "PATH", "send a file, up to 32 MiB", func(s string) Command { return File{Path: Path(s)} }},
 	{"files", "", "the files that were sent, and what is here of them", func(string) Command { return Files{} }},
 	{"save", "N [PATH]", "save file N, fetching it if need be; nothing is overwritten", parseSave},
+	{"stop", "N", "fetch file N no more", parseStop},
 	{"search", "WORDS", "in what was said", func(s string) Command { return Search{Words: s, Limit: 20} }},
 	{"ignore", "WHO", "show nothing more of a peer", func(s string) Command { return Ignore{s, true} }},
 	{"unignore", "WHO", "show it again", func(s string) Command { return Ignore{s, false} }},

@@ -88,7 +88,7 @@ func notHere(c chat.Command) error {
 	case chat.Say, chat.Nick, chat.Rekey, chat.Drop, chat.SendHeld, chat.ShowHeld, chat.Ping, chat.Prove, chat.Allow,
 		chat.Ignore, chat.Cut, chat.Search, chat.Status, chat.Who, chat.Info, chat.Whois, chat.Link, chat.Help, chat.Peers,
 		chat.Ignores, chat.To, chat.Questions, chat.Reply, chat.Set, chat.Recent, chat.Fetch,
-		chat.Files:
+		chat.Stop, chat.Files:
 		return nil
 	case chat.Quit:
 		if w.Leave {

@@ -246,3 +246,26 @@ func TestPagePictures(t *testing.T) {
 	}
 	b.Fine()
 }
+
+// TestPageStops: a file that is being fetched can be stopped, and is fetched again by a word.
+func TestPageStops(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	_, b := ready(t, g)
+	d := said(1, "")
+	d.File = &proto.FileInfo{Name: "talk.mp4", Size: 2 << 20, State: proto.FileFetching}
+	g.tell(d)
+	b.Shows("#log .file", "talk.mp4")
+	b.Click("#log .file button", "Stop")
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if slices.Contains(g.wanted(), chat.Command(chat.Stop{ID: d.ID})) {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("wanted: %v", g.wanted())
+		}
+	}
+	g.tell(proto.FileChanged{ID: d.ID, FileInfo: proto.FileInfo{Name: "talk.mp4", Size: 2 << 20, State: proto.FileThere}})
+	b.Shows("#log .file button", "Fetch")
+	b.Fine()
+}

@@ -64,6 +64,8 @@ export function filePart(room, item, acts) {
   if (f.state === "fetching") {
     part.append(
       h("progress", { max: String(f.of ?? f.size), value: String(f.have ?? 0), "aria-label": `Fetching ${name}` }),
+      " ",
+      button("Stop", () => acts.command({ stop: item.id }), { "aria-label": `Stop fetching ${name}`, tabindex: "-1" }),
     );
   } else if (f.state === "here") {
     part.append(button("Save", () => save(room, item, acts), { "aria-label": `Save ${name}`, tabindex: "-1" }));
