@@ -269,3 +269,39 @@ func TestPageStops(t *testing.T) {
 	b.Shows("#log .file button", "Fetch")
 	b.Fine()
 }
+
+// TestPagePixels: of pictures of 25 million pixels each a page holds no more than is seen, and a screen
+// above and below: each as large as it is shown. One that somebody comes back to is drawn again.
+func TestPagePixels(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	var one bytes.Buffer
+	if err := png.Encode(&one, image.NewGray(image.Rect(0, 0, 5000, 5000))); err != nil {
+		t.Fatal(err)
+	}
+	g.kept = one.Bytes()
+	_, b := ready(t, g)
+	const n = 16
+	for i := range n {
+		d := said(i+1, "")
+		d.File = &proto.FileInfo{Name: fmt.Sprint(i, ".png"), Size: int64(one.Len()), State: proto.FileHere}
+		g.tell(d)
+	}
+	b.Until(fmt.Sprintf(`document.querySelectorAll("#log .picture").length === %d`, n))
+	const all = `[...document.querySelectorAll("#log .picture")]`
+	drawn := func(from, to int) string {
+		return fmt.Sprintf("%s.slice(%d, %d).every((c) => c.width === 320 && c.height === 320)", all, from, to)
+	}
+	gone := func(from, to int) string {
+		return fmt.Sprintf("%s.slice(%d, %d).every((c) => c.width === 0 && c.clientHeight === 320)", all, from, to)
+	}
+	b.Until(drawn(n-1, n))
+	b.Until(gone(0, n-8))
+	if got := browse.Eval[float64](b, all+`.reduce((sum, c) => sum + c.width * c.height, 0)`); got > 8*320*320 {
+		t.Errorf("%v pixels are held", got)
+	}
+	b.Until(`(document.getElementById("scroller").scrollTop = 0) === 0`)
+	b.Until(drawn(0, 1))
+	b.Until(gone(8, n))
+	b.Fine()
+}
