@@ -14,6 +14,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/browse"
+	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	proto "coterie/room"
 	"coterie/room/record"
@@ -304,4 +305,45 @@ func TestPagePixels(t *testing.T) {
 	b.Until(drawn(0, 1))
 	b.Until(gone(8, n))
 	b.Fine()
+}
+
+// TestPageAnswers: what a page asks is answered there, and in no other one of the same room; also where the
+// same was asked before in another and was refused.
+func TestPageAnswers(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	s, one := ready(t, g)
+	other := shown(t, s, 1200, 800, false)
+	other.Until(`!document.getElementById("words").disabled`)
+	shut := `!document.getElementById("dialog").open`
+	asked := func(b *browse.Browser, typed string, c chat.Command) {
+		t.Helper()
+		before := len(g.wanted())
+		b.Say(typed)
+		for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			if slices.Contains(g.wanted()[before:], c) {
+				return
+			}
+			if time.Now().After(until) {
+				t.Fatalf("wanted: %v", g.wanted())
+			}
+		}
+	}
+	asked(one, "/whois zoe", chat.Whois{Who: "zoe"})
+	g.tell(chat.NotDone{Err: cli.Fail("no-peer", "nobody is called zoe")})
+	one.Shows("#log", "nobody is called zoe")
+	asked(other, "/whois zoe", chat.Whois{Who: "zoe"})
+	g.tell(chat.Answer{To: chat.Whois{Who: "zoe"}, Title: "zoe", Lines: []string{"here she is"}})
+	other.Shows("#dialog", "here she is")
+	if !browse.Eval[bool](one, shut) {
+		t.Errorf("it opens where it was not asked: %s", one.Text("#dialog"))
+	}
+	asked(one, "/who", chat.Who{})
+	g.tell(chat.Answer{To: chat.Who{}, Title: "who", Lines: []string{"ann and you"}})
+	one.Shows("#dialog", "ann and you")
+	if text := other.Text("#dialog"); strings.Contains(text, "ann and you") {
+		t.Errorf("it opens in the other, too: %s", text)
+	}
+	one.Fine()
+	other.Fine()
 }

@@ -49,6 +49,8 @@ type room struct {
 	viewed []byte
 	names  int
 
+	asked []asked // what pages want to be told, the oldest first
+
 	uploads map[string][]string    // folders of files that are sent, by their refs
 	saves   map[string]chan string // whom a saved file is for, by its folder
 
@@ -229,6 +231,7 @@ type happening struct {
 	Drawn  *drawn            `json:"drawn,omitempty"`
 	Found  []drawn           `json:"found,omitempty"`
 	Answer *told             `json:"answer,omitempty"`
+	For    string            `json:"for,omitempty"` // the page that asked for the answer
 }
 
 // drawn is how a message is drawn: its words cleaned, as on every face.
@@ -351,10 +354,12 @@ func (r *room) take(e chat.Event) {
 			got.Missing = w.Missing
 		}
 	case chat.Found:
+		h.For = r.asker(chat.Search{})
 		for _, d := range w.Messages {
 			h.Found = append(h.Found, *draw(r.state, d))
 		}
 	case chat.Answer:
+		h.For = r.asker(w.To)
 		h.Answer = &told{strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", w.To), "chat.")), w.Title, w.Lines}
 		if h.Answer.Lines == nil {
 			h.Answer.Lines = []string{}
