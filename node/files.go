@@ -109,6 +109,17 @@ func (n *Node) FileStates(ids []ake.Hash) map[ake.Hash]room.FileInfo {
 	return out
 }
 
+// Reactions are those that are shown of messages, by their ids.
+func (n *Node) Reactions(ids []ake.Hash) map[ake.Hash][]room.Reaction {
+	out := make(map[ake.Hash][]room.Reaction)
+	n.do(func() {
+		for _, id := range ids {
+			out[id] = n.room.Reactions(id)
+		}
+	})
+	return out
+}
+
 // WriteFile writes a file that is here. The errors are room.ErrNoFile, room.ErrNotHere, ErrEnded,
 // and the writer's.
 func (n *Node) WriteFile(id ake.Hash, to io.Writer) error {

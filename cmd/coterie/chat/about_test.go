@@ -208,3 +208,34 @@ func TestReactionNamesNobody(t *testing.T) {
 		t.Errorf("%+v", said)
 	}
 }
+
+// TestIgnoredReactions: what somebody reacts whom the user ignores is not shown: neither as it comes, nor
+// with a message, nor in what is read back, nor among many.
+func TestIgnoredReactions(t *testing.T) {
+	r, face := open(t)
+	r.state.Ignored[mPer.Peer] = true
+	both := []room.Reaction{{By: mPer.Peer, Text: "👎"}, {By: mAnn.Peer, Text: "👍"}}
+	d := room.Delivered{ID: ake.Hash{1}, Author: mAnn, Received: time.Now(), Reactions: both}
+	r.handle(d)
+	r.handle(room.Changed{Target: d.ID, Kind: record.KindReaction, By: mPer, Text: "👎"})
+	r.handle(room.Changed{Target: d.ID, Kind: record.KindReaction, By: mAnn, Text: "👍", Shown: both})
+	back := []room.Delivered{d}
+	r.state.withoutIgnored(back)
+	shown := [][]room.Reaction{back[0].Reactions, r.seen[0].Reactions}
+	for _, e := range face.events {
+		switch w := e.What.(type) {
+		case room.Delivered:
+			shown = append(shown, w.Reactions)
+		case room.Changed:
+			shown = append(shown, w.Shown)
+		}
+	}
+	if len(shown) != 4 || len(both) != 2 || both[0].By != mPer.Peer {
+		t.Errorf("shown: %v; they were %v", shown, both)
+	}
+	for _, s := range shown {
+		if len(s) != 1 || s[0].By != mAnn.Peer {
+			t.Errorf("%v", s)
+		}
+	}
+}

@@ -173,8 +173,10 @@ func (c Search) do(r visit) {
 			r.report(err)
 		}
 		states := r.fileStates(q.Found)
+		r.manyReactions(q.Found)
 		r.post(func() {
 			r.noteFiles(q.Found, states)
+			r.state.withoutIgnored(q.Found)
 			r.show(Found{c.Ref, q.Total, q.Found})
 		})
 	})
@@ -193,12 +195,50 @@ func (r visit) older(c Older) {
 		return
 	}
 	states := r.fileStates(past)
+	r.manyReactions(past)
 	r.post(func() {
+		r.state.withoutIgnored(past)
 		r.noteFiles(past, states)
 		past = slices.DeleteFunc(past, func(d room.Delivered) bool { return r.state.Ignored[d.Author.Peer] })
 		gone = slices.DeleteFunc(gone, func(s room.Shortened) bool { return r.state.Ignored[s.Author.Peer] })
 		r.show(Earlier{past, gone, c.Since, all})
 	})
+}
+
+// manyReactions puts in those that are shown live, where there are so many that not all may be: the disk
+// does not know which.
+func (r *Room) manyReactions(all []room.Delivered) {
+	var ids []ake.Hash
+	for _, d := range all {
+		if len(d.Reactions) >= room.MaxReactions {
+			ids = append(ids, d.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	live := r.node.Reactions(ids)
+	for i, d := range all {
+		if shown := live[d.ID]; len(shown) > 0 {
+			all[i].Reactions = shown
+		}
+	}
+}
+
+// withoutIgnored takes away what those reacted whom the user ignores.
+func (s *State) withoutIgnored(all []room.Delivered) {
+	for i := range all {
+		all[i].Reactions = s.reactions(all[i].Reactions)
+	}
+}
+
+// reactions are those of whom the user does not ignore. Others may share the slice.
+func (s *State) reactions(all []room.Reaction) []room.Reaction {
+	ignored := func(o room.Reaction) bool { return s.Ignored[o.By] }
+	if !slices.ContainsFunc(all, ignored) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), ignored)
 }
 
 // unreadMeta is under which name the disk has the unread mark: the id of the first new

@@ -371,8 +371,7 @@ func (r *Room) handle(e node.Event) {
 			return
 		}
 		r.files.note(&ev)
-		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions),
-			func(o room.Reaction) bool { return r.state.Ignored[o.By] })
+		ev.Reactions = r.state.reactions(ev.Reactions)
 		e = ev
 		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
 			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)
@@ -382,6 +381,8 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.By.Peer] {
 			return
 		}
+		ev.Shown = r.state.reactions(ev.Shown)
+		e = ev
 		r.changeSeen(ev)
 	case room.Opened:
 		if r.state.Ignored[ev.Author.Peer] {

@@ -244,7 +244,8 @@ type drawn struct {
 	Closed string          `json:"closed,omitempty"` // what stands in the place of its words
 	Quote  string          `json:"quote,omitempty"`  // what it answers
 	React  []reaction      `json:"react,omitempty"`
-	File   string          `json:"file,omitempty"` // its name
+	Whole  bool            `json:"whole,omitempty"` // React are all, and not the one that is new
+	File   string          `json:"file,omitempty"`  // its name
 	Event  json.RawMessage `json:"event,omitempty"`
 }
 
@@ -269,9 +270,14 @@ func draw(s *chat.State, d proto.Delivered) *drawn {
 	if d.File != nil {
 		out.File = chat.FileName(d.File.Name)
 	}
-	for _, c := range chat.Reacted(d.Reactions) {
+	out.React = reactions(d.Reactions)
+	return out
+}
+
+func reactions(all []proto.Reaction) (out []reaction) {
+	for _, c := range chat.Reacted(all) {
 		for _, p := range c.By {
-			out.React = append(out.React, reaction{p, c.Text})
+			out = append(out, reaction{p, c.Text})
 		}
 	}
 	return out
@@ -280,9 +286,11 @@ func draw(s *chat.State, d proto.Delivered) *drawn {
 // drawChange is what was said about a message, in the form of that.
 func drawChange(s *chat.State, c proto.Changed) *drawn {
 	out := &drawn{ID: lines.ID(c.Target), Name: s.Names.Show(c.By.Peer), Text: words(c.Text), At: lines.Stamp(c.At())}
-	for _, r := range chat.Reacted([]proto.Reaction{{By: c.By.Peer, Text: c.Text}}) {
-		out.React = []reaction{{c.By.Peer, r.Text}}
+	all := c.Shown
+	if out.Whole = all != nil; !out.Whole {
+		all = []proto.Reaction{{By: c.By.Peer, Text: c.Text}}
 	}
+	out.React = reactions(all)
 	return out
 }
 

@@ -189,8 +189,10 @@ function event(r, e, what, news) {
       break;
     case "reaction":
       r.change(e.target, (m, item) => {
+        const fresh = what.drawn.react ?? [];
         const others = (item.drawn.react ?? []).filter((x) => x.by !== e.from);
-        item.drawn = { ...item.drawn, react: others.concat(e.text ? what.drawn.react : []) };
+        const react = what.drawn.whole ? fresh : others.concat(e.text ? fresh : []);
+        item.drawn = { ...item.drawn, react };
       });
       break;
     case "edited":
