@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -63,6 +64,7 @@ type Changed struct {
 	Text     string
 	Time     uint64 // the author's, in milliseconds
 	Received time.Time
+	Day      abe.Day // of its epoch
 	History  bool
 	// Of is the beginning of what it is about, as it is now.
 	Of Quote
@@ -72,13 +74,9 @@ type Changed struct {
 
 func (Changed) event() {}
 
-// At is when it was said, never later than it came.
+// At is when it was said, as that is shown.
 func (c Changed) At() time.Time {
-	at := time.UnixMilli(int64(min(c.Time, 1<<52)))
-	if at.After(c.Received) {
-		return c.Received
-	}
-	return at
+	return Delivered{Message: record.Body{Time: c.Time}, Received: c.Received, Day: c.Day, History: c.History}.ShownAt()
 }
 
 // Change is what a face makes of a change of what it shows.
@@ -445,9 +443,10 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	}
 	e := Changed{
 		Target: a.Target, Kind: m.Kind, By: r.author(t, index), Self: index == t.ownIndex, Text: a.Words, Time: m.Time,
-		Received: r.now, History: t.past,
+		Received: r.now, Day: t.Brief.Period.Day(), History: t.past,
 	}
-	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex}
+	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex,
+		Received: r.now, Day: ref.t.Brief.Period.Day(), History: true}
 	d.Message = target.Body
 	readFile(&d)
 	r.about.of.applyWords(&d, author, r.viewer())

@@ -110,7 +110,7 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		p.message(s, w.Delivered)
 	case room.Changed:
 		if w.Kind == record.KindEdit {
-			d := room.Delivered{Author: w.By, Self: w.Self, Received: w.Received, Edited: true}
+			d := room.Delivered{Author: w.By, Self: w.Self, Received: w.Received, Day: w.Day, History: w.History, Edited: true}
 			d.Message.Text, d.Message.Time = w.Text, w.Time
 			p.message(s, d)
 		}
@@ -121,7 +121,7 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 	case chat.Found:
 		p.note("found " + cli.Plural(w.Total, "message"))
 		for _, m := range w.Messages {
-			p.note(fmt.Sprintf("  %s %s: %s", chat.TimeOf(m.Message.Time).Local().Format("15:04"),
+			p.note(fmt.Sprintf("  %s %s: %s", m.ShownAt().Local().Format("15:04"),
 				chat.ToHead(s.Names.Show(m.Author.Peer), m), spoken(m.Message.Text)))
 		}
 	}

@@ -64,7 +64,7 @@ class Room {
     const fresh = [];
     for (const drawn of messages) {
       const { event } = drawn;
-      const said = new Date(event.time);
+      const said = new Date(drawn.at);
       if (!this.oldest || said < this.oldest) this.oldest = said;
       if (this.byID.has(event.id)) continue;
       const item = {
