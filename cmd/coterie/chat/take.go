@@ -154,6 +154,13 @@ func (s *State) own(e Event) []Line {
 			return note("you went away; %s to be sent when you are back", text.Plural(w.Kept, "message")+
 				either(w.Kept == 1, " waits", " wait"))
 		}
+		switch {
+		case w.NotForgotten != nil:
+			return warning(Alarm, w.NotForgotten)
+		case w.Forgot != "":
+			return note("you left. Forgot %s: its history here and the history's key are erased. The key file %s is still "+
+				"there.", cli.Clean(s.Name), cli.Clean(w.Forgot))
+		}
 		return note("you %s", either(w.Away, "went away", "left"))
 	case Warning:
 		if w.Calm {

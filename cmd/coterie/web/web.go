@@ -119,7 +119,8 @@ func portError(port int, err error) *cli.Error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		e = cli.Fail("port-taken", "port %d of this computer is taken", port)
 	case errors.Is(err, fs.ErrPermission):
-		e = cli.Fail("listen", "this computer does not let you have port %d", port).Hint("take one from 1024 on, such as 8080")
+		e = cli.Fail("listen", "this computer does not let you have port %d", port).
+			Hint("take one from 1024 on, such as 8080")
 	}
 	return e.Hint("leave out --port: a free one is taken").Because(err)
 }
