@@ -347,7 +347,7 @@ func TestDemoCheck(t *testing.T) {
 	// The columns are under each other, and what took no time has none.
 	column := -1
 	for _, l := range strings.Split(stdout, "\n") {
-		if at := strings.Index(l, "   epoch "); strings.HasPrefix(l, "ok ") && strings.Contains(l, " epoch ") &&
+		if at := strings.Index(l, "   keys "); strings.HasPrefix(l, "ok ") && strings.Contains(l, " keys ") &&
 			regexp.MustCompile(`[0-9] can read`).MatchString(l) {
 			if column < 0 {
 				column = at

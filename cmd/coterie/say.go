@@ -36,7 +36,7 @@ func (a *app) sayCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&file, "file", "", "send the file at `PATH`, of up to 32 MiB, after TEXT if there is any")
-	cmd.Flags().StringVar(&to, "to", "", "for those alone whose key satisfies `EXPR`")
+	cmd.Flags().StringVar(&to, "to", "", "for those alone whose key satisfies `POLICY`")
 	cmd.Flags().DurationVar(&linger, "linger", 10*time.Second, "wait so long until it is sent")
 	return cmd
 }
@@ -85,7 +85,7 @@ func isCommand(name, said string) error {
 	}
 	e := cli.Usage("/%s is a command, and coterie say says words alone: nothing was sent", word)
 	if word == "to" {
-		return e.Hint("coterie say %s --to 'EXPR' 'WORDS'", cli.Quote(name))
+		return e.Hint("coterie say %s --to 'POLICY' 'WORDS'", cli.Quote(name))
 	}
 	return e.Hint("coterie join %s, and type it there", cli.Quote(name))
 }

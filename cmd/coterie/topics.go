@@ -16,7 +16,7 @@ func topics() []*cobra.Command {
 
 A name with a space needs quotes; names are exact: "5th Year" is not "5th year". A bare attribute cannot be denied.
 In a room, /to Professor WORDS says something to those alone who satisfy a policy; in parentheses if it has parts.
-A key must also be valid on the day. kms policy 'EXPR' --key FILE says whether a key gets in, and what is missing.`},
+A key must also be valid on the day. kms policy 'POLICY' --key FILE says whether a key gets in, and what is missing.`},
 		{"links", "how a room is passed on", `A room is its name, its policy, its domain and its options: whoever has the same ones is in the same room.
 A link has them all in it, and some addresses:
 
@@ -28,7 +28,7 @@ A link has them all in it, and some addresses:
 
 The link of a listed room is no secret: it lets nobody in who has no key. The link of an unlisted room is: whoever has it
 knows of the room, so give it to coterie join - rather than as an argument, which other users of the computer may see.`},
-		{"security", "what is promised, and what is not", `Can read: the members of the epoch, listed by /who, and whomever one of them tells. Each proved to hold a key that
+		{"security", "what is promised, and what is not", `Can read: the members, listed by /who, and whomever one of them tells. Each proved to hold a key that
 satisfies the policy today, or was let in by one who did. Nobody learns which attributes let somebody in.
 Not even with everybody's long-term keys, the authority's included, can what was recorded be opened later.
 Who left reads nothing of what comes after; a newcomer reads nothing from before, unless the room's history is on.

@@ -47,7 +47,7 @@ func (s *State) Take(e Event) []Line {
 			s.toldWhom(to.Expr)
 		}
 	case room.Held:
-		why := "the next epoch is on its way"
+		why := "new keys are on their way"
 		if w.Alone {
 			why = "nobody else is here"
 		}
@@ -74,7 +74,7 @@ func (s *State) Take(e Event) []Line {
 		}
 		return note("%s", s.ShortenedText(w, e.At))
 	case room.Equivocated:
-		s.learn(w.Author.Peer, fmt.Sprintf("sent two different messages as number %d of epoch %x: %x and %x",
+		s.learn(w.Author.Peer, fmt.Sprintf("sent two different messages as number %d under keys %x: %x and %x",
 			w.Counter, w.Epoch[:2], w.IDs[0][:4], w.IDs[1][:4]))
 		return alarm("%s sent two different messages as number %d; the first one stays", s.name(w.Author.Peer),
 			w.Counter)
@@ -318,7 +318,7 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 		case e.WasAway:
 			joined += ". What was said while you were away comes from those who have it."
 		case s.History == 0 && !waited:
-			joined += ". What was said before you came is not for you (history is off)."
+			joined += ". What was said before you came is not for you."
 		}
 		out = append(out, Line{Text: joined})
 	case len(e.Joined) > 0 || len(e.Left) > 0 || len(e.WentAway) > 0:

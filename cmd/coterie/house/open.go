@@ -98,7 +98,7 @@ func (h *House) Begin(p *Plan, out Joiner, face chat.Face) (_ *Room, err error) 
 	if o.history != nil && o.history.Plain {
 		out.Warn(cli.Fail("history-plain", "what is said in %s is kept here, encrypted; its key lies beside it",
 			cli.Clean(p.Descriptor.Name)).
-			Hint("--ephemeral keeps nothing; a sealed key protects it (coterie request)"))
+			Hint("--ephemeral keeps nothing; a key that is sealed for you protects it: coterie request"))
 	}
 	out.Step("listening", chat.Listening(o.node.Addresses()))
 	if !p.Flags.Ephemeral {
