@@ -26,7 +26,7 @@ import (
 func directly(t *testing.T, relay, a, b *player) {
 	t.Helper()
 	for _, p := range []*player{a, b} {
-		t.Log(p.name, "direct", p.await(t, "direct after "))
+		t.Log(p.name, "direct", p.reaches(t, "direct after "))
 	}
 	relay.cmd.Process.Kill()
 	relay.cmd.Wait()
@@ -122,8 +122,8 @@ add rule ip nat out oifname "wan" masquerade fully-random`)
 			b := w.play(ctx, bob, part{Name: "bob", Bootstrap: at, MDNS: true})
 			t.Log("bob is in after", b.together(2))
 			if test.never {
-				t.Log("relayed,", a.await(t, "relayed no-answer after "), "as ann sees it")
-				b.await(t, "relayed no-answer after ")
+				t.Log("relayed,", a.reaches(t, "relayed no-answer after "), "as ann sees it")
+				b.reaches(t, "relayed no-answer after ")
 				return
 			}
 			directly(t, relay, a, b)
