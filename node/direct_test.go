@@ -44,6 +44,7 @@ func directly(t *testing.T, relay, a, b *player) {
 // where that is possible; that the relay dies costs them nothing. Where it is not,
 // they are told why.
 func TestDirect(t *testing.T) {
+	t.Parallel()
 	const noUDP = "add rule ip filter through meta l4proto udp drop"
 	for _, test := range []struct {
 		name string
@@ -108,6 +109,7 @@ add rule ip nat out oifname "wan" masquerade fully-random`)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			w := newInternet(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			defer cancel()
@@ -137,6 +139,7 @@ func TestMappedPorts(t *testing.T) {
 	if _, err := exec.LookPath("miniupnpd"); err != nil {
 		t.Skip("a router that maps ports needs miniupnpd, of miniupnpd-nftables")
 	}
+	t.Parallel()
 	w := newInternet(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()

@@ -52,6 +52,7 @@ func (e ending) put(w *internet, who string, net int) string {
 // reach each other directly then where that is possible, and are told that they do not
 // where it is not.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	some := []string{"none, TCP 443 only", "cone, UDP blocked"} // TestDirect has others of these
 	for i, x := range endings {
 		for _, y := range endings[i:] {
@@ -60,6 +61,7 @@ func TestMatrix(t *testing.T) {
 				continue
 			}
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				w := newInternet(t)
 				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 				defer cancel()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,9 +24,12 @@ import (
 // internet, and homes behind address translators.
 type internet struct {
 	t   *testing.T
+	n   int32 // of this process
 	dir string
 	hub string
 }
+
+var internets atomic.Int32
 
 func newInternet(t *testing.T) *internet {
 	t.Helper()
@@ -37,7 +41,7 @@ func newInternet(t *testing.T) *internet {
 			t.Skipf("address translators in network namespaces need %s, of %s", tool, of)
 		}
 	}
-	w := &internet{t: t, dir: t.TempDir()}
+	w := &internet{t: t, n: internets.Add(1), dir: t.TempDir()}
 	w.hub = w.space("hub")
 	w.forward(w.hub)
 	for file, b := range map[string]func() ([]byte, error){
@@ -68,7 +72,9 @@ func (w *internet) in(ns string, command string) {
 	w.run("ip", append([]string{"-n", ns}, strings.Fields(command)...)...)
 }
 
-func (w *internet) name(what string) string { return fmt.Sprintf("net%d-%s", os.Getpid(), what) }
+func (w *internet) name(what string) string {
+	return fmt.Sprintf("net%d-%d-%s", os.Getpid(), w.n, what)
+}
 
 func (w *internet) space(what string) string {
 	w.t.Helper()
