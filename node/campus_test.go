@@ -193,27 +193,11 @@ func playRelay(t *testing.T) {
 		listen = append(listen, ma.StringCast(a))
 	}
 	var told atomic.Int32
-	r, err := NewRelay(RelayConfig{Listen: listen, Limits: Limits{Connections: 512}, Refused: func(x Refusal) {
+	playOneRelay(t, "listens", RelayConfig{Listen: listen, Limits: Limits{Connections: 512}, Refused: func(x Refusal) {
 		if told.Add(1) <= 10 {
 			fmt.Printf("refused %s: %s\n", x.From, x.Why)
 		}
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	fmt.Print("listens")
-	for _, a := range r.Addresses() {
-		fmt.Print(" ", a)
-	}
-	fmt.Println()
-	untilTold()
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
 }
 
 // playTaker opens connections until no more are taken, and says how many are held;

@@ -221,7 +221,7 @@ func playPart(t *testing.T, raw string) {
 		return out
 	}
 	if p.Relay {
-		playOneRelay(t, RelayConfig{Listen: addrs(p.Listen), Others: addrs(p.Bootstrap)})
+		playOneRelay(t, "at", RelayConfig{Listen: addrs(p.Listen), Others: addrs(p.Bootstrap)})
 		return
 	}
 	file := func(name string) []byte {
@@ -250,7 +250,8 @@ func playPart(t *testing.T, raw string) {
 	playMember(t, n)
 }
 
-func playOneRelay(t *testing.T, cfg RelayConfig) {
+// playOneRelay says where it is, after a word.
+func playOneRelay(t *testing.T, word string, cfg RelayConfig) {
 	r, err := NewRelay(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +259,7 @@ func playOneRelay(t *testing.T, cfg RelayConfig) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	fmt.Print("at")
+	fmt.Print(word)
 	for _, a := range r.Addresses() {
 		fmt.Print(" ", a)
 	}
