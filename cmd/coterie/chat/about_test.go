@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/room"
@@ -56,6 +57,7 @@ func TestWhichMessage(t *testing.T) {
 		}
 	}
 	for typed, code := range map[string]string{
+		"/react": "bad-input", "/react #1": "bad-input",
 		"/reply nobody hello": "not-member", "/reply ann": "bad-input", "/reply #1": "bad-input", "/reply #9 x": "no-message",
 		"/reply #0 x": "no-message", "/reply #-1 x": "no-message", "/edit #2": "bad-input", "/withdraw it": "bad-input",
 		"/unreact ann x": "bad-input", "/withdraw #2 x": "bad-input",
@@ -236,6 +238,17 @@ func TestIgnoredReactions(t *testing.T) {
 	for _, s := range shown {
 		if len(s) != 1 || s[0].By != mAnn.Peer {
 			t.Errorf("%v", s)
+		}
+	}
+}
+
+// TestEachRefusalIsSaid: who types what cannot be done, and then something else of the kind, is told twice.
+func TestEachRefusalIsSaid(t *testing.T) {
+	r, _ := open(t)
+	no := cli.Fail("no-message", "there is no such message here")
+	for _, ref := range []string{"/edit x", "/withdraw"} {
+		if said := r.state.Take(Event{What: Rejected{ref, no}}); len(said) != 1 {
+			t.Errorf("%s: %v", ref, said)
 		}
 	}
 }

@@ -233,7 +233,7 @@ func Words(s string) (name, args string) {
 func (c *Slash) Check(args string) *cli.Error {
 	needed, _, _ := strings.Cut(c.Args, "[")
 	if n := len(strings.Fields(needed)); len(strings.Fields(args)) < n || c.Args == "" && args != "" {
-		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("/help %s", c.Name)
+		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("%s", c.Help)
 	}
 	return nil
 }

@@ -171,7 +171,9 @@ func (s *State) own(e Event) []Line {
 		return warning(Alarm, w.Err)
 	case Rejected:
 		// What is given up all at once is said once, and by what gave it up.
-		if w.Err.Code == s.rejection || w.Err.Code == codeUndelivered || w.Err.Code == codeDropped {
+		// Others answer what somebody typed: each is said.
+		again := w.Err.Code == s.rejection && (w.Err.Code == codeAlone || w.Err.Code == "busy")
+		if again || w.Err.Code == codeUndelivered || w.Err.Code == codeDropped {
 			return nil
 		}
 		s.rejection = w.Err.Code
