@@ -535,6 +535,39 @@ func TestFileDamaged(t *testing.T) {
 	}
 }
 
+// TestFileSlowDisk: where the disk is slower than those who serve, what waits for it is bounded, and the
+// file comes all the same.
+func TestFileSlowDisk(t *testing.T) {
+	n, _ := fileNetwork(t, 1<<30)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	data := someFile(14 << 20)
+	id := n.sendFile(t, ann, "talk.mp4", data)
+	n.fetchFile(t, cyn, id)
+	n.run(30 * time.Second)
+	if !n.has(t, cyn, id, data) {
+		t.Fatal("cyn does not have it")
+	}
+	n.work = func(s *simNode, _ any) time.Duration {
+		if s == bob {
+			return 5 * time.Second
+		}
+		return 50 * time.Millisecond
+	}
+	n.fetchFile(t, bob, id)
+	most := 0
+	for range 600 {
+		n.run(100 * time.Millisecond)
+		most = max(most, len(bob.room.files.asking))
+	}
+	if most != maxAsking {
+		t.Errorf("%d pieces were asked for at once, or waited for the disk", most)
+	}
+	if !n.has(t, bob, id, data) {
+		t.Error("bob does not have it")
+	}
+}
+
 // TestFileServedPace: one peer that asks again and again for what it has is served at a pace, and
 // not after that.
 func TestFileServedPace(t *testing.T) {

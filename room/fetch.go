@@ -19,6 +19,9 @@ const (
 	maxSeeking       = 4 // streams on which we ask for pieces
 	maxSeekingBranch = 2 // .. of one branch
 	maxServing       = 16
+	// maxAsking is how many pieces may be asked for, or be on their way to the disk, at once: a disk that is
+	// slower than those who serve does not fill the memory.
+	maxAsking = 2 * maxSeeking * record.MaxSeek
 
 	// What is served, in bytes: to one peer, to those of one branch, and to all.
 	servedAtOnce, servedRate             = 8 << 20, 1 << 20
@@ -130,7 +133,7 @@ func (r *Room) missing(ch *channel) (out []ake.Hash) {
 		for n := range f.Hashes {
 			i := (f.first + n) % len(f.Hashes)
 			h := f.Hashes[i]
-			if len(out) == record.MaxSeek {
+			if len(out) == record.MaxSeek || len(r.files.asking) >= maxAsking {
 				return out
 			}
 			if f.have[i] {
