@@ -239,7 +239,7 @@ func (r *Room) hasAgain(working [32]byte) {
 func (r *Room) putPiece(h ake.Hash, piece []byte) {
 	r.diskTask(func() any { return r.cfg.Pieces.Put(h, piece) }, func(result any) {
 		delete(r.files.asking, h)
-		if r.files.refs[h] == 0 { // its file went meanwhile
+		if r.files.refs[h].files == 0 { // its file went meanwhile
 			r.forgetPieces([][32]byte{h})
 			return
 		}
@@ -263,6 +263,9 @@ func (r *Room) putPiece(h ake.Hash, piece []byte) {
 // tookOf notes that a piece of a file is here now.
 func (r *Room) tookOf(f *file, i int) {
 	f.have[i] = true
+	ref := r.files.refs[f.Hashes[i]]
+	ref.length = f.PieceLength(i)
+	r.files.refs[f.Hashes[i]] = ref
 	f.missing--
 	if f.missing == 0 {
 		r.unwant(f)
@@ -339,7 +342,7 @@ func (r *Room) tookSeek(x *exchange, body []byte) bool {
 	r.files.allServed.refill(r.now, allServedRate, allServedAtOnce)
 	here := make([]bool, 0, len(hashes))
 	for _, h := range hashes {
-		has := r.files.refs[h] > 0 && r.cfg.Pieces.Has(h)
+		has := r.files.refs[h].files > 0 && r.cfg.Pieces.Length(h) > 0
 		if has {
 			if slices.ContainsFunc(paces, func(p *pace) bool { return p.tokens < ake.MaxPiece }) {
 				break

@@ -22,7 +22,7 @@ func newMemPieces() *memPieces {
 	return &memPieces{of: make(map[[32]byte][]byte), lost: make(map[[32]byte]bool)}
 }
 
-func (p *memPieces) Has(h [32]byte) bool { return p.of[h] != nil }
+func (p *memPieces) Length(h [32]byte) int { return len(p.of[h]) }
 func (p *memPieces) Put(h [32]byte, b []byte) error {
 	if p.failed != nil {
 		return p.failed

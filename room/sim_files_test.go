@@ -239,7 +239,7 @@ func (k *looker) filesAgree(comp []*simNode) *failure {
 			continue
 		}
 		for h := range p.pieces.of {
-			if r.files.refs[h] == 0 {
+			if r.files.refs[h].files == 0 {
 				return bad("%s keeps a piece of nothing", s.name)
 			}
 		}
@@ -250,7 +250,7 @@ func (k *looker) filesAgree(comp []*simNode) *failure {
 				return bad("%s keeps %s, which was withdrawn", s.name, f.Name)
 			}
 			for i, h := range f.Hashes {
-				if on := p.pieces.Has(h); on != f.have[i] && !p.pieces.lost[h] {
+				if on := p.pieces.of[h] != nil; on != f.have[i] && !p.pieces.lost[h] {
 					return bad("%s: piece %d of %s is here: %v, on disk: %v", s.name, i, f.Name, f.have[i], on)
 				}
 			}
@@ -289,7 +289,7 @@ func (k *looker) canBeHad(s *simNode, comp []*simNode) *failure {
 				continue
 			}
 			for i, h := range f.Hashes {
-				if !f.have[i] && o.room.files.refs[h] > 0 && k.w.peers[o.peer].pieces.Has(h) {
+				if !f.have[i] && o.room.files.refs[h].files > 0 && k.w.peers[o.peer].pieces.of[h] != nil {
 					return &failure{rule: "rest-files", text: fmt.Sprintf("%s has not %s, and %s has it", s.name, f.Name, o.name)}
 				}
 			}
