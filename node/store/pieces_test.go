@@ -49,8 +49,10 @@ func TestPieces(t *testing.T) {
 	for n := range 6 {
 		h, want := piece(n)
 		got, err := p.Get(h)
-		if there := n < 5; p.Length(h) > 0 != there || there && p.Length(h) != len(want) || there && !bytes.Equal(got, want) || !there && !errors.Is(err, ErrNotExist) {
-			t.Errorf("piece %d: %d there, %d bytes, %v", n, p.Length(h), len(got), err)
+		there, length := n < 5, p.Length(h)
+		if length > 0 != there || there && length != len(want) || there && !bytes.Equal(got, want) ||
+			!there && !errors.Is(err, ErrNotExist) {
+			t.Errorf("piece %d: %d there, %d bytes, %v", n, length, len(got), err)
 		}
 	}
 	h0, _ := piece(0)
