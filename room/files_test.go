@@ -15,11 +15,12 @@ import (
 type memPieces struct {
 	of     map[[32]byte][]byte
 	lost   map[[32]byte]bool // that the disk has damaged
+	asked  map[ake.Hash]bool // files that its user asked for
 	failed error             // of Put
 }
 
 func newMemPieces() *memPieces {
-	return &memPieces{of: make(map[[32]byte][]byte), lost: make(map[[32]byte]bool)}
+	return &memPieces{of: make(map[[32]byte][]byte), lost: make(map[[32]byte]bool), asked: make(map[ake.Hash]bool)}
 }
 
 func (p *memPieces) Length(h [32]byte) int { return len(p.of[h]) }

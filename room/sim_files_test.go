@@ -110,7 +110,7 @@ func (w *sim) file(s *simNode, st step) {
 		if d := some(); d != nil {
 			switch err := r.FetchFile(s.clock(), d.ID); {
 			case err == nil:
-				p.asked[d.ID] = true
+				p.pieces.asked[d.ID] = true
 			case errors.Is(err, ErrNoFile), errors.Is(err, ErrFilesFull), errors.Is(err, ErrFilesBusy), errors.Is(err, ErrLeft):
 			default:
 				w.fail("file", "%s: %v", s.name, err)
@@ -204,7 +204,7 @@ func (k *looker) filesBound(s *simNode, within func(what string, n, limit int)) 
 	within("files that are wanted", len(fs.wanted), maxWantedUnasked+maxWantedAsked)
 	within("pieces that are asked for", len(fs.asking), maxAsking)
 	within("peers that are asked for nothing", len(fs.paused), maxPaused)
-	within("peers that are served", len(fs.served), len(k.w.nodes))
+	within("peers that are served", len(fs.served), len(k.w.network.nodes))
 	seeking := 0
 	for _, x := range s.room.streams.byID {
 		if x.protocol == ProtocolFile && x.dialler {
@@ -212,15 +212,15 @@ func (k *looker) filesBound(s *simNode, within func(what string, n, limit int)) 
 		}
 	}
 	within("streams for pieces", seeking, maxSeeking)
-	p := k.w.peers[k.peer(s)]
+	pieces := s.room.cfg.Pieces.(*memPieces)
 	for _, f := range fs.wanted {
-		if f.Size > MaxUnasked && !p.asked[f.id] && !(f.author() == s.room.identity) {
+		if f.Size > MaxUnasked && !pieces.asked[f.id] && !(f.author() == s.room.identity) {
 			k.w.fail("unasked", "%s fetches %s, of %d bytes, unasked", s.name, f.Name, f.Size)
 		}
 	}
 	if k.count%64 == 2 {
 		on := 0
-		for _, b := range p.pieces.of {
+		for _, b := range pieces.of {
 			on += len(b)
 		}
 		within("bytes of files on disk", on, int(fs.limit)+maxAsking*ake.MaxPiece)

@@ -74,10 +74,9 @@ type simPeer struct {
 	disk     memJournal
 	notice   *abe.Notice // the newest that one of its processes took
 
-	pieces *memPieces        // of files
-	asked  map[ake.Hash]bool // which files its user asked for
-	spoils int               // what it makes of the pieces that it serves
-	spoilt bool              // it has ever made anything of them
+	pieces *memPieces // of files
+	spoils int        // what it makes of the pieces that it serves
+	spoilt bool       // it has ever made anything of them
 }
 
 // serial is that of its key.
@@ -129,7 +128,7 @@ func (s *schedule) run() (w *sim, failed *failure) {
 		binary.BigEndian.PutUint64(seed[:], s.seed)
 		seed[8] = byte(i)
 		w.peers = append(w.peers, &simPeer{index: i, kind: kind, identity: ed25519.NewKeyFromSeed(seed[:]),
-			pieces: newMemPieces(), asked: make(map[ake.Hash]bool)})
+			pieces: newMemPieces()})
 	}
 	w.looker.know()
 	for _, st := range s.steps {
