@@ -115,11 +115,16 @@ type simMember struct {
 	host  host.Host
 	began time.Time
 	done  chan struct{}
+	begun bool
 	gone  bool
 	ip    string
+	cut   bool // it is in the part that is cut off
 	made  *simMade
 	bytes *protocolBytes
 	takes func(at time.Time, e Event) // instead of keeping events, if set
+	// epochID and epochOf are the epoch that it is in, and how many are, for whoever takes events.
+	epochID ake.Hash
+	epochOf int
 
 	mu     sync.Mutex
 	events []timedEvent
@@ -184,6 +189,7 @@ func (s *sim) make(bootstrap ...*simMember) *simMember {
 
 // begin has a member take part.
 func (m *simMember) begin() {
+	m.begun = true
 	go func() {
 		if err := m.Run(context.Background()); err != nil {
 			m.sim.t.Errorf("%s: %v", m.name, err)
@@ -257,7 +263,9 @@ func (s *sim) end() {
 		m.Leave()
 	}
 	for _, m := range s.members {
-		<-m.done
+		if m.begun {
+			<-m.done
+		}
 		m.host.Close()
 	}
 	s.net.Close()
