@@ -3,6 +3,7 @@ package node
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
@@ -17,6 +18,7 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"coterie/crypto/ake"
 	"coterie/room"
@@ -61,8 +63,9 @@ type scale struct {
 	checks    *atomic.Int64 // of signatures
 	published atomic.Int64  // publications that came, with copies
 	rng       *rand.Rand
-	number    int       // of messages
-	healed    time.Time // when the network was whole again
+	number    int                   // of messages
+	of        map[protocol.ID]int64 // bytes of protocols, before this part
+	healed    time.Time             // when the network was whole again
 
 	mu      sync.Mutex
 	changes map[changeOf]*change
@@ -376,7 +379,28 @@ func (sc *scale) report(what string) {
 		}
 	}
 	sc.quantiles(n, what+": a message, to a member", delays)
+	sc.protocols()
 	sc.quantiles(n, what+": a message of the other half, after that", late)
+}
+
+// protocols says what came by which protocol, to each.
+func (sc *scale) protocols() {
+	sum := make(map[protocol.ID]int64)
+	for _, m := range sc.members {
+		m.bytes.mu.Lock()
+		for p, n := range m.bytes.of {
+			sum[p] += n[0]
+		}
+		m.bytes.mu.Unlock()
+	}
+	var lines []string
+	for _, p := range slices.Sorted(maps.Keys(sum)) {
+		if kB := (sum[p] - sc.of[p]) / int64(len(sc.members)) / 1000; kB > 0 {
+			lines = append(lines, fmt.Sprintf("%s %d kB", p, kB))
+		}
+	}
+	sc.of = sum
+	sc.t.Logf("%d members, received by each: %s", len(sc.members), strings.Join(lines, ", "))
 }
 
 func (sc *scale) quantiles(n int64, what string, all []time.Duration) {

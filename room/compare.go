@@ -249,7 +249,9 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 		for _, g := range r.days {
 			lives[g] = r.livesIn(g, x)
 		}
-		if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
+		// Who names nothing and has beats has what our hello spoke of. What came since, it is told by others.
+		same := len(a.Have) == 0 && len(a.Beats) > 0
+		if o := r.offer(x.inside()); !same && o.digest != x.theirHello.Digest {
 			has := make(map[[record.ShortID]byte]bool, len(a.Have))
 			for _, id := range a.Have {
 				has[id] = true
