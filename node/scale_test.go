@@ -1,3 +1,5 @@
+//go:build !windows
+
 package node
 
 import (
@@ -27,6 +29,8 @@ import (
 
 var scaleMembers = flag.String("scale.members", "10",
 	"sizes of TestScale, as 10,100; 1000 takes minutes and gigabytes, so that no test run has it")
+
+var scaleParts = flag.String("scale.parts", "chat,joins,leaves,churn,cut", "what happens in TestScale, in this order")
 
 // TestScale is the life of a room on real libp2p hosts in virtual time: people come and go, one
 // by one and twenty in a minute; talk; are cut off from each other, and find each other again.
@@ -78,7 +82,7 @@ type count struct {
 	ids              map[ake.Hash]bool // of epochs that began
 	entered          int               // how often somebody entered one
 	began            time.Time
-	real             time.Duration
+	real, cpu        time.Duration
 	bytes            int64 // before it, and so below
 	checks0, copies0 int64
 }
@@ -161,7 +165,6 @@ func (sc *scale) live(n int) {
 		sc.watch(m)
 	}
 	t.Logf("%d members, formed in %v of real time", n, (realTime() - start).Round(time.Millisecond))
-	few := 5
 	sc.begin()
 	for _, m := range sc.members {
 		m.begin()
@@ -172,27 +175,47 @@ func (sc *scale) live(n int) {
 	sc.report("connecting, and 30 s")
 	sc.memory()
 
-	sc.begin()
+	parts := map[string]func(){"chat": sc.partChat, "joins": sc.partJoins, "leaves": sc.partLeaves, "churn": sc.partChurn,
+		"cut": sc.partCut}
+	for _, what := range strings.Split(*scaleParts, ",") {
+		if parts[what] == nil {
+			t.Fatalf("there is no part %q", what)
+		}
+		sc.begin()
+		parts[what]()
+	}
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	t.Logf("%d members: %v of real time in all, %v of processors', %d MB of the system's memory", n,
+		(realTime() - start).Round(time.Second), computed().Round(time.Second), mem.Sys>>20)
+}
+
+const scaleFew = 5 // how many come, or go, one by one
+
+func (sc *scale) partChat() {
 	sc.chat(30*time.Second, nil)
 	sc.report("30 s of chat")
+}
 
-	sc.begin()
-	for range few {
+func (sc *scale) partJoins() {
+	for range scaleFew {
 		sc.join(sc.someone())
 		sc.agree(30 * time.Second)
 		time.Sleep(5 * time.Second)
 	}
-	sc.report(fmt.Sprintf("%d joins", few))
+	sc.report(fmt.Sprintf("%d joins", scaleFew))
+}
 
-	sc.begin()
-	for range few {
+func (sc *scale) partLeaves() {
+	for range scaleFew {
 		sc.leave(sc.someone())
 		sc.agree(30 * time.Second)
 		time.Sleep(5 * time.Second)
 	}
-	sc.report(fmt.Sprintf("%d leaves", few))
+	sc.report(fmt.Sprintf("%d leaves", scaleFew))
+}
 
-	sc.begin()
+func (sc *scale) partChurn() {
 	sc.chat(time.Minute, func(second int) {
 		switch second % 6 {
 		case 0:
@@ -203,8 +226,9 @@ func (sc *scale) live(n int) {
 	})
 	sc.agree(30 * time.Second)
 	sc.report("a minute of chat, with 20 changes")
+}
 
-	sc.begin()
+func (sc *scale) partCut() {
 	living := sc.living()
 	for i, m := range living {
 		m.cut = i%2 == 0
@@ -220,14 +244,12 @@ func (sc *scale) live(n int) {
 	sc.apart.Store(nil)
 	sc.healed = time.Now()
 	sc.agree(2 * time.Minute)
-	t.Logf("%d members, cut in two for a minute, with a newcomer in each: in one epoch %v after that",
-		n, time.Since(sc.healed).Round(time.Millisecond))
-	time.Sleep(20 * time.Second)
+	sc.t.Logf("%d members, cut in two for a minute, with a newcomer in each: in one epoch %v after that",
+		len(living), time.Since(sc.healed).Round(time.Millisecond))
+	for deadline := time.Now().Add(3 * time.Minute); sc.unheard() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Second)
+	}
 	sc.report("a minute cut in two, and what follows")
-	var mem runtime.MemStats
-	runtime.ReadMemStats(&mem)
-	t.Logf("%d members: %v of real time in all, %d MB of the system's memory", n,
-		(realTime() - start).Round(time.Second), mem.Sys>>20)
 }
 
 // cutNet cuts the network in two.
@@ -241,11 +263,18 @@ func (sc *scale) cutNet() {
 	sc.apart.Store(&cut)
 }
 
-// realTime is the time outside the bubble, since some moment.
+// realTime is the time outside the bubble, since some moment, and computed what the process has
+// computed: on a computer that has other work, the second says more.
 func realTime() time.Duration {
 	var tv syscall.Timeval
 	syscall.Gettimeofday(&tv)
 	return time.Duration(tv.Nano())
+}
+
+func computed() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // someone is a member drawn at random, but not one who has just come.
@@ -325,7 +354,7 @@ func (sc *scale) begin() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.changes, sc.said = make(map[changeOf]*change), make(map[string]*saying)
-	sc.count = count{ids: make(map[ake.Hash]bool), began: time.Now(), real: realTime(), bytes: sc.received(),
+	sc.count = count{ids: make(map[ake.Hash]bool), began: time.Now(), real: realTime(), cpu: computed(), bytes: sc.received(),
 		checks0: sc.checks.Load(), copies0: sc.published.Load()}
 }
 
@@ -344,9 +373,10 @@ func (sc *scale) report(what string) {
 	living := sc.living()
 	n, took := int64(len(living)), time.Since(sc.began)
 	sc.t.Logf("%d members, %s: %d epochs, %.1f entered by each; %.2f kB/s, %d publications with copies and %d signatures "+
-		"to check for each; %v of virtual and %v of real time", n, what, len(sc.ids), float64(sc.entered)/float64(n),
+		"to check for each; %v of virtual and %v of real time, %v of processors'", n, what, len(sc.ids), float64(sc.entered)/float64(n),
 		float64(sc.received()-sc.bytes)/float64(n)/took.Seconds()/1000, (sc.published.Load()-sc.copies0)/n,
-		(sc.checks.Load()-sc.checks0)/n, took.Round(time.Second), (realTime() - sc.real).Round(time.Millisecond))
+		(sc.checks.Load()-sc.checks0)/n, took.Round(time.Second), (realTime() - sc.real).Round(10*time.Millisecond),
+		(computed() - sc.cpu).Round(10*time.Millisecond))
 	for _, joins := range []bool{true, false} {
 		var all []time.Duration
 		for of, c := range sc.changes {
@@ -401,6 +431,20 @@ func (sc *scale) protocols() {
 	}
 	sc.of = sum
 	sc.t.Logf("%d members, received by each: %s", len(sc.members), strings.Join(lines, ", "))
+}
+
+// unheard is how often a message was not heard that was sent to a member.
+func (sc *scale) unheard() (n int) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for _, m := range sc.living() {
+		for _, s := range sc.said {
+			if s.by != m && s.took[m.Self()] == 0 && slices.Contains(s.readers, m.Self()) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (sc *scale) quantiles(n int64, what string, all []time.Duration) {
