@@ -354,7 +354,8 @@ func (sc *scale) begin() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.changes, sc.said = make(map[changeOf]*change), make(map[string]*saying)
-	sc.count = count{ids: make(map[ake.Hash]bool), began: time.Now(), real: realTime(), cpu: computed(), bytes: sc.received(),
+	sc.count = count{ids: make(map[ake.Hash]bool), began: time.Now(), real: realTime(), cpu: computed(),
+		bytes:   sc.received(),
 		checks0: sc.checks.Load(), copies0: sc.published.Load()}
 }
 
@@ -373,7 +374,8 @@ func (sc *scale) report(what string) {
 	living := sc.living()
 	n, took := int64(len(living)), time.Since(sc.began)
 	sc.t.Logf("%d members, %s: %d epochs, %.1f entered by each; %.2f kB/s, %d publications with copies and %d signatures "+
-		"to check for each; %v of virtual and %v of real time, %v of processors'", n, what, len(sc.ids), float64(sc.entered)/float64(n),
+		"to check for each; %v of virtual and %v of real time, %v of processors'",
+		n, what, len(sc.ids), float64(sc.entered)/float64(n),
 		float64(sc.received()-sc.bytes)/float64(n)/took.Seconds()/1000, (sc.published.Load()-sc.copies0)/n,
 		(sc.checks.Load()-sc.checks0)/n, took.Round(time.Second), (realTime() - sc.real).Round(10*time.Millisecond),
 		(computed() - sc.cpu).Round(10*time.Millisecond))
