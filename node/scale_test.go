@@ -393,7 +393,7 @@ func (sc *scale) report(what string) {
 				}
 			}
 		}
-		sc.quantiles(n, what+": "+map[bool]string{true: "a join", false: "a leave"}[joins]+", to a member in the epoch", all)
+		sc.quantiles(n, what+": "+map[bool]string{true: "a join", false: "a leave"}[joins]+", until a member was in the epoch", all)
 	}
 	var delays, late []time.Duration
 	for text, s := range sc.said {
@@ -410,9 +410,9 @@ func (sc *scale) report(what string) {
 			}
 		}
 	}
-	sc.quantiles(n, what+": a message, to a member", delays)
+	sc.quantiles(n, what+": a message, until a member had it", delays)
 	sc.protocols()
-	sc.quantiles(n, what+": a message of the other half, after that", late)
+	sc.quantiles(n, what+": a message of the other half, after that, until a member had it", late)
 }
 
 // protocols says what came by which protocol, to each.
