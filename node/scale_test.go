@@ -393,7 +393,8 @@ func (sc *scale) report(what string) {
 				}
 			}
 		}
-		sc.quantiles(n, what+": "+map[bool]string{true: "a join", false: "a leave"}[joins]+", until a member was in the epoch", all)
+		change := map[bool]string{true: "a join", false: "a leave"}[joins]
+		sc.quantiles(n, what+": "+change+", until a member was in the epoch", all)
 	}
 	var delays, late []time.Duration
 	for text, s := range sc.said {
