@@ -273,6 +273,10 @@ var mutants = []mutant{
 		for i := range`, "TestFullRoom"},
 	{"who came late gives places away", "commit.go",
 		`r.now.Before(r.committing.lateSince.Add(juniorTime))`, `false`, "TestFullRoom"},
+	{"who knows the same is told all again", "compare.go",
+		`case len(a.Have) == 0 && len(a.Beats) > 0:`, `case false:`, "TestJoinTellsLittle"},
+	{"a commit before its join has all compared", "publish.go",
+		`e.lack(from, r.now) // what it refers to`, `r.compareSoon(from)`, "TestJoinTellsLittle"},
 	{"yesterday is proven by strangers", "dial.go",
 		`theirs.Period != r.today() && !r.provedToday(n)`, `theirs.Period > r.today() && !r.provedToday(n)`, "TestAnyHour"},
 	{"tomorrow is proven by strangers", "dial.go",
@@ -650,9 +654,9 @@ var mutants = []mutant{
 	{"header keys are kept (2)", "message.go",
 		`e.keys.Step(s - headerSteps)`, `_ = s`, "TestForwardSecrecyEscrow"},
 	{"names are given outside channels", "compare.go",
-		`if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
-			has`, `if o := r.offer(true); o.digest != x.theirHello.Digest {
-			has`, "TestStolenDisk"},
+		`switch o := r.offer(x.inside()); {
+		case len(a.Have)`, `switch o := r.offer(true); {
+		case len(a.Have)`, "TestStolenDisk"},
 	{"logs are spoken of outside channels", "compare.go",
 		`if x.inside() {
 		h.Logs`, `if true {
