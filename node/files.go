@@ -163,10 +163,10 @@ type memoryPieces struct {
 
 func newMemoryPieces() *memoryPieces { return &memoryPieces{of: make(map[[32]byte][]byte)} }
 
-func (m *memoryPieces) Has(hash [32]byte) bool {
+func (m *memoryPieces) Length(hash [32]byte) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.of[hash] != nil
+	return len(m.of[hash])
 }
 
 func (m *memoryPieces) Put(hash [32]byte, piece []byte) error {

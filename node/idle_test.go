@@ -32,14 +32,17 @@ func TestIdleTraffic(t *testing.T) {
 	for i := range *idleMembers {
 		ns := w.space(fmt.Sprint("m", i))
 		w.plug(lan, ns, "eth0", fmt.Sprintf("192.168.50.%d/24", 10+i), "")
-		w.filter(ns, "table inet count {\n chain in {\n type filter hook input priority 0\n udp dport 5353 counter\n }\n}")
+		w.filter(ns, "table inet count {\n chain in {\n type filter hook input priority 0\n"+
+			" udp dport 5353 counter comment \"mdns\"\n udp dport != 5353 counter comment \"udp\"\n"+
+			" tcp dport 1-65535 counter comment \"tcp\"\n }\n}")
 		spaces = append(spaces, ns)
 		members = append(members, w.play(ctx, ns, part{Name: fmt.Sprint("m", i), MDNS: true}))
 	}
 	for _, m := range members {
 		m.together(len(members))
 	}
-	sum := func() (in, out, mdns int) {
+	type counted struct{ in, out, mdns, udp, datagrams, tcp, segments int }
+	sum := func() (c counted) {
 		for _, ns := range spaces {
 			n := func(re, name string, args ...string) int {
 				b, err := exec.Command("ip", append([]string{"netns", "exec", ns, name}, args...)...).Output()
@@ -50,18 +53,30 @@ func TestIdleTraffic(t *testing.T) {
 				v, _ := strconv.Atoi(m[1])
 				return v
 			}
-			in += n(`(?s)RX:.*?\n\s*(\d+)`, "ip", "-s", "link", "show", "eth0")
-			out += n(`(?s)TX:.*?\n\s*(\d+)`, "ip", "-s", "link", "show", "eth0")
-			mdns += n(`bytes (\d+)`, "nft", "list", "table", "inet", "count")
+			of := func(what, kind string) int {
+				re := map[string]string{"bytes": `bytes (\d+)`, "packets": `packets (\d+) bytes \d+`}[what]
+				return n(re+`.* comment "`+kind+`"`, "nft", "list", "table", "inet", "count")
+			}
+			c.in += n(`(?s)RX:.*?\n\s*(\d+)`, "ip", "-s", "link", "show", "eth0")
+			c.out += n(`(?s)TX:.*?\n\s*(\d+)`, "ip", "-s", "link", "show", "eth0")
+			c.mdns += of("bytes", "mdns")
+			c.udp, c.datagrams = c.udp+of("bytes", "udp"), c.datagrams+of("packets", "udp")
+			c.tcp, c.segments = c.tcp+of("bytes", "tcp"), c.segments+of("packets", "tcp")
 		}
-		return in, out, mdns
+		return c
 	}
 	time.Sleep(*idleTime)
-	in0, out0, mdns0 := sum()
+	before := sum()
 	time.Sleep(*idleTime)
-	in, out, mdns := sum()
+	after := sum()
 	per := func(a, b int) string {
 		return fmt.Sprintf("%.2f kB/s", float64(b-a)/float64(len(spaces))/idleTime.Seconds()/1000)
 	}
-	t.Logf("%d members: in %s, of that mDNS %s, out %s each", len(spaces), per(in0, in), per(mdns0, mdns), per(out0, out))
+	rate := func(a, b int) string {
+		return fmt.Sprintf("%.1f/s", float64(b-a)/float64(len(spaces))/idleTime.Seconds())
+	}
+	t.Logf("%d members: in %s, of that mDNS %s, out %s each", len(spaces), per(before.in, after.in),
+		per(before.mdns, after.mdns), per(before.out, after.out))
+	t.Logf("%d members: in by QUIC %s in %s, by TCP %s in %s each", len(spaces), per(before.udp, after.udp),
+		rate(before.datagrams, after.datagrams), per(before.tcp, after.tcp), rate(before.segments, after.segments))
 }

@@ -6,9 +6,12 @@ import (
 	"crypto/rand"
 	"flag"
 	"fmt"
+	"log/slog"
+	"net"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
 	ma "github.com/multiformats/go-multiaddr"
@@ -55,7 +59,7 @@ func virtual(t *testing.T, f func(*sim)) {
 			t.Fatal(err)
 		}
 		s := &sim{t: t, room: &room.Descriptor{Name: "den", Policy: policy}}
-		s.net = &simnet.Simnet{LatencyFunc: simnet.StaticLatency(simLatency)}
+		s.net = &simnet.Simnet{LatencyFunc: s.latency, Logger: slog.New(slog.DiscardHandler)}
 		s.net.Start()
 		defer s.end()
 		f(s)
@@ -81,8 +85,26 @@ type sim struct {
 	members []*simMember
 	now     func() time.Time // the wall clock of who is added next; nil: the right one
 
+	apart   atomic.Pointer[map[string]bool] // the addresses that are cut off from all others; nil: none
+	packets atomic.Int64
+
 	mu     sync.Mutex
 	opened int // openings so far
+}
+
+// latency is how long a packet takes. One from one part of a network that is cut to the other
+// goes nowhere.
+func (s *sim) latency(p *simnet.Packet) time.Duration {
+	s.packets.Add(1)
+	if apart := s.apart.Load(); apart != nil && (*apart)[ipOf(p.From)] != (*apart)[ipOf(p.To)] {
+		p.To = &net.UDPAddr{IP: net.IPv4zero}
+	}
+	return simLatency
+}
+
+func ipOf(a net.Addr) string {
+	host, _, _ := net.SplitHostPort(a.String())
+	return host
 }
 
 // A simMember is one peer, and what it has told, with the time.
@@ -93,7 +115,16 @@ type simMember struct {
 	host  host.Host
 	began time.Time
 	done  chan struct{}
+	begun bool
 	gone  bool
+	ip    string
+	cut   bool // it is in the part that is cut off
+	made  *simMade
+	bytes *protocolBytes
+	takes func(at time.Time, e Event) // instead of keeping events, if set
+	// epochID and epochOf are the epoch that it is in, and how many are, for whoever takes events.
+	epochID ake.Hash
+	epochOf int
 
 	mu     sync.Mutex
 	events []timedEvent
@@ -107,6 +138,14 @@ type timedEvent struct {
 // add begins a member that dials others first.
 func (s *sim) add(bootstrap ...*simMember) *simMember {
 	s.t.Helper()
+	m := s.make(bootstrap...)
+	m.begin()
+	return m
+}
+
+// make makes a member that does nothing yet.
+func (s *sim) make(bootstrap ...*simMember) *simMember {
+	s.t.Helper()
 	_, identity, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		s.t.Fatal(err)
@@ -117,9 +156,11 @@ func (s *sim) add(bootstrap ...*simMember) *simMember {
 	}
 	i := len(s.members)
 	link := simnet.LinkSettings{BitsPerSecond: simBandwidth}
+	ip, counted := simnet.IntToPublicIPv4(i).String(), new(protocolBytes)
 	h, err := libp2p.New(
 		libp2p.Identity(key),
-		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", simnet.IntToPublicIPv4(i))),
+		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", ip)),
+		libp2p.BandwidthReporter(counted),
 		simlibp2p.QUICSimnet(s.net, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
 		libp2p.DisableIdentifyAddressDiscovery(), // stalls in virtual time
 		libp2p.ResourceManager(&network.NullResourceManager{}),
@@ -133,29 +174,77 @@ func (s *sim) add(bootstrap ...*simMember) *simMember {
 	for _, b := range bootstrap {
 		addrs = append(addrs, b.Addresses()...)
 	}
-	m := &simMember{sim: s, name: fmt.Sprintf("%02d", i), host: h, began: time.Now(), done: make(chan struct{})}
+	m := &simMember{sim: s, name: fmt.Sprintf("%02d", i), host: h, began: time.Now(), done: make(chan struct{}),
+		ip: ip, bytes: counted, made: &simMade{Encapsulator: (*simSuite)(s)}}
 	m.Node, err = New(Config{
-		Room: s.room, Identity: identity, Host: h, Suite: (*simSuite)(s), Bootstrap: addrs, Name: m.name,
+		Room: s.room, Identity: identity, Host: h, Suite: m.made, Bootstrap: addrs, Name: m.name,
 		Now: s.now,
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.members = append(s.members, m)
+	return m
+}
+
+// begin has a member take part.
+func (m *simMember) begin() {
+	m.begun = true
 	go func() {
 		if err := m.Run(context.Background()); err != nil {
-			s.t.Errorf("%s: %v", m.name, err)
+			m.sim.t.Errorf("%s: %v", m.name, err)
 		}
 	}()
 	go func() {
 		defer close(m.done)
 		for e := range m.Events() {
-			m.mu.Lock()
-			m.events = append(m.events, timedEvent{time.Now(), e})
-			m.mu.Unlock()
+			m.took(e)
 		}
 	}()
-	return m
+}
+
+func (m *simMember) took(e Event) {
+	if m.takes != nil {
+		m.takes(time.Now(), e)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.events = append(m.events, timedEvent{time.Now(), e})
+}
+
+// simMade remembers the first encapsulation that a member made.
+type simMade struct {
+	room.Encapsulator
+	context      *ake.Context
+	encapsulated *ake.Encapsulated
+}
+
+func (m *simMade) Encapsulate(seed ake.Secret, c *ake.Context, not []uint64) (*ake.Encapsulated, error) {
+	e, err := m.Encapsulator.Encapsulate(seed, c, not)
+	if m.encapsulated == nil {
+		m.context, m.encapsulated = c, e
+	}
+	return e, err
+}
+
+// protocolBytes counts what a host sends and receives on streams, by protocol.
+type protocolBytes struct {
+	traffic
+	mu sync.Mutex
+	of map[protocol.ID][2]int64 // received, sent
+}
+
+func (b *protocolBytes) LogRecvMessageStream(n int64, p protocol.ID, _ peer.ID) { b.add(p, n, 0) }
+func (b *protocolBytes) LogSentMessageStream(n int64, p protocol.ID, _ peer.ID) { b.add(p, 0, n) }
+
+func (b *protocolBytes) add(p protocol.ID, in, out int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.of == nil {
+		b.of = make(map[protocol.ID][2]int64)
+	}
+	b.of[p] = [2]int64{b.of[p][0] + in, b.of[p][1] + out}
 }
 
 // leave leaves the room, and takes the host down when that is done.
@@ -174,7 +263,9 @@ func (s *sim) end() {
 		m.Leave()
 	}
 	for _, m := range s.members {
-		<-m.done
+		if m.begun {
+			<-m.done
+		}
 		m.host.Close()
 	}
 	s.net.Close()

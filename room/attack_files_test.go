@@ -359,7 +359,7 @@ func TestFileAgain(t *testing.T) {
 	if !n.has(t, again, id2, large) {
 		t.Error("what was begun is not fetched on")
 	}
-	if pieces["bob"].Has(orphan) {
+	if pieces["bob"].of[orphan] != nil {
 		t.Error("what belongs to nothing is kept")
 	}
 	shown := slices.IndexFunc(again.messages, func(d Delivered) bool { return d.ID == id })
@@ -535,6 +535,63 @@ func TestFileDamaged(t *testing.T) {
 	}
 }
 
+// TestFileCutShort: a piece that the disk has cut short is not here for the next process, and comes again.
+func TestFileCutShort(t *testing.T) {
+	n, pieces := fileNetwork(t, 1<<30)
+	disks, all := n.onDisks("ann", "bob")
+	bob := all[1]
+	data := someFile(300_000)
+	id := n.sendFile(t, all[0], "plan", data)
+	n.run(5 * time.Second)
+	f, _, err := bob.room.File(id)
+	must(t, err)
+	n.stop(bob)
+	pieces["bob"].of[f.Hashes[1]] = pieces["bob"].of[f.Hashes[1]][:1000]
+	n.run(5 * time.Second)
+	again := n.startOn(disks[1], "bob", always, bob.room.cfg.Identity, n.seed32(), 0)
+	if _, info, _ := again.room.File(id); info.State != FileFetching {
+		t.Errorf("it is %q", info.State)
+	}
+	n.connectAll()
+	n.run(20 * time.Second)
+	if !n.has(t, again, id, data) {
+		t.Error("it did not come again")
+	}
+}
+
+// TestFileSlowDisk: where the disk is slower than those who serve, what waits for it is bounded, and the
+// file comes all the same.
+func TestFileSlowDisk(t *testing.T) {
+	n, _ := fileNetwork(t, 1<<30)
+	all := n.party("ann", "bob", "cyn")
+	ann, bob, cyn := all[0], all[1], all[2]
+	data := someFile(14 << 20)
+	id := n.sendFile(t, ann, "talk.mp4", data)
+	n.fetchFile(t, cyn, id)
+	n.run(30 * time.Second)
+	if !n.has(t, cyn, id, data) {
+		t.Fatal("cyn does not have it")
+	}
+	n.work = func(s *simNode, _ any) time.Duration {
+		if s == bob {
+			return 5 * time.Second
+		}
+		return 50 * time.Millisecond
+	}
+	n.fetchFile(t, bob, id)
+	most := 0
+	for range 600 {
+		n.run(100 * time.Millisecond)
+		most = max(most, len(bob.room.files.asking))
+	}
+	if most != maxAsking {
+		t.Errorf("%d pieces were asked for at once, or waited for the disk", most)
+	}
+	if !n.has(t, bob, id, data) {
+		t.Error("bob does not have it")
+	}
+}
+
 // TestFileServedPace: one peer that asks again and again for what it has is served at a pace, and
 // not after that.
 func TestFileServedPace(t *testing.T) {
@@ -616,6 +673,46 @@ func TestFileServedBranch(t *testing.T) {
 	}
 }
 
+// TestFileLiesBeside: another message that names a piece of a file, and says that it has another length, keeps
+// nothing of it when the file goes, in this process or the next; nor does it have the file go.
+func TestFileLiesBeside(t *testing.T) {
+	for _, size := range []uint32{1, ake.PieceSize - 1, ake.PieceSize} {
+		n, pieces := fileNetwork(t, 1<<30)
+		disks, all := n.onDisks("ann", "bob", "eve")
+		ann, bob, eve := all[0], all[1], all[2]
+		data := someFile(3000)
+		id := n.sendFile(t, ann, "plan", data)
+		n.run(5 * time.Second)
+		f, _, err := eve.room.File(id)
+		must(t, err)
+		lie := record.File{Name: "lie", Size: size, Key: f.Key, Hashes: f.Hashes}
+		must(t, eve.room.say(eve.clock(), held{kind: record.KindFile, text: string(lie.Append(nil))}))
+		n.drain(eve)
+		n.run(5 * time.Second)
+		last := bob.messages[len(bob.messages)-1]
+		if last.Message.Text != "lie" || last.File == nil {
+			t.Fatalf("bob is shown %+v", last)
+		}
+		if err := bob.room.FetchFile(bob.clock(), last.ID); !errors.Is(err, ErrFileLies) {
+			t.Errorf("what lies is fetched: %v", err)
+		}
+		n.stop(bob)
+		n.run(time.Second)
+		bob = n.startOn(disks[1], "bob", always, bob.room.cfg.Identity, n.seed32(), 0)
+		n.connectAll()
+		n.run(20 * time.Second)
+		if len(bob.room.files.byID) != 1 || !n.has(t, bob, id, data) {
+			t.Errorf("bob keeps %d files", len(bob.room.files.byID))
+		}
+		must(t, ann.room.SendAbout(ann.clock(), nil, record.KindWithdrawal, id, ""))
+		n.drain(ann)
+		n.run(10 * time.Second)
+		if k := len(pieces["bob"].of); k > 0 || bob.room.files.bytes != 0 {
+			t.Errorf("bob keeps %d pieces, and is charged %d", k, bob.room.files.bytes)
+		}
+	}
+}
+
 // TestFileLies: of a file whose pieces have other lengths than its message says nothing is kept, nor is
 // it fetched again: what is charged for a file is what it takes. What is right beside it is kept.
 func TestFileLies(t *testing.T) {
@@ -632,6 +729,7 @@ func TestFileLies(t *testing.T) {
 				piece := someFile(length)
 				h := ake.PieceHash(piece)
 				pieces["eve"].of[h] = piece
+				eve.room.files.refs[h] = pieceRef{files: 1} // so that she gives it
 				lie.Hashes = append(lie.Hashes, h)
 			}
 			sent := n.countSeeks(nil)

@@ -2,13 +2,19 @@ package room
 
 import (
 	"bytes"
+	"crypto/cipher"
+	"crypto/ecdh"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -341,5 +347,63 @@ func TestCommitSize(t *testing.T) {
 		if size, limit := len(handover(k.a.head.commit, *k.a.head.d)), len(data)+ake.SecretSize; size > limit {
 			t.Errorf("a commit for %d is handed over in %d bytes, the limit is %d", n, size, limit)
 		}
+	}
+}
+
+// BenchmarkWraps is what groups do that have no tree and no attributes: whoever starts an epoch
+// draws a key, and encrypts it for each member's X25519 key; each takes its own. It stands beside
+// BenchmarkCommit and BenchmarkReceiveCommit. Nothing is signed in it.
+func BenchmarkWraps(b *testing.B) {
+	x25519 := func() *ecdh.PrivateKey {
+		k, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return k
+	}
+	sealer := func(ours *ecdh.PrivateKey, theirs *ecdh.PublicKey) cipher.AEAD {
+		shared, err := ours.ECDH(theirs)
+		if err != nil {
+			b.Fatal(err)
+		}
+		key, err := hkdf.Key(sha256.New, shared, nil, "wrap", chacha20poly1305.KeySize)
+		if err != nil {
+			b.Fatal(err)
+		}
+		a, err := chacha20poly1305.New(key)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return a
+	}
+	nonce, secret := make([]byte, chacha20poly1305.NonceSize), make([]byte, 32)
+	for _, n := range benchSizes {
+		var members []*ecdh.PrivateKey
+		for range n {
+			members = append(members, x25519())
+		}
+		make := func() (from *ecdh.PublicKey, wraps [][]byte) {
+			ours := x25519()
+			for _, m := range members[1:] {
+				wraps = append(wraps, sealer(ours, m.PublicKey()).Seal(nil, nonce, secret, nil))
+			}
+			return ours.PublicKey(), wraps
+		}
+		b.Run(fmt.Sprintf("make/%d", n), func(b *testing.B) {
+			bytes := 0
+			for b.Loop() {
+				from, wraps := make()
+				bytes = len(from.Bytes()) + len(wraps)*len(wraps[0])
+			}
+			b.ReportMetric(float64(bytes), "bytes")
+		})
+		b.Run(fmt.Sprintf("take/%d", n), func(b *testing.B) {
+			from, wraps := make()
+			for b.Loop() {
+				if _, err := sealer(members[n-1], from).Open(nil, nonce, wraps[n-2], nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -249,7 +249,13 @@ func (r *Room) tookAsk(x *exchange, body []byte) bool {
 		for _, g := range r.days {
 			lives[g] = r.livesIn(g, x)
 		}
-		if o := r.offer(x.inside()); o.digest != x.theirHello.Digest {
+		switch o := r.offer(x.inside()); {
+		case len(a.Have) == 0 && len(a.Beats) > 0:
+			// It has what our hello spoke of, and not what came since.
+			if o.digest != x.digest {
+				r.compareSoon(x.peer)
+			}
+		case o.digest != x.theirHello.Digest:
 			has := make(map[[record.ShortID]byte]bool, len(a.Have))
 			for _, id := range a.Have {
 				has[id] = true

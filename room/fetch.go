@@ -19,6 +19,9 @@ const (
 	maxSeeking       = 4 // streams on which we ask for pieces
 	maxSeekingBranch = 2 // .. of one branch
 	maxServing       = 16
+	// maxAsking is how many pieces may be asked for, or be on their way to the disk: one that is slower than
+	// those who serve does not fill the memory.
+	maxAsking = 2 * maxSeeking * record.MaxSeek
 
 	// What is served, in bytes: to one peer, to those of one branch, and to all.
 	servedAtOnce, servedRate             = 8 << 20, 1 << 20
@@ -30,6 +33,7 @@ const (
 	seekAgainTime = 10 * time.Second // until another is asked for a piece, too
 	laterTime     = 5 * time.Second  // until who served nothing now is asked again
 	slowTime      = time.Minute
+	paceTime      = 5 * time.Second // for a piece: who takes longer gives up their place to who waits
 	garbageTime   = 10 * time.Minute
 	maxPaused     = 1024
 )
@@ -44,7 +48,12 @@ type lack struct {
 type fetching struct {
 	asking map[ake.Hash]time.Time // on a stream, or being written to the disk
 	paused map[[32]byte]time.Time // by identity: until when it is asked for nothing
-	served map[[32]byte]*pace     // by identity
+	// askedBranch and askedPeer are when a branch was last asked for something, and a peer.
+	askedBranch, askedPeer map[[32]byte]time.Time
+	fast                   map[[32]byte]bool // whether a peer brought pieces at a pace when it was last asked
+	// gaveUpAt is when a stream last ended for somebody who waited.
+	gaveUpAt time.Time
+	served   map[[32]byte]*pace // by identity
 	// servedBranch is by branch: members that one makes up are not served what there is for all.
 	servedBranch map[[32]byte]*pace
 	// allServed is the pace of what is served to all.
@@ -55,6 +64,8 @@ func newFetching() fetching {
 	return fetching{
 		asking: make(map[ake.Hash]time.Time), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
 		servedBranch: make(map[[32]byte]*pace),
+		askedBranch:  make(map[[32]byte]time.Time), askedPeer: make(map[[32]byte]time.Time),
+		fast: make(map[[32]byte]bool),
 	}
 }
 
@@ -62,89 +73,6 @@ func newFetching() fetching {
 func (r *Room) diskTask(work func() any, done func(result any)) {
 	r.task(work, done)
 	r.ready.Tasks[len(r.ready.Tasks)-1].Disk = true
-}
-
-// fetch asks for pieces that are wanted.
-func (r *Room) fetch() {
-	if len(r.files.wanted) == 0 {
-		return
-	}
-	slices.SortStableFunc(r.files.wanted, func(a, b *file) int { return differ(b.asked, a.asked) })
-	open, of, busy := 0, make(map[[32]byte]int), make(map[[32]byte]bool)
-	for _, x := range r.streams.byID {
-		if x.protocol == ProtocolFile && x.dialler {
-			b, _ := r.branchOf(r.today(), ake.Hash{}, x.identity)
-			open, busy[x.identity] = open+1, true
-			of[b]++
-		}
-	}
-	var authors, others []*channel
-	for _, w := range r.channels.sorted() {
-		ch := r.channels.byKey[w]
-		switch until := r.files.paused[ch.identity]; {
-		case !ch.up || busy[ch.identity]:
-		case until.After(r.now):
-			r.wakeAt(until)
-		case slices.ContainsFunc(r.files.wanted, func(f *file) bool { return f.author() == ch.identity }):
-			authors = append(authors, ch)
-		default:
-			others = append(others, ch)
-		}
-	}
-	for i := range others { // at random
-		if open < maxSeeking {
-			j := i + r.random(len(others)-i)
-			others[i], others[j] = others[j], others[i]
-		}
-	}
-	for _, ch := range append(authors, others...) {
-		b, _ := r.branchOf(r.today(), ake.Hash{}, ch.identity)
-		if open >= maxSeeking || of[b] >= maxSeekingBranch || busy[ch.identity] {
-			continue
-		}
-		if hashes := r.missing(ch); len(hashes) > 0 {
-			x := r.openChannelStream(ch, ProtocolFile)
-			x.seeks = hashes
-			r.send(x, record.EncodeSeek(hashes))
-			open, busy[ch.identity] = open+1, true
-			of[b]++
-		}
-	}
-}
-
-// author is the identity of who sent the file.
-func (f *file) author() (identity [32]byte) {
-	if f.ref.t != nil {
-		identity = f.ref.t.List[f.ref.index].Identity
-	}
-	return identity
-}
-
-// missing are pieces to ask a process for.
-func (r *Room) missing(ch *channel) (out []ake.Hash) {
-	for _, f := range r.files.wanted {
-		if l := f.lacks[ch.working]; l.until.After(r.now) {
-			r.wakeAt(l.until)
-			continue
-		}
-		for n := range f.Hashes {
-			i := (f.first + n) % len(f.Hashes)
-			h := f.Hashes[i]
-			if len(out) == record.MaxSeek {
-				return out
-			}
-			if f.have[i] {
-				continue
-			}
-			if at, ok := r.files.asking[h]; ok && r.now.Sub(at) < seekAgainTime {
-				r.wakeAt(at.Add(seekAgainTime))
-				continue
-			}
-			r.files.asking[h] = r.now
-			out = append(out, h)
-		}
-	}
-	return out
 }
 
 // fileFrame takes a frame on a stream with pieces.
@@ -236,7 +164,7 @@ func (r *Room) hasAgain(working [32]byte) {
 func (r *Room) putPiece(h ake.Hash, piece []byte) {
 	r.diskTask(func() any { return r.cfg.Pieces.Put(h, piece) }, func(result any) {
 		delete(r.files.asking, h)
-		if r.files.refs[h] == 0 { // its file went meanwhile
+		if r.files.refs[h].files == 0 { // its file went meanwhile
 			r.forgetPieces([][32]byte{h})
 			return
 		}
@@ -260,6 +188,9 @@ func (r *Room) putPiece(h ake.Hash, piece []byte) {
 // tookOf notes that a piece of a file is here now.
 func (r *Room) tookOf(f *file, i int) {
 	f.have[i] = true
+	ref := r.files.refs[f.Hashes[i]]
+	ref.length = f.PieceLength(i)
+	r.files.refs[f.Hashes[i]] = ref
 	f.missing--
 	if f.missing == 0 {
 		r.unwant(f)
@@ -309,6 +240,7 @@ func (r *Room) seekOver(x *exchange) {
 		delete(r.files.asking, h)
 	}
 	took := r.now.Sub(x.began)
+	remember(r.files.fast, x.identity, took < time.Duration(x.brought)*paceTime)
 	switch {
 	case x.garbage || x.sought == len(x.seeks): // it was judged, or has done all
 	case took < laterTime || x.brought > 0:
@@ -336,7 +268,7 @@ func (r *Room) tookSeek(x *exchange, body []byte) bool {
 	r.files.allServed.refill(r.now, allServedRate, allServedAtOnce)
 	here := make([]bool, 0, len(hashes))
 	for _, h := range hashes {
-		has := r.files.refs[h] > 0 && r.cfg.Pieces.Has(h)
+		has := r.files.refs[h].files > 0 && r.cfg.Pieces.Length(h) > 0
 		if has {
 			if slices.ContainsFunc(paces, func(p *pace) bool { return p.tokens < ake.MaxPiece }) {
 				break

@@ -3,7 +3,6 @@ package room
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -45,14 +44,17 @@ var (
 	ErrFilesBusy = errors.New("too many files at once")
 	// ErrNotFetched is returned for a file that is to be fetched no more, and is not being fetched.
 	ErrNotFetched = errors.New("the file is not being fetched")
+	// ErrFileLies is returned for a file of which a piece is here, with another length than its message says.
+	ErrFileLies = errors.New("the file is not what its message says")
 	// ErrNotHere is returned for a file that is not here, or not whole.
 	ErrNotHere = errors.New("the file is not here")
 )
 
-// Pieces is where pieces of files are kept, by their hashes. Has does not wait; the room calls
+// Pieces is where pieces of files are kept, by their hashes. Length does not wait; the room calls
 // the others in tasks.
 type Pieces interface {
-	Has(hash [32]byte) bool
+	// Length is how many bytes a piece has; 0: it is not there.
+	Length(hash [32]byte) int
 	Put(hash [32]byte, piece []byte) error
 	// Get reads one. What it returns is what was put, or an error; then it is not there any more.
 	Get(hash [32]byte) ([]byte, error)
@@ -109,10 +111,16 @@ type file struct {
 	told     int // sixteenths of it that our user was told of
 }
 
+// A pieceRef is what is known of a piece.
+type pieceRef struct {
+	files  int // that have it
+	length int // of the file's bytes in it, once it is here; then no file with another length has it
+}
+
 // files are all of them.
 type files struct {
 	byID    map[ake.Hash]*file
-	refs    map[ake.Hash]int // in how many of them a piece is
+	refs    map[ake.Hash]pieceRef
 	order   int
 	bytes   int64
 	limit   int64
@@ -124,7 +132,7 @@ type files struct {
 }
 
 func newFiles(limit int64) files {
-	return files{byID: make(map[ake.Hash]*file), refs: make(map[ake.Hash]int), limit: limit,
+	return files{byID: make(map[ake.Hash]*file), refs: make(map[ake.Hash]pieceRef), limit: limit,
 		unasked: make(map[[32]byte]*pace), fetching: newFetching()}
 }
 
@@ -192,11 +200,14 @@ func (r *Room) noteFile(t *transcript, index int, m *record.Signed, recalled boo
 		r.files.byID[id] = f
 		return
 	}
-	some := slices.ContainsFunc(in.Hashes, func(h ake.Hash) bool { return r.cfg.Pieces.Has(h) })
+	some := false
+	for i := range in.Hashes {
+		some = some || r.isHere(in, i)
+	}
 	branch := r.authorBranch(t, index)
 	small := in.Size <= MaxUnasked
 	switch {
-	case recalled && !some:
+	case recalled && !some || r.lies(in):
 	case recalled: // it was charged before
 		if r.makeRoom(costOfFile(in.Size), branch, self || !small) {
 			r.want(r.keepFile(in, id, ref, branch, self || !small))
@@ -305,7 +316,7 @@ func (r *Room) droppedHeld(m *held) {
 }
 
 // FetchFile has a file fetched, by the id of its message. FileChanged tells how it goes. The
-// errors are ErrNoFile, ErrNoFiles, ErrFilesFull, ErrFilesBusy and ErrLeft.
+// errors are ErrNoFile, ErrNoFiles, ErrFileLies, ErrFilesFull, ErrFilesBusy and ErrLeft.
 func (r *Room) FetchFile(now time.Time, id ake.Hash) error {
 	r.advance(now)
 	if r.closed {
@@ -325,6 +336,8 @@ func (r *Room) FetchFile(now time.Time, id ake.Hash) error {
 			return ErrNoFile
 		case r.cfg.Pieces == nil:
 			return ErrNoFiles
+		case r.lies(in):
+			return ErrFileLies
 		case asked >= maxWantedAsked:
 			return ErrFilesBusy
 		case !r.makeRoom(costOfFile(in.Size), r.identity, true):

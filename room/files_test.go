@@ -14,12 +14,16 @@ import (
 // memPieces is a folder of pieces: it outlives the process.
 type memPieces struct {
 	of     map[[32]byte][]byte
-	failed error // of Put
+	lost   map[[32]byte]bool // that the disk has damaged
+	asked  map[ake.Hash]bool // files that its user asked for
+	failed error             // of Put
 }
 
-func newMemPieces() *memPieces { return &memPieces{of: make(map[[32]byte][]byte)} }
+func newMemPieces() *memPieces {
+	return &memPieces{of: make(map[[32]byte][]byte), lost: make(map[[32]byte]bool), asked: make(map[ake.Hash]bool)}
+}
 
-func (p *memPieces) Has(h [32]byte) bool { return p.of[h] != nil }
+func (p *memPieces) Length(h [32]byte) int { return len(p.of[h]) }
 func (p *memPieces) Put(h [32]byte, b []byte) error {
 	if p.failed != nil {
 		return p.failed

@@ -52,7 +52,7 @@ func (m *mutator) spoil(data []byte) []byte {
 	case 1:
 		return append(out, byte(c.n(256)))
 	case 2: // another type
-		out[0] = byte(c.n(80))
+		out[0] = byte(c.n(84))
 	case 3:
 		at := c.n(len(out))
 		c.fill(out[at:min(len(out), at+8)])
@@ -109,6 +109,13 @@ func (m *mutator) changeParsed(data []byte) []byte {
 			m.sign(h.Commit)
 			return h.Encode()
 		}
+	case record.FrameSeek:
+		if h, err := record.ParseSeek(body); err == nil {
+			m.mutate(&h)
+			return record.EncodeSeek(h)
+		}
+	case record.FramePiece:
+		return m.changePiece(body)
 	case record.FrameQuestion:
 		if q, err := record.ParseQuestion(body); err == nil {
 			m.mutate(q)
@@ -554,7 +561,11 @@ func (m *mutator) frame() []byte {
 func (m *mutator) ownFrame() []byte {
 	c := m.w.c
 	g := m.ownDay()
-	switch c.n(15) {
+	switch c.n(17) {
+	case 15:
+		return m.seek()
+	case 16:
+		return m.changePiece(nil)
 	case 14: // true, forged or old; of nobody's key
 		n := *noticeAt(m.now.Add(time.Duration(c.n(7200)-3600)*time.Second), uint64(1000+c.n(9)))
 		if c.one(2) {
@@ -679,6 +690,9 @@ func (m *mutator) someWords(t *transcript, index int, s *record.Signed) {
 	}
 	if s.Counter%3 == 0 {
 		m.someAbout(s)
+	}
+	if s.Counter%6 == 2 {
+		m.someFile(s)
 	}
 	if s.Counter%3 != 1 {
 		return

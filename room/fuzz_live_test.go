@@ -83,6 +83,8 @@ func (c *chooser) fill(b []byte) {
 type live struct {
 	*network
 	c       *chooser
+	pieces  map[[32]byte]*memPieces // by identity
+	files   map[string][]byte       // that honest members sent, by name
 	honest  []*simNode
 	mutator *mutator
 	looker  looker
@@ -107,10 +109,11 @@ func (w *live) opening(*simNode, [32]byte) {}
 // runLive runs a room with a mutator. It returns what broke, nil for nothing.
 func runLive(seed uint64, c *chooser, short bool) (w *live, failed *failure) {
 	n := newNetwork(nil, seed)
-	w = &live{network: n, c: c, short: short}
+	w = &live{network: n, c: c, short: short, pieces: make(map[[32]byte]*memPieces), files: make(map[string][]byte)}
 	w.looker.w = &sim{network: n}
 	w.looker.procs = make(map[*simNode]*seenOf)
 	n.watch = w
+	n.configure = w.keepsFiles
 	var began time.Time
 	n.failed = func(rule, format string, args ...any) {
 		panic(&failure{rule, fmt.Sprintf(format, args...), n.now.Sub(began)})
@@ -268,6 +271,10 @@ func (w *live) saySome(s *simNode) {
 		w.drain(s)
 		return
 	}
+	if w.said%6 == 2 {
+		w.sendFile(s, simSizes[1+w.said/6%(len(simSizes)-1)])
+		return
+	}
 	if w.said%4 != 3 {
 		w.say(s)
 		return
@@ -323,6 +330,7 @@ func (w *live) mutate() {
 		}
 		if s := w.honest[c.n(len(w.honest))]; s.room.head != nil {
 			w.saySome(s)
+			w.fetchSome(s)
 		}
 	}
 	var mem runtime.MemStats
@@ -360,6 +368,7 @@ func (w *live) mends() {
 			}
 		}
 	}
+	w.filesMend()
 	if w.ticks >= 30 && w.free*liveMaySend < w.ticks {
 		w.fail("send", "honest members might send in %d of %d seconds", w.free, w.ticks)
 	}
@@ -460,6 +469,13 @@ func (m *mutator) Ready() Ready {
 	if m.active && m.rate > 0 {
 		var frames []Frame
 		for _, f := range out.Send {
+			if f.Data[0] == record.FramePiece && m.w.c.one(3) {
+				frames = append(frames, Frame{Stream: f.Stream, Data: m.changePiece(f.Data[1:])})
+				if m.w.c.one(2) {
+					frames = append(frames, f)
+				}
+				continue
+			}
 			if !m.w.c.one(m.rate) {
 				frames = append(frames, f)
 				continue
@@ -552,8 +568,10 @@ func (m *mutator) act() {
 		return
 	}
 	c := m.w.c
-	switch c.n(12) {
+	switch c.n(14) {
 	case 0:
+	case 12, 13: // a file, of which it serves what it likes
+		m.Room.SendFile(m.node.clock(), nil, "some file", simBytes()[c.n(1<<16):][:simSizes[1+c.n(4)]])
 	case 1: // on a stream that is there
 		if len(m.streams) == 0 {
 			return
@@ -635,7 +653,7 @@ func (m *mutator) converse() {
 	c := m.w.c
 	to := m.w.honest[c.n(len(m.w.honest))]
 	inside := !m.outside && !c.one(4)
-	protocol := []string{ProtocolSync, ProtocolSync, ProtocolSync, ProtocolProve, ProtocolAsk, ProtocolOutside}[c.n(6)]
+	protocol := []string{ProtocolSync, ProtocolSync, ProtocolSync, ProtocolProve, ProtocolAsk, ProtocolOutside, ProtocolFile}[c.n(7)]
 	x := m.toward(to, inside)
 	var frames [][]byte
 	switch protocol {
@@ -649,6 +667,8 @@ func (m *mutator) converse() {
 		for range 1 + c.n(2) {
 			frames = append(frames, m.outsideFrame())
 		}
+	case ProtocolFile:
+		frames = append(frames, m.seek())
 	case ProtocolSync:
 		frames = append(frames, m.hello(x))
 		h, err := record.ParseHello(to.room.hello(m.theirSide(inside))[1:])

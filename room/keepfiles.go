@@ -15,14 +15,33 @@ func (r *Room) keepFile(in *record.File, id ake.Hash, ref logRef, branch [32]byt
 	f := &file{File: in, id: id, ref: ref, branch: branch, asked: asked, order: r.files.order,
 		have: make([]bool, len(in.Hashes)), missing: len(in.Hashes), first: r.random(len(in.Hashes))}
 	for i, h := range in.Hashes {
-		if r.files.refs[h]++; r.cfg.Pieces.Has(h) {
+		ref := r.files.refs[h]
+		if ref.files++; r.isHere(in, i) {
+			ref.length = in.PieceLength(i)
 			f.have[i] = true
 			f.missing--
 		}
+		r.files.refs[h] = ref
 	}
 	r.files.byID[id] = f
 	r.files.bytes += f.cost()
 	return f
+}
+
+// isHere reports whether a piece of a file is on the disk, and as long as its message says.
+func (r *Room) isHere(f *record.File, i int) bool {
+	return r.cfg.Pieces.Length(f.Hashes[i]) == f.PieceLength(i)+ake.PieceOverhead
+}
+
+// lies reports whether a file's message says of a piece that is here that it has another length. One
+// that did would be kept for another's sake, and charged for what its message says.
+func (r *Room) lies(f *record.File) bool {
+	for i, h := range f.Hashes {
+		if n := r.files.refs[h].length; n != 0 && n != f.PieceLength(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // want has a file fetched.
@@ -40,10 +59,13 @@ func (r *Room) forgetFile(f *file) {
 	r.unwant(f)
 	var gone [][32]byte
 	for _, h := range f.Hashes {
-		if r.files.refs[h]--; r.files.refs[h] == 0 {
-			delete(r.files.refs, h)
-			gone = append(gone, h)
+		ref := r.files.refs[h]
+		if ref.files--; ref.files > 0 {
+			r.files.refs[h] = ref
+			continue
 		}
+		delete(r.files.refs, h)
+		gone = append(gone, h)
 	}
 	r.forgetPieces(gone)
 }

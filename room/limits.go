@@ -111,6 +111,8 @@ const (
 	rotatePeriod = time.Hour
 	// rotateSlack is by how much another may be ahead of us in calling a head old.
 	rotateSlack = time.Minute
+	// maxReferrers is with how many of those who sent a commit we compare for what it refers to.
+	maxReferrers = 8
 	// entryBytes is the size of a list's entry.
 	entryBytes = 96
 )

@@ -64,7 +64,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		v := r.verdict(from, o)
 		r.retryWaiting()
 		if e := r.commits[c.ID()]; e != nil && !e.fits {
-			r.compareSoon(from) // for what it refers to
+			e.lack(from, r.now) // what it refers to
 		}
 		return v
 	case record.TypeJoin:

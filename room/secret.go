@@ -1,7 +1,10 @@
 package room
 
 import (
+	"slices"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"coterie/crypto/ake"
 	"coterie/room/record"
@@ -15,6 +18,22 @@ import (
 type chase struct {
 	next  time.Time         // when to ask again
 	asked map[[32]byte]bool // which processes
+
+	compareAt   time.Time // when to compare with those who sent it, for what it refers to; zero: never
+	compareWith []peer.ID
+}
+
+// lack notes that somebody sent a commit, or its secret, that refers to what we do not know.
+// The topic mostly brings that a moment later: a join goes one hop further than the commit that
+// lists who joins. To compare at once would have each member tell another all it knows.
+func (e *epoch) lack(from peer.ID, now time.Time) {
+	c := &e.chase
+	if c.compareAt.IsZero() {
+		c.compareAt, c.compareWith = now.Add(tail(int(e.commit.Members))/4), nil
+	}
+	if len(c.compareWith) < maxReferrers && !slices.Contains(c.compareWith, from) {
+		c.compareWith = append(c.compareWith, from)
+	}
 }
 
 // tookSecret takes a commit's secret from another process. Which commit it is for
@@ -56,7 +75,7 @@ func (r *Room) tookSecret(x *exchange, body []byte) bool {
 		// Whoever brings it has the list.
 		r.wantFrom(x.working, e.commit.ID())
 	} else if !e.fits || e.keys == nil {
-		r.compareSoon(x.peer) // for what it refers to
+		e.lack(x.peer, r.now) // what it refers to
 	}
 	return true
 }
@@ -163,6 +182,16 @@ func (r *Room) chase() {
 			continue
 		}
 		c := &e.chase
+		if !c.compareAt.IsZero() {
+			if c.compareAt.After(r.now) {
+				r.wakeAt(c.compareAt)
+			} else {
+				for _, p := range c.compareWith {
+					r.compareSoon(p)
+				}
+				c.compareAt, c.compareWith = time.Time{}, nil
+			}
+		}
 		if c.next.IsZero() {
 			c.next = e.since.Add(tail(int(e.commit.Members)))
 		}

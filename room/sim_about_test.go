@@ -55,9 +55,10 @@ func (k *looker) changed(s *simNode, e Changed) {
 	d.Change(e)
 }
 
-// changedText: only an author changes words.
+// changedText: only an author changes words, in whichever process.
 func (k *looker) changedText(s *simNode, d Delivered) {
-	if d.Withdrawn && d.Message.Text != "" || d.Edited && !strings.HasPrefix(d.Message.Text, d.Author.Name+" about #") {
+	p := k.ids[d.Author.Peer]
+	if d.Withdrawn && d.Message.Text != "" || d.Edited && !strings.HasPrefix(d.Message.Text, fmt.Sprintf("%c%d.", p.kind, p.index)) {
 		k.w.fail("about", "%s shows %q as of %s", s.name, d.Message.Text, d.Author.Name)
 	}
 }
@@ -87,6 +88,7 @@ func (k *looker) changesAgree(comp []*simNode) *failure {
 				continue
 			}
 			now := Delivered{ID: id, Message: r.body(ref.t, ref.index, ref.counter).Body}
+			readFile(&now)
 			readWords(&now, ref.t.log(ref.index).words[ref.counter])
 			r.about.of.apply(&now, ref.t.List[ref.index].Identity, r.viewer())
 			if a, b := shownAs(d), shownAs(&now); a != b {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -119,6 +120,7 @@ func (k *looker) saved(s *simNode, m Saved) {
 	if _, ok := k.texts[key]; !ok {
 		d := Delivered{Message: b.Body}
 		readWords(&d, t.log(m.Author).words[m.Counter])
+		readFile(&d)
 		changesOf(nil).apply(&d, [32]byte{}, viewer{})
 		k.texts[key] = d.Message.Text
 	}
@@ -248,6 +250,13 @@ func (k *looker) took(s *simNode, e Event) {
 		if x := s.room.logs.transcripts[e.Epoch]; x != nil && !k.mayRead(k.kinds[s.room.identity], x.Brief.Period) {
 			k.w.fail("entitled", "%s was given %q, of %v", s.name, e.Message.Text, x.Brief.Period)
 		}
+		if e.File != nil {
+			k.fileChanged(s, e.ID, *e.File)
+		}
+	case FileChanged:
+		k.fileChanged(s, e.ID, e.FileInfo)
+	case FileFailed:
+		o.typed--
 	case NoticeTaken:
 		p := k.kinds[s.room.identity]
 		if p.notice = e.Notice; p.kind == 'v' && e.Own {
@@ -277,6 +286,9 @@ func (k *looker) took(s *simNode, e Event) {
 			k.w.fail("outside", "%s reads the answer %q of %s", s.name, e.Text, e.By.Peer)
 		}
 	case Failed:
+		if errors.Is(e.Err, errSimFull) {
+			return
+		}
 		k.w.fail("failed", "%s: %s: %v", s.name, e.Doing, e.Err)
 	}
 }
@@ -449,6 +461,7 @@ func (k *looker) bounds(s *simNode) {
 	within("renewals", len(r.renewAt), 3)
 	within("tasks", len(r.tasks.done), maxAnswering+maxDialling+maxOpenings+4)
 	within("bodies in memory", len(r.logs.inMemory), maxBodiesInMemory)
+	k.filesBound(s, within)
 	within("transcripts", len(r.logs.transcripts), maxTranscripts+1)
 	within("gaps", len(r.logs.gaps), len(r.logs.transcripts)*record.MaxMembers)
 	nodes := 0
@@ -553,6 +566,9 @@ func (k *looker) atRest() *failure {
 		if f := k.changesAgree(comp); f != nil {
 			return f
 		}
+		if f := k.filesAgree(comp); f != nil {
+			return f
+		}
 	}
 	return nil
 }
@@ -638,8 +654,14 @@ func (k *looker) reachable(h *simNode, comp []*simNode, ok func(*simNode) bool) 
 func (k *looker) finally() {
 	w := k.w
 	for _, s := range w.nodes {
-		if s.room != nil && !s.down {
-			k.keys(s)
+		if s.room == nil || s.down {
+			continue
+		}
+		k.keys(s)
+		for id, told := range w.files.told[s] {
+			if told.State == FileHere && !s.paused {
+				w.keep(s, id)
+			}
 		}
 	}
 	for _, comp := range k.components() {

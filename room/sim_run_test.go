@@ -60,6 +60,7 @@ type sim struct {
 	looker
 	asked   map[string]string  // for whom each question from outside is
 	answers map[string]peer.ID // who gave each answer
+	files   simFiles
 }
 
 // A simPeer is somebody with an identity, and a process at times.
@@ -72,6 +73,10 @@ type simPeer struct {
 	leftAt   time.Time // when one of its processes last left for good
 	disk     memJournal
 	notice   *abe.Notice // the newest that one of its processes took
+
+	pieces *memPieces // of files
+	spoils int        // what it makes of the pieces that it serves
+	spoilt bool       // it has ever made anything of them
 }
 
 // serial is that of its key.
@@ -96,8 +101,14 @@ func (s *schedule) run() (w *sim, failed *failure) {
 	n.loss, n.dup = float64(s.loss)/100, float64(s.dup)/100
 	ms := func(i int) time.Duration { return time.Duration(i) * time.Millisecond }
 	n.delay, n.jitter, n.notice = ms(s.delay), ms(s.jitter), ms(s.notice)
-	w = &sim{asked: make(map[string]string), answers: make(map[string]peer.ID), network: n, schedule: s, began: n.now, wanted: make(map[[2]int]bool), cuts: make(map[[2]int]bool), notices: make(map[uint32]*abe.Notice)}
+	w = &sim{
+		asked: make(map[string]string), answers: make(map[string]peer.ID), network: n, schedule: s, began: n.now,
+		wanted: make(map[[2]int]bool), cuts: make(map[[2]int]bool), notices: make(map[uint32]*abe.Notice), files: newSimFiles(),
+	}
 	n.configure = w.configure
+	if s.files > 0 {
+		n.rewrite = w.serve
+	}
 	w.looker.init(w)
 	n.watch = &w.looker
 	n.failed = func(rule, format string, args ...any) {
@@ -116,7 +127,8 @@ func (s *schedule) run() (w *sim, failed *failure) {
 		var seed [32]byte
 		binary.BigEndian.PutUint64(seed[:], s.seed)
 		seed[8] = byte(i)
-		w.peers = append(w.peers, &simPeer{index: i, kind: kind, identity: ed25519.NewKeyFromSeed(seed[:])})
+		w.peers = append(w.peers, &simPeer{index: i, kind: kind, identity: ed25519.NewKeyFromSeed(seed[:]),
+			pieces: newMemPieces()})
 	}
 	w.looker.know()
 	for _, st := range s.steps {
@@ -203,6 +215,10 @@ func (w *sim) do(st step) {
 		if s := p().proc; p().running() && s.room != nil && !s.paused {
 			w.about(s, record.KindReply+byte(st.b%4))
 		}
+	case "file", "fetch", "keep", "unfile", "lose", "full", "spoil":
+		if s := p().proc; p().running() && s.room != nil && !s.paused && w.schedule.files > 0 {
+			w.file(s, st)
+		}
 	case "ask":
 		if s := p().proc; p().running() && s.room != nil && !s.paused && w.desc.Questions {
 			w.said++
@@ -274,6 +290,7 @@ func simPolicy(i int) *abe.Policy {
 func (w *sim) configure(s *simNode, c *Config) {
 	p := w.kinds[[32]byte(c.Identity.Public().(ed25519.PublicKey))]
 	c.Serial, c.Notice = p.serial(), p.notice
+	w.keepsFiles(p, c)
 	if p.kind == 'w' {
 		c.CheckNotice = nil
 	}
@@ -386,7 +403,7 @@ func (w *sim) rest() {
 	}
 	end := w.now.Add(limit)
 	if midnight := abe.DayOf(w.began) + 1; w.now.Add(limit).After(midnight.Start()) {
-		end = midnight.Start().Add(limit + 5*time.Minute)
+		end = maxTime(end, midnight.Start().Add(limit+5*time.Minute))
 	}
 	for _, s := range w.nodes {
 		s.crash = "" // whoever has not published anything by now does not crash any more

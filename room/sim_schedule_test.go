@@ -22,6 +22,7 @@ type schedule struct {
 
 	history bool // newcomers get what was said within a day
 	asked   bool // the room takes questions from outside
+	files   int  // how many MiB each keeps of files; 0: none are sent
 
 	loss, dup             int // percent
 	delay, jitter, notice int // ms
@@ -48,6 +49,13 @@ type step struct {
 //	about a b     say something of kind 6 + b about a message, whether it counts or not
 //	ask a b       somebody outside hands a question to peer a: for all, or for those who satisfy simPolicies[b-1]
 //	answer a      peer a answers the last question that it reads
+//	file a b      send a file of the size simSizes[b]
+//	fetch a b     have one of the files fetched that it is shown, by number
+//	keep a b      read one of them
+//	unfile a      withdraw one of one's own
+//	lose a b      the disk loses a quarter of its pieces
+//	full a b      the disk takes no pieces (b=1), or does again (0)
+//	spoil a b     from now on peer a serves pieces (0), garbage (1), says that it has none (2), or nothing (3)
 //	pause a       suspend the process
 //	resume a
 //	mesh          connect all peers
@@ -241,9 +249,15 @@ func draw(seed uint64, withNotices bool) *schedule {
 			add(last/4+about.IntN(last+1), "about", about.IntN(total), about.IntN(4))
 		}
 	}
+	if seed >= firstFileSeed {
+		s.drawFiles(last, add)
+	}
 	slices.SortStableFunc(s.steps, func(a, b step) int { return a.ms - b.ms })
 	return s
 }
+
+// firstFileSeed is the first seed of which files are sent.
+const firstFileSeed = 40_000_000
 
 // firstAboutSeed is the first seed of which some messages are about others.
 const firstAboutSeed = 30_000_000
@@ -264,6 +278,9 @@ func (s *schedule) String() string {
 	}
 	if s.asked {
 		fmt.Fprintf(&b, "\tasked: true,\n")
+	}
+	if s.files > 0 {
+		fmt.Fprintf(&b, "\tfiles: %d,\n", s.files)
 	}
 	fmt.Fprintf(&b, "\tloss: %d, dup: %d, delay: %d, jitter: %d, notice: %d,\n\tsteps: []step{\n", s.loss, s.dup, s.delay, s.jitter, s.notice)
 	for _, st := range s.steps {

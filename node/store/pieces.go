@@ -104,10 +104,10 @@ func (p *Pieces) name(hash [32]byte) string {
 	return hex.EncodeToString(m.Sum(nil))
 }
 
-// Has reports whether a piece is there. It does not wait for the disk.
-func (p *Pieces) Has(hash [32]byte) bool {
-	_, ok := p.sizeOf(p.name(hash))
-	return ok
+// Length is how many bytes a piece has; 0: it is not there. It does not wait for the disk.
+func (p *Pieces) Length(hash [32]byte) int {
+	size, _ := p.sizeOf(p.name(hash))
+	return int(max(size-overhead, 0))
 }
 
 func (p *Pieces) sizeOf(name string) (int64, bool) {
@@ -117,13 +117,13 @@ func (p *Pieces) sizeOf(name string) (int64, bool) {
 	return size, ok
 }
 
-// Put keeps a piece. The error is a *FullError if there is no space.
+// Put keeps a piece, unless it is there: one that was cut short is not. The error is a *FullError if there is no space.
 func (p *Pieces) Put(hash [32]byte, piece []byte) error {
 	name := p.name(hash)
 	sealed := p.seal.seal(nil, placePiece, hash[:], piece)
 	p.work.Lock()
 	defer p.work.Unlock()
-	if _, ok := p.sizeOf(name); ok {
+	if size, ok := p.sizeOf(name); ok && size == int64(len(sealed)) {
 		return nil
 	}
 	path := filepath.Join(p.folder, name)

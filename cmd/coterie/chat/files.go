@@ -233,6 +233,8 @@ func fileError(err error) *cli.Error {
 		return cli.Fail("no-file", "there is no such file").Hint("/files lists them").Because(err)
 	case errors.Is(err, room.ErrNotFetched):
 		return cli.Fail("file", "that file is not being fetched").Hint("/files says how it stands with each").Because(err)
+	case errors.Is(err, room.ErrFileLies):
+		return cli.Fail("no-file", "the file is not what its message says, and is not kept").Because(err)
 	case errors.Is(err, room.ErrFilesFull):
 		return cli.Fail("files-full", "there is no room for the file in what is kept of this room").
 			Hint("/set keep 4GB keeps more, from the next time").Because(err)
