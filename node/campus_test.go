@@ -92,6 +92,7 @@ type rolePlayer struct {
 	in    io.WriteCloser
 	lines chan string
 	what  string
+	path  string // what it said last of how it reaches the other
 }
 
 // role starts this test's binary once more, in a namespace; it plays until its
@@ -135,6 +136,9 @@ func (p *rolePlayer) await(t *testing.T, prefix string) string {
 	t.Helper()
 	var seen []string
 	for l := range p.lines {
+		if strings.HasPrefix(l, "direct ") || strings.HasPrefix(l, "relayed ") {
+			p.path = l
+		}
 		if rest, ok := strings.CutPrefix(l, prefix); ok {
 			return rest
 		}
@@ -142,6 +146,16 @@ func (p *rolePlayer) await(t *testing.T, prefix string) string {
 	}
 	t.Fatalf("%s ended without %q; it said\n%s", p.what, prefix, strings.Join(seen, "\n"))
 	return ""
+}
+
+// reaches waits until it reaches the other so, which may have been said while something else
+// was waited for.
+func (p *rolePlayer) reaches(t *testing.T, how string) string {
+	t.Helper()
+	if rest, ok := strings.CutPrefix(p.path, how); ok {
+		return rest
+	}
+	return p.await(t, how)
 }
 
 // end lets it end, and waits for that.
@@ -179,27 +193,11 @@ func playRelay(t *testing.T) {
 		listen = append(listen, ma.StringCast(a))
 	}
 	var told atomic.Int32
-	r, err := NewRelay(RelayConfig{Listen: listen, Limits: Limits{Connections: 512}, Refused: func(x Refusal) {
+	playOneRelay(t, "listens", RelayConfig{Listen: listen, Limits: Limits{Connections: 512}, Refused: func(x Refusal) {
 		if told.Add(1) <= 10 {
 			fmt.Printf("refused %s: %s\n", x.From, x.Why)
 		}
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	fmt.Print("listens")
-	for _, a := range r.Addresses() {
-		fmt.Print(" ", a)
-	}
-	fmt.Println()
-	untilTold()
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
 }
 
 // playTaker opens connections until no more are taken, and says how many are held;

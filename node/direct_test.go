@@ -26,7 +26,7 @@ import (
 func directly(t *testing.T, relay, a, b *player) {
 	t.Helper()
 	for _, p := range []*player{a, b} {
-		t.Log(p.name, "direct", p.await(t, "direct after "))
+		t.Log(p.name, "direct", p.reaches(t, "direct after "))
 	}
 	relay.cmd.Process.Kill()
 	relay.cmd.Wait()
@@ -44,6 +44,7 @@ func directly(t *testing.T, relay, a, b *player) {
 // where that is possible; that the relay dies costs them nothing. Where it is not,
 // they are told why.
 func TestDirect(t *testing.T) {
+	t.Parallel()
 	const noUDP = "add rule ip filter through meta l4proto udp drop"
 	for _, test := range []struct {
 		name string
@@ -108,6 +109,7 @@ add rule ip nat out oifname "wan" masquerade fully-random`)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			w := newInternet(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			defer cancel()
@@ -122,8 +124,8 @@ add rule ip nat out oifname "wan" masquerade fully-random`)
 			b := w.play(ctx, bob, part{Name: "bob", Bootstrap: at, MDNS: true})
 			t.Log("bob is in after", b.together(2))
 			if test.never {
-				t.Log("relayed,", a.await(t, "relayed no-answer after "), "as ann sees it")
-				b.await(t, "relayed no-answer after ")
+				t.Log("relayed,", a.reaches(t, "relayed no-answer after "), "as ann sees it")
+				b.reaches(t, "relayed no-answer after ")
 				return
 			}
 			directly(t, relay, a, b)
@@ -137,6 +139,7 @@ func TestMappedPorts(t *testing.T) {
 	if _, err := exec.LookPath("miniupnpd"); err != nil {
 		t.Skip("a router that maps ports needs miniupnpd, of miniupnpd-nftables")
 	}
+	t.Parallel()
 	w := newInternet(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()

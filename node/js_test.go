@@ -103,6 +103,7 @@ func jsPeer(ctx context.Context, t *testing.T) (ma.Multiaddr, func() int) {
 // chat through it as their relay; and what they publish comes, through it alone, to who
 // listens on the topic elsewhere.
 func TestJavaScriptPeer(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), npmTime+patience)
 	defer cancel()
 	at, forwarded := jsPeer(ctx, t)

@@ -52,9 +52,8 @@ func (e ending) put(w *internet, who string, net int) string {
 // reach each other directly then where that is possible, and are told that they do not
 // where it is not.
 func TestMatrix(t *testing.T) {
-	// TestDirect has others of these. "cone, UDP blocked" stayed relayed for two minutes once, on a busy
-	// computer, and went direct within 2 s 25 times: it is for -matrix until that is understood.
-	some := []string{"none, TCP 443 only"}
+	t.Parallel()
+	some := []string{"none, TCP 443 only", "cone, UDP blocked"} // TestDirect has others of these
 	for i, x := range endings {
 		for _, y := range endings[i:] {
 			name := x.name + ", " + y.name
@@ -62,6 +61,7 @@ func TestMatrix(t *testing.T) {
 				continue
 			}
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				w := newInternet(t)
 				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 				defer cancel()
@@ -87,13 +87,13 @@ func TestMatrix(t *testing.T) {
 				}
 				if !x.direct(y) {
 					for _, p := range []*player{a, b} {
-						p.await(t, "relayed no-a") // no address, or no answer
+						p.reaches(t, "relayed no-a") // no address, or no answer
 					}
 					report("relayed; why", time.Since(began)-chat)
 					return
 				}
 				for _, p := range []*player{a, b} {
-					p.await(t, "direct after ")
+					p.reaches(t, "direct after ")
 				}
 				late := time.Since(began) - chat
 				report("direct", late)

@@ -122,6 +122,7 @@ func (w *internet) lan(what string) string {
 // TestNearbyFollows: members on one network find each other without an address, also
 // if one comes onto it later, and when they have gone to another together.
 func TestNearbyFollows(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]func(w *internet, ann, bob string, start func(string, string) *player){
 		"an interface that comes later": func(w *internet, ann, bob string, start func(string, string) *player) {
 			a := start("ann", ann)
@@ -152,6 +153,7 @@ func TestNearbyFollows(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newInternet(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			defer cancel()

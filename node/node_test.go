@@ -92,25 +92,7 @@ func start(t testing.TB, name string, cfg Config) *member {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	m := &member{Node: n, name: name, cancel: cancel, done: make(chan error, 1), news: make(chan struct{})}
-	go func() { m.done <- n.Run(ctx) }()
-	followed := make(chan struct{})
-	go func() {
-		defer close(followed)
-		for e := range n.Events() {
-			m.mu.Lock()
-			m.events = append(m.events, e)
-			close(m.news)
-			m.news = make(chan struct{})
-			m.mu.Unlock()
-		}
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-followed
-	})
-	return m
+	return follow(t, n, name)
 }
 
 // leave leaves and waits for the end.

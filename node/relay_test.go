@@ -62,7 +62,7 @@ func behind(t *testing.T, r *Relay, d *room.Descriptor, name string, key *abe.Ke
 }
 
 // follow runs a node and keeps its events.
-func follow(t *testing.T, n *Node, name string) *member {
+func follow(t testing.TB, n *Node, name string) *member {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{Node: n, name: name, cancel: cancel, done: make(chan error, 1), news: make(chan struct{})}
 	go func() { m.done <- n.Run(ctx) }()

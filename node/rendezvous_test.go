@@ -16,6 +16,7 @@ import (
 // TestTwoRelays: members in homes that let nobody in, who know one relay each, and not
 // the same, find each other, since their relays know each other.
 func TestTwoRelays(t *testing.T) {
+	t.Parallel()
 	w := newInternet(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()

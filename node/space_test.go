@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,9 +24,12 @@ import (
 // internet, and homes behind address translators.
 type internet struct {
 	t   *testing.T
+	n   int32 // of this process
 	dir string
 	hub string
 }
+
+var internets atomic.Int32
 
 func newInternet(t *testing.T) *internet {
 	t.Helper()
@@ -37,7 +41,7 @@ func newInternet(t *testing.T) *internet {
 			t.Skipf("address translators in network namespaces need %s, of %s", tool, of)
 		}
 	}
-	w := &internet{t: t, dir: t.TempDir()}
+	w := &internet{t: t, n: internets.Add(1), dir: t.TempDir()}
 	w.hub = w.space("hub")
 	w.forward(w.hub)
 	for file, b := range map[string]func() ([]byte, error){
@@ -68,7 +72,9 @@ func (w *internet) in(ns string, command string) {
 	w.run("ip", append([]string{"-n", ns}, strings.Fields(command)...)...)
 }
 
-func (w *internet) name(what string) string { return fmt.Sprintf("net%d-%s", os.Getpid(), what) }
+func (w *internet) name(what string) string {
+	return fmt.Sprintf("net%d-%d-%s", os.Getpid(), w.n, what)
+}
 
 func (w *internet) space(what string) string {
 	w.t.Helper()
@@ -215,7 +221,7 @@ func playPart(t *testing.T, raw string) {
 		return out
 	}
 	if p.Relay {
-		playOneRelay(t, RelayConfig{Listen: addrs(p.Listen), Others: addrs(p.Bootstrap)})
+		playOneRelay(t, "at", RelayConfig{Listen: addrs(p.Listen), Others: addrs(p.Bootstrap)})
 		return
 	}
 	file := func(name string) []byte {
@@ -244,7 +250,8 @@ func playPart(t *testing.T, raw string) {
 	playMember(t, n)
 }
 
-func playOneRelay(t *testing.T, cfg RelayConfig) {
+// playOneRelay says where it is, after a word.
+func playOneRelay(t *testing.T, word string, cfg RelayConfig) {
 	r, err := NewRelay(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +259,7 @@ func playOneRelay(t *testing.T, cfg RelayConfig) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	fmt.Print("at")
+	fmt.Print(word)
 	for _, a := range r.Addresses() {
 		fmt.Print(" ", a)
 	}

@@ -223,7 +223,7 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Period, when time.Time) {
 		if g == nil || g.own == nil || !r.proves(theirs.Period) || g.members()[theirs.CID] {
 			continue
 		}
-		if theirs.Period < r.today() && !r.provedToday(n) {
+		if theirs.Period != r.today() && !r.provedToday(n) {
 			continue
 		}
 		alone, lonely := len(g.members()) == 1, theirs.Size <= 1
@@ -253,8 +253,8 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Period, when time.Time) {
 }
 
 // provedToday reports whether a neighbour has proved itself for today, or says that
-// it has not come to it. Only then is yesterday worth the work: strangers were
-// strangers then.
+// it has not come to it. Only then is another day worth the work: strangers were
+// strangers yesterday and will be tomorrow.
 func (r *Room) provedToday(n *neighbour) bool {
 	g := r.days[r.today()]
 	for _, d := range n.hello.Days {

@@ -61,6 +61,41 @@ func TestAnyHour(t *testing.T) {
 	}
 }
 
+// TestStrangerAtOnce: a stranger who comes while a room that has just met has still to see to
+// the next day finds nobody who opens anything for it.
+func TestStrangerAtOnce(t *testing.T) {
+	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	for seed := range uint64(60) {
+		n := newNetwork(t, 9500+seed)
+		n.now = midnight.Add(-6 * time.Hour).Add(time.Duration(seed) * 6 * time.Minute)
+		n.knows = true
+		n.work = func(*simNode, any) time.Duration { return 300 * time.Millisecond } // a slow computer
+		all := []*simNode{n.arrive("ann", nil, 0), n.arrive("bob", nil, 0), n.arrive("cyn", nil, 0)}
+		n.until(5*time.Second, "one epoch of three", func() bool { return together(all...) })
+		n.knows = false
+		eve := n.arrive("eve", func(abe.Day) bool { return false }, 0)
+		w := &openingsOf{frames: func(*simNode, []byte) {}, of: Identity(eve.room.Self())}
+		n.watch = w
+		n.run(12 * time.Second)
+		if w.seen > 0 {
+			t.Errorf("seed %d, at %v: %d openings for a stranger", 9500+seed, n.now, w.seen)
+		}
+	}
+}
+
+// openingsOf counts who opens what is of one identity.
+type openingsOf struct {
+	frames
+	of   [32]byte
+	seen int
+}
+
+func (w *openingsOf) opening(_ *simNode, of [32]byte) {
+	if of == w.of {
+		w.seen++
+	}
+}
+
 // TestClocksBehind: whose clock is past midnight, and those whose clocks are not, hear
 // each other; and they are in one epoch at the latest when it is midnight for all.
 func TestClocksBehind(t *testing.T) {

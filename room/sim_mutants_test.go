@@ -274,7 +274,9 @@ var mutants = []mutant{
 	{"who came late gives places away", "commit.go",
 		`r.now.Before(r.committing.lateSince.Add(juniorTime))`, `false`, "TestFullRoom"},
 	{"yesterday is proven by strangers", "dial.go",
-		`theirs.Period < r.today() && !r.provedToday(n)`, `false`, "TestAnyHour"},
+		`theirs.Period != r.today() && !r.provedToday(n)`, `theirs.Period > r.today() && !r.provedToday(n)`, "TestAnyHour"},
+	{"tomorrow is proven by strangers", "dial.go",
+		`if theirs.Period != r.today() && `, `if theirs.Period < r.today() && `, "TestStrangerAtOnce"},
 	{"one cut is a member all the same", "graph.go",
 		`	if len(g.cut) == 0 {
 		return nil`, `	if true {

@@ -104,11 +104,7 @@ func TestFacesOfThreeRooms(t *testing.T) {
 	_, dir := stage(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Duration(*facesMessages)*30*time.Millisecond)
 	defer cancel()
-	short, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(short) })
+	short := shortDir(t)
 	rooms := []string{"one", "two", "three"}
 	roomsOf(t, dir, short, rooms...)
 	env := home(short)

@@ -145,3 +145,14 @@ func leave(ctx context.Context, t *testing.T, peers ...*drive.Peer) {
 		}
 	}
 }
+
+// shortDir is a folder with a short path: that of a socket is short on every system.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}

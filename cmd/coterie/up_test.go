@@ -101,11 +101,7 @@ func roomsOf(t *testing.T, dir, at string, names ...string) {
 func TestUpEndsAway(t *testing.T) {
 	t.Parallel()
 	ctx, dir := stage(t)
-	short, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(short)
+	short := shortDir(t)
 	roomsOf(t, dir, short, "den", "lab")
 	env := home(short)
 	for i, s := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP, os.Interrupt} {
@@ -166,11 +162,7 @@ func windowOn(ctx context.Context, t *testing.T, env []string, name string) *dri
 func TestRoomsInATerminal(t *testing.T) {
 	t.Parallel()
 	ctx, dir := stage(t)
-	short, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(short)
+	short := shortDir(t)
 	roomsOf(t, dir, short, "den", "lab")
 	env := home(short)
 	exe, err := os.Executable()
@@ -267,11 +259,7 @@ func TestRoomsInATerminal(t *testing.T) {
 func TestUpAsksWhoJoins(t *testing.T) {
 	t.Parallel()
 	_, dir := stage(t)
-	short, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(short)
+	short := shortDir(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -310,11 +298,7 @@ func TestUpAsksWhoJoins(t *testing.T) {
 func TestUpEndsUnderAScreen(t *testing.T) {
 	t.Parallel()
 	_, dir := stage(t)
-	short, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(short)
+	short := shortDir(t)
 	roomsOf(t, dir, short, "den", "lab")
 	env := home(short)
 	exe, err := os.Executable()
@@ -353,11 +337,7 @@ func TestUpGivesTheEchoBack(t *testing.T) {
 		}
 	}
 	_, dir := stage(t)
-	short, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(short)
+	short := shortDir(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

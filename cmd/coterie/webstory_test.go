@@ -92,11 +92,7 @@ func TestWebStory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			short, err := os.MkdirTemp("", "c")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(short) })
+			short := shortDir(t)
 			config := filepath.Join(short, "config", "coterie")
 			if err := os.MkdirAll(config, 0o700); err != nil {
 				t.Fatal(err)
@@ -255,11 +251,7 @@ func TestWebStory(t *testing.T) {
 func TestWebAttaches(t *testing.T) {
 	t.Parallel()
 	ctx, dir := stage(t)
-	short, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(short) })
+	short := shortDir(t)
 	roomsOf(t, dir, short, "den", "lab")
 	env := home(short)
 	up(t, env)
