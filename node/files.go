@@ -86,6 +86,15 @@ func (n *Node) FetchFile(id ake.Hash) error {
 	return err
 }
 
+// StopFile has a file fetched no more. The errors are those of room.StopFile, and ErrEnded.
+func (n *Node) StopFile(id ake.Hash) error {
+	var err error
+	if !n.do(func() { err = n.room.StopFile(n.now(), id) }) {
+		return ErrEnded
+	}
+	return err
+}
+
 // FileStates says how it stands with files, by the ids of their messages: of those of which pieces
 // are here, or wanted.
 func (n *Node) FileStates(ids []ake.Hash) map[ake.Hash]room.FileInfo {
@@ -95,6 +104,17 @@ func (n *Node) FileStates(ids []ake.Hash) map[ake.Hash]room.FileInfo {
 			if info, ok := n.room.FileState(id); ok {
 				out[id] = info
 			}
+		}
+	})
+	return out
+}
+
+// Reactions are those that are shown of messages, by their ids.
+func (n *Node) Reactions(ids []ake.Hash) map[ake.Hash][]room.Reaction {
+	out := make(map[ake.Hash][]room.Reaction)
+	n.do(func() {
+		for _, id := range ids {
+			out[id] = n.room.Reactions(id)
 		}
 	})
 	return out

@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -63,20 +64,19 @@ type Changed struct {
 	Text     string
 	Time     uint64 // the author's, in milliseconds
 	Received time.Time
+	Day      abe.Day // of its epoch
 	History  bool
 	// Of is the beginning of what it is about, as it is now.
 	Of Quote
+	// Shown are, of a message with so many reactions that not all may be shown, those that are.
+	Shown []Reaction
 }
 
 func (Changed) event() {}
 
-// At is when it was said, never later than it came.
+// At is when it was said, as that is shown.
 func (c Changed) At() time.Time {
-	at := time.UnixMilli(int64(min(c.Time, 1<<52)))
-	if at.After(c.Received) {
-		return c.Received
-	}
-	return at
+	return Delivered{Message: record.Body{Time: c.Time}, Received: c.Received, Day: c.Day, History: c.History}.ShownAt()
 }
 
 // Change is what a face makes of a change of what it shows.
@@ -97,7 +97,9 @@ func (d *Delivered) Change(c Changed) {
 		if c.Text != "" && (len(all) < MaxReactions || c.Self) {
 			all = append(all, Reaction{c.By.Peer, c.Text})
 		}
-		d.Reactions = all[max(0, len(all)-MaxReactions):]
+		if d.Reactions = all[max(0, len(all)-MaxReactions):]; c.Shown != nil {
+			d.Reactions = c.Shown
+		}
 	}
 }
 
@@ -235,11 +237,17 @@ func (of changesOf) apply(d *Delivered, author [32]byte, v viewer) {
 	if d.Withdrawn || !takesAbout(record.KindReaction, d.Message.Kind) || len(of[d.ID]) == 0 {
 		return
 	}
-	for _, c := range of.reactions(d.ID, v) {
+	d.Reactions = of.shown(d.ID, v)
+}
+
+// shown are the reactions to a message that are shown, with their words.
+func (of changesOf) shown(target ake.Hash, v viewer) (out []Reaction) {
+	for _, c := range of.reactions(target, v) {
 		if words, ok := v.read(c); ok {
-			d.Reactions = append(d.Reactions, Reaction{peerOf(c.identity), words})
+			out = append(out, Reaction{peerOf(c.identity), words})
 		}
 	}
+	return out
 }
 
 // applyWords is apply without the reactions, of which each is read where it is: a quote has none.
@@ -404,6 +412,10 @@ func (r *Room) applyChanges(d *Delivered, t *transcript, index int) {
 	}
 }
 
+// Reactions are those to a message that are shown now. What was read back does not know whose branch
+// each is of, and which ones are shown of too many.
+func (r *Room) Reactions(target ake.Hash) []Reaction { return r.about.of.shown(target, r.viewer()) }
+
 // tellChange tells of a change that was said now, if it counts, and its target is here.
 func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	a, err := record.ParseAbout(m.Kind, m.Text)
@@ -431,13 +443,19 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	}
 	e := Changed{
 		Target: a.Target, Kind: m.Kind, By: r.author(t, index), Self: index == t.ownIndex, Text: a.Words, Time: m.Time,
-		Received: r.now, History: t.past,
+		Received: r.now, Day: t.Brief.Period.Day(), History: t.past,
 	}
-	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex}
+	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex,
+		Received: r.now, Day: ref.t.Brief.Period.Day(), History: true}
 	d.Message = target.Body
 	readFile(&d)
 	r.about.of.applyWords(&d, author, r.viewer())
 	e.Of = *d.quoted()
+	if e.Kind == record.KindReaction {
+		if all := r.about.of.shown(a.Target, r.viewer()); len(all) >= MaxReactions {
+			e.Shown = all
+		}
+	}
 	r.emit(e)
 }
 

@@ -613,3 +613,39 @@ func TestAboutGoes(t *testing.T) {
 		t.Error("it stays")
 	}
 }
+
+// TestManyReactions: of more reactions than are shown, those that a face has from what happened are those
+// that are shown to who comes later; also when one of them is taken back, and another has its place.
+func TestManyReactions(t *testing.T) {
+	n := newNetwork(t, 9811)
+	ann := n.add("ann", true)
+	all := []*simNode{ann}
+	for i := range MaxReactions + 3 {
+		s := n.add(fmt.Sprint("peer", i), true)
+		n.connect(ann, s)
+		all = append(all, s)
+	}
+	n.until(time.Minute, "one epoch", func() bool { return together(all...) })
+	ann.say("who comes?")
+	n.allHear(10*time.Second, "who comes?", all...)
+	target := ann.idOf("who comes?")
+	for _, s := range all[1:] {
+		must(t, s.sendAbout(record.KindReaction, target, "👍 "+s.name))
+		n.run(200 * time.Millisecond)
+	}
+	check := func(when string, want int) {
+		t.Helper()
+		n.run(5 * time.Second)
+		for _, s := range []*simNode{ann, all[1], all[len(all)-1]} {
+			live, later := s.view(target).Reactions, s.room.Reactions(target)
+			if len(later) != want || !slices.Equal(live, later) {
+				t.Errorf("%s: %s has %d live and %d later:\n%v\n%v", when, s.name, len(live), len(later), live, later)
+			}
+		}
+	}
+	check("too many", MaxReactions)
+	for i, s := range all[1:6] {
+		must(t, s.sendAbout(record.KindReaction, target, ""))
+		check(fmt.Sprint(i+1, " taken back"), min(MaxReactions, MaxReactions+2-i))
+	}
+}

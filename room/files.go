@@ -43,6 +43,8 @@ var (
 	ErrFilesFull = errors.New("no room for the file")
 	// ErrFilesBusy is returned while too many files are being sent or fetched.
 	ErrFilesBusy = errors.New("too many files at once")
+	// ErrNotFetched is returned for a file that is to be fetched no more, and is not being fetched.
+	ErrNotFetched = errors.New("the file is not being fetched")
 	// ErrNotHere is returned for a file that is not here, or not whole.
 	ErrNotHere = errors.New("the file is not here")
 )
@@ -334,6 +336,22 @@ func (r *Room) FetchFile(now time.Time, id ake.Hash) error {
 	clear(f.lacks)
 	r.want(f)
 	r.fileChanged(f)
+	r.finish()
+	return nil
+}
+
+// StopFile has a file fetched no more, and lets go of what has come of it: kept, the next process
+// would fetch the rest (noteFile). FileChanged tells. The error is ErrNotFetched, or ErrLeft.
+func (r *Room) StopFile(now time.Time, id ake.Hash) error {
+	r.advance(now)
+	f := r.files.byID[id]
+	switch {
+	case r.closed:
+		return ErrLeft
+	case f == nil || !f.fetching:
+		return ErrNotFetched
+	}
+	r.fileLeaves(f, FileThere)
 	r.finish()
 	return nil
 }

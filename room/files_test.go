@@ -184,6 +184,48 @@ func TestLargeFile(t *testing.T) {
 	}
 }
 
+// TestStopFile: a file that is fetched no more leaves nothing here, neither now nor when pieces come
+// that were on their way; it can be fetched anew, and whole it cannot be stopped.
+func TestStopFile(t *testing.T) {
+	n, pieces := fileNetwork(t, 1<<30)
+	ann, bob := n.add("ann", true), n.add("bob", true)
+	n.connectAll()
+	n.run(5 * time.Second)
+	data := someFile(16 << 20)
+	id := n.sendFile(t, ann, "talk.mp4", data)
+	n.run(time.Second)
+	if err := bob.room.StopFile(bob.clock(), id); !errors.Is(err, ErrNotFetched) {
+		t.Errorf("nothing is fetched: %v", err)
+	}
+	before := bob.room.files.bytes
+	n.fetchFile(t, bob, id)
+	for range 100 {
+		if n.run(50 * time.Millisecond); len(pieces["bob"].of) > 0 {
+			break
+		}
+	}
+	if len(pieces["bob"].of) == 0 || n.has(t, bob, id, data) {
+		t.Fatalf("%d pieces are here", len(pieces["bob"].of))
+	}
+	must(t, bob.room.StopFile(bob.clock(), id))
+	n.drain(bob)
+	n.run(20 * time.Second)
+	if len(pieces["bob"].of) > 0 || bob.room.files.bytes != before || len(bob.room.files.asking) > 0 {
+		t.Errorf("%d pieces and %d bytes are left", len(pieces["bob"].of), bob.room.files.bytes-before)
+	}
+	if st := bob.fileStates(id); st[len(st)-1] != FileThere {
+		t.Errorf("bob is told %v", st)
+	}
+	n.fetchFile(t, bob, id)
+	n.run(time.Minute)
+	if !n.has(t, bob, id, data) {
+		t.Error("it does not come anew")
+	}
+	if err := bob.room.StopFile(bob.clock(), id); !errors.Is(err, ErrNotFetched) {
+		t.Errorf("it is here: %v", err)
+	}
+}
+
 func (s *simNode) fileStates(id ake.Hash) (out []string) {
 	for _, e := range s.shown {
 		if c, ok := e.(FileChanged); ok && c.ID == id {

@@ -227,7 +227,7 @@ func delivered(t savedHead, room ake.Hash, self peer.ID, s Saved, m *record.Sign
 	author := t.author(s.Author)
 	return Delivered{
 		ID: m.ID(room), Author: author, Self: author.Peer == self, Message: m.Body, Epoch: s.Epoch,
-		Received: s.At, History: true, Hearsay: t.past,
+		Received: s.At, Day: t.Brief.Period.Day(), History: true, Hearsay: t.past,
 	}
 }
 

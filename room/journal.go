@@ -369,7 +369,7 @@ func (r *Room) readLately(all []recalled) []Delivered {
 			r.cacheBody(s.t, s.index, m)
 			d := Delivered{
 				ID: s.id, Author: r.author(s.t, s.index), Self: s.index == s.t.ownIndex, Message: m.Body, Epoch: s.t.id,
-				Received: s.at, History: true, Hearsay: s.t.past,
+				Received: s.at, Day: s.t.Brief.Period.Day(), History: true, Hearsay: s.t.past,
 			}
 			readWords(&d, s.t.log(s.index).words[s.counter])
 			r.showFile(&d)

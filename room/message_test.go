@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/crypto/abe"
 	"coterie/room/record"
 )
 
@@ -73,6 +74,25 @@ func TestShownAt(t *testing.T) {
 		d := Delivered{Received: at, History: c.history, Message: record.Body{Time: uint64(at.Add(c.said).UnixMilli())}}
 		if got := d.ShownAt().Sub(at); got != c.want {
 			t.Errorf("said %v from arrival, history %v: shown %v", c.said, c.history, got)
+		}
+	}
+	// What was said is of its epoch's day, whatever its author says, and came before it was read.
+	today := abe.DayOf(at)
+	for _, c := range []struct {
+		said time.Time
+		want time.Duration // from the beginning of the day
+	}{
+		{time.Unix(0, 0), -dayGrace}, {today.Start().Add(-dayGrace), -dayGrace}, {today.Start().Add(time.Hour), time.Hour},
+		{today.Start().Add(36 * time.Hour), 24*time.Hour + dayGrace},
+		{time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC), 24*time.Hour + dayGrace},
+	} {
+		d := Delivered{Received: at.AddDate(0, 0, 7), Day: today, History: true}
+		d.Message.Time = uint64(c.said.UnixMilli())
+		if got := d.ShownAt().Sub(today.Start()); got != c.want {
+			t.Errorf("of %v is shown %v after the day began, not %v", c.said, got, c.want)
+		}
+		if d.Received = today.Start().Add(2 * time.Hour); d.ShownAt().After(d.Received) {
+			t.Errorf("of %v is shown %v, and it came before", c.said, d.ShownAt())
 		}
 	}
 	never := Delivered{Message: record.Body{Time: 1 << 63}}

@@ -16,7 +16,7 @@ type Quote struct {
 	Self      bool
 	Text      string
 	Withdrawn bool
-	Time      uint64 // the author's, in milliseconds
+	Time      uint64 // that is shown, in milliseconds
 }
 
 // quote is the beginning of a message that an author answers, as it is here; nil: it is not, or is for
@@ -30,7 +30,8 @@ func (r *Room) quote(id ake.Hash, by *transcript, index int) *Quote {
 	if m == nil || !takesAbout(record.KindReply, m.Kind) || m.ID(r.id) != id {
 		return nil
 	}
-	d := Delivered{ID: id, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex, Message: m.Body}
+	d := Delivered{ID: id, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex, Message: m.Body,
+		Received: r.now, Day: ref.t.Brief.Period.Day(), History: true}
 	readFile(&d)
 	r.about.of.applyWords(&d, ref.t.List[ref.index].Identity, r.viewer())
 	return d.quoted()
@@ -38,7 +39,8 @@ func (r *Room) quote(id ake.Hash, by *transcript, index int) *Quote {
 
 // quoted is what is quoted of a message as it is shown.
 func (d *Delivered) quoted() *Quote {
-	q := &Quote{Author: d.Author, Self: d.Self, Text: d.Message.Text, Withdrawn: d.Withdrawn, Time: d.Message.Time}
+	q := &Quote{Author: d.Author, Self: d.Self, Text: d.Message.Text, Withdrawn: d.Withdrawn,
+		Time: uint64(d.ShownAt().UnixMilli())}
 	for n := maxQuote; len(q.Text) > maxQuote; n-- {
 		if utf8.RuneStart(q.Text[n]) {
 			q.Text = q.Text[:n]

@@ -5,6 +5,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
@@ -190,8 +191,9 @@ type Delivered struct {
 	Self    bool
 	Message record.Body
 	Epoch   ake.Hash
-	// Received is when it arrived here.
+	// Received is when it arrived here. Day is the day of the epoch.
 	Received time.Time
+	Day      abe.Day
 	// Late: later ones of its author were shown before.
 	Late bool
 	// History: it was read back from this peer's own disk, or was said in an epoch
@@ -218,10 +220,18 @@ type Delivered struct {
 	Reactions         []Reaction
 }
 
-// ShownAt is the time to show: the author's, but never later than arrival, and
-// arrival's if the two are far apart. What was said before has no arrival.
+// ShownAt is the time to show (PROTOCOL.md §9.1): the author's, but of the epoch's day, never later than
+// arrival, and arrival's if the two are far apart. What was said before may have no arrival.
 func (d Delivered) ShownAt() time.Time {
 	at := time.UnixMilli(int64(min(d.Message.Time, 1<<52)))
+	if d.Day != 0 {
+		if first := d.Day.Start().Add(-dayGrace); at.Before(first) {
+			at = first
+		}
+		if last := (d.Day + 1).Start().Add(dayGrace); at.After(last) {
+			at = last
+		}
+	}
 	switch {
 	case d.Received.IsZero():
 		return at

@@ -93,8 +93,8 @@ func (r *Room) deliver(from *exchange, t *transcript, index int, m *record.Signe
 	}
 	d := Delivered{
 		ID: m.ID(r.id), Author: r.author(t, index), Self: index == t.ownIndex,
-		Message: m.Body, Epoch: m.Epoch, Received: r.now, Late: late, History: t.past, Hearsay: t.past,
-		Away: t.reader && t.ownIndex < 0,
+		Message: m.Body, Epoch: m.Epoch, Received: r.now, Day: t.Brief.Period.Day(), Late: late, History: t.past,
+		Hearsay: t.past, Away: t.reader && t.ownIndex < 0,
 	}
 	readWords(&d, t.log(index).words[m.Counter])
 	r.showFile(&d)

@@ -378,7 +378,7 @@ func (r *Room) openedWords(w *closedWords, key *ake.WordsKey) {
 	if m := r.body(w.t, w.index, w.counter); m != nil {
 		d := Delivered{
 			ID: m.ID(r.id), Author: r.author(w.t, w.index), Self: w.index == w.t.ownIndex, Message: m.Body,
-			Epoch: m.Epoch, Received: r.now, History: w.t.past, Hearsay: w.t.past,
+			Epoch: m.Epoch, Received: r.now, Day: w.t.Brief.Period.Day(), History: w.t.past, Hearsay: w.t.past,
 			Away: w.t.reader && w.t.ownIndex < 0,
 		}
 		readWords(&d, w.words)

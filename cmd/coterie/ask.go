@@ -31,7 +31,7 @@ They do not learn who you are, unless you say so. Without words, it looks for an
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.Domain, "domain", "", "the domain's `FILE`, which its operator publishes")
-	flags.StringVar(&f.For, "for", "", "only those read it whose key satisfies `EXPR` as well")
+	flags.StringVar(&f.For, "for", "", "only those read it whose key satisfies `POLICY` as well")
 	flags.StringArrayVar(&f.Bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`; may be given several times")
 	flags.StringVar(&f.Notice, "notice", "", "keep out the keys that the domain's notice in `FILE` revokes")
 	flags.BoolVar(&f.Wait, "wait", false, "wait for the answer")

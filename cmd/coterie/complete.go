@@ -30,6 +30,14 @@ func (a *app) completeRooms(_ *cobra.Command, args []string, toComplete string) 
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeSave completes the room, and where to save; the numbers of files are the room's.
+func (a *app) completeSave(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 2 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return a.completeRooms(cmd, args, typed)
+}
+
 func completeFiles(extension string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{extension}, cobra.ShellCompDirectiveFilterFileExt

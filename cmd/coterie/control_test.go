@@ -27,8 +27,7 @@ func TestLinkOfARunningRoom(t *testing.T) {
 	link := func(args ...string) (*room.Link, string) {
 		t.Helper()
 		stdout, stderr, status := run(t, dir, "", append([]string{"link"}, args...)...)
-		lines := strings.Split(strings.TrimSpace(stdout), "\n")
-		l, err := room.ParseLink(lines[len(lines)-1])
+		l, err := room.ParseLink(strings.TrimSuffix(stdout, "\n"))
 		if status != 0 || err != nil {
 			t.Fatalf("status %d, %v: %s%s", status, err, stdout, stderr)
 		}
@@ -51,8 +50,9 @@ func TestLinkOfARunningRoom(t *testing.T) {
 		t.Fatal(stdout, stderr2)
 	}
 	stdout, stderr2, status = runAt(t, dir, fresh, "", "link", "den")
-	if status != 0 || !strings.Contains(stderr2, "warning: the link has no addresses yet") ||
-		strings.Contains(stdout, "address ") {
+	l, err := room.ParseLink(strings.TrimSuffix(stdout, "\n"))
+	if status != 0 || !strings.Contains(stderr2, "warning: the link has no addresses yet") || err != nil ||
+		len(l.Addresses) > 0 || strings.Count(stderr2, "\n") != 2 {
 		t.Errorf("status %d: %s%s", status, stdout, stderr2)
 	}
 }

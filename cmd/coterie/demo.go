@@ -101,7 +101,7 @@ func (a *app) demoRoom(st *demo.Stage) error {
 		return err
 	}
 	if e, ok := st.GoneOn(); ok {
-		cli.Print(a.stdout, fmt.Sprintf("You left; ann and prof made epoch %x without you, so you could not read on even "+
+		cli.Print(a.stdout, fmt.Sprintf("You left; ann and prof made keys %x without you, so you could not read on even "+
 			"with your key.", e.ID[:2]), "")
 	}
 	fmt.Fprint(a.stdout, "For real:   two people, two computers              (README.md)\n"+

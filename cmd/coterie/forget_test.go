@@ -69,6 +69,44 @@ func TestSettingsAreKept(t *testing.T) {
 	s.Exit()
 }
 
+// TestForgetInAWindow: /forget in a window of a room that coterie up has open is answered in that window,
+// when all is erased, and not in the log of coterie up.
+func TestForgetInAWindow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fixtures(t, dir)
+	short, err := os.MkdirTemp("", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(short)
+	roomsOf(t, dir, short, "den")
+	env := home(short)
+	u := up(t, env)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := screen.Start(t, 80, 24, append([]string{asProcess + "=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "TMUX="},
+		env...), exe, "join", "den")
+	s.Shows("F1 help")
+	s.Keys("/forget\r")
+	s.Shows("be undone. [y/N]")
+	s.Keys("y\r")
+	if status := s.Exit(); status != 0 {
+		t.Errorf("status %d: %s", status, s.Written())
+	}
+	left, err := filepath.Glob(filepath.Join(short, "data/coterie/rooms/*"))
+	if w := s.Written(); !strings.Contains(w, "Forgot den: its history here and the history's key are erased.") ||
+		err != nil || len(left) > 0 {
+		t.Errorf("left %q, %v; it ended with %q", left, err, w[max(0, len(w)-300):])
+	}
+	if strings.Contains(u.said(), "Forgot") || strings.Contains(u.said(), "erased") {
+		t.Errorf("coterie up says %s", u.said())
+	}
+	u.ends(t, os.Interrupt)
+}
+
 // TestForgetInARoom: /forget leaves and takes away the history, its key and what is
 // remembered, and nothing else; another process cannot take them from under a room
 // that is open.

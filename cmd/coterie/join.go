@@ -37,7 +37,7 @@ Type, and press Enter: it is sent to everybody who can read the room. /who says 
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.Key, "key", "", "your key `FILE`")
-	flags.StringVar(&f.Policy, "policy", "", "who may enter: `EXPR`, as 'kms policy' explains it")
+	flags.StringVar(&f.Policy, "policy", "", "who may enter: `POLICY`, as 'kms policy' explains it")
 	flags.StringArrayVar(&f.Bootstrap, "bootstrap", nil, "a peer to begin with: `ADDR`, such as relay.ntnu.no or "+
 		"10.0.0.7:4001; may be given several times")
 	flags.StringArrayVar(&f.Listen, "listen", nil, "listen on `MULTIADDR` (default: a port of the room's own)")

@@ -26,8 +26,10 @@ func (a *app) linkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "link LINK|ROOM|-",
 		Short: "see what a room's link says, or make one of a room of yours",
-		Example: `  coterie link 'coterie:2:exam:...'
-  coterie link exam --qr        (of a room that you are in, or were)`,
+		Example: `  coterie link exam             (of a room that you are in, or were: the link alone)
+  coterie link exam | pbcopy    (or wl-copy, xclip, clip: ready to be pasted)
+  coterie link exam --qr
+  coterie link 'coterie:2:exam:...'        (what it says)`,
 		Args:              cli.Args("LINK"),
 		ValidArgsFunction: a.completeRooms,
 		RunE:              func(_ *cobra.Command, args []string) error { return a.link(args[0], asQR, asJSON) },
@@ -81,6 +83,24 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 			Add("questions", l.Questions).Add("unlisted", len(l.Tag) > 0).Add("addresses", addrs).Line())
 		return err
 	}
+	if !room.IsLink(what) {
+		// The link alone is the result: | pbcopy has it. The rest is for whoever looks on.
+		w := chat.ReachOf(l.Addresses).Warning()
+		switch {
+		case len(l.Addresses) == 0: // it was said
+		case w != "":
+			cli.Warn(a.stderr, cli.Fail("link-reach", "the link%s", strings.TrimSuffix(strings.TrimPrefix(w, "It"), ".")))
+		default:
+			secret := "no secret is in it"
+			if len(l.Tag) > 0 {
+				secret = "whoever has it knows of the room"
+			}
+			fmt.Fprintf(a.stderr, "The link of %s, with %s; %s.\n", cli.Clean(l.Name),
+				cli.Plural(len(l.Addresses), "address"), secret)
+		}
+		_, err := fmt.Fprintln(a.stdout, l)
+		return err
+	}
 	history := "off: who comes later reads nothing from before"
 	if l.History > 0 {
 		history = "newcomers read what was said in the last " + text.Span(l.History)
@@ -96,13 +116,6 @@ func (a *app) link(what string, asQR, asJSON bool) error {
 	}
 	if len(l.Tag) > 0 {
 		fmt.Fprintln(&out, "unlisted  whoever has this link knows of the room")
-	}
-	if !room.IsLink(what) {
-		fmt.Fprintf(&out, "\n%s\n", l)
-		w := chat.ReachOf(l.Addresses).Warning()
-		if w != "" && len(l.Addresses) > 0 {
-			cli.Warn(a.stderr, cli.Fail("link-reach", "the link%s", strings.TrimSuffix(strings.TrimPrefix(w, "It"), ".")))
-		}
 	}
 	_, err = io.WriteString(a.stdout, out.String())
 	return err

@@ -60,7 +60,7 @@ func (a *app) run(args []string) int {
 	root.SetOut(a.stdout)
 	root.PersistentFlags().StringVar(&a.Name, "profile", "", "keep everything apart under `NAME`")
 	root.AddCommand(a.joinCommand(), a.relayCommand(), a.demoCommand(), a.requestCommand(), a.keyCommand(),
-		a.roomsCommand(), a.upCommand(), a.closeCommand(), a.sayCommand(), a.readCommand(),
+		a.roomsCommand(), a.upCommand(), a.closeCommand(), a.sayCommand(), a.readCommand(), a.saveCommand(),
 		a.statusCommand(), a.pingCommand(), a.doctorCommand(), a.linkCommand(), a.changeCommand(), a.forgetCommand(),
 		a.configCommand(), a.askCommand(), a.exportCommand(), a.webCommand(),
 		cli.Version("coterie"), cli.ManCommand())

@@ -46,6 +46,7 @@ func TestExitStatus(t *testing.T) {
 func TestHelpFits(t *testing.T) {
 	dir := t.TempDir()
 	for _, word := range []string{"demo", "relay", "rooms", "status", "ping", "doctor", "link", "passphrase", "forget",
+		"say", "save", "read",
 		"config", "policies", "links", "security", "environment", "exit-codes"} {
 		stdout, _, _ := run(t, dir, "", "help", word)
 		if n := strings.Count(stdout, "\n"); n > 24 || n < 2 {

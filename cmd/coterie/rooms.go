@@ -41,7 +41,7 @@ func (a *app) roomsCommand() *cobra.Command {
 func (a *app) printRooms(rooms []profile.Room, asJSON bool) error {
 	slices.SortStableFunc(rooms, func(x, y profile.Room) int { return y.Last.Compare(x.Last) })
 	if !asJSON && len(rooms) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "No room was joined yet.\n\n  coterie join ROOM --key FILE --policy 'EXPR'")
+		_, err := fmt.Fprintln(a.stdout, "No room was joined yet.\n\n  coterie join ROOM --key FILE --policy 'POLICY'")
 		return err
 	}
 	for _, r := range rooms {
@@ -97,7 +97,7 @@ func (a *app) forgetCommand() *cobra.Command {
 		ValidArgsFunction: a.completeRooms,
 		RunE:              func(_ *cobra.Command, args []string) error { return a.forget(args[0], policy, yes) },
 	}
-	cmd.Flags().StringVar(&policy, "policy", "", "only the room of that name with this policy, `EXPR`")
+	cmd.Flags().StringVar(&policy, "policy", "", "only the room of that name with this policy, `POLICY`")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
@@ -131,7 +131,7 @@ func (a *app) forget(name, policy string, yes bool) error {
 			for _, r := range gone {
 				question += "\n  " + cli.Clean(r.Policy)
 			}
-			question += "\nFor one of them: --policy 'EXPR'."
+			question += "\nFor one of them: --policy 'POLICY'."
 		}
 		ok, err := cli.Confirm(question, "--yes")
 		if err != nil {

@@ -164,3 +164,37 @@ func TestFilesAgain(t *testing.T) {
 	}
 	finish(ctx, t, bob)
 }
+
+// TestStopFetching: a file that nobody who is there has is waited for, until its user stops that. What is
+// not being fetched cannot be stopped, and of one's own file it is said what can be done.
+func TestStopFetching(t *testing.T) {
+	t.Parallel()
+	ctx, dir := stage(t)
+	ann, bob, _ := pair(ctx, t, dir)
+	randomFile(t, filepath.Join(dir, "talk.mp4"), 2<<20)
+	do(t, ann, map[string]string{"file": filepath.Join(dir, "talk.mp4")})
+	id := waitForFile(ctx, t, bob, "talk.mp4").ID
+	own := waitForFile(ctx, t, ann, "talk.mp4").ID
+	do(t, ann, map[string]string{"stop": own})
+	wait(ctx, t, ann, "what can be done", func(e drive.Event) bool {
+		return e.Event == "error" && strings.Contains(e.Text, "talk.mp4 is yours")
+	})
+	finish(ctx, t, ann)
+	path := filepath.Join(dir, "saved")
+	do(t, bob, map[string]string{"save": id, "path": path})
+	wait(ctx, t, bob, "that it is fetched", func(e drive.Event) bool {
+		return e.Event == "file" && e.State == "fetching"
+	})
+	do(t, bob, map[string]string{"stop": id})
+	wait(ctx, t, bob, "that it is stopped", func(e drive.Event) bool { return e.Event == "file" && e.State == "there" })
+	for _, c := range []string{id, strings.Repeat("00", 32)} {
+		do(t, bob, map[string]string{"stop": c})
+		wait(ctx, t, bob, "a refusal", func(e drive.Event) bool {
+			return e.Event == "error" && (e.Code == "file" || e.Code == "bad-input")
+		})
+	}
+	finish(ctx, t, bob)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("it was saved")
+	}
+}

@@ -213,3 +213,27 @@ func TestDemoExplains(t *testing.T) {
 		t.Errorf("an alarm:\n%s", out)
 	}
 }
+
+// TestLinkOnATerminal: however narrow the terminal is, the link is one line, and nothing but at most
+// two lines of a warning is with it.
+func TestLinkOnATerminal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fixtures(t, dir)
+	if stdout, stderr, status := run(t, dir, "", "join", "den", "--json", "--key", "ann.key", "--policy", thePolicy,
+		"--listen", "/ip4/127.0.0.1/tcp/0"); status != 0 {
+		t.Fatal(stdout, stderr)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, _ := run(t, dir, "", "link", "den")
+	env := append([]string{asProcess + "=1", "TERM=xterm-256color"}, home(dir)...)
+	s := screen.Start(t, 40, 24, env, exe, "link", "den")
+	s.Exit()
+	link := strings.TrimSuffix(stdout, "\n")
+	if w := s.Written(); len(link) < 80 || !strings.HasSuffix(w, "\r\n"+link+"\r\n") {
+		t.Errorf("%q, and on a terminal %q", stdout, w)
+	}
+}

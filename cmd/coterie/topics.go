@@ -16,18 +16,19 @@ func topics() []*cobra.Command {
 
 A name with a space needs quotes; names are exact: "5th Year" is not "5th year". A bare attribute cannot be denied.
 In a room, /to Professor WORDS says something to those alone who satisfy a policy; in parentheses if it has parts.
-A key must also be valid on the day. kms policy 'EXPR' --key FILE says whether a key gets in, and what is missing.`},
+A key must also be valid on the day. kms policy 'POLICY' --key FILE says whether a key gets in, and what is missing.`},
 		{"links", "how a room is passed on", `A room is its name, its policy, its domain and its options: whoever has the same ones is in the same room.
 A link has them all in it, and some addresses:
 
   coterie join 'coterie:2:exam:...' --key kari.key
   coterie join - --key kari.key          reads the link from standard input
   coterie link 'coterie:2:exam:...'      what a link says, without joining
-  coterie link exam --qr                 of a room that you joined
+  coterie link exam                      the link of a room that you joined; | pbcopy copies it
+  coterie link exam --qr                 the same, to be scanned
 
 The link of a listed room is no secret: it lets nobody in who has no key. The link of an unlisted room is: whoever has it
 knows of the room, so give it to coterie join - rather than as an argument, which other users of the computer may see.`},
-		{"security", "what is promised, and what is not", `Can read: the members of the epoch, listed by /who, and whomever one of them tells. Each proved to hold a key that
+		{"security", "what is promised, and what is not", `Can read: the members, listed by /who, and whomever one of them tells. Each proved to hold a key that
 satisfies the policy today, or was let in by one who did. Nobody learns which attributes let somebody in.
 Not even with everybody's long-term keys, the authority's included, can what was recorded be opened later.
 Who left reads nothing of what comes after; a newcomer reads nothing from before, unless the room's history is on.
@@ -44,7 +45,7 @@ TERM=dumb             no escape codes`},
 		{"exit-codes", "what the exit status says", `0     done
 1     it failed; standard error says why
 2     wrong usage: an unknown command or flag, something missing, a policy that is none;
-      coterie status, ping, read: no such room runs
+      coterie status, ping, read, say, save: no such room runs
 130   a second signal came while leaving`},
 	} {
 		out = append(out, &cobra.Command{Use: t.name, Short: t.short, Long: t.long})

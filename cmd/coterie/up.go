@@ -1,23 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/house"
-	"coterie/cmd/coterie/lines"
 	"coterie/cmd/internal/cli"
-	"coterie/room"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -146,123 +139,4 @@ func (a *app) closeCommand() *cobra.Command {
 			return home.Close(e.ID)
 		},
 	}
-}
-
-func (a *app) sayCommand() *cobra.Command {
-	var linger time.Duration
-	var to string
-	cmd := &cobra.Command{
-		Use:   "say ROOM TEXT|-",
-		Short: "say something in a room that coterie up has open",
-		Long: "Say something in a room that coterie up has open. The exit status is 0 when it is sent, and 1 if nobody " +
-			"could read it in time: it waits then, and is sent when somebody can within 10 minutes; later at /send in the room.",
-		Example: `  coterie say exam 'the sets are on the shelf'
-  uptime | coterie say exam -`,
-		Args:              cli.Args("ROOM", "TEXT"),
-		ValidArgsFunction: a.completeRooms,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.say(cmd.Context(), args[0], args[1], to, linger)
-		},
-	}
-	cmd.Flags().StringVar(&to, "to", "", "for those alone whose key satisfies `EXPR`")
-	cmd.Flags().DurationVar(&linger, "linger", 10*time.Second, "wait so long until it is sent")
-	return cmd
-}
-
-func (a *app) say(ctx context.Context, name, said, to string, linger time.Duration) error {
-	if said == "-" {
-		all, err := io.ReadAll(io.LimitReader(a.stdin, lines.MaxLine))
-		if err != nil {
-			return err
-		}
-		said = strings.TrimRight(string(all), "\r\n")
-	}
-	if bad := isCommand(name, said); bad != nil {
-		return bad
-	}
-	home, e, err := a.at(name)
-	if err != nil {
-		return err
-	}
-	return home.Say(ctx, e, said, to, linger)
-}
-
-// isCommand is the error for words that are a command where they are typed: all would read them.
-func isCommand(name, said string) error {
-	typed := strings.TrimSpace(said)
-	word, _ := chat.Words(typed)
-	is := func(c chat.Slash) bool { return c.Name == word }
-	if !strings.HasPrefix(typed, "/") || !slices.ContainsFunc(chat.Slashes, is) {
-		return nil
-	}
-	e := cli.Usage("/%s is a command, and coterie say says words alone: nothing was sent", word)
-	if word == "to" {
-		return e.Hint("coterie say %s --to 'EXPR' 'WORDS'", cli.Quote(name))
-	}
-	return e.Hint("coterie join %s, and type it there", cli.Quote(name))
-}
-
-func (a *app) readCommand() *cobra.Command {
-	var f house.Flags
-	var follow bool
-	cmd := &cobra.Command{
-		Use:   "read ROOM",
-		Short: "print what was said lately in a room that coterie up has open",
-		Example: `  coterie read exam
-  coterie read exam --follow --json`,
-		Args:              cli.Args("ROOM"),
-		ValidArgsFunction: a.completeRooms,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f.Given = cmd.Flags().Changed
-			return a.read(cmd.Context(), args[0], f, follow)
-		},
-	}
-	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what is said")
-	cmd.Flags().BoolVar(&f.JSON, "json", false, "one JSON object a line, as join --json")
-	cmd.Flags().StringVar(&f.Clock, "time", "short", "times in plain lines: short, full, none or a layout")
-	cmd.RegisterFlagCompletionFunc("time", completeWords("short", "full", "none"))
-	return cmd
-}
-
-func (a *app) read(ctx context.Context, name string, f house.Flags, follow bool) error {
-	home, e, err := a.at(name)
-	if err != nil {
-		return err
-	}
-	var out house.Face = lines.NewJSON(a.stdout, a.now)
-	if !f.JSON {
-		if out, err = lines.NewPlain(a.stdout, a.stderr, f.Clock); err != nil {
-			return err
-		}
-	}
-	out.Hello()
-	f.Stay, f.Colour = true, "never"
-	out = &reader{Face: out, all: f.JSON, follow: follow}
-	return a.attach(ctx, home, e.ID, f, bufio.NewReaderSize(strings.NewReader(""), lines.MaxLine), out, "")
-}
-
-// A reader is a face for who reads what is said: words alone, or all there is.
-type reader struct {
-	house.Face
-	all, follow, over bool
-}
-
-func (r *reader) Show(s *chat.State, e chat.Event, said []chat.Line) {
-	switch e.What.(type) {
-	case room.Delivered, room.Opened, room.Changed:
-		r.Face.Show(s, e, nil)
-		return
-	case chat.Waiting: // what was before ends with it
-		r.over = r.over || !r.follow
-	}
-	if r.all {
-		r.Face.Show(s, e, said)
-	}
-}
-
-func (r *reader) Broken() error {
-	if r.over {
-		return io.EOF
-	}
-	return r.Face.Broken()
 }

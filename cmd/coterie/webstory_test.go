@@ -184,7 +184,7 @@ func TestWebStory(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			b.Until(`document.querySelector("#log img[alt='room.png']")?.naturalWidth === 40`)
+			b.Until(`document.querySelector("#log [role=img][aria-label='room.png']")?.width === 40`)
 			b.Click("#log .file button", "Save evil.png")
 			notes := filepath.Join(dir, "notes.txt")
 			if err := os.WriteFile(notes, []byte("what we know"), 0o600); err != nil {
@@ -198,7 +198,7 @@ func TestWebStory(t *testing.T) {
 			}
 			b.Shows("#log li.self .file", "notes.txt (12 B)")
 			keep(b, "web-"+size.name)
-			if browse.Eval[bool](b, `"stolen" in window || Boolean(document.querySelector("img[alt='evil.png']"))`) {
+			if browse.Eval[bool](b, `"stolen" in window || Boolean(document.querySelector("[role=img][aria-label='evil.png']"))`) {
 				t.Error("what is no picture is shown as one")
 			}
 			for until := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {

@@ -60,7 +60,7 @@ func (a *app) listCommand() *cobra.Command {
 	cmd.Flags().StringVar(&filter.expiring, "expiring", "", "only keys that lapse within `TIME`, such as 14d")
 	cmd.Flags().StringVar(&filter.attribute, "attr", "", "only keys with the attribute `A`")
 	cmd.Flags().StringVar(&filter.name, "name", "", "only keys of people with `NAME` in their name")
-	cmd.Flags().StringVar(&filter.policy, "policy", "", "only keys that open a room with the policy `EXPR` today")
+	cmd.Flags().StringVar(&filter.policy, "policy", "", "only keys that open a room with the policy `POLICY` today")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "as a table for spreadsheets")
 	return cmd

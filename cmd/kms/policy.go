@@ -24,14 +24,14 @@ type policyFlags struct {
 func (a *app) policyCommand() *cobra.Command {
 	var f policyFlags
 	cmd := &cobra.Command{
-		Use:   "policy 'EXPR'",
+		Use:   "policy 'POLICY'",
 		Short: "explain a room's policy, and say who may enter",
 		Example: `  kms policy '("NTNU" and "5th year") or "Professor"'
   kms policy '("NTNU" and "5th year") or "Professor"' --as NTNU --as "4th year"
   kms policy '2 of (NTNU, SINTEF, dept = "Telematics") and age >= 18' --key kari.key
   kms policy '"NTNU"' --who                         whose keys on record it lets in today
   kms policy '"NTNU"' --was '"NTNU" or "Professor"' whom that change puts out, and lets in`,
-		Args: cli.Args("'EXPR'"),
+		Args: cli.Args("'POLICY'"),
 		RunE: a.told(func(cmd *cobra.Command, args []string) error {
 			if f.key != "" && len(f.as) > 0 {
 				return cli.Usage("--key and --as exclude each other")
@@ -53,7 +53,7 @@ func (a *app) policyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.identity, "identity", "", "open a sealed key with the age identities in `FILE`")
 	cmd.Flags().StringVar(&f.domain, "domain", "", "hold its names against what the domain `NAME` has issued")
 	cmd.Flags().BoolVar(&f.who, "who", false, "whose keys on record does it let in today?")
-	cmd.Flags().StringVar(&f.was, "was", "", "in place of the policy `EXPR`: whom does it put out, and whom let in?")
+	cmd.Flags().StringVar(&f.was, "was", "", "in place of the policy `POLICY`: whom does it put out, and whom let in?")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "",
 		"the identity's or the domain's passphrase is the first line of `FILE`")
 	cmd.RegisterFlagCompletionFunc("domain", completeDomains)

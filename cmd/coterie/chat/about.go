@@ -103,6 +103,8 @@ func (r *Room) target(c Say) (id ake.Hash, words string, bad *cli.Error) {
 	n, err := strconv.Atoi(number)
 	var of func(room.Delivered) bool
 	switch {
+	case c.About == record.KindReaction && !c.Back && (c.Text == "" || isNumber && err == nil && rest == ""):
+		return id, "", cli.Fail("bad-input", "usage: /react [WHICH] EMOJI").Hint("/unreact takes a reaction back")
 	case isNumber && err == nil:
 		i := n - r.seenGone - 1
 		if i < 0 || i >= len(r.seen) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
 	"coterie/room"
@@ -56,6 +57,7 @@ func TestWhichMessage(t *testing.T) {
 		}
 	}
 	for typed, code := range map[string]string{
+		"/react": "bad-input", "/react #1": "bad-input",
 		"/reply nobody hello": "not-member", "/reply ann": "bad-input", "/reply #1": "bad-input", "/reply #9 x": "no-message",
 		"/reply #0 x": "no-message", "/reply #-1 x": "no-message", "/edit #2": "bad-input", "/withdraw it": "bad-input",
 		"/unreact ann x": "bad-input", "/withdraw #2 x": "bad-input",
@@ -206,5 +208,47 @@ func TestReactionNamesNobody(t *testing.T) {
 		Of: room.Quote{Author: mAnn, Text: "y"}})
 	if want := two + ` reacts "🎉 to ` + one + `: x" to ` + one + ": y"; len(said) != 1 || said[0].Text != want {
 		t.Errorf("%+v", said)
+	}
+}
+
+// TestIgnoredReactions: what somebody reacts whom the user ignores is not shown: neither as it comes, nor
+// with a message, nor in what is read back, nor among many.
+func TestIgnoredReactions(t *testing.T) {
+	r, face := open(t)
+	r.state.Ignored[mPer.Peer] = true
+	both := []room.Reaction{{By: mPer.Peer, Text: "👎"}, {By: mAnn.Peer, Text: "👍"}}
+	d := room.Delivered{ID: ake.Hash{1}, Author: mAnn, Received: time.Now(), Reactions: both}
+	r.handle(d)
+	r.handle(room.Changed{Target: d.ID, Kind: record.KindReaction, By: mPer, Text: "👎"})
+	r.handle(room.Changed{Target: d.ID, Kind: record.KindReaction, By: mAnn, Text: "👍", Shown: both})
+	back := []room.Delivered{d}
+	r.state.withoutIgnored(back)
+	shown := [][]room.Reaction{back[0].Reactions, r.seen[0].Reactions}
+	for _, e := range face.events {
+		switch w := e.What.(type) {
+		case room.Delivered:
+			shown = append(shown, w.Reactions)
+		case room.Changed:
+			shown = append(shown, w.Shown)
+		}
+	}
+	if len(shown) != 4 || len(both) != 2 || both[0].By != mPer.Peer {
+		t.Errorf("shown: %v; they were %v", shown, both)
+	}
+	for _, s := range shown {
+		if len(s) != 1 || s[0].By != mAnn.Peer {
+			t.Errorf("%v", s)
+		}
+	}
+}
+
+// TestEachRefusalIsSaid: who types what cannot be done, and then something else of the kind, is told twice.
+func TestEachRefusalIsSaid(t *testing.T) {
+	r, _ := open(t)
+	no := cli.Fail("no-message", "there is no such message here")
+	for _, ref := range []string{"/edit x", "/withdraw"} {
+		if said := r.state.Take(Event{What: Rejected{ref, no}}); len(said) != 1 {
+			t.Errorf("%s: %v", ref, said)
+		}
 	}
 }

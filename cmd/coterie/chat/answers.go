@@ -204,16 +204,16 @@ func (s *State) info(now time.Time) []string {
 		out = append(out, "questions taken from outside: whoever has the link and the domain's file can ask, without a key")
 	}
 	if s.Joined() {
-		out = append(out, fmt.Sprintf("epoch     %x  since %s because %s; %s; commit by %s; session id %x",
+		out = append(out, fmt.Sprintf("keys      %x  since %s because %s; %s; commit by %s; session id %x",
 			s.Epoch.ID[:8], s.clock(s.Since), s.why(), text.Plural(len(s.Epoch.Members), "member"),
 			s.List([]peer.ID{s.Epoch.Committer}), s.Epoch.SID[:8]))
 		if s.Started > 1 {
-			out = append(out, "past      keys of "+text.Plural(s.Started-1, "earlier epoch")+
-				" are erased two minutes after each ended; "+
+			out = append(out, "past      "+text.Plural(s.Started-1, "earlier set")+
+				" of keys, erased two minutes after each ended; "+
 				"then nobody can open their traffic again, the authority included")
 		}
 	} else {
-		out = append(out, "epoch     none yet: a room of one has nobody to agree on a key with")
+		out = append(out, "keys      none yet: a room of one has nobody to agree on a key with")
 	}
 	out = append(out, "visible   to anyone on the way: your IP address, that you are in this room, its size, its policy. "+
 		"Not: what is said.")

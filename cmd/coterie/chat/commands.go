@@ -105,7 +105,7 @@ type (
 	// File sends a file. Ref is as in Say. Fetch has one fetched, by the id of its message; Save
 	// does that, too, and then saves it: by that id, or by the number that it was shown with. Paths
 	// are absolute; one that ends in a separator, or is a folder, is where the file goes by its own
-	// name. Files lists them.
+	// name. Stop has one fetched no more, by either. Files lists them.
 	File struct {
 		Ref  any
 		Path string
@@ -116,6 +116,10 @@ type (
 		Number int
 		Path   string
 		by     any // the face
+	}
+	Stop struct {
+		ID     ake.Hash
+		Number int
 	}
 	Files struct{}
 	// Export writes what was said to a new file.
@@ -146,7 +150,7 @@ var Slashes = []Slash{
 		func(string) Command { return Quit{} }},
 	{"leave", "", "leave the room for good", func(string) Command { return Quit{Leave: true} }},
 	{"me", "WORDS", "say what you do", func(s string) Command { return Say{Text: s, Action: true} }},
-	{"to", "EXPR [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
+	{"to", "POLICY [WORDS]", "say it to those alone whose key satisfies a policy", ParseTo},
 	{"reply", "WHICH WORDS", "answer a message: WHICH is who said it last, or #N (/recent)", about(record.KindReply)},
 	{"react", "[WHICH] EMOJI", "react to a message; alone, to the last one of another", about(record.KindReaction)},
 	{"unreact", "[WHICH]", "take your reaction back",
@@ -157,7 +161,7 @@ var Slashes = []Slash{
 	{"export", "FILE", "all that is kept of what was said: as text, or JSON lines if FILE ends in .json",
 		func(s string) Command { return Export{s} }},
 	{"who", "", "who can read, how they are reached, what they have", func(string) Command { return Who{} }},
-	{"info", "", "room, domain, policy, your way in, history, epoch", func(string) Command { return Info{} }},
+	{"info", "", "room, domain, policy, your way in, history, keys", func(string) Command { return Info{} }},
 	{"link", "", "the room's link, to invite others", func(string) Command { return Link{} }},
 	{"status", "", "what works and what does not", func(string) Command { return Status{} }},
 	{"nick", "NAME", "call yourself something else", func(s string) Command { return Nick{s} }},
@@ -165,7 +169,7 @@ var Slashes = []Slash{
 		func(s string) Command { return Whois{s} }},
 	{"peers", "", "every connection, its path and relay", func(string) Command { return Peers{} }},
 	{"ping", "WHO", "how long a member takes to answer", func(s string) Command { return Ping{s} }},
-	{"prove", "WHO EXPR", "ask a member to prove a policy to you alone",
+	{"prove", "WHO POLICY", "ask a member to prove a policy to you alone",
 		func(s string) Command { return Prove{Who: s} }},
 	{"yes", "[WHO]", "allow the proof you are asked for", func(s string) Command { return Allow{Who: s, Allow: true} }},
 	{"no", "[WHO]", "do not allow it", func(s string) Command { return Allow{Who: s} }},
@@ -174,6 +178,7 @@ var Slashes = []Slash{
 	{"file", "PATH", "send a file, up to 32 MiB", func(s string) Command { return File{Path: Path(s)} }},
 	{"files", "", "the files that were sent, and what is here of them", func(string) Command { return Files{} }},
 	{"save", "N [PATH]", "save file N, fetching it if need be; nothing is overwritten", parseSave},
+	{"stop", "N", "fetch file N no more", parseStop},
 	{"search", "WORDS", "in what was said", func(s string) Command { return Search{Words: s, Limit: 20} }},
 	{"ignore", "WHO", "show nothing more of a peer", func(s string) Command { return Ignore{s, true} }},
 	{"unignore", "WHO", "show it again", func(s string) Command { return Ignore{s, false} }},
@@ -228,7 +233,7 @@ func Words(s string) (name, args string) {
 func (c *Slash) Check(args string) *cli.Error {
 	needed, _, _ := strings.Cut(c.Args, "[")
 	if n := len(strings.Fields(needed)); len(strings.Fields(args)) < n || c.Args == "" && args != "" {
-		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("/help %s", c.Name)
+		return cli.Fail("bad-input", "usage: /%s", strings.TrimSpace(c.Name+" "+c.Args)).Hint("%s", c.Help)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -150,6 +151,10 @@ func NodeError(err error) error {
 	if errors.As(err, &l) && errors.Is(err, node.ErrPortTaken) {
 		return cli.Fail("port-taken", "%s is in use by another program", Port(l.Addresses[0])).
 			Hint("leave out --listen to get any free port, or stop the other one").Because(err)
+	}
+	if errors.As(err, &l) && errors.Is(err, fs.ErrPermission) {
+		return cli.Fail("listen", "this computer does not let you listen on %s", Port(l.Addresses[0])).
+			Hint("take a port from 1024 on, or leave out --listen to get a free one").Because(err)
 	}
 	if errors.As(err, &l) {
 		return cli.Fail("listen", "cannot listen on %s: %s", l.Addresses[0], cli.Clean(LastLine(l.Err))).

@@ -52,6 +52,9 @@ type (
 		Kept        int  // messages that wait on the disk
 		// Stays: this face goes, and the room stays open in another process.
 		Stays bool
+		// Forgot: nothing of the room is left here but this key file. NotForgotten is why something is.
+		Forgot       string
+		NotForgotten *cli.Error
 	}
 	// Warning is trouble that needs no command to be its cause. Calm: it is nobody's fault, and
 	// may pass.

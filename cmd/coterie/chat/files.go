@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,9 +15,7 @@ import (
 	"coterie/cmd/internal/cli"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/ake"
-	"coterie/node"
 	"coterie/room"
-	"coterie/room/record"
 )
 
 // Files that members send: PROTOCOL.md §9.9. Nothing here opens one, or shows what is in it.
@@ -30,8 +27,6 @@ const (
 	maxSaving = 64
 	// maxCopies is how many files of one name a folder may have.
 	maxCopies = 999
-	// retryFile is how often it is tried again while other files are being sealed.
-	retryFile = 100 * time.Millisecond
 )
 
 // A seenFile is one that was shown.
@@ -120,11 +115,15 @@ func (r *Room) fileChanged(c room.FileChanged) room.FileChanged {
 		for _, s := range waiting {
 			s.do(visit{r, s.by})
 		}
-	case room.FileGone:
+	case room.FileGone, room.FileThere:
 		delete(r.files.saving, c.ID)
+		bad := cli.Fail("file-gone", "%s is not saved: its message is not kept any more", FileName(c.Name))
+		if c.State == room.FileThere {
+			bad = cli.Fail("file-stopped", "%s is not saved: it is not fetched any more", FileName(c.Name)).
+				Hint("/save %d begins anew", c.Number)
+		}
 		for _, s := range waiting {
-			visit{r, s.by}.refuse(cli.Fail("file-gone", "%s is not saved: its message is not kept any more",
-				FileName(c.Name)))
+			visit{r, s.by}.refuse(bad)
 		}
 	}
 	return c
@@ -160,6 +159,15 @@ func parseSave(args string) Command {
 		return Bad{cli.Fail("bad-input", "usage: /save N [PATH]").Hint("/files lists the files, with their numbers")}
 	}
 	return Save{Number: n, Path: Path(strings.TrimSpace(to) + either(strings.TrimSpace(to) == "", "./", ""))}
+}
+
+// parseStop reads what follows /stop.
+func parseStop(args string) Command {
+	n, err := strconv.Atoi(args)
+	if err != nil || n < 1 {
+		return Bad{cli.Fail("bad-input", "usage: /stop N").Hint("/files lists the files, with their numbers")}
+	}
+	return Stop{Number: n}
 }
 
 func (c Files) do(r visit) {
@@ -203,8 +211,8 @@ func fileState(f room.FileInfo) string {
 	return "not here; others may have it"
 }
 
-// FileText is what is said of a file that was sent.
-func FileText(f *room.FileInfo, self bool) string {
+// FileText is what is said of a file that was sent. save is the command that saves one.
+func FileText(f *room.FileInfo, self bool, save string) string {
 	out := fmt.Sprintf("sent %s (%s)", FileName(f.Name), text.Size(int(f.Size)))
 	switch {
 	case f.State == room.FileGone:
@@ -215,69 +223,7 @@ func FileText(f *room.FileInfo, self bool) string {
 	if self || f.Number == 0 {
 		return out
 	}
-	return fmt.Sprintf("%s; /save %d", out, f.Number)
-}
-
-// do reads a file and sends it. It is in the outbox before anything can become of it.
-func (c File) do(r visit) {
-	o := &outgoing{ref: c.Ref, at: r.cfg.Now()}
-	r.box.waiting = append(r.box.waiting, o)
-	if !r.beside(func() { r.sendFile(o, c.Path) }) {
-		r.rejected(o, cli.Fail("busy", "too many requests at once").Hint("wait for the answers"))
-	}
-}
-
-func (r *Room) sendFile(o *outgoing, path string) {
-	name, data, bad := readFile(path)
-	if bad != nil {
-		r.reject(o, bad)
-		return
-	}
-	err := r.node.SendFile(o, name, data)
-	for tries := 0; errors.Is(err, room.ErrFilesBusy) && tries < 100; tries++ {
-		time.Sleep(retryFile)
-		err = r.node.SendFile(o, name, data)
-	}
-	if err != nil && !errors.Is(err, node.ErrEnded) && !errors.Is(err, room.ErrLeft) {
-		r.reject(o, fileError(err))
-	}
-}
-
-// readFile reads a file that is to be sent, and how others are to call it.
-func readFile(path string) (name string, data []byte, bad *cli.Error) {
-	shown := cli.Clean(path)
-	cannot := func(err error) (string, []byte, *cli.Error) {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return "", nil, cli.Fail("file", "cannot read %s: %v", shown, err).Because(err)
-	}
-	if !filepath.IsAbs(path) {
-		return "", nil, cli.Fail("file", "%s is no absolute path", shown)
-	}
-	// What is no file could be waited for without end: it is not opened.
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return cannot(err)
-	case !info.Mode().IsRegular():
-		return "", nil, cli.Fail("file", "%s is no file", shown).Hint("a folder goes as an archive of it")
-	case info.Size() == 0:
-		return "", nil, cli.Fail("file", "%s is empty", shown)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return cannot(err)
-	}
-	defer f.Close()
-	if data, err = io.ReadAll(io.LimitReader(f, record.MaxFile+1)); err != nil {
-		return cannot(err)
-	}
-	if len(data) > record.MaxFile {
-		return "", nil, cli.Fail("too-long", "%s has over 32 MiB; no larger file can be sent", shown)
-	}
-	return FileName(filepath.Base(path)), data, nil
+	return fmt.Sprintf("%s; %s %d", out, save, f.Number)
 }
 
 // fileError says why a file was not sent or fetched.
@@ -285,6 +231,8 @@ func fileError(err error) *cli.Error {
 	switch {
 	case errors.Is(err, room.ErrNoFile):
 		return cli.Fail("no-file", "there is no such file").Hint("/files lists them").Because(err)
+	case errors.Is(err, room.ErrNotFetched):
+		return cli.Fail("file", "that file is not being fetched").Hint("/files says how it stands with each").Because(err)
 	case errors.Is(err, room.ErrFilesFull):
 		return cli.Fail("files-full", "there is no room for the file in what is kept of this room").
 			Hint("/set keep 4GB keeps more, from the next time").Because(err)
@@ -296,13 +244,6 @@ func fileError(err error) *cli.Error {
 	return Describe(err)
 }
 
-// failedFile answers a file that was not sent after all.
-func (r *Room) failedFile(e room.FileFailed) {
-	if o, ok := e.Ref.(*outgoing); ok {
-		r.rejected(o, fileError(e.Err))
-	}
-}
-
 func (c Fetch) do(r visit) {
 	r.busy(func() {
 		if err := r.node.FetchFile(c.ID); err != nil {
@@ -311,12 +252,48 @@ func (c Fetch) do(r visit) {
 	})
 }
 
+// do has a file fetched no more. Whoever wants that waits for it no more; others who do are told.
+func (c Stop) do(r visit) {
+	if c.Number > 0 {
+		f := r.files.at(c.Number)
+		if f == nil {
+			r.refuse(noFile(c.Number))
+			return
+		}
+		c.ID = f.id
+	}
+	mine := func(s Save) bool { return s.by == r.by }
+	if waiting := slices.DeleteFunc(r.files.saving[c.ID], mine); len(waiting) > 0 {
+		r.files.saving[c.ID] = waiting
+	} else {
+		delete(r.files.saving, c.ID)
+	}
+	n := r.files.number[c.ID]
+	f := r.files.at(n)
+	r.busy(func() {
+		switch err := r.node.StopFile(c.ID); {
+		case err != nil && f != nil && f.self:
+			r.tell(NotDone{cli.Fail("file", "%s is yours: it is sent, and not fetched", FileName(f.info.Name)).
+				Hint("/withdraw takes it back: who has saved it keeps that; /drop gives up on it while it waits")})
+		case err != nil:
+			r.tell(NotDone{fileError(err)})
+		case f != nil:
+			r.tell(Answer{To: c, Title: "files", Lines: []string{fmt.Sprintf(
+				"%s is not fetched any more; /save %d begins anew", FileName(f.info.Name), n)}})
+		}
+	})
+}
+
+func noFile(number int) *cli.Error {
+	return cli.Fail("no-file", "there is no file %d", number).Hint("/files lists them")
+}
+
 // do saves a file, or has it fetched first.
 func (c Save) do(r visit) {
 	if c.Number > 0 {
 		f := r.files.at(c.Number)
 		if f == nil {
-			r.refuse(cli.Fail("no-file", "there is no file %d", c.Number).Hint("/files lists them"))
+			r.refuse(noFile(c.Number))
 			return
 		}
 		c.ID, c.Number = f.id, 0

@@ -54,3 +54,26 @@ func TestNotSaved(t *testing.T) {
 		t.Errorf("%v wait", r.files.saving)
 	}
 }
+
+// TestStopped: all who wait for a file that is not fetched any more are told, and nobody waits.
+func TestStopped(t *testing.T) {
+	r, face := open(t)
+	id := ake.Hash{1}
+	d := room.Delivered{ID: id, File: &room.FileInfo{Name: "talk.mp4", Size: 1}}
+	r.files.note(&d)
+	r.files.saving[id] = []Save{{ID: id, by: "one"}, {ID: id, by: "two"}}
+	r.fileChanged(room.FileChanged{ID: id, FileInfo: room.FileInfo{Name: "talk.mp4", State: room.FileFetching}})
+	if len(r.files.saving[id]) != 2 {
+		t.Fatal("who waits is forgotten")
+	}
+	r.fileChanged(room.FileChanged{ID: id, FileInfo: room.FileInfo{Name: "talk.mp4", State: room.FileThere}})
+	told := make(map[any]int)
+	for _, e := range face.events {
+		if bad, ok := e.What.(NotDone); ok && bad.Err.Code == "file-stopped" {
+			told[e.For]++
+		}
+	}
+	if len(told) != 2 || told["one"] != 1 || told["two"] != 1 || len(r.files.saving) > 0 {
+		t.Errorf("told: %v; %v wait", told, r.files.saving)
+	}
+}

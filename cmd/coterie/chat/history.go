@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -37,14 +36,18 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, g
 	wanted := func() int {
 		later := 0
 		for _, d := range past {
-			if !since.IsZero() && !TimeOf(d.Message.Time).Before(since) {
+			if !since.IsZero() && !d.ShownAt().Before(since) {
 				later++
 			}
 		}
 		return min(max(n, later), maxBack)
 	}
-	earlier := func(r *record.Signed) bool { return TimeOf(r.Time).Before(before) }
-	gone, err = room.ReadBack(h.Store, h.Room, h.Self, earlier, func(d room.Delivered) bool {
+	// When it was said is the author's word: what they say alone does not leave it out.
+	anything := func(*record.Signed) bool { return true }
+	gone, err = room.ReadBack(h.Store, h.Room, h.Self, anything, func(d room.Delivered) bool {
+		if !d.ShownAt().Before(before) {
+			return true
+		}
 		if past = append(past, d); len(past) >= 2*maxBack {
 			past, all = append([]room.Delivered(nil), lastOf(past, maxBack)...), false
 		}
@@ -56,7 +59,7 @@ func (h *History) Back(before, since time.Time, n int) (past []room.Delivered, g
 	}
 	var oldest time.Time
 	if len(past) > 0 {
-		oldest = TimeOf(past[0].Message.Time)
+		oldest = past[0].ShownAt()
 	}
 	room.InOrder(past)
 	room.Quotes(past)
@@ -71,7 +74,7 @@ const maxBack = 5000
 
 // lastOf sorts by time and keeps the n last.
 func lastOf(all []room.Delivered, n int) []room.Delivered {
-	slices.SortStableFunc(all, func(a, b room.Delivered) int { return cmp.Compare(a.Message.Time, b.Message.Time) })
+	slices.SortStableFunc(all, func(a, b room.Delivered) int { return a.ShownAt().Compare(b.ShownAt()) })
 	return all[max(len(all)-n, 0):]
 }
 
@@ -90,7 +93,7 @@ type Query struct {
 
 // matches reports whether a message is looked for.
 func (q *Query) matches(d room.Delivered) bool {
-	at := TimeOf(d.Message.Time)
+	at := d.ShownAt()
 	switch {
 	case !q.After.IsZero() && !at.After(q.After), !q.Before.IsZero() && !at.Before(q.Before):
 		return false
@@ -173,8 +176,10 @@ func (c Search) do(r visit) {
 			r.report(err)
 		}
 		states := r.fileStates(q.Found)
+		r.manyReactions(q.Found)
 		r.post(func() {
 			r.noteFiles(q.Found, states)
+			r.state.withoutIgnored(q.Found)
 			r.show(Found{c.Ref, q.Total, q.Found})
 		})
 	})
@@ -193,12 +198,50 @@ func (r visit) older(c Older) {
 		return
 	}
 	states := r.fileStates(past)
+	r.manyReactions(past)
 	r.post(func() {
+		r.state.withoutIgnored(past)
 		r.noteFiles(past, states)
 		past = slices.DeleteFunc(past, func(d room.Delivered) bool { return r.state.Ignored[d.Author.Peer] })
 		gone = slices.DeleteFunc(gone, func(s room.Shortened) bool { return r.state.Ignored[s.Author.Peer] })
 		r.show(Earlier{past, gone, c.Since, all})
 	})
+}
+
+// manyReactions puts in those that are shown live, where there are so many that not all may be: the disk
+// does not know which.
+func (r *Room) manyReactions(all []room.Delivered) {
+	var ids []ake.Hash
+	for _, d := range all {
+		if len(d.Reactions) >= room.MaxReactions {
+			ids = append(ids, d.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	live := r.node.Reactions(ids)
+	for i, d := range all {
+		if shown := live[d.ID]; len(shown) > 0 {
+			all[i].Reactions = shown
+		}
+	}
+}
+
+// withoutIgnored takes away what those reacted whom the user ignores.
+func (s *State) withoutIgnored(all []room.Delivered) {
+	for i := range all {
+		all[i].Reactions = s.reactions(all[i].Reactions)
+	}
+}
+
+// reactions are those of whom the user does not ignore. Others may share the slice.
+func (s *State) reactions(all []room.Reaction) []room.Reaction {
+	ignored := func(o room.Reaction) bool { return s.Ignored[o.By] }
+	if !slices.ContainsFunc(all, ignored) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), ignored)
 }
 
 // unreadMeta is under which name the disk has the unread mark: the id of the first new

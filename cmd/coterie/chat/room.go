@@ -104,6 +104,7 @@ type Room struct {
 	asked    leaving // for good, with messages that wait
 	unsaid   int     // messages that wait for a word
 	forget   bool    // nothing of this room is to be left here
+	erase    func() (keyFile string, bad *cli.Error)
 
 	mail       chan func()   // to the room's goroutine
 	typed      chan wish     // from a face that cannot wait
@@ -132,9 +133,6 @@ func New(cfg Config) *Room {
 
 // About is what does not change of the room.
 func (r *Room) About() About { return r.state.About }
-
-// Forgotten reports whether nothing of the room is to be left on this computer.
-func (r *Room) Forgotten() bool { return r.forget }
 
 // Addresses are where to begin the next time, the best first: those at which somebody answered
 // and other members', in turns, and the others of those where this time began.
@@ -222,7 +220,7 @@ func (r *Room) Run(ctx context.Context, events <-chan node.Event, ended <-chan e
 			// A window that is closed says so twice.
 			if reason != "" && s != syscall.SIGHUP {
 				undelivered, kept := r.left("signal")
-				r.show(Bye{"signal", undelivered, statusAborted, !r.forGood(), kept, false})
+				r.show(Bye{Reason: "signal", Undelivered: undelivered, Code: statusAborted, Away: !r.forGood(), Kept: kept})
 				os.Exit(statusAborted)
 			}
 			leave("signal")
@@ -297,7 +295,11 @@ func (r *Room) end(reason string, err error) error {
 		r.show(Warning{Err: cli.Fail("unconfirmed", "nobody confirmed in time that %s arrived",
 			cli.Plural(len(r.unread), "message")).Hint("--linger waits longer")})
 	}
-	r.show(Bye{reason, undelivered, code, !r.forGood(), kept, false})
+	bye := Bye{Reason: reason, Undelivered: undelivered, Code: code, Away: !r.forGood(), Kept: kept}
+	if r.forget && r.erase != nil {
+		bye.Forgot, bye.NotForgotten = r.erase()
+	}
+	r.show(bye)
 	if code != 0 {
 		return cli.Silent(code)
 	}
@@ -371,8 +373,7 @@ func (r *Room) handle(e node.Event) {
 			return
 		}
 		r.files.note(&ev)
-		ev.Reactions = slices.DeleteFunc(slices.Clone(ev.Reactions),
-			func(o room.Reaction) bool { return r.state.Ignored[o.By] })
+		ev.Reactions = r.state.reactions(ev.Reactions)
 		e = ev
 		if r.seen = append(r.seen, ev); len(r.seen) > MaxFound {
 			r.seen = append([]room.Delivered(nil), r.seen[MaxFound/10:]...)
@@ -382,6 +383,8 @@ func (r *Room) handle(e node.Event) {
 		if r.state.Ignored[ev.By.Peer] {
 			return
 		}
+		ev.Shown = r.state.reactions(ev.Shown)
+		e = ev
 		r.changeSeen(ev)
 	case room.Opened:
 		if r.state.Ignored[ev.Author.Peer] {

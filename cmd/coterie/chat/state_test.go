@@ -74,7 +74,7 @@ func TestWhois(t *testing.T) {
 	s.Take(Event{What: room.Attested{Member: mAnn, Policy: `"Professor"`, OK: true}, At: noon})
 	s.Take(Event{What: room.Renamed{Member: room.Member{Peer: ann, Name: "anna"}}, At: noon})
 	lines := strings.Join(s.whois(ann, noon).Lines, "\n")
-	for _, want := range []string{"name       anna", "sent two different messages as number 41 of epoch",
+	for _, want := range []string{"name       anna", "sent two different messages as number 41 under keys",
 		`proved "Professor" of NTNU to you at 12:00`, "used       ann", "here since 12:00"} {
 		if !strings.Contains(lines, want) {
 			t.Errorf("no %q in\n%s", want, lines)

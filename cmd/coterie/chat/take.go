@@ -47,7 +47,7 @@ func (s *State) Take(e Event) []Line {
 			s.toldWhom(to.Expr)
 		}
 	case room.Held:
-		why := "the next epoch is on its way"
+		why := "new keys are on their way"
 		if w.Alone {
 			why = "nobody else is here"
 		}
@@ -74,7 +74,7 @@ func (s *State) Take(e Event) []Line {
 		}
 		return note("%s", s.ShortenedText(w, e.At))
 	case room.Equivocated:
-		s.learn(w.Author.Peer, fmt.Sprintf("sent two different messages as number %d of epoch %x: %x and %x",
+		s.learn(w.Author.Peer, fmt.Sprintf("sent two different messages as number %d under keys %x: %x and %x",
 			w.Counter, w.Epoch[:2], w.IDs[0][:4], w.IDs[1][:4]))
 		return alarm("%s sent two different messages as number %d; the first one stays", s.name(w.Author.Peer),
 			w.Counter)
@@ -154,6 +154,13 @@ func (s *State) own(e Event) []Line {
 			return note("you went away; %s to be sent when you are back", text.Plural(w.Kept, "message")+
 				either(w.Kept == 1, " waits", " wait"))
 		}
+		switch {
+		case w.NotForgotten != nil:
+			return warning(Alarm, w.NotForgotten)
+		case w.Forgot != "":
+			return note("you left. Forgot %s: its history here and the history's key are erased. The key file %s is still "+
+				"there.", cli.Clean(s.Name), cli.Clean(w.Forgot))
+		}
 		return note("you %s", either(w.Away, "went away", "left"))
 	case Warning:
 		if w.Calm {
@@ -164,7 +171,9 @@ func (s *State) own(e Event) []Line {
 		return warning(Alarm, w.Err)
 	case Rejected:
 		// What is given up all at once is said once, and by what gave it up.
-		if w.Err.Code == s.rejection || w.Err.Code == codeUndelivered || w.Err.Code == codeDropped {
+		// Others answer what somebody typed: each is said.
+		again := w.Err.Code == s.rejection && (w.Err.Code == codeAlone || w.Err.Code == "busy")
+		if again || w.Err.Code == codeUndelivered || w.Err.Code == codeDropped {
 			return nil
 		}
 		s.rejection = w.Err.Code
@@ -311,7 +320,7 @@ func (s *State) epoch(e room.EpochStarted, at time.Time) []Line {
 		case e.WasAway:
 			joined += ". What was said while you were away comes from those who have it."
 		case s.History == 0 && !waited:
-			joined += ". What was said before you came is not for you (history is off)."
+			joined += ". What was said before you came is not for you."
 		}
 		out = append(out, Line{Text: joined})
 	case len(e.Joined) > 0 || len(e.Left) > 0 || len(e.WentAway) > 0:

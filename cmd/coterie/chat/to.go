@@ -170,7 +170,7 @@ func (s *State) provedTo(policy string) string {
 		}
 	}
 	if len(ids) == 0 {
-		return "nobody here has proved it to you, so nobody knows who can read it; /prove WHO EXPR asks"
+		return "nobody here has proved it to you, so nobody knows who can read it; /prove WHO POLICY asks"
 	}
 	return fmt.Sprintf("%d of the %s here %s proved it to you: %s%s", len(ids), text.Plural(others, "other"),
 		either(len(ids) == 1, "has", "have"), s.List(ids), either(len(ids) < others, "; of the rest nobody knows", ""))

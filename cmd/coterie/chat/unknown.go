@@ -20,7 +20,7 @@ var instead = map[string]string{
 }
 
 const (
-	noPrivate = "there are no messages to one person; /to EXPR WORDS is for those alone whose key satisfies a policy"
+	noPrivate = "there are no messages to one person; /to POLICY WORDS is for those alone whose key satisfies a policy"
 	noKick    = "nobody can be sent away: whose key satisfies the policy is let in; /cut WHO goes on without them"
 )
 

@@ -144,9 +144,9 @@ func (s *State) ReadersText(epoch ake.Hash, to string, mine *Receipt) []string {
 	case known:
 		out = append(out, could+s.List(members))
 	default:
-		out = append(out, could+"the members of an epoch before you came")
+		out = append(out, could+"those who were members before you came")
 	}
-	later := "nobody (history is off)"
+	later := "nobody: newcomers are told nothing from before"
 	if s.History > 0 {
 		later = "who joins within " + text.Span(s.History)
 	}

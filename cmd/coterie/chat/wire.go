@@ -182,7 +182,7 @@ func init() {
 	for _, c := range []Command{
 		Say{}, Quit{}, Who{}, Info{}, Status{}, Whois{}, Link{}, Help{}, Peers{}, Ignores{}, To{}, Nick{}, Rekey{}, Drop{},
 		SendHeld{}, ShowHeld{}, Ping{}, Prove{}, Allow{}, Ignore{}, Cut{}, Notice{}, Search{}, Older{}, Set{}, MarkUnread{},
-		Debug{}, Forget{}, Bad{}, Questions{}, Reply{}, Recent{}, Export{}, File{}, Fetch{}, Save{}, Files{},
+		Debug{}, Forget{}, Bad{}, Questions{}, Reply{}, Recent{}, Export{}, File{}, Fetch{}, Save{}, Stop{}, Files{},
 	} {
 		commands[nameOf(c)] = reflect.TypeOf(c)
 	}

@@ -17,8 +17,8 @@ import (
 	"coterie/room"
 )
 
-// EpochName is an epoch for people: epoch 91ab.
-func EpochName(id ake.Hash) string { return fmt.Sprintf("epoch %x", id[:2]) }
+// EpochName is an epoch for people: keys 91ab.
+func EpochName(id ake.Hash) string { return fmt.Sprintf("keys %x", id[:2]) }
 
 // CanRead says how many can read, and how many will when they are back.
 func CanRead(here, away int) string {

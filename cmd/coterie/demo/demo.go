@@ -187,7 +187,7 @@ func (p *Plain) OK(text string, epoch []byte, readers int, took time.Duration) {
 	if took > 0 {
 		time = fmt.Sprintf("    %d ms", took.Milliseconds())
 	}
-	fmt.Fprintf(p.W, "ok   %-36s   epoch %x   %d can read%s\n", text, epoch[:2], readers, time)
+	fmt.Fprintf(p.W, "ok   %-36s   keys %x   %d can read%s\n", text, epoch[:2], readers, time)
 }
 
 // Failed is of Out.

@@ -475,7 +475,7 @@ func (st *Stage) finish(ctx context.Context) error {
 		}
 		p.mu.Unlock()
 	}
-	st.passed("ann and prof went on in an epoch that you have no key of", nil, 0)
+	st.passed("ann and prof went on with keys that you do not have", nil, 0)
 	return nil
 }
 

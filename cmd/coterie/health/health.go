@@ -150,7 +150,9 @@ func Check(f Facts) []Item {
 			Args: map[string]any{"members": f.Refusals}, DependsOn: []Code{Expired},
 		})
 	}
-	if connected == 0 {
+	// Where the last one said good-bye there is nothing to mend: that nobody is here says it.
+	parted := f.Parted != "" && f.Members < 2 && !f.Mute
+	if connected == 0 && !parted {
 		i := Item{
 			Code: Offline, Severity: Warn,
 			Text: "No peer is connected." + heldText(f.Held),
@@ -162,7 +164,7 @@ func Check(f Facts) []Item {
 			i.Text = "No peer is connected: " + f.Parted + "." + heldText(f.Held)
 			i.Hint = partedHint
 		case f.Bootstraps > 0:
-			i.Hint = "is the network up, and are the bootstrap addresses right? they are tried again"
+			i.Hint = "is the network up, and are the addresses of --bootstrap right? they are tried again"
 		case f.Members < 2: // the first in a room, as a rule: there is nothing to mend
 			i.Text = "No peer is connected yet: /link invites others." + heldText(f.Held)
 			i.Hint = "others come here by the link, and --bootstrap gives the address of one; is the network up?"
@@ -181,6 +183,9 @@ func Check(f Facts) []Item {
 	nobody, hint := "Nobody else is here.", "/link to invite; is the policy typed the same? the room id must match"
 	if f.Parted != "" {
 		nobody, hint = "Nobody else is here: "+f.Parted+".", partedHint
+		if connected == 0 {
+			nobody = "Nobody else is here: " + f.Parted + ". No peer is connected."
+		}
 	}
 	switch {
 	case f.Members < 2 && f.Others == 0:
@@ -210,7 +215,7 @@ func Check(f Facts) []Item {
 	case !f.MaySend && f.Held > 0:
 		add(Item{
 			Code: Joining, Severity: Info,
-			Text: "The next epoch is on its way." + heldText(f.Held),
+			Text: "New keys are on their way." + heldText(f.Held),
 			Args: map[string]any{"held": f.Held}, DependsOn: []Code{Expired, Offline},
 		})
 	}

@@ -30,6 +30,12 @@ var cases = []struct {
 			1
 	}), Alone,
 		"Nobody else is here. 1 message is held until somebody can read it."},
+	{"the only other one has gone, and nothing is connected", with(func(f *Facts) {
+		f.Direct, f.Members, f.Others, f.Bootstraps, f.Parted = 0, 1, 0, 1, "ann went away"
+	}), Alone, "Nobody else is here: ann went away. No peer is connected."},
+	{"all said good-bye, and one that is connected does not answer", with(func(f *Facts) {
+		f.Members, f.Others, f.Mute, f.Parted = 1, 0, true, "ann left"
+	}), Offline, "No peer answers."},
 	{"no address was given, and nobody was met", with(func(f *Facts) { f.Direct, f.Members, f.Others = 0, 0, 0 }), Offline,
 		"No peer is connected yet: /link invites others."},
 	{"no address was given, and the cable is pulled", with(func(f *Facts) { f.Direct, f.Members, f.Others = 0, 8, 0 }),
@@ -59,7 +65,7 @@ var cases = []struct {
 		"This computer's clock is 1 h 0 min behind the others (median of 4)."},
 	{"joining", with(func(f *Facts) { f.Members = 0 }), Joining, "Joining: 2 peers are here."},
 	{"rekeying", with(func(f *Facts) { f.MaySend, f.Held = false, 1 }), Joining,
-		"The next epoch is on its way. 1 message is held until somebody can read it."},
+		"New keys are on their way. 1 message is held until somebody can read it."},
 	{"messages are missing", with(func(f *Facts) { f.Missing = 2 }), Behind, "2 messages are missing here; fetching."},
 	{"relayed", with(func(f *Facts) { f.Direct, f.Relayed = 0, 2 }), Relayed,
 		"Every path is relayed: neither end could dial the other."},

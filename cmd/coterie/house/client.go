@@ -16,7 +16,6 @@ import (
 	"coterie/cmd/coterie/control"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
-	"coterie/room"
 )
 
 func readerOf(b []byte) io.Reader { return bytes.NewReader(b) }
@@ -174,49 +173,6 @@ func (h *Home) Close(name string) error {
 		conn.Close()
 	}
 	return err
-}
-
-// Say says something in a room there, and waits until it is sent.
-func (h *Home) Say(ctx context.Context, in Entry, text, to string, linger time.Duration) error {
-	r, err := h.Attach(in.ID, false)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	const ref = "said"
-	r.Do(ctx, chat.Say{Ref: ref, Text: text, To: to})
-	late := time.AfterFunc(max(linger, 0), r.part)
-	defer late.Stop()
-	for {
-		events, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			if kept, _ := r.left(); len(kept) == 0 {
-				return errUnsure()
-			}
-			return cli.Fail("waits", "nobody can read it yet: it waits, and is sent when somebody can").
-				Hint("coterie status %s", cli.Quote(in.Room)).
-				Hint("what has waited for over 10 minutes (hold in config.toml) goes out at /send in the room")
-		}
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			switch w := e.What.(type) {
-			case room.Sent:
-				if w.Ref == ref {
-					return nil
-				}
-			case chat.Rejected:
-				if w.Ref == ref {
-					return w.Err
-				}
-			case chat.Kept:
-				if w.Ref == ref {
-					return cli.Fail("waits", "the room was closed before it was sent: it waits on the disk")
-				}
-			}
-		}
-	}
 }
 
 // A Visit is how a face has a room, in this process or in another.

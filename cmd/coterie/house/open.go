@@ -47,6 +47,8 @@ type Room struct {
 	socket  *control.Server
 	log     *chat.Log
 	hide    func() // ends its metrics; nil: there are none
+	// released: what it has of this computer was given back. erased: and taken away.
+	released, erased bool
 }
 
 // Begin opens a room for a face, up to where its node can run.
@@ -96,7 +98,7 @@ func (h *House) Begin(p *Plan, out Joiner, face chat.Face) (_ *Room, err error) 
 	if o.history != nil && o.history.Plain {
 		out.Warn(cli.Fail("history-plain", "what is said in %s is kept here, encrypted; its key lies beside it",
 			cli.Clean(p.Descriptor.Name)).
-			Hint("--ephemeral keeps nothing; a sealed key protects it (coterie request)"))
+			Hint("--ephemeral keeps nothing; a key that is sealed for you protects it: coterie request"))
 	}
 	out.Step("listening", chat.Listening(o.node.Addresses()))
 	if !p.Flags.Ephemeral {
@@ -105,6 +107,9 @@ func (h *House) Begin(p *Plan, out Joiner, face chat.Face) (_ *Room, err error) 
 		}
 	}
 	o.Room = h.NewRoom(p, o.node, o.history, o.log, face)
+	if !p.Flags.Ephemeral {
+		o.EraseBy(o.erase)
+	}
 	return o, nil
 }
 
@@ -151,6 +156,10 @@ func (o *Room) Start(ctx context.Context) <-chan error {
 
 // release gives back what the room has of this computer.
 func (o *Room) release() {
+	if o.released {
+		return
+	}
+	o.released = true
 	if o.hide != nil {
 		o.hide()
 	}
@@ -164,8 +173,11 @@ func (o *Room) Close() {
 	o.release()
 	switch {
 	case o.Plan.Flags.Ephemeral:
-	case o.Forgotten():
-		o.house.erase(o.Plan)
+	case o.Forgotten() && o.erased:
+	case o.Forgotten(): // it ended otherwise
+		if _, bad := o.erase(); bad != nil {
+			cli.Warn(o.house.Stderr, bad)
+		}
 	default:
 		if err := o.house.remember(o.Plan, o.Addresses(o.Plan.bootstrap)); err != nil {
 			o.log.Warn(cli.Describe(err))
@@ -182,23 +194,21 @@ func (h *House) remember(p *Plan, addrs []ma.Multiaddr) error {
 	return h.Remember(r, addrs)
 }
 
-// erase takes away what this computer has of a room, now that it is closed.
-func (h *House) erase(p *Plan) {
-	name := p.Descriptor.Name
-	f, err := h.Forgetting(func(r profile.Room) bool { return r.Is(p.Descriptor) })
+// erase takes away what this computer has of the room, whose node has ended.
+func (o *Room) erase() (keyFile string, bad *cli.Error) {
+	o.release()
+	o.erased = true
+	name := o.Plan.Descriptor.Name
+	f, err := o.house.Forgetting(func(r profile.Room) bool { return r.Is(o.Plan.Descriptor) })
 	if err == nil {
 		defer f.Close()
 		err = f.Erase()
 	}
 	if err != nil {
-		cli.Warn(h.Stderr, cli.Fail("not-forgotten", "not all of %s could be erased: %s", cli.Clean(name),
-			cli.Describe(err).Text).
-			Hint("coterie forget %s", cli.Quote(name)).Because(err))
-		return
+		return "", cli.Fail("not-forgotten", "you left, and not all of %s could be erased: %s", cli.Clean(name),
+			cli.Describe(err).Text).Hint("coterie forget %s", cli.Quote(name))
 	}
-	fmt.Fprintf(h.Stdout,
-		"Forgot %s: its history here and the history's key are erased. The key file %s is still there.\n",
-		cli.Clean(name), cli.Clean(profile.Tilde(p.keyPath)))
+	return profile.Tilde(o.Plan.keyPath), nil
 }
 
 // prefs keep what is set in an open room for the next time.

@@ -177,7 +177,7 @@ func (h *House) fill(p *Plan, name string) (*profile.Room, error) {
 	if p.keyPath == "" {
 		e := cli.Usage("missing --key")
 		if f.Policy == "" && !room.IsLink(name) {
-			return nil, e.Hint("coterie join %s --key FILE --policy 'EXPR'; no room of this name is remembered",
+			return nil, e.Hint("coterie join %s --key FILE --policy 'POLICY'; no room of this name is remembered",
 				cli.Quote(name))
 		}
 		return nil, e.Hint("coterie join %s --key FILE", cli.Quote(name))
@@ -281,7 +281,7 @@ func describe(name string, f Flags, p *Plan) (*room.Descriptor, error) {
 		return nil, err
 	}
 	if f.Policy == "" {
-		return nil, cli.Usage("a room needs a policy").Hint("coterie join %s --key %s --policy 'EXPR'",
+		return nil, cli.Usage("a room needs a policy").Hint("coterie join %s --key %s --policy 'POLICY'",
 			cli.Quote(name), cli.Quote(f.Key))
 	}
 	policy, err := abe.ParsePolicy(f.Policy)

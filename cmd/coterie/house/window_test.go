@@ -165,7 +165,7 @@ func TestSayAtOnce(t *testing.T) {
 	}
 	const n = 10
 	for i := range n {
-		err := home.Say(t.Context(), o.entry(), fmt.Sprint("number ", i), "", 0)
+		err := home.Say(t.Context(), o.entry(), 0, chat.Say{Text: fmt.Sprint("number ", i)})
 		if e := cli.Describe(err); e == nil || e.Code != "waits" {
 			t.Errorf("%v", err)
 		}

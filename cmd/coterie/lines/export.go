@@ -41,7 +41,7 @@ func Export(about chat.About, file string, all []room.Delivered, gone []room.Sho
 func writeExport(w io.Writer, about chat.About, asJSON bool, all []room.Delivered, gone []room.Shortened) {
 	s := chat.NewState(about, time.Time{})
 	take := func(d room.Delivered) {
-		s.Take(chat.Event{Room: about.ID, At: chat.TimeOf(d.Message.Time), What: d})
+		s.Take(chat.Event{Room: about.ID, At: d.ShownAt(), What: d})
 	}
 	if asJSON {
 		for _, g := range gone {
@@ -62,7 +62,7 @@ func writeExport(w io.Writer, about chat.About, asJSON bool, all []room.Delivere
 	}
 	for _, d := range all {
 		take(d)
-		at := chat.TimeOf(d.Message.Time).Local().Format("2006-01-02 15:04:05 ")
+		at := d.ShownAt().Local().Format("2006-01-02 15:04:05 ")
 		text(w, s, at, d)
 	}
 }

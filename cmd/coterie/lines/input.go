@@ -124,6 +124,7 @@ type jsonInput struct {
 	File     *string `json:"file"`
 	Fetch    *string `json:"fetch"`
 	Save     *string `json:"save"`
+	Stop     *string `json:"stop"`
 	Path     *string `json:"path"`
 	Ref      any     `json:"ref"`
 }
@@ -182,6 +183,7 @@ func ParseJSON(s string) chat.Command {
 		{in.Reply != nil, chat.Reply{Number: is(in.Reply), Text: is(in.Text)}},
 		{in.File != nil, chat.File{Ref: in.Ref, Path: chat.Path(is(in.File))}},
 		{in.Fetch != nil, chat.Fetch{ID: messageID(in.Fetch)}},
+		{in.Stop != nil, chat.Stop{ID: messageID(in.Stop)}},
 		{in.Save != nil, chat.Save{ID: messageID(in.Save), Path: chat.Path(is(in.Path))}},
 	} {
 		if v.given {
@@ -191,7 +193,7 @@ func ParseJSON(s string) chat.Command {
 	if len(given) != 1 {
 		return bad("an object with exactly one of send, quit, leave, nick, rekey, ping, status, search, prove, answer, " +
 			"drop, send_held, held, ignore, cut, uncut, notice, questions, answer_question, react, edit, withdraw, export, " +
-			"file, fetch, save")
+			"file, fetch, stop, save")
 	}
 	if in.To != nil && in.Send == nil {
 		return bad("to goes with send")
@@ -210,9 +212,10 @@ func ParseJSON(s string) chat.Command {
 		if is(in.File) == "" {
 			return bad("file is a path")
 		}
-	case chat.Fetch, chat.Save:
-		if messageID(in.Fetch) == (ake.Hash{}) && messageID(in.Save) == (ake.Hash{}) {
-			return bad("fetch and save want the id of a message, in hexadecimal")
+	case chat.Fetch, chat.Stop, chat.Save:
+		none := ake.Hash{}
+		if messageID(in.Fetch) == none && messageID(in.Stop) == none && messageID(in.Save) == none {
+			return bad("fetch, stop and save want the id of a message, in hexadecimal")
 		}
 	case chat.Reply:
 		if c.Number < 1 || c.Text == "" {

@@ -373,7 +373,7 @@ func Message(event string, s *chat.State, d room.Delivered) *Object {
 	o := NewObject(event).Add("id", ID(d.ID)).Add("from", d.Author.Peer).
 		Maybe("nick", s.Names.Nick(d.Author.Peer)).
 		Add("tag", s.Names.Tag(d.Author.Peer)).Add("seq", d.Message.Counter).Add("text", d.Message.Text).
-		Add("time", Stamp(time.UnixMilli(int64(d.Message.Time)))).Add("received", Stamp(d.Received)).
+		Add("time", Stamp(chat.TimeOf(d.Message.Time))).Add("received", Stamp(d.Received)).
 		Add("lamport", d.Message.Lamport).Add("epoch", ID(d.Epoch)).Add("self", d.Self).
 		Add("action", d.Message.Kind == record.KindAction).Add("history", d.History).Add("away", d.Away).Add("late", d.Late).
 		Add("flags", s.Flags(d)).Add("names_me", !d.Self && s.NamesMe(d.Message.Text))

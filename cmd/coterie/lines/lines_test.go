@@ -438,7 +438,8 @@ func TestFacesAgree(t *testing.T) {
 			case room.Delivered:
 				text := cli.Clean(w.Message.Text)
 				if w.File != nil {
-					if text = chat.FileText(w.File, w.Self); !strings.Contains(printed, text) || !strings.Contains(screen, text) {
+					text = chat.FileText(w.File, w.Self, "/save")
+					if !strings.Contains(printed, text) || !strings.Contains(screen, text) {
 						t.Errorf("plain %q\nscreen %s", printed, screen)
 					}
 					break

@@ -77,5 +77,10 @@ func mustEscape(r rune) bool {
 	return false
 }
 
-// Stamp is a time as it is written.
-func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// Stamp is a time as it is written. RFC 3339 has four digits for a year, and an author's word may have more.
+func Stamp(t time.Time) string {
+	if last := time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC); t.After(last) {
+		t = last
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}

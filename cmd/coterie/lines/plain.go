@@ -22,6 +22,8 @@ type Plain struct {
 	at     time.Time // of the event that is being shown
 	failed error
 	colour bool // whatever reads it
+	// Save is the command that saves a file.
+	Save string
 }
 
 // NewPlain returns a face that writes to stdout, and its warnings to stderr.
@@ -30,7 +32,7 @@ func NewPlain(stdout, stderr io.Writer, clock string) (*Plain, error) {
 	if !ok {
 		return nil, cli.Usage("--time: %q is not short, full or none, or a layout such as 15:04:05", clock)
 	}
-	return &Plain{w: stdout, stderr: stderr, format: f}, nil
+	return &Plain{w: stdout, stderr: stderr, format: f, Save: "/save"}, nil
 }
 
 // Use takes what the settings say of times and colours.
@@ -108,7 +110,7 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 		p.message(s, w.Delivered)
 	case room.Changed:
 		if w.Kind == record.KindEdit {
-			d := room.Delivered{Author: w.By, Self: w.Self, Received: w.Received, Edited: true}
+			d := room.Delivered{Author: w.By, Self: w.Self, Received: w.Received, Day: w.Day, History: w.History, Edited: true}
 			d.Message.Text, d.Message.Time = w.Text, w.Time
 			p.message(s, d)
 		}
@@ -119,7 +121,7 @@ func (p *Plain) Show(s *chat.State, e chat.Event, said []chat.Line) {
 	case chat.Found:
 		p.note("found " + cli.Plural(w.Total, "message"))
 		for _, m := range w.Messages {
-			p.note(fmt.Sprintf("  %s %s: %s", chat.TimeOf(m.Message.Time).Local().Format("15:04"),
+			p.note(fmt.Sprintf("  %s %s: %s", m.ShownAt().Local().Format("15:04"),
 				chat.ToHead(s.Names.Show(m.Author.Peer), m), spoken(m.Message.Text)))
 		}
 	}
@@ -178,7 +180,7 @@ func (p *Plain) message(s *chat.State, d room.Delivered) {
 		name += " (edited)"
 	}
 	if d.File != nil {
-		p.put("%s* %s %s", at, name, chat.FileText(d.File, d.Self))
+		p.put("%s* %s %s", at, name, chat.FileText(d.File, d.Self, p.Save))
 		return
 	}
 	head, sep := at+name, ":"

@@ -107,7 +107,7 @@ func (f *Forgetting) Close() {
 func NoRoom(name string, any bool) error {
 	e := cli.Fail("no-room", "no room called %s is remembered", cli.Clean(name))
 	if !any {
-		return e.Hint("coterie join %s --key FILE --policy 'EXPR'", cli.Quote(name))
+		return e.Hint("coterie join %s --key FILE --policy 'POLICY'", cli.Quote(name))
 	}
 	return e.Hint("coterie rooms lists them")
 }

@@ -286,7 +286,7 @@ func (p *Profile) Recall(name, keyPath string) (r Room, ok bool, err error) {
 		e.Detail(fmt.Sprintf("%s   %s   %s", cli.Clean(r.Domain), cli.Clean(Tilde(r.Key)), cli.Clean(r.Policy)))
 	}
 	if OneKey(hits) {
-		return r, false, e.Hint("say which: coterie join %s --policy 'EXPR'", cli.Quote(name))
+		return r, false, e.Hint("say which: coterie join %s --policy 'POLICY'", cli.Quote(name))
 	}
 	return r, false, e.Hint("say which: coterie join %s --key FILE", cli.Quote(name))
 }

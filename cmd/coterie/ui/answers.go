@@ -59,7 +59,7 @@ func (m *Model) readersOf(e *entry) []string {
 	}
 	where := ""
 	if e.counter > 0 {
-		where = fmt.Sprintf(", epoch %x, message %d of %s log", e.epoch[:2], e.counter, log)
+		where = fmt.Sprintf(", keys %x, message %d of %s log", e.epoch[:2], e.counter, log)
 	}
 	out := []string{fmt.Sprintf("%q     %s, %s%s", quote, whose, e.at.Local().Format("15:04:05"), where)}
 	if d := e.received.Sub(e.at).Abs(); !e.received.IsZero() && d > 2*time.Second {
@@ -97,10 +97,10 @@ func (m *Model) readersOf(e *entry) []string {
 		if members, _, ok := m.room.ReadersOf(e.epoch); ok {
 			out = append(out, could+m.list(members))
 		} else {
-			out = append(out, "  could read it   the members of an epoch before you came")
+			out = append(out, "  could read it   those who were members before you came")
 		}
 	}
-	later := "nobody (history is off)"
+	later := "nobody: newcomers are told nothing from before"
 	if m.cfg.History > 0 {
 		later = "who joins within " + text.Span(m.cfg.History)
 	}

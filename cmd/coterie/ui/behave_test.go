@@ -458,7 +458,7 @@ func TestScroll(t *testing.T) {
 		t.Errorf("got %q", after[8])
 	}
 	s.press("alt+home")
-	if !s.contains("ok   epoch 0001") {
+	if !s.contains("ok   keys 0001") {
 		t.Errorf("not the oldest:\n%s", s.screen())
 	}
 	s.press("alt+end")

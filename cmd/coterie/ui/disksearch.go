@@ -81,7 +81,7 @@ func (m *Model) deeper() {
 	for _, h := range d.hits {
 		if !have[h.ID] {
 			d.going = h.ID
-			m.out.Do(chat.Older{Before: before, Since: chat.TimeOf(h.Message.Time), Count: olderCount})
+			m.out.Do(chat.Older{Before: before, Since: h.ShownAt(), Count: olderCount})
 			return
 		}
 	}

@@ -23,26 +23,26 @@ func TestEpochLinesAreJoined(t *testing.T) {
 	s.epoch(3, room.ReasonJoined, []room.Member{tor, liv}, nil, mAnn, mKari, mia, tor, liv)
 	s.now = s.now.Add(20 * time.Second)
 	s.epoch(0xa410, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if want := "-- epoch a410: mia, tor and liv joined, ann left; 4 can read"; !s.contains(want) {
+	if want := "-- keys a410: mia, tor and liv joined, ann left; 4 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
-	if strings.Count(s.screen(), "-- epoch") != 2 {
+	if strings.Count(s.screen(), "-- keys") != 2 {
 		t.Errorf("not joined:\n%s", s.screen())
 	}
 	s.say(mia, "a message between")
 	s.epoch(6, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
 	s.now = s.now.Add(20 * time.Second)
 	s.epoch(7, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
-	if want := "-- epoch 0007: tor went and came back; 4 can read"; !s.contains(want) {
+	if want := "-- keys 0007: tor went and came back; 4 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(8, room.ReasonLeft, nil, []room.Member{tor}, mKari, mia, liv)
-	if want := "-- epoch 0008: tor left; 3 can read"; !s.contains(want) {
+	if want := "-- keys 0008: tor left; 3 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(10, room.ReasonLapsed, nil, []room.Member{mia}, mKari, liv)
 	s.epoch(11, room.ReasonExpired, nil, []room.Member{liv}, mKari)
-	if want := "-- epoch 000b: tor left, mia vanished, liv expired; 1 can read"; !s.contains(want) {
+	if want := "-- keys 000b: tor left, mia vanished, liv expired; 1 can read"; !s.contains(want) {
 		t.Errorf("no %q in\n%s", want, s.screen())
 	}
 	s.epoch(9, room.ReasonJoined, []room.Member{tor}, nil, mKari, mia, tor, liv)
@@ -55,7 +55,7 @@ func TestEpochLinesAreJoined(t *testing.T) {
 	s.epoch(4, room.ReasonJoined, []room.Member{mAnn}, nil, mKari, mAnn, mia, tor, liv)
 	s.now = s.now.Add(2 * time.Minute)
 	s.epoch(5, room.ReasonLeft, nil, []room.Member{mAnn}, mKari, mia, tor, liv)
-	if strings.Count(s.screen(), "-- epoch") != 5 {
+	if strings.Count(s.screen(), "-- keys") != 5 {
 		t.Errorf("joined:\n%s", s.screen())
 	}
 }
@@ -68,7 +68,7 @@ func TestFirstName(t *testing.T) {
 	s.epoch(1, room.ReasonFirst, nil, nil, mKari, member(tor, ""))
 	s.epoch(2, room.ReasonJoined, []room.Member{member(mia, "")}, nil, mKari, member(tor, ""), member(mia, ""))
 	s.do(room.Renamed{Member: member(tor, "tor")}, room.Renamed{Member: member(mia, "mia")})
-	for _, want := range []string{"2 can read: you, tor", "epoch 0002: mia joined; 3 can read"} {
+	for _, want := range []string{"2 can read: you, tor", "keys 0002: mia joined; 3 can read"} {
 		if !s.contains(want) {
 			t.Errorf("no %q in\n%s", want, s.screen())
 		}

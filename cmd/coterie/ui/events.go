@@ -147,7 +147,7 @@ func (m *Model) message(e room.Delivered) *entry {
 
 // drawFile is what is said of a file, in the place of words.
 func (m *Model) drawFile(e *entry) {
-	clean, flags := text.Clean(chat.FileText(e.file, e.self))
+	clean, flags := text.Clean(chat.FileText(e.file, e.self, "/save"))
 	e.text, e.raw, e.flags = m.shown(clean), "", flags
 	e.touch()
 }

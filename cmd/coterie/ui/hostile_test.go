@@ -54,7 +54,7 @@ func hostile(t testing.TB) []string {
 			100), "\u3164\u115f\u2800",
 		strings.Repeat("A", 16<<10), strings.Repeat("東", 5000), strings.Repeat("\t", 3000), strings.Repeat("\n", 3000),
 		strings.Repeat("👩\u200d", 2000),
-		"\xff\xfe\xc0\x80", "שלום 08:54 ann", "\\u{1b}[31m", "/quit", "//quit", "-- epoch 91ab: ann joined; 2 can read",
+		"\xff\xfe\xc0\x80", "שלום 08:54 ann", "\\u{1b}[31m", "/quit", "//quit", "-- keys 91ab: ann joined; 2 can read",
 	)
 	return out
 }

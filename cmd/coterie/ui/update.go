@@ -118,7 +118,7 @@ func (m *Model) prepend(messages []room.Delivered, gone []room.Shortened) {
 	}
 	slices.SortStableFunc(gone, func(a, b room.Shortened) int { return a.Until.Compare(b.Until) })
 	for _, d := range messages {
-		missing(chat.TimeOf(d.Message.Time))
+		missing(d.ShownAt())
 		if have[d.ID] {
 			continue
 		}

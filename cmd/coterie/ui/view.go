@@ -212,7 +212,7 @@ func (m *Model) header() string {
 	direct, relayed := m.pathCounts()
 	isWide := m.layout() == wide
 	if epoch != "" && isWide {
-		epoch = "epoch " + epoch
+		epoch = "keys " + epoch
 	}
 	paths := ""
 	switch {

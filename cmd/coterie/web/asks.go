@@ -45,6 +45,7 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) {
 		Command json.RawMessage `json:"command"`
 		Typed   string          `json:"typed"`
 		Ref     string          `json:"ref"`
+		Page    string          `json:"page"` // what the page calls itself: it is answered, and no other
 	}
 	room := s.ask(w, r, &q, &q.Room)
 	if room == nil {
@@ -72,6 +73,11 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusGone, cli.Fail("room-closed", "this room is closed"))
 		return
 	}
+	if len(q.Page) > maxPageName {
+		refuse(w, http.StatusBadRequest, badInput())
+		return
+	}
+	room.asks(c, q.Page)
 	if !room.visit.TryDo(c) {
 		refuse(w, http.StatusServiceUnavailable, cli.Fail("busy", "too much is waiting").Hint("wait a moment, and once more"))
 		return
@@ -88,7 +94,7 @@ func notHere(c chat.Command) error {
 	case chat.Say, chat.Nick, chat.Rekey, chat.Drop, chat.SendHeld, chat.ShowHeld, chat.Ping, chat.Prove, chat.Allow,
 		chat.Ignore, chat.Cut, chat.Search, chat.Status, chat.Who, chat.Info, chat.Whois, chat.Link, chat.Help, chat.Peers,
 		chat.Ignores, chat.To, chat.Questions, chat.Reply, chat.Set, chat.Recent, chat.Fetch,
-		chat.Files:
+		chat.Stop, chat.Files:
 		return nil
 	case chat.Quit:
 		if w.Leave {

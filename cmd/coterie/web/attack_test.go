@@ -448,6 +448,6 @@ func TestMarkupStaysText(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(h.Drawn.Text+h.Drawn.Name, "\u202e\x1b") || !strings.Contains(h.Drawn.Text, "<img src=x") {
-		t.Errorf("%q", h.Drawn)
+		t.Errorf("%+v", h.Drawn)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/browse"
+	"coterie/cmd/internal/cli"
 	"coterie/crypto/ake"
 	proto "coterie/room"
 	"coterie/room/record"
@@ -245,4 +246,104 @@ func TestPagePictures(t *testing.T) {
 		t.Errorf("the newest is %v pixels below what is seen", got)
 	}
 	b.Fine()
+}
+
+// TestPageStops: a file that is being fetched can be stopped, and is fetched again by a word.
+func TestPageStops(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	_, b := ready(t, g)
+	d := said(1, "")
+	d.File = &proto.FileInfo{Name: "talk.mp4", Size: 2 << 20, State: proto.FileFetching}
+	g.tell(d)
+	b.Shows("#log .file", "talk.mp4")
+	b.Click("#log .file button", "Stop")
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if slices.Contains(g.wanted(), chat.Command(chat.Stop{ID: d.ID})) {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("wanted: %v", g.wanted())
+		}
+	}
+	g.tell(proto.FileChanged{ID: d.ID, FileInfo: proto.FileInfo{Name: "talk.mp4", Size: 2 << 20, State: proto.FileThere}})
+	b.Shows("#log .file button", "Fetch")
+	b.Fine()
+}
+
+// TestPagePixels: of pictures of 25 million pixels each a page holds no more than is seen, and a screen
+// above and below: each as large as it is shown. One that somebody comes back to is drawn again.
+func TestPagePixels(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	var one bytes.Buffer
+	if err := png.Encode(&one, image.NewGray(image.Rect(0, 0, 5000, 5000))); err != nil {
+		t.Fatal(err)
+	}
+	g.kept = one.Bytes()
+	_, b := ready(t, g)
+	const n = 16
+	for i := range n {
+		d := said(i+1, "")
+		d.File = &proto.FileInfo{Name: fmt.Sprint(i, ".png"), Size: int64(one.Len()), State: proto.FileHere}
+		g.tell(d)
+	}
+	b.Until(fmt.Sprintf(`document.querySelectorAll("#log .picture").length === %d`, n))
+	const all = `[...document.querySelectorAll("#log .picture")]`
+	drawn := func(from, to int) string {
+		return fmt.Sprintf("%s.slice(%d, %d).every((c) => c.width === 320 && c.height === 320)", all, from, to)
+	}
+	gone := func(from, to int) string {
+		return fmt.Sprintf("%s.slice(%d, %d).every((c) => c.width === 0 && c.clientHeight === 320)", all, from, to)
+	}
+	b.Until(drawn(n-1, n))
+	b.Until(gone(0, n-8))
+	if got := browse.Eval[float64](b, all+`.reduce((sum, c) => sum + c.width * c.height, 0)`); got > 8*320*320 {
+		t.Errorf("%v pixels are held", got)
+	}
+	b.Until(`(document.getElementById("scroller").scrollTop = 0) === 0`)
+	b.Until(drawn(0, 1))
+	b.Until(gone(8, n))
+	b.Fine()
+}
+
+// TestPageAnswers: what a page asks is answered there, and in no other one of the same room; also where the
+// same was asked before in another and was refused.
+func TestPageAnswers(t *testing.T) {
+	t.Parallel()
+	g := newStage("exam")
+	s, one := ready(t, g)
+	other := shown(t, s, 1200, 800, false)
+	other.Until(`!document.getElementById("words").disabled`)
+	shut := `!document.getElementById("dialog").open`
+	asked := func(b *browse.Browser, typed string, c chat.Command) {
+		t.Helper()
+		before := len(g.wanted())
+		b.Say(typed)
+		for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			if slices.Contains(g.wanted()[before:], c) {
+				return
+			}
+			if time.Now().After(until) {
+				t.Fatalf("wanted: %v", g.wanted())
+			}
+		}
+	}
+	asked(one, "/whois zoe", chat.Whois{Who: "zoe"})
+	g.tell(chat.NotDone{Err: cli.Fail("no-peer", "nobody is called zoe")})
+	one.Shows("#log", "nobody is called zoe")
+	asked(other, "/whois zoe", chat.Whois{Who: "zoe"})
+	g.tell(chat.Answer{To: chat.Whois{Who: "zoe"}, Title: "zoe", Lines: []string{"here she is"}})
+	other.Shows("#dialog", "here she is")
+	if !browse.Eval[bool](one, shut) {
+		t.Errorf("it opens where it was not asked: %s", one.Text("#dialog"))
+	}
+	asked(one, "/who", chat.Who{})
+	g.tell(chat.Answer{To: chat.Who{}, Title: "who", Lines: []string{"ann and you"}})
+	one.Shows("#dialog", "ann and you")
+	if text := other.Text("#dialog"); strings.Contains(text, "ann and you") {
+		t.Errorf("it opens in the other, too: %s", text)
+	}
+	one.Fine()
+	other.Fine()
 }

@@ -7,11 +7,14 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,5 +219,30 @@ func TestOtherVersion(t *testing.T) {
 	err := Run(ctx, cfg, Options{NoBrowser: true, Dir: t.TempDir(), Out: io.Discard})
 	if e := cli.Describe(err); err == nil || e.Code != "other-version" {
 		t.Error(err)
+	}
+}
+
+// TestPortErrors: of each port that cannot be had the error says what to do.
+func TestPortErrors(t *testing.T) {
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	n := taken.Addr().(*net.TCPAddr).Port
+	for _, port := range []int{n, -1, 65_536} {
+		_, err := Listen(Config{Source: &stages{}, Now: time.Now}, port)
+		if e := cli.Describe(err); e == nil || len(e.Hints) != 1 || !strings.HasPrefix(e.Hints[0], "leave out --port") {
+			t.Errorf("port %d: %v", port, err)
+		}
+	}
+	_, bad := os.Open("") // as root there is no port that may not be had
+	for why, hint := range map[error]string{
+		&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}: "take one from 1024 on, such as 8080",
+		bad: "leave out --port: a free one is taken",
+	} {
+		if e := portError(80, why); e.Hints[0] != hint || !strings.Contains(e.Text, "port 80") {
+			t.Errorf("%v: %v, %q", why, e, e.Hints)
+		}
 	}
 }

@@ -49,6 +49,8 @@ type room struct {
 	viewed []byte
 	names  int
 
+	asked []asked // what pages want to be told, the oldest first
+
 	uploads map[string][]string    // folders of files that are sent, by their refs
 	saves   map[string]chan string // whom a saved file is for, by its folder
 
@@ -229,6 +231,7 @@ type happening struct {
 	Drawn  *drawn            `json:"drawn,omitempty"`
 	Found  []drawn           `json:"found,omitempty"`
 	Answer *told             `json:"answer,omitempty"`
+	For    string            `json:"for,omitempty"` // the page that asked for the answer
 }
 
 // drawn is how a message is drawn: its words cleaned, as on every face.
@@ -241,7 +244,8 @@ type drawn struct {
 	Closed string          `json:"closed,omitempty"` // what stands in the place of its words
 	Quote  string          `json:"quote,omitempty"`  // what it answers
 	React  []reaction      `json:"react,omitempty"`
-	File   string          `json:"file,omitempty"` // its name
+	Whole  bool            `json:"whole,omitempty"` // React are all, and not the one that is new
+	File   string          `json:"file,omitempty"`  // its name
 	Event  json.RawMessage `json:"event,omitempty"`
 }
 
@@ -266,9 +270,14 @@ func draw(s *chat.State, d proto.Delivered) *drawn {
 	if d.File != nil {
 		out.File = chat.FileName(d.File.Name)
 	}
-	for _, c := range chat.Reacted(d.Reactions) {
+	out.React = reactions(d.Reactions)
+	return out
+}
+
+func reactions(all []proto.Reaction) (out []reaction) {
+	for _, c := range chat.Reacted(all) {
 		for _, p := range c.By {
-			out.React = append(out.React, reaction{p, c.Text})
+			out = append(out, reaction{p, c.Text})
 		}
 	}
 	return out
@@ -277,9 +286,11 @@ func draw(s *chat.State, d proto.Delivered) *drawn {
 // drawChange is what was said about a message, in the form of that.
 func drawChange(s *chat.State, c proto.Changed) *drawn {
 	out := &drawn{ID: lines.ID(c.Target), Name: s.Names.Show(c.By.Peer), Text: words(c.Text), At: lines.Stamp(c.At())}
-	for _, r := range chat.Reacted([]proto.Reaction{{By: c.By.Peer, Text: c.Text}}) {
-		out.React = []reaction{{c.By.Peer, r.Text}}
+	all := c.Shown
+	if out.Whole = all != nil; !out.Whole {
+		all = []proto.Reaction{{By: c.By.Peer, Text: c.Text}}
 	}
+	out.React = reactions(all)
 	return out
 }
 
@@ -351,10 +362,12 @@ func (r *room) take(e chat.Event) {
 			got.Missing = w.Missing
 		}
 	case chat.Found:
+		h.For = r.asker(chat.Search{})
 		for _, d := range w.Messages {
 			h.Found = append(h.Found, *draw(r.state, d))
 		}
 	case chat.Answer:
+		h.For = r.asker(w.To)
 		h.Answer = &told{strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", w.To), "chat.")), w.Title, w.Lines}
 		if h.Answer.Lines == nil {
 			h.Answer.Lines = []string{}

@@ -34,6 +34,7 @@ import (
 	"syscall"
 	"time"
 
+	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/profile"
 	"coterie/cmd/internal/cli"
 )
@@ -91,12 +92,12 @@ type Server struct {
 
 // Listen begins to listen on a port of this computer alone; 0: on any free one.
 func Listen(cfg Config, port int) (*Server, error) {
-	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, cli.Fail("port-taken", "port %d of this computer is taken", port).Hint("leave out --port").Because(err)
+	if port < 0 || port > 65535 {
+		return nil, cli.Usage("--port %d: ports are 1 to 65535", port).Hint("leave out --port: a free one is taken")
 	}
+	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
-		return nil, err
+		return nil, portError(port, err)
 	}
 	s := &Server{cfg: cfg, feed: newFeed(), l: l, rooms: make(map[string]*room),
 		moving: make(chan struct{}, maxUploads)}
@@ -109,6 +110,19 @@ func Listen(cfg Config, port int) (*Server, error) {
 		MaxHeaderBytes: maxHeader, BaseContext: func(net.Listener) context.Context { return s.ctx },
 	}
 	return s, nil
+}
+
+// portError says why a port cannot be had, and what to do.
+func portError(port int, err error) *cli.Error {
+	e := cli.Fail("listen", "port %d of this computer cannot be had: %s", port, cli.Clean(chat.LastLine(err)))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		e = cli.Fail("port-taken", "port %d of this computer is taken", port)
+	case errors.Is(err, fs.ErrPermission):
+		e = cli.Fail("listen", "this computer does not let you have port %d", port).
+			Hint("take one from 1024 on, such as 8080")
+	}
+	return e.Hint("leave out --port: a free one is taken").Because(err)
 }
 
 // Serve answers until Close, and looks after the rooms.

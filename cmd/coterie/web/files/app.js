@@ -174,10 +174,13 @@ async function older() {
 }
 acts.older = older;
 
+// page is what this page calls itself.
+const page = crypto.randomUUID();
+
 // command has the program do something, in this room.
 async function command(what) {
   try {
-    await ask("/do", { room: here.id, command: what });
+    await ask("/do", { room: here.id, page, command: what });
     return true;
   } catch (error) {
     failed(error);
@@ -187,7 +190,7 @@ async function command(what) {
 
 async function typed(text, ref) {
   try {
-    await ask("/do", { room: here.id, typed: text, ref });
+    await ask("/do", { room: here.id, page, typed: text, ref });
   } catch (error) {
     failed(error);
   }
@@ -236,7 +239,7 @@ async function say(event) {
   log.newest();
   later("log", "composer");
   try {
-    await ask("/do", { room: r.id, ...what });
+    await ask("/do", { room: r.id, page, ...what });
   } catch (error) {
     if (shown) unsent(p, error);
     else if (r === here && $("words").value === "") acts.write(about, text); // it is not lost
@@ -304,8 +307,9 @@ function took(what) {
   if (news.room === here || !here) {
     // What was before is not said again, nor are answers of then shown.
     if (ready && news.spoken?.length) speak(news.spoken);
-    if (ready && here && news.answer) dialogs.answered(acts, news.answer);
-    if (ready && here && news.found) dialogs.found(acts, news.room, news.found);
+    const mine = !what.for || what.for === page; // what another page asked for opens there
+    if (ready && here && mine && news.answer) dialogs.answered(acts, news.answer);
+    if (ready && here && mine && news.found) dialogs.found(acts, news.room, news.found);
     if (what.events || what.said) later("log");
     if (what.view) later("view");
   }

@@ -209,6 +209,7 @@ export async function message(acts, room, item) {
       button("Copy", () => copy(text)),
       event.file?.state === "here" ? does("Save", () => save(room, item, acts)) : "",
       event.file?.state === "there" ? does("Fetch", () => acts.command({ fetch: item.id })) : "",
+      event.file?.state === "fetching" ? does("Stop", () => acts.command({ stop: item.id })) : "",
       !gone && !event.to ? does("Answer", () => acts.write({ kind: "reply", item })) : "",
       event.self && !gone && !event.to && !event.file
         ? does("Change", () => acts.write({ kind: "edit", item }, event.text))

@@ -7,7 +7,7 @@ const preview = 1 << 20; // bytes
 const pictures = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 const named = /\.(png|jpe?g|gif|webp)$/i;
 
-// got are addresses of pictures that were looked at, or will be, by the ids of their messages.
+// got are pictures that were looked at, or will be, by the ids of their messages.
 const got = new Map();
 const most = 50;
 
@@ -26,22 +26,65 @@ function inTurn(does) {
   return mine;
 }
 
-// look is the address of a picture; nothing: it is none.
+// A picture of a few bytes can have 40 million pixels, and any number of them can be sent. So none is
+// kept as it is: it is drawn as large as it is shown, one is decoded at a time, and what is more than a
+// screen away is let go of until somebody comes near.
+const blobs = new WeakMap();
+const near = new WeakSet();
+const watch = new IntersectionObserver(
+  (seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) {
+        near.delete(target);
+        target.width = target.height = 0;
+      } else {
+        near.add(target);
+        if (target.width === 0) inTurn(() => near.has(target) && target.width === 0 && draw(target));
+      }
+    }
+  },
+  { root: document.getElementById("scroller"), rootMargin: "100% 0px" },
+);
+
+async function draw(canvas) {
+  const all = await createImageBitmap(blobs.get(canvas));
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const fit = Math.min(1, (28 * rem) / all.width, (20 * rem) / all.height);
+  const dense = Math.min(window.devicePixelRatio, 2);
+  canvas.style.width = `${all.width * fit}px`;
+  canvas.style.aspectRatio = `${all.width} / ${all.height}`;
+  canvas.width = Math.max(1, Math.round(all.width * Math.min(1, fit * dense)));
+  canvas.height = Math.max(1, Math.round(all.height * Math.min(1, fit * dense)));
+  const pen = canvas.getContext("2d");
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(all, 0, 0, canvas.width, canvas.height);
+  all.close();
+}
+
+async function picture(room, item) {
+  const blob = await bytes(room, item);
+  if (!pictures.has(blob.type)) return null;
+  const name = item.drawn.file;
+  const canvas = h("canvas", { class: "picture", role: "img", "aria-label": name, title: name });
+  blobs.set(canvas, blob);
+  await draw(canvas);
+  watch.observe(canvas);
+  return canvas;
+}
+
+// look is a picture; nothing: it is none.
 function look(room, item) {
   if (!got.has(item.id)) {
     got.set(
       item.id,
-      inTurn(() => bytes(room, item)).then(
-        (blob) => pictures.has(blob.type) && URL.createObjectURL(blob),
-        (error) => (error.status === 422 ? null : got.delete(item.id) && null), // 422: it is none, ever
-      ),
+      inTurn(() => picture(room, item)).catch((error) => {
+        if (error.status === undefined || error.status === 422) return null; // it is none, ever
+        got.delete(item.id);
+        return null;
+      }),
     );
   }
-  if (got.size > most) {
-    const [first, old] = got.entries().next().value;
-    got.delete(first);
-    old.then((url) => url && URL.revokeObjectURL(url));
-  }
+  if (got.size > most) got.delete(got.keys().next().value);
   return got.get(item.id);
 }
 
@@ -64,6 +107,8 @@ export function filePart(room, item, acts) {
   if (f.state === "fetching") {
     part.append(
       h("progress", { max: String(f.of ?? f.size), value: String(f.have ?? 0), "aria-label": `Fetching ${name}` }),
+      " ",
+      button("Stop", () => acts.command({ stop: item.id }), { "aria-label": `Stop fetching ${name}`, tabindex: "-1" }),
     );
   } else if (f.state === "here") {
     part.append(button("Save", () => save(room, item, acts), { "aria-label": `Save ${name}`, tabindex: "-1" }));
@@ -73,11 +118,7 @@ export function filePart(room, item, acts) {
     part.append(" ", button("Fetch", fetchIt, { "aria-label": `Fetch ${name}`, tabindex: "-1" }));
   }
   if (f.state === "here" && f.size <= preview && named.test(name)) {
-    look(room, item).then((url) => {
-      if (!url) return;
-      const img = h("img", { class: "picture", src: url, alt: name });
-      img.addEventListener("load", () => acts.grows(() => part.append(img)), { once: true }); // its size is known
-    });
+    look(room, item).then((canvas) => canvas && acts.grows(() => part.append(canvas)));
   }
   return part;
 }

@@ -64,7 +64,7 @@ class Room {
     const fresh = [];
     for (const drawn of messages) {
       const { event } = drawn;
-      const said = new Date(event.time);
+      const said = new Date(drawn.at);
       if (!this.oldest || said < this.oldest) this.oldest = said;
       if (this.byID.has(event.id)) continue;
       const item = {
@@ -189,8 +189,10 @@ function event(r, e, what, news) {
       break;
     case "reaction":
       r.change(e.target, (m, item) => {
+        const fresh = what.drawn.react ?? [];
         const others = (item.drawn.react ?? []).filter((x) => x.by !== e.from);
-        item.drawn = { ...item.drawn, react: others.concat(e.text ? what.drawn.react : []) };
+        const react = what.drawn.whole ? fresh : others.concat(e.text ? fresh : []);
+        item.drawn = { ...item.drawn, react };
       });
       break;
     case "edited":

@@ -1,0 +1,10 @@
+package chat
+
+import "coterie/cmd/internal/cli"
+
+// Forgotten reports whether nothing of the room is to be left on this computer.
+func (r *Room) Forgotten() bool { return r.forget }
+
+// EraseBy has what this computer has of the room taken away, if it is to be forgotten, when its node has
+// ended and before that is told. The key file stays, and erase returns it.
+func (r *Room) EraseBy(erase func() (keyFile string, bad *cli.Error)) { r.erase = erase }
