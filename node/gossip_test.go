@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/room"
-	"coterie/room/record"
 )
 
 // An onlooker is a peer on topics, without a key or a room.
@@ -265,58 +263,6 @@ func TestForwardersHaveARate(t *testing.T) {
 	}
 	bob.leave(t)
 	ann.leave(t)
-}
-
-// judged are the publications that a node has accepted or not, in that order.
-type judged struct {
-	mu  sync.Mutex
-	ids []string
-}
-
-func (j *judged) Trace(e *pb.TraceEvent) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	switch {
-	case e.DeliverMessage != nil:
-		j.ids = append(j.ids, string(e.DeliverMessage.MessageID))
-	case e.RejectMessage != nil:
-		j.ids = append(j.ids, string(e.RejectMessage.MessageID))
-	}
-}
-
-// TestJudgedInOrder: what comes in a burst is judged in the order in which it came, so that no
-// message seems to be missing whose successor was faster.
-func TestJudgedInOrder(t *testing.T) {
-	d := descriptor(t, `ONE`)
-	n, err := New(Config{Room: d, Key: issue(t, "ONE"), Listen: loopback()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got judged
-	n.gossip = []pubsub.Option{pubsub.WithEventTracer(&got)}
-	ann := follow(t, n, "ann")
-	eve := onlook(t, ann.Self(), ann.host.Addrs(), pubsub.WithNoAuthor())
-	topic := eve.join(t, d.Topic())
-	eventually(t, "eve on the topic", func() bool { return on(topic, ann.Self()) })
-	var sent []string
-	for i := range 500 {
-		m := record.Message{Epoch: [32]byte{1}, Sealed: make([]byte, 256+16)} // of no epoch that is known
-		binary.BigEndian.PutUint32(m.Guard[:], uint32(i))
-		data := m.Append([]byte{record.TypeMessage})
-		if err := topic.Publish(t.Context(), data); err != nil {
-			t.Fatal(err)
-		}
-		sent = append(sent, contentID(&pb.Message{Data: data}))
-	}
-	eventually(t, "all are judged", func() bool {
-		got.mu.Lock()
-		defer got.mu.Unlock()
-		return len(got.ids) == len(sent)
-	})
-	ann.leave(t)
-	if !slices.Equal(got.ids, sent) {
-		t.Error("they were judged in another order")
-	}
 }
 
 func drawPeer(t *testing.T) peer.ID {
