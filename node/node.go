@@ -61,6 +61,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -103,7 +104,7 @@ type Config struct {
 	Keep int64
 	// Hold is as in room.Config.
 	Hold time.Duration
-	// Rate is as in room.Config.
+	// Rate is as in room.Config. Negative: nor is there a limit for those who bring publications.
 	Rate int
 
 	// Now is the wall clock the protocol goes by; nil: time.Now.
@@ -173,6 +174,7 @@ type Node struct {
 	nextStream room.StreamID
 	tunnels    []*tunnel
 	wake       *time.Timer
+	wakesAt    time.Time // zero: it does not
 	notSaving  bool
 	forget     []ake.Hash // what the store is to forget, and has not yet
 	superseded bool       // another process takes part as this peer
@@ -220,6 +222,9 @@ func New(cfg Config) (*Node, error) {
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
 		work:  make(chan room.Task, 64),
 		began: time.Now(),
+	}
+	if n.cfg.Rate < 0 {
+		n.forwarders.rate = rate.Inf
 	}
 	n.cfg.Bootstrap = unique(n.cfg.Bootstrap)
 	if n.cfg.Now == nil {
@@ -363,6 +368,7 @@ func (n *Node) loop() (err error) {
 		case f := <-n.inputs:
 			f()
 		case <-n.wake.C: // each second, if not before
+			n.wakesAt = time.Time{}
 			n.room.Tick(n.now())
 			n.forwarders.know(n.room.MembersNear())
 		case <-n.leaving:
@@ -417,7 +423,8 @@ var ErrEnded = errors.New("the room was left")
 func (n *Node) drain() {
 	for {
 		out := n.room.Ready()
-		if !out.Wake.IsZero() {
+		if !out.Wake.IsZero() && !out.Wake.Equal(n.wakesAt) {
+			n.wakesAt = out.Wake
 			n.wake.Reset(out.Wake.Sub(n.now()))
 		}
 		n.save(&out)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -32,11 +33,11 @@ type topic struct {
 func (n *Node) joinTopic(ctx context.Context) error {
 	name := n.cfg.Room.Topic()
 	ps, err := newGossip(ctx, quietHost{n.host, n}, n.forwarders, pubsub.NewAllowlistSubscriptionFilter(name),
-		n.gossip...)
+		slices.Concat(oneByOne(), n.gossip)...)
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
-	err = ps.RegisterTopicValidator(name, n.judge, pubsub.WithValidatorConcurrency(queueSize))
+	err = ps.RegisterTopicValidator(name, n.judge, pubsub.WithValidatorInline(true))
 	if err != nil {
 		return fmt.Errorf("starting gossipsub: %w", err)
 	}
@@ -58,6 +59,13 @@ func (n *Node) joinTopic(ctx context.Context) error {
 	n.topic = t
 	n.spawn(func() { n.watchPeers(ctx) })
 	return nil
+}
+
+// oneByOne has publications judged in the order in which they come: the loop takes one at a time
+// in any case. A goroutine for each mixed them up, so that messages came before the ones that
+// they follow, members asked each other for these, and keys were stepped over.
+func oneByOne() []pubsub.Option {
+	return []pubsub.Option{pubsub.WithValidateWorkers(1), pubsub.WithValidateQueueSize(2 * queueSize)}
 }
 
 // newGossip starts gossipsub as members and relays run it.

@@ -51,6 +51,7 @@ func newBenchRoom(tb testing.TB, n int) *benchRoom {
 		r, err := New(Config{
 			Descriptor: simDescriptor(), Identity: benchKey(tb), Encapsulator: benchSuite{},
 			ValidOn: func(d abe.Day) bool { return d == day.Day() }, Rand: rand.Reader, Now: k.now,
+			Rate: -1,
 		})
 		if err != nil {
 			tb.Fatal(err)
@@ -309,6 +310,7 @@ func BenchmarkMessage(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			k := newBenchRoom(b, n)
 			k.a.PeerConnected(k.now, k.b.self) // who is connected to nobody sends nothing
+			k.a.outbox.hearsUntil = k.now      // .. nor who has just met somebody who says nothing
 			text := bytes.Repeat([]byte("x"), 100)
 			i := uint32(0)
 			for b.Loop() {

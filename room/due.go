@@ -31,7 +31,15 @@ func (r *Room) schedule() {
 	}
 	due, behind := false, false
 	for _, n := range r.neighbours {
-		due, behind = due || !n.compareAt.IsZero(), behind || n.behind
+		behind = behind || n.behind
+		if n.compareAt.IsZero() {
+			continue
+		}
+		if at := n.compareDue(); at.After(r.now) {
+			r.wakeAt(at)
+		} else {
+			due = true
+		}
 	}
 	if due || behind {
 		r.beginComparisons(behind)
@@ -97,9 +105,8 @@ func (r *Room) beginComparisons(behind bool) {
 		if n.compareAt.IsZero() || busy[p] {
 			continue // it is tried again when the one under way has ended
 		}
-		due := maxTime(n.compareAt, n.lastCompared.Add(minCompareGap))
-		if due.After(r.now) {
-			r.wakeAt(due)
+		if at := n.compareDue(); at.After(r.now) {
+			r.wakeAt(at)
 			continue
 		}
 		var x *exchange

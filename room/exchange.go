@@ -32,6 +32,11 @@ type neighbour struct {
 // comparedLast is when the last comparison with it began, or when it came.
 func (n *neighbour) comparedLast() time.Time { return maxTime(n.since, n.lastCompared) }
 
+// compareDue is when to compare with it, if that is to be.
+func (n *neighbour) compareDue() time.Time {
+	return maxTime(n.compareAt, n.lastCompared.Add(minCompareGap))
+}
+
 // compareNow lets it be compared with at once. It returns false if that was due before.
 func (n *neighbour) compareNow(now time.Time) bool {
 	if !n.compareAt.IsZero() && !n.compareAt.After(now) {

@@ -3,6 +3,7 @@ package record
 import (
 	"crypto/ed25519"
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -52,10 +53,22 @@ func (m *Body) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, m.Time)
 	b = binary.BigEndian.AppendUint64(b, m.Lamport)
 	b = append(b, m.Kind)
-	return appendVec16(b, []byte(m.Text))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(m.Text)))
+	return append(b, m.Text...)
 }
 
-const maxBody = 8 + 32 + 8 + 8 + 1 + 2 + MaxText
+// size is how many bytes append appends.
+func (m *Body) size() int { return bodyHead + len(m.Text) }
+
+// appendVec appends the body behind its length.
+func (m *Body) appendVec(b []byte) []byte {
+	return m.append(binary.BigEndian.AppendUint16(b, uint16(m.size())))
+}
+
+const (
+	bodyHead = 8 + 32 + 8 + 8 + 1 + 2 // before the text
+	maxBody  = bodyHead + MaxText
+)
 
 func parseBody(b []byte) (*Body, error) {
 	r := newReader(b)
@@ -94,7 +107,8 @@ func parseBody(b []byte) (*Body, error) {
 }
 
 func (m *Signed) signedPart() []byte {
-	b := append(m.Epoch[:], m.CID[:]...)
+	b := make([]byte, 0, 2*ake.HashSize+m.size())
+	b = append(append(b, m.Epoch[:]...), m.CID[:]...)
 	return m.Body.append(b)
 }
 
@@ -113,14 +127,14 @@ func (m *Signed) Verify(room ake.Hash, author *Contribution) error {
 
 // ID is the id of the message in a room.
 func (m *Signed) ID(room ake.Hash) ake.Hash {
-	return ake.Sum("coterie/2 message", room[:], m.Epoch[:], m.CID[:], m.Body.append(nil))
+	return ake.Sum("coterie/2 message", room[:], m.Epoch[:], m.CID[:], m.Body.append(make([]byte, 0, m.size())))
 }
 
 // Content is body and signature, padded to a size class: what is encrypted.
 func (m *Signed) Content() []byte {
-	b := appendVec16(nil, m.Body.append(nil))
-	b = append(b, m.Signature[:]...)
-	return append(b, make([]byte, paddedSize(len(b))-len(b))...)
+	size := paddedSize(2 + m.size() + signatureSize)
+	b := append(m.appendVec(make([]byte, 0, size)), m.Signature[:]...)
+	return b[:size] // what is not written yet is zeros
 }
 
 // Size classes hide the length of a text up to a factor of two.
@@ -161,10 +175,10 @@ func ParseContent(epoch, cid ake.Hash, b []byte) (*Signed, error) {
 
 // AppendLog appends the message as logs exchange it: PROTOCOL.md §11.
 func (m *Signed) AppendLog(b []byte) []byte {
+	b = slices.Grow(b, 2*ake.HashSize+2+m.size()+signatureSize)
 	b = append(b, m.Epoch[:]...)
 	b = append(b, m.CID[:]...)
-	b = appendVec16(b, m.Body.append(nil))
-	return append(b, m.Signature[:]...)
+	return append(m.appendVec(b), m.Signature[:]...)
 }
 
 // ParseLog is the inverse of AppendLog.
@@ -194,6 +208,7 @@ type Message struct {
 
 // Append appends the encoding.
 func (m *Message) Append(b []byte) []byte {
+	b = slices.Grow(b, len(m.Epoch)+2+len(m.Guard)+len(m.Header)+len(m.Sealed))
 	b = append(b, m.Epoch[:]...)
 	b = binary.BigEndian.AppendUint16(b, m.Step)
 	b = append(b, m.Guard[:]...)
