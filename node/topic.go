@@ -61,9 +61,9 @@ func (n *Node) joinTopic(ctx context.Context) error {
 	return nil
 }
 
-// oneByOne has publications judged in the order in which they come: the loop takes one at a time
-// in any case. A goroutine for each mixed them up, so that messages came before the ones that
-// they follow, members asked each other for these, and keys were stepped over.
+// oneByOne has publications judged one after the other, as gossipsub hands them over: the loop
+// takes one at a time in any case. A goroutine for each mixed them up, so that messages came before
+// the ones that they follow, and members asked each other for these.
 func oneByOne() []pubsub.Option {
 	return []pubsub.Option{pubsub.WithValidateWorkers(1), pubsub.WithValidateQueueSize(2 * queueSize)}
 }

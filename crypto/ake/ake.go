@@ -17,6 +17,7 @@
 package ake
 
 import (
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -56,33 +57,15 @@ func Sum(label string, fields ...[]byte) Hash {
 // Expand is the X of PROTOCOL.md §1: HKDF-Expand (RFC 5869) of a uniform key,
 // with the label and the fields, which are public, as its info, to 32 bytes.
 func Expand(key Secret, label string, fields ...[]byte) Secret {
-	// That is one block, HMAC(key, info || 1), and HMAC two hashes (RFC 2104). Each message takes
-	// several: written out they take a fifth of the time, and leave no copy of the key.
-	var short [256]byte
-	b, n := short[:0], sha256.BlockSize+encodedSize(label, fields)+1
-	if n > len(short) {
-		b = make([]byte, 0, n)
+	out, err := hkdf.Expand(sha256.New, key.b[:], string(encode(label, fields)), SecretSize)
+	if err != nil {
+		// Only lengths above 255 hashes fail.
+		panic("ake: " + err.Error())
 	}
-	b = appendEncoded(key.pad(b, 0x36), label, fields)
-	inner := sha256.Sum256(append(b, 1))
-	clear(b)
-	b = append(key.pad(short[:0], 0x5c), inner[:]...)
-	s := Secret{b: sha256.Sum256(b)}
-	clear(b)
-	clear(inner[:])
+	var s Secret
+	copy(s.b[:], out)
+	clear(out)
 	return s
-}
-
-// pad puts the key into b as HMAC hashes it.
-func (s *Secret) pad(b []byte, with byte) []byte {
-	b = b[:sha256.BlockSize]
-	for i := range b {
-		b[i] = with
-	}
-	for i, k := range s.b {
-		b[i] ^= k
-	}
-	return b
 }
 
 // authenticate is HMAC-SHA256 of the parts, joined.
