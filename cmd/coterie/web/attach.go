@@ -275,15 +275,18 @@ func webpPixels(b []byte) int64 {
 
 // bodyOf is how long a request's body may be.
 func bodyOf(r *http.Request) int64 {
-	if r.URL.Path == "/upload" {
+	switch r.URL.Path {
+	case "/upload":
 		return record.MaxFile
+	case "/picture":
+		return maxPicture
 	}
 	return maxBody
 }
 
 // kindOf is of which kind it is. Neither is one that a form of another page can send.
 func kindOf(r *http.Request) string {
-	if r.URL.Path == "/upload" {
+	if r.URL.Path == "/upload" || r.URL.Path == "/picture" {
 		return "application/octet-stream"
 	}
 	return "application/json"

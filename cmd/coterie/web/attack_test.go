@@ -193,7 +193,9 @@ func TestPrivate(t *testing.T) {
 	s := served(t, g)
 	s.has(t)
 	stranger := &page{t: t, s: s}
-	for _, path := range []string{"/do", "/seen", "/older", "/readers", "/link", "/join", "/keys", "/doctor", "/logout"} {
+	for _, path := range []string{
+		"/do", "/seen", "/older", "/readers", "/link", "/picture", "/join", "/keys", "/doctor", "/logout",
+	} {
 		if status, body, _ := stranger.post(path, map[string]string{"room": roomID}); status != http.StatusUnauthorized {
 			t.Errorf("%s: %d %s", path, status, body)
 		}

@@ -164,6 +164,7 @@ func (s *Server) routes() http.Handler {
 	private("POST /older", s.older)
 	private("POST /readers", s.readers)
 	private("POST /link", s.link)
+	private("POST /picture", s.picture)
 	private("POST /join", s.join)
 	private("POST /keys", s.keys)
 	private("POST /doctor", s.doctor)

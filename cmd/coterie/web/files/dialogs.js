@@ -1,5 +1,5 @@
 // What opens above the page: one dialog at a time.
-import { $, ask, button, clock, day, faultBox, h } from "./dom.js";
+import { $, ask, button, clock, day, faultBox, h, request } from "./dom.js";
 import { save } from "./file.js";
 
 // open opens the dialog.
@@ -371,7 +371,7 @@ export async function join(acts) {
   const word = h("input", { type: "password", autocomplete: "off" });
   const list = h("datalist", { id: "keys" });
   const out = h("div", { "aria-live": "polite" });
-  const picture = await reader(link, out);
+  const picture = reader(link, out);
   const { keys } = await ask("/keys", {}).catch(() => ({ keys: [] }));
   list.append(...keys.map((k) => h("option", { value: k })));
   if (keys.length === 1) key.value = keys[0];
@@ -421,31 +421,41 @@ export async function join(acts) {
   );
 }
 
-// reader reads a link out of a picture of its QR code, where the browser can.
-async function reader(link, out) {
-  const can =
-    "BarcodeDetector" in window && (await BarcodeDetector.getSupportedFormats().catch(() => [])).includes("qr_code");
-  if (!can) {
-    return h(
-      "p",
-      { class: "soft" },
-      "This browser cannot read pictures of QR codes: read it with a phone's camera, and send yourself the link.",
-    );
-  }
+// reader reads a link out of a picture of its QR code.
+function reader(link, out) {
   const file = h("input", {
     type: "file",
     accept: "image/*",
     onchange: async () => {
       try {
-        const [code] = await new BarcodeDetector({ formats: ["qr_code"] }).detect(
-          await createImageBitmap(file.files[0]),
-        );
-        if (!code) throw new Error("there is no QR code in this picture");
-        link.value = code.rawValue;
+        const got = await request("/picture", {
+          body: await plain(file.files[0]),
+          type: "application/octet-stream",
+        });
+        link.value = (await got.json()).link;
+        out.replaceChildren();
       } catch (error) {
         out.replaceChildren(faultBox(error));
       }
     },
   });
   return field("or a picture of its QR code", file);
+}
+
+// plain draws a picture anew: as PNG, on white, with at most 1,600 pixels in either direction.
+async function plain(file) {
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error("this is no picture that the browser can read");
+  });
+  const by = Math.min(1, 1600 / Math.max(bitmap.width, bitmap.height));
+  const canvas = h("canvas", {
+    width: Math.max(1, Math.floor(bitmap.width * by)),
+    height: Math.max(1, Math.floor(bitmap.height * by)),
+  });
+  const on = canvas.getContext("2d");
+  on.fillStyle = "#fff";
+  on.fillRect(0, 0, canvas.width, canvas.height);
+  on.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return new Promise((done) => canvas.toBlob(done, "image/png"));
 }
