@@ -421,3 +421,36 @@ func TestRelayRoomsOfOneAddress(t *testing.T) {
 	clear(r.rooms) // they have no topics
 	r.mu.Unlock()
 }
+
+// TestTopicHasItsTurn: however many streams have something for the room, what comes by the topic does
+// not wait for all of them: of two turns it has about one.
+func TestTopicHasItsTurn(t *testing.T) {
+	ann := join(t, descriptor(t, `ONE`), "ann", issue(t, "ONE"))
+	const busy, turn = 200, time.Millisecond
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	for range busy {
+		wg.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					ann.do(func() { time.Sleep(turn) })
+				}
+			}
+		})
+	}
+	time.Sleep(busy * turn) // all of them wait
+	began := time.Now()
+	for range 20 {
+		ann.judge(t.Context(), drawPeer(t), &pubsub.Message{Message: &pb.Message{Data: []byte{0}}})
+	}
+	took := time.Since(began)
+	close(over)
+	wg.Wait()
+	if took > 20*busy*turn/2 {
+		t.Errorf("20 publications took %v beside %d streams of %v", took, busy, turn)
+	}
+	ann.leave(t)
+}

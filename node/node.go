@@ -161,6 +161,7 @@ type Node struct {
 	topic    *topic
 
 	inputs         chan func()   // to the loop; never closed
+	heard          chan func()   // the same, for what comes by the topic
 	events         chan Event    // closed by Run
 	membersChanged chan struct{} // capacity 1: who is here has changed; never closed
 	leaving        chan struct{}
@@ -216,7 +217,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, host: cfg.Host,
-		inputs: make(chan func()), events: make(chan Event, eventBuffer),
+		inputs: make(chan func()), heard: make(chan func()), events: make(chan Event, eventBuffer),
 		membersChanged: make(chan struct{}, 1),
 		leaving:        make(chan struct{}), ended: make(chan struct{}), forwarders: newForwarders(),
 		streams: make(map[room.StreamID]*stream), nextStream: 2,
@@ -367,6 +368,8 @@ func (n *Node) loop() (err error) {
 		select {
 		case f := <-n.inputs:
 			f()
+		case f := <-n.heard: // of its own: it has its turn, however many streams are busy
+			f()
 		case <-n.wake.C: // each second, if not before
 			n.wakesAt = time.Time{}
 			n.room.Tick(n.now())
@@ -395,10 +398,13 @@ func (n *Node) spawn(f func()) {
 
 // do runs f in the loop, and waits until it has run. It returns false if the
 // loop has ended, or broke while f ran.
-func (n *Node) do(f func()) bool {
+func (n *Node) do(f func()) bool { return n.doBy(n.inputs, f) }
+
+// doBy is do by one of the ways into the loop.
+func (n *Node) doBy(way chan<- func(), f func()) bool {
 	done := make(chan struct{})
 	select {
-	case n.inputs <- func() { f(); close(done) }:
+	case way <- func() { f(); close(done) }:
 	case <-n.ended:
 		return false
 	}

@@ -117,7 +117,7 @@ func (n *Node) judge(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.
 		return pubsub.ValidationAccept
 	}
 	verdict := room.Ignore
-	n.do(func() { verdict = n.room.Publication(n.now(), from, m.Data) })
+	n.doBy(n.heard, func() { verdict = n.room.Publication(n.now(), from, m.Data) })
 	switch verdict {
 	case room.Accept:
 		return pubsub.ValidationAccept

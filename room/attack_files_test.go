@@ -574,10 +574,11 @@ func TestFileSlowDisk(t *testing.T) {
 	}
 	n.work = func(s *simNode, _ any) time.Duration {
 		if s == bob {
-			return 5 * time.Second
+			return seekAgainTime + 5*time.Second
 		}
 		return 50 * time.Millisecond
 	}
+	c := n.countSeeks(nil)
 	n.fetchFile(t, bob, id)
 	most := 0
 	for range 600 {
@@ -589,6 +590,9 @@ func TestFileSlowDisk(t *testing.T) {
 	}
 	if !n.has(t, bob, id, data) {
 		t.Error("bob does not have it")
+	}
+	if sent := c.pieces["ann"] + c.pieces["cyn"]; sent != len(data)/ake.PieceSize {
+		t.Errorf("%d pieces were sent for a file of %d", sent, len(data)/ake.PieceSize)
 	}
 }
 
@@ -710,6 +714,39 @@ func TestFileLiesBeside(t *testing.T) {
 		if k := len(pieces["bob"].of); k > 0 || bob.room.files.bytes != 0 {
 			t.Errorf("bob keeps %d pieces, and is charged %d", k, bob.room.files.bytes)
 		}
+	}
+}
+
+// TestFileLiesMeanwhile: nor is a file kept that says another length of a piece that is just being written.
+func TestFileLiesMeanwhile(t *testing.T) {
+	n, _ := fileNetwork(t, 1<<30)
+	all := n.party("ann", "bob", "eve")
+	ann, bob, eve := all[0], all[1], all[2]
+	n.work = func(s *simNode, _ any) time.Duration {
+		if s == bob {
+			return 3 * time.Second
+		}
+		return 10 * time.Millisecond
+	}
+	data := someFile(3000)
+	id := n.sendFile(t, ann, "plan", data)
+	for range 30 {
+		if n.run(100 * time.Millisecond); len(bob.room.files.writing) > 0 {
+			break
+		}
+	}
+	f, _, err := eve.room.File(id)
+	must(t, err)
+	lie := record.File{Name: "lie", Size: 1, Key: f.Key, Hashes: f.Hashes}
+	must(t, eve.room.say(eve.clock(), held{kind: record.KindFile, text: string(lie.Append(nil))}))
+	n.drain(eve)
+	n.run(time.Second)
+	if len(bob.room.files.writing) != 1 || len(bob.room.files.byID) != 2 {
+		t.Fatalf("bob writes %d pieces, of %d files: the test shows nothing", len(bob.room.files.writing), len(bob.room.files.byID))
+	}
+	n.run(10 * time.Second)
+	if len(bob.room.files.byID) != 1 || !n.has(t, bob, id, data) {
+		t.Errorf("bob keeps %d files", len(bob.room.files.byID))
 	}
 }
 

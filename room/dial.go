@@ -252,14 +252,17 @@ func (r *Room) wouldDial(n *neighbour) (day abe.Period, when time.Time) {
 	return day, when
 }
 
-// provedToday reports whether a neighbour has proved itself for today, or says that
-// it has not come to it. Only then is another day worth the work: strangers were
+// provedToday reports whether a neighbour has proved itself for today, or one of us has
+// not come to it. Only then is another day worth the work: strangers were
 // strangers yesterday and will be tomorrow.
 func (r *Room) provedToday(n *neighbour) bool {
 	g := r.days[r.today()]
+	if g == nil || g.own == nil {
+		return true
+	}
 	for _, d := range n.hello.Days {
 		if d.Period == r.today() {
-			return g != nil && g.members()[d.CID]
+			return g.members()[d.CID]
 		}
 	}
 	return true

@@ -88,6 +88,7 @@ type exchange struct {
 	seeks   []ake.Hash // that are asked for
 	sought  int        // of these, how many were answered
 	brought int        // .. with the piece
+	gaveUp  bool       // it was ended for somebody who waited
 	garbage bool       // .. with another one
 }
 

@@ -47,7 +47,9 @@ type lack struct {
 // fetching is what is being asked for, and what was served.
 type fetching struct {
 	asking map[ake.Hash]time.Time // on a stream, or being written to the disk
-	paused map[[32]byte]time.Time // by identity: until when it is asked for nothing
+	// writing are those of them that have come.
+	writing map[ake.Hash]bool
+	paused  map[[32]byte]time.Time // by identity: until when it is asked for nothing
 	// askedBranch and askedPeer are when a branch was last asked for something, and a peer.
 	askedBranch, askedPeer map[[32]byte]time.Time
 	fast                   map[[32]byte]bool // whether a peer brought pieces at a pace when it was last asked
@@ -62,7 +64,7 @@ type fetching struct {
 
 func newFetching() fetching {
 	return fetching{
-		asking: make(map[ake.Hash]time.Time), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
+		asking: make(map[ake.Hash]time.Time), writing: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
 		servedBranch: make(map[[32]byte]*pace),
 		askedBranch:  make(map[[32]byte]time.Time), askedPeer: make(map[[32]byte]time.Time),
 		fast: make(map[[32]byte]bool),
@@ -162,8 +164,13 @@ func (r *Room) hasAgain(working [32]byte) {
 
 // putPiece keeps a piece that is right.
 func (r *Room) putPiece(h ake.Hash, piece []byte) {
+	if r.files.writing[h] {
+		return // two brought it
+	}
+	r.files.writing[h] = true
 	r.diskTask(func() any { return r.cfg.Pieces.Put(h, piece) }, func(result any) {
 		delete(r.files.asking, h)
+		delete(r.files.writing, h)
 		if r.files.refs[h].files == 0 { // its file went meanwhile
 			r.forgetPieces([][32]byte{h})
 			return
@@ -174,12 +181,15 @@ func (r *Room) putPiece(h ake.Hash, piece []byte) {
 		}
 		for _, f := range slices.Clone(r.files.wanted) {
 			if i := slices.Index(f.Hashes, h); i >= 0 && !f.have[i] {
-				if err != nil {
+				switch {
+				case err != nil:
 					r.unwant(f)
 					r.fileChanged(f)
-					continue
+				case !r.isHere(f.File, i): // its message came meanwhile, and says another length
+					r.fileLeaves(f, FileThere)
+				default:
+					r.tookOf(f, i)
 				}
-				r.tookOf(f, i)
 			}
 		}
 	})
@@ -202,7 +212,7 @@ func (r *Room) tookOf(f *file, i int) {
 }
 
 // lostPieces notes that pieces are not here any more: the disk has damaged them.
-func (r *Room) lostPieces(hashes []ake.Hash) {
+func (r *Room) lostPieces(hashes [][32]byte) {
 	for _, h := range hashes {
 		for _, f := range r.files.byID {
 			if i := slices.Index(f.Hashes, h); i >= 0 && f.have[i] {
@@ -218,7 +228,7 @@ func (r *Room) lostPieces(hashes []ake.Hash) {
 // LostPiece tells the room that a piece could not be read.
 func (r *Room) LostPiece(now time.Time, h ake.Hash) {
 	r.advance(now)
-	r.lostPieces([]ake.Hash{h})
+	r.lostPieces([][32]byte{h})
 	r.finish()
 }
 
@@ -237,13 +247,15 @@ func (r *Room) seekOver(x *exchange) {
 		return
 	}
 	for _, h := range x.seeks[x.sought:] {
-		delete(r.files.asking, h)
+		if !r.files.writing[h] {
+			delete(r.files.asking, h)
+		}
 	}
 	took := r.now.Sub(x.began)
 	remember(r.files.fast, x.identity, took < time.Duration(x.brought)*paceTime)
 	switch {
 	case x.garbage || x.sought == len(x.seeks): // it was judged, or has done all
-	case took < laterTime || x.brought > 0:
+	case took < laterTime || x.brought > 0 || x.gaveUp:
 		r.pauseSeeking(x, laterTime)
 	default:
 		r.pauseSeeking(x, slowTime)
@@ -281,7 +293,7 @@ func (r *Room) tookSeek(x *exchange, body []byte) bool {
 	}
 	type served struct {
 		frames [][]byte
-		lost   []ake.Hash
+		lost   [][32]byte
 	}
 	r.diskTask(func() any {
 		var out served

@@ -83,6 +83,23 @@ func TestStrangerAtOnce(t *testing.T) {
 	}
 }
 
+// TestKeyOfTomorrow: whose key is valid from tomorrow on proves itself in the evening, and does not
+// come with all others at midnight.
+func TestKeyOfTomorrow(t *testing.T) {
+	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	n := newNetwork(t, 9600)
+	n.now, n.knows = midnight.Add(-10*time.Minute), true
+	ann, bob := n.arrive("ann", nil, 0), n.arrive("bob", nil, 0)
+	n.until(5*time.Second, "one epoch of two", func() bool { return together(ann, bob) })
+	n.run(10 * time.Second)
+	new := n.arrive("new", func(d abe.Day) bool { return d >= abe.DayOf(midnight) }, 0)
+	tomorrow := dayOf(midnight)
+	n.until(2*time.Minute, "it is a member of tomorrow's", func() bool {
+		own := new.room.days[tomorrow]
+		return own != nil && own.own != nil && ann.room.days[tomorrow].members()[own.own.cid]
+	})
+}
+
 // openingsOf counts who opens what is of one identity.
 type openingsOf struct {
 	frames

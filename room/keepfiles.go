@@ -77,7 +77,11 @@ func (r *Room) unwant(f *file) {
 
 func (r *Room) forgetPieces(gone [][32]byte) {
 	if len(gone) > 0 {
-		r.diskTask(func() any { return r.cfg.Pieces.Forget(gone) }, r.filesFailed("letting go of a file"))
+		failed := r.filesFailed("letting go of a file")
+		r.diskTask(func() any { return r.cfg.Pieces.Forget(gone) }, func(result any) {
+			failed(result)
+			r.lostPieces(gone) // of a file that was asked for again meanwhile
+		})
 	}
 }
 

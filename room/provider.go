@@ -38,7 +38,7 @@ func (r *Room) fetch() {
 			if x == nil {
 				continue
 			}
-			r.files.gaveUpAt = r.now
+			r.files.gaveUpAt, x.gaveUp = r.now, true
 			r.reset(x)
 			open, of = r.seeking()
 			hashes = r.missing(p.ch)
@@ -142,7 +142,7 @@ func (r *Room) couldSeek(ch *channel, over *exchange) bool {
 			continue
 		}
 		for i, h := range f.Hashes {
-			if at, ok := r.files.asking[h]; !f.have[i] && (!ok || r.now.Sub(at) >= seekAgainTime ||
+			if at, ok := r.files.asking[h]; !f.have[i] && !r.files.writing[h] && (!ok || r.now.Sub(at) >= seekAgainTime ||
 				slices.Contains(over.seeks[over.sought:], h)) {
 				return true
 			}
@@ -172,7 +172,7 @@ func (r *Room) missing(ch *channel) (out []ake.Hash) {
 			if len(out) == record.MaxSeek || len(r.files.asking) >= maxAsking {
 				return out
 			}
-			if f.have[i] {
+			if f.have[i] || r.files.writing[h] {
 				continue
 			}
 			if at, ok := r.files.asking[h]; ok && r.now.Sub(at) < seekAgainTime {

@@ -64,7 +64,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		v := r.verdict(from, o)
 		r.retryWaiting()
 		if e := r.commits[c.ID()]; e != nil && !e.fits {
-			e.lack(from, r.now) // what it refers to
+			r.lack(e, from) // what it refers to
 		}
 		return v
 	case record.TypeJoin:

@@ -26,13 +26,17 @@ type chase struct {
 // lack notes that somebody sent a commit, or its secret, that refers to what we do not know.
 // The topic mostly brings that a moment later: a join goes one hop further than the commit that
 // lists who joins. To compare at once would have each member tell another all it knows.
-func (e *epoch) lack(from peer.ID, now time.Time) {
+func (r *Room) lack(e *epoch, from peer.ID) {
 	c := &e.chase
 	if c.compareAt.IsZero() {
-		c.compareAt, c.compareWith = now.Add(tail(int(e.commit.Members))/4), nil
+		c.compareAt, c.compareWith = r.now.Add(tail(int(e.commit.Members))/4), nil
 	}
-	if len(c.compareWith) < maxReferrers && !slices.Contains(c.compareWith, from) {
+	switch {
+	case slices.Contains(c.compareWith, from):
+	case len(c.compareWith) < maxReferrers:
 		c.compareWith = append(c.compareWith, from)
+	default: // strangers who were first keep nobody out
+		c.compareWith[r.random(maxReferrers)] = from
 	}
 }
 
@@ -75,7 +79,7 @@ func (r *Room) tookSecret(x *exchange, body []byte) bool {
 		// Whoever brings it has the list.
 		r.wantFrom(x.working, e.commit.ID())
 	} else if !e.fits || e.keys == nil {
-		e.lack(x.peer, r.now) // what it refers to
+		r.lack(e, x.peer) // what it refers to
 	}
 	return true
 }

@@ -5,6 +5,10 @@ func init() { mutants = append(mutants, mutantsOfFiles...) }
 // mutantsOfFiles take out the rules of an authority's notices, of its files, and of the store.
 var mutantsOfFiles = []mutant{
 	// Notices: PROTOCOL.md §3.8.
+	{"a piece that is being written is asked for again", "provider.go",
+		`if f.have[i] || r.files.writing[h] {`, `if f.have[i] {`, "TestFileSlowDisk"},
+	{"a piece that was written is of any file that names it", "fetch.go",
+		`case !r.isHere(f.File, i): // its`, `case false: // its`, "TestFileLiesMeanwhile"},
 	{"anybody makes notices", "../crypto/abe/notice.go",
 		`case !ed25519.Verify(d.authority, n.input(), n.Signature[:]):`, `case false:`, "../crypto/abe TestVectorsNotices"},
 	{"a notice of one domain is good in another", "../crypto/abe/notice.go",

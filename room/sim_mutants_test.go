@@ -276,9 +276,13 @@ var mutants = []mutant{
 	{"who knows the same is told all again", "compare.go",
 		`case len(a.Have) == 0 && len(a.Beats) > 0:`, `case false:`, "TestJoinTellsLittle"},
 	{"a commit before its join has all compared", "publish.go",
-		`e.lack(from, r.now) // what it refers to`, `r.compareSoon(from)`, "TestJoinTellsLittle"},
+		`r.lack(e, from) // what it refers to`, `r.compareSoon(from)`, "TestJoinTellsLittle"},
 	{"yesterday is proven by strangers", "dial.go",
 		`theirs.Period != r.today() && !r.provedToday(n)`, `theirs.Period > r.today() && !r.provedToday(n)`, "TestAnyHour"},
+	{"who takes part from tomorrow on waits for midnight", "dial.go",
+		`if g == nil || g.own == nil {
+		return true`, `if g == nil || g.own == nil {
+		return false`, "TestKeyOfTomorrow"},
 	{"tomorrow is proven by strangers", "dial.go",
 		`if theirs.Period != r.today() && `, `if theirs.Period < r.today() && `, "TestStrangerAtOnce"},
 	{"one cut is a member all the same", "graph.go",
