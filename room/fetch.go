@@ -64,8 +64,8 @@ type fetching struct {
 
 func newFetching() fetching {
 	return fetching{
-		asking: make(map[ake.Hash]time.Time), writing: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time), served: make(map[[32]byte]*pace),
-		servedBranch: make(map[[32]byte]*pace),
+		asking: make(map[ake.Hash]time.Time), writing: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time),
+		served: make(map[[32]byte]*pace), servedBranch: make(map[[32]byte]*pace),
 		askedBranch:  make(map[[32]byte]time.Time), askedPeer: make(map[[32]byte]time.Time),
 		fast: make(map[[32]byte]bool),
 	}

@@ -29,6 +29,12 @@ func (a *app) sayCommand() *cobra.Command {
 		Args:              cli.Args("ROOM", "[TEXT]"),
 		ValidArgsFunction: a.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for flag, given := range map[string]string{"to": to, "file": file} {
+				// Of a variable that is not set: what is said would go to all, or the file be left out.
+				if cmd.Flags().Changed(flag) && strings.TrimSpace(given) == "" {
+					return cli.Usage("--%s is empty: nothing was sent", flag)
+				}
+			}
 			if len(args) == 1 && file == "" {
 				return cli.Args("ROOM", "TEXT")(cmd, args)
 			}
@@ -50,6 +56,9 @@ func (a *app) say(ctx context.Context, name string, texts []string, to, file str
 				return err
 			}
 			said = strings.TrimRight(string(typed), "\r\n")
+		}
+		if strings.TrimSpace(said) == "" {
+			return cli.Usage("TEXT is empty: nothing was sent")
 		}
 		if bad := isCommand(name, said); bad != nil {
 			return bad

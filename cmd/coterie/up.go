@@ -19,8 +19,8 @@ func (a *app) upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "keep the rooms you joined open, without a window",
 		Long: "Keep the rooms you joined open, without a window, until SIGINT, SIGTERM or SIGHUP: you are away from then " +
-			"on.\nWhile it runs, coterie join opens a window on a room, and closing that is not leaving. coterie say and " +
-			"coterie read are for scripts.",
+			"on.\nWhile it runs, coterie join opens a window on a room, and closing that is not leaving. coterie say, " +
+			"coterie read and coterie save are for scripts.",
 		Example: `  coterie up
   systemctl --user enable --now coterie      (as a service: docs/coterie.service says how)`,
 		Args: cli.Args(),

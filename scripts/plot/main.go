@@ -83,7 +83,7 @@ func table(file string) (rows [][]string, err error) {
 
 // values are those of a cell, durations in seconds.
 func values(cell string) (out []float64) {
-	for _, w := range regexp.MustCompile(`[0-9.]+[a-zµ]*`).FindAllString(cell, -1) {
+	for _, w := range regexp.MustCompile(`([0-9.]+[a-zµ]+)+|[0-9.]+`).FindAllString(cell, -1) {
 		if v, err := strconv.ParseFloat(w, 64); err == nil {
 			out = append(out, v)
 		} else if d, err := time.ParseDuration(w); err == nil {

@@ -297,7 +297,10 @@ func (r *Room) end(reason string, err error) error {
 	}
 	bye := Bye{Reason: reason, Undelivered: undelivered, Code: code, Away: !r.forGood(), Kept: kept}
 	if r.forget && r.erase != nil {
-		bye.Forgot, bye.NotForgotten = r.erase()
+		if bye.Forgot, bye.NotForgotten = r.erase(); bye.NotForgotten != nil {
+			code = cli.StatusFailed
+			bye.Code = code
+		}
 	}
 	r.show(bye)
 	if code != 0 {

@@ -158,8 +158,7 @@ func (s *State) own(e Event) []Line {
 		case w.NotForgotten != nil:
 			return warning(Alarm, w.NotForgotten)
 		case w.Forgot != "":
-			return note("you left. Forgot %s: its history here and the history's key are erased. The key file %s is still "+
-				"there.", cli.Clean(s.Name), cli.Clean(w.Forgot))
+			return note("you left. %s", Forgot(s.Name, w.Forgot))
 		}
 		return note("you %s", either(w.Away, "went away", "left"))
 	case Warning:

@@ -175,8 +175,10 @@ func (o *Room) Close() {
 	case o.Plan.Flags.Ephemeral:
 	case o.Forgotten() && o.erased:
 	case o.Forgotten(): // it ended otherwise
-		if _, bad := o.erase(); bad != nil {
+		if keyFile, bad := o.erase(); bad != nil {
 			cli.Warn(o.house.Stderr, bad)
+		} else {
+			fmt.Fprintln(o.house.Stdout, chat.Forgot(o.Plan.Descriptor.Name, keyFile))
 		}
 	default:
 		if err := o.house.remember(o.Plan, o.Addresses(o.Plan.bootstrap)); err != nil {

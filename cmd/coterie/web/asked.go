@@ -20,8 +20,9 @@ type asked struct {
 
 // asks notes who gives a command, before that can be answered.
 func (r *room) asks(c chat.Command, page string) {
-	if _, says := c.(chat.Say); says {
-		return // all are told of it
+	switch c.(type) {
+	case chat.Say, chat.Search:
+		return // all are told of it; it names the page
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

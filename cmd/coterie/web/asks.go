@@ -77,6 +77,10 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return
 	}
+	if w, is := c.(chat.Search); is {
+		w.Ref = q.Page // it comes back with what is found
+		c = w
+	}
 	room.asks(c, q.Page)
 	if !room.visit.TryDo(c) {
 		refuse(w, http.StatusServiceUnavailable, cli.Fail("busy", "too much is waiting").Hint("wait a moment, and once more"))

@@ -239,7 +239,7 @@ func TestPortErrors(t *testing.T) {
 	_, bad := os.Open("") // as root there is no port that may not be had
 	for why, hint := range map[error]string{
 		&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}: "take one from 1024 on, such as 8080",
-		bad: "leave out --port: a free one is taken",
+		bad: "leave out --port: coterie takes a free one",
 	} {
 		if e := portError(80, why); e.Hints[0] != hint || !strings.Contains(e.Text, "port 80") {
 			t.Errorf("%v: %v, %q", why, e, e.Hints)

@@ -362,7 +362,7 @@ func (r *room) take(e chat.Event) {
 			got.Missing = w.Missing
 		}
 	case chat.Found:
-		h.For = r.asker(chat.Search{})
+		h.For, _ = w.Ref.(string)
 		for _, d := range w.Messages {
 			h.Found = append(h.Found, *draw(r.state, d))
 		}

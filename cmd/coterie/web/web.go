@@ -93,7 +93,7 @@ type Server struct {
 // Listen begins to listen on a port of this computer alone; 0: on any free one.
 func Listen(cfg Config, port int) (*Server, error) {
 	if port < 0 || port > 65535 {
-		return nil, cli.Usage("--port %d: ports are 1 to 65535", port).Hint("leave out --port: a free one is taken")
+		return nil, cli.Usage("--port %d: ports are 1 to 65535", port).Hint("leave out --port: coterie takes a free one")
 	}
 	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
@@ -122,7 +122,7 @@ func portError(port int, err error) *cli.Error {
 		e = cli.Fail("listen", "this computer does not let you have port %d", port).
 			Hint("take one from 1024 on, such as 8080")
 	}
-	return e.Hint("leave out --port: a free one is taken").Because(err)
+	return e.Hint("leave out --port: coterie takes a free one").Because(err)
 }
 
 // Serve answers until Close, and looks after the rooms.

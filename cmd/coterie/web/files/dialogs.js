@@ -41,6 +41,7 @@ export function sure(acts, title, text, does) {
 // answered shows an answer that is a text.
 export function answered(acts, answer) {
   if (answer.to === "set" && settingsWanted) return settings(acts, answer.lines);
+  if (answer.to === "stop") return; // it is seen beside the file
   open(answer.title || "Answer", pre(answer.lines));
 }
 
