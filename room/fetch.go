@@ -66,7 +66,7 @@ func newFetching() fetching {
 	return fetching{
 		asking: make(map[ake.Hash]time.Time), writing: make(map[ake.Hash]bool), paused: make(map[[32]byte]time.Time),
 		served: make(map[[32]byte]*pace), servedBranch: make(map[[32]byte]*pace),
-		askedBranch:  make(map[[32]byte]time.Time), askedPeer: make(map[[32]byte]time.Time),
+		askedBranch: make(map[[32]byte]time.Time), askedPeer: make(map[[32]byte]time.Time),
 		fast: make(map[[32]byte]bool),
 	}
 }
