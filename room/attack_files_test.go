@@ -779,6 +779,9 @@ func TestFileLies(t *testing.T) {
 			if k := len(pieces["bob"].of); k > 0 || bob.room.files.bytes != 0 || len(bob.room.files.byID) > 0 {
 				t.Errorf("bob keeps %d pieces, and is charged %d", k, bob.room.files.bytes)
 			}
+			if pieces["bob"].puts >= len(lengths) {
+				t.Errorf("what lies came to the disk")
+			}
 			data := someFile(1000)
 			id := n.sendFile(t, eve, "no lie", data)
 			n.run(5 * time.Second)

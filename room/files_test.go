@@ -17,6 +17,7 @@ type memPieces struct {
 	lost   map[[32]byte]bool // that the disk has damaged
 	asked  map[ake.Hash]bool // files that its user asked for
 	failed error             // of Put
+	puts   int
 }
 
 func newMemPieces() *memPieces {
@@ -28,6 +29,7 @@ func (p *memPieces) Put(h [32]byte, b []byte) error {
 	if p.failed != nil {
 		return p.failed
 	}
+	p.puts++
 	p.of[h] = bytes.Clone(b)
 	return nil
 }
