@@ -40,7 +40,10 @@ func TestManyFiles(t *testing.T) {
 func TestNotSaved(t *testing.T) {
 	r, face := open(t)
 	id := ake.Hash{1}
-	r.files.saving = map[ake.Hash][]toSave{id: {{"/a", []any{"one"}}, {"/b", []any{"two"}}}, {2}: {{"/a", []any{"another"}}}}
+	r.files.saving = map[ake.Hash][]toSave{
+		id:  {{"/a", []any{"one"}}, {"/b", []any{"two"}}},
+		{2}: {{"/a", []any{"another"}}},
+	}
 	r.notSaved(id, room.ErrFilesFull)
 	told := make(map[any]int)
 	for _, e := range face.events {

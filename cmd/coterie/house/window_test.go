@@ -189,7 +189,8 @@ func TestSayWordsFirst(t *testing.T) {
 	}
 	// The first is refused by the room alone.
 	err = home.Say(t.Context(), o.entry(), patience, chat.Say{Text: "a", To: "NOT A ("}, chat.Say{Text: "behind"})
-	if e := cli.Describe(err); e == nil || e.Code == "waits" || strings.Contains(strings.Join(e.Details, "\n"), "before it") {
+	if e := cli.Describe(err); e == nil || e.Code == "waits" ||
+		strings.Contains(strings.Join(e.Details, "\n"), "before it") {
 		t.Errorf("%v", err)
 	}
 	if got := waiting(t, o); len(got) != 0 {
