@@ -335,7 +335,7 @@ func (c Save) do(r visit) {
 			r.refuse(noFile(c.Number))
 			return
 		}
-		c.ID, c.Number = f.id, 0
+		c.ID = f.id
 	}
 	s := toSave{c.Path, []any{r.by}}
 	if !r.saveFor(c.ID, s) {
