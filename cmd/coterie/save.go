@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/internal/cli"
@@ -41,7 +43,11 @@ func (a *app) saveCommand() *cobra.Command {
 			}
 			path, err := home.Save(cmd.Context(), e, linger, c)
 			if err == nil {
-				_, err = fmt.Fprintln(a.stdout, cli.Clean(path))
+				// A script is to find the file by it.
+				if out, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
+					path = cli.Clean(path)
+				}
+				_, err = fmt.Fprintln(a.stdout, path)
 			}
 			return err
 		},

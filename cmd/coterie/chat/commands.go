@@ -115,7 +115,6 @@ type (
 		ID     ake.Hash
 		Number int
 		Path   string
-		by     any // the face
 	}
 	Stop struct {
 		ID     ake.Hash

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxFileName is how many bytes a name has on disk, without what tells it from others.
@@ -26,7 +28,7 @@ func FileName(name string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(name, ""))
+	}, norm.NFC.String(strings.ToValidUTF8(name, "")))
 	name = strings.TrimLeftFunc(name, func(r rune) bool { return strings.ContainsRune(".-~ ", r) || unicode.IsMark(r) })
 	name = strings.TrimRight(name, ". ") // Windows drops them
 	stem, ext := splitName(name)
@@ -37,7 +39,8 @@ func FileName(name string) string {
 		_, n := utf8.DecodeLastRuneInString(stem)
 		stem = stem[:len(stem)-n]
 	}
-	if name = strings.TrimRight(stem, " ") + ext; name == "" {
+	// What was left out may have stood between letters that are one now.
+	if name = norm.NFC.String(strings.TrimRight(stem, " ") + ext); name == "" {
 		return "file"
 	}
 	return name

@@ -42,6 +42,8 @@ func TestFileName(t *testing.T) {
 		"a.txt. . .":                    "a.txt",
 		"what?<1>|\"2\":*":              "what__1___2___",
 		"a\xffb":                        "ab",
+		"e\u0301te\u0301.txt":           "\u00e9t\u00e9.txt",
+		"e\u200b\u0301.txt":             "\u00e9.txt",
 		"\u0301accent":                  "accent",
 		strings.Repeat("x", 300) + ".p": strings.Repeat("x", 198) + ".p",
 	} {

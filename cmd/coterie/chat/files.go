@@ -44,7 +44,39 @@ type shownFiles struct {
 	all    []seenFile
 	gone   int              // how many there were before these
 	number map[ake.Hash]int // from 1
-	saving map[ake.Hash][]Save
+	saving map[ake.Hash][]toSave
+}
+
+// A toSave is a file that is to be saved at a path, once, and the faces that asked for that.
+type toSave struct {
+	path string
+	by   []any
+}
+
+// maxAsking is how many faces are told of one; of more the last: a script that tries again is
+// another each time.
+const maxAsking = 64
+
+// wait has files saved when they are here; false: too many are waited for.
+func (f *shownFiles) wait(id ake.Hash, s toSave) bool {
+	if f.saving == nil {
+		f.number, f.saving = make(map[ake.Hash]int), make(map[ake.Hash][]toSave)
+	}
+	all := f.saving[id]
+	if i := slices.IndexFunc(all, func(o toSave) bool { return o.path == s.path }); i >= 0 {
+		for _, by := range s.by {
+			if !slices.Contains(all[i].by, by) {
+				all[i].by = append(all[i].by, by)
+			}
+		}
+		all[i].by = all[i].by[max(len(all[i].by)-maxAsking, 0):]
+		return true
+	}
+	if len(all) == 0 && len(f.saving) >= maxSaving || len(all) >= 8 {
+		return false
+	}
+	f.saving[id] = append(all, s)
+	return true
 }
 
 // note gives a file its number.
@@ -54,7 +86,7 @@ func (f *shownFiles) note(d *room.Delivered) {
 	}
 	info := *d.File
 	if f.number == nil {
-		f.number, f.saving = make(map[ake.Hash]int), make(map[ake.Hash][]Save)
+		f.number, f.saving = make(map[ake.Hash]int), make(map[ake.Hash][]toSave)
 	}
 	if f.number[d.ID] == 0 {
 		f.all = append(f.all, seenFile{d.ID, info, d.Author, d.Self, d.ShownAt()})
@@ -113,17 +145,19 @@ func (r *Room) fileChanged(c room.FileChanged) room.FileChanged {
 	case room.FileHere:
 		delete(r.files.saving, c.ID)
 		for _, s := range waiting {
-			s.do(visit{r, s.by})
+			if !r.saveFor(c.ID, s) {
+				r.answerAll(s, NotDone{cli.Fail("busy", "too many requests at once").Hint("wait for the answers")})
+			}
 		}
 	case room.FileGone, room.FileThere:
 		delete(r.files.saving, c.ID)
 		bad := cli.Fail("file-gone", "%s is not saved: its message is not kept any more", FileName(c.Name))
 		if c.State == room.FileThere {
 			bad = cli.Fail("file-stopped", "%s is not saved: it is not fetched any more", FileName(c.Name)).
-				Hint("/save %d begins anew", c.Number)
+				Hint("saving it again begins anew")
 		}
 		for _, s := range waiting {
-			visit{r, s.by}.refuse(bad)
+			r.answerAll(s, NotDone{bad})
 		}
 	}
 	return c
@@ -264,8 +298,11 @@ func (c Stop) do(r visit) {
 		}
 		c.ID = f.id
 	}
-	mine := func(s Save) bool { return s.by == r.by }
-	if waiting := slices.DeleteFunc(r.files.saving[c.ID], mine); len(waiting) > 0 {
+	waiting := r.files.saving[c.ID]
+	for i := range waiting {
+		waiting[i].by = slices.DeleteFunc(waiting[i].by, func(by any) bool { return by == r.by })
+	}
+	if waiting = slices.DeleteFunc(waiting, func(s toSave) bool { return len(s.by) == 0 }); len(waiting) > 0 {
 		r.files.saving[c.ID] = waiting
 	} else {
 		delete(r.files.saving, c.ID)
@@ -298,46 +335,57 @@ func (c Save) do(r visit) {
 			r.refuse(noFile(c.Number))
 			return
 		}
-		c.ID, c.Number = f.id, 0
+		c.ID = f.id
 	}
-	c.by = r.by
-	r.busy(func() {
-		saved, err := r.save(c)
+	s := toSave{c.Path, []any{r.by}}
+	if !r.saveFor(c.ID, s) {
+		r.refuse(cli.Fail("busy", "too many requests at once").Hint("wait for the answers"))
+	}
+}
+
+// saveFor saves a file, or has it fetched first; false: too much is being done.
+func (r *Room) saveFor(id ake.Hash, s toSave) bool {
+	return r.beside(func() {
+		saved, err := r.save(Save{ID: id, Path: s.path})
 		switch {
 		case errors.Is(err, room.ErrNotHere):
-			r.fetchToSave(c)
+			r.fetchToSave(id, s)
 		case err != nil:
-			r.tell(NotDone{saveError(err)})
+			r.post(func() { r.answerAll(s, NotDone{saveError(err)}) })
 		default:
-			r.tell(saved)
+			r.post(func() { r.answerAll(s, saved) })
 		}
 	})
 }
 
+// answerAll tells all who asked for a file to be saved.
+func (r *Room) answerAll(s toSave, what any) {
+	for _, by := range s.by {
+		r.showTo(by, what)
+	}
+}
+
 // fetchToSave has a file fetched that is to be saved then.
-func (r visit) fetchToSave(c Save) {
-	full := false
-	if r.inside(context.Background(), func() {
-		if full = len(r.files.saving) >= maxSaving || len(r.files.saving[c.ID]) >= 8; !full {
-			if r.files.saving == nil {
-				r.files.number, r.files.saving = make(map[ake.Hash]int), make(map[ake.Hash][]Save)
-			}
-			r.files.saving[c.ID] = append(r.files.saving[c.ID], c)
-		}
-	}) != nil {
+func (r *Room) fetchToSave(id ake.Hash, s toSave) {
+	taken := false
+	if r.inside(context.Background(), func() { taken = r.files.wait(id, s) }) != nil {
 		return
 	}
-	if full {
-		r.tell(NotDone{fileError(room.ErrFilesBusy)})
+	if !taken {
+		r.post(func() { r.answerAll(s, NotDone{fileError(room.ErrFilesBusy)}) })
 		return
 	}
-	if err := r.node.FetchFile(c.ID); err != nil {
-		r.post(func() { r.notSaved(c.ID, err) })
+	if err := r.node.FetchFile(id); err != nil {
+		r.post(func() { r.notSaved(id, err) })
 		return
 	}
+	info, known := r.node.FileStates([]ake.Hash{id})[id]
 	r.post(func() {
-		if f := r.files.at(r.files.number[c.ID]); f != nil {
-			r.show(Fetching{c.ID, f.info})
+		if f := r.files.at(r.files.number[id]); f != nil {
+			info, known = f.info, true
+		}
+		if known {
+			r.answerAll(s, Fetching{id, info})
 		}
 	})
 }
@@ -347,7 +395,7 @@ func (r *Room) notSaved(id ake.Hash, err error) {
 	waiting := r.files.saving[id]
 	delete(r.files.saving, id)
 	for _, s := range waiting {
-		visit{r, s.by}.show(NotDone{fileError(err)})
+		r.answerAll(s, NotDone{fileError(err)})
 	}
 }
 
@@ -355,6 +403,8 @@ func saveError(err error) *cli.Error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {
+	case errors.As(err, &path) && path.Op == inFolder:
+		return cli.Fail("file", "cannot save in %s: %v", cli.Clean(path.Path), path.Err).Because(err)
 	case errors.As(err, &path):
 		return cli.Fail("file", "cannot save as %s: %v", cli.Clean(path.Path), path.Err).Because(err)
 	case errors.As(err, &link):
@@ -365,32 +415,41 @@ func saveError(err error) *cli.Error {
 	return fileError(err)
 }
 
-// save writes a file that is here, under a name that nothing has.
+// inFolder is the Op of an error that is a folder's.
+const inFolder = "save in"
+
+// save writes a file that is here, under a name that nothing has. A folder that nothing can be
+// saved in is refused before anything is fetched.
 func (r *Room) save(c Save) (saved Saved, err error) {
-	states := r.node.FileStates([]ake.Hash{c.ID})
-	info, ok := states[c.ID]
-	if !ok || info.State != room.FileHere {
-		return saved, room.ErrNotHere
-	}
 	folder, name := filepath.Split(c.Path)
 	if at, err := os.Stat(c.Path); err == nil && at.IsDir() {
 		folder, name = c.Path, ""
-	}
-	if name == "" {
-		name = FileName(info.Name)
 	}
 	if !filepath.IsAbs(folder) {
 		return saved, &fs.PathError{Op: "save", Path: c.Path, Err: errors.New("it is no absolute path")}
 	}
 	// Under another name first: what has the name is whole.
 	temp, err := os.CreateTemp(folder, ".coterie-*") // mode 0600
-	if err != nil {
+	if bad := (*fs.PathError)(nil); errors.As(err, &bad) {
+		return saved, &fs.PathError{Op: inFolder, Path: filepath.Clean(folder), Err: bad.Err}
+	} else if err != nil {
 		return saved, err
 	}
 	defer os.Remove(temp.Name())
+	info, ok := r.node.FileStates([]ake.Hash{c.ID})[c.ID]
+	if !ok || info.State != room.FileHere {
+		temp.Close()
+		return saved, room.ErrNotHere
+	}
+	if name == "" {
+		name = FileName(info.Name)
+	}
 	err = r.node.WriteFile(c.ID, temp)
 	if closed := temp.Close(); err == nil {
 		err = closed
+	}
+	if bad := (*fs.PathError)(nil); errors.As(err, &bad) && bad.Path == temp.Name() {
+		err = &fs.PathError{Op: inFolder, Path: filepath.Clean(folder), Err: bad.Err}
 	}
 	if err != nil {
 		return saved, err

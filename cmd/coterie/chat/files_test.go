@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -39,7 +40,10 @@ func TestManyFiles(t *testing.T) {
 func TestNotSaved(t *testing.T) {
 	r, face := open(t)
 	id := ake.Hash{1}
-	r.files.saving = map[ake.Hash][]Save{id: {{ID: id, by: "one"}, {ID: id, by: "two"}}, {2}: {{by: "another"}}}
+	r.files.saving = map[ake.Hash][]toSave{
+		id:  {{"/a", []any{"one"}}, {"/b", []any{"two"}}},
+		{2}: {{"/a", []any{"another"}}},
+	}
 	r.notSaved(id, room.ErrFilesFull)
 	told := make(map[any]int)
 	for _, e := range face.events {
@@ -61,7 +65,7 @@ func TestStopped(t *testing.T) {
 	id := ake.Hash{1}
 	d := room.Delivered{ID: id, File: &room.FileInfo{Name: "talk.mp4", Size: 1}}
 	r.files.note(&d)
-	r.files.saving[id] = []Save{{ID: id, by: "one"}, {ID: id, by: "two"}}
+	r.files.saving[id] = []toSave{{"/a", []any{"one"}}, {"/b", []any{"two"}}}
 	r.fileChanged(room.FileChanged{ID: id, FileInfo: room.FileInfo{Name: "talk.mp4", State: room.FileFetching}})
 	if len(r.files.saving[id]) != 2 {
 		t.Fatal("who waits is forgotten")
@@ -75,5 +79,43 @@ func TestStopped(t *testing.T) {
 	}
 	if len(told) != 2 || told["one"] != 1 || told["two"] != 1 || len(r.files.saving) > 0 {
 		t.Errorf("told: %v; %v wait", told, r.files.saving)
+	}
+}
+
+// TestSavedOnce: however often a file is asked for at one path, it waits to be saved there once,
+// and the last who asked are told, each once; who stops that is not.
+func TestSavedOnce(t *testing.T) {
+	r, face := open(t)
+	id := ake.Hash{1}
+	for i := range 2 * maxAsking {
+		for range 2 {
+			if !r.files.wait(id, toSave{"/a/", []any{i}}) {
+				t.Fatalf("it is refused at %d", i)
+			}
+		}
+	}
+	if all := r.files.saving[id]; len(all) != 1 || len(all[0].by) != maxAsking || all[0].by[0] != maxAsking {
+		t.Fatalf("%v wait", all)
+	}
+	Stop{ID: id}.do(visit{r, maxAsking})
+	r.notSaved(id, room.ErrFilesFull)
+	told := make(map[any]int)
+	for _, e := range face.events {
+		if bad, ok := e.What.(NotDone); ok && errors.Is(bad.Err, room.ErrFilesFull) {
+			told[e.For]++
+		}
+	}
+	if len(told) != maxAsking-1 || told[maxAsking] != 0 || told[maxAsking+1] != 1 {
+		t.Errorf("told: %v", told)
+	}
+}
+
+// TestNoFolder: what cannot be saved is refused before it is fetched, with the folder's name.
+func TestNoFolder(t *testing.T) {
+	r, _ := open(t)
+	folder := filepath.Join(t.TempDir(), "nosuch")
+	_, err := r.save(Save{ID: ake.Hash{1}, Path: folder + "/"})
+	if want := "cannot save in " + folder + ": no such file or directory"; err == nil || saveError(err).Text != want {
+		t.Errorf("%v", err)
 	}
 }

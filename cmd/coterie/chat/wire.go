@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -293,8 +294,12 @@ func DecodeCommand(line []byte) (Command, error) {
 	return c, nil
 }
 
-// TooLong is the error for a message that no room takes, nil: it is not too long.
-func (c Say) TooLong() *cli.Error {
+// Unsayable is the error for words that no room takes, nil: nothing is known against them. JSON
+// would have other words of what is not UTF-8.
+func (c Say) Unsayable() *cli.Error {
+	if !utf8.ValidString(c.Text) {
+		return sendError(room.ErrText, c.Text)
+	}
 	if len(c.Text) <= record.MaxText || c.About != 0 {
 		return nil // or it is seen which message it is about
 	}

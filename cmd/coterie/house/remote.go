@@ -310,13 +310,13 @@ func (r *Remote) line(c chat.Command) (e errand) {
 	return e
 }
 
-// refused answers a message that is too long for any room: it goes nowhere.
+// refused answers a message that no room takes: it goes nowhere.
 func (r *Remote) refused(c chat.Command) bool {
 	say, ok := c.(chat.Say)
 	if !ok {
 		return false
 	}
-	bad := say.TooLong()
+	bad := say.Unsayable()
 	if bad != nil {
 		r.mu.Lock()
 		r.mine = append(r.mine, chat.Event{Room: r.About.ID, At: time.Now(), What: chat.Rejected{Ref: say.Ref, Err: bad}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"coterie/cmd/coterie/chat"
@@ -14,8 +15,8 @@ import (
 // Say has a room there say things, in their order, and waits until all are sent.
 func (h *Home) Say(ctx context.Context, in Entry, linger time.Duration, all ...chat.Command) error {
 	for _, c := range all {
-		if say, ok := c.(chat.Say); ok && say.TooLong() != nil {
-			return say.TooLong() // before anything is said
+		if say, ok := c.(chat.Say); ok && say.Unsayable() != nil {
+			return inShell(say.Unsayable(), in) // before anything is said
 		}
 	}
 	r, err := h.Attach(in.ID, false)
@@ -23,53 +24,78 @@ func (h *Home) Say(ctx context.Context, in Entry, linger time.Duration, all ...c
 		return err
 	}
 	defer r.Close()
-	for i, c := range all {
+	// The next is said when the room has the one before: that may be refused.
+	next := 0
+	say := func() {
+		if next == len(all) {
+			return
+		}
+		c := all[next]
 		switch w := c.(type) {
 		case chat.Say:
-			w.Ref = i
+			w.Ref = next
 			c = w
 		case chat.File:
-			w.Ref = i
+			w.Ref = next
 			c = w
 		}
+		next++
 		r.Do(ctx, c)
 	}
+	say()
 	late := time.AfterFunc(max(linger, 0), r.part)
 	defer late.Stop()
-	sent, held := 0, false
+	sent, held := 0, make(map[int]bool)
 	for {
 		events, err := r.Next()
 		switch {
-		case errors.Is(err, io.EOF) && held:
+		case errors.Is(err, io.EOF) && next == len(all) && sent+len(held) == next && len(held) > 0:
 			return cli.Fail("waits", "nobody can read it yet: it waits, and is sent when somebody can").
 				Hint("coterie status %s", cli.Quote(in.Room)).
 				Hint("what has waited for over 10 minutes (hold in config.toml) goes out at /send in the room")
 		case errors.Is(err, io.EOF):
-			return errUnsure()
+			if next < len(all) {
+				return cli.Fail("unsure", "what comes behind the words was not sent: the room had not taken them in time")
+			}
+			return unsureSaid(len(all)).Hint("coterie read %s", cli.Quote(in.Room))
 		case err != nil:
-			return err
+			return lostInShell(err, in)
 		}
 		for _, e := range events {
+			if _, bye := e.What.(chat.Bye); bye {
+				return cli.Fail("closed", "the room was closed; it is not known whether it has taken %s",
+					either(len(all) == 1, "that", "all of that"))
+			}
 			switch w := e.What.(type) {
 			case room.Sent:
-				if _, ours := w.Ref.(int); ours {
+				if n, ours := w.Ref.(int); ours {
 					if sent++; sent == len(all) {
 						return nil
 					}
+					delete(held, n)
+					if n == next-1 {
+						say()
+					}
 				}
 			case room.Held:
-				_, ours := w.Ref.(int)
-				held = held || ours
+				if n, ours := w.Ref.(int); ours && !held[n] {
+					held[n] = true
+					if n == next-1 {
+						say()
+					}
+				}
 			case chat.Rejected:
 				if n, ours := w.Ref.(int); ours {
+					bad := inShell(w.Err, in)
 					if n > 0 {
-						return w.Err.Detail("the words before it are not taken back")
+						bad.Detail("the words before it are not taken back")
 					}
-					return w.Err
+					return bad
 				}
 			case chat.Kept:
 				if _, ours := w.Ref.(int); ours {
-					return cli.Fail("waits", "the room was closed before it was sent: it waits on the disk")
+					return cli.Fail("waits", "the room was closed before %s was sent: what it had taken waits on the disk",
+						either(len(all) == 1, "it", "all"))
 				}
 			}
 		}
@@ -95,9 +121,10 @@ func (h *Home) Save(ctx context.Context, in Entry, linger time.Duration, c chat.
 			return "", cli.Fail("waits", "nobody who is there has all of it yet: it is asked for, and saved when it is here").
 				Hint("coterie join %s, and /files there shows how far it is", cli.Quote(in.Room))
 		case errors.Is(err, io.EOF):
-			return "", errUnsure()
+			return "", cli.Fail("unsure", "it is not known whether the file is asked for").
+				Hint("look whether it is there before you try again")
 		case err != nil:
-			return "", err
+			return "", lostInShell(err, in)
 		}
 		for _, e := range events {
 			if e.When != chat.Now {
@@ -106,8 +133,11 @@ func (h *Home) Save(ctx context.Context, in Entry, linger time.Duration, c chat.
 			switch w := e.What.(type) {
 			case chat.Fetching:
 				asked, c.ID = true, w.ID
+			case chat.Bye:
+				return "", cli.Fail("closed", "the room was closed before the file was saved")
 			case room.FileChanged:
 				if w.ID == c.ID && w.State == room.FileFetching {
+					asked = true
 					late.Reset(max(linger, 0))
 				}
 			case chat.Saved:
@@ -116,8 +146,44 @@ func (h *Home) Save(ctx context.Context, in Entry, linger time.Duration, c chat.
 				if w.Err.Code == "no-file" {
 					w.Err.Hints = []string{"coterie read " + cli.Quote(in.Room) + ", which says what files there are"}
 				}
-				return "", w.Err
+				return "", inShell(w.Err, in)
 			}
 		}
 	}
+}
+
+// inShell is an error as it is told where nobody types commands of a window.
+func inShell(e *cli.Error, in Entry) *cli.Error {
+	out := *e
+	out.Hints = nil
+	for _, h := range e.Hints {
+		switch {
+		case strings.HasPrefix(h, "/"):
+		case strings.Contains(h, "/file PATH"):
+			out.Hints = append(out.Hints, "split it, or send it as a file: coterie say "+cli.Quote(in.Room)+" --file PATH")
+		default:
+			out.Hints = append(out.Hints, h)
+		}
+	}
+	return &out
+}
+
+// lostInShell is the same for what ends a visit.
+func lostInShell(err error, in Entry) error {
+	if e := (*cli.Error)(nil); errors.As(err, &e) && e.Code == "up-ended" {
+		return cli.Fail("up-ended", "coterie up has ended, or was lost").
+			Hint("coterie join %s opens the room again", cli.Quote(in.Room))
+	}
+	return err
+}
+
+func unsureSaid(count int) *cli.Error {
+	return cli.Fail("unsure", "it is not known whether the room has taken %s", either(count == 1, "it", "all of it"))
+}
+
+func either(is bool, one, other string) string {
+	if is {
+		return one
+	}
+	return other
 }

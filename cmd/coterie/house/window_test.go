@@ -175,6 +175,45 @@ func TestSayAtOnce(t *testing.T) {
 	}
 }
 
+// TestSayWordsFirst: words that cannot be sent are refused before anything is said, and what comes
+// behind words waits for them.
+func TestSayWordsFirst(t *testing.T) {
+	h, o, _ := served(t)
+	home, err := FindHome(&h.Profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = home.Say(t.Context(), o.entry(), 0, chat.Say{Text: "before"}, chat.Say{Text: "a\xff"})
+	if e := cli.Describe(err); e == nil || e.Code != "bad-input" {
+		t.Errorf("%v", err)
+	}
+	// The first is refused by the room alone.
+	err = home.Say(t.Context(), o.entry(), patience, chat.Say{Text: "a", To: "NOT A ("}, chat.Say{Text: "behind"})
+	if e := cli.Describe(err); e == nil || e.Code == "waits" ||
+		strings.Contains(strings.Join(e.Details, "\n"), "before it") {
+		t.Errorf("%v", err)
+	}
+	if got := waiting(t, o); len(got) != 0 {
+		t.Errorf("said: %q", got)
+	}
+}
+
+// TestSayInAClosedRoom: what was said where the room is closed waits, and that is told.
+func TestSayInAClosedRoom(t *testing.T) {
+	h, o, _ := served(t)
+	home, err := FindHome(&h.Profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- home.Say(t.Context(), o.entry(), time.Hour, chat.Say{Text: "x"}) }()
+	follow(t, visit(t, o), func(e chat.Event) bool { w, ok := e.What.(chat.Waiting); return ok && w.N == 1 })
+	o.Close()
+	if e := cli.Describe(<-done); e == nil || e.Code != "waits" || strings.Contains(e.Text, "window") {
+		t.Errorf("%+v", e)
+	}
+}
+
 // TestRefusedInAWindow: when the input ends the status is 1 if a line was refused.
 func TestRefusedInAWindow(t *testing.T) {
 	h, _, at := served(t)
