@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -426,31 +427,40 @@ func TestRelayRoomsOfOneAddress(t *testing.T) {
 // not wait for all of them: of two turns it has about one.
 func TestTopicHasItsTurn(t *testing.T) {
 	ann := join(t, descriptor(t, `ONE`), "ann", issue(t, "ONE"))
-	const busy, turn = 200, time.Millisecond
+	const busy, publications = 200, 20
 	over := make(chan struct{})
-	var wg sync.WaitGroup
+	var turns atomic.Int64 // that streams have had
+	work := func() {
+		turns.Add(1)
+		time.Sleep(time.Millisecond) // what a frame takes: else goroutines come too late for their turns
+	}
+	var wg, begun sync.WaitGroup
 	for range busy {
+		begun.Add(1)
 		wg.Go(func() {
+			ann.do(work)
+			begun.Done()
 			for {
 				select {
 				case <-over:
 					return
 				default:
-					ann.do(func() { time.Sleep(turn) })
+					ann.do(work)
 				}
 			}
 		})
 	}
-	time.Sleep(busy * turn) // all of them wait
-	began := time.Now()
-	for range 20 {
-		ann.judge(t.Context(), drawPeer(t), &pubsub.Message{Message: &pb.Message{Data: []byte{0}}})
+	begun.Wait()
+	eve := drawPeer(t)
+	before := turns.Load()
+	for range publications {
+		ann.judge(t.Context(), eve, &pubsub.Message{Message: &pb.Message{Data: []byte{0}}})
 	}
-	took := time.Since(began)
+	had := turns.Load() - before
 	close(over)
 	wg.Wait()
-	if took > 20*busy*turn/2 {
-		t.Errorf("20 publications took %v beside %d streams of %v", took, busy, turn)
+	if had > publications*busy/2 {
+		t.Errorf("%d publications waited for %d turns of %d streams", publications, had, busy)
 	}
 	ann.leave(t)
 }

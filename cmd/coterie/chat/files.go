@@ -290,13 +290,8 @@ func (c Fetch) do(r visit) {
 
 // do has a file fetched no more. Whoever wants that waits for it no more; others who do are told.
 func (c Stop) do(r visit) {
-	if c.Number > 0 {
-		f := r.files.at(c.Number)
-		if f == nil {
-			r.refuse(noFile(c.Number))
-			return
-		}
-		c.ID = f.id
+	if !r.named(&c.ID, c.Number) {
+		return
 	}
 	waiting := r.files.saving[c.ID]
 	for i := range waiting {
@@ -323,19 +318,24 @@ func (c Stop) do(r visit) {
 	})
 }
 
-func noFile(number int) *cli.Error {
-	return cli.Fail("no-file", "there is no file %d", number).Hint("/files lists them")
+// named puts in the id of a file that is named by its number. One that is not there is refused.
+func (r visit) named(id *ake.Hash, number int) bool {
+	if number == 0 {
+		return true
+	}
+	f := r.files.at(number)
+	if f == nil {
+		r.refuse(cli.Fail("no-file", "there is no file %d", number).Hint("/files lists them"))
+		return false
+	}
+	*id = f.id
+	return true
 }
 
 // do saves a file, or has it fetched first.
 func (c Save) do(r visit) {
-	if c.Number > 0 {
-		f := r.files.at(c.Number)
-		if f == nil {
-			r.refuse(noFile(c.Number))
-			return
-		}
-		c.ID = f.id
+	if !r.named(&c.ID, c.Number) {
+		return
 	}
 	s := toSave{c.Path, []any{r.by}}
 	if !r.saveFor(c.ID, s) {

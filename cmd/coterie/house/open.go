@@ -178,7 +178,7 @@ func (o *Room) Close() {
 		if keyFile, bad := o.erase(); bad != nil {
 			cli.Warn(o.house.Stderr, bad)
 		} else {
-			fmt.Fprintln(o.house.Stdout, chat.Forgot(o.Plan.Descriptor.Name, keyFile))
+			fmt.Fprintln(o.house.Stderr, chat.Forgot(o.Plan.Descriptor.Name, keyFile))
 		}
 	default:
 		if err := o.house.remember(o.Plan, o.Addresses(o.Plan.bootstrap)); err != nil {
