@@ -4,71 +4,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
 	"coterie/room/record"
 )
-
-// An epoch is a commit and what we know of it.
-type epoch struct {
-	commit *record.Commit
-	list   record.List // nil until rebuilt
-	away   record.Away // with it
-	nodes  []*node     // of those listed, once it fits
-	sid    ake.Hash    // once its keys are derived
-	since  time.Time   // when it arrived
-	// fits: all that PROTOCOL.md §8.1 asks of it holds, for ever.
-	fits bool
-	// viaSync: it came among other records, not over the topic or a channel.
-	viaSync  bool
-	ownIndex int // our place in the list, or -1
-	lacks    int // whose place in it was the first not to be known
-
-	// d is its secret, from when we are told it until dUntil: then nobody is handed
-	// it any more.
-	d             *ake.Secret
-	dUntil        time.Time
-	secretHolders map[[32]byte]bool // to which processes, or by which
-	chase         chase
-
-	keys             *ake.Keys   // once it can be read; nil again when it is over
-	supersededAt     time.Time   // when another became the head; zero for the head
-	listedSince      []time.Time // by place: since when heads list that member; of what was a head
-	stoppedSince     time.Time   // since when it keeps us from sending, as the head
-	omissionReported bool        // it was told that it leaves out somebody
-	against          witness     // why it was not to be the head
-
-	readers     []peer.ID // the other members, when somebody asked
-	goneVersion uint64    // the version at which listsGone was found
-	listsGone   bool      // one of its members is gone
-}
-
-// whole is the commit with its lists.
-func (e *epoch) whole() *record.Commit { return e.commit.Whole(e.list, e.away) }
-
-// unread reports whether it fits and lists us, and we lack its secret or a term.
-func (e *epoch) unread() bool { return e.fits && e.ownIndex >= 0 && e.keys == nil }
-
-// mayBeUnread is unread, or may come to be.
-func (e *epoch) mayBeUnread() bool { return e.keys == nil && (!e.fits || e.ownIndex >= 0) }
-
-// erase forgets the epoch's keys; what was said in it stays in the log.
-func (e *epoch) erase() {
-	e.eraseSecret()
-	if e.keys != nil {
-		e.keys.Erase()
-		e.keys = nil
-	}
-}
-
-func (e *epoch) eraseSecret() {
-	if e.d != nil {
-		e.d.Erase()
-		e.d = nil
-	}
-}
 
 // droppedCommits are those that were dropped lately, as a ring: they are not taken again
 // for droppedTime. Not for ever: it may be the head of those whom we could not reach.
@@ -124,7 +63,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 		return foreign
 	}
 	e := r.commits[c.ID()]
-	if e != nil && (e.list != nil || c.Form == record.ListOmitted) {
+	if e != nil && (e.hasList() || c.Form == record.ListOmitted) {
 		return known
 	}
 	if _, over := r.retired[c.ID()]; over || r.droppedCommits.lately(c.ID(), r.now) {
@@ -150,7 +89,7 @@ func (r *Room) addCommit(c *record.Commit) outcome {
 	if !r.roomForCommit(g, c) {
 		return foreign
 	}
-	r.commits[c.ID()] = &epoch{commit: c, since: r.now, ownIndex: -1, secretHolders: make(map[[32]byte]bool)}
+	r.commits[c.ID()] = newEpoch(c, r.now)
 	return kept
 }
 
@@ -164,7 +103,7 @@ func (r *Room) roomForCommit(g *graph, c *record.Commit) bool {
 	of := make(map[ake.Hash][]*epoch)
 	for _, id := range sortedHashes(r.commits) {
 		e := r.commits[id]
-		if e == r.head || r.head != nil && e.commit.ID() == r.head.commit.Base {
+		if r.restsOn(e) {
 			continue
 		}
 		var branch ake.Hash
@@ -186,16 +125,21 @@ func (r *Room) roomForCommit(g *graph, c *record.Commit) bool {
 	return true
 }
 
+// restsOn reports whether a commit is our head, or the one of which its list is a change.
+func (r *Room) restsOn(e *epoch) bool {
+	return r.head != nil && (e == r.head || e.commit.ID() == r.head.commit.Base)
+}
+
 // examineCommits examines the commits that do not fit yet, and reads those that can be read.
 func (r *Room) examineCommits() {
 	r.tooHigh = false
 	for _, id := range sortedHashes(r.commits) {
 		e := r.commits[id]
-		if !e.fits && !r.examine(e) {
+		if !e.fits() && r.examine(e) == refused {
 			r.dropCommit(e)
 			continue
 		}
-		if e.fits && e.keys == nil && e.d != nil {
+		if e.status == commitFits && e.d != nil {
 			r.derive(e)
 		}
 	}
@@ -203,65 +147,72 @@ func (r *Room) examineCommits() {
 	r.retryMessages()
 }
 
-// examine goes through the rules of PROTOCOL.md §8.1. It returns false for a
-// commit that is false for everybody; what is only not known yet leaves fits
-// unset.
-func (r *Room) examine(e *epoch) bool {
-	c := e.commit
-	g := r.days[c.Period]
+// examine goes on in the table of PROTOCOL.md §8.1 where addCommit ended.
+func (r *Room) examine(e *epoch) outcome {
+	g := r.days[e.commit.Period]
 	if g == nil {
-		return false
+		return refused
 	}
-	high := c.Height > r.mostHeight(c.Period)
+	high := e.commit.Height > r.mostHeight(e.commit.Period)
 	if !high {
-		g.height = max(g.height, c.Height) // whether it can be read or not
+		g.height = max(g.height, e.commit.Height) // whether it can be read or not
 	}
-	if e.list == nil {
-		base := new(epoch)
-		if c.Form == record.ListChanges {
-			if base = r.commits[c.Base]; base == nil || base.list == nil {
-				return true
-			}
+	if !e.hasList() {
+		if o := r.rebuild(e); o != kept {
+			return o
 		}
-		list, away, err := c.Rebuild(base.list, base.away)
-		if err != nil {
-			e.commit = c.Bare() // this copy is garbled, or has none
-			return true
-		}
-		for i := range away {
-			if !r.mayBeAway(away[i].Day, c.Period.Day()) {
-				return false
-			}
-		}
-		e.list, e.away = list, away
-		r.countPresences(e, 1)
-		r.handOver(e) // whether we can take it ourselves or not
 	}
 	if high {
 		r.tooHigh = true // its list is known: whoever brings the secret is not asked for it
-		return true
+		return waits
 	}
+	return r.findListed(g, e)
+}
+
+// rebuild makes a commit's list, if need be from its Base's.
+func (r *Room) rebuild(e *epoch) outcome {
+	base := new(epoch)
+	if e.commit.Form == record.ListChanges {
+		if base = r.commits[e.commit.Base]; base == nil || !base.hasList() {
+			return waits
+		}
+	}
+	list, away, err := e.commit.Rebuild(base.list, base.away)
+	if err != nil {
+		e.commit = e.commit.Bare() // this copy is garbled, or has none
+		return waits
+	}
+	for i := range away {
+		if !r.mayBeAway(away[i].Day, e.commit.Period.Day()) {
+			return refused
+		}
+	}
+	e.takeList(list, away)
+	r.countPresences(e, 1)
+	r.handOver(e) // whether we can take it ourselves or not
+	return kept
+}
+
+// findListed finds all whom a commit lists: then it fits.
+func (r *Room) findListed(g *graph, e *epoch) outcome {
 	g.members()
 	if r.listed(g, &e.list[e.lacks]) == nil {
-		return true // the same as before: an insider can make hundreds that never fit
+		return waits // the same as before: an insider can make hundreds that never fit
 	}
 	nodes := make([]*node, len(e.list))
 	for i := range e.list {
 		if nodes[i] = r.listed(g, &e.list[i]); nodes[i] == nil {
 			e.lacks = i
-			return true
+			return waits
 		}
 		if nodes[i].contribution.Identity != e.list[i].Identity {
-			return false
+			return refused
 		}
 	}
-	e.fits, e.nodes = true, nodes
+	e.takeNodes(nodes, g.own)
 	r.noteReaders(e)
-	if g.own != nil {
-		e.ownIndex = e.list.Index(g.own.cid)
-	}
 	r.handOver(e)
-	return true
+	return kept
 }
 
 // listed finds whom an entry lists; nil if they, or their presence, are not known.
@@ -314,8 +265,7 @@ func (r *Room) derive(e *epoch) {
 	for i := range e.list {
 		cids[i] = e.list[i].CID
 	}
-	e.sid, e.keys = sid, ake.NewKeys(secret, cids)
-	e.dUntil = r.now.Add(keysKept)
+	e.takeKeys(sid, ake.NewKeys(secret, cids), r.now)
 	r.beginTranscript(e)
 	r.version++
 }

@@ -155,7 +155,7 @@ func undo(r *Room, before *epoch) {
 	for _, g := range r.days {
 		g.height = before.commit.Height
 	}
-	before.supersededAt = time.Time{}
+	before.status = commitRead
 	r.head, r.ready = before, Ready{}
 	r.version++
 }

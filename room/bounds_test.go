@@ -172,7 +172,7 @@ func TestNeverFitting(t *testing.T) {
 	r := all[0].room
 	pending := 0
 	for _, e := range r.commits {
-		if e.list != nil && !e.fits {
+		if e.status == commitListed {
 			pending++
 		}
 	}

@@ -172,7 +172,7 @@ func (r *Room) dueAt(g *graph, list record.List) time.Time {
 // their turns go by.
 func (r *Room) listedBeside(h *epoch, list record.List) (yes bool) {
 	for _, e := range r.commits {
-		if e.fits && e.commit.Period == h.commit.Period && e.commit.Height == h.commit.Height && better(h, e) {
+		if e.fits() && e.commit.Period == h.commit.Period && e.commit.Height == h.commit.Height && better(h, e) {
 			list.WithoutCID(h.list, func(_ int, entry *record.Entry) { yes = yes || e.lists(entry.Identity, entry.CID) })
 		}
 	}
@@ -326,12 +326,12 @@ func (r *Room) mendAt(g *graph, list record.List) (first time.Time) {
 		switch {
 		case e.commit.Period != g.period:
 			continue
-		case e.unread():
+		case e.isUnread():
 			long = unread(len(e.list))
 			if e.d != nil {
 				long *= 2 // a term can be opened
 			}
-		case !differs && e.fits && e.keys != nil && r.leavesOut(e) != nil:
+		case !differs && e.isReadable() && r.leavesOut(e) != nil:
 			long = 2 * omissionTime
 		default:
 			continue
@@ -416,16 +416,15 @@ func (r *Room) commit(g *graph, list record.List) error {
 	} else {
 		c = c.Whole(list, away)
 	}
-	e := &epoch{commit: c, list: list, away: away, since: r.now, fits: true, ownIndex: list.Index(g.own.cid), d: &d,
-		secretHolders: make(map[[32]byte]bool)}
-	for i := range list {
-		e.nodes = append(e.nodes, g.nodes[list[i].CID])
-	}
+	e := newEpoch(c, r.now)
+	e.d = &d
+	e.takeList(list, away)
+	e.takeNodes(make([]*node, len(list)), g.own) // derive finds them
 	if !r.roomForCommit(g, c) {
 		return errCommitsFull
 	}
 	r.derive(e)
-	if e.keys == nil {
+	if !e.isReadable() {
 		e.erase()
 		return nil
 	}

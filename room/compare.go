@@ -361,8 +361,10 @@ func (r *Room) tookRecords(x *exchange, body []byte) bool {
 		case kept:
 			pace.tokens -= costOf(rec)
 		}
-		if c, ok := rec.(*record.Commit); ok && o == kept && r.commits[c.ID()].list == nil && r.commits[c.ID()].d == nil {
-			r.commits[c.ID()].viaSync = true
+		if c, ok := rec.(*record.Commit); ok && o == kept {
+			if e := r.commits[c.ID()]; !e.hasList() && e.d == nil {
+				e.viaSync = true
+			}
 		}
 	}
 	return true

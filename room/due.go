@@ -139,7 +139,7 @@ func (r *Room) compareSoon(p peer.ID) {
 // hasPendingCommit reports whether there is a commit that refers to what we do not know.
 func (r *Room) hasPendingCommit() bool {
 	for _, e := range r.commits {
-		if !e.fits {
+		if !e.fits() {
 			return true
 		}
 	}

@@ -14,22 +14,17 @@ import (
 func (r *Room) chooseHead() {
 	best := r.head
 	for _, e := range r.above() {
-		if e.fits && e.keys != nil && (best == nil || better(e, best)) && r.mayHead(e) {
+		if e.isReadable() && (best == nil || better(e, best)) && r.mayHead(e) {
 			best = e
 		}
 	}
 	if best == r.head {
 		return
 	}
-	for _, e := range r.commits {
-		if e != best && e.keys != nil && e.supersededAt.IsZero() {
-			e.supersededAt = r.now
-		}
-	}
 	previous := r.head
 	r.noteStop(previous)
 	r.readers.noteHead(r.now)
-	r.head, best.supersededAt = best, time.Time{} // it may have been passed over before its day came
+	r.head = best
 	if r.logs.transcripts[best.commit.ID()] == nil {
 		r.beginTranscript(best) // being empty, it made room meanwhile
 	}
@@ -234,7 +229,7 @@ func (r *Room) reportOmissions() {
 		return
 	}
 	for _, e := range r.above() {
-		if e.omissionReported || !e.fits {
+		if e.omissionReported || !e.fits() {
 			continue
 		}
 		left := r.leavesOut(e)
@@ -365,21 +360,16 @@ func (e *epoch) lists(identity [32]byte, cid ake.Hash) bool {
 // over, and commits of which nothing is needed any more.
 func (r *Room) expireCommits() {
 	for _, e := range r.commits {
-		if e.d != nil && !e.dUntil.IsZero() && r.now.After(e.dUntil) {
+		if e.wasRead() && r.now.Sub(e.readAt) > keysKept {
 			e.eraseSecret()
 		}
-		if e == r.head || r.head != nil && e.commit.ID() == r.head.commit.Base && e.keys == nil {
-			continue
-		}
 		switch {
-		case e.keys != nil && e.supersededAt.IsZero() && r.head != nil && better(r.head, e):
-			e.supersededAt = r.now // it could be read only after a greater one
-		case !e.supersededAt.IsZero() && r.now.Sub(e.supersededAt) > keysKept:
+		case e.status == commitRead && r.head != nil && better(r.head, e):
+			e.supersede(r.now)
+		case e.status == commitSuperseded && r.now.Sub(e.supersededAt) > keysKept:
 			e.erase()
-			if r.head == nil || e.commit.ID() != r.head.commit.Base {
-				r.dropCommit(e)
-			}
-		case e.keys == nil && r.now.Sub(e.since) > pendingTime:
+		}
+		if !e.isReadable() && (e.wasRead() || r.now.Sub(e.since) > pendingTime) && !r.restsOn(e) {
 			r.dropCommit(e)
 		}
 	}
@@ -390,7 +380,7 @@ func (r *Room) expireCommits() {
 // ever what neither can keep.
 func (r *Room) dropCommit(e *epoch) {
 	id := e.commit.ID()
-	if e.sid != (ake.Hash{}) && len(r.retired) < maxRemembered {
+	if e.wasRead() && len(r.retired) < maxRemembered {
 		r.retired[id] = e.commit.Period
 	}
 	r.droppedCommits.add(id, r.now)

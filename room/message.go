@@ -90,7 +90,7 @@ func (r *Room) accompanied() bool {
 // maySend is PROTOCOL.md §8.5.
 func (r *Room) maySend() bool {
 	h := r.head
-	if h == nil || h.keys == nil || len(h.list) < 2 || len(r.neighbours) == 0 {
+	if h == nil || !h.isReadable() || len(h.list) < 2 || len(r.neighbours) == 0 {
 		return false
 	}
 	p := h.commit.Period
@@ -191,17 +191,17 @@ func (r *Room) noteStop(h *epoch) {
 
 // listsGone reports whether somebody in the head's list is gone.
 func (r *Room) listsGone(g *graph, h *epoch) bool {
-	if h.goneVersion == r.version && !r.newRecords {
-		return h.listsGone
+	if h.gone.version == r.version && !r.newRecords {
+		return h.gone.yes
 	}
-	h.goneVersion, h.listsGone = r.version, false
+	h.gone = listsGone{version: r.version}
 	for _, n := range h.nodes {
 		if _, gone := r.gone(g, n); gone {
-			h.listsGone = true
+			h.gone.yes = true
 			break
 		}
 	}
-	return h.listsGone
+	return h.gone.yes
 }
 
 // seal signs, encrypts and publishes one message under the head:
@@ -268,10 +268,10 @@ func (r *Room) seal(m held) error {
 // receive takes an encrypted message from the topic.
 func (r *Room) receive(m *record.Message) Verdict {
 	e := r.commits[m.Epoch]
-	if e == nil || e.keys == nil && e.sid == (ake.Hash{}) {
+	if e == nil || !e.wasRead() {
 		return r.waitFor(m)
 	}
-	if e.keys == nil || m.Step > e.step(r.now)+headerSteps {
+	if !e.isReadable() || m.Step > e.step(r.now)+headerSteps {
 		return Ignore // too late, or by a clock far ahead
 	}
 	index, counter, err := e.keys.OpenHeader(r.id, m.Epoch, m.Step, m.Guard, m.Sealed, m.Header[:])
@@ -328,7 +328,7 @@ const headerSteps = 3
 // eraseHeaders erases the header keys that no message on its way needs.
 func (r *Room) eraseHeaders() {
 	for _, e := range r.commits {
-		if e.keys != nil {
+		if e.isReadable() {
 			if s := e.step(r.now); s > headerSteps {
 				e.keys.Step(s - headerSteps)
 			}
@@ -351,7 +351,7 @@ func (r *Room) retryMessages() {
 	all := r.waiting.messages
 	r.waiting.messages = nil
 	for _, w := range all {
-		if e := r.commits[w.message.Epoch]; e != nil && e.keys != nil {
+		if e := r.commits[w.message.Epoch]; e != nil && e.isReadable() {
 			r.receive(w.message)
 		} else {
 			r.waiting.messages = append(r.waiting.messages, w)

@@ -54,7 +54,7 @@ func (r *Room) considerOpening() {
 	r.proofs.publishedOpenings = slices.DeleteFunc(r.proofs.publishedOpenings,
 		func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
 	for _, e := range r.above() {
-		if !e.unread() || e.d == nil {
+		if !e.isUnread() || e.d == nil {
 			continue
 		}
 		if at := e.since.Add(unread(len(e.list))); at.After(r.now) {

@@ -63,7 +63,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 		}
 		v := r.verdict(from, o)
 		r.retryWaiting()
-		if e := r.commits[c.ID()]; e != nil && !e.fits {
+		if e := r.commits[c.ID()]; e != nil && !e.fits() {
 			r.lack(e, from) // what it refers to
 		}
 		return v
@@ -79,7 +79,7 @@ func (r *Room) publication(from peer.ID, data []byte) Verdict {
 			return Reject
 		}
 		v := r.receive(m)
-		if e := r.commits[m.Epoch]; (e == nil || !e.fits) && r.head != nil {
+		if e := r.commits[m.Epoch]; (e == nil || !e.fits()) && r.head != nil {
 			r.compareSoon(from)
 		}
 		return v
@@ -124,7 +124,7 @@ func (p *process) leftAt(left *record.Presence) time.Time {
 // commitReceived is when a commit came with this signature, if this copy's list is right.
 func (r *Room) commitReceived(c *record.Commit) time.Time {
 	e := r.commits[c.ID()]
-	if e == nil || e.list == nil || e.commit.Signature != c.Signature {
+	if e == nil || !e.hasList() || e.commit.Signature != c.Signature {
 		return time.Time{}
 	}
 	if c.Form != record.ListOmitted {

@@ -284,7 +284,7 @@ func TestListedMadeRoom(t *testing.T) {
 	f := &forgery{list: ann.room.head.list, after: ann.room.head, to: func(*simNode) bool { return false }}
 	c := f.publish(t, bob)
 	n.run(100 * time.Millisecond)
-	if e := ann.room.commits[c.ID()]; e == nil || !e.fits {
+	if e := ann.room.commits[c.ID()]; e == nil || !e.fits() {
 		t.Fatal("it does not fit: the test shows nothing")
 	}
 	ann.day().remove(cyn.own())

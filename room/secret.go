@@ -68,17 +68,17 @@ func (r *Room) tookSecret(x *exchange, body []byte) bool {
 		return true
 	}
 	e.secretHolders[x.working] = true
-	if e.keys == nil && e.d == nil && e.sid == (ake.Hash{}) { // what was read does not come back
+	if !e.wasRead() && e.d == nil { // what was read does not come back
 		d := h.D
 		e.d = &d
 		r.newRecords = true
 		r.handOver(e)
 	}
 	r.retryWaiting()
-	if e.list == nil {
+	if !e.hasList() {
 		// Whoever brings it has the list.
 		r.wantFrom(x.working, e.commit.ID())
-	} else if !e.fits || e.keys == nil {
+	} else if !e.isReadable() {
 		r.lack(e, x.peer) // what it refers to
 	}
 	return true
@@ -99,7 +99,7 @@ func (r *Room) handOver(e *epoch) {
 // our head and those above it.
 func (r *Room) headAndAbove() (out []*epoch) {
 	for _, id := range sortedHashes(r.commits) {
-		if e := r.commits[id]; e.d != nil && e.list != nil && (e == r.head || r.isAbove(e)) {
+		if e := r.commits[id]; e.d != nil && e.hasList() && (e == r.head || r.isAbove(e)) {
 			out = append(out, e)
 		}
 	}
@@ -119,7 +119,7 @@ func (r *Room) listsProcess(e *epoch, ch *channel) bool {
 
 // handOverTo hands it to one of them, once.
 func (r *Room) handOverTo(ch *channel, e *epoch) {
-	if !ch.up || e.d == nil || e.list == nil || e.secretHolders[ch.working] || !r.listsProcess(e, ch) {
+	if !ch.up || e.d == nil || !e.hasList() || e.secretHolders[ch.working] || !r.listsProcess(e, ch) {
 		return
 	}
 	x := r.openChannelStream(ch, ProtocolSync)
@@ -269,7 +269,7 @@ func (r *Room) tookWant(x *exchange, body []byte) bool {
 	x.gotAsk = true
 	for _, id := range epochs {
 		e := r.commits[id]
-		if e == nil || e.list == nil || !r.inComponent(x.identity) || !r.sendRecords(x, []record.Record{e.whole()}) {
+		if e == nil || !e.hasList() || !r.inComponent(x.identity) || !r.sendRecords(x, []record.Record{e.whole()}) {
 			continue
 		}
 		if ch := r.channels.byKey[x.working]; ch != nil && ch.up {

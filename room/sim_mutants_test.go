@@ -61,7 +61,7 @@ var mutants = []mutant{
 	{"a process without a term keeps all from committing", "head.go",
 		` || !r.listable(g.nodes[c.ID()]) {`, ` {`, "TestTermlessProcess"},
 	{"who refuses a head that others have waits for ever", "commit.go",
-		`case !differs && e.fits && e.keys != nil && r.leavesOut(e) != nil:`, `case !differs && false:`, "TestRegressions"},
+		`case !differs && e.isReadable() && r.leavesOut(e) != nil:`, `case !differs && false:`, "TestRegressions"},
 	{"whose key is revoked reads on until all have come over", "message.go",
 		`p.Notice() != r.notices.number() ||`, ``, "TestRevokedStays"},
 	{"who is back speaks before they hear of a notice", "message.go",
@@ -190,7 +190,7 @@ var mutants = []mutant{
 	{"a committer need not be a member", "accept.go",
 		`if by == nil || !g.members()[c.By] {`, `if by == nil {`, "TestStrangerCommits"},
 	{"heights are not bounded", "accept.go",
-		`high := c.Height > r.mostHeight(c.Period)`, `high := false`, "TestHeightInflation"},
+		`high := e.commit.Height > r.mostHeight(e.commit.Period)`, `high := false`, "TestHeightInflation"},
 	{"commits without end", "accept.go",
 		`if len(r.commits) < maxCommits {`, `if true {`, "TestCommitFlood"},
 	{"one branch's commits keep others out", "tree.go",
@@ -233,7 +233,7 @@ var mutants = []mutant{
 				long *= 2 // a term can be opened`, `if true {
 			long *= 2 // a term can be opened`, "TestWithheldTerms"},
 	{"d is kept", "head.go",
-		`if e.d != nil && !e.dUntil.IsZero() && r.now.After(e.dUntil) {`, `if false {`, "TestForwardSecrecyEscrow"},
+		`if e.wasRead() && r.now.Sub(e.readAt) > keysKept {`, `if false {`, "TestForwardSecrecyEscrow"},
 	{"keys are kept", "head.go",
 		`r.now.Sub(e.supersededAt) > keysKept:`, `r.now.Sub(e.supersededAt) > 100*keysKept:`, "TestEpochReplay"},
 	{"a head may leave out somebody who is here", "head.go",
@@ -591,9 +591,9 @@ var mutants = []mutant{
 
 	// Channels themselves: package channel.
 	{"the list of what is too high is not made", "accept.go",
-		`if e.list == nil {
-		base`, `if e.list == nil && c.Height <= r.mostHeight(c.Period) {
-		base`, "TestTooHighForSome"},
+		`if !e.hasList() {
+		if o`, `if !e.hasList() && !high {
+		if o`, "TestTooHighForSome"},
 	{"why a commit was no head holds for ever", "head.go",
 		`w.left != nil && r.misses(e, w.left, w.last) || w.left == nil`, `w.left != nil || w.left == nil`, "TestWitness"},
 	{"records are sent without end", "pace.go",
@@ -680,7 +680,7 @@ var mutants = []mutant{
 	{"one branch's commits push out others'", "accept.go",
 		`of[branch] = append(of[branch], e)`, `of[ake.Hash{}], _ = append(of[ake.Hash{}], e), branch`, "TestCommitFloodOfMany"},
 	{"garbled copies are forwarded", "publish.go",
-		`if e == nil || e.list == nil || e.commit.Signature != c.Signature {`, `if e == nil || e.list == nil {`, "TestForwardWhatStreamsBrought"},
+		`if e == nil || !e.hasList() || e.commit.Signature != c.Signature {`, `if e == nil || !e.hasList() {`, "TestForwardWhatStreamsBrought"},
 	{"one sends although somebody left", "message.go",
 		`if _, gone := r.gone(g, n); gone {`, `if _, gone := r.gone(g, n); gone && false {`, "TestSimulate"},
 	{"the user is not asked before a question is opened", "attest.go",

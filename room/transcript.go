@@ -353,7 +353,7 @@ func (r *Room) logMessage(from *exchange, t *transcript, index int, m *record.Si
 	l.take(m.Counter, id)
 	r.countMessage(t, index)
 	t.digest, t.lastSaid, t.heardAt = ake.Hash{}, max(t.lastSaid, t.latestTime(m.Time)), r.now
-	if e := r.commits[t.id]; e != nil && e.keys != nil {
+	if e := r.commits[t.id]; e != nil && e.isReadable() {
 		e.keys.Chain(index).Use(m.Counter)
 	}
 	r.hearLamport(m.Lamport)

@@ -84,7 +84,7 @@ func (r *Room) Status(now time.Time) Status {
 		}
 	}
 	for _, e := range r.commits {
-		if !e.fits {
+		if !e.fits() {
 			s.Pending++
 		}
 	}
