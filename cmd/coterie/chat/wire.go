@@ -198,6 +198,16 @@ type wireCommand struct {
 	With json.RawMessage `json:"with"`
 }
 
+// WithRef is a command of which the answers have a ref. One that has no such answers is as it was.
+func WithRef(c Command, ref any) Command {
+	v := reflect.New(reflect.TypeOf(c)).Elem()
+	v.Set(reflect.ValueOf(c))
+	if f := v.FieldByName("Ref"); f.IsValid() {
+		f.Set(reflect.ValueOf(&ref).Elem())
+	}
+	return v.Interface().(Command)
+}
+
 // EncodeCommand is a command as a line for another process, without its end. A ref that is no
 // number is left out.
 func EncodeCommand(c Command) ([]byte, error) {
@@ -205,35 +215,17 @@ func EncodeCommand(c Command) ([]byte, error) {
 		return nil, fmt.Errorf("%T does not go to another process", c)
 	}
 	out := wireCommand{Do: nameOf(c)}
-	ref := func(v any) any {
-		if n, ok := v.(uint64); ok {
+	if ref := reflect.ValueOf(c).FieldByName("Ref"); ref.IsValid() {
+		if n, ok := ref.Interface().(uint64); ok {
 			out.Ref = &n
 		}
-		return nil
+		c = WithRef(c, nil)
+	}
+	if bad, ok := c.(Bad); ok {
+		c = Bad{Err: bare(bad.Err)}
 	}
 	var err error
-	switch c := c.(type) {
-	case Say:
-		c.Ref = ref(c.Ref)
-		out.With, err = json.Marshal(c)
-	case File:
-		c.Ref = ref(c.Ref)
-		out.With, err = json.Marshal(c)
-	case Search:
-		c.Ref = ref(c.Ref)
-		out.With, err = json.Marshal(c)
-	case Bad:
-		c.Err = bare(c.Err)
-		out.With, err = json.Marshal(c)
-	case ShowHeld:
-		c.Ref = ref(c.Ref)
-		out.With, err = json.Marshal(c)
-	case Questions:
-		c.Ref = ref(c.Ref)
-		out.With, err = json.Marshal(c)
-	default:
-		out.With, err = json.Marshal(c)
-	}
+	out.With, err = json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
@@ -254,28 +246,18 @@ func DecodeCommand(line []byte) (Command, error) {
 	if err := strictly(in.With, v.Interface()); err != nil {
 		return nil, err
 	}
-	c := v.Elem().Interface().(Command)
 	var ref any
 	if in.Ref != nil {
 		ref = *in.Ref
 	}
+	c := WithRef(v.Elem().Interface().(Command), ref)
 	switch w := c.(type) {
 	case Say:
-		if w.Ref = ref; w.About != 0 && !record.IsAbout(w.About) {
+		if w.About != 0 && !record.IsAbout(w.About) {
 			return nil, errors.New("nothing that is about a message")
 		}
-		return w, nil
-	case File:
-		w.Ref = ref
-		return w, nil
 	case Search:
-		w.Ref, w.Limit = ref, min(max(w.Limit, 1), MaxFound)
-		return w, nil
-	case ShowHeld:
-		w.Ref = ref
-		return w, nil
-	case Questions:
-		w.Ref = ref
+		w.Limit = min(max(w.Limit, 1), MaxFound)
 		return w, nil
 	case Recent:
 		w.Count = min(max(w.Count, 1), maxRecent)

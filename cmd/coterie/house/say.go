@@ -24,82 +24,95 @@ func (h *Home) Say(ctx context.Context, in Entry, linger time.Duration, all ...c
 		return err
 	}
 	defer r.Close()
-	// The next is said when the room has the one before: that may be refused.
-	next := 0
-	say := func() {
-		if next == len(all) {
-			return
-		}
-		c := all[next]
-		switch w := c.(type) {
-		case chat.Say:
-			w.Ref = next
-			c = w
-		case chat.File:
-			w.Ref = next
-			c = w
-		}
-		next++
-		r.Do(ctx, c)
-	}
-	say()
+	s := saying{in: in, all: all, held: make(map[int]bool), do: func(c chat.Command) { r.Do(ctx, c) }}
+	s.sayNext()
 	late := time.AfterFunc(max(linger, 0), r.part)
 	defer late.Stop()
-	sent, held := 0, make(map[int]bool)
 	for {
 		events, err := r.Next()
-		switch {
-		case errors.Is(err, io.EOF) && next == len(all) && sent+len(held) == next && len(held) > 0:
-			return cli.Fail("waits", "nobody can read it yet: it waits, and is sent when somebody can").
-				Hint("coterie status %s", cli.Quote(in.Room)).
-				Hint("what has waited for over 10 minutes (hold in config.toml) goes out at /send in the room")
-		case errors.Is(err, io.EOF):
-			if next < len(all) {
-				return cli.Fail("unsure", "what comes behind the words was not sent: the room had not taken them in time")
-			}
-			return unsureSaid(len(all)).Hint("coterie read %s", cli.Quote(in.Room))
-		case err != nil:
-			return lostInShell(err, in)
+		if err != nil {
+			return s.ended(err)
 		}
 		for _, e := range events {
-			if _, bye := e.What.(chat.Bye); bye {
-				return cli.Fail("closed", "the room was closed; it is not known whether it has taken %s",
-					either(len(all) == 1, "that", "all of that"))
-			}
-			switch w := e.What.(type) {
-			case room.Sent:
-				if n, ours := w.Ref.(int); ours {
-					if sent++; sent == len(all) {
-						return nil
-					}
-					delete(held, n)
-					if n == next-1 {
-						say()
-					}
-				}
-			case room.Held:
-				if n, ours := w.Ref.(int); ours && !held[n] {
-					held[n] = true
-					if n == next-1 {
-						say()
-					}
-				}
-			case chat.Rejected:
-				if n, ours := w.Ref.(int); ours {
-					bad := inShell(w.Err, in)
-					if n > 0 {
-						bad.Detail("the words before it are not taken back")
-					}
-					return bad
-				}
-			case chat.Kept:
-				if _, ours := w.Ref.(int); ours {
-					return cli.Fail("waits", "the room was closed before %s was sent: what it had taken waits on the disk",
-						either(len(all) == 1, "it", "all"))
-				}
+			if err := s.take(e.What); err != nil || s.sent == len(all) {
+				return err
 			}
 		}
 	}
+}
+
+// saying is how far a room is with what it is to say. The next is said when it has the one
+// before: that may be refused.
+type saying struct {
+	in   Entry
+	all  []chat.Command
+	do   func(chat.Command)
+	said int          // how many the room was given
+	sent int          // how many of these are sent ..
+	held map[int]bool // .. and which wait
+}
+
+func (s *saying) sayNext() {
+	if s.said < len(s.all) {
+		s.said++
+		s.do(chat.WithRef(s.all[s.said-1], s.said-1))
+	}
+}
+
+// take takes an event, and returns what keeps the rest from being said.
+func (s *saying) take(what any) error {
+	switch w := what.(type) {
+	case room.Sent:
+		if n, ours := w.Ref.(int); ours {
+			s.sent++
+			s.took(n)
+			delete(s.held, n)
+		}
+	case room.Held:
+		if n, ours := w.Ref.(int); ours && !s.held[n] {
+			s.took(n)
+			s.held[n] = true
+		}
+	case chat.Rejected:
+		if n, ours := w.Ref.(int); ours {
+			bad := inShell(w.Err, s.in)
+			if n > 0 {
+				bad.Detail("the words before it are not taken back")
+			}
+			return bad
+		}
+	case chat.Kept:
+		if _, ours := w.Ref.(int); ours {
+			return cli.Fail("waits", "the room was closed before %s was sent: what it had taken waits on the disk",
+				either(len(s.all) == 1, "it", "all"))
+		}
+	case chat.Bye:
+		return cli.Fail("closed", "the room was closed; it is not known whether it has taken %s",
+			either(len(s.all) == 1, "that", "all of that"))
+	}
+	return nil
+}
+
+// took: the room has the one of that number, and is told the next if that was the last.
+func (s *saying) took(n int) {
+	if n == s.said-1 && !s.held[n] {
+		s.sayNext()
+	}
+}
+
+// ended is the error where the visit ended before all was sent.
+func (s *saying) ended(err error) error {
+	switch {
+	case !errors.Is(err, io.EOF):
+		return lostInShell(err, s.in)
+	case s.said == len(s.all) && s.sent+len(s.held) == s.said:
+		return cli.Fail("waits", "nobody can read it yet: it waits, and is sent when somebody can").
+			Hint("coterie status %s", cli.Quote(s.in.Room)).
+			Hint("what has waited for over 10 minutes (hold in config.toml) goes out at /send in the room")
+	case s.said < len(s.all):
+		return cli.Fail("unsure", "what comes behind the words was not sent: the room had not taken them in time")
+	}
+	return unsureSaid(len(s.all)).Hint("coterie read %s", cli.Quote(s.in.Room))
 }
 
 // Save has a room there save a file, and waits until it is saved, or for linger until more of it
