@@ -193,7 +193,7 @@ func portOf(a ma.Multiaddr) (transport, port string) {
 
 // seen are our addresses as others see them now, those that most do first; of some the IP
 // address alone.
-func (d *directs) seen(net network.Network) []ma.Multiaddr {
+func (d *directs) seen() []ma.Multiaddr {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	of := make(map[string]int)
@@ -220,7 +220,7 @@ func (d *directs) seen(net network.Network) []ma.Multiaddr {
 // internet by which others see us, with the ports that the user chose.
 func (n *Node) forwarded() []ma.Multiaddr {
 	var out []ma.Multiaddr
-	for _, s := range n.direct.seen(n.host.Network()) {
+	for _, s := range n.direct.seen() {
 		for _, l := range n.cfg.Listen {
 			if _, port := portOf(l); port == "" || port == "0" || l[0].Protocol().Code != s[0].Protocol().Code ||
 				manet.IsIPLoopback(l) {
@@ -237,7 +237,7 @@ func (n *Node) forwarded() []ma.Multiaddr {
 // than we listen at. So whoever UDP does not reach may be met.
 func (n *Node) guessed() []ma.Multiaddr {
 	var out []ma.Multiaddr
-	for _, s := range n.direct.seen(n.host.Network()) {
+	for _, s := range n.direct.seen() {
 		kept := transportOf(s) == "quic" && listensAt(n.host, s)
 		for _, l := range n.host.Network().ListenAddresses() {
 			t := transportOf(l)
@@ -253,7 +253,7 @@ func (n *Node) guessed() []ma.Multiaddr {
 // public are the addresses of the internet at which others may find us, if they dial
 // while we do.
 func (n *Node) public() []ma.Multiaddr {
-	all := slices.Concat(n.host.Addrs(), n.forwarded(), n.direct.seen(n.host.Network()), n.guessed())
+	all := slices.Concat(n.host.Addrs(), n.forwarded(), n.direct.seen(), n.guessed())
 	return slices.DeleteFunc(unique(all), func(a ma.Multiaddr) bool {
 		return transportOf(a) == "" || !manet.IsPublicAddr(a) || relayOf(a) != ""
 	})

@@ -152,7 +152,7 @@ func openDatabase(cfg *Config) (about []byte, s *sealer, st state, err error) {
 	if subtle.ConstantTimeCompare(s.check[:], about[48:80]) == 0 {
 		return fail(&KeyError{cfg.Path})
 	}
-	plain, ok := s.open(nil, placeState, nil, sealed)
+	plain, ok := s.open(placeState, nil, sealed)
 	if ok {
 		st, ok = decodeState(plain)
 	}

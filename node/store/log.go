@@ -53,7 +53,7 @@ func parseRecord(s *sealer, data []byte) (r record, ok bool) {
 	if !ok || size > len(data) {
 		return r, false
 	}
-	plain, ok := s.open(nil, placeEntry, data[:recordHeader], data[recordHeader:size])
+	plain, ok := s.open(placeEntry, data[:recordHeader], data[recordHeader:size])
 	if !ok {
 		return r, false
 	}

@@ -151,7 +151,7 @@ func (p *Pieces) Get(hash [32]byte) ([]byte, error) {
 	path := filepath.Join(p.folder, name)
 	data, err := readBounded(path, size)
 	if err == nil {
-		if piece, ok := p.seal.open(nil, placePiece, hash[:], data); ok {
+		if piece, ok := p.seal.open(placePiece, hash[:], data); ok {
 			return piece, nil
 		}
 	}

@@ -66,14 +66,14 @@ func (s *sealer) seal(dst []byte, place string, key, plain []byte) []byte {
 	return s.aead.Seal(dst[:len(dst)+len(nonce)], nonce, plain, s.ad(buf[:0], place, key))
 }
 
-// open appends what is sealed in value to dst, and says whether it was.
-func (s *sealer) open(dst []byte, place string, key, value []byte) ([]byte, bool) {
+// open is what is sealed in value, and says whether it was.
+func (s *sealer) open(place string, key, value []byte) ([]byte, bool) {
 	if len(value) < overhead {
 		return nil, false
 	}
 	var buf [128]byte
 	nonce, sealed := value[:chacha20poly1305.NonceSizeX], value[chacha20poly1305.NonceSizeX:]
-	plain, err := s.aead.Open(dst, nonce, sealed, s.ad(buf[:0], place, key))
+	plain, err := s.aead.Open(nil, nonce, sealed, s.ad(buf[:0], place, key))
 	return plain, err == nil
 }
 

@@ -213,7 +213,7 @@ func (s *Store) readIndex(g *segment) ([]byte, int64, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		plain, ok := s.seal.open(nil, placeIndex, numberKey(g.number), sealed)
+		plain, ok := s.seal.open(placeIndex, numberKey(g.number), sealed)
 		if ok && sha256.Sum256(plain) == g.digest {
 			s.reads.index.Add(int64(len(sealed)))
 			return plain, int64(len(sealed)), nil

@@ -121,18 +121,11 @@ func (s *Store) segment(seq uint64) *segment {
 	return s.segments[low-1]
 }
 
-// kill notes that the entry of a number is not there any more, and returns where it was.
-func (s *Store) kill(seq uint64) *segment {
-	g := s.segment(seq)
-	if g == nil {
-		return nil
+// kill notes that the entry of a number is not there any more.
+func (s *Store) kill(seq uint64) {
+	if g := s.segment(seq); g != nil {
+		g.kill(g.find(seq))
 	}
-	p := g.find(seq)
-	g.kill(p)
-	if p == nil {
-		return nil
-	}
-	return g
 }
 
 func (s *Store) killAll(gone []numbered) {

@@ -86,13 +86,18 @@ func verb(kind byte) string {
 
 // target is the message that something is about, and the words.
 func (r *Room) target(c Say) (id ake.Hash, words string, bad *cli.Error) {
-	if !c.Typed {
-		b, err := hex.DecodeString(c.Which)
-		if err != nil || len(b) != len(id) {
-			return id, "", cli.Fail("bad-input", "the id of a message has 64 hexadecimal digits")
-		}
-		return ake.Hash(b), c.Text, nil
+	if c.Typed {
+		return r.typedTarget(c)
 	}
+	b, err := hex.DecodeString(c.Which)
+	if err != nil || len(b) != len(id) {
+		return id, "", cli.Fail("bad-input", "the id of a message has 64 hexadecimal digits")
+	}
+	return ake.Hash(b), c.Text, nil
+}
+
+// typedTarget is target of what somebody typed: a number, a name or neither, and then the words.
+func (r *Room) typedTarget(c Say) (id ake.Hash, words string, bad *cli.Error) {
 	words = c.Text
 	if c.Back {
 		words = ""

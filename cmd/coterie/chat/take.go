@@ -132,7 +132,7 @@ func (s *State) Take(e Event) []Line {
 	return nil
 }
 
-// own takes an event of this package's own.
+// own takes an event of this package's own. It is as long as Take, for the same reason.
 func (s *State) own(e Event) []Line {
 	switch w := e.What.(type) {
 	case Ready:

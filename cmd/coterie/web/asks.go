@@ -26,7 +26,7 @@ func badInput() error {
 
 // ask reads a question about a room; nil: it was answered.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request, to any, id *string) *room {
-	if !read(w, r, to) {
+	if !read(r, to) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return nil
 	}
@@ -235,7 +235,7 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 
 // readLink reads a request with a link in it, as it was pasted. If there is none, that is answered.
 func readLink(w http.ResponseWriter, r *http.Request, q any, link *string) bool {
-	if !read(w, r, q) {
+	if !read(r, q) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return false
 	}
@@ -300,7 +300,7 @@ func (s *Server) doctor(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		Room string `json:"room"`
 	}
-	if !read(w, r, &q) {
+	if !read(r, &q) {
 		refuse(w, http.StatusBadRequest, badInput())
 		return
 	}

@@ -172,7 +172,7 @@ func (g *guard) begin(w http.ResponseWriter, r *http.Request) {
 	var said struct {
 		Token string `json:"token"`
 	}
-	if !g.posted(r) || !read(w, r, &said) {
+	if !g.posted(r) || !read(r, &said) {
 		refuse(w, http.StatusForbidden, cli.Fail("wrong-origin", "another page may not ask this"))
 		return
 	}
@@ -304,7 +304,7 @@ func (g *guard) leaves(st *stream) {
 }
 
 // read takes a request's body: one object, with nothing in it that is not known.
-func read(w http.ResponseWriter, r *http.Request, to any) bool {
+func read(r *http.Request, to any) bool {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if dec.Decode(to) != nil {

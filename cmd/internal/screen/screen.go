@@ -145,14 +145,3 @@ func (s *Screen) HangUp() {
 		s.t.Fatal(err)
 	}
 }
-
-// Resize changes the size of the terminal.
-func (s *Screen) Resize(width, height int) {
-	s.t.Helper()
-	s.mu.Lock()
-	s.vt.Resize(width, height)
-	s.mu.Unlock()
-	if err := pty.Setsize(s.pty, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)}); err != nil {
-		s.t.Fatal(err)
-	}
-}
