@@ -108,6 +108,9 @@ func TestSilentOmission(t *testing.T) {
 			if !together(all...) {
 				t.Errorf("they fell apart:\n%s", n.describe())
 			}
+			if h := bob.room.head.commit; h.Height <= c.Height {
+				t.Errorf("the head has height %d, that commit %d: whoever had it as theirs would go on alone", h.Height, c.Height)
+			}
 		})
 	}
 }

@@ -61,7 +61,7 @@ var mutants = []mutant{
 	{"a process without a term keeps all from committing", "head.go",
 		` || !r.listable(g.nodes[c.ID()]) {`, ` {`, "TestTermlessProcess"},
 	{"who refuses a head that others have waits for ever", "commit.go",
-		`case !differs && e.isReadable() && r.leavesOut(e) != nil:`, `case !differs && false:`, "TestRegressions"},
+		`case !differs && e.isReadable() && r.leavesOut(e) != nil:`, `case !differs && false:`, "TestSilentOmission"},
 	{"whose key is revoked reads on until all have come over", "message.go",
 		`p.Notice() != r.notices.number() ||`, ``, "TestRevokedStays"},
 	{"who is back speaks before they hear of a notice", "message.go",
