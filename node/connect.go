@@ -78,7 +78,7 @@ func (f *fellows) now(n *Node) []peer.AddrInfo {
 func (n *Node) keepConnected(ctx context.Context) {
 	retry := firstRetry
 	next := time.Now()
-	told := nothingTold
+	reported := nothingReported
 	missing := make(map[peer.ID]time.Time)
 	off := offTopic{since: make(map[peer.ID]time.Time), met: make(map[peer.ID]bool)}
 	reached := make(map[string]peer.ID) // by bootstrap address
@@ -93,12 +93,12 @@ func (n *Node) keepConnected(ctx context.Context) {
 			moves, retry, next = now, firstRetry, time.Now()
 		}
 		if len(n.topic.topic.ListPeers()) > 0 {
-			retry, told = firstRetry, nothingTold
+			retry, reported = firstRetry, nothingReported
 		} else if len(n.cfg.Bootstrap) > 0 && !time.Now().Before(next) {
 			// Also while somebody is connected who is not in the room.
 			if failed := n.bootstrap(ctx, reached); failed != nil && len(n.host.Network().Peers()) == 0 {
-				if what := failed.worst(); what > told && n.do(func() { n.emit(*failed) }) {
-					told = what
+				if what := failed.worst(); what > reported && n.do(func() { n.emit(*failed) }) {
+					reported = what
 				}
 			}
 			next = time.Now().Add(retry)
@@ -121,7 +121,7 @@ func (n *Node) keepConnected(ctx context.Context) {
 
 // What was told of one outage: each once, and what is worse after what is not.
 const (
-	nothingTold = iota
+	nothingReported = iota
 	nobodyAnswers
 	refusedThere
 	otherClockThere

@@ -119,7 +119,7 @@ func (n *Node) goDirect(ctx context.Context) {
 		}
 	}()
 	// What others see is theirs to say: it is passed on now and then.
-	told := rate.NewLimiter(observedRate, observedBurst)
+	reports := rate.NewLimiter(observedRate, observedBurst)
 	last := n.forwarded()
 	tick := time.NewTicker(directLook)
 	defer tick.Stop()
@@ -130,7 +130,7 @@ func (n *Node) goDirect(ctx context.Context) {
 				d.observe(n.host, e)
 			}
 		case <-tick.C:
-			if now := n.forwarded(); !slices.EqualFunc(now, last, ma.Multiaddr.Equal) && told.Allow() {
+			if now := n.forwarded(); !slices.EqualFunc(now, last, ma.Multiaddr.Equal) && reports.Allow() {
 				last = now
 				n.announce()
 			}

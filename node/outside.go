@@ -85,7 +85,7 @@ func (a *Asker) Hand(ctx context.Context, in *room.Inquiry, notice *abe.Notice) 
 	if notice != nil {
 		frames = append(frames, notice.Append([]byte{record.FrameNotice}))
 	}
-	members, out := a.reach(ctx)
+	members, out := a.findMembers(ctx)
 	for _, p := range members {
 		a.ask(ctx, p, &out, append(frames, record.EncodeOutside(a.topic, in.Question))...)
 		if out.Taken || out.Notice != nil {
@@ -97,7 +97,7 @@ func (a *Asker) Hand(ctx context.Context, in *room.Inquiry, notice *abe.Notice) 
 
 // Fetch asks members for the answers to a question.
 func (a *Asker) Fetch(ctx context.Context, in *room.Inquiry) OutsideReply {
-	members, out := a.reach(ctx)
+	members, out := a.findMembers(ctx)
 	for _, p := range members {
 		a.ask(ctx, p, &out, record.EncodeFetch(a.topic, in.Token))
 	}
@@ -147,9 +147,9 @@ func (a *Asker) ask(ctx context.Context, p peer.ID, out *OutsideReply, frames ..
 	}
 }
 
-// reach connects to members, in a random order: those at the addresses, and those that relays
+// findMembers connects to members, in a random order: those at the addresses, and those that relays
 // there know of.
-func (a *Asker) reach(ctx context.Context) (members []peer.ID, out OutsideReply) {
+func (a *Asker) findMembers(ctx context.Context) (members []peer.ID, out OutsideReply) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	for _, addr := range a.at {
@@ -165,7 +165,7 @@ func (a *Asker) reach(ctx context.Context) (members []peer.ID, out OutsideReply)
 	}
 	wg.Wait()
 	if members = a.members(); len(members) == 0 {
-		a.seek(ctx)
+		a.askRelays(ctx)
 		members = a.members()
 	}
 	mathrand.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
@@ -185,8 +185,8 @@ func (a *Asker) members() (out []peer.ID) {
 	return out
 }
 
-// seek looks for members in the table of relays, if one of those is connected.
-func (a *Asker) seek(ctx context.Context) {
+// askRelays looks for members in the table of relays, if one of those is connected.
+func (a *Asker) askRelays(ctx context.Context) {
 	h := a.n.host
 	if !slices.ContainsFunc(h.Network().Peers(), func(p peer.ID) bool { return keepsTable(h, p) }) {
 		return

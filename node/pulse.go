@@ -46,9 +46,9 @@ type pulse struct {
 	looked  time.Time
 }
 
-// look takes how many bytes were received so far, and returns whether somebody is to be
+// check takes how many bytes were received so far, and returns whether somebody is to be
 // asked, whether all are, and whether all connections are dead.
-func (p *pulse) look(now time.Time, bytes int64, connected bool) (ask, all, dead bool) {
+func (p *pulse) check(now time.Time, bytes int64, connected bool) (ask, all, dead bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stalled := now.Sub(p.looked) > pulseStall
@@ -127,7 +127,7 @@ func (n *Node) feelPulse(ctx context.Context) {
 			return
 		}
 		peers, now := n.host.Network().Peers(), time.Now()
-		quiet, all, dead := n.pulse.look(now, n.traffic.in.Load(), len(peers) > 0)
+		quiet, all, dead := n.pulse.check(now, n.traffic.in.Load(), len(peers) > 0)
 		if dead {
 			for _, c := range n.host.Network().Conns() {
 				go c.Close() // it can wait for the other end

@@ -23,7 +23,7 @@ type pulsed struct {
 // tick lets half a second pass.
 func (p *pulsed) tick() {
 	p.now = p.now.Add(pulseTick)
-	ask, _, dead := p.look(p.now, p.bytes, true)
+	ask, _, dead := p.check(p.now, p.bytes, true)
 	if ask {
 		p.asks++
 	}
@@ -73,7 +73,7 @@ func TestPulse(t *testing.T) {
 		t.Error("who slept takes that for the others' silence")
 	}
 	p = &pulsed{now: time.Unix(1e9, 0)}
-	if ask, all, dead := p.look(p.now.Add(time.Minute), 0, false); ask || all || dead {
+	if ask, all, dead := p.check(p.now.Add(time.Minute), 0, false); ask || all || dead {
 		t.Error("who is connected to nobody waits for an answer")
 	}
 }
@@ -130,7 +130,7 @@ func TestPulseOfStrangers(t *testing.T) {
 			peers = append(peers, peer.ID(fmt.Sprint("stranger ", strangers)))
 		}
 		p.now = p.now.Add(pulseTick)
-		quiet, all, dead := p.look(p.now, p.bytes, true)
+		quiet, all, dead := p.check(p.now, p.bytes, true)
 		if dead || p.mute(p.now) {
 			t.Fatalf("after %v: dead %v", p.now.Sub(time.Unix(1e9, 0)), dead)
 		}
@@ -148,7 +148,7 @@ func TestPulseOfStrangers(t *testing.T) {
 	was := make(map[peer.ID]bool)
 	for !p.dead && !p.mute(p.now) {
 		p.now = p.now.Add(pulseTick)
-		quiet, all, dead := p.look(p.now, p.bytes, true)
+		quiet, all, dead := p.check(p.now, p.bytes, true)
 		p.dead = dead
 		for _, to := range turns.next(peers, p.now, quiet, all) {
 			was[to] = true

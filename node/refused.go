@@ -53,8 +53,8 @@ type RelayRefused struct {
 
 // relayRefusals are those that were told.
 type relayRefusals struct {
-	mu   sync.Mutex
-	told map[RelayRefused]bool
+	mu       sync.Mutex
+	reported map[RelayRefused]bool
 }
 
 // refusedByRelay tells what a relay said no to, by the error; nil ends it.
@@ -64,18 +64,18 @@ func (n *Node) refusedByRelay(relay peer.ID, what string, err error) {
 		return // it did not say no
 	}
 	n.refusals.mu.Lock()
-	for r := range n.refusals.told {
+	for r := range n.refusals.reported {
 		if r.Relay == relay && r.What == what && r.Why != why {
-			delete(n.refusals.told, r)
+			delete(n.refusals.reported, r)
 		}
 	}
 	e := RelayRefused{relay, what, why}
-	news := err != nil && !n.refusals.told[e]
+	news := err != nil && !n.refusals.reported[e]
 	if news {
-		if n.refusals.told == nil {
-			n.refusals.told = make(map[RelayRefused]bool)
+		if n.refusals.reported == nil {
+			n.refusals.reported = make(map[RelayRefused]bool)
 		}
-		n.refusals.told[e] = true
+		n.refusals.reported[e] = true
 	}
 	n.refusals.mu.Unlock()
 	if news {

@@ -132,7 +132,7 @@ func (n *Node) meetAfar(ctx context.Context) {
 		if table.RoutingTable().Size() > 0 {
 			n.offer(ctx, table, topic, &offers)
 			if q.due(time.Now(), n.company()) {
-				n.seek(ctx, table, meetingKey(topic, n.now()))
+				n.findOthers(ctx, table, meetingKey(topic, n.now()))
 			}
 		}
 		select {
@@ -175,8 +175,8 @@ func (n *Node) offer(ctx context.Context, table *dht.IpfsDHT, topic []byte, o *o
 	}
 }
 
-// seek looks once for others, and dials those that are found.
-func (n *Node) seek(ctx context.Context, table *dht.IpfsDHT, key cid.Cid) {
+// findOthers looks once for others, and dials those that are found.
+func (n *Node) findOthers(ctx context.Context, table *dht.IpfsDHT, key cid.Cid) {
 	ctx, cancel := context.WithTimeout(ctx, seekTime)
 	defer cancel()
 	for info := range table.FindProvidersAsync(ctx, key, maxIntroduced) {

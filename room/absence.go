@@ -31,7 +31,7 @@ type absence struct {
 	lost     bool      // and some of it is not kept for us any more
 	count    int       // what we were told of it
 	tellAt   time.Time // when it is said that something may be missing; zero: it was
-	told     bool      // it was said
+	reported bool      // it was said
 	began    time.Time // when we went, whatever was filled since
 	ended    time.Time // when we were back
 	backAt   time.Time // and when we noticed
@@ -121,7 +121,7 @@ func (r *Room) noteHere() {
 		r.wakeAt(a.tellAt)
 		return
 	}
-	a.tellAt, a.told = time.Time{}, true
+	a.tellAt, a.reported = time.Time{}, true
 	r.emit(r.describeAbsence(true))
 }
 
@@ -133,7 +133,7 @@ func (r *Room) back(at time.Time) {
 	}
 	a.fresh, a.here, a.to, a.ended, a.equal = false, at, at, at, make(map[[32]byte]bool)
 	a.backAt = r.now
-	if a.tellAt = r.now.Add(absenceGrace); a.told {
+	if a.tellAt = r.now.Add(absenceGrace); a.reported {
 		a.tellAt = r.now // it is known now until when it was
 	}
 	if until := r.expiry(abe.DayOf(a.from)); at.After(until) || !r.keepsDay(abe.DayOf(a.from)) {
@@ -185,7 +185,7 @@ func (r *Room) compareAbsence(x *exchange) {
 	if from != a.from || to != a.to {
 		a.from, a.to = from, to
 		r.saveAbsence()
-		if a.told {
+		if a.reported {
 			r.emit(r.describeAbsence(true))
 		}
 	}
@@ -208,7 +208,7 @@ func (r *Room) allEqual() bool {
 // endAbsence says what became of an absence, if there is anything to say.
 func (r *Room) endAbsence() {
 	a := &r.absence
-	if a.told || a.count > 0 || a.lost {
+	if a.reported || a.count > 0 || a.lost {
 		r.emit(r.describeAbsence(false))
 	}
 	*a = absence{whole: a.whole, here: a.here, savedAt: a.savedAt}

@@ -36,8 +36,8 @@ type committing struct {
 	patienceStep time.Duration          // .. and how long that was
 	missed       map[ake.Hash]int       // how often a member let its turn go by, a day
 	omissions    map[peer.ID]int        // how often a member's commits left somebody out, a day ..
-	// omissionsTold is at what pace people are told.
-	omissionsTold pace
+	// omissionsReported is at what pace people are told.
+	omissionsReported pace
 }
 
 // considerCommit commits if the members are not those of the head, and it is

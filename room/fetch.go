@@ -205,8 +205,8 @@ func (r *Room) tookOf(f *file, i int) {
 	if f.missing == 0 {
 		r.unwant(f)
 	}
-	if part := (len(f.have) - f.missing) * 16 / len(f.have); part > f.told || f.missing == 0 {
-		f.told = part
+	if part := (len(f.have) - f.missing) * 16 / len(f.have); part > f.reported || f.missing == 0 {
+		f.reported = part
 		r.fileChanged(f)
 	}
 }

@@ -108,7 +108,7 @@ type file struct {
 	fetching bool
 	first    int // the piece that is asked for first
 	lacks    map[[32]byte]lack
-	told     int // sixteenths of it that our user was told of
+	reported int // sixteenths of it that our user was told of
 }
 
 // A pieceRef is what is known of a piece.

@@ -243,7 +243,7 @@ func (r *Room) reportOmissions() {
 		e.omissionReported = true
 		by := r.memberOf(e.nodes[e.list.Index(e.commit.By)])
 		r.committing.omissions[by.Peer]++
-		if !r.committing.omissionsTold.spend(1, r.now, 1/omissionTime.Seconds(), maxOmissionsTold) {
+		if !r.committing.omissionsReported.spend(1, r.now, 1/omissionTime.Seconds(), maxOmissionsReported) {
 			continue // people cannot read hundreds; it is counted
 		}
 		r.emit(LeftOut{By: by, Member: r.member(left.CID, left.Identity), Times: r.committing.omissions[by.Peer]})

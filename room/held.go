@@ -19,15 +19,15 @@ const maxHeldBytes = 1 << 20
 
 // A held message waits for an epoch under which it may be sent.
 type held struct {
-	ref    any
-	number uint64 // by which the disk has it
-	at     time.Time
-	kind   byte
-	text   string
-	to     *address // of words for some
-	told   bool     // our user was told that it waits
-	saved  bool     // it is on the disk
-	agreed bool     // our user wants it sent, however long it has waited
+	ref      any
+	number   uint64 // by which the disk has it
+	at       time.Time
+	kind     byte
+	text     string
+	to       *address // of words for some
+	reported bool     // our user was told that it waits
+	saved    bool     // it is on the disk
+	agreed   bool     // our user wants it sent, however long it has waited
 }
 
 // A HeldNumber is the Ref of a message that was held by an earlier process.
@@ -53,12 +53,12 @@ type outbox struct {
 	bytes      int    // of their texts
 	pace       pace
 	stops      []stop
-	told       toldUnsaid
+	reported   reportedUnsaid
 	hearsUntil time.Time // since we were alone: until when we wait to hear of notices
 }
 
-// toldUnsaid is what our user was told of what waits for their word.
-type toldUnsaid struct {
+// reportedUnsaid is what our user was told of what waits for their word.
+type reportedUnsaid struct {
 	count int
 	here  bool // while somebody could read it
 }
@@ -91,7 +91,7 @@ func parseHeld(b []byte) (m held, ok bool) {
 	if len(b) < 11 {
 		return m, false
 	}
-	m = held{at: time.UnixMilli(int64(binary.BigEndian.Uint64(b))), kind: b[8], told: true, saved: true}
+	m = held{at: time.UnixMilli(int64(binary.BigEndian.Uint64(b))), kind: b[8], reported: true, saved: true}
 	n := int(binary.BigEndian.Uint16(b[9:]))
 	if b = b[11:]; n > len(b) || len(b)-n > record.MaxText || (n > 0) != (m.kind == record.KindTo) {
 		return m, false
@@ -179,8 +179,8 @@ func (r *Room) hold() {
 func (r *Room) saveHeld() {
 	for i := range r.outbox.held {
 		m := &r.outbox.held[i]
-		if !m.told {
-			m.told = true
+		if !m.reported {
+			m.reported = true
 			r.emit(Held{Ref: m.ref, Bytes: len(m.text), Alone: !r.accompanied()})
 		}
 		if !m.saved && r.cfg.Journal != nil {
@@ -201,7 +201,7 @@ func (r *Room) eraseHeld(m held) {
 // tellUnsaid tells our user what waits for their word: when it begins to, and when somebody
 // has come who could read it.
 func (r *Room) tellUnsaid() {
-	a := &r.outbox.told
+	a := &r.outbox.reported
 	count, oldest := 0, time.Time{}
 	for i := range r.outbox.held {
 		switch m := &r.outbox.held[i]; {
@@ -214,7 +214,7 @@ func (r *Room) tellUnsaid() {
 		}
 	}
 	if count == 0 {
-		*a = toldUnsaid{}
+		*a = reportedUnsaid{}
 		return
 	}
 	here := r.maySend()

@@ -96,10 +96,10 @@ const (
 	// omissionTime is how long a commit may leave somebody out, for a reason that may
 	// still come, before people are told.
 	omissionTime = 10 * time.Second
-	// maxOmissionsTold is of how many such commits people are told at once; then of one in
+	// maxOmissionsReported is of how many such commits people are told at once; then of one in
 	// each omissionTime.
-	maxOmissionsTold = 8
-	maxPatience      = 5 * time.Minute
+	maxOmissionsReported = 8
+	maxPatience          = 5 * time.Minute
 	// maxStopped is for how long, of a minute, those who go keep us from sending, where
 	// leastHere of the head are not gone.
 	maxStopped = 2 * time.Second

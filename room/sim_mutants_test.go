@@ -609,7 +609,7 @@ var mutants = []mutant{
 	{"terms of nobody are known to be known", "compare.go",
 		`if r.addTerm(&terms[i]) && ch != nil && ch.up {`, `if r.addTerm(&terms[i]); ch != nil && ch.up {`, "TestTermsOfNobody"},
 	{"people are told of each omission", "head.go",
-		`if !r.committing.omissionsTold.spend(`, `if false && !r.committing.omissionsTold.spend(`, "TestOmissionsArePaced"},
+		`if !r.committing.omissionsReported.spend(`, `if false && !r.committing.omissionsReported.spend(`, "TestOmissionsArePaced"},
 	{"records are taken without end", "compare.go",
 		`pace.refill(r.now, recordRate, recordsAtOnce); pace.tokens < 1`, `pace.refill(r.now, recordRate, recordsAtOnce); false`,
 		"TestRecordsHaveAPace"},

@@ -21,7 +21,7 @@ func (a *app) backupCommand() *cobra.Command {
 		Short:   "copy the domain to a stick or folder, and check that the copy opens",
 		Example: `  kms backup /media/usb`,
 		Args:    cli.Args("FOLDER"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			files, err := f.files()
 			if err != nil {
 				return err
@@ -90,7 +90,7 @@ func (a *app) restoreCommand() *cobra.Command {
 		Example: `  kms restore /media/usb
   kms restore /media/usb --skip 20        if up to 20 keys were issued after the backup`,
 		Args: cli.Args("FOLDER"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			if skip < 0 || skip > 100_000 {
 				return cli.Usage("--skip: 0 to 100,000")
 			}
@@ -197,7 +197,7 @@ func (a *app) passphraseCommand() *cobra.Command {
 		Short:   "give the master key another passphrase",
 		Example: `  kms passphrase NTNU`,
 		Args:    cli.Args("[NAME]"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			if plain && newFile != "" {
 				return cli.Usage("--no-passphrase and --new-passphrase-file exclude each other")
 			}
@@ -247,7 +247,7 @@ func (a *app) successorCommand() *cobra.Command {
 knowing the passphrase. An age file is either for a passphrase or for recipients, so it is a file of its own.`,
 		Example: `  kms successor --to age1... -o NTNU.successor`,
 		Args:    cli.Args(),
-		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, _ []string) error {
 			recipient, err := keyfile.ParseRecipient(to)
 			if err != nil {
 				return badRecipient(to)

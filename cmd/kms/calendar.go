@@ -27,7 +27,7 @@ func (a *app) calendarCommand() *cobra.Command {
 		Example: `  kms calendar -o expiries.ics
   kms calendar --domain NTNU > expiries.ics`,
 		Args: cli.Args(),
-		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, _ []string) error {
 			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err

@@ -24,7 +24,7 @@ func (a *app) initCommand() *cobra.Command {
   kms init NTNU --max-expires 120d
   kms init NTNU --relay relay.ntnu.no`,
 		Args: cli.Args("NAME"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			if plain && passphraseFile != "" {
 				return cli.Usage("--no-passphrase and --passphrase-file exclude each other")
 			}

@@ -25,7 +25,7 @@ func (a *app) inspectCommand() *cobra.Command {
 		Example: `  kms inspect kari.key
   kms inspect NTNU.ledger`,
 		Args: cli.Args("FILE"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			w, path := cmd.OutOrStdout(), args[0]
 			kind, err := keyfile.Peek(path)
 			if err != nil {

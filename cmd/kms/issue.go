@@ -34,7 +34,7 @@ func (a *app) issueCommand() *cobra.Command {
 		Example: `  kms issue --domain NTNU --request kari.request -o kari.key
   kms issue --domain NTNU --csv members.csv -o keys/ --dry-run`,
 		Args: cli.Args(),
-		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd); err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func (a *app) ledgerVerifyCommand() *cobra.Command {
 			"later whether\nthe ledger still has what it had.",
 		Example: `  kms ledger verify --domain NTNU`,
 		Args:    cli.Args(),
-		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, _ []string) error {
 			authority, err := a.open(cmd, &f)
 			if err != nil {
 				return err
@@ -63,7 +63,7 @@ func (a *app) ledgerForgetCommand() *cobra.Command {
 		Example: `  kms ledger forget "Kari Nordmann"
   kms ledger forget --number 12`,
 		Args: cli.Args("[NAME]"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 == (number != 0) {
 				return cli.Missing(cmd, "NAME or --number")
 			}

@@ -30,7 +30,7 @@ func (a *app) listCommand() *cobra.Command {
   kms list --policy '"NTNU" and "5th year"'        who could enter such a room today
   kms list --attr "5th year" --json`,
 		Args: cli.Args(),
-		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, _ []string) error {
 			if asJSON && asCSV {
 				return cli.Usage("--json and --csv exclude each other")
 			}

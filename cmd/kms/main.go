@@ -62,9 +62,9 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// told lets a command return the errors of package kms as they are, and ends
+// withReminder lets a command return the errors of package kms as they are, and ends
 // one that went well with what its user should not forget.
-func (a *app) told(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+func (a *app) withReminder(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		err := run(cmd, args)
 		if err == nil {

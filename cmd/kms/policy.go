@@ -32,7 +32,7 @@ func (a *app) policyCommand() *cobra.Command {
   kms policy '"NTNU"' --who                         whose keys on record it lets in today
   kms policy '"NTNU"' --was '"NTNU" or "Professor"' whom that change puts out, and lets in`,
 		Args: cli.Args("'POLICY'"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			if f.key != "" && len(f.as) > 0 {
 				return cli.Usage("--key and --as exclude each other")
 			}

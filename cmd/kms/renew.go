@@ -31,7 +31,7 @@ func (a *app) renewCommand() *cobra.Command {
   kms renew 2 --drop "5th year" --attr "6th year"
   kms renew --expiring 14d -o renewed/`,
 		Args: cobra.ArbitraryArgs,
-		RunE: a.told(func(cmd *cobra.Command, args []string) error { return a.renew(cmd, &f, args) }),
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error { return a.renew(cmd, &f, args) }),
 	}
 	f.addWriting(cmd)
 	flags := cmd.Flags()
@@ -177,7 +177,7 @@ func (a *app) norenewCommand() *cobra.Command {
 		Example: `  kms norenew 3 --because left
   kms norenew 3 --undo`,
 		Args: cli.Args("NUMBER"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			number, err := keyNumber(args[0])
 			if err != nil {
 				return err
@@ -239,7 +239,7 @@ everybody else, and make rooms whose policy asks for it:  ... and generation = 2
 		Example: `  kms generation
   kms generation --next`,
 		Args: cli.Args(),
-		RunE: a.told(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, _ []string) error {
 			authority, known, err := a.openRecord(cmd, &f)
 			if known == nil {
 				return err

@@ -23,7 +23,7 @@ have not lapsed. Without a number, the newest notice is written again.`,
 		Example: `  kms revoke 17
   coterie join exam --notice NTNU.notice          takes it into the room; or /notice NTNU.notice in an open one`,
 		Args: cli.Args("[NUMBER]"),
-		RunE: a.told(func(cmd *cobra.Command, args []string) error {
+		RunE: a.withReminder(func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return a.writeNotice(cmd, &f)
 			}
