@@ -134,7 +134,7 @@ func reserveOver(path, tag string, mode fs.FileMode) (*Pending, error) {
 }
 
 // Commit fills the file, makes it durable and gives it its name. If it fails,
-// nothing was overwritten, and the temporary file is there until Discard.
+// nothing was overwritten; Discard removes what is left of the temporary file.
 func (p *Pending) Commit(data []byte) error {
 	return p.finish(data, func() error { return publish(p.temp, p.path, data, p.mode) })
 }
@@ -150,13 +150,7 @@ func (p *Pending) Replace(data []byte) error {
 }
 
 func (p *Pending) finish(data []byte, name func() error) error {
-	_, err := p.f.Write(data)
-	if err == nil {
-		err = p.f.Sync()
-	}
-	if closed := p.f.Close(); err == nil {
-		err = closed
-	}
+	err := Fill(p.f, data)
 	if err == nil {
 		err = name()
 	}
@@ -240,7 +234,13 @@ func createExclusive(path string, data []byte, mode fs.FileMode) error {
 	} else if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	return Fill(f, data)
+}
+
+// Fill gives a file that was just made its data, durably, and closes it. If that fails, the file
+// is removed.
+func Fill(f *os.File, data []byte) error {
+	_, err := f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -248,7 +248,7 @@ func createExclusive(path string, data []byte, mode fs.FileMode) error {
 		err = closed
 	}
 	if err != nil {
-		os.Remove(path)
+		os.Remove(f.Name())
 	}
 	return err
 }

@@ -133,17 +133,7 @@ func writeNew(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		os.Remove(path)
-	}
-	return err
+	return keyfile.Fill(f, data)
 }
 
 // Unfinished are the files that an interrupted process left of a room's: DataKey and
