@@ -19,6 +19,7 @@ import (
 
 	"coterie/cmd/coterie/chat"
 	"coterie/cmd/coterie/health"
+	"coterie/cmd/internal/screen"
 	"coterie/cmd/internal/text"
 	"coterie/crypto/abe"
 	"coterie/crypto/ake"
@@ -254,22 +255,7 @@ func cellsOf(content string, width, height int, method text.Method) []string {
 	buf := uv.NewScreenBuffer(width, height)
 	buf.Method = method
 	uv.NewStyledString(content).Draw(buf, buf.Bounds())
-	out := make([]string, height)
-	for y := range height {
-		var b strings.Builder
-		for x := 0; x < width; {
-			c := buf.CellAt(x, y)
-			if c == nil || c.Content == "" {
-				b.WriteByte(' ')
-				x++
-				continue
-			}
-			b.WriteString(c.Content)
-			x += max(c.Width, 1)
-		}
-		out[y] = strings.TrimRight(b.String(), " ")
-	}
-	return out
+	return screen.Rows(buf)
 }
 
 func (s *stage) screen() string { return strings.Join(s.cells(), "\n") + "\n" }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/vt"
 )
 
@@ -17,8 +18,15 @@ func Hush(e *vt.Emulator) {
 	}
 }
 
-// Rows are the rows of an emulated screen, without the spaces at their ends.
-func Rows(e *vt.Emulator) []string {
+// Cells are a screen: one that is emulated, or one that is drawn.
+type Cells interface {
+	Width() int
+	Height() int
+	CellAt(x, y int) *uv.Cell
+}
+
+// Rows are the rows of a screen, without the spaces at their ends.
+func Rows(e Cells) []string {
 	rows := make([]string, e.Height())
 	for y := range rows {
 		var b strings.Builder
