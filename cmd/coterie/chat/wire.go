@@ -198,14 +198,17 @@ type wireCommand struct {
 	With json.RawMessage `json:"with"`
 }
 
-// WithRef is a command of which the answers have a ref. One that has no such answers is as it was.
-func WithRef(c Command, ref any) Command {
-	v := reflect.New(reflect.TypeOf(c)).Elem()
-	v.Set(reflect.ValueOf(c))
-	if f := v.FieldByName("Ref"); f.IsValid() {
-		f.Set(reflect.ValueOf(&ref).Elem())
+// MapRef is a command, or what happened, with what f makes of its ref. One that has none is as it was.
+func MapRef[T any](what T, f func(ref any) any) T {
+	was := reflect.ValueOf(what)
+	if was.Kind() != reflect.Struct || !was.FieldByName("Ref").IsValid() {
+		return what
 	}
-	return v.Interface().(Command)
+	v := reflect.New(was.Type()).Elem()
+	v.Set(was)
+	ref := f(v.FieldByName("Ref").Interface())
+	v.FieldByName("Ref").Set(reflect.ValueOf(&ref).Elem())
+	return v.Interface().(T)
 }
 
 // EncodeCommand is a command as a line for another process, without its end. A ref that is no
@@ -215,12 +218,12 @@ func EncodeCommand(c Command) ([]byte, error) {
 		return nil, fmt.Errorf("%T does not go to another process", c)
 	}
 	out := wireCommand{Do: nameOf(c)}
-	if ref := reflect.ValueOf(c).FieldByName("Ref"); ref.IsValid() {
-		if n, ok := ref.Interface().(uint64); ok {
+	c = MapRef(c, func(ref any) any {
+		if n, ok := ref.(uint64); ok {
 			out.Ref = &n
 		}
-		c = WithRef(c, nil)
-	}
+		return nil
+	})
 	if bad, ok := c.(Bad); ok {
 		c = Bad{Err: bare(bad.Err)}
 	}
@@ -246,11 +249,12 @@ func DecodeCommand(line []byte) (Command, error) {
 	if err := strictly(in.With, v.Interface()); err != nil {
 		return nil, err
 	}
-	var ref any
-	if in.Ref != nil {
-		ref = *in.Ref
-	}
-	c := WithRef(v.Elem().Interface().(Command), ref)
+	c := MapRef(v.Elem().Interface().(Command), func(any) any {
+		if in.Ref == nil {
+			return nil
+		}
+		return *in.Ref
+	})
 	switch w := c.(type) {
 	case Say:
 		if w.About != 0 && !record.IsAbout(w.About) {

@@ -77,21 +77,13 @@ func (g *Guest) sees(e chat.Event) (_ chat.Event, ok bool) {
 	if e.For != nil && e.For != any(g) {
 		return e, false
 	}
-	switch w := e.What.(type) {
-	case room.Sent:
-		w.Ref, ok = g.mine(w.Ref, true)
-		e.What = w
-	case room.Held:
-		w.Ref, ok = g.mine(w.Ref, false)
-		e.What = w
-	case chat.Rejected:
-		w.Ref, ok = g.mine(w.Ref, true)
-		e.What = w
-	case chat.Kept:
-		w.Ref, ok = g.mine(w.Ref, true)
-		e.What = w
-	default:
-		ok = true
+	switch ok = true; e.What.(type) {
+	case room.Sent, room.Held, chat.Rejected, chat.Kept:
+		_, held := e.What.(room.Held)
+		e.What = chat.MapRef(e.What, func(own any) any {
+			own, ok = g.mine(own, !held)
+			return own
+		})
 	}
 	return e, ok
 }
@@ -176,12 +168,8 @@ func (g *Guest) Do(ctx context.Context, c chat.Command) {
 // wants is a command as it goes to the room; false: it does not.
 func (g *Guest) wants(c chat.Command) (chat.Command, bool) {
 	switch w := c.(type) {
-	case chat.Say:
-		w.Ref = g.ref(w.Ref)
-		return w, true
-	case chat.File:
-		w.Ref = g.ref(w.Ref)
-		return w, true
+	case chat.Say, chat.File:
+		return chat.MapRef(c, func(own any) any { return g.ref(own) }), true
 	case chat.MarkUnread:
 		g.hub.marked(w)
 	case chat.Quit:

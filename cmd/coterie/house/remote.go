@@ -171,36 +171,18 @@ func (r *Remote) Next() ([]chat.Event, error) {
 	}
 	for i, e := range events {
 		switch w := e.What.(type) {
-		case room.Sent:
-			w.Ref = r.answered(w.Ref)
-			events[i].What = w
 		case room.Held:
 			if n, ok := w.Ref.(uint64); ok {
 				if _, waits := r.pending[n]; waits {
 					r.pending[n] = inRoom
 				}
 			}
-			w.Ref = r.own(w.Ref)
-			events[i].What = w
-		case chat.Rejected:
-			w.Ref = r.answered(w.Ref)
-			events[i].What = w
-		case chat.Kept:
-			w.Ref = r.answered(w.Ref)
-			events[i].What = w
-		case chat.Found:
-			w.Ref = r.answered(w.Ref)
-			events[i].What = w
+			events[i].What = chat.MapRef(w, r.own)
 		case chat.Answer:
-			switch to := w.To.(type) {
-			case chat.ShowHeld:
-				to.Ref = r.answered(to.Ref)
-				w.To = to
-			case chat.Questions:
-				to.Ref = r.answered(to.Ref)
-				w.To = to
-			}
+			w.To = chat.MapRef(w.To, r.answered)
 			events[i].What = w
+		default:
+			events[i].What = chat.MapRef(e.What, r.answered)
 		}
 	}
 	return append(events, mine...), nil
@@ -275,23 +257,13 @@ func absolute(path string) string {
 
 func (r *Remote) line(c chat.Command) (e errand) {
 	switch w := c.(type) {
-	case chat.Say:
-		e.message = r.number(w.Ref, true)
-		w.Ref = e.message
-		c = w
-	case chat.File:
-		e.message = r.number(w.Ref, true)
-		w.Ref = e.message
-		c = w
-	case chat.Search:
-		w.Ref = r.number(w.Ref, false)
-		c = w
-	case chat.ShowHeld:
-		w.Ref = r.number(w.Ref, false)
-		c = w
-	case chat.Questions:
-		w.Ref = r.number(w.Ref, false)
-		c = w
+	case chat.Say, chat.File:
+		c = chat.MapRef(c, func(ref any) any {
+			e.message = r.number(ref, true)
+			return e.message
+		})
+	case chat.Search, chat.ShowHeld, chat.Questions:
+		c = chat.MapRef(c, func(ref any) any { return r.number(ref, false) })
 	case chat.Notice: // the other process has another folder
 		w.File = absolute(w.File)
 		c = w

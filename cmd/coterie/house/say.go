@@ -55,7 +55,7 @@ type saying struct {
 func (s *saying) sayNext() {
 	if s.said < len(s.all) {
 		s.said++
-		s.do(chat.WithRef(s.all[s.said-1], s.said-1))
+		s.do(chat.MapRef(s.all[s.said-1], func(any) any { return s.said - 1 }))
 	}
 }
 
