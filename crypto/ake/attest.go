@@ -4,8 +4,6 @@ import (
 	"crypto/hmac"
 	"encoding/binary"
 
-	"golang.org/x/crypto/chacha20"
-
 	"coterie/crypto/abe"
 )
 
@@ -52,15 +50,7 @@ func OpenQuestion(k *abe.Key, dp *abe.DayPolicy, c *QuestionContext, enc []byte)
 // encapsulated for a room can be passed off as a question, nor the reverse.
 func encryptQuestion(dp *abe.DayPolicy, c *QuestionContext, seed Secret) ([]byte, error) {
 	bind := Sum("coterie/2 question bind", c.hash())
-	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
-	defer clear(plain)
-	coins := Expand(seed, "coterie/2 question coins", c.hash())
-	defer coins.Erase()
-	stream, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
-	if err != nil {
-		return nil, err
-	}
-	return dp.Encrypt(keystream{stream}, plain)
+	return encryptSeed(dp, seed, bind, Expand(seed, "coterie/2 question coins", c.hash()))
 }
 
 func questionProof(c *QuestionContext, seed Secret) Proof {

@@ -121,10 +121,15 @@ func openSeed(k *abe.Key, dp *abe.DayPolicy, enc []byte, encrypt func(Secret) ([
 
 func encrypt(dp *abe.DayPolicy, c *Context, seed Secret) ([]byte, error) {
 	bind := Sum("coterie/2 bind", c.Bytes())
+	return encryptSeed(dp, seed, bind, Expand(seed, "coterie/2 coins", c.hash()))
+}
+
+// encryptSeed encrypts a seed and what it is bound to, with randomness that is the seed's: whoever
+// opens it can do the same again.
+func encryptSeed(dp *abe.DayPolicy, seed Secret, bind Hash, coins Secret) ([]byte, error) {
+	defer coins.Erase()
 	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
 	defer clear(plain)
-	coins := Expand(seed, "coterie/2 coins", c.hash())
-	defer coins.Erase()
 	stream, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"unicode/utf8"
 
-	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"coterie/crypto/abe"
@@ -58,15 +57,7 @@ func OpenWords(k *abe.Key, dp *abe.DayPolicy, c Sealing, enc []byte) (WordsKey, 
 
 func encryptWords(dp *abe.DayPolicy, c Sealing, seed Secret) ([]byte, error) {
 	bind := Sum("coterie/2 to bind", c.hash())
-	plain := append(seed.Append(make([]byte, 0, openedSize)), bind[:]...)
-	defer clear(plain)
-	coins := Expand(seed, "coterie/2 to coins", c.hash())
-	defer coins.Erase()
-	stream, err := chacha20.NewUnauthenticatedCipher(coins.b[:], make([]byte, chacha20.NonceSize))
-	if err != nil {
-		return nil, err
-	}
-	return dp.Encrypt(keystream{stream}, plain)
+	return encryptSeed(dp, seed, bind, Expand(seed, "coterie/2 to coins", c.hash()))
 }
 
 func wordsKey(c Sealing, seed Secret) WordsKey {
