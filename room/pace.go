@@ -9,7 +9,8 @@ import (
 // A pace is how many messages somebody may send: a token bucket. A member holds
 // back what is above, so nothing of an honest one's is ever dropped; receivers
 // take no more from the topic, with some slack for messages that travelled
-// together. (PROTOCOL.md §9)
+// together. (PROTOCOL.md §9) It is no rate.Limiter since it has no clock and no lock, as
+// nothing in a room has, and since several are looked at before any is taken from.
 type pace struct {
 	tokens float64
 	at     time.Time // when tokens was right; zero: the bucket is full

@@ -21,6 +21,7 @@
 //	due.go        with whom, and when                                     §11.3
 //	tree.go       who hangs on whom, and whose turn it is                 §7.3
 //	channel.go    with which processes to have channels                   §11.2
+//	epoch.go      how far each commit has come                            §8
 //	accept.go     which commits count                                     §8.1
 //	secret.go     how their secrets spread                                §8.2
 //	open.go       terms that nobody handed over                           §8.2
@@ -34,9 +35,9 @@
 //	outside.go    questions from outside                                  §9.7
 //	asked.go      what is kept of them
 //	inquiry.go    who asks them
-//	files.go      files, and which of their pieces are here              §9.9
-//	keepfiles.go  .. and what gives way                                  §9.9
-//	fetch.go      how these go from member to member                     §11.6
+//	files.go      files, and which of their pieces are here               §9.9
+//	keepfiles.go  .. and what gives way                                   §9.9
+//	fetch.go      how these go from member to member                      §11.6
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
 //	show.go       what is shown of it                                     §9.1
