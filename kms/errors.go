@@ -59,7 +59,6 @@ func (e *TornError) Error() string {
 // written.
 type NotWrittenError struct {
 	Number uint64
-	Path   string
 	// Voided says that the ledger has the number as void now.
 	Voided bool
 	Err    error

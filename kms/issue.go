@@ -133,7 +133,7 @@ func (a *Authority) write(rand io.Reader, l *ledgerFile, r Request, data []byte,
 			d.file.Discard()
 		}
 		// Otherwise the temporary file stays, for the next run to find.
-		return d.issue, &NotWrittenError{d.issue.Number, r.Path, voided, err}
+		return d.issue, &NotWrittenError{d.issue.Number, voided, err}
 	}
 	return d.issue, nil
 }

@@ -11,7 +11,6 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"coterie/crypto/abe"
-	"coterie/crypto/ake"
 	"coterie/room"
 )
 
@@ -243,6 +242,3 @@ func (n *Node) Drop(which func(room.HeldMessage) bool) []room.HeldMessage {
 	n.do(func() { out = n.room.Drop(n.now(), which) })
 	return out
 }
-
-// Epoch is the epoch in force; zeros for none.
-func (s *Status) Epoch() ake.Hash { return s.Room.Epoch }

@@ -343,7 +343,7 @@ func TestCommitSize(t *testing.T) {
 		if got := len(k.a.head.list); got != n {
 			t.Fatalf("a commit for %d, want %d", got, n)
 		}
-		if size, limit := len(data), 700+entryBytes; size > limit {
+		if size, limit := len(data), 700+96; size > limit {
 			t.Errorf("a commit for %d has %d bytes, the limit is %d", n, size, limit)
 		}
 		if size, limit := len(handover(k.a.head.commit, *k.a.head.d)), len(data)+ake.SecretSize; size > limit {

@@ -113,8 +113,6 @@ const (
 	rotateSlack = time.Minute
 	// maxReferrers is with how many of those who sent a commit we compare for what it refers to.
 	maxReferrers = 8
-	// entryBytes is the size of a list's entry.
-	entryBytes = 96
 )
 
 // tail is L of PROTOCOL.md §8.4: how long gossip takes to reach nearly all of n

@@ -38,7 +38,6 @@ type Status struct {
 	// Epoch is the epoch in force, SID its session id; zeros for none.
 	Epoch, SID ake.Hash
 	Since      time.Time // when it came into force here
-	Reason     string
 	Committer  peer.ID
 	Members    []MemberStatus // of that epoch, in list order
 	// Neighbours are the peers that gossip with us, by id.

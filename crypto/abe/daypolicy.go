@@ -68,15 +68,6 @@ func (p *Policy) onDay(day Day, revoked ...uint64) *formula {
 	return connect(opAnd, append(parts, connect(opOr, blocks...))...)
 }
 
-// Domain is that of ForDay.
-func (p *DayPolicy) Domain() *Domain { return p.domain }
-
-// Policy is that of ForDay.
-func (p *DayPolicy) Policy() *Policy { return p.policy }
-
-// Day is that of ForDay.
-func (p *DayPolicy) Day() Day { return p.day }
-
 // CiphertextSize is the exact size of a ciphertext of so many bytes.
 func (p *DayPolicy) CiphertextSize(plaintext int) int {
 	if p == nil || p.domain == nil || plaintext < 0 || plaintext > maxPlaintext {

@@ -39,7 +39,7 @@ func TestDummy(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", source, err)
 		}
-		if p.Policy().Leaves() > 60 {
+		if p.policy.Leaves() > 60 {
 			continue
 		}
 		if _, err := d.key.secret.Decrypt(encrypt(t, p, "x", []byte("x"))); err == nil || err.Error() != badMAC {

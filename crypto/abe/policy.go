@@ -163,9 +163,6 @@ func (p *Policy) String() string {
 	return p.text
 }
 
-// Equal reports whether both have the same canonical text.
-func (p *Policy) Equal(q *Policy) bool { return p.String() == q.String() }
-
 // Leaves is the number of leaves after expansion, without the day's four.
 func (p *Policy) Leaves() int {
 	if p == nil || p.tree == nil {

@@ -74,15 +74,4 @@ func BenchmarkHistory(b *testing.B) {
 			}
 		}
 	})
-	b.Run("Last50", func(b *testing.B) {
-		for b.Loop() {
-			n := 0
-			for _, err := range s.Backward(0) {
-				must(b, err)
-				if n++; n == 50 {
-					break
-				}
-			}
-		}
-	})
 }

@@ -24,8 +24,6 @@ var (
 	ErrIdentity = errors.New("cannot be opened with this identity")
 	// ErrKeyMissing: there is a history, and its data key is not beside it.
 	ErrKeyMissing = errors.New("its key is missing")
-	// ErrPrivate: others than the owner can read or replace the file.
-	ErrPrivate = keyfile.ErrPrivate
 	// ErrFull: there is no space for more. What is stored stays readable, and
 	// saving goes on by itself once there is space.
 	ErrFull = errors.New("no space left on device")

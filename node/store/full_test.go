@@ -3,6 +3,7 @@
 package store
 
 import (
+	"coterie/kms/keyfile"
 	"errors"
 	"os"
 	"path/filepath"
@@ -131,7 +132,7 @@ func TestPrivate(t *testing.T) {
 	for _, path := range append(paths(t, cfg), prefix(cfg.Path)+lockSuffix) {
 		for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {
 			must(t, os.Chmod(path, mode))
-			if _, err := Open(cfg); !errors.Is(err, ErrPrivate) {
+			if _, err := Open(cfg); !errors.Is(err, keyfile.ErrPrivate) {
 				t.Errorf("%s with mode %o: %v", filepath.Base(path), mode, err)
 			}
 		}
@@ -139,11 +140,12 @@ func TestPrivate(t *testing.T) {
 	}
 	key := filepath.Join(filepath.Dir(cfg.Path), "k"+keySuffix)
 	must(t, os.Chmod(key, 0o644))
-	if _, _, err := DataKey(filepath.Join(filepath.Dir(cfg.Path), "k.db"), testRoom, nil); !errors.Is(err, ErrPrivate) {
+	_, _, err = DataKey(filepath.Join(filepath.Dir(cfg.Path), "k.db"), testRoom, nil)
+	if !errors.Is(err, keyfile.ErrPrivate) {
 		t.Errorf("key: %v", err)
 	}
 	must(t, os.Chmod(filepath.Dir(cfg.Path), 0o777))
-	if _, err := Open(cfg); !errors.Is(err, ErrPrivate) {
+	if _, err := Open(cfg); !errors.Is(err, keyfile.ErrPrivate) {
 		t.Errorf("folder: %v", err)
 	}
 	must(t, os.Chmod(filepath.Dir(cfg.Path), 0o700))

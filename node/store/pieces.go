@@ -204,10 +204,3 @@ func (p *Pieces) remove(name string) error {
 	p.drop(name)
 	return nil
 }
-
-// Size is how many bytes they take on disk.
-func (p *Pieces) Size() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.size
-}

@@ -37,14 +37,14 @@ func TestPieces(t *testing.T) {
 		must(t, p.Put(h, b))
 		must(t, p.Put(h, b)) // once more is as good
 	}
-	size := p.Size()
+	size := p.size
 	must(t, s.Close())
 
 	s = mustOpen(t, cfg)
 	defer s.Close()
 	p = mustPieces(t, s)
-	if p.Size() != size || size < 5*9000 {
-		t.Errorf("%d bytes, and %d were kept", p.Size(), size)
+	if p.size != size || size < 5*9000 {
+		t.Errorf("%d bytes, and %d were kept", p.size, size)
 	}
 	for n := range 6 {
 		h, want := piece(n)
@@ -61,8 +61,8 @@ func TestPieces(t *testing.T) {
 	must(t, p.Sweep([][32]byte{h1}))
 	all, err := os.ReadDir(p.folder)
 	must(t, err)
-	if len(all) != 1 || p.Length(h1) == 0 || p.Length(h0) > 0 || p.Size() > 20_000 {
-		t.Errorf("%d files stay, of %d bytes", len(all), p.Size())
+	if len(all) != 1 || p.Length(h1) == 0 || p.Length(h0) > 0 || p.size > 20_000 {
+		t.Errorf("%d files stay, of %d bytes", len(all), p.size)
 	}
 }
 
@@ -122,8 +122,8 @@ func TestPiecesDamaged(t *testing.T) {
 		data, err := os.ReadFile(path)
 		must(t, err)
 		damage(path, data)
-		if got, err := p.Get(h); !errors.Is(err, ErrNotExist) || p.Length(h) > 0 || p.Size() != 0 {
-			t.Errorf("%s: %d bytes, %v; %d there, %d bytes", what, len(got), err, p.Length(h), p.Size())
+		if got, err := p.Get(h); !errors.Is(err, ErrNotExist) || p.Length(h) > 0 || p.size != 0 {
+			t.Errorf("%s: %d bytes, %v; %d there, %d bytes", what, len(got), err, p.Length(h), p.size)
 		}
 		must(t, p.Put(h, b))
 		if got, err := p.Get(h); err != nil || !bytes.Equal(got, b) {

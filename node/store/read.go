@@ -1,13 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -83,58 +80,6 @@ func (s *Store) Forward(yield func(Entry) bool) error {
 	}
 	s.mu.RUnlock()
 	return s.each(seqs, yield)
-}
-
-// Backward yields the messages that arrived before the one with that number
-// (Entry.Arrival), the newest first; 0 stands for all. It is for scrolling back
-// and for searching. It holds no lock while the caller has an entry, and does not
-// see what arrives meanwhile. An error ends it.
-func (s *Store) Backward(before uint64) iter.Seq2[Entry, error] {
-	if before == 0 {
-		before = math.MaxUint64
-	}
-	return func(yield func(Entry, error) bool) {
-		for {
-			s.mu.RLock()
-			seqs := s.before(before, chunk)
-			s.mu.RUnlock()
-			if len(seqs) == 0 {
-				return
-			}
-			before = seqs[len(seqs)-1]
-			stopped := false
-			err := s.each(seqs, func(e Entry) bool {
-				stopped = !yield(e, nil)
-				return !stopped
-			})
-			if stopped {
-				return
-			}
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-		}
-	}
-}
-
-// before returns up to n messages that arrived before seq, the newest first.
-func (s *Store) before(seq uint64, n int) (seqs []uint64) {
-	for _, g := range slices.Backward(s.segments) {
-		if len(g.places) == 0 || g.places[0].seq >= seq {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(g.places, seq, func(p place, seq uint64) int { return cmp.Compare(p.seq, seq) })
-		for _, p := range slices.Backward(g.places[:at]) {
-			if len(seqs) == n {
-				return seqs
-			}
-			if p.size&(isMessage|isDead) == isMessage {
-				seqs = append(seqs, p.seq)
-			}
-		}
-	}
-	return seqs
 }
 
 // Names calls yield with the messages that have the number 0, in the order of arrival, until it

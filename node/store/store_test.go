@@ -119,14 +119,6 @@ func TestReadBack(t *testing.T) {
 		}; !slices.Equal(all, want) {
 			t.Errorf("%s: all %q, want %q", when, all, want)
 		}
-		var back []Entry
-		for e, err := range s.Backward(0) {
-			must(t, err)
-			back = append(back, e)
-		}
-		if len(back) != 5 || back[0].Epoch != epochB || back[1].Counter != 7 || string(back[4].Data) != all[0] {
-			t.Errorf("%s: backward %v", when, back)
-		}
 		for name, want := range map[string]string{"unread": "5", "held/1": "y", "held/2": "x"} {
 			if v, err := s.Meta(name); err != nil || string(v) != want {
 				t.Errorf("%s: meta %s: %q %v, want %q", when, name, v, err, want)
@@ -255,77 +247,36 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestReadMeanwhile: whoever reads, forward as search does or backward, may append,
-// fold and forget; what arrives is not seen, what is forgotten comes no more.
+// TestReadMeanwhile: whoever reads may append, fold and forget; what arrives is not seen, what is
+// forgotten comes no more.
 func TestReadMeanwhile(t *testing.T) {
-	for name, c := range map[string]struct {
-		read func(s *Store, yield func(Entry) bool) error
-		want func(n uint64) uint64 // the counter of the n-th message, from 0 on
-		gone uint64                // the first counter of the chunk that is forgotten
-	}{
-		"forward": {(*Store).Forward, func(n uint64) uint64 { return n + 1 }, 2*chunk + 1},
-		"backward": {func(s *Store, yield func(Entry) bool) error {
-			for e, err := range s.Backward(0) {
-				if err != nil || !yield(e) {
-					return err
-				}
-			}
-			return nil
-		}, func(n uint64) uint64 { return 3*chunk - n }, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := mustOpen(t, testConfig(t.TempDir()))
-			for i := range uint64(3 * chunk) {
-				epoch := epochA
-				if counter := i + 1; counter >= c.gone && counter < c.gone+chunk {
-					epoch = epochB
-				}
-				must(t, s.Append([]Entry{message(epoch, 1, i+1)}))
-			}
-			n := uint64(0)
-			must(t, c.read(s, func(e Entry) bool {
-				if want := c.want(n); e.Counter != want {
-					t.Fatalf("%d, want %d", e.Counter, want)
-				}
-				n++
-				if n == 10 {
-					must(t, s.Append([]Entry{message(epochA, 1, 10_000)}))
-					must(t, s.Sync())
-					must(t, s.Forget([][32]byte{epochB}))
-				}
-				return true
-			}))
-			if n != 2*chunk {
-				t.Errorf("%d messages, want %d", n, 2*chunk)
-			}
-			n = 0
-			must(t, c.read(s, func(Entry) bool { n++; return n < chunk+5 }))
-			if n != chunk+5 {
-				t.Errorf("stopped after %d messages, want %d", n, chunk+5)
-			}
-		})
-	}
-}
-
-// TestBackwardFrom: reading goes on from any message, with the one before it.
-func TestBackwardFrom(t *testing.T) {
 	s := mustOpen(t, testConfig(t.TempDir()))
-	for i := range uint64(5) {
-		must(t, s.Append([]Entry{message(epochA, 1, i+1)}))
+	for i := range uint64(3 * chunk) {
+		epoch := epochA
+		if i >= 2*chunk {
+			epoch = epochB
+		}
+		must(t, s.Append([]Entry{message(epoch, 1, i+1)}))
 	}
-	var all []Entry
-	must(t, s.Forward(func(e Entry) bool { all = append(all, e); return true }))
-	for i, from := range all {
-		left := i
-		for e, err := range s.Backward(from.Arrival) {
-			must(t, err)
-			if left--; left < 0 || e.Counter != all[left].Counter {
-				t.Fatalf("before %d came %d", from.Counter, e.Counter)
-			}
+	n := uint64(0)
+	must(t, s.Forward(func(e Entry) bool {
+		if n++; e.Counter != n {
+			t.Fatalf("%d, want %d", e.Counter, n)
 		}
-		if left != 0 {
-			t.Errorf("before %d there are %d more", from.Counter, left)
+		if n == 10 {
+			must(t, s.Append([]Entry{message(epochA, 1, 10_000)}))
+			must(t, s.Sync())
+			must(t, s.Forget([][32]byte{epochB}))
 		}
+		return true
+	}))
+	if n != 2*chunk {
+		t.Errorf("%d messages, want %d", n, 2*chunk)
+	}
+	n = 0
+	must(t, s.Forward(func(Entry) bool { n++; return n < chunk+5 }))
+	if n != chunk+5 {
+		t.Errorf("stopped after %d messages, want %d", n, chunk+5)
 	}
 }
 

@@ -7,9 +7,6 @@ import (
 	"coterie/crypto/ake"
 )
 
-// BeatSize is the size of a beat in bytes.
-const BeatSize = 104
-
 // A Beat is a process' sign of life: PROTOCOL.md §7.5. It is no part of the set
 // of records: only the last one counts.
 type Beat struct {

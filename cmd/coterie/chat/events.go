@@ -112,10 +112,7 @@ type (
 	// Pinged answers Ping.
 	Pinged struct{ Path node.Path }
 	// ProofAsked: a peer was asked for a proof.
-	ProofAsked struct {
-		Peer   peer.ID
-		Policy string
-	}
+	ProofAsked struct{ Peer peer.ID }
 	// Ignored: a peer is ignored, or is so no more.
 	Ignored struct {
 		Peer peer.ID

@@ -191,7 +191,7 @@ func (c Prove) do(r visit) {
 			r.report(err)
 			return
 		}
-		r.tell(ProofAsked{p, policy.String()})
+		r.tell(ProofAsked{p})
 	})
 }
 

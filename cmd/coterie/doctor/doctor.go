@@ -32,10 +32,6 @@ type Options struct {
 	In                                  io.Reader
 	Out                                 io.Writer
 	Now                                 func() time.Time
-	// Addresses reads what is given for addresses.
-	Addresses func(what string, texts []string) ([]ma.Multiaddr, error)
-	// Relays are those that a key's domain names; warn is told of one that is of no use.
-	Relays func(d *abe.Domain, warn func(*cli.Error)) []ma.Multiaddr
 }
 
 // A diagnosis is a run of the doctor's.

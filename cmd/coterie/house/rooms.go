@@ -110,9 +110,6 @@ func (o *Open) Close() {
 	<-o.done
 }
 
-// Done is closed when the room is closed.
-func (o *Open) Done() <-chan struct{} { return o.done }
-
 // Shut goes away from all rooms, and opens no more.
 func (h *House) Shut() {
 	h.mu.Lock()

@@ -215,7 +215,7 @@ func everyEvent() []any {
 		chat.Pinged{Path: node.Path{Peer: other, Kind: node.Direct, Transport: "tcp", RTT: 4500 * time.Microsecond}},
 		chat.HealthChanged{Item: checked[0], On: true, Shown: checked}, chat.HealthChanged{Item: alone},
 		chat.MemberState{Member: ann, Suspect: true}, chat.MemberState{Member: ann},
-		chat.ProofAsked{Peer: other, Policy: `"Professor"`}, chat.Ignored{Peer: other, On: true}, chat.Ignored{Peer: other},
+		chat.ProofAsked{Peer: other}, chat.Ignored{Peer: other, On: true}, chat.Ignored{Peer: other},
 		chat.Dropped{N: 2}, chat.Dropped{}, chat.SettingKept{Name: "mouse", Value: "on", How: "for this run alone"},
 		chat.Snapshot{Status: status, Link: "coterie:2:demo:abc", Wrong: health.Now(health.Facts{KeyDays: 90, Direct: 1,
 			Members: 2, MaySend: true, Others: 1, Missing: 1})},
