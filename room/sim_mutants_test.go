@@ -113,7 +113,7 @@ var mutants = []mutant{
 	{"who let us in already proves itself again", "prove.go",
 		`n != nil && n.out[g.own.cid] != nil {`, `n != nil && false {`, "TestProvedAlready"},
 	{"one answers as soon as it is opened", "prove.go",
-		`max(leastAnswer, 2*r.encapsulationTime)`, `0`, "TestAnswerTime"},
+		`max(leastAnswer, 2*r.encapsulationTime)`, `time.Millisecond`, "TestAnswerTime"},
 	{"what does not open ends at once", "prove.go",
 		`r.doAt(x.answerAt, func() {
 				if r.streams.byID[x.id] == x {
