@@ -380,6 +380,7 @@ func (r *Room) finish() {
 	r.sendNames()
 	r.showNamed()
 	r.chase()
+	r.spreadLogs()
 	r.considerOpening()
 	r.flush()
 	r.takeOutside()
