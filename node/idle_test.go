@@ -14,7 +14,7 @@ import (
 
 var (
 	idleMembers = flag.Int("idle.members", 0, "members of TestIdleTraffic; 0: none")
-	idleTime    = flag.Duration("idle.time", time.Minute, "how long they are watched, after as long")
+	idleTime    = flag.Duration("idle.time", 2*time.Minute, "how long they are watched, after as long")
 )
 
 const idleAtOnce = 10
