@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"slices"
@@ -29,9 +30,14 @@ const (
 	recheckMembers = 5 * time.Second // at fellow members, when enough are connected
 	otherDials     = 3 * time.Second
 	dialsAtOnce    = 3
+	lostAtOnce     = 2
 	// wantPeers is how many fellow members a peer keeps connections to, so that
 	// a room does not hang on one peer.
 	wantPeers = 8
+	// lostShare is the part of the time for which a member has not been connected after
+	// which it is dialled again, and lostLast the longest such time.
+	lostShare = 6
+	lostLast  = 5 * time.Minute
 )
 
 var (
@@ -79,7 +85,7 @@ func (n *Node) keepConnected(ctx context.Context) {
 	retry := firstRetry
 	next := time.Now()
 	reported := nothingReported
-	missing := make(map[peer.ID]time.Time)
+	missing := make(absentees)
 	off := offTopic{since: make(map[peer.ID]time.Time), met: make(map[peer.ID]bool)}
 	reached := make(map[string]peer.ID) // by bootstrap address
 	var looked time.Time
@@ -91,6 +97,7 @@ func (n *Node) keepConnected(ctx context.Context) {
 		off.update(n)
 		if now := n.moves.Load(); now != moves {
 			moves, retry, next = now, firstRetry, time.Now()
+			clear(missing)
 		}
 		if len(n.topic.topic.ListPeers()) > 0 {
 			retry, reported = firstRetry, nothingReported
@@ -288,49 +295,90 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 	return found.Actual, refusal(connect(ctx, n.host, peer.AddrInfo{ID: found.Actual, Addrs: []ma.Multiaddr{transport}}))
 }
 
-// connectMembers dials some fellow members, if few are connected. Of two
-// members the one with the lower peer id dials, and the other only after a
-// while: two TCP dials between the same two ports that cross make one
-// connection on which both sides wait for the other. missing is since when each
-// member has not been connected. It returns whether enough were connected, or
-// all.
-func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time) bool {
-	var members []peer.AddrInfo
-	n.do(func() { members = n.room.OtherMembers() })
-	connected := 0
-	var others []peer.AddrInfo
+// An absentee is a member that is not connected.
+type absentee struct {
+	since time.Time
+	lost  bool      // it was connected before
+	next  time.Time // when it is dialled again
+}
+
+// absentees are the members that are not connected, and those that are, as if they had just
+// ceased to be.
+type absentees map[peer.ID]*absentee
+
+// due are the members to dial now: some, if few are connected; and those that were connected,
+// however many others are: where a network was cut in two, each part may have enough of its own.
+// Of two members the one with the lower peer id dials, and the other only after a while: two TCP
+// dials between the same two ports that cross make one connection on which both sides wait for
+// the other. enough: there is nothing to be done soon. (PROTOCOL.md §11)
+func (all absentees) due(
+	now time.Time, self peer.ID, members []peer.AddrInfo, isConnected func(peer.ID) bool,
+) (dial []peer.AddrInfo, enough bool) {
+	connected, soon := 0, false
+	var lost, others []peer.AddrInfo
+	is := make(map[peer.ID]bool, len(members))
 	for _, m := range members {
-		if n.host.Network().Connectedness(m.ID) == network.Connected {
+		is[m.ID] = true
+		if isConnected(m.ID) {
 			connected++
-			delete(missing, m.ID)
+			all[m.ID] = &absentee{lost: true, since: now}
 			continue
 		}
-		since, ok := missing[m.ID]
-		if !ok {
-			since = time.Now()
-			missing[m.ID] = since
+		a := all[m.ID]
+		if a == nil {
+			a = &absentee{since: now}
+			all[m.ID] = a
 		}
-		if len(m.Addrs) > 0 && (n.host.ID() < m.ID || time.Since(since) > otherDials) {
+		soon = soon || a.lost && a.next.Sub(now) < recheckMembers
+		if len(m.Addrs) == 0 || now.Before(a.next) || self > m.ID && now.Sub(a.since) <= otherDials {
+			continue
+		}
+		if a.lost {
+			lost = append(lost, m)
+		} else {
 			others = append(others, m)
 		}
 	}
-	for id := range missing {
-		if !slices.ContainsFunc(members, func(m peer.AddrInfo) bool { return m.ID == id }) {
-			delete(missing, id)
-		}
-	}
+	maps.DeleteFunc(all, func(p peer.ID, _ *absentee) bool { return !is[p] })
 	mathrand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	others = others[:min(len(others), max(0, wantPeers-connected), dialsAtOnce)]
+	others = others[:min(len(others), max(0, wantPeers-connected))]
+	// Members come in turns, so that those whom one has made up are in nobody's way.
+	dial = append(lost[:min(len(lost), lostAtOnce)], others...)
+	return dial[:min(len(dial), dialsAtOnce)], !soon && connected >= min(wantPeers, len(members))
+}
+
+// dialled notes that a member was dialled.
+func (a *absentee) dialled(now time.Time) {
+	a.next = now.Add(min(max(now.Sub(a.since)/lostShare, connectEvery), lostLast))
+}
+
+// connectMembers dials fellow members. It returns whether enough are connected.
+func (n *Node) connectMembers(ctx context.Context, missing absentees) bool {
+	var members []peer.AddrInfo
+	n.do(func() { members = n.room.OtherMembers() })
+	dial, enough := missing.due(time.Now(), n.host.ID(), members, func(p peer.ID) bool {
+		return n.host.Network().Connectedness(p) == network.Connected
+	})
 	var wg sync.WaitGroup
-	for _, m := range others {
+	for _, m := range dial {
+		a := missing[m.ID]
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			ctx, cancel := context.WithTimeout(ctx, dialTime)
-			defer cancel()
-			n.host.Connect(ctx, m) // it is tried again
+			n.dialMember(ctx, m)
+			a.dialled(time.Now())
 		}()
 	}
 	wg.Wait()
-	return connected >= min(wantPeers, len(members))
+	return enough
+}
+
+// dialMember dials a member. If it is in vain, it is tried again.
+func (n *Node) dialMember(ctx context.Context, m peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	if s, ok := n.host.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(m.ID) // when to try again is for us to say
+	}
+	n.host.Connect(ctx, m)
 }

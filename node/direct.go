@@ -479,8 +479,7 @@ func (punchFilter) FilterLocal(_ peer.ID, own []ma.Multiaddr) []ma.Multiaddr {
 }
 
 func (f punchFilter) FilterRemote(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
-	fellow := slices.ContainsFunc(f.n.fellows.now(f.n), func(m peer.AddrInfo) bool { return m.ID == p })
-	if !fellow || !f.n.direct.pace(p, time.Now()) {
+	if !f.n.isFellow(p) || !f.n.direct.pace(p, time.Now()) {
 		return nil
 	}
 	out := slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !manet.IsPublicAddr(a) })

@@ -10,13 +10,16 @@ import (
 	"net"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -116,6 +119,7 @@ func newHostWith(
 		libp2p.Transport(quic.NewTransport),
 		// For relays on a port that portals and proxies let through.
 		libp2p.Transport(websocket.New),
+		libp2p.SwarmOpts(swarm.WithDialRanker(quicFirst)),
 		libp2p.UserAgent("coterie/2"),
 		libp2p.EnableRelay(),
 		libp2p.DisableMetrics(),
@@ -130,6 +134,27 @@ func newHostWith(
 		return nil, err
 	}
 	return h, nil
+}
+
+// tcpDelay is how much later than over QUIC a peer is dialled over TCP. The library has 30 ms on
+// a local network: where many begin at once that is too little for a handshake, both come about,
+// and both stay.
+const tcpDelay = 500 * time.Millisecond
+
+// quicFirst is in which order, and when, the addresses of a peer are dialled.
+func quicFirst(addrs []ma.Multiaddr) []network.AddrDelay {
+	ranked := swarm.DefaultDialRanker(addrs)
+	over := func(transport string) func(network.AddrDelay) bool {
+		return func(a network.AddrDelay) bool { return transportOf(a.Addr) == transport && relayOf(a.Addr) == "" }
+	}
+	if slices.ContainsFunc(ranked, over("quic")) {
+		for i, a := range ranked {
+			if over("tcp")(a) {
+				ranked[i].Delay = max(a.Delay, tcpDelay)
+			}
+		}
+	}
+	return ranked
 }
 
 // listenOn has a host listen; nil: anywhere. It closes a host that cannot.

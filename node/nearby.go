@@ -29,6 +29,9 @@ const (
 	maxNearbyAddrs = 8                // dialled of one peer
 	nearbyAgain    = 10 * time.Minute // the same one
 	nearbyTrial    = 10 * time.Second // to turn out to be of use
+	// nearbyWait is how long the one of two with the higher peer id waits for the other, who
+	// may have found it as well: else there are two connections for ever.
+	nearbyWait = 300 * time.Millisecond
 
 	// Everybody's question is answered by everybody to all, so who has company hardly
 	// asks, and who has enough of it does not.
@@ -266,9 +269,20 @@ func (l *nearby) free(p peer.ID) {
 	l.trials.Done()
 }
 
-// try dials a peer, and hangs up if it turns out to be of no use.
+// try dials a peer, and hangs up if it turns out to be of no use. Who has enough company dials
+// nobody of it: in a hall of a hundred each would keep a connection to each.
 func (l *nearby) try(info peer.AddrInfo) {
 	n := l.n
+	if l.direct && n.host.ID() > info.ID {
+		select {
+		case <-time.After(nearbyWait):
+		case <-l.ctx.Done():
+			return
+		}
+	}
+	if n.company() >= wantPeers && n.isFellow(info.ID) {
+		return
+	}
 	if slices.ContainsFunc(n.host.Network().ConnsToPeer(info.ID),
 		func(c network.Conn) bool { return !l.direct || !isRelayed(c) }) {
 		return
@@ -292,6 +306,11 @@ func (l *nearby) try(info peer.AddrInfo) {
 	if !n.worthDialling(info.ID) {
 		n.host.Network().ClosePeer(info.ID)
 	}
+}
+
+// isFellow reports whether a peer is a member.
+func (n *Node) isFellow(p peer.ID) bool {
+	return slices.ContainsFunc(n.fellows.now(n), func(m peer.AddrInfo) bool { return m.ID == p })
 }
 
 // worthDialling reports whether a peer that was found is worth a connection: it is in the

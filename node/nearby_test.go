@@ -194,3 +194,42 @@ func TestNearbyQuestions(t *testing.T) {
 		t.Errorf("on another network %d times, with enough company", n)
 	}
 }
+
+// TestNearbyEnough: who has enough company dials no more members that it finds; but others,
+// who may be another part of the room.
+func TestNearbyEnough(t *testing.T) {
+	if raceDetector {
+		t.Skip("it takes minutes on one processor under the race detector")
+	}
+	virtual(t, func(s *sim) {
+		s.formed(40)
+		for _, m := range s.members {
+			m.begin()
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(30 * time.Second)
+		ann := s.members[0]
+		l := &nearby{}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		l.begin(ctx, ann.Node, nearbyAgain, true)
+		tried := 0
+		for _, m := range append(s.members[1:], s.make()) {
+			if len(ann.host.Network().ConnsToPeer(m.Self())) > 0 {
+				continue
+			}
+			go l.try(peer.AddrInfo{ID: m.Self(), Addrs: m.host.Addrs()})
+			time.Sleep(time.Second)
+			fellow := m.begun
+			if connected := len(ann.host.Network().ConnsToPeer(m.Self())) > 0; connected == fellow {
+				t.Errorf("%s, a member: %v, is connected: %v", m.name, fellow, connected)
+			}
+			tried++
+		}
+		if tried < 5 {
+			t.Errorf("%d others were found: the test shows nothing", tried)
+		}
+		cancel()
+		time.Sleep(nearbyTrial)
+	})
+}

@@ -124,7 +124,7 @@ func (a *Asker) ask(ctx context.Context, p peer.ID, out *OutsideReply, frames ..
 	}
 	s.CloseWrite()
 	said := false
-	err = receive(s, func(f []byte) bool {
+	err = receive(s, each(func(f []byte) bool {
 		switch f[0] {
 		case record.FrameNotice:
 			out.Notice, err = abe.ParseNotice(f[1:])
@@ -141,7 +141,7 @@ func (a *Asker) ask(ctx context.Context, p peer.ID, out *OutsideReply, frames ..
 			}
 		}
 		return false
-	})
+	}))
 	if !said {
 		out.Failed = append(out.Failed, errors.Join(errors.New("a member gave no answer"), err))
 	}

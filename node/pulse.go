@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	"github.com/quic-go/quic-go"
 )
 
 const (
@@ -38,7 +39,7 @@ const (
 // long they may take.
 type pulse struct {
 	mu      sync.Mutex
-	bytes   int64         // received so far
+	bytes   int64         // received so far, or packets
 	heard   time.Time     // when that grew
 	asked   time.Time     // when somebody was asked after that; zero: nobody was
 	all     time.Time     // .. and all were; zero: they were not
@@ -46,7 +47,7 @@ type pulse struct {
 	looked  time.Time
 }
 
-// check takes how many bytes were received so far, and returns whether somebody is to be
+// check takes how much was received so far, and returns whether somebody is to be
 // asked, whether all are, and whether all connections are dead.
 func (p *pulse) check(now time.Time, bytes int64, connected bool) (ask, all, dead bool) {
 	p.mu.Lock()
@@ -113,11 +114,34 @@ func (t *pulseTurns) next(peers []peer.ID, now time.Time, quiet, all bool) (out 
 	return out
 }
 
+// packets counts what was heard of anybody: bytes on streams, and packets of QUIC, which keep
+// idle connections alive and are nothing that goes over a stream.
+type packets struct {
+	of  map[network.Conn]uint64
+	sum int64
+}
+
+// heard takes the connections that there are and the bytes that came on streams, and returns a
+// number that grows whenever somebody is heard of.
+func (k *packets) heard(conns []network.Conn, bytes int64) int64 {
+	there := make(map[network.Conn]uint64, len(conns))
+	for _, c := range conns {
+		var q *quic.Conn
+		if c.As(&q) {
+			there[c] = q.ConnectionStats().PacketsReceived // those that could be decrypted
+			k.sum += int64(there[c] - k.of[c])
+		}
+	}
+	k.of = there
+	return k.sum + bytes
+}
+
 // feelPulse asks connected peers how far away they are: each once it is there, and rarely
 // again; and one after the other while nothing is heard, or all. It ends connections of which
 // all are dead.
 func (n *Node) feelPulse(ctx context.Context) {
 	var turns pulseTurns
+	var came packets
 	tick := time.NewTicker(pulseTick)
 	defer tick.Stop()
 	for {
@@ -127,7 +151,8 @@ func (n *Node) feelPulse(ctx context.Context) {
 			return
 		}
 		peers, now := n.host.Network().Peers(), time.Now()
-		quiet, all, dead := n.pulse.check(now, n.traffic.in.Load(), len(peers) > 0)
+		quiet, all, dead := n.pulse.check(now,
+			came.heard(n.host.Network().Conns(), n.traffic.in.Load()), len(peers) > 0)
 		if dead {
 			for _, c := range n.host.Network().Conns() {
 				go c.Close() // it can wait for the other end

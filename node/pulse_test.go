@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -157,4 +158,30 @@ func TestPulseOfStrangers(t *testing.T) {
 	if p.dead || len(was) != len(peers) {
 		t.Errorf("%d of %d were asked; dead: %v", len(was), len(peers), p.dead)
 	}
+}
+
+// TestPulseHearsPackets: what keeps a connection alive is heard, though nothing is said on it;
+// and nothing is, once the network is cut.
+func TestPulseHearsPackets(t *testing.T) {
+	virtual(t, func(s *sim) {
+		a, b := s.make(), s.make()
+		if err := a.host.Connect(context.Background(), peer.AddrInfo{ID: b.Self(), Addrs: b.host.Addrs()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // identify, and what finds the size of packets
+		var came packets
+		heard := func() int64 { return came.heard(a.host.Network().Conns(), 0) }
+		was := heard()
+		time.Sleep(20 * time.Second)
+		if now := heard(); now <= was {
+			t.Errorf("in 20 s %d packets were heard", now-was)
+		}
+		s.apart.Store(&map[string]bool{a.ip: true})
+		time.Sleep(time.Second) // what was under way
+		was = heard()
+		time.Sleep(time.Minute)
+		if now := heard(); now != was {
+			t.Errorf("%d packets were heard of a network that is cut", now-was)
+		}
+	})
 }

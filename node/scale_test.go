@@ -52,13 +52,35 @@ func TestScale(t *testing.T) {
 			if n > 500 { // it is to fit, at the price of more work for the collector
 				defer debug.SetGCPercent(debug.SetGCPercent(50))
 			}
-			checks := checkOnce(t)
-			virtual(t, func(s *sim) {
-				(&scale{sim: s, checks: checks, rng: rand.New(rand.NewPCG(uint64(n), 0)),
-					changes: make(map[changeOf]*change), said: make(map[string]*saying)}).live(n)
-			})
+			lived := *scaleParts
+			if raceDetector {
+				lived = "joins" // all of it takes minutes on one processor
+			}
+			liveScale(t, n, lived)
 		})
 	}
+}
+
+// TestHalvesReunite: a room whose network was cut in two is one again, and everybody has
+// heard everything, within ten seconds of its healing; also where each half has more members
+// than one keeps connections to, so that nobody is short of any.
+func TestHalvesReunite(t *testing.T) {
+	for _, n := range []int{10, 24} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			if raceDetector {
+				t.Skip("it takes minutes on one processor under the race detector")
+			}
+			liveScale(t, n, "cut")
+		})
+	}
+}
+
+func liveScale(t *testing.T, n int, parts string) {
+	checks := checkOnce(t)
+	virtual(t, func(s *sim) {
+		(&scale{sim: s, checks: checks, rng: rand.New(rand.NewPCG(uint64(n), 0)),
+			changes: make(map[changeOf]*change), said: make(map[string]*saying)}).live(n, parts)
+	})
 }
 
 // A scale is such a room, and what is written down of it.
@@ -154,7 +176,7 @@ func (sc *scale) take(m *simMember, at time.Time, e Event) {
 }
 
 // live is that life.
-func (sc *scale) live(n int) {
+func (sc *scale) live(n int, lived string) {
 	t, start := sc.t, realTime()
 	sc.formed(n)
 	for _, m := range sc.members {
@@ -177,10 +199,6 @@ func (sc *scale) live(n int) {
 
 	parts := map[string]func(){"chat": sc.partChat, "joins": sc.partJoins, "leaves": sc.partLeaves, "churn": sc.partChurn,
 		"cut": sc.partCut}
-	lived := *scaleParts
-	if raceDetector {
-		lived = "joins" // all of it takes minutes on one processor
-	}
 	for _, what := range strings.Split(lived, ",") {
 		if parts[what] == nil {
 			t.Fatalf("there is no part %q", what)
@@ -232,6 +250,9 @@ func (sc *scale) partChurn() {
 	sc.report("a minute of chat, with 20 changes")
 }
 
+// healTime is how long it may take until all is well after a network is whole again.
+const healTime = 10 * time.Second
+
 func (sc *scale) partCut() {
 	living := sc.living()
 	for i, m := range living {
@@ -248,8 +269,12 @@ func (sc *scale) partCut() {
 	sc.apart.Store(nil)
 	sc.healed = time.Now()
 	sc.agree(2 * time.Minute)
+	took := time.Since(sc.healed)
 	sc.t.Logf("%d members, cut in two for a minute, with a newcomer in each: in one epoch %v after that",
-		len(living), time.Since(sc.healed).Round(time.Millisecond))
+		len(living), took.Round(time.Millisecond))
+	if took > healTime {
+		sc.t.Errorf("they are in one epoch %v after their network healed, want %v", took, healTime)
+	}
 	for deadline := time.Now().Add(3 * time.Minute); sc.unheard() > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Second)
 	}
@@ -410,6 +435,9 @@ func (sc *scale) report(what string) {
 				delays = append(delays, d)
 			} else if ok {
 				late = append(late, s.at.Add(d).Sub(sc.healed))
+				if late[len(late)-1] > healTime && s.at.Before(sc.healed) {
+					sc.t.Errorf("%s: %s heard message %s %v after that", what, m.name, text, late[len(late)-1])
+				}
 			} else if slices.Contains(s.readers, m.Self()) {
 				sc.t.Errorf("%s: %s did not hear message %s", what, m.name, text)
 			}

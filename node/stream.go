@@ -27,6 +27,7 @@ const (
 	maxFromAll     = 512
 	lengthSize     = 4
 	writeTogether  = 3 << 10  // bytes of small frames that are written at once
+	takeTogether   = 8        // frames that are taken at once
 	maxQueue       = 32 << 20 // bytes that wait to be sent on one stream: more than all records of a day
 	maxQueues      = 96 << 20 // on all
 	readBufferSize = 16 << 10
@@ -195,30 +196,67 @@ func (s *stream) send(conn byteStream) error {
 	return nil
 }
 
-// receive reads frames until the other side ends the stream.
-func receive(conn io.Reader, frame func([]byte) bool) error {
+// receive reads frames until the other side ends the stream. Those that came together are taken
+// together, so that what answers them goes together.
+func receive(conn io.Reader, take func(frames [][]byte) bool) error {
 	r := bufio.NewReaderSize(conn, readBufferSize)
 	for {
-		var length [lengthSize]byte
-		if _, err := io.ReadFull(r, length[:]); err != nil {
-			return err
-		}
-		n := binary.BigEndian.Uint32(length[:])
-		if n == 0 || n > record.MaxFrame {
-			return errors.New("a frame of a wrong length")
-		}
-		// What the peer says of the length is believed as bytes arrive, not before.
-		b, err := io.ReadAll(io.LimitReader(r, int64(n)))
+		b, err := readFrame(r)
 		if err != nil {
 			return err
 		}
-		if len(b) != int(n) {
-			return io.ErrUnexpectedEOF
+		frames := [][]byte{b}
+		for len(frames) < takeTogether && hasFrame(r) {
+			if b, err = readFrame(r); err != nil {
+				break
+			}
+			frames = append(frames, b)
 		}
-		if !frame(b) {
+		if !take(frames) {
 			return nil
 		}
+		if err != nil {
+			return err
+		}
 	}
+}
+
+// each has frames taken one by one.
+func each(take func(frame []byte) bool) func(frames [][]byte) bool {
+	return func(frames [][]byte) bool {
+		for _, f := range frames {
+			if !take(f) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// hasFrame reports whether the next frame is there to its end.
+func hasFrame(r *bufio.Reader) bool {
+	if r.Buffered() < lengthSize {
+		return false
+	}
+	length, err := r.Peek(lengthSize)
+	return err == nil && uint64(r.Buffered()) >= lengthSize+uint64(binary.BigEndian.Uint32(length))
+}
+
+func readFrame(r *bufio.Reader) ([]byte, error) {
+	var length [lengthSize]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(length[:])
+	if n == 0 || n > record.MaxFrame {
+		return nil, errors.New("a frame of a wrong length")
+	}
+	// What the peer says of the length is believed as bytes arrive, not before.
+	b, err := io.ReadAll(io.LimitReader(r, int64(n)))
+	if err == nil && len(b) != int(n) {
+		err = io.ErrUnexpectedEOF
+	}
+	return b, err
 }
 
 // serve runs both directions of a stream until it is over.
@@ -237,8 +275,12 @@ func (n *Node) serve(s *stream, conn byteStream, protocol string) {
 		}
 		s.drop()
 	}()
-	err := receive(conn, func(frame []byte) bool {
-		return n.do(func() { n.room.StreamFrame(n.now(), s.id, frame) })
+	err := receive(conn, func(frames [][]byte) bool {
+		return n.do(func() {
+			for _, f := range frames {
+				n.room.StreamFrame(n.now(), s.id, f)
+			}
+		})
 	})
 	if !errors.Is(err, io.EOF) {
 		conn.Reset()

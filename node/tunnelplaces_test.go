@@ -173,7 +173,7 @@ func TestFrameLength(t *testing.T) {
 		b := binary.BigEndian.AppendUint32(nil, c.length)
 		taken := 0
 		in := io.MultiReader(bytes.NewReader(b), io.LimitReader(zeros{}, int64(min(c.length, record.MaxFrame+1))))
-		receive(in, func(frame []byte) bool { taken = len(frame); return false })
+		receive(in, each(func(frame []byte) bool { taken = len(frame); return false }))
 		if got := taken == int(c.length) && taken > 0; got != c.taken {
 			t.Errorf("a frame of %d bytes: %v, %d bytes", c.length, got, taken)
 		}

@@ -46,7 +46,7 @@ func TestFileSlots(t *testing.T) {
 	}{
 		{"two branches", 2, 1, 15 * time.Second}, {"four branches", 4, 0, 15 * time.Second},
 		{"one key that makes many", 1, 4, 25 * time.Second}, {"eight branches", 8, 0, time.Minute},
-		{"two keys that make many", 2, 7, 15 * time.Second},
+		{"two keys that make many", 2, 7, 30 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, _ := fileNetwork(t, 1<<30)

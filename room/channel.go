@@ -41,13 +41,15 @@ type channel struct {
 type channels struct {
 	byKey      map[[32]byte]*channel // by working key
 	drawAt     time.Time             // when one is drawn anew
+	drawn      time.Time             // when that was last done
 	considerAt time.Time
 }
 
 const (
 	drawnChannels = 4 // that a member opens itself
 	allChannels   = 9 // in a room of so many, everybody has one with everybody
-	drawPeriod    = time.Minute
+	drawPeriod    = 5 * time.Minute
+	redrawPeriod  = 2 * time.Second // while there is something that nobody of those gives us
 	channelRetry  = 2 * time.Second
 	channelWait   = time.Second // for the one with the lower peer id to ask first
 	channelTime   = 15 * time.Second
@@ -236,8 +238,16 @@ func (r *Room) considerChannels() {
 	}
 }
 
+// drawSoon has a channel drawn anew: those that there are do not give what we lack. Where a
+// network was cut in two, they are all on this side.
+func (r *Room) drawSoon() {
+	c := &r.channels
+	c.drawAt = minTime(c.drawAt, maxTime(r.now, c.drawn.Add(redrawPeriod)))
+	c.considerAt = minTime(c.considerAt, c.drawAt)
+}
+
 // drawChannels keeps a few channels to members drawn at random along the branches,
-// one of them drawn anew each minute.
+// one of them drawn anew every five minutes, and when drawSoon says so.
 func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 	n := 0
 	var oldest *channel
@@ -260,7 +270,7 @@ func (r *Room) drawChannels(g *graph, near func(ake.Hash) bool) {
 	}
 	for n < drawnChannels || n == drawnChannels && !r.channels.drawAt.After(r.now) {
 		if n == drawnChannels {
-			r.channels.drawAt = r.now.Add(drawPeriod)
+			r.channels.drawAt, r.channels.drawn = r.now.Add(drawPeriod), r.now
 		}
 		cid := r.descend(g, func(cid ake.Hash) bool {
 			c := g.contribution(cid)

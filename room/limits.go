@@ -59,6 +59,7 @@ const (
 	gapTime             = 15 * time.Second // until what comes after it is shown
 	receiptPeriod       = time.Second
 	chaseReceiptsPeriod = 2 * time.Second
+	spreadTime          = time.Second // after what was said elsewhere came, to pass it on
 	minRetention        = 24 * time.Hour
 	emptyTime           = time.Minute     // that a transcript is kept in which nothing was said, as far as is known yet
 	resendTranscript    = 2 * time.Minute // until a transcript that was not taken is sent again

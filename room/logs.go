@@ -364,8 +364,27 @@ func (r *Room) tookLog(x *exchange, body []byte) bool {
 	if !r.authentic(t, index, m) {
 		return false
 	}
-	r.logMessage(x, t, index, m)
+	if r.logMessage(x, t, index, m) && (r.head == nil || t.id != r.head.commit.ID()) && r.logs.spreadAt.IsZero() {
+		r.logs.spreadAt = r.now.Add(spreadTime)
+	}
 	return true
+}
+
+// spreadLogs compares with all to whom there is a channel, after a message came that was
+// said in another epoch than ours: those who were with us may lack it, too.
+func (r *Room) spreadLogs() {
+	switch at := r.logs.spreadAt; {
+	case at.IsZero():
+	case at.After(r.now):
+		r.wakeAt(at)
+	default:
+		r.logs.spreadAt = time.Time{}
+		for _, w := range r.channels.sorted() {
+			if ch := r.channels.byKey[w]; ch.up && r.neighbours[ch.peer] != nil {
+				r.neighbours[ch.peer].compareNow(r.now)
+			}
+		}
+	}
 }
 
 // countHistory counts the history that came over an exchange.

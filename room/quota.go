@@ -34,6 +34,7 @@ type logs struct {
 	allowances  map[[32]byte]*allowance // by peer
 	accounts    map[[32]byte]*account   // by branch
 	expiredAt   time.Time               // when transcripts were last looked over
+	spreadAt    time.Time               // when to compare, since others may lack what came; zero: never
 
 	recountedVersion uint64 // of what accounts say
 	recountedAt      time.Time

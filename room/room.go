@@ -381,6 +381,7 @@ func (r *Room) finish() {
 	r.sendNames()
 	r.showNamed()
 	r.chase()
+	r.spreadLogs()
 	r.considerOpening()
 	r.flush()
 	r.takeOutside()

@@ -204,6 +204,7 @@ func (r *Room) chase() {
 			continue
 		}
 		r.askFor(e)
+		r.drawSoon()
 		c.next = r.now.Add(2 * tail(int(e.commit.Members)))
 		r.wakeAt(c.next)
 	}
