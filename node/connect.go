@@ -296,7 +296,17 @@ func (n *Node) dialUnknown(ctx context.Context, transport ma.Multiaddr) (peer.ID
 // all.
 func (n *Node) connectMembers(ctx context.Context, missing map[peer.ID]time.Time) bool {
 	var members []peer.AddrInfo
-	n.do(func() { members = n.room.OtherMembers() })
+	enough := false
+	n.do(func() {
+		// To list a thousand, at each epoch, is work for nothing once enough are near.
+		if enough = n.room.LivingNear() >= wantPeers; !enough {
+			members = n.room.OtherMembers()
+		}
+	})
+	if enough {
+		clear(missing)
+		return true
+	}
 	connected := 0
 	var others []peer.AddrInfo
 	for _, m := range members {

@@ -195,9 +195,17 @@ func (s *stream) send(conn byteStream) error {
 	return nil
 }
 
+// readers are buffers of streams that are over: most streams are short.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBufferSize) }}
+
 // receive reads frames until the other side ends the stream.
 func receive(conn io.Reader, frame func([]byte) bool) error {
-	r := bufio.NewReaderSize(conn, readBufferSize)
+	r := readers.Get().(*bufio.Reader)
+	r.Reset(conn)
+	defer func() {
+		r.Reset(nil)
+		readers.Put(r)
+	}()
 	for {
 		var length [lengthSize]byte
 		if _, err := io.ReadFull(r, length[:]); err != nil {
@@ -207,18 +215,29 @@ func receive(conn io.Reader, frame func([]byte) bool) error {
 		if n == 0 || n > record.MaxFrame {
 			return errors.New("a frame of a wrong length")
 		}
-		// What the peer says of the length is believed as bytes arrive, not before.
-		b, err := io.ReadAll(io.LimitReader(r, int64(n)))
+		// If the peer says that it is long, that is believed as bytes arrive, not before.
+		b, err := readFrame(r, int(n))
 		if err != nil {
 			return err
-		}
-		if len(b) != int(n) {
-			return io.ErrUnexpectedEOF
 		}
 		if !frame(b) {
 			return nil
 		}
 	}
+}
+
+// readFrame reads a frame of n bytes. An end in it is not one that a stream may have.
+func readFrame(r io.Reader, n int) (b []byte, err error) {
+	if n <= readBufferSize { // as nearly all
+		b = make([]byte, n)
+		_, err = io.ReadFull(r, b)
+	} else if b, err = io.ReadAll(io.LimitReader(r, int64(n))); err == nil && len(b) != n {
+		err = io.EOF
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return b, err
 }
 
 // serve runs both directions of a stream until it is over.
