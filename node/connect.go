@@ -119,7 +119,8 @@ func (n *Node) keepConnected(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-n.membersChanged:
-			enough = false
+			// To list a thousand at each epoch is work for nothing once enough are near.
+			enough = enough && n.nearEnough()
 		case <-ctx.Done():
 			return
 		}
@@ -370,6 +371,12 @@ func (n *Node) connectMembers(ctx context.Context, missing absentees) bool {
 		}()
 	}
 	wg.Wait()
+	return enough
+}
+
+// nearEnough reports whether as many members are near as are wanted.
+func (n *Node) nearEnough() (enough bool) {
+	n.do(func() { enough = n.room.LivingNear() >= wantPeers })
 	return enough
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 	_ "unsafe" // for linkname
 
+	"github.com/libp2p/go-libp2p/core/network"
+
 	"coterie/crypto/ake"
 	"coterie/room"
 	"coterie/room/record"
@@ -217,4 +219,38 @@ func TestFormed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLivingNear: members that are near are counted without listing all, those that left not; and
+// each has as many as it wants.
+func TestLivingNear(t *testing.T) {
+	checkOnce(t)
+	virtual(t, func(s *sim) {
+		s.formed(12)
+		for _, m := range s.members {
+			m.begin()
+		}
+		look := func() {
+			t.Helper()
+			time.Sleep(10 * time.Second)
+			for _, m := range s.living() {
+				var near, connected int
+				m.do(func() {
+					near = m.room.LivingNear()
+					for _, o := range m.room.OtherMembers() {
+						if m.host.Network().Connectedness(o.ID) == network.Connected {
+							connected++
+						}
+					}
+				})
+				if near != connected || near < wantPeers {
+					t.Errorf("%s: %d living members near, %d connected", m.name, near, connected)
+				}
+			}
+		}
+		look()
+		s.members[3].Leave() // its host stays, and so do its connections
+		s.members[3].gone = true
+		look()
+	})
 }

@@ -3,12 +3,15 @@
 package node
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,32 +35,39 @@ var scaleMembers = flag.String("scale.members", "10",
 
 var scaleParts = flag.String("scale.parts", "chat,joins,leaves,churn,cut", "what happens in TestScale, in this order")
 
+var scaleLinks = flag.String("scale.links", "quic,plain", "what hosts of TestScale dial each other over, in one run "+
+	"after the other: QUIC, or links without packets and encryption, which cost less")
+
+var scaleHeap = flag.String("scale.heap", "", "a file for the heap's profile of TestScale, while the room is quiet")
+
 // TestScale is the life of a room on real libp2p hosts in virtual time: people come and go, one
 // by one and twenty in a minute; talk; are cut off from each other, and find each other again.
 // It begins from a room that stands (formed), and logs what each part took. It fails, at any
 // size, if somebody does not come into an epoch that they belong into, or does not hear what was
 // said for them.
 //
-//	go test ./node -run '^TestScale$' -v -timeout 1h -scale.members 100,300 -cpuprofile cpu.out
+//	go test ./node -run '^TestScale$' -v -timeout 1h -scale.members 100,300 -scale.links plain -cpuprofile cpu.out
 func TestScale(t *testing.T) {
 	for _, text := range strings.Split(*scaleMembers, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(text, func(t *testing.T) {
-			if n > 50 {
-				large(t)
-			}
-			if n > 500 { // it is to fit, at the price of more work for the collector
-				defer debug.SetGCPercent(debug.SetGCPercent(50))
-			}
-			lived := *scaleParts
-			if raceDetector {
-				lived = "joins" // all of it takes minutes on one processor
-			}
-			liveScale(t, n, lived)
-		})
+		for _, links := range strings.Split(*scaleLinks, ",") {
+			t.Run(text+"/"+links, func(t *testing.T) {
+				if n > 50 {
+					large(t)
+				}
+				if n > 500 { // it is to fit, at the price of more work for the collector
+					defer debug.SetMemoryLimit(debug.SetMemoryLimit(14 << 30))
+				}
+				lived := *scaleParts
+				if raceDetector {
+					lived = "joins" // all of it takes minutes on one processor
+				}
+				liveScale(t, n, links, lived)
+			})
+		}
 	}
 }
 
@@ -70,14 +80,21 @@ func TestHalvesReunite(t *testing.T) {
 			if raceDetector {
 				t.Skip("it takes minutes on one processor under the race detector")
 			}
-			liveScale(t, n, "cut")
+			liveScale(t, n, "quic", "cut")
 		})
 	}
 }
 
-func liveScale(t *testing.T, n int, parts string) {
+func liveScale(t *testing.T, n int, links, parts string) {
 	checks := checkOnce(t)
 	virtual(t, func(s *sim) {
+		switch links {
+		case "plain":
+			s.links = &linkNet{apart: s.isApart, hosts: make(map[string]*linkHost)}
+		case "quic":
+		default:
+			t.Fatalf("there are no links %q", links)
+		}
 		(&scale{sim: s, checks: checks, rng: rand.New(rand.NewPCG(uint64(n), 0)),
 			changes: make(map[changeOf]*change), said: make(map[string]*saying)}).live(n, parts)
 	})
@@ -491,9 +508,18 @@ func (sc *scale) quantiles(n int64, what string, all []time.Duration) {
 	sc.t.Logf("%d members, %s: p50 %v, p95 %v, most %v", n, what, at(0.5), at(0.95), at(1))
 }
 
-// memory says what a member takes, of which a libp2p host is most.
+// memory says what a member takes.
 func (sc *scale) memory() {
 	runtime.GC()
+	if *scaleHeap != "" {
+		f, err := os.Create(*scaleHeap)
+		if err == nil {
+			err = errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
+		}
+		if err != nil {
+			sc.t.Error(err)
+		}
+	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	sc.t.Logf("%d members: %d kB of memory each", len(sc.members),

@@ -81,6 +81,7 @@ func large(t *testing.T) {
 type sim struct {
 	t       *testing.T
 	net     *simnet.Simnet
+	links   *linkNet // instead of net, if set
 	room    *room.Descriptor
 	members []*simMember
 	now     func() time.Time // the wall clock of who is added next; nil: the right one
@@ -96,10 +97,15 @@ type sim struct {
 // goes nowhere.
 func (s *sim) latency(p *simnet.Packet) time.Duration {
 	s.packets.Add(1)
-	if apart := s.apart.Load(); apart != nil && (*apart)[ipOf(p.From)] != (*apart)[ipOf(p.To)] {
+	if s.isApart(ipOf(p.From), ipOf(p.To)) {
 		p.To = &net.UDPAddr{IP: net.IPv4zero}
 	}
 	return simLatency
+}
+
+func (s *sim) isApart(a, b string) bool {
+	apart := s.apart.Load()
+	return apart != nil && (*apart)[a] != (*apart)[b]
 }
 
 func ipOf(a net.Addr) string {
@@ -157,11 +163,16 @@ func (s *sim) make(bootstrap ...*simMember) *simMember {
 	i := len(s.members)
 	link := simnet.LinkSettings{BitsPerSecond: simBandwidth}
 	ip, counted := simnet.IntToPublicIPv4(i).String(), new(protocolBytes)
+	listen := ma.StringCast(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", ip))
+	carried := simlibp2p.QUICSimnet(s.net, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link})
+	if s.links != nil {
+		carried = libp2p.Transport(func() (*linkHost, error) { return s.links.newHost(key.GetPublic(), listen) })
+	}
 	h, err := libp2p.New(
 		libp2p.Identity(key),
-		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", ip)),
+		libp2p.ListenAddrs(listen),
 		libp2p.BandwidthReporter(counted),
-		simlibp2p.QUICSimnet(s.net, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
+		carried,
 		libp2p.DisableIdentifyAddressDiscovery(), // stalls in virtual time
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableRelay(),

@@ -196,10 +196,18 @@ func (s *stream) send(conn byteStream) error {
 	return nil
 }
 
+// readers are buffers of streams that are over: most streams are short.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBufferSize) }}
+
 // receive reads frames until the other side ends the stream. Those that came together are taken
 // together, so that what answers them goes together.
 func receive(conn io.Reader, take func(frames [][]byte) bool) error {
-	r := bufio.NewReaderSize(conn, readBufferSize)
+	r := readers.Get().(*bufio.Reader)
+	r.Reset(conn)
+	defer func() {
+		r.Reset(nil)
+		readers.Put(r)
+	}()
 	for {
 		b, err := readFrame(r)
 		if err != nil {
@@ -242,7 +250,8 @@ func hasFrame(r *bufio.Reader) bool {
 	return err == nil && uint64(r.Buffered()) >= lengthSize+uint64(binary.BigEndian.Uint32(length))
 }
 
-func readFrame(r *bufio.Reader) ([]byte, error) {
+// readFrame reads a frame. An end in the middle of it is not one that a stream may have.
+func readFrame(r *bufio.Reader) (b []byte, err error) {
 	var length [lengthSize]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, err
@@ -251,9 +260,13 @@ func readFrame(r *bufio.Reader) ([]byte, error) {
 	if n == 0 || n > record.MaxFrame {
 		return nil, errors.New("a frame of a wrong length")
 	}
-	// What the peer says of the length is believed as bytes arrive, not before.
-	b, err := io.ReadAll(io.LimitReader(r, int64(n)))
-	if err == nil && len(b) != int(n) {
+	if n <= readBufferSize { // as nearly all
+		b = make([]byte, n)
+		_, err = io.ReadFull(r, b)
+	} else if b, err = io.ReadAll(io.LimitReader(r, int64(n))); err == nil && len(b) != int(n) {
+		err = io.EOF // what the peer says of the length is believed as bytes arrive, not before
+	}
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return b, err

@@ -120,15 +120,16 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 	}
 	c.awayVersion, c.awayOf, c.awayUntil = r.version, len(list), r.now.Add(considerPeriod)
 	c.away = nil
+	unlisted := func(identity [32]byte) bool { return list.Of(identity) < 0 && identity != r.identity }
 	take := func(identity [32]byte, last abe.Day) {
 		last = min(last, g.period.Day()) // after a notice there may be a head of the day before
-		if list.Of(identity) < 0 && identity != r.identity && r.waitedFor(identity, last, g.period.Day()) {
+		if unlisted(identity) && r.waitedFor(identity, last, g.period.Day()) {
 			c.away = append(c.away, record.Absentee{Identity: identity, Day: last})
 		}
 	}
 	if h := r.head; h != nil {
 		h.list.WithoutCID(list, func(_ int, e *record.Entry) {
-			if !r.leftForGood(e.Identity) {
+			if unlisted(e.Identity) && !r.leftForGood(e.Identity) {
 				take(e.Identity, h.commit.Period.Day())
 			}
 		})
@@ -143,8 +144,8 @@ func (r *Room) nextAway(g *graph, list record.List) record.Away {
 			continue
 		}
 		// Who is here, and cannot be listed yet, is about to join: what is said until then is
-		// for them.
-		if !r.leftForGood(identity) {
+		// for them. Nearly all are listed.
+		if unlisted(identity) && !r.leftForGood(identity) {
 			take(identity, a.day)
 		}
 	}

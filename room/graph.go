@@ -423,3 +423,20 @@ func (r *Room) OtherMembers() []peer.AddrInfo {
 	}
 	return out
 }
+
+// LivingNear is how many neighbours are living members.
+func (r *Room) LivingNear() (n int) {
+	g := r.days[r.today()]
+	if g == nil {
+		return 0
+	}
+	for _, p := range r.neighbours {
+		if slices.ContainsFunc(g.byIdentity[p.identity], func(c *record.Contribution) bool {
+			_, gone := r.gone(g, g.node(c.ID()))
+			return g.members()[c.ID()] && !gone
+		}) {
+			n++
+		}
+	}
+	return n
+}
