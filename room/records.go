@@ -336,6 +336,9 @@ func (r *Room) addTerm(t *ake.MemberTerm) (found bool) {
 			term := t.Term
 			n.term, n.encapsulation = &term, nil
 			r.newRecords = true
+			if r.spreadAt.IsZero() {
+				r.spreadAt = r.now.Add(termEvery)
+			}
 		}
 	}
 	if !found {

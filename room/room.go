@@ -141,6 +141,7 @@ type Room struct {
 	beatAt       time.Time
 	lastHeard    time.Time // when a stream last brought a beat of another process
 	names        newNames
+	spreadAt     time.Time // when channels are to bring others new terms; zero: there are none
 	waiting      waitingSet
 	offers       [2]offer // without and with names
 
@@ -379,6 +380,7 @@ func (r *Room) finish() {
 	}
 	r.sendNames()
 	r.showNamed()
+	r.spreadTerms()
 	r.chase()
 	r.considerOpening()
 	r.flush()

@@ -228,6 +228,12 @@ var mutants = []mutant{
 	{"a room that waits has long slots", "commit.go",
 		`		unit = tail(n) / 4
 `, ``, "TestStopped"},
+	{"terms come with secrets alone", "secret.go",
+		`	r.spreadAt = time.Time{}
+	g :=`, `	return
+	g :=`, "TestWithheldTerms"},
+	{"new terms are told to who is no living member", "secret.go",
+		`len(lacks) > 0 && r.livesAs(g, ch) {`, `len(lacks) > 0 {`, "TestRevokedTerms"},
 	{"a secret is waited for as long as a term", "commit.go",
 		`if e.d != nil {
 				long *= 2 // a term can be opened`, `if true {
