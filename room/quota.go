@@ -34,6 +34,8 @@ type logs struct {
 	allowances  map[[32]byte]*allowance // by peer
 	accounts    map[[32]byte]*account   // by branch
 	expiredAt   time.Time               // when transcripts were last looked over
+	orphans     map[ake.Hash][32]byte   // what was edited or withdrawn by changes that were just dropped; its author
+	orphansAt   time.Time               // when these were last looked for
 
 	recountedVersion uint64 // of what accounts say
 	recountedAt      time.Time

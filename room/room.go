@@ -222,12 +222,12 @@ func New(cfg Config) (*Room, error) {
 		about:        abouts{of: make(changesOf), found: make(map[ake.Hash]logRef), paces: make(map[[32]byte]*pace)},
 		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
 		logs: logs{
-			transcripts: make(map[ake.Hash]*transcript),
-			dropped:     make(map[ake.Hash]abe.Day),
-			gaps:        make(map[*authorLog]logRef),
-			allowances:  make(map[[32]byte]*allowance),
-			accounts:    make(map[[32]byte]*account),
-			limits:      limitsOf(cfg.Keep),
+			transcripts: make(map[ake.Hash]*transcript), orphans: make(map[ake.Hash][32]byte),
+			dropped:    make(map[ake.Hash]abe.Day),
+			gaps:       make(map[*authorLog]logRef),
+			allowances: make(map[[32]byte]*allowance),
+			accounts:   make(map[[32]byte]*account),
+			limits:     limitsOf(cfg.Keep),
 		},
 	}
 	if cfg.Notice != nil && cfg.CheckNotice != nil && cfg.CheckNotice(cfg.Notice) == nil {
@@ -378,6 +378,7 @@ func (r *Room) finish() {
 	if r.tooHigh {
 		r.wakeAt(r.now.Add(time.Second))
 	}
+	r.letGoOrphans()
 	r.sendNames()
 	r.showNamed()
 	r.spreadTerms()

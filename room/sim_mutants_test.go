@@ -785,6 +785,18 @@ var mutants = []mutant{
 		`			cmp.Compare(x.t.Brief.Period, y.t.Brief.Period), cmp.Compare(x.t.Brief.Height, y.t.Brief.Height),
 `, `			cmp.Compare(y.t.Brief.Height, x.t.Brief.Height),
 `, "TestWithdrawnStaysSo"},
+	{"what was withdrawn is back when the withdrawal gives way", "room.go",
+		`	r.letGoOrphans()
+`, `	_ = r.letGoOrphans
+`, "TestOrphansGo"},
+	{"all is looked through for each withdrawal that gives way", "shorten.go",
+		`r.logs.orphansAt.Add(orphansEvery)`, `r.logs.orphansAt.Add(0 * orphansEvery)`, "TestOrphansGo"},
+	{"what lets go of a message passes it on", "shorten.go",
+		`			delete(l.bodies, c)
+`, `			_ = c
+`, "TestOrphansGo"},
+	{"anybody's change has what it is about go", "shorten.go",
+		`ok && orphans[id] == by {`, `ok && orphans[id] != [32]byte{} {`, "TestOrphansGo"},
 	{"one message brings all clocks to their end", "transcript.go",
 		`theirs <= mostLamport(r.now)`, `theirs < 1<<62`, "TestClaimedTime"},
 	{"an answer stands above its question", "order.go",
