@@ -29,7 +29,7 @@ func TestReleaseTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := exec.Command(program, "--version").Output()
-		if err != nil || !strings.HasPrefix(string(out), "kms 0.0.7 (go") {
+		if err != nil || !strings.HasPrefix(string(out), "kms version 0.0.7 (go") {
 			t.Errorf("it says %q, %v", out, err)
 		}
 		if bytes.Contains(programs[i], []byte(dir)) {

@@ -648,16 +648,20 @@ func (m *simMember) readers() (readers []peer.ID) {
 // TestBurst: 500 messages that one member sends at once arrive whole and in
 // order at all others.
 func TestBurst(t *testing.T) {
+	messages := 500
+	if raceDetector && testing.Short() {
+		messages = 100
+	}
 	virtual(t, func(s *sim) {
 		s.calm(10)
 		start, author := time.Now(), s.members[4]
 		var sent []string
-		for i := range 500 {
+		for i := range messages {
 			sent = append(sent, fmt.Sprintf("%d %0100d", i, i))
 			author.say(sent[i])
 		}
 		var heard time.Duration
-		for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for limit := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 			all := true
 			for _, m := range s.members {
 				all = all && (m == author || len(m.heardBy(author.Self())) >= len(sent))
@@ -666,7 +670,7 @@ func TestBurst(t *testing.T) {
 				break
 			}
 		}
-		t.Logf("500 messages at 9 others after %v", heard)
+		t.Logf("%d messages at 9 others after %v", messages, heard)
 		for _, m := range s.members {
 			if got := m.heardBy(author.Self()); m != author && !slices.Equal(got, sent) {
 				t.Errorf("%s heard %d, and not in order", m.name, len(got))

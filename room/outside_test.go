@@ -734,6 +734,9 @@ func (s *simNode) lacksOutside(t *transcript, index int, counter uint64) string 
 	}
 	if a, err := record.ParseOutsideAnswer([]byte(m.Text)); m.Kind == record.KindAnswer && err == nil {
 		of := s.room.outside.byID[a.Question]
+		if of != nil && len(of.replies) == record.MaxReplies {
+			return "" // more were said than are kept, and another may have been shown first
+		}
 		if of == nil || !slices.ContainsFunc(of.replies, func(o reply) bool { return string(o.Box) == string(a.Box) }) {
 			return "an answer that is not kept"
 		}

@@ -424,6 +424,31 @@ var regressions = []struct {
 			{50925, "part", 6, 0},
 		},
 	}},
+	{"more answers to a question than are kept", "", schedule{
+		seed: 50009513, start: "09:00:00", peers: "mmmmmmmm", skew: []int{0, 0, 0, 0, 0, 0, 0, 0},
+		asked: true,
+		files: 1,
+		delay: 25,
+		steps: []step{
+			{0, "mesh", 0, 0},
+			{94, "start", 2, 0},
+			{141, "start", 1, 0},
+			{293, "start", 3, 0},
+			{667, "start", 5, 0},
+			{952, "start", 4, 0},
+			{1265, "start", 0, 0},
+			{127149, "ask", 0, 3},
+			{130237, "answer", 3, 0},
+			{182388, "answer", 5, 1},
+			{182420, "answer", 1, 1},
+			{182452, "answer", 4, 4},
+			{266730, "answer", 4, 0},
+			{274070, "answer", 2, 2},
+			{274124, "answer", 1, 4},
+			{274210, "answer", 3, 2},
+			{274231, "answer", 4, 2},
+		},
+	}},
 }
 
 // TestRegressions runs the schedules above.

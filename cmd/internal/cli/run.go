@@ -1,12 +1,13 @@
 package cli
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,8 +22,7 @@ func Run(root *cobra.Command, args []string, stderr io.Writer) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetArgs(args)
 	root.SetErr(stderr)
-	root.SetHelpTemplate(helpTemplate)
-	root.SetUsageTemplate(helpTemplate)
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return writeHelp(cmd.OutOrStderr(), cmd) })
 	versionFlag(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)
@@ -45,14 +45,8 @@ func Run(root *cobra.Command, args []string, stderr io.Writer) int {
 // calls that success. The function that is returned tells what became of it.
 func helpTeller(root *cobra.Command) func() error {
 	var failed error
-	usual := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		var b bytes.Buffer
-		out := cmd.OutOrStdout()
-		cmd.SetOut(&b)
-		usual(cmd, args)
-		cmd.SetOut(out)
-		if _, err := out.Write(b.Bytes()); err != nil {
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		if err := writeHelp(cmd.OutOrStdout(), cmd); err != nil {
 			failed = Describe(err)
 		}
 	})
@@ -231,14 +225,32 @@ func lower(s string) string {
 	return s
 }
 
-// helpTemplate puts the examples first: they are what most people look for.
-const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
-{{end}}{{if .HasExample}}
-{{.Example | trimTrailingWhitespaces}}
-{{end}}
-usage: {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
-{{if .HasAvailableSubCommands}}{{range .Commands}}{{if (or .IsAvailableCommand (and (eq .Name "help") (not .Hidden)))}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
-{{end}}{{if .HasAvailableLocalFlags}}
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
-{{end}}`
+// writeHelp puts the examples first: they are what most people look for. It is no template: where
+// one is run, the linker keeps every method of every type, a tenth of the program.
+func writeHelp(w io.Writer, cmd *cobra.Command) error {
+	var b strings.Builder
+	part := func(s string) {
+		if s = strings.TrimRightFunc(s, unicode.IsSpace); s != "" {
+			b.WriteString(s + "\n\n")
+		}
+	}
+	part(cmp.Or(cmd.Long, cmd.Short))
+	part(cmd.Example)
+	if !cmd.HasAvailableSubCommands() {
+		part("usage: " + cmd.UseLine())
+	} else {
+		part("usage: " + cmd.CommandPath() + " COMMAND")
+		var lines strings.Builder
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() || c.Name() == "help" && !c.Hidden {
+				fmt.Fprintf(&lines, "  %-*s %s\n", c.NamePadding(), c.Name(), c.Short)
+			}
+		}
+		part(lines.String())
+	}
+	if cmd.HasAvailableLocalFlags() {
+		part(cmd.LocalFlags().FlagUsages())
+	}
+	_, err := io.WriteString(w, strings.TrimSuffix(b.String(), "\n"))
+	return err
+}

@@ -29,13 +29,16 @@ func Version(program string) *cobra.Command {
 
 // versionLine is what the command version and the flag --version print.
 func versionLine(program string) string {
-	return fmt.Sprintf("%s %s (%s, %s/%s)", program, ProgramVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s version %s", program, versionAndBuild())
+}
+
+func versionAndBuild() string {
+	return fmt.Sprintf("%s (%s, %s/%s)", ProgramVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // versionFlag gives a program the flag --version. The help has the command.
 func versionFlag(root *cobra.Command) {
-	root.Version = versionLine(root.Name())
-	root.SetVersionTemplate("{{.Version}}\n")
+	root.Version = versionAndBuild()
 	root.InitDefaultVersionFlag()
 	root.Flags().Lookup("version").Hidden = true
 }
