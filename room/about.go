@@ -305,20 +305,6 @@ func (r *Room) noteChange(t *transcript, index int, n note) bool {
 	return r.about.of.add(n.target, change{l.aboutLog, n.counter, n.lamport, n.id, n.kind, n.empty()})
 }
 
-// dropChanges forgets those of a log up to a counter.
-func (r *Room) dropChanges(l *authorLog, upto uint64) {
-	targets := make(map[ake.Hash]bool)
-	for c, target := range l.about {
-		if c <= upto {
-			targets[target] = true
-			delete(l.about, c)
-		}
-	}
-	for target := range targets {
-		r.about.of.remove(target, func(c change) bool { return c.aboutLog == l.aboutLog && c.counter <= upto })
-	}
-}
-
 // replaceChange has another message under a counter count in the place of one that did.
 func (r *Room) replaceChange(t *transcript, index int, m *record.Signed) {
 	l := t.log(index)

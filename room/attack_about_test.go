@@ -590,6 +590,105 @@ func TestWithdrawnStaysSo(t *testing.T) {
 	}
 }
 
+// TestOrphansGo: of a full table of transcripts that in which something was edited or withdrawn gives way before
+// what that is about, since many members of one key fill the table and have few places each. Then that goes, too: it
+// is on no disk, and nobody who comes is told it.
+func TestOrphansGo(t *testing.T) {
+	n := newNetwork(t, 9807)
+	d := *n.desc
+	d.History = 24 * time.Hour
+	n.desc = &d
+	const eves = 6
+	names := []string{"ann", "bob", "cyn"}
+	for i := range eves {
+		names = append(names, fmt.Sprint("eve", i))
+	}
+	disks, all := n.onDisks(names...)
+	ann, bob, cyn := all[0], all[1], all[2]
+	next := func(by *simNode) {
+		n.run(6 * time.Second)
+		must(t, by.room.Rekey(n.now))
+		n.drain(by)
+		n.until(5*time.Second, "one epoch", func() bool { return together(all...) })
+	}
+	next(ann)
+	first := bob.room.head.commit.ID()
+	for _, text := range []string{"before", "oops", "wrogn", "after"} {
+		ann.say(text)
+	}
+	cyn.say("cyn, too") // whose branch has less, and so pays for it
+	n.allHear(5*time.Second, "after", bob)
+	oops, wrong := ann.idOf("oops"), ann.idOf("wrogn")
+	next(ann)
+	change := bob.room.head.commit.ID()
+	must(t, ann.sendAbout(record.KindWithdrawal, oops, ""))
+	must(t, ann.sendAbout(record.KindEdit, wrong, "wrong"))
+	for i := range 2 {
+		next(ann)
+		ann.say(fmt.Sprint("more ", i))
+	}
+	n.run(time.Second)
+	bob.room.logs.limits.transcripts = len(bob.room.logs.transcripts) + eves
+	for i := 0; bob.room.logs.transcripts[change] != nil; i++ {
+		if i == 4*eves {
+			t.Fatal("the withdrawal does not give way: the test shows nothing")
+		}
+		next(all[3+i%eves])
+		all[3+i%eves].say(fmt.Sprint("spam ", i))
+		n.run(time.Second)
+	}
+	kept := bob.room.logs.transcripts[first]
+	if kept == nil || !bob.view(oops).Withdrawn || bob.view(wrong).Message.Text != "wrong" {
+		t.Fatal("what was said did not stay longer: the test shows nothing")
+	}
+	n.run(2 * time.Second)
+	texts := make(map[string]bool)
+	_, err := ReadBack(disks[1], n.desc.ID(), bob.room.self, func(*record.Signed) bool { return true },
+		func(d Delivered) bool {
+			texts[d.Message.Text] = true
+			return true
+		})
+	must(t, err)
+	dan := n.add("dan", true)
+	n.connect(dan, bob)
+	n.until(20*time.Second, "dan is told of that epoch", func() bool { return dan.heard("after") })
+	n.run(20 * time.Second)
+	for _, gone := range []string{"oops", "wrogn"} {
+		if texts[gone] {
+			t.Errorf("%q is on the disk, and what takes it back is not", gone)
+		}
+		if dan.heard(gone) {
+			t.Errorf("dan is told %q", gone)
+		}
+	}
+	for _, stays := range []string{"after", "cyn, too"} {
+		if !texts[stays] || !dan.heard(stays) {
+			t.Errorf("%q went, too", stays)
+		}
+	}
+	if !agree(first, bob, cyn) {
+		t.Error("bob and cyn do not agree any more on what was said")
+	}
+	// What another says of it takes nothing away.
+	bob.room.logs.orphans[ann.idOf("after")], bob.room.logs.orphans[oops] = cyn.room.identity, ann.room.identity
+	n.run(2 * time.Second)
+	if ref, ok := bob.room.find(ann.idOf("after"), nil, 0); !ok || bob.room.body(ref.t, ref.index, ref.counter) == nil {
+		t.Error("ann's words went for what cyn said")
+	}
+	// All that is kept is looked through once a second at most.
+	looked := 0
+	for i := range 100 {
+		bob.room.logs.orphans[oops] = ann.room.identity
+		ann.say(fmt.Sprint("and ", i))
+		if n.run(20 * time.Millisecond); len(bob.room.logs.orphans) == 0 {
+			looked++
+		}
+	}
+	if looked > 3 {
+		t.Errorf("looked through %d times in two seconds", looked)
+	}
+}
+
 // TestAboutGoes: what was said about messages is forgotten with the epoch in which it was said,
 // and what is not kept any more counts no more.
 func TestAboutGoes(t *testing.T) {

@@ -20,7 +20,8 @@ type puppet struct {
 	c       *record.Contribution
 	records []record.Record // that make it a member
 	term    ake.Term
-	over    bool // it left
+	over    bool                // it left
+	said    map[ake.Hash]uint64 // how much, by epoch
 }
 
 // A crowd is what one insider does to a room, all of it at once in all members: the
@@ -117,6 +118,57 @@ func (k *crowd) beat(ahead time.Duration) {
 		}
 		slices.SortFunc(fields, slices.Compare)
 		k.tell(record.EncodeFields(record.FrameBeats, fields...))
+	}
+}
+
+// says has one that she made up say something, in the epochs of all honest members that list it.
+func (k *crowd) says(p *puppet, text string) {
+	for _, s := range k.honest {
+		h := s.room.head
+		if s.down || !h.lists(p.c.Identity, p.c.ID()) {
+			continue
+		}
+		if p.said == nil {
+			p.said = make(map[ake.Hash]uint64)
+		}
+		if s == k.honest[0] {
+			p.said[h.commit.ID()]++
+		}
+		m := &record.Signed{Body: record.Body{Counter: max(1, p.said[h.commit.ID()]), Time: uint64(k.n.now.UnixMilli()),
+			Lamport: 1, Kind: record.KindText, Text: text}, Epoch: h.commit.ID(), CID: p.c.ID()}
+		m.Sign(k.n.desc.ID(), p.working)
+		s.given(k.eve, true, m.AppendLog([]byte{record.FrameLog}))
+		k.n.drain(s)
+	}
+}
+
+// bounded checks that what one node keeps is within the limits of PROTOCOL.md §12.
+func (s *simNode) bounded(t *testing.T) {
+	r := s.room
+	within := func(what string, have, most int) {
+		if have > most {
+			t.Errorf("%s keeps %d %s, the limit is %d", s.name, have, what, most)
+		}
+	}
+	within("records that wait", len(r.waiting.records), maxWaitingRecords)
+	within("commits that wait", len(r.waiting.commits), maxWaitingCommits)
+	within("messages that wait", len(r.waiting.messages), maxWaitingMessages)
+	within("terms that wait", len(r.waiting.terms), maxWaitingTerms)
+	within("commits", len(r.commits), maxCommits)
+	within("epochs that are remembered", len(r.retired), maxRemembered)
+	within("bodies in memory", len(r.logs.inMemory), maxBodiesInMemory)
+	within("messages", r.logs.messages, maxMessages)
+	within("transcripts", len(r.logs.transcripts), maxTranscripts)
+	within("places", r.logs.places, maxPlaces)
+	within("who proved nothing", len(r.proofs.idleSince), maxIdlers)
+	within("streams", len(r.streams.byID), maxAnswering+16*len(r.neighbours))
+	for _, g := range r.days {
+		within("nodes", len(g.nodes), maxNodes)
+		within("edges", len(g.edges), maxEdges)
+		within("promised edges", len(g.promised), maxPromised)
+	}
+	for _, p := range r.processes {
+		within("presences of a process", len(p.presences), maxPresences+maxPairs)
 	}
 }
 
@@ -314,7 +366,7 @@ func TestManyHeads(t *testing.T) {
 	}
 }
 
-var crowdSeed = flag.Uint64("crowd.seed", 300, "the seed of TestOneInsider")
+var crowdSeed = flag.Uint64("crowd.seed", 300, "the seed of TestOneInsider; TestFortyOutsiders has one that is 100 more")
 
 func oneInsider(t *testing.T, only string, seed uint64) {
 	const seconds = 40
@@ -427,6 +479,25 @@ func oneInsider(t *testing.T, only string, seed uint64) {
 			k.beat(0)
 			k.honest = all
 		}},
+		{name: "talks without pause", begin: func(_ *testing.T, k *crowd) { k.add(5, 255) },
+			every: 20 * time.Millisecond, step: func(_ *testing.T, k *crowd, i int) {
+				if all := k.listed(); len(all) > 0 {
+					k.says(all[i%len(all)], fmt.Sprint("spam ", i))
+				}
+			}},
+		{name: "comes and goes", every: 2 * time.Second, step: func(_ *testing.T, k *crowd, i int) {
+			if i > 0 {
+				last := k.n.nodes[len(k.n.nodes)-1]
+				if last.name != "new" {
+					last.leave()
+					k.n.stop(last)
+				}
+			}
+			other := k.n.add("eve again", true)
+			for j := range 3 {
+				k.n.connect(other, k.honest[(i+3*j)%9])
+			}
+		}},
 	} {
 		if only != "" && only != kind.name {
 			continue
@@ -502,6 +573,7 @@ func oneInsider(t *testing.T, only string, seed uint64) {
 					continue
 				}
 				worst = min(worst, may[s])
+				s.bounded(t)
 				heard := make(map[string]bool)
 				for _, m := range s.messages {
 					heard[m.Message.Text] = true

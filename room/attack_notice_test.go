@@ -140,6 +140,46 @@ func TestRevokedStays(t *testing.T) {
 	}
 }
 
+// TestRevokedTerms: whose key is revoked keeps channels for five minutes, and is told no terms of
+// after the notice over them, though these spread for want of a commit's secret.
+func TestRevokedTerms(t *testing.T) {
+	n := newNetwork(t, 73)
+	n.withKeys(map[string]uint64{"eve": 17}, "eve")
+	all := n.party("ann", "bob", "cyn")
+	eve := n.start("eve", true, newIdentity(n.seed32()))
+	for _, s := range all {
+		n.connect(eve, s)
+	}
+	n.until(20*time.Second, "eve is in", func() bool { return together(append(all, eve)...) })
+	notice := noticeAt(n.now, 17)
+	all[0].bring(notice)
+	n.until(noticeTurn+5*time.Second, "an epoch without eve", func() bool { return after(notice, all...) })
+	n.rewrite = func(s *simNode, data []byte) []byte {
+		if s == all[0] && data[0] == record.FrameSecret {
+			return nil // ann lets dan in, and withholds the secret
+		}
+		return data
+	}
+	dan := n.add("dan", true)
+	n.run(5 * time.Second)
+	n.connect(dan, all[0])
+	var cid ake.Hash
+	n.until(10*time.Second, "bob knows dan's term", func() bool {
+		g := all[1].room.days[all[1].room.today()]
+		if c := g.newest[dan.room.identity]; c != nil {
+			cid = c.ID()
+		}
+		return g.nodes[cid] != nil && g.nodes[cid].term != nil
+	})
+	n.run(time.Second)
+	if ch := all[1].room.channels.byKey[eve.room.workingID]; ch == nil || !ch.up {
+		t.Fatal("bob has no channel to eve: the test shows nothing")
+	}
+	if _, told := eve.room.waiting.terms[cid]; told {
+		t.Error("eve was told dan's term")
+	}
+}
+
 // TestRevokedOpens: it is the encapsulation that keeps a revoked key out: with all that
 // its program can be made to do, it opens nothing of after the notice.
 func TestRevokedOpens(t *testing.T) {

@@ -479,9 +479,9 @@ func TestEdgesToNowhere(t *testing.T) {
 	t.Logf("a join takes %v", n.enters(3*time.Second, new, all...))
 }
 
-// TestFortyOutsiders: forty at once that do all that outsiders can.
+// TestFortyOutsiders: forty at once that do all that outsiders can. -crowd.seed tries others.
 func TestFortyOutsiders(t *testing.T) {
-	n := newNetwork(t, 400)
+	n := newNetwork(t, 100+*crowdSeed)
 	n.maxSteps = 50_000_000
 	var names []string
 	for i := range 10 {
@@ -568,11 +568,9 @@ func TestFortyOutsiders(t *testing.T) {
 		t.Errorf("members may send %d of %d times", may, of)
 	}
 	for _, s := range all {
-		r := s.room
-		if len(r.waiting.records) > maxWaitingRecords || len(r.waiting.commits) > maxWaitingCommits || len(r.waiting.messages) > maxWaitingMessages || len(r.commits) > maxCommits ||
-			len(r.proofs.idleSince) > maxIdlers || len(r.streams.byID) > maxAnswering+16*len(r.neighbours) || len(s.day().nodes) > 14 {
-			t.Errorf("%s keeps %d records, %d commits and %d messages waiting, %d commits, %d idlers, %d exchanges, %d nodes", s.name,
-				len(r.waiting.records), len(r.waiting.commits), len(r.waiting.messages), len(r.commits), len(r.proofs.idleSince), len(r.streams.byID), len(s.day().nodes))
+		s.bounded(t)
+		if nodes := len(s.day().nodes); nodes > 14 {
+			t.Errorf("%s keeps %d nodes", s.name, nodes)
 		}
 	}
 }

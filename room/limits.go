@@ -66,7 +66,8 @@ const (
 	comparePeriod       = 10 * time.Second
 	backPeriod          = 2 * time.Second // until who was away is told that something may be missing
 	nameEvery           = 2 * time.Second // new names are passed on
-	newcomerTime        = time.Second     // how long who was just let in may be telling what it knows
+	termEvery           = 250 * time.Millisecond
+	newcomerTime        = time.Second // how long who was just let in may be telling what it knows
 	// forwardTime is how long the topic's copy of what a stream brought first is
 	// forwarded all the same: others may have no such stream.
 	forwardTime   = 30 * time.Second

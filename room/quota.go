@@ -35,6 +35,8 @@ type logs struct {
 	accounts    map[[32]byte]*account   // by branch
 	expiredAt   time.Time               // when transcripts were last looked over
 	spreadAt    time.Time               // when to compare, since others may lack what came; zero: never
+	orphans     map[ake.Hash][32]byte   // what was edited or withdrawn by changes that were just dropped; its author
+	orphansAt   time.Time               // when these were last looked for
 
 	recountedVersion uint64 // of what accounts say
 	recountedAt      time.Time

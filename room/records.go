@@ -336,6 +336,9 @@ func (r *Room) addTerm(t *ake.MemberTerm) (found bool) {
 			term := t.Term
 			n.term, n.encapsulation = &term, nil
 			r.newRecords = true
+			if r.spreadTermsAt.IsZero() {
+				r.spreadTermsAt = r.now.Add(termEvery)
+			}
 		}
 	}
 	if !found {

@@ -131,19 +131,20 @@ type Room struct {
 	name      *record.Name
 
 	// Members: the days' graphs, and what is known of processes.
-	days         map[abe.Period]*graph
-	renewAt      map[abe.Period]time.Time
-	notices      notices
-	processes    map[[32]byte]*process
-	workingKeys  map[[32]byte]bool // of the contributions that are kept
-	presenceRefs map[ake.Hash]int  // presences that commits list that are kept: in how many
-	cut          map[[32]byte]bool // whom our user does without, by identity
-	readers      readers
-	beatAt       time.Time
-	lastHeard    time.Time // when a stream last brought a beat of another process
-	names        newNames
-	waiting      waitingSet
-	offers       [2]offer // without and with names
+	days          map[abe.Period]*graph
+	renewAt       map[abe.Period]time.Time
+	notices       notices
+	processes     map[[32]byte]*process
+	workingKeys   map[[32]byte]bool // of the contributions that are kept
+	presenceRefs  map[ake.Hash]int  // presences that commits list that are kept: in how many
+	cut           map[[32]byte]bool // whom our user does without, by identity
+	readers       readers
+	beatAt        time.Time
+	lastHeard     time.Time // when a stream last brought a beat of another process
+	names         newNames
+	spreadTermsAt time.Time // when channels are to bring others new terms; zero: there are none
+	waiting       waitingSet
+	offers        [2]offer // without and with names
 
 	newRecords bool   // records were added since the last retryWaiting
 	version    uint64 // another one whenever what is worked out from the state may differ
@@ -222,12 +223,12 @@ func New(cfg Config) (*Room, error) {
 		about:        abouts{of: make(changesOf), found: make(map[ake.Hash]logRef), paces: make(map[[32]byte]*pace)},
 		receipts:     receiptTimes{changed: make(map[ake.Hash]bool)},
 		logs: logs{
-			transcripts: make(map[ake.Hash]*transcript),
-			dropped:     make(map[ake.Hash]abe.Day),
-			gaps:        make(map[*authorLog]logRef),
-			allowances:  make(map[[32]byte]*allowance),
-			accounts:    make(map[[32]byte]*account),
-			limits:      limitsOf(cfg.Keep),
+			transcripts: make(map[ake.Hash]*transcript), orphans: make(map[ake.Hash][32]byte),
+			dropped:    make(map[ake.Hash]abe.Day),
+			gaps:       make(map[*authorLog]logRef),
+			allowances: make(map[[32]byte]*allowance),
+			accounts:   make(map[[32]byte]*account),
+			limits:     limitsOf(cfg.Keep),
 		},
 	}
 	if cfg.Notice != nil && cfg.CheckNotice != nil && cfg.CheckNotice(cfg.Notice) == nil {
@@ -378,8 +379,10 @@ func (r *Room) finish() {
 	if r.tooHigh {
 		r.wakeAt(r.now.Add(time.Second))
 	}
+	r.letGoOrphans()
 	r.sendNames()
 	r.showNamed()
+	r.spreadTerms()
 	r.chase()
 	r.spreadLogs()
 	r.considerOpening()

@@ -147,6 +147,35 @@ func (r *Room) handOverOn(x *exchange, ch *channel, e *epoch) {
 	h.D.Erase()
 }
 
+// spreadTerms passes on, over channels, the terms of those whom the head does not list yet.
+// Secrets mostly brought them before. But whoever let somebody in may withhold the secret,
+// and who commits in its place is to list the newcomer, too.
+func (r *Room) spreadTerms() {
+	if r.spreadTermsAt.IsZero() {
+		return
+	}
+	if r.spreadTermsAt.After(r.now) {
+		r.wakeAt(r.spreadTermsAt)
+		return
+	}
+	r.spreadTermsAt = time.Time{}
+	g := r.days[r.today()]
+	if g == nil || g.own == nil || r.head == nil {
+		return
+	}
+	var list record.List
+	r.nextList(g).WithoutCID(r.head.list, func(_ int, e *record.Entry) { list = append(list, *e) })
+	for _, w := range r.channels.sorted() {
+		ch := r.channels.byKey[w]
+		told := func(e record.Entry) bool { return ch.termsKnown[e.CID] || g.nodes[e.CID].contribution.Working == w }
+		if lacks := slices.DeleteFunc(slices.Clone(list), told); ch.up && len(lacks) > 0 && r.livesAs(g, ch) {
+			x := r.openChannelStream(ch, ProtocolSync)
+			r.sendNewTerms(x, ch, g, lacks)
+			r.sendDone(x)
+		}
+	}
+}
+
 // sendNewTerms sends the terms and names of those listed that the other process was
 // not told yet.
 func (r *Room) sendNewTerms(x *exchange, ch *channel, g *graph, list record.List) {

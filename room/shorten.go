@@ -26,6 +26,8 @@ const (
 	wordsCost = 200
 	// maxRestIDs is how many ids are saved in one piece.
 	maxRestIDs = 16384
+	// orphansEvery is how often what lost its edit or withdrawal is looked for.
+	orphansEvery = time.Second
 )
 
 // limitsOf are the limits for so many bytes on disk, 0 for no bound: a quarter is for
@@ -228,22 +230,35 @@ func (r *Room) shortenAccount(a *account, goal, second int64) (some bool) {
 	return some
 }
 
-// shortenLog lets go of the beginning of a log: of as much as is asked for, or all. What is
-// in memory may still be passed on.
+// shortenLog lets go of the beginning of a log: of as much as is asked for, or all.
 func (r *Room) shortenLog(t *transcript, index int, much int64) bool {
 	l := t.log(index)
-	rest := &Rest{First: l.gone + 1}
+	upto, freed := l.gone, int64(0)
+	for upto < min(uint64(len(l.sizes)), l.gone+maxRestIDs) && freed < much {
+		freed += int64(l.sizes[upto])
+		upto++
+	}
+	if freed == 0 {
+		return false
+	}
+	e := r.letGo(t, index, upto).Shortened(r.author(t, index), t.id)
+	e.Before = false
+	r.emit(e)
+	return true
+}
+
+// letGo lets go of the beginning of a log, up to a message at most maxRestIDs further.
+func (r *Room) letGo(t *transcript, index int, upto uint64) *Rest {
+	l := t.log(index)
+	rest := &Rest{First: l.gone + 1, Last: upto}
 	freed := int64(0)
-	for c := rest.First; c <= l.highest() && freed < much && len(rest.IDs) < maxRestIDs; c++ {
+	for c := rest.First; c <= upto; c++ {
 		id, _ := l.id(c)
-		rest.Last, rest.IDs = c, append(rest.IDs, id)
+		rest.IDs = append(rest.IDs, id)
 		if c <= uint64(len(l.sizes)) {
 			freed += int64(l.sizes[c-1])
 			l.sizes[c-1] = 0
 		}
-	}
-	if freed == 0 {
-		return false
 	}
 	for c := rest.First; c <= rest.Last && rest.Since == 0; c++ {
 		if m := r.body(t, index, c); m != nil {
@@ -261,17 +276,80 @@ func (r *Room) shortenLog(t *transcript, index int, much int64) bool {
 			t.digest = ake.Hash{}
 		}
 	}
+	for c := range l.bodies {
+		if c <= rest.Last {
+			delete(l.bodies, c)
+		}
+	}
 	l.gone = rest.Last
 	r.forgetFiles(func(f *file) bool { return f.ref.t == t && f.ref.index == index && f.ref.counter <= l.gone })
 	r.dropChanges(l, rest.Last)
 	r.addBytes(l, -freed)
-	r.ready.Save = append(r.ready.Save, Saved{
-		Epoch: t.id, Author: index, Counter: rest.Last, Rest: true, At: r.now, Data: rest.append(nil),
-	})
-	e := rest.Shortened(r.author(t, index), t.id)
-	e.Before = false
-	r.emit(e)
-	return true
+	if r.cfg.Journal != nil {
+		r.ready.Save = append(r.ready.Save, Saved{
+			Epoch: t.id, Author: index, Counter: rest.Last, Rest: true, At: r.now, Data: rest.append(nil),
+		})
+	}
+	return rest
+}
+
+// dropChanges forgets those of a log up to a counter. What they edited or withdrew is an orphan.
+func (r *Room) dropChanges(l *authorLog, upto uint64) {
+	targets := make(map[ake.Hash]bool)
+	for c, target := range l.about {
+		if c <= upto {
+			targets[target] = true
+			delete(l.about, c)
+		}
+	}
+	for target := range targets {
+		goes := func(c change) bool { return c.aboutLog == l.aboutLog && c.counter <= upto }
+		for _, kind := range [2]byte{record.KindEdit, record.KindWithdrawal} {
+			if c, ok := r.about.of.last(target, kind, l.aboutLog.identity); ok && goes(c) {
+				r.logs.orphans[target] = c.identity
+			}
+		}
+		r.about.of.remove(target, goes)
+	}
+}
+
+// letGoOrphans lets go of what was edited or withdrawn by what is not kept any more: it would be shown as
+// it was before. With it goes what its author said before it in that epoch; and if that has changes in it,
+// what these are about, a second later: so nobody has us look for long.
+func (r *Room) letGoOrphans() {
+	at := r.logs.orphansAt.Add(orphansEvery)
+	if len(r.logs.orphans) == 0 || at.After(r.now) {
+		if len(r.logs.orphans) > 0 {
+			r.wakeAt(at)
+		}
+		return
+	}
+	orphans, authors := r.logs.orphans, make(map[[32]byte]bool)
+	r.logs.orphans, r.logs.orphansAt = make(map[ake.Hash][32]byte), r.now
+	for _, identity := range orphans {
+		authors[identity] = true
+	}
+	var last []logRef // in each log
+	for _, t := range r.logs.transcripts {
+		for i := range t.logs {
+			by, l := t.List[i].Identity, t.log(i)
+			for c := l.highest(); authors[by] && c > l.gone; c-- {
+				if id, ok := l.id(c); ok && orphans[id] == by {
+					last = append(last, logRef{t, i, c})
+					break
+				}
+			}
+		}
+	}
+	slices.SortFunc(last, func(a, b logRef) int { return cmp.Or(compareHashes(a.t.id, b.t.id), a.index-b.index) })
+	for _, ref := range last {
+		for l := ref.t.log(ref.index); l.gone < ref.counter; {
+			r.letGo(ref.t, ref.index, min(ref.counter, l.gone+maxRestIDs))
+		}
+	}
+	if len(r.logs.orphans) > 0 {
+		r.wakeAt(r.now.Add(orphansEvery))
+	}
 }
 
 // recallRest takes what stays of messages as it was saved.

@@ -228,6 +228,12 @@ var mutants = []mutant{
 	{"a room that waits has long slots", "commit.go",
 		`		unit = tail(n) / 4
 `, ``, "TestStopped"},
+	{"terms come with secrets alone", "secret.go",
+		`	r.spreadTermsAt = time.Time{}
+	g :=`, `	return
+	g :=`, "TestWithheldTerms"},
+	{"new terms are told to who is no living member", "secret.go",
+		`len(lacks) > 0 && r.livesAs(g, ch) {`, `len(lacks) > 0 {`, "TestRevokedTerms"},
 	{"a secret is waited for as long as a term", "commit.go",
 		`if e.d != nil {
 				long *= 2 // a term can be opened`, `if true {
@@ -779,6 +785,18 @@ var mutants = []mutant{
 		`			cmp.Compare(x.t.Brief.Period, y.t.Brief.Period), cmp.Compare(x.t.Brief.Height, y.t.Brief.Height),
 `, `			cmp.Compare(y.t.Brief.Height, x.t.Brief.Height),
 `, "TestWithdrawnStaysSo"},
+	{"what was withdrawn is back when the withdrawal gives way", "room.go",
+		`	r.letGoOrphans()
+`, `	_ = r.letGoOrphans
+`, "TestOrphansGo"},
+	{"all is looked through for each withdrawal that gives way", "shorten.go",
+		`r.logs.orphansAt.Add(orphansEvery)`, `r.logs.orphansAt.Add(0 * orphansEvery)`, "TestOrphansGo"},
+	{"what lets go of a message passes it on", "shorten.go",
+		`			delete(l.bodies, c)
+`, `			_ = c
+`, "TestOrphansGo"},
+	{"anybody's change has what it is about go", "shorten.go",
+		`ok && orphans[id] == by {`, `ok && orphans[id] != [32]byte{} {`, "TestOrphansGo"},
 	{"one message brings all clocks to their end", "transcript.go",
 		`theirs <= mostLamport(r.now)`, `theirs < 1<<62`, "TestClaimedTime"},
 	{"an answer stands above its question", "order.go",

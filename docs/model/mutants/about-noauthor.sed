@@ -1,0 +1,3 @@
+# Whose the edit or the withdrawal is, is not compared.
+# EXPECT B4=false B5=false
+/(\*AUTHOR\*)$/d

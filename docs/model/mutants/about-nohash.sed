@@ -1,0 +1,3 @@
+# Whatever opens is a piece.
+# EXPECT B7=false
+/(\*HASH\*)$/d

@@ -1,0 +1,3 @@
+# Anybody makes notices.
+# EXPECT N3=false
+/(\*SIGNED\*)$/d
