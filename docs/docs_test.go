@@ -196,6 +196,30 @@ func TestKMSHasNoNetwork(t *testing.T) {
 	}
 }
 
+// TestIndexOfRoom: each file of package room has its line in the package's comment, and each line a file.
+func TestIndexOfRoom(t *testing.T) {
+	text, err := os.ReadFile("../room/room.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^//\t([a-z]+\.go) `).FindAllStringSubmatch(string(text), -1) {
+		listed[m[1]] = true
+		if _, err := os.Stat("../room/" + m[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	files, err := filepath.Glob("../room/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f = filepath.Base(f); f != "room.go" && !strings.HasSuffix(f, "_test.go") && !listed[f] {
+			t.Errorf("%s has no line in room.go", f)
+		}
+	}
+}
+
 // TestTopLevel: the house has these rooms and no others.
 func TestTopLevel(t *testing.T) {
 	entries, err := os.ReadDir(root)

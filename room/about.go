@@ -66,6 +66,7 @@ type Changed struct {
 	Received time.Time
 	Day      abe.Day // of its epoch
 	History  bool
+	Away     bool // said while we were away
 	// Of is the beginning of what it is about, as it is now.
 	Of Quote
 	// Shown are, of a message with so many reactions that not all may be shown, those that are.
@@ -76,7 +77,8 @@ func (Changed) event() {}
 
 // At is when it was said, as that is shown.
 func (c Changed) At() time.Time {
-	return Delivered{Message: record.Body{Time: c.Time}, Received: c.Received, Day: c.Day, History: c.History}.ShownAt()
+	return Delivered{Message: record.Body{Time: c.Time}, Received: c.Received, Day: c.Day, History: c.History,
+		Away: c.Away}.ShownAt()
 }
 
 // Change is what a face makes of a change of what it shows.
@@ -430,6 +432,7 @@ func (r *Room) tellChange(t *transcript, index int, m *record.Signed) {
 	e := Changed{
 		Target: a.Target, Kind: m.Kind, By: r.author(t, index), Self: index == t.ownIndex, Text: a.Words, Time: m.Time,
 		Received: r.now, Day: t.Brief.Period.Day(), History: t.past,
+		Away: t.reader && t.ownIndex < 0,
 	}
 	d := Delivered{ID: a.Target, Author: r.author(ref.t, ref.index), Self: ref.index == ref.t.ownIndex,
 		Received: r.now, Day: ref.t.Brief.Period.Day(), History: true}

@@ -95,6 +95,13 @@ func TestShownAt(t *testing.T) {
 			t.Errorf("of %v is shown %v, and it came before", c.said, d.ShownAt())
 		}
 	}
+	// A change that was said while we were away was said when its author says.
+	for _, away := range []bool{false, true} {
+		c := Changed{Time: uint64(at.Add(-time.Hour).UnixMilli()), Received: at, Day: today, Away: away}
+		if want := map[bool]time.Time{false: at, true: at.Add(-time.Hour)}[away]; !c.At().Equal(want) {
+			t.Errorf("away %v: a change is shown at %v, not %v", away, c.At(), want)
+		}
+	}
 	never := Delivered{Message: record.Body{Time: 1 << 63}}
 	if never.ShownAt().Year() < 2000 {
 		t.Error("a time beyond all wraps around")

@@ -220,8 +220,8 @@ type Delivered struct {
 	Reactions         []Reaction
 }
 
-// ShownAt is the time to show (PROTOCOL.md §9.1): the author's, but of the epoch's day, never later than
-// arrival, and arrival's if the two are far apart. What was said before may have no arrival.
+// ShownAt is the time to show (PROTOCOL.md §9): the author's, but at most five minutes outside the epoch's
+// day, never later than arrival, and arrival's if the two are far apart. What was said before may have no arrival.
 func (d Delivered) ShownAt() time.Time {
 	at := time.UnixMilli(int64(min(d.Message.Time, 1<<52)))
 	if d.Day != 0 {

@@ -3,13 +3,14 @@
 // of its own. Whoever drives it calls a method for each thing that happens
 // (a peer appeared, a publication or a frame arrived, time passed, a
 // computation ended, the user typed), and then takes out of Ready what is to be
-// published, sent, dialled, computed and shown. The same machine so runs over
-// libp2p in package node and over a simulated network in tests.
+// published, sent, dialled, computed and shown. So the same machine runs over
+// libp2p in package node, and over a simulated network in tests.
 //
 // The state is a set of signed records (package record); members, head and keys
 // are functions of that set, and so do not depend on the order in which records
 // arrive:
 //
+//	days.go       what a process makes for each day                       §7.1
 //	graph.go      contributions and edges of a day, and who is a member   §6, §7.2
 //	process.go    what is known of a working key                          §6
 //	liveness.go   who is still there                                      §7.5
@@ -17,6 +18,8 @@
 //	notice.go     which keys are good no more                             §7.7
 //	records.go    what is kept, and what has to wait                      §6.1
 //	prove.go      two peers prove themselves to each other                §7
+//	dial.go       with whom, and which encapsulations are opened          §7
+//	exchange.go   the streams on which they do it                         §11.1
 //	compare.go    two peers tell each other what they know                §11.3
 //	due.go        with whom, and when                                     §11.3
 //	tree.go       who hangs on whom, and whose turn it is                 §7.3
@@ -25,6 +28,7 @@
 //	accept.go     which commits count                                     §8.1
 //	secret.go     how their secrets spread                                §8.2
 //	open.go       terms that nobody handed over                           §8.2
+//	differ.go     what people read of another head
 //	head.go       which of them is the head, and what is kept of others   §8.3
 //	commit.go     when and how to commit                                  §8.4
 //	message.go    sending and receiving                                   §8.5, §9
@@ -38,9 +42,12 @@
 //	files.go      files, and which of their pieces are here               §9.9
 //	keepfiles.go  .. and what gives way                                   §9.9
 //	fetch.go      how these go from member to member                      §11.6
+//	provider.go   .. and whom to ask                                      §11.6
 //	pace.go       how many messages one may send                          §9
 //	transcript.go what was said in an epoch                               §9.1
-//	show.go       what is shown of it                                     §9.1
+//	show.go       what is shown of it                                     §9, §9.1
+//	order.go      .. and in which order
+//	quote.go      .. of a message that another is about                   §9.8
 //	gaps.go       what is missing of it                                   §9.1
 //	journal.go    what is kept on disk                                    §9.2
 //	history.go    reading that back                                       §9.2
@@ -49,8 +56,14 @@
 //	shorten.go    how many bytes are kept                                 §9.1
 //	logs.go       two peers compare what was said                         §11.4
 //	publish.go    what comes from the topic                               §10
+//	form.go       .. and what relays may know of it                       §10
 //	attest.go     one member proves a policy to another                   §7.6
 //	user.go       what else the user asks
+//	ready.go      what comes out: what is to be done, and events
+//	descriptor.go what a room is                                          §4.1
+//	link.go       .. in a line of text                                    §4.2
+//	encapsulator.go what it needs of attributes                           §5
+//	limits.go     how many, how long                                      §12
 package room
 
 import (

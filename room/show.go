@@ -1,6 +1,6 @@
 package room
 
-// What is shown of what was said: PROTOCOL.md §9.1.
+// What is shown of what was said: PROTOCOL.md §9, §9.1.
 
 import (
 	"time"

@@ -75,8 +75,8 @@ var mutants = []mutant{
 	{"what was on a stream that broke off is not sent again", "exchange.go",
 		`delete(n.sentWhole, id)`, `_ = id`, "TestBrokenOff"},
 	{"who is back and cannot be listed is told nothing", "away.go",
-		`		if !r.leftForGood(identity) {
-			take(identity, a.day)`, `		if g.newest[identity] == nil && !r.leftForGood(identity) {
+		`		if unlisted(identity) && !r.leftForGood(identity) {
+			take(identity, a.day)`, `		if unlisted(identity) && g.newest[identity] == nil && !r.leftForGood(identity) {
 			take(identity, a.day)`, "TestBackAndNotListed"},
 	{"who hangs on nobody counts in a full room", "head.go",
 		`return g.nodes[cid] != nil && !counts[cid]`, `return false`, "TestFullRoomLeavesOut"},
@@ -90,6 +90,12 @@ var mutants = []mutant{
 		`if g.nodes[g.own.cid].out[last] != nil || from`, `if from`, "TestMakeRoom"},
 	{"anybody makes room", "graph.go",
 		`last := order[len(order)-1]`, `last := sortedHashes(g.nodes)[0]`, "TestMakeRoom"},
+	{"what was said is shown before its day", "ready.go",
+		`at.Before(first)`, `false`, "TestShownAt"},
+	{"what was said is shown after its day", "ready.go",
+		`at.After(last)`, `false`, "TestShownAt"},
+	{"a change that was said while one was away is shown at arrival", "about.go",
+		`		Away: c.Away}`, `	}`, "TestShownAt"},
 	{"terms without contributions are not bounded", "records.go",
 		`if len(w.termOrder) >= maxWaitingTerms {`, `if false {`, "TestOrphanTerms"},
 	{"what waits is not bounded", "records.go",

@@ -67,6 +67,17 @@ func TestEventsGoOver(t *testing.T) {
 	}
 }
 
+// TestSlashesGoOver: whatever can be typed can be typed in a window, too.
+func TestSlashesGoOver(t *testing.T) {
+	for _, s := range chat.Slashes {
+		if line, err := chat.EncodeCommand(s.Make("x")); err != nil {
+			t.Errorf("/%s: %v", s.Name, err)
+		} else if _, err := chat.DecodeCommand(line); err != nil {
+			t.Errorf("/%s: %s: %v", s.Name, line, err)
+		}
+	}
+}
+
 // TestCommandsGoOver: each command comes out of its line as it went in, and no line has another
 // come out.
 func TestCommandsGoOver(t *testing.T) {
