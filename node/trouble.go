@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -122,8 +123,23 @@ func connect(ctx context.Context, h host.Host, to peer.AddrInfo) error {
 	h.Network().Notify(seen)
 	defer h.Network().StopNotify(seen)
 	err := h.Connect(ctx, to)
-	if q := made.Load(); err == nil && q != nil && q.Context().Err() != nil {
+	q := made.Load()
+	if err != nil || q == nil {
+		return err
+	}
+	if protocols, _ := h.Peerstore().GetProtocols(to.ID); len(protocols) == 0 {
+		// It has not said what it speaks, so it may be about to hang up: its streams end first.
+		select {
+		case <-q.Context().Done():
+		case <-time.After(hangUpTime):
+		case <-ctx.Done():
+		}
+	}
+	if q.Context().Err() != nil {
 		return context.Cause(q.Context())
 	}
-	return err
+	return nil
 }
+
+// hangUpTime is how long a connection that is refused may take to end once its streams have.
+const hangUpTime = time.Second
