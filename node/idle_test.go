@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -19,12 +20,25 @@ var (
 
 const idleAtOnce = 10
 
+// roomForNeighbours fails where the kernel cannot keep who is where for so many members: it has
+// one table for all namespaces, and drops packets when that is full.
+func roomForNeighbours(t *testing.T, members int) {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most, _ := strconv.Atoi(strings.TrimSpace(string(b))); members*members > most {
+		t.Fatalf("for %d members, this first: sysctl -w net.ipv4.neigh.default.gc_thresh3=%d", members, 4*members*members)
+	}
+}
+
 // TestIdleTraffic: what each member of a room sends and receives on one local network
 // while nobody says anything.
 func TestIdleTraffic(t *testing.T) {
 	if *idleMembers == 0 {
 		t.Skip("it measures, for minutes: -idle.members N")
 	}
+	roomForNeighbours(t, *idleMembers)
 	w := newInternet(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 	defer cancel()

@@ -28,6 +28,7 @@ const (
 	maxFound       = 512              // that are remembered
 	maxNearbyAddrs = 8                // dialled of one peer
 	nearbyAgain    = 10 * time.Minute // the same one
+	nearbyRetry    = 30 * time.Second // .. if it was not reached
 	nearbyTrial    = 10 * time.Second // to turn out to be of use
 	// nearbyWait is how long the one of two with the higher peer id waits for the other, who
 	// may have found it as well: else there are two connections for ever.
@@ -244,7 +245,9 @@ func (l *nearby) HandlePeerFound(info peer.AddrInfo) {
 	if l.direct {
 		info.Addrs = onLinks(info.Addrs)
 	}
-	l.try(info)
+	if !l.try(info) {
+		l.failed(info.ID)
+	}
 }
 
 // mayTry reports whether a peer is to be tried.
@@ -262,6 +265,15 @@ func (l *nearby) mayTry(p peer.ID, now time.Time) bool {
 	return true
 }
 
+// failed notes that a peer was not reached: whatever was in the way may soon be over.
+func (l *nearby) failed(p peer.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.found[p]; ok {
+		l.found[p] = at.Add(min(nearbyRetry-l.again, 0))
+	}
+}
+
 func (l *nearby) free(p peer.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -270,22 +282,23 @@ func (l *nearby) free(p peer.ID) {
 }
 
 // try dials a peer, and hangs up if it turns out to be of no use. Who has enough company dials
-// nobody of it: in a hall of a hundred each would keep a connection to each.
-func (l *nearby) try(info peer.AddrInfo) {
+// nobody of it: in a hall of a hundred each would keep a connection to each. It returns false if
+// the peer was not reached.
+func (l *nearby) try(info peer.AddrInfo) bool {
 	n := l.n
 	if l.direct && n.host.ID() > info.ID {
 		select {
 		case <-time.After(nearbyWait):
 		case <-l.ctx.Done():
-			return
+			return true
 		}
 	}
 	if n.company() >= wantPeers && n.isFellow(info.ID) {
-		return
+		return true
 	}
 	if slices.ContainsFunc(n.host.Network().ConnsToPeer(info.ID),
 		func(c network.Conn) bool { return !l.direct || !isRelayed(c) }) {
-		return
+		return true
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, dialTime)
 	defer cancel()
@@ -293,7 +306,7 @@ func (l *nearby) try(info peer.AddrInfo) {
 		ctx = network.WithForceDirectDial(ctx, "nearby")
 	}
 	if len(info.Addrs) == 0 || n.host.Connect(ctx, info) != nil {
-		return
+		return false
 	}
 	n.wakeConnector()
 	trial := time.NewTimer(nearbyTrial)
@@ -301,11 +314,12 @@ func (l *nearby) try(info peer.AddrInfo) {
 	select {
 	case <-trial.C:
 	case <-l.ctx.Done():
-		return
+		return true
 	}
 	if !n.worthDialling(info.ID) {
 		n.host.Network().ClosePeer(info.ID)
 	}
+	return true
 }
 
 // isFellow reports whether a peer is a member.

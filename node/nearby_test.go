@@ -57,6 +57,11 @@ func TestNearbyBounds(t *testing.T) {
 	for _, p := range tried {
 		l.free(p)
 	}
+	l.failed(tried[1]) // it was not reached
+	if l.mayTry(tried[1], now.Add(nearbyRetry-1)) || !l.mayTry(tried[1], now.Add(nearbyRetry)) {
+		t.Error("who was not reached is tried again at another time")
+	}
+	l.free(tried[1])
 	if l.mayTry(tried[0], now.Add(nearbyAgain-1)) || !l.mayTry(tried[0], now.Add(nearbyAgain)) {
 		t.Error("it is tried again at once, or never")
 	}
