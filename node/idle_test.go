@@ -40,7 +40,7 @@ func TestIdleTraffic(t *testing.T) {
 	}
 	roomForNeighbours(t, *idleMembers)
 	w := newInternet(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*patience+2**idleTime)
 	defer cancel()
 	lan := w.lan("lan")
 	var spaces []string
