@@ -140,17 +140,24 @@ func TestRevokedStays(t *testing.T) {
 	}
 }
 
-// TestRevokedTerms: whose key is revoked keeps channels for five minutes, and is told no terms of
-// after the notice over them, though these spread for want of a commit's secret.
-func TestRevokedTerms(t *testing.T) {
-	n := newNetwork(t, 73)
+// withEve is a room of ann, bob and cyn, and of eve, whose key has serial 17 and whose program
+// takes no notices.
+func withEve(t *testing.T, seed uint64) (n *network, all []*simNode, eve *simNode) {
+	n = newNetwork(t, seed)
 	n.withKeys(map[string]uint64{"eve": 17}, "eve")
-	all := n.party("ann", "bob", "cyn")
-	eve := n.start("eve", true, newIdentity(n.seed32()))
+	all = n.party("ann", "bob", "cyn")
+	eve = n.start("eve", true, newIdentity(n.seed32()))
 	for _, s := range all {
 		n.connect(eve, s)
 	}
 	n.until(20*time.Second, "eve is in", func() bool { return together(append(all, eve)...) })
+	return n, all, eve
+}
+
+// TestRevokedTerms: whose key is revoked keeps channels for five minutes, and is told no terms of
+// after the notice over them, though these spread for want of a commit's secret.
+func TestRevokedTerms(t *testing.T) {
+	n, all, eve := withEve(t, 73)
 	notice := noticeAt(n.now, 17)
 	all[0].bring(notice)
 	n.until(noticeTurn+5*time.Second, "an epoch without eve", func() bool { return after(notice, all...) })
@@ -374,14 +381,7 @@ func TestNoticesHaveAPace(t *testing.T) {
 // would have gone before: they hear of the notice first, although the revoked one says hello
 // as soon as the others do.
 func TestRevokedReturn(t *testing.T) {
-	n := newNetwork(t, 79)
-	n.withKeys(map[string]uint64{"eve": 17}, "eve")
-	all := n.party("ann", "bob", "cyn")
-	eve := n.start("eve", true, newIdentity(n.seed32()))
-	for _, s := range all {
-		n.connect(eve, s)
-	}
-	n.until(20*time.Second, "eve is in", func() bool { return together(append(all, eve)...) })
+	n, all, eve := withEve(t, 79)
 	ann := all[0]
 	for _, s := range n.nodes {
 		n.disconnect(ann, s)
